@@ -1,0 +1,344 @@
+"""A recurrent cell, written as maths. Read this file first.
+
+A `Cell` declares the names of its gates and states and says in `step` how one time step turns the old state into the new.
+Everything else (the derivative, the fused time loops, masks, explanation, export) is derived from that `step`.
+
+Letters: B batch, H hidden size, W the width of a state. In `step` every tensor is `[B, H]` unless its name was declared with a width.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import sys
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, ClassVar, dataclass_transform
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tenuto.errors import ArgumentError, CellError
+
+HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
+Width = int | str
+
+
+# --- activations ------------------------------------------------------------------------------------------------------
+
+
+def _hard_sigmoid(v: Tensor) -> Tensor:
+    return torch.clamp(v / 6 + 0.5, 0, 1)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "identity": lambda v: v,
+    "celu": functional.celu,
+    "elu": functional.elu,
+    "exponential": torch.exp,
+    "gelu": functional.gelu,
+    "gelu_tanh": lambda v: functional.gelu(v, approximate="tanh"),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": lambda v: v * _hard_sigmoid(v),
+    "hard_tanh": lambda v: torch.clamp(v, -1, 1),
+    "leaky_relu": functional.leaky_relu,
+    "log_sigmoid": functional.logsigmoid,
+    "mish": functional.mish,
+    "relu6": lambda v: torch.clamp(v, 0, 6),
+    "selu": functional.selu,
+    "silu": functional.silu,
+    "sin": torch.sin,
+    "softplus": functional.softplus,
+    "softsign": functional.softsign,
+    "squareplus": lambda v: (v + torch.sqrt(v * v + 4)) / 2,
+}
+
+
+class Activation(str):
+    """An elementwise function known by its name, so that a cell compares, hashes, prints and saves as data.
+
+    Args:
+        name: a key of `ACTIVATIONS`; `register_activation` adds to it.
+    Raises:
+        ArgumentError: no activation has that name.
+    Example:
+        >>> Activation("relu")(torch.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+
+    def __new__(cls, name: str) -> Activation:
+        if name not in ACTIVATIONS:
+            raise ArgumentError(
+                f"no activation is called {name!r}",
+                expected="one of " + ", ".join(sorted(ACTIVATIONS)),
+                fix="register_activation(name, function) adds one",
+            )
+        return super().__new__(cls, name)
+
+    def __call__(self, value: Tensor) -> Tensor:
+        return ACTIVATIONS[str(self)](value)
+
+
+def register_activation(name: str, function: Callable[[Tensor], Tensor]) -> None:
+    """Makes `function` known to cells as `name`.
+
+    Args:
+        name: what cells are given, for example `LSTM(activation=name)`.
+        function: elementwise, plain torch, `[B, H]` to `[B, H]`.
+    Raises:
+        ArgumentError: the name already stands for another function.
+    Example:
+        >>> register_activation("snake", lambda v: v + torch.sin(v) ** 2)
+        >>> Activation("snake")(torch.zeros(1))
+        tensor([0.])
+    """
+    if ACTIVATIONS.setdefault(name, function) is not function:
+        raise ArgumentError(f"the activation {name!r} is already registered", fix="choose another name")
+
+
+# --- reductions over the channels --------------------------------------------------------------------------------------
+
+# While a step is traced, the tracer puts its own primitive here: a mean must not become a division by today's width.
+_traced_mean: list[Callable[[Tensor], Tensor]] = []
+
+
+def mean(v: Tensor) -> Tensor:
+    """The mean over the channels: `[B, H]` to `[B, 1]`."""
+    return _traced_mean[-1](v) if _traced_mean else v.mean(-1, keepdim=True)
+
+
+def layer_norm(v: Tensor, eps: float = 1e-5) -> Tensor:
+    """Zero mean and unit variance over the channels, `[B, H]`. Ba, Kiros, Hinton 2016, eq. 3; scale and shift are the cell's."""
+    centred = v - mean(v)
+    return centred * torch.rsqrt(mean(centred * centred) + eps)
+
+
+def rms_norm(v: Tensor, eps: float = 1e-5) -> Tensor:
+    """Unit root mean square over the channels, `[B, H]`. Zhang & Sennrich 2019, eq. 4; the scale is the cell's."""
+    return v * torch.rsqrt(mean(v * v) + eps)
+
+
+def softmax(v: Tensor) -> Tensor:
+    """Positive, and one in sum over the channels, `[B, H]`."""
+    powers = torch.exp(v - v.detach().amax(-1, keepdim=True))
+    return powers / powers.sum(-1, keepdim=True)
+
+
+# --- the state ---------------------------------------------------------------------------------------------------------
+
+
+class StateMethods:
+    """What every state can do; each state is a named tuple of tensors, in the order in which the cell declares them."""
+
+    __slots__ = ()
+
+    def detach(self) -> Any:
+        """The same values without their history: where truncated backpropagation through time is cut."""
+        return self.map(torch.Tensor.detach)
+
+    def clone(self) -> Any:
+        """A copy that later in-place writes do not reach."""
+        return self.map(torch.Tensor.clone)
+
+    def to(self, *args: Any, **options: Any) -> Any:
+        """Each tensor moved or cast as by `Tensor.to`."""
+        return self.map(lambda tensor: tensor.to(*args, **options))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Any:
+        """`function` applied to each tensor."""
+        return type(self)(*(function(tensor) for tensor in self))  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_state, (self._fields, tuple(self))  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=None)
+def state_type(names: tuple[str, ...]) -> Any:
+    """The named tuple class of a cell with these states; the same class for the same names."""
+    return type("State", (StateMethods, namedtuple("State", names)), {"__slots__": ()})  # type: ignore[misc]
+
+
+def State(**values: Tensor) -> Any:  # noqa: N802 (reads as a class, and is one for each set of names)
+    """A cell's state: a named tuple of tensors.
+
+    Example:
+        >>> State(h=torch.zeros(1, 2)).h.shape
+        torch.Size([1, 2])
+    """
+    return state_type(tuple(values))(**values)
+
+
+def _rebuild_state(names: tuple[str, ...], values: tuple[Tensor, ...]) -> Any:
+    return state_type(tuple(names))(*values)
+
+
+# --- the cell ----------------------------------------------------------------------------------------------------------
+
+_KINDS: dict[str, type[Cell]] = {}
+
+
+@dataclass_transform(frozen_default=True)
+@dataclasses.dataclass(frozen=True, repr=False)
+class Cell:
+    """One time step of a recurrent network, as maths.
+
+    Subclasses declare names, separated by spaces (a plain string, or a property where it depends on a field), and define `step`:
+
+    - `gates`: input projections, in the order in which weights are stacked. `x.i` is row-block i of `W x_t + b`.
+    - `state`: what is kept from step to step. The first is the output, unless the cell defines `output(self, s)`.
+    - `products`: recurrent products beside those of the gates: `U.name @ v`.
+    - `parameters`: per-channel parameters, `self.p.name`.
+    - `streams`: per-step inputs that are not projected, handed to `step` by name after `s`.
+
+    A name is as wide as the hidden size; `name:3` is 3 wide and `name:field` as wide as the cell's field says.
+    `heads` makes every U block-diagonal with that many blocks; `rank` factorises it as `U = L R` with R `[rank, W]`.
+    Annotated class attributes are hyper-parameters: a cell is a frozen dataclass.
+
+    Example:
+        >>> class Leaky(Cell):
+        ...     gates = "h"
+        ...     state = "h"
+        ...     rate: float = 0.1
+        ...     def step(self, x, U, s):
+        ...         return State(h=(1 - self.rate) * s.h + self.rate * torch.tanh(x.h + U.h @ s.h))
+        >>> Leaky(rate=0.5)
+        Leaky(rate=0.5)
+    """
+
+    gates: ClassVar[Any] = ""
+    state: ClassVar[Any] = ""
+    products: ClassVar[Any] = ""
+    parameters: ClassVar[Any] = ""
+    streams: ClassVar[Any] = ""
+    _: dataclasses.KW_ONLY
+    heads: int = 1
+    rank: int | None = None
+
+    def __init_subclass__(cls) -> None:
+        dataclasses.dataclass(frozen=True, repr=False)(cls)
+        _KINDS[f"{cls.__module__}:{cls.__qualname__}"] = cls
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if field.type in ("Activation", Activation):
+                object.__setattr__(self, field.name, Activation(getattr(self, field.name)))
+        if not self.state.split():
+            raise CellError(f"{type(self).__name__} declares no state", fix='give it one, for example state = "h"')
+        for kind in ("gates", "state", "products", "parameters", "streams"):
+            names = list(_names(getattr(self, kind)))
+            wrong = [name for name in names if not name.isidentifier() or names.count(name) > 1]
+            if wrong:
+                raise CellError(
+                    f"{type(self).__name__}.{kind} has the name {wrong[0]!r}, which is no identifier or stands there twice",
+                    expected='distinct names separated by spaces, like "i f g o"',
+                    received=repr(getattr(self, kind)),
+                )
+        for field_name in ("heads", "rank"):
+            value = getattr(self, field_name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise CellError(f"{type(self).__name__}.{field_name} is {value!r}", expected="a positive integer")
+
+    def step(self, x: Any, U: Any, s: Any, **streams: Tensor) -> Any:
+        """The state after one time step: `State(...)` with the names that `state` declares.
+
+        Args:
+            x: the gate inputs `x.NAME`, `[B, H]` each.
+            U: the recurrent weights; `U.NAME @ v` is the product with a value `[B, W]`.
+            s: the state before the step.
+            streams: one tensor for each declared stream.
+        """
+        raise CellError(f"{type(self).__name__} defines no step", fix="def step(self, x, U, s): ... return State(...)")
+
+    def output(self, s: Any) -> Tensor:
+        """What the layer puts out for the state s; the first state unless the cell says otherwise."""
+        return s[0]
+
+    def initial_parameter(self, name: str, values: Tensor) -> Tensor:
+        """How a per-channel parameter starts: fills `values` `[H]` in place and returns it. Zeros unless the cell says otherwise."""
+        return values.zero_()
+
+    def width(self, declared: str) -> Width:
+        """What the part after the colon of a declared name means: a number, a field of the cell, or nothing (`HIDDEN`)."""
+        if not declared:
+            return HIDDEN
+        if declared.isdigit():
+            return int(declared)
+        value = getattr(self, declared, None)
+        if not isinstance(value, int):
+            raise CellError(
+                f"{type(self).__name__} declares a width {declared!r} that is neither a number nor an integer field of the cell",
+                received=repr(value),
+            )
+        return value
+
+    def widths(self, kind: str) -> dict[str, Width]:
+        """The names declared under `kind` ("gates", "state", "products", "parameters", "streams") with their widths."""
+        return {
+            name.partition(":")[0]: self.width(name.partition(":")[2]) for name in getattr(self, kind).split()
+        }
+
+    def bind(self, parameters: Mapping[str, Tensor]) -> Cell:
+        """This cell with values for its per-channel parameters, as `self.p`."""
+        bound = copy.copy(self)
+        object.__setattr__(bound, "p", SimpleNamespace(**parameters))
+        return bound
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if field.name not in ("heads", "rank") or getattr(self, field.name) != field.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _names(declaration: str) -> Iterator[str]:
+    return (name.partition(":")[0] for name in declaration.split())
+
+
+# --- cells as data -----------------------------------------------------------------------------------------------------
+
+
+def cell_to_data(cell: Cell) -> dict[str, Any]:
+    """A cell as plain data for JSON: its class by name, its fields by value.
+
+    Example:
+        >>> from tenuto.cells import Elman
+        >>> cell_to_data(Elman(activation="relu"))
+        {'class': 'tenuto.cells.elman:Elman', 'heads': 1, 'rank': None, 'activation': 'relu'}
+    """
+    data: dict[str, Any] = {"class": f"{type(cell).__module__}:{type(cell).__qualname__}"}
+    for field in dataclasses.fields(cell):  # type: ignore[arg-type]
+        value = getattr(cell, field.name)
+        data[field.name] = cell_to_data(value) if isinstance(value, Cell) else str(value) if isinstance(value, Activation) else value
+    return data
+
+
+def cell_from_data(data: Mapping[str, Any]) -> Cell:
+    """The cell that `cell_to_data` described. Runs no code from the data: the class must be tenuto's or imported already.
+
+    Raises:
+        CellError: the class is unknown here, or has no such field.
+    """
+    import tenuto.cells  # noqa: F401 (its classes must be known; importing it at the top would be a circle)
+
+    fields = dict(data)
+    name = str(fields.pop("class", ""))
+    kind = _KINDS.get(name)
+    if kind is None:
+        module = name.partition(":")[0]
+        raise CellError(
+            f"the cell {name!r} is not known here",
+            fix="check the name" if module in sys.modules else f"import {module} (where the cell is defined) before loading",
+        )
+    values = {key: cell_from_data(value) if isinstance(value, Mapping) else value for key, value in fields.items()}
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if set(values) - known:
+        raise CellError(f"{name} has no field {sorted(set(values) - known)[0]!r}", expected=f"fields {sorted(known)}")
+    return kind(**values)

@@ -1,0 +1,29 @@
+"""The zoo: each cell is its maths and nothing else.
+
+In: `tenuto.cell`. Out: `Cell` classes, which `Recurrent`, the program and every engine take. Nothing else of ours is imported here.
+`tenuto.cells.LSTM` is the maths of one step; `tenuto.LSTM` is the layer that replaces `torch.nn.LSTM`.
+"""
+
+from tenuto.cells.elman import Elman
+from tenuto.cells.gru import GRU, MGU, ResetBeforeGRU
+from tenuto.cells.highway import RecurrentHighway
+from tenuto.cells.indrnn import IndRNN
+from tenuto.cells.lstm import LSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM
+from tenuto.cells.modifiers import Modifier, RecurrentDropout, Zoneout
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "MGU",
+    "CoupledLSTM",
+    "Elman",
+    "IndRNN",
+    "LayerNormLSTM",
+    "Modifier",
+    "PeepholeLSTM",
+    "ProjectionLSTM",
+    "RecurrentDropout",
+    "RecurrentHighway",
+    "ResetBeforeGRU",
+    "Zoneout",
+]

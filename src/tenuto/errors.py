@@ -1,0 +1,90 @@
+"""What tenuto says when something is wrong: a few classes, one message template.
+
+Every message answers four questions: what happened, what was expected, what came, how to mend it.
+Inner code raises with the short reason; the public call adds its own name with `TenutoError.within`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+class TenutoError(Exception):
+    """The base of all errors that tenuto raises on purpose.
+
+    Args:
+        what: one sentence, what happened.
+        expected: what would have been right, for example "x [T, B, 64]".
+        received: what came instead, for example "x [120, 8, 40] float32 cpu".
+        fix: what to do about it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str | None = None,
+        received: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.what, self.expected, self.received, self.fix = what, expected, received, fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        rows = (("expected", self.expected), ("received", self.received), ("fix", self.fix))
+        return "\n".join([self.what] + [f"  {name:<9} {text}" for name, text in rows if text])
+
+    def within(self, caller: str) -> TenutoError:
+        """The same error, told by the public call `caller`, for example "Recurrent(LSTM)"."""
+        if not self.what.startswith(f"{caller}: "):
+            self.what = f"{caller}: {self.what}"
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.expected, self.received, self.fix)
+
+
+class ShapeError(TenutoError, ValueError):
+    """A tensor has the wrong shape, dtype or device for the call that received it."""
+
+
+class ArgumentError(TenutoError, ValueError):
+    """An option has a value that the call does not know."""
+
+
+class DataError(TenutoError, ValueError):
+    """A data file or data set cannot be used as it is."""
+
+
+class CellError(TenutoError, TypeError):
+    """A cell's declaration is wrong: gates, states, parameters, streams or fields."""
+
+
+class TraceError(TenutoError):
+    """A cell's step cannot be traced; the message names the line of the user's file."""
+
+
+class EngineError(TenutoError, RuntimeError):
+    """The engine that was asked for cannot run this cell on this problem, or failed to."""
+
+
+class RunError(TenutoError, RuntimeError):
+    """A run folder is missing, damaged, or not one of ours."""
+
+
+class NotFittedError(TenutoError, RuntimeError):
+    """A task was asked to predict before it was fitted."""
+
+
+def describe(tensor: torch.Tensor) -> str:
+    """A tensor's shape, dtype and device as messages show them.
+
+    Example:
+        >>> describe(torch.zeros(2, 3))
+        '[2, 3] float32 cpu'
+    """
+    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')} {tensor.device}"
+
+
+def _rebuild(kind, what, expected, received, fix):  # type: ignore[no-untyped-def]
+    return kind(what, expected=expected, received=received, fix=fix)
