@@ -1,0 +1,282 @@
+"""The rules of the house, read off the source text: who imports whom, how files are named, what is public.
+
+Each rule holds for what exists; a new folder needs a place in ROOMS and nothing else.
+"""
+
+import ast
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "tenuto"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py"))
+
+# Reading order: a room imports the rooms above it, itself, and nothing below. Rooms on one line do not import each other.
+ROOMS = [
+    ["errors"],
+    ["cell"],
+    ["cells"],
+    ["program"],
+    ["engines"],
+    ["layers"],
+    ["data"],
+    ["train"],
+    ["tasks"],
+    ["explain", "compress", "export"],
+    ["serve", "report", "adapters"],
+    ["keras"],
+    ["cli"],
+]
+LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+
+# Upward imports that are meant, each inside a function, each with its reason.
+MEANT = {
+    ("tenuto.cell", "tenuto.cells"),  # a cell is read back from data by its name, so the zoo must be known by then
+}
+
+# Inside these rooms the named files or folders do not import each other.
+SIBLINGS = {
+    "engines": {"reference", "vendor", "scan", "newton", "cpp", "triton"},
+    "tasks": {"classifier", "tagger", "forecaster", "language_model", "transcriber"},
+}
+OPTIONAL = {
+    "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",
+    "onnxruntime", "captum", "triton", "ziglang",
+}  # fmt: skip
+# What torch itself imports is not ours to forbid.
+LOADED_BY_TORCH = {"triton"}
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+def module_name(path: Path) -> str:
+    """`src/tenuto/cells/lstm.py` is "tenuto.cells.lstm"; an `__init__.py` is its folder."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path: Path) -> list[tuple[int, str]]:
+    """(line, absolute module name) of every import in the file, those inside functions too.
+
+    `from tenuto import x` counts as "tenuto.x" where x is a module of ours, since that is what it loads.
+    """
+    package = module_name(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, name.name) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module or "") if part)
+            for name in node.names:
+                child = PACKAGE.parent.joinpath(*module.split("."), name.name)
+                is_module = child.is_dir() or child.with_suffix(".py").exists()
+                found.append((node.lineno, f"{module}.{name.name}" if is_module else module))
+    return found
+
+
+def room_of(module: str) -> str | None:
+    """The room that a module of ours stands in; None for `tenuto` itself and for other packages."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "tenuto" and len(parts) > 1 else None
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_imports_go_downward_only(path: Path) -> None:
+    room = room_of(module_name(path))
+    if room is None:
+        return  # src/tenuto/__init__.py names what is public, from everywhere
+    assert room in LEVEL, f"src/tenuto/{room} has no place in the reading order: add it to ROOMS and to docs/ARCHITECTURE.md"
+    wrong = []
+    for line, module in imported_modules(path):
+        other = room_of(module)
+        if other in (None, room) or (module_name(path), module) in MEANT:
+            continue
+        if LEVEL.get(other, len(ROOMS)) >= LEVEL[room]:
+            wrong.append(f"{relative(path)}:{line} ({room}) imports {module}")
+        if room == "cells" and other not in ("cell", "errors"):
+            wrong.append(f"{relative(path)}:{line}: a cell imports cell.py and nothing else of ours, not {module}")
+    assert not wrong, "imports go downward only:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", sorted(SIBLINGS))
+def test_siblings_do_not_import_each_other(room: str) -> None:
+    wrong = []
+    for path in SOURCES:
+        parts = module_name(path).split(".")
+        if len(parts) < 3 or parts[1] != room or parts[2] not in SIBLINGS[room]:
+            continue
+        for line, module in imported_modules(path):
+            other = module.split(".")
+            if other[:2] == ["tenuto", room] and len(other) > 2 and other[2] in SIBLINGS[room] - {parts[2]}:
+                wrong.append(f"{relative(path)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_program_knows_no_layers_of_torch() -> None:
+    wrong = [
+        f"{relative(path)}:{line} imports {module}"
+        for path in SOURCES
+        if room_of(module_name(path)) == "program"
+        for line, module in imported_modules(path)
+        if module == "torch.nn" or module.startswith("torch.nn.")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_adapter_imports_keras() -> None:
+    wrong = [
+        f"{relative(path)}:{line}"
+        for path in SOURCES
+        for line, module in imported_modules(path)
+        if module.split(".")[0] == "keras" and not (module_name(path) == "tenuto.adapters.keras" or room_of(module_name(path)) == "keras")
+    ]
+    assert not wrong, f"keras is imported by adapters/keras.py and tenuto/keras alone, not by {wrong}"
+
+
+def test_optional_packages_are_imported_where_they_are_used() -> None:
+    """Not at the top of a module, but for keras, whose two homes are nothing without it."""
+    wrong = []
+    for path in SOURCES:
+        if module_name(path) == "tenuto.adapters.keras" or room_of(module_name(path)) == "keras":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            wrong += [f"{relative(path)}:{node.lineno} {name}" for name in names if name.split(".")[0] in OPTIONAL]
+    assert not wrong, f"import these inside the function that needs them: {wrong}"
+
+
+@pytest.mark.skipif(not (PACKAGE / "__init__.py").exists(), reason="src/tenuto/__init__.py does not exist yet")
+def test_import_tenuto_is_light() -> None:
+    """It loads no optional package, starts no other program (so builds nothing), writes no file, and adds under 1.5 s to torch's import."""
+    script = (
+        "import sys, time, torch\n"
+        "seen = []\n"
+        "def watch(event, arguments):\n"
+        "    if event in ('subprocess.Popen', 'os.system', 'os.posix_spawn', 'os.fork', 'os.exec'):\n"
+        "        seen.append((event, str(arguments[0])))\n"
+        "    if event == 'open' and isinstance(arguments[1], str) and set(arguments[1]) & set('wax+'):\n"
+        "        seen.append((event, str(arguments[0])))\n"
+        "before = set(sys.modules)\n"
+        "sys.addaudithook(watch)\n"
+        "start = time.perf_counter()\n"
+        "import tenuto\n"
+        "print(time.perf_counter() - start)\n"
+        "print(seen)\n"
+        "print(sorted({name.split('.')[0] for name in set(sys.modules) - before}))\n"
+    )
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error"}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    seconds, events, loaded = result.stdout.splitlines()
+    assert events == "[]", f"import tenuto did: {events}"
+    heavy = (OPTIONAL - LOADED_BY_TORCH) & set(ast.literal_eval(loaded))
+    assert not heavy, f"import tenuto loaded {sorted(heavy)}"
+    assert float(seconds) < 1.5, f"import tenuto took {float(seconds):.2f} s after torch"
+
+
+def test_file_names_say_what_is_inside() -> None:
+    wrong = [
+        relative(path)
+        for path in [*SOURCES, *TESTS]
+        for part in (*path.relative_to(ROOT).parent.parts, path.stem)
+        if part in FORBIDDEN_NAMES or re.search(r"_v\d+$", part)
+    ]
+    assert not wrong, f"name these after the one thing that they hold: {wrong}"
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=relative)
+def test_long_files_say_why(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    lines = text.count("\n")
+    header = ast.get_docstring(ast.parse(text)) or ""
+    assert lines <= 400 or "one story" in header, (
+        f"{relative(path)} has {lines} lines: split it, or say in its header why it is one story (with these two words)"
+    )
+    if path.is_relative_to(PACKAGE / "cells") and path.name != "__init__.py":
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef):
+                size = (node.end_lineno or 0) - node.lineno + 1
+                assert size <= 60, f"{relative(path)}: {node.name} has {size} lines; a cell of the zoo has at most 60"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_every_file_says_what_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), f"{relative(path)} has no docstring at its head"
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=relative)
+def test_no_code_is_loaded_as_data(path: Path) -> None:
+    """No pickle, no eval or exec of a string, no torch.load that could run what it reads."""
+    wrong = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            if name in ("eval", "exec"):
+                wrong.append(f"{relative(path)}:{node.lineno} {name}")
+            if name == "torch.load" and keywords.get("weights_only") != "True":
+                wrong.append(f"{relative(path)}:{node.lineno} torch.load without weights_only=True")
+            if name in ("numpy.load", "np.load") and keywords.get("allow_pickle", "False") != "False":
+                wrong.append(f"{relative(path)}:{node.lineno} {name} with allow_pickle")
+    if path in SOURCES:
+        pickles = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+        wrong += [f"{relative(path)}:{line} {module}" for line, module in imported_modules(path) if module.split(".")[0] in pickles]
+    assert not wrong, "\n".join(wrong)
+
+
+def public_modules() -> list[str]:
+    """Modules whose `__all__` names what users may rely on."""
+    return [module_name(path) for path in SOURCES if re.search(r"^__all__\b", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_public_names_are_documented_and_tested(name: str) -> None:
+    """Every name in `__all__` exists, has a docstring if it can, and occurs in a test other than this one."""
+    module = importlib.import_module(name)
+    words = set(re.findall(r"\w+", "\n".join(path.read_text(encoding="utf-8") for path in TESTS if path != Path(__file__))))
+    wrong = []
+    for public in module.__all__:
+        value = getattr(module, public, None)
+        if value is None:
+            wrong.append(f"{name}.{public} does not exist")
+        elif (inspect.isclass(value) or inspect.isroutine(value)) and value.__module__.split(".")[0] == "tenuto":
+            document = value.__doc__ if inspect.isroutine(value) else vars(value).get("__doc__")
+            if not (document or "").strip():
+                wrong.append(f"{name}.{public} has no docstring of its own")
+            if public not in words and not public.startswith("__"):
+                wrong.append(f"{name}.{public} occurs in no test")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_committed_names_the_machine_it_was_written_on() -> None:
+    """No absolute path of somebody's machine, no package index's address, in any text file of the project."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git clone")
+    # Written so that the pattern does not find itself.
+    forbidden = re.compile(r"[/]work/|[/]root/|[/]home/\w+/|[.][.]/shared|pypi[.]org|pytorch[.]org/whl|[/]tmp/\w")
+    wrong = []
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if not path.is_file() or path.stat().st_size > 1_000_000 or b"\0" in path.read_bytes()[:8192]:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            if forbidden.search(line):
+                wrong.append(f"{name}:{number}: {line.strip()[:100]}")
+    assert not wrong, "\n".join(wrong)
