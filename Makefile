@@ -41,10 +41,10 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "make: no virtual environment; on Debian and Ubuntu the package python3-venv is missing" >&2; rm -rf $(VENV); exit 1; }
 
 $(BASE): | $(BIN)/python
-	@echo "set-up: $(TORCH), then tenuto with what the demo needs (once; a few minutes)"
+	@echo "set-up: $(TORCH), then tenuto (once; a few minutes)"
 	@$(BIN)/python -c 'import sys, importlib.metadata as m; sys.exit(m.version("torch").split("+")[0] != "$(TORCH)".split("==")[-1])' 2>/dev/null \
 		|| $(PIP) install --quiet $(TORCH_OPTIONS) "$(TORCH)"
-	@$(PIP) install --quiet --editable '.[report,data]'
+	@$(PIP) install --quiet --editable .
 	@rm -f $(VENV)/.tenuto-base-* $(VENV)/.tenuto-dev-*
 	@touch $@
 
