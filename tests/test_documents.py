@@ -1,0 +1,128 @@
+"""What README and docs show is run, exists, and was measured; every example runs alone.
+
+A fenced `python` block of README.md or docs/ is a program of its own and must run as it stands; one that is a piece of a larger
+text carries the word `fragment` after `python`. A speed ("3.1 ×") needs `<!-- measured: bench/results/FILE.json -->` in its section.
+"""
+
+import ast
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SPEED = re.compile(r"(\d+(?:\.\d+)?) ?×")
+
+
+def blocks(language: str) -> Iterator[tuple[str, str, str]]:
+    """(where it stands, what follows the language's name, text) of each fenced block."""
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for match in FENCE.finditer(text):
+            if match[1] == language:
+                yield f"{document.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}", match[2].strip(), match[3]
+
+
+@pytest.mark.parametrize("where, note, text", [pytest.param(*block, id=block[0]) for block in blocks("python")])
+def test_python_in_documents_runs(where: str, note: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "fragment" in note.split():
+        ast.parse(text)
+        return
+    program = tmp_path / "block.py"
+    program.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)  # what a block writes lands there
+    runpy.run_path(str(program), run_name="__main__")
+
+
+def shell_lines() -> Iterator[tuple[str, str]]:
+    for where, _, text in blocks("console"):
+        for line in text.splitlines():
+            if line.startswith("$ "):
+                yield where, line[2:].partition("#")[0].strip()
+
+
+def test_make_targets_in_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    wrong = []
+    for where, line in shell_lines():
+        words = line.split()
+        if words[:1] == ["make"]:
+            wrong += [f"{where}: {line}" for word in words[1:2] if "=" not in word and word not in targets]
+    assert not wrong, "no such target:\n" + "\n".join(wrong)
+
+
+@pytest.mark.skipif(not (ROOT / "src/tenuto/cli/__init__.py").exists(), reason="src/tenuto/cli does not exist yet")
+def test_commands_in_documents_exist() -> None:
+    """Each `tenuto …` line names a command that exists, with options that it has."""
+    import typer
+    from typer.main import get_command
+
+    from tenuto.cli import app
+
+    wrong = []
+    for where, line in shell_lines():
+        words = line.split()
+        if not words or words[0].rpartition("/")[2] != "tenuto":
+            continue
+        command, rest = get_command(app), words[1:]
+        while rest and hasattr(command, "commands") and rest[0] in command.commands:
+            command, rest = command.commands[rest[0]], rest[1:]
+        options = {name for parameter in command.get_params(typer.Context(command)) for name in (*parameter.opts, *parameter.secondary_opts)}
+        if hasattr(command, "commands") and not (rest and rest[0].startswith("-")):
+            wrong.append(f"{where}: {line}: no such command")
+        wrong += [f"{where}: {line}: no option {word}" for word in rest if word.startswith("-") and word.partition("=")[0] not in options]
+    assert not wrong, "\n".join(wrong)
+
+
+def numbers_in(value: object) -> Iterator[float]:
+    """All numbers in JSON data."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from numbers_in(item)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield float(value)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_speeds_in_documents_were_measured(document: Path) -> None:
+    wrong = []
+    for section in re.split(r"^## ", FENCE.sub("", document.read_text(encoding="utf-8")), flags=re.MULTILINE):
+        claimed = SPEED.findall(section)
+        sources = re.findall(r"<!-- measured: (\S+) -->", section)
+        title = section.partition("\n")[0]
+        if claimed and not sources:
+            wrong.append(f"section {title!r} claims {claimed} × and names no file of bench/results")
+            continue
+        measured = [number for source in sources for number in numbers_in(json.loads((ROOT / source).read_text(encoding="utf-8")))]
+        for text in claimed:
+            digits = len(text.partition(".")[2])
+            if not any(round(number, digits) == float(text) for number in measured):
+                wrong.append(f"section {title!r}: {text} × is in none of {sources}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_in_documents_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
+    broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert not broken, f"{document.name} links to {broken}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run_alone(example: Path, tmp_path: Path) -> None:
+    assert ast.get_docstring(ast.parse(example.read_text(encoding="utf-8"))), "an example says what it prints and how long it takes"
+    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    result = subprocess.run([sys.executable, example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip(), "an example prints what it found"
