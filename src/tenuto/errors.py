@@ -63,6 +63,12 @@ class CellError(TenutoError, TypeError):
 class TraceError(TenutoError):
     """A cell's step cannot be traced; the message names the line of the user's file."""
 
+    def at(self, place: str) -> TraceError:
+        """The same error with the place in the user's file, "lstm.py, line 38: ..."."""
+        if place and place not in self.what:
+            self.what = f"{self.what}\n  at        {place}"
+        return self
+
 
 class EngineError(TenutoError, RuntimeError):
     """The engine that was asked for cannot run this cell on this problem, or failed to."""

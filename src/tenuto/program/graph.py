@@ -1,0 +1,217 @@
+"""Programs: frozen, hashable, printable graphs of one time step or of its derivative.
+
+A program's values are numbered; value k is what node k gives. Inputs and constants are nodes too, so a number says all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from tenuto.cell import HIDDEN, Width
+from tenuto.program.grammar import KINDS
+
+Key = tuple[str, str]  # what an input or output is (its role) and its name: ("gate", "i"), ("state", "h"), ("d_product", "f")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One value: an input (`name` says which), a constant (`value`), or a kind of the grammar applied to earlier values."""
+
+    kind: str
+    args: tuple[int, ...] = ()
+    width: Width = HIDDEN
+    name: Key | None = None
+    value: float = 0.0
+    gives: str = "real"
+    source: str = ""  # the user's file and line; not part of what the program is
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Two nodes with the same identity give the same value."""
+        return self.kind, self.args, self.width, self.name, repr(self.value), self.gives
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The recurrent products of one value: one stacked matrix product `[B, width_in] @ [width_in, sum of widths]`.
+
+    `operand` is the value's number in the forward program; `state` names it where it is a state as it came in.
+    """
+
+    name: str
+    products: tuple[str, ...]
+    widths: tuple[Width, ...]
+    width_in: Width
+    phase: int
+    operand: int
+    state: str | None
+    heads: int = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """A step (or its derivative) as a list of nodes, with named inputs and outputs.
+
+    Call it with a dictionary of tensors `[B, W]` by key to run it in torch; print it to read it.
+    """
+
+    title: str
+    nodes: tuple[Node, ...]
+    outputs: tuple[tuple[Key, int], ...]
+
+    @cached_property
+    def inputs(self) -> dict[Key, int]:
+        """The numbers of the inputs by key, in the order of declaration."""
+        return {node.name: number for number, node in enumerate(self.nodes) if node.name is not None}
+
+    @cached_property
+    def digest(self) -> str:
+        """Names what the program computes: equal for equal programs, whatever cell and file they come from."""
+        text = repr([node.identity for node in self.nodes]) + repr(self.outputs)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __call__(self, values: Mapping[Key, Tensor], hidden_size: int) -> dict[Key, Tensor]:
+        """Runs the nodes in torch: an oracle for the printers, and a check of the trace."""
+        results: list[Tensor | float] = []
+        for node in self.nodes:
+            if node.name is not None:
+                results.append(values[node.name])
+            elif node.kind == "const":
+                results.append(node.value)
+            else:
+                args: list[Tensor | float | int] = [results[arg] for arg in node.args]
+                if node.kind in ("spread", "expand"):
+                    args.append(hidden_size if node.width == HIDDEN else int(node.width))
+                results.append(KINDS[node.kind].meaning(*args))
+        like = next(iter(values.values()))
+        finished = (value if isinstance(value, Tensor) else like.new_full((like.shape[0], 1), value) for value in results)
+        tensors = list(finished)
+        return {key: tensors[number] for key, number in self.outputs}
+
+    def __str__(self) -> str:
+        names = {number: label(node.name) for number, node in enumerate(self.nodes) if node.name is not None}
+        names |= {number: f"{node.value:g}" for number, node in enumerate(self.nodes) if node.kind == "const"}
+        steps = [number for number in range(len(self.nodes)) if number not in names]
+        names |= {number: f"v{k}" for k, number in enumerate(steps, 1)}
+        rows = [(f"{names[number]} = {_expression(self.nodes[number], names)}", self.nodes[number]) for number in steps]
+        rows += [(f"{label(key, new=True)} = {names[number]}", self.nodes[number]) for key, number in self.outputs]
+        column = max((len(text) for text, _ in rows), default=0) + 3
+        body = [f"  {text:<{column}}{_shape(node)}  {node.source}".rstrip() for text, node in rows]
+        taken = "  takes " + ", ".join(names[number] for number in self.inputs.values())
+        return "\n".join([self.title, taken, *body])
+
+
+def label(key: Key, new: bool = False) -> str:
+    """A key as maths writes it: x.i, U.i @, s.h, p.u; outputs of a step with a prime: s.h'."""
+    role, name = key
+    texts = {
+        "gate": f"x.{name}",
+        "product": f"(U.{name} @)",
+        "state": f"s.{name}" + ("'" if new else ""),
+        "parameter": f"p.{name}",
+        "stream": f"{name}_t",
+        "output": "y",
+        "operand": f"operand[{name}]",
+        "d_gate": f"d x.{name}",
+        "d_product": f"d (U.{name} @)",
+        "d_state": f"d s.{name}" + ("" if new else "'"),
+        "d_parameter": f"d p.{name}",
+        "d_stream": f"d {name}_t",
+        "d_output": "d y",
+        "d_operand": f"d operand[{name}]",
+    }
+    return texts[role]
+
+
+def _expression(node: Node, names: Mapping[int, str]) -> str:
+    kind, args = KINDS[node.kind], [names[arg] for arg in node.args]
+    if kind.sign and kind.arity == 2:
+        return f"{args[0]} {kind.sign} {args[1]}"
+    if kind.sign:
+        return f"{kind.sign}{args[0]}"
+    return f"{node.kind}({', '.join(args)})"
+
+
+def _shape(node: Node) -> str:
+    return f"[B, {node.width}]" + (" bool" if node.gives == "bool" else "")
+
+
+class Builder:
+    """Collects nodes into a program: equal values become one, arithmetic on constants is done, trivial steps vanish."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self._numbers: dict[tuple[object, ...], int] = {}
+
+    def put(self, node: Node) -> int:
+        """The number of this value, new or known."""
+        known = self._numbers.get(node.identity)
+        if known is None:
+            known = self._numbers[node.identity] = len(self.nodes)
+            self.nodes.append(node)
+        return known
+
+    def input(self, key: Key, width: Width) -> int:
+        """An input by key."""
+        return self.put(Node("input", width=width, name=key))
+
+    def constant(self, value: float) -> int:
+        """A number."""
+        return self.put(Node("const", width=1, value=float(value)))
+
+    def apply(self, kind: str, args: tuple[int, ...], width: Width, source: str = "") -> int:
+        """The value of a kind applied to values, simplified where that changes no result."""
+        simple = self._simplify(kind, args, width)
+        if simple is not None:
+            return simple
+        if KINDS[kind].commutes:
+            args = tuple(sorted(args))
+        return self.put(Node(kind, args, width, gives=KINDS[kind].gives, source=source))
+
+    def _simplify(self, kind: str, args: tuple[int, ...], width: Width) -> int | None:
+        values = [self.nodes[arg].value if self.nodes[arg].kind == "const" else None for arg in args]
+        if None not in values and KINDS[kind].gives == "real" and kind not in ("spread", "expand"):
+            exact = [torch.tensor([[value]], dtype=torch.float64) for value in values]
+            return self.constant(KINDS[kind].meaning(*exact).item())
+        same: Callable[[int], bool] = lambda k: self.nodes[args[k]].width == width  # noqa: E731
+        if kind == "mul" and 1.0 in values and same(1 - values.index(1.0)):
+            return args[1 - values.index(1.0)]
+        if kind == "add" and 0.0 in values and same(1 - values.index(0.0)):
+            return args[1 - values.index(0.0)]
+        if kind in ("sub", "div") and values[1] == (0.0 if kind == "sub" else 1.0) and same(0):
+            return args[0]
+        if kind == "neg" and self.nodes[args[0]].kind == "neg":
+            return self.nodes[args[0]].args[0]
+        if kind == "expand" and same(0):
+            return args[0]
+        if kind == "pow" and values[1] in (1.0, 2.0, 3.0):
+            square = args[0] if values[1] == 1.0 else self.apply("mul", (args[0], args[0]), width)
+            return square if values[1] != 3.0 else self.apply("mul", (square, args[0]), width)
+        if kind == "pow" and values[1] == 0.5:
+            return self.apply("sqrt", args[:1], width)
+        if kind == "pow" and values[1] == -1.0:
+            return self.apply("reciprocal", args[:1], width)
+        return None
+
+    def program(self, title: str, outputs: list[tuple[Key, int]]) -> Program:
+        """The finished program: all inputs, and of the rest only what an output needs."""
+        needed = {number for _, number in outputs}
+        for number in range(len(self.nodes) - 1, -1, -1):
+            if number in needed:
+                needed.update(self.nodes[number].args)
+        kept = [k for k, node in enumerate(self.nodes) if k in needed or node.name is not None]
+        kept.sort(key=lambda k: self.nodes[k].name is None)  # inputs first; otherwise as written
+        renumbered = {old: new for new, old in enumerate(kept)}
+        nodes = tuple(_renumber(self.nodes[k], renumbered) for k in kept)
+        return Program(title, nodes, tuple((key, renumbered[number]) for key, number in outputs))
+
+
+def _renumber(node: Node, numbers: Mapping[int, int]) -> Node:
+    args = tuple(numbers[arg] for arg in node.args)
+    return Node(node.kind, args, node.width, node.name, node.value, node.gives, node.source)

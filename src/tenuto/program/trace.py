@@ -1,0 +1,360 @@
+"""From a cell's step to its programs.
+
+The step runs once on marker tensors under torch's own tracer (`make_fx`). `U.i @ v` becomes an input (the product) and an
+output (the operand v), so that the matrix products fall out of the program and the phases are read off the dependencies.
+The derivative is traced in the same way in gradient.py. Marker sizes are primes: a width is recognised by its size.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from tenuto import cell as cell_module
+from tenuto.cell import HIDDEN, Cell, Width
+from tenuto.errors import TenutoError, TraceError
+from tenuto.program import aten
+from tenuto.program.check import explain, user_line
+from tenuto.program.graph import Builder, Key, Program, Stack
+
+ROWS = 2  # the marker batch
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A cell's step and its derivative as programs, and its recurrent products grouped by operand, in order of phase.
+
+    `forward` maps gates, products, states, parameters and streams to new states ("state"), the "output", and the operand of
+    each stack ("operand", stack name). `backward` takes the same and a cotangent for each of these results ("d_state",
+    "d_output" if the output is no state, "d_operand"), and gives the cotangents of all inputs.
+    `output_state` names the new state that is the output, if it is one.
+    """
+
+    cell: Cell
+    forward: Program
+    backward: Program
+    stacks: tuple[Stack, ...]
+    output_state: str | None
+
+    def __str__(self) -> str:
+        products = [
+            f"  phase {stack.phase}: " + " ".join(f"U.{name}" for name in stack.products) + f" @ {stack.name}"
+            + (f"   ({stack.heads} blocks)" if stack.heads > 1 else "")
+            for stack in self.stacks
+        ]
+        return "\n\n".join([str(self.forward), "\n".join(["products", *products]), str(self.backward)])
+
+
+@lru_cache(maxsize=None)
+def trace(cell: Cell) -> Traced:
+    """The programs of a cell; traced once per cell and remembered.
+
+    Raises:
+        TraceError: the step does something that no program can hold; says where in the user's file, and what to write instead.
+    """
+    from tenuto.program.gradient import derive  # gradient builds on this file
+
+    markers = Markers(cell, 13)
+    products, _ = discover(cell, markers)
+    builder, numbers = Builder(), {}
+    graph, outputs, sources = _record(cell, markers, products)
+    keys = markers.input_keys(products)
+    for key in keys:
+        numbers[key] = builder.input(key, markers.width_of(key, products))
+    values = aten.translate(graph, [numbers[key] for key in keys], builder, markers.label, sources)
+    results = dict(zip(outputs, values, strict=True))
+    stacks = _stacks(cell, builder, results, products)
+    states = tuple(cell.widths("state"))
+    final: list[tuple[Key, int]] = [(("state", name), results["state", name]) for name in states]
+    final.append((("output", "output"), results["output", "output"]))
+    output_state = next((name for name in states if results["state", name] == results["output", "output"]), None)
+    forward = builder.program(
+        f"{cell!r}: one step", final + [(("operand", stack.name), stack.operand) for stack in stacks]
+    )
+    operands = {key[1]: number for key, number in forward.outputs if key[0] == "operand"}
+    stacks = tuple(replace(stack, operand=operands[stack.name]) for stack in stacks)
+    backward = derive(cell, markers, products, stacks, output_state)
+    traced = Traced(cell, forward, backward, stacks, output_state)
+    _verify(traced, Markers(cell, 17))
+    return traced
+
+
+# --- markers -----------------------------------------------------------------------------------------------------------
+
+
+class Markers:
+    """Marker sizes for tracing a cell: a hidden size that is no declared width and divides into the cell's heads."""
+
+    def __init__(self, cell: Cell, prime: int) -> None:
+        self.cell = cell
+        declared = {w for kind in ("state", "products", "streams", "parameters") for w in cell.widths(kind).values()}
+        declared |= {cell.rank, 1}
+        self.hidden = next(h for h in range(prime * cell.heads, 10**6, cell.heads) if h not in declared)
+
+    def size(self, width: Width) -> int:
+        """The size that stands for a width."""
+        return self.hidden if width == HIDDEN else int(width)
+
+    def label(self, size: int) -> Width:
+        """The width that a size stands for."""
+        return HIDDEN if size == self.hidden else size
+
+    def input_keys(self, products: Mapping[str, tuple[Width, Width]]) -> list[Key]:
+        """The inputs of the forward program, in order."""
+        kinds = (("gate", "gates"), ("product", ""), ("state", "state"), ("parameter", "parameters"), ("stream", "streams"))
+        return [
+            (role, name) for role, kind in kinds for name in (self.cell.widths(kind) if kind else products)
+        ]
+
+    def width_of(self, key: Key, products: Mapping[str, tuple[Width, Width]]) -> Width:
+        """An input's width."""
+        role, name = key
+        if role == "product":
+            return products[name][1]
+        kind = {"gate": "gates", "state": "state", "parameter": "parameters", "stream": "streams"}[role]
+        return self.cell.widths(kind)[name]
+
+    def values(self, keys: list[Key], products: Mapping[str, tuple[Width, Width]]) -> list[Tensor]:
+        """A fresh random tensor for each input (never one for two: the tracer would take them for the same)."""
+        generator = torch.Generator().manual_seed(0)
+        return [
+            torch.randn(ROWS, self.size(self.width_of(key, products)), generator=generator, dtype=torch.float64)
+            for key in keys
+        ]
+
+
+# --- the recurrent weights while a step runs -----------------------------------------------------------------------------
+
+
+class Weights:
+    """U while a step runs: `U.name @ v` asks `multiply(name, v)`, which also sees the low-rank form as two products."""
+
+    def __init__(self, cell: Cell, multiply: Callable[[str, Tensor], Tensor]) -> None:
+        self._declared = {**cell.widths("gates"), **cell.widths("products")}
+        self._cell, self._multiply, self._low = cell, multiply, []
+
+    def __getattr__(self, name: str) -> _Weight:
+        if name.startswith("_") or name not in self._declared:
+            raise TraceError(
+                f"U.{name} is used, but {type(self._cell).__name__} declares no gate or product {name!r}",
+                expected="one of " + ", ".join(self._declared),
+                fix=f"add {name!r} to gates (with an input projection) or to products (without)",
+            )
+        return _Weight(self, name)
+
+    def product(self, name: str, value: Tensor) -> Tensor:
+        """The product of the weights called `name` with a value."""
+        if not isinstance(value, Tensor) or value.dim() != 2:
+            shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise TraceError(f"U.{name} @ v needs a value v of shape [B, W]", received=f"{shape}")
+        if self._cell.rank is None:
+            return self._multiply(name, value)
+        for number, (known, low) in enumerate(self._low):  # noqa: B007
+            if known is value:
+                return self._multiply(name, low)
+        low = self._multiply(f"low_rank{len(self._low)}", value)
+        self._low.append((value, low))
+        return self._multiply(name, low)
+
+
+class _Weight:
+    def __init__(self, owner: Weights, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    def __matmul__(self, value: Tensor) -> Tensor:
+        return self.owner.product(self.name, value)
+
+
+def run_step(cell: Cell, values: Mapping[Key, Tensor], multiply: Callable[[str, Tensor], Tensor]) -> tuple[Any, Tensor]:
+    """One step of the cell on named values: its new state and its output. The reference engine runs this, too."""
+    by_role: dict[str, dict[str, Tensor]] = {"gate": {}, "state": {}, "parameter": {}, "stream": {}}
+    for (role, name), value in values.items():
+        if role in by_role:
+            by_role[role][name] = value
+    bound = cell.bind(by_role["parameter"])
+    state = cell_module.state_type(tuple(by_role["state"]))(**by_role["state"])
+    new = bound.step(SimpleNamespace(**by_role["gate"]), Weights(cell, multiply), state, **by_role["stream"])
+    return new, bound.output(new)
+
+
+def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width]], dict[str, Tensor]]:
+    """The recurrent products that a step makes: the width of the operand and of the result, by name; and the operands."""
+    found: dict[str, tuple[Width, Width]] = {}
+    operands: dict[str, Tensor] = {}
+    out = {**cell.widths("gates"), **cell.widths("products")}
+
+    def multiply(name: str, value: Tensor) -> Tensor:
+        width = cell.rank if name not in out else out[name]
+        assert width is not None
+        if name in operands and not torch.equal(operands[name], value):
+            raise TraceError(
+                f"U.{name} is multiplied with two different values in one step",
+                fix="give the second product a name of its own in products",
+            )
+        known = name in operands
+        operands[name] = value
+        found[name] = (markers.label(value.shape[1]), width)
+        fresh = torch.Generator().manual_seed(len(found) if not known else list(found).index(name) + 1)
+        return torch.randn(ROWS, markers.size(width), generator=fresh, dtype=value.dtype)
+
+    keys = markers.input_keys({})
+    values = dict(zip(keys, markers.values(keys, {}), strict=True))
+    before = {key: value.clone() for key, value in values.items()}
+    with explained(cell), UserLines():
+        new, output = run_step(cell, values, multiply)
+        for key, value in values.items():
+            if not torch.equal(value, before[key]):
+                raise TraceError(
+                    f"the step writes into its argument {key[1]!r}", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
+                )
+        check_result(cell, markers, new, output)
+    return found, operands
+
+
+def check_result(cell: Cell, markers: Markers, new: Any, output: Tensor) -> None:
+    """Says what is wrong with what a step returned: names, shapes."""
+    declared = cell.widths("state")
+    names = getattr(new, "_fields", None)
+    if names is None or set(names) != set(declared):
+        raise TraceError(
+            f"the step returned {names or type(new).__name__}, but the cell declares the states {tuple(declared)}",
+            fix="return State(" + ", ".join(f"{name}=..." for name in declared) + ")",
+        )
+    for name, width in [*declared.items(), ("output", None)]:
+        value = output if name == "output" and width is None else getattr(new, name)
+        size = markers.size(width) if width is not None else None
+        if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[0] != ROWS or size not in (None, value.shape[1]):
+            shown = [{ROWS: "B"}.get(value.shape[0], value.shape[0]), *(markers.label(n) for n in value.shape[1:])] if (
+                isinstance(value, Tensor) and value.dim()) else type(value).__name__
+            raise TraceError(
+                f"the step's new {name} has the wrong shape", expected=f"[B, {width or 'W'}]", received=str(shown),
+                fix="keep the batch axis, and for reductions over the channels keepdim=True",
+            )
+
+
+# --- recording ----------------------------------------------------------------------------------------------------------
+
+
+class UserLines(TorchFunctionMode):
+    """Watches torch calls: notes the user's line of each, and turns reductions that know today's width into primitives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: dict[str, str] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        tracer = torch.fx.experimental.proxy_tensor.get_proxy_mode()
+        replaced = aten.primitive(func, args, kwargs)
+        result = replaced() if replaced else func(*args, **kwargs)
+        if tracer is not None:
+            line = user_line(sys._getframe(1))
+            for node in reversed(tracer.tracer.graph.nodes):
+                if node.name in self.sources:
+                    break
+                if node.op != "placeholder":
+                    self.sources[node.name] = line
+        return result
+
+
+@contextmanager
+def explained(cell: Cell) -> Iterator[None]:
+    """Turns whatever goes wrong inside a step into a TraceError that names the user's line."""
+    cell_module._traced_mean.append(aten.mean)
+    try:
+        yield
+    except Exception as error:
+        raise explain(error, type(cell)) from (None if isinstance(error, TenutoError) else error)
+    finally:
+        cell_module._traced_mean.pop()
+
+
+def flat_step(
+    cell: Cell, keys: list[Key], products: Mapping[str, tuple[Width, Width]]
+) -> tuple[Callable[..., tuple[Tensor, ...]], list[Key]]:
+    """The step as a function of a flat list of tensors, and the keys of the flat list that it returns."""
+    outputs: list[Key] = [("state", name) for name in cell.widths("state")]
+    outputs += [("output", "output"), *(("operand", name) for name in products)]
+
+    def step(*flat: Tensor) -> tuple[Tensor, ...]:
+        values = dict(zip(keys, flat, strict=True))
+        operands: dict[str, Tensor] = {}
+
+        def multiply(name: str, value: Tensor) -> Tensor:
+            operands.setdefault(name, value)
+            return values["product", name]
+
+        new, output = run_step(cell, values, multiply)
+        return tuple(getattr(new, name) for role, name in outputs if role == "state") + (
+            output, *(operands[name] for name in products))
+
+    return step, outputs
+
+
+def _record(
+    cell: Cell, markers: Markers, products: Mapping[str, tuple[Width, Width]]
+) -> tuple[torch.fx.GraphModule, list[Key], Mapping[str, str]]:
+    keys = markers.input_keys(products)
+    step, outputs = flat_step(cell, keys, products)
+    lines = UserLines()
+
+    def watched(*flat: Tensor) -> tuple[Tensor, ...]:
+        with lines:
+            return step(*flat)
+
+    with explained(cell):
+        graph = aten.record(watched, markers.values(keys, products))
+    return graph, outputs, lines.sources
+
+
+def _stacks(
+    cell: Cell, builder: Builder, results: Mapping[Key, int], products: Mapping[str, tuple[Width, Width]]
+) -> tuple[Stack, ...]:
+    """Groups the products by operand and numbers their phases."""
+    by_operand: dict[int, list[str]] = {}
+    for name in products:
+        by_operand.setdefault(results["operand", name], []).append(name)
+    phase_of: dict[str, int] = {}
+
+    def phase(number: int) -> int:
+        node = builder.nodes[number]
+        if node.name and node.name[0] == "product":
+            owner = results["operand", node.name[1]]
+            return phase_of.setdefault(node.name[1], phase(owner)) + 1
+        return max((phase(arg) for arg in node.args), default=0)
+
+    stacks = []
+    for operand, names in by_operand.items():
+        node = builder.nodes[operand]
+        state = node.name[1] if node.name and node.name[0] == "state" else None
+        widths, width_in = tuple(products[name][1] for name in names), products[names[0]][0]
+        heads = cell.heads if cell.rank is None else 1
+        stacks.append(Stack(state or f"v{len(stacks)}", tuple(names), widths, width_in, phase(operand), operand, state, heads))
+    return tuple(sorted(stacks, key=lambda stack: stack.phase))
+
+
+def _verify(traced: Traced, markers: Markers) -> None:
+    """Runs the program beside the step at another hidden size: a step that uses the width as a number is found out here."""
+    products = {name: (stack.width_in, w) for stack in traced.stacks for name, w in zip(stack.products, stack.widths, strict=True)}
+    keys = markers.input_keys(products)
+    values = dict(zip(keys, markers.values(keys, products), strict=True))
+    new, output = run_step(traced.cell, values, lambda name, value: values["product", name])
+    ours = traced.forward(values, markers.hidden)
+    expected = {**{("state", name): getattr(new, name) for name in new._fields}, ("output", "output"): output}
+    for key, value in expected.items():
+        if not torch.allclose(ours[key].expand_as(value), value, rtol=1e-9, atol=1e-12, equal_nan=True):
+            raise TraceError(
+                f"{type(traced.cell).__name__}.step depends on the hidden size as a number ({key[1]!r} differs at another size)",
+                received=f"in {inspect.getsourcefile(type(traced.cell))}",
+                fix="use tenuto.cell's mean, layer_norm, rms_norm or softmax instead of dividing by the width",
+            )
