@@ -1,0 +1,113 @@
+"""An axis: which round numbers to write beside a plot, and where a value falls between its ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The range of one direction of a plot, its ticks, and the way from a value to a place.
+
+    Args:
+        low: the value at the start of the axis.
+        high: the value at its end; above `low`.
+        ticks: the values that get a label, ascending.
+        logarithmic: equal ratios, not equal differences, are equally far apart.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    logarithmic: bool = False
+
+    def place(self, value: float) -> float:
+        """Where `value` falls, 0 at `low` and 1 at `high`; values outside stop at the ends."""
+        if self.logarithmic:
+            value, low, high = (math.log10(max(v, 1e-300)) for v in (value, self.low, self.high))
+        else:
+            low, high = self.low, self.high
+        return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def axis_for(values: Sequence[float], *, logarithmic: bool = False, count: int = 5) -> Axis:
+    """An axis with about `count` round ticks that holds every finite value.
+
+    Args:
+        values: what will be drawn; non-finite values, and on a logarithmic axis those that are not positive, are left out.
+        logarithmic: ask for a logarithmic axis; with nothing positive to draw, a linear one comes back.
+        count: how many ticks to aim for.
+    Returns:
+        An axis whose ends are ticks.
+    Example:    >>> axis_for([0.0, 0.93]).ticks
+                (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """
+    finite = [float(v) for v in values if math.isfinite(v)]
+    if logarithmic:
+        positive = [v for v in finite if v > 0]
+        if positive:
+            return _logarithmic(min(positive), max(positive))
+    if not finite:
+        return Axis(0.0, 1.0, (0.0, 0.5, 1.0))
+    low, high = min(finite), max(finite)
+    if low == high:
+        half = abs(low) / 2 or 0.5
+        low, high = low - half, high + half
+    step = _round_step((high - low) / count)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(round(index * step, 12) for index in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks)
+
+
+def whole_axis(last: int, *, first: int = 0, count: int = 6) -> Axis:
+    """An axis from `first` to `last` that ends exactly there, ticked at round whole numbers (epochs, time steps)."""
+    if last <= first:
+        return Axis(first - 0.5, first + 0.5, (first,))
+    step = max(1, round(_round_step((last - first) / count)))
+    ticks = [tick for tick in range(math.ceil(first / step) * step, last + 1, step)]
+    if ticks[0] != first and ticks[0] - first > step / 2:
+        ticks.insert(0, first)
+    return Axis(first, last, tuple(ticks))
+
+
+def tick_text(value: float) -> str:
+    """A tick's label, as short as it can be: `0.25`, `40`, `2k`, `1e-4`.
+
+    Example:    >>> [tick_text(v) for v in (0.0, 0.25, 40.0, 2000.0, 0.0001)]
+                ['0', '0.25', '40', '2k', '1e-4']
+    """
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e5 or size < 1e-3:
+        mantissa, exponent = f"{value:.0e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    if size >= 1000 and value % 100 == 0:
+        return f"{value / 1000:g}k"
+    return f"{value:.4g}"
+
+
+def _round_step(step: float) -> float:
+    """The round number (1, 2 or 5 times a power of ten) nearest above `step`."""
+    power = 10.0 ** math.floor(math.log10(step))
+    for factor in (1, 2, 5):
+        if step <= factor * power * (1 + 1e-9):
+            return factor * power
+    return 10 * power
+
+
+def _logarithmic(low: float, high: float) -> Axis:
+    """Ends and ticks at powers of ten; at 1, 2 and 5 times them where the range is short."""
+    if low == high:
+        low, high = low / 2, high * 2
+    decades = math.log10(high) - math.log10(low)
+    factors = (1, 2, 5) if decades < 2 else (1,)
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    candidates = [round(factor * 10.0**power, 15) for power in powers for factor in factors]
+    start = max(c for c in candidates if c <= low * (1 + 1e-9))
+    end = min(c for c in candidates if c >= high * (1 - 1e-9))
+    ticks = [c for c in candidates if start <= c <= end]
+    every = math.ceil(len(ticks) / 7)
+    return Axis(start, end, tuple(ticks[::every]), logarithmic=True)

@@ -1,0 +1,58 @@
+"""Build a run's report from the files of its folder alone, and put it there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import RunError
+from ..tasks.run_folder import REPORT, Run, read_run
+from ..train.files import write_text
+from . import confusion, examples, learning, opening, origin, running
+from .page import Section, render
+
+SECTIONS: dict[str, tuple[Callable[[Run], Section | None], ...]] = {
+    "classify": (
+        learning.section,
+        confusion.section,
+        examples.section,
+        running.section,
+        origin.section,
+    ),
+}
+
+
+def build_report(run_folder: str | Path) -> Path:
+    """Write `report.html` into a run folder, from the run's own files alone.
+
+    The page needs nothing else: style and pictures are inside it, it has no script, and it asks no server for anything.
+    An older report is replaced in one step; when anything goes wrong it stays as it was.
+
+    Args:
+        run_folder: a folder written by `tenuto fit` or an estimator's `save`.
+    Returns:
+        The path of the report.
+    Raises:
+        RunError: the folder is not a complete run, a file was changed, or the task has no report.
+    """
+    run = read_run(run_folder)
+    task = run.config.get("task")
+    if task not in SECTIONS:
+        raise RunError(
+            f"the run {run.folder} is of a task that has no report.",
+            expected=f"one of {', '.join(sorted(SECTIONS))}",
+            received=f'"task": "{task}"',
+            fix="install a newer tenuto",
+        )
+    try:
+        sections = [section for make in SECTIONS[task] if (section := make(run)) is not None]
+        page = render("page.html", opening=opening.content(run), sections=sections)
+    except (KeyError, TypeError, IndexError) as error:
+        raise RunError(
+            f"the run {run.folder} lacks what its report shows.",
+            expected="evaluation.json and metrics.jsonl as `tenuto fit` writes them",
+            received=f"{type(error).__name__}: {error}",
+            fix="train the model again with this version of tenuto",
+        ) from error
+    write_text(run.folder / REPORT, page)
+    return run.folder / REPORT

@@ -1,0 +1,106 @@
+"""How the model learnt: loss, accuracy, gradient norms and learning rate, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..tasks.run_folder import Run
+from .line_chart import LineChart, Series
+from .page import Section, loss_unit, render
+from .wording import count, number, percent
+
+
+def section(run: Run) -> Section | None:
+    """The learning curves; absent when no epoch was finished."""
+    if not run.metrics:
+        return None
+    epochs = [line["epoch"] for line in run.metrics]
+    best = run.evaluation["training"]["best_epoch"]
+    upright = (best, f"best, epoch {best}") if best in epochs else None
+    charts = [_loss(run, epochs, upright), _accuracy(run, epochs, upright), _gradients(run, epochs), _rate(run, epochs)]
+    return Section(
+        name="learning",
+        title="How it learnt",
+        lead=_lead(run),
+        body=render("learning.html", charts=[chart for chart in charts if chart is not None]),
+    )
+
+
+def column(metrics: list[dict[str, Any]], name: str) -> list[float]:
+    """One value an epoch; NaN where the file says null or the key is absent."""
+    return [math.nan if line.get(name) is None else float(line[name]) for line in metrics]
+
+
+def _loss(run: Run, epochs: list[int], upright: tuple[int, str] | None) -> LineChart:
+    train, validation = column(run.metrics, "train_loss"), column(run.metrics, "validation_loss")
+    positive = [v for v in (*train, *validation) if v > 0]
+    return LineChart(
+        title="Loss",
+        x=epochs,
+        series=[Series("training", train, "second"), Series("validation", validation, "first")],
+        logarithmic=bool(positive) and max(positive) / min(positive) > 30,
+        from_zero=True,
+        upright=upright,
+        note=f"In {loss_unit(run.config['task'])}.",
+    )
+
+
+def _accuracy(run: Run, epochs: list[int], upright: tuple[int, str] | None) -> LineChart | None:
+    if not any("validation_accuracy" in line for line in run.metrics):
+        return None
+    return LineChart(
+        title="Accuracy",
+        x=epochs,
+        series=[Series("validation", column(run.metrics, "validation_accuracy"), "first")],
+        upright=upright,
+        note="Share of the validation sequences that are right.",
+    )
+
+
+def _gradients(run: Run, epochs: list[int]) -> LineChart | None:
+    mean, largest = column(run.metrics, "gradient_norm_mean"), column(run.metrics, "gradient_norm_max")
+    if all(math.isnan(v) for v in mean):
+        return None
+    clip = run.evaluation["training"]["options"].get("clip_norm")
+    clipped = sum(line.get("clipped_steps") or 0 for line in run.metrics)
+    steps = run.evaluation["training"]["steps"]
+    note = "Norm of all gradients before clipping, by step."
+    if clip and steps:
+        note = f"Before clipping at {number(clip)}, which {percent(clipped / steps)} of the steps met."
+    return LineChart(
+        title="Gradient norm",
+        x=epochs,
+        series=[Series("largest", largest, "third"), Series("mean", mean, "first")],
+        logarithmic=True,
+        level=(clip, f"clipped above {number(clip)}") if clip else None,
+        note=note,
+    )
+
+
+def _rate(run: Run, epochs: list[int]) -> LineChart | None:
+    rates = column(run.metrics, "learning_rate")
+    if len({rate for rate in rates if not math.isnan(rate)}) < 2:
+        return None
+    return LineChart(
+        title="Learning rate",
+        x=epochs,
+        series=[Series("learning rate", rates, "first")],
+        from_zero=True,
+        note="At the end of each epoch.",
+    )
+
+
+def _lead(run: Run) -> str:
+    """How long it trained, why it stopped, and what was kept."""
+    training = run.evaluation["training"]
+    reason = {
+        "early stopping": "Training stopped when the validation loss no longer fell",
+        "interrupted": "Training was interrupted by its user",
+        "time limit": "Training ended at its time limit",
+        "all epochs": "Training ran to its last epoch",
+    }.get(training["stopped"], f"Training ended ({training['stopped']})")
+    said = f"{reason}, after {count(training['epochs_run'], 'epoch')}. The weights kept are those of epoch {training['best_epoch']}."
+    if training.get("skipped_steps"):
+        said += f" {count(training['skipped_steps'], 'step')} with a loss or gradient that was not finite were left out."
+    return said

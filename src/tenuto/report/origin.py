@@ -1,0 +1,76 @@
+"""What was trained on what: data with digests, model, options, seed, versions, machine; enough to do it again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..tasks.run_folder import Run
+from .page import Section, render
+from .wording import count
+
+
+def section(run: Run) -> Section:
+    """The data sets side by side, the channels, the model's weights, and everything that a repetition needs."""
+    evaluation = run.evaluation
+    sets = [(name, evaluation["data"][name]) for name in ("train", "validation", "test") if evaluation["data"].get(name)]
+    return Section(
+        name="origin",
+        title="What was trained on what",
+        lead="Enough to do it again. The digests say whether two runs saw the same data.",
+        body=render(
+            "origin.html",
+            sets=sets,
+            channels=evaluation["channels"],
+            model=_model(evaluation),
+            weights=evaluation["model"]["weights"],
+            options=[(name, _said(value)) for name, value in sorted(evaluation["training"]["options"].items())],
+            machine=_machine(evaluation),
+            files=run.config["files"],
+        ),
+    )
+
+
+def _model(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
+    model = evaluation["model"]
+    fields = {name: value for name, value in model["cell_data"].items() if name != "cell"}
+    rows = [
+        ("Cell", model["cell"] + (f" ({', '.join(f'{name} {_said(value)}' for name, value in fields.items())})" if fields else "")),
+        ("Units", f"{model['hidden_size']} in each layer" + (" and direction" if model["bidirectional"] else "")),
+        ("Layers", f"{model['num_layers']}" + (", both directions" if model["bidirectional"] else "")),
+        ("Pooling over time", ", ".join(model["pooling"])),
+        ("Dropout", _said(model["dropout"])),
+        ("Weights", f"{model['parameters']:,} numbers"),
+        ("Seed", _said(evaluation["training"]["seed"])),
+    ]
+    return [(name, said) for name, said in rows if said]
+
+
+def _machine(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
+    machine, versions = evaluation["machine"], evaluation["versions"]
+    rows = [
+        ("Processor", machine["processor"]),
+        ("Cores", f"{count(machine['cores'], 'core')}, {count(machine['threads'], 'thread')}"),
+        ("Memory", f"{machine['memory_bytes'] / 2**30:.0f} GiB" if machine.get("memory_bytes") else ""),
+        ("Device", machine["device"]),
+        ("System", machine["platform"]),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("Finished", evaluation["created"].replace("T", " ").replace("Z", " UTC")),
+    ]
+    return [(name, said) for name, said in rows if said]
+
+
+def _said(value: Any) -> str:
+    """An option's value as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and "cell" in value:
+        fields = ", ".join(f"{name}={_said(field)}" for name, field in value.items() if name != "cell")
+        return f"{value['cell']}({fields})"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return json.dumps(value)
