@@ -1,0 +1,102 @@
+"""Who runs the time loop.
+
+In: a `Form` (cell, direction, masks) and buffers by name. Out: the output and the final states, differentiable.
+`choose` asks the engines in order of expected speed, and says in words why not the others. Engines never import each other,
+but for the reference, which is everybody's oracle. Imports `program`; no `torch.nn` module, no layer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tenuto.engines import autograd
+from tenuto.engines.autograd import time_loop
+from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
+from tenuto.engines.reference import Reference
+from tenuto.engines.vendor import Vendor
+from tenuto.errors import ArgumentError, EngineError
+
+__all__ = [
+    "Buffers", "Engine", "EngineReport", "Form", "No", "Problem", "Result", "Yes", "choose", "engine_names", "report", "time_loop",
+]  # fmt: skip
+
+ENVIRONMENT = "TENUTO_ENGINE"
+_ORDER: tuple[Engine, ...] = (Vendor(), Reference())  # by expected speed
+for _engine in _ORDER:
+    autograd.register(_engine)
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines by name, in order of expected speed."""
+    return tuple(engine.name for engine in _ORDER)
+
+
+def wanted(engine: str) -> str:
+    """The engine asked for: the argument, or where that is "auto" the environment variable TENUTO_ENGINE.
+
+    Raises:
+        ArgumentError: no engine has that name.
+    """
+    source = "engine"
+    if engine == "auto" and os.environ.get(ENVIRONMENT):
+        engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
+    if engine != "auto" and engine not in engine_names():
+        raise ArgumentError(f"{source} is {engine!r}", expected="auto, " + ", ".join(engine_names()))
+    return engine
+
+
+def choose(problem: Problem, engine: str = "auto") -> Engine:
+    """The engine that runs this problem: the one asked for, or the fastest that can.
+
+    Raises:
+        EngineError: the one asked for cannot; says why, and which can.
+    """
+    name = wanted(engine)
+    for candidate in _ORDER:
+        if name not in ("auto", candidate.name):
+            continue
+        answer = candidate.supports(problem)
+        if answer:
+            return candidate
+        if name != "auto":
+            able = [other.name for other in _ORDER if other.supports(problem)]
+            raise EngineError(
+                f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
+            )
+    raise AssertionError("the reference engine runs everything")
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """Which engine runs a problem, and each engine's answer; print it to read it."""
+
+    problem: Problem
+    chosen: str
+    answers: Mapping[str, Yes | No]
+
+    def __str__(self) -> str:
+        p, form = self.problem, self.problem.form
+        extras = [word for word in ("lengths", "resets", "reverse") if getattr(form, word)]
+        shape = f"T={p.time_steps} B={p.batch_size} I={p.input_size} H={p.hidden_size}"
+        kind = f"{str(p.dtype).removeprefix('torch.')} {p.device}" + (", training" if p.gradients else ", inference")
+        lines = [f"{form.cell!r}", f"  {shape}, {kind}" + "".join(f", {word}" for word in extras)]
+        for name, answer in self.answers.items():
+            verdict = "runs" if name == self.chosen else "could run" if answer else "cannot"
+            lines.append(f"  {name:<10} {verdict:<10} {answer.reason}".rstrip())
+        return "\n".join(lines)
+
+
+def report(problem: Problem, engine: str = "auto") -> EngineReport:
+    """Which engine would run this problem and why not the others."""
+    answers = {candidate.name: candidate.supports(problem) for candidate in _ORDER}
+    return EngineReport(problem, choose(problem, engine).name, answers)
+
+
+def needs_gradients(inputs: Mapping[str, Tensor]) -> bool:
+    """Whether a backward pass may follow."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs.values())

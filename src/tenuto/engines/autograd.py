@@ -1,0 +1,246 @@
+"""The one autograd Function and the one pair of operations, for all engines; buffers travel by name.
+
+`tenuto::forward` and `tenuto::backward` are opaque to torch.compile and know their shapes through `Engine.empty`.
+The Function's backward is a Function of its own, whose derivative runs through the reference engine, so gradients exist
+to any order whatever the engine. (custom_op.register_autograd was not used: it fails vmap and double backward.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import Library
+
+from tenuto.cell import cell_from_data, cell_to_data
+from tenuto.engines import reference
+from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
+
+_library = Library("tenuto", "DEF")
+_library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
+_library.define("backward(str key, Tensor[] inputs, Tensor[] results, Tensor[] cotangents, str needs) -> Tensor[]")
+
+_ENGINES: dict[str, Engine] = {}
+
+
+def register(engine: Engine) -> None:
+    """Makes an engine known to the operations by its name."""
+    _ENGINES[engine.name] = engine
+
+
+@lru_cache(maxsize=None)
+def key_of(form: Form, engine: str) -> str:
+    """A form and an engine as text, which is what an operation in a graph can hold."""
+    flags = [form.bias, form.lengths, form.resets, form.reverse]
+    key = json.dumps([engine, cell_to_data(form.cell), flags])
+    _FORMS[key] = form, _ENGINES[engine]
+    return key
+
+
+_FORMS: dict[str, tuple[Form, Engine]] = {}
+
+
+def _read(key: str) -> tuple[Form, Engine]:
+    if key not in _FORMS:  # a graph compiled in another process
+        engine, cell, flags = json.loads(key)
+        key_of(Form(cell_from_data(cell), *flags), engine)
+    return _FORMS[key]
+
+
+def _named(form: Form, tensors: Sequence[Tensor]) -> Buffers:
+    return dict(zip(form.names, tensors, strict=True))
+
+
+def _flat(result: Result) -> list[Tensor]:
+    return [result.output, *result.final, *result.saved]
+
+
+def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
+    states = 1 + len(form.cell.widths("state"))
+    return Result(tensors[0], list(tensors[1:states]), list(tensors[states:]))
+
+
+def _forward(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
+    form, engine = _read(key)
+    with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
+        return _flat(engine.forward(form, _named(form, inputs), keep))
+
+
+def _backward(
+    key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Tensor], needs: str
+) -> list[Tensor]:
+    form, engine = _read(key)
+    wanted = needs.split()
+    d_output, *d_final = cotangents
+    with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
+        gradients = engine.backward(
+            form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(wanted)
+        )
+    return [gradients[name] for name in wanted]
+
+
+_library.impl("forward", _forward, "CompositeExplicitAutograd")
+_library.impl("backward", _backward, "CompositeExplicitAutograd")
+
+
+@torch.library.register_fake("tenuto::forward")
+def _(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
+    form, engine = _read(key)
+    return _flat(engine.empty(form, _named(form, inputs), keep))
+
+
+@torch.library.register_fake("tenuto::backward")
+def _(key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
+    named = _named(_read(key)[0], inputs)
+    return [torch.empty_like(named[name], memory_format=torch.contiguous_format) for name in needs.split()]
+
+
+def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
+    """A batching rule that always holds: one call per member of the batch."""
+    members = [
+        function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
+        for k in range(count)
+    ]
+    stacked = tuple(torch.stack(values) for values in zip(*members, strict=True))
+    return stacked, (0,) * len(stacked)
+
+
+def _differentiable(form: Form, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> list[str]:
+    return [name for name in form.names if name not in NOT_DIFFERENTIABLE]
+
+
+class TimeLoop(torch.autograd.Function):
+    """The steps of one layer in one direction: (key, *inputs) to (output, *final states, *saved)."""
+
+    @staticmethod
+    def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.ops.tenuto.forward(key, list(inputs), keep))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        key, _, *tensors = inputs
+        form, _ = _read(key)
+        ctx.key, ctx.count = key, len(tensors)
+        ctx.mark_non_differentiable(*output[1 + len(form.cell.widths("state")) :])
+        ctx.save_for_backward(*tensors, *output)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+        form, _ = _read(ctx.key)
+        inputs, results = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        used = 1 + len(form.cell.widths("state"))
+        wanted = [
+            name for name, needed in zip(form.names, ctx.needs_input_grad[2:], strict=True)
+            if needed and name not in NOT_DIFFERENTIABLE
+        ]  # fmt: skip
+        gradients = _function(TimeLoopGradient).apply(
+            ctx.key, ctx.count, len(results), " ".join(wanted), *inputs, *results, *cotangents[:used]
+        )
+        found = dict(zip(wanted, gradients, strict=True))
+        return None, None, *(found.get(name) for name in form.names)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        return _each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
+
+
+class TimeLoopGradient(torch.autograd.Function):
+    """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *results, *cotangents) to those that are needed."""
+
+    @staticmethod
+    def forward(key: str, count: int, kept: int, needs: str, *tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs, results, cotangents = tensors[:count], tensors[count : count + kept], tensors[count + kept :]
+        return tuple(torch.ops.tenuto.backward(key, list(inputs), list(results), list(cotangents), needs))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.key, ctx.count, ctx.kept, ctx.needs, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
+        form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
+        _, pull = torch.func.vjp(function, *values)
+        gradients = iter(pull(tuple(second)))
+        d_inputs = [next(gradients) if name not in NOT_DIFFERENTIABLE else None for name in form.names]
+        return None, None, None, None, *d_inputs, *([None] * ctx.kept), *gradients
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        return _each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
+
+
+def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Sequence[Tensor]) -> Any:
+    """The first gradient as a differentiable function of the float inputs and the cotangents, through the reference engine."""
+    form, _ = _read(key)
+    named = _named(form, tensors[:count])
+    floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
+    wanted = needs.split()
+
+    def gradient(*values: Tensor) -> tuple[Tensor, ...]:
+        inputs = {**named, **dict(zip(floats, values, strict=False))}
+
+        def run(*chosen: Tensor) -> tuple[Tensor, ...]:
+            output, final = reference.run(form, {**inputs, **dict(zip(wanted, chosen, strict=True))})
+            return output, *final
+
+        _, pull = torch.func.vjp(run, *(inputs[name] for name in wanted))
+        return pull(tuple(values[len(floats) :]))
+
+    return form, gradient, [*(named[name] for name in floats), *tensors[count + kept :]]
+
+
+# Forward mode, through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
+
+
+def _tangents(tangents: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(torch.zeros_like(b) if a is None else a for a, b in zip(tangents, like, strict=True))
+
+
+class _TimeLoopWithTangents(TimeLoop):
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
+        form, _ = _read(ctx.key)
+        named = _named(form, ctx.saved_tensors[: ctx.count])
+        floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
+        given = dict(zip(form.names, tangents[2:], strict=True))
+
+        def run(*values: Tensor) -> tuple[Tensor, ...]:
+            output, final = reference.run(form, {**named, **dict(zip(floats, values, strict=True))})
+            return output, *final
+
+        primals = [named[name] for name in floats]
+        _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
+        saved = len(ctx.saved_tensors) - ctx.count - len(out)
+        return *out, *([None] * saved)
+
+
+class _TimeLoopGradientWithTangents(TimeLoopGradient):
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
+        form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
+        given = tangents[4:]
+        floats = [t for name, t in zip(form.names, given, strict=False) if name not in NOT_DIFFERENTIABLE]
+        chosen = [*floats, *given[ctx.count + ctx.kept :]]
+        return torch.func.jvp(function, tuple(values), _tangents(chosen, values))[1]
+
+
+def _function(plain: type[torch.autograd.Function]) -> type[torch.autograd.Function]:
+    if torch.compiler.is_compiling():
+        return plain
+    return {TimeLoop: _TimeLoopWithTangents, TimeLoopGradient: _TimeLoopGradientWithTangents}[plain]
+
+
+def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
+    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
+    if engine.recorded(form, inputs) and not torch.compiler.is_compiling():
+        result = engine.forward(form, inputs, keep)
+        return result.output, result.final
+    results = _function(TimeLoop).apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))
+    return results[0], list(results[1 : 1 + len(form.cell.widths("state"))])

@@ -1,0 +1,181 @@
+"""What an engine is asked: the problem, the buffers by name, and the three questions of the `Engine` protocol.
+
+Letters: B batch, T time, I input size, H hidden size, W a state's width, G gates.
+
+Inputs of the time loop, by name:
+
+- `x` [T, B, I], `weight_ih` [G*H, I], `bias` [G*H] (if the problem has one): gates stacked in the cell's order
+- `U.NAME` [sum of widths, width_in / heads] for each stack of products (`Traced.stacks`), rows stacked in its order
+- `p.NAME` [W]: per-channel parameters
+- `s.NAME` [B, W]: the states before the first step
+- `r.NAME` [B, W], with resets: what the states return to
+- `stream.NAME` [T, B, W], or [1, B, W] where it is the same at every step
+- `lengths` [B] int64, with lengths; `resets` [T, B] bool, with resets
+
+All floats have the problem's dtype (float32 or float64: 16-bit tensors are widened before they come here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from tenuto.cell import HIDDEN, Cell, Width
+from tenuto.program import Traced, trace
+
+Buffers = dict[str, Tensor]
+NOT_DIFFERENTIABLE = ("lengths", "resets")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is fixed when the time loop is compiled: the cell, what it is given, and its direction.
+
+    `resets` under `reverse`: a document that begins at step t ends the one before it, so the state returns to its initial
+    value between steps t and t - 1 on the way back. With `lengths`, steps t >= length leave the state alone and put out zeros.
+    """
+
+    cell: Cell
+    bias: bool = True
+    lengths: bool = False
+    resets: bool = False
+    reverse: bool = False
+
+    @property
+    def traced(self) -> Traced:
+        """The cell's programs."""
+        return trace(self.cell)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs of the time loop, in order."""
+        return _names(self)
+
+
+@lru_cache(maxsize=None)
+def _names(form: Form) -> tuple[str, ...]:
+    cell, states = form.cell, tuple(form.cell.widths("state"))
+    names = ["x", "weight_ih", *(["bias"] if form.bias else [])]
+    names += [f"U.{stack.name}" for stack in form.traced.stacks]
+    names += [f"p.{name}" for name in cell.widths("parameters")]
+    names += [f"s.{name}" for name in states]
+    names += [f"r.{name}" for name in states if form.resets]
+    names += [f"stream.{name}" for name in cell.widths("streams")]
+    names += [*(["lengths"] if form.lengths else []), *(["resets"] if form.resets else [])]
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A form with sizes, dtype and device: what `supports` is asked about."""
+
+    form: Form
+    time_steps: int
+    batch_size: int
+    input_size: int
+    hidden_size: int
+    dtype: torch.dtype
+    device: torch.device
+    gradients: bool
+
+    @staticmethod
+    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool) -> Problem:
+        """The problem that these inputs pose."""
+        x = inputs["x"]
+        time_steps, batch_size, input_size = x.shape
+        return Problem(
+            form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients
+        )
+
+
+def hidden_size(form: Form, inputs: Mapping[str, Tensor]) -> int:
+    """H, read off the input projection."""
+    return inputs["weight_ih"].shape[0] // len(form.cell.widths("gates"))
+
+
+def size_of(width: Width, hidden: int) -> int:
+    """A declared width as a number."""
+    return hidden if width == HIDDEN else int(width)
+
+
+def output_width(form: Form) -> Width:
+    """The width of what the layer puts out."""
+    number = dict(form.traced.forward.outputs)["output", "output"]
+    return form.traced.forward.nodes[number].width
+
+
+class Yes(NamedTuple):
+    """The engine runs this problem."""
+
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class No(NamedTuple):
+    """The engine does not run this problem, and why not."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Result(NamedTuple):
+    """A time loop's results: output [T, B, W], the final states [B, W] in the cell's order, and what backward wants kept."""
+
+    output: Tensor
+    final: list[Tensor]
+    saved: list[Tensor]
+
+
+class Engine(Protocol):
+    """Who runs the time loop.
+
+    `recorded` says that `forward` is made of torch's own differentiable operations, so that outside of compiled code
+    autograd records it as it is. Otherwise `forward` and `backward` are the bodies of two opaque operations.
+    """
+
+    name: str
+
+    def supports(self, problem: Problem) -> Yes | No:
+        """Whether this engine runs the problem; if not, why."""
+        ...
+
+    def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether autograd may record `forward` itself."""
+        ...
+
+    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        """Runs the steps. `keep`: a backward pass will follow. Nothing returned shares memory with an input."""
+        ...
+
+    def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        """Tensors shaped like `forward`'s results, for torch.compile; runs on fake tensors."""
+        ...
+
+    def backward(
+        self,
+        form: Form,
+        inputs: Buffers,
+        result: Result,
+        d_output: Tensor,
+        d_final: list[Tensor],
+        needs: frozenset[str],
+    ) -> Buffers:
+        """The gradients of the inputs named in `needs`, contiguous, shaped like the inputs."""
+        ...
+
+
+def empty_result(form: Form, inputs: Buffers) -> Result:
+    """Uninitialised output and final states; engines that keep nothing return it as it is."""
+    x, hidden = inputs["x"], hidden_size(form, inputs)
+    output = x.new_empty(x.shape[0], x.shape[1], size_of(output_width(form), hidden))
+    final = [torch.empty_like(inputs[f"s.{name}"]).contiguous() for name in form.cell.widths("state")]
+    return Result(output, final, [])

@@ -1,0 +1,144 @@
+"""The reference engine: the time loop as one reads it. Any device, any float dtype, any order of derivative; the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tenuto.engines.problem import Buffers, Form, Problem, Result, Yes, empty_result, hidden_size, size_of
+from tenuto.program.graph import Key, Stack
+from tenuto.program.trace import run_step
+
+
+class Reference:
+    """Runs the cell's own `step` once per time step, in torch."""
+
+    name = "reference"
+
+    def supports(self, problem: Problem) -> Yes:
+        return Yes("runs every cell, step by step in Python")
+
+    def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
+    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        output, final = run(form, inputs)
+        return Result(output.clone(), [value.clone() for value in final], [])
+
+    def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        return empty_result(form, inputs)
+
+    def backward(
+        self,
+        form: Form,
+        inputs: Buffers,
+        result: Result,
+        d_output: Tensor,
+        d_final: list[Tensor],
+        needs: frozenset[str],
+    ) -> Buffers:
+        return replay(run, form, inputs, d_output, d_final, needs)
+
+
+def replay(
+    forward: Any, form: Form, inputs: Buffers, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
+) -> Buffers:
+    """The gradients of a differentiable forward pass, by running it again under autograd."""
+    leaves = {name: tensor.detach() for name, tensor in inputs.items()}
+    for name in needs:
+        leaves[name].requires_grad_()
+    with torch.enable_grad():
+        output, final = forward(form, leaves)
+    ends = [(output, d_output), *zip(final, d_final, strict=True)]
+    ends = [(end, gradient) for end, gradient in ends if end.requires_grad]
+    order = sorted(needs)
+    gradients: Any = [None] * len(order)
+    if ends:
+        gradients = torch.autograd.grad(
+            [end for end, _ in ends], [leaves[n] for n in order], [g for _, g in ends], allow_unused=True
+        )
+    return {
+        name: torch.zeros_like(leaves[name]) if gradient is None else gradient.contiguous()
+        for name, gradient in zip(order, gradients, strict=True)
+    }
+
+
+def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Output [T, B, W] and final states [B, W] of the time loop; differentiable any number of times."""
+    x, cell = inputs["x"], form.cell
+    states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))
+    fixed: dict[Key, Tensor] = {("parameter", name): inputs[f"p.{name}"] for name in cell.widths("parameters")}
+    state = [inputs[f"s.{name}"] for name in states]
+    if x.shape[0] == 0:
+        width = size_of(cell.widths("state")[states[0]], hidden_size(form, inputs))
+        return x.new_zeros(0, x.shape[1], width), state
+    live = _live(form, inputs)
+    if live is not None:  # padding may hold anything, NaN included
+        x = torch.where(live, x, 0)
+    gate_inputs = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))
+    outputs: list[Any] = [None] * x.shape[0]
+    for t in reversed(range(x.shape[0])) if form.reverse else range(x.shape[0]):
+        if form.resets:
+            state = [
+                torch.where(reset, inputs[f"r.{name}"], value)
+                for name, value in zip(states, state, strict=True)
+                if (reset := _reset(form, inputs, t)) is not None
+            ] or state
+        values = dict(fixed)
+        values |= {("gate", name): value for name, value in zip(gates, gate_inputs[t].chunk(len(gates), -1), strict=True)}
+        values |= {("state", name): value for name, value in zip(states, state, strict=True)}
+        for name in cell.widths("streams"):
+            stream = inputs[f"stream.{name}"]
+            values["stream", name] = stream[t if stream.shape[0] > 1 else 0]
+        new, output = run_step(cell, values, Products(form, inputs))
+        new_state = [getattr(new, name) for name in states]
+        if live is not None:
+            new_state = [torch.where(live[t], after, before) for after, before in zip(new_state, state, strict=True)]
+            output = torch.where(live[t], output, 0)
+        state, outputs[t] = new_state, output
+    return torch.stack(outputs), state
+
+
+def _live(form: Form, inputs: Mapping[str, Tensor]) -> Tensor | None:
+    """[T, B, 1] bool: which steps are within their sequence's length."""
+    if not form.lengths:
+        return None
+    steps = torch.arange(inputs["x"].shape[0], device=inputs["x"].device)
+    return (steps[:, None] < inputs["lengths"][None, :])[..., None]
+
+
+def _reset(form: Form, inputs: Mapping[str, Tensor], t: int) -> Tensor | None:
+    """[B, 1] bool: whose state returns to its initial value on the way into step t; None where nobody's can."""
+    resets = inputs["resets"]
+    if not form.reverse:
+        return resets[t][:, None]
+    return resets[t + 1][:, None] if t + 1 < resets.shape[0] else None
+
+
+class Products:
+    """`U.name @ value` for one step: each stack is one matrix product, made when its first gate asks."""
+
+    def __init__(self, form: Form, inputs: Mapping[str, Tensor]) -> None:
+        self.stacks = {name: stack for stack in form.traced.stacks for name in stack.products}
+        self.inputs, self.hidden, self.made = inputs, hidden_size(form, inputs), dict[str, Tensor]()
+
+    def __call__(self, name: str, value: Tensor) -> Tensor:
+        if name not in self.made:
+            stack = self.stacks[name]
+            widths = [size_of(width, self.hidden) for width in stack.widths]
+            parts = self._multiply(stack, value, widths)
+            self.made.update(zip(stack.products, parts, strict=True))
+        return self.made[name]
+
+    def _multiply(self, stack: Stack, value: Tensor, widths: list[int]) -> list[Tensor]:
+        weight = self.inputs[f"U.{stack.name}"]
+        if stack.heads == 1:
+            return list(torch.nn.functional.linear(value, weight).split(widths, -1))
+        blocks = value.unflatten(-1, (stack.heads, -1)).transpose(0, 1)  # [heads, B, width_in / heads]
+        return [
+            torch.bmm(blocks, part.unflatten(0, (stack.heads, -1)).transpose(1, 2)).transpose(0, 1).flatten(1)
+            for part in weight.split(widths, 0)
+        ]

@@ -1,0 +1,183 @@
+"""The vendor engine: torch's own LSTM, GRU and RNN (oneDNN and cuDNN underneath), for the cells that are these.
+
+On the CPU torch has an explicit forward and backward operation only for the float32 LSTM; for the rest autograd records
+torch's function, or, in compiled code, runs it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size
+from tenuto.engines.reference import replay
+
+_LSTM_MODE = 2  # at::native's code for an LSTM in mkldnn_rnn_layer
+
+
+def kernel_of(form: Form) -> str:
+    """The name of torch's function for this cell ("lstm", "gru", "rnn_tanh", "rnn_relu"), or "" if it has none."""
+    cell = form.cell
+    if cell.heads != 1 or cell.rank is not None:
+        return ""
+    gates = (getattr(cell, "activation", ""), getattr(cell, "recurrent_activation", "sigmoid"))
+    if type(cell) is Elman and cell.activation in ("tanh", "relu"):
+        return f"rnn_{cell.activation}"
+    if gates != ("tanh", "sigmoid"):
+        return ""
+    return {LSTM: "lstm", ProjectionLSTM: "lstm", GRU: "gru"}.get(type(cell), "")
+
+
+class Vendor:
+    """Calls the kernels that torch ships."""
+
+    name = "vendor"
+
+    def supports(self, problem: Problem) -> Yes | No:
+        kernel = kernel_of(problem.form)
+        if not kernel:
+            return No(f"torch has no kernel for {problem.form.cell!r}")
+        if problem.form.resets:
+            return No("torch's kernels cannot reset the state within a sequence")
+        if problem.time_steps == 0 or problem.batch_size == 0:
+            return No("torch's kernels take no empty batch or sequence")
+        return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
+
+    def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return not _has_explicit_operation(form, inputs)
+
+    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        if keep and _has_explicit_operation(form, inputs):
+            return _onednn_forward(form, inputs)
+        output, final = run(form, inputs)
+        return Result(output, final, [])
+
+    def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        result = empty_result(form, inputs)
+        if keep and _has_explicit_operation(form, inputs):
+            result.saved.append(inputs["x"].new_empty(_workspace_bytes(form, inputs), dtype=torch.uint8))
+        return result
+
+    def backward(
+        self,
+        form: Form,
+        inputs: Buffers,
+        result: Result,
+        d_output: Tensor,
+        d_final: list[Tensor],
+        needs: frozenset[str],
+    ) -> Buffers:
+        if result.saved:
+            return _onednn_backward(form, inputs, result, d_output, d_final, needs)
+        return replay(run, form, inputs, d_output, d_final, needs)
+
+
+def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Output and final states by torch's function; differentiable once."""
+    kernel, names = kernel_of(form), tuple(form.cell.widths("state"))
+    start = [inputs[f"s.{name}"] for name in names]
+    weights = _weights(form, inputs)
+    state = tuple(value[None] for value in start) if kernel == "lstm" else start[0][None]
+    x, function = inputs["x"], getattr(torch, kernel)
+    if form.lengths:
+        return _run_packed(form, inputs, state, weights, start)
+    if form.reverse:
+        x = x.flip(0)
+    output, *final = function(x, state, weights, True, 1, 0.0, False, False, False)
+    return (output.flip(0) if form.reverse else output), [value[0] for value in final]
+
+
+def _run_packed(form, inputs, state, weights, start):  # type: ignore[no-untyped-def]
+    """As `run`, on sequences of different lengths; rows of length 0 keep their state."""
+    lengths, x = inputs["lengths"], inputs["x"]
+    if form.reverse:
+        x = _reverse_within(x, lengths)
+    packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), enforce_sorted=False)
+    order, undo = packed.sorted_indices, packed.unsorted_indices
+    sorted_state = tuple(s[:, order] for s in state) if isinstance(state, tuple) else state[:, order]
+    function = getattr(torch, kernel_of(form))
+    data, *final = function(packed.data, packed.batch_sizes, sorted_state, weights, True, 1, 0.0, False, False)
+    output, _ = pad_packed_sequence(packed._replace(data=data), total_length=x.shape[0])
+    if form.reverse:
+        output = _reverse_within(output, lengths)
+    some = (lengths > 0)[:, None]
+    ends = [torch.where(some, value[0][undo], before) for value, before in zip(final, start, strict=True)]
+    return torch.where(some, output, 0), ends
+
+
+def _reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
+    """Each sequence backwards within its own length; padding stays where it is. x [T, B, W]."""
+    steps = torch.arange(x.shape[0], device=x.device)[:, None]
+    index = torch.where(steps < lengths, lengths - 1 - steps, steps)
+    return x.gather(0, index[..., None].expand_as(x))
+
+
+def _weights(form: Form, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+    """torch's list of weights: W, U, both biases, and the projection of an LSTM that has one."""
+    weight_ih, stacks = inputs["weight_ih"], form.traced.stacks
+    zeros = weight_ih.new_zeros(weight_ih.shape[0])
+    recurrent_bias = zeros
+    if isinstance(form.cell, GRU):
+        recurrent_bias = torch.cat([zeros[: 2 * hidden_size(form, inputs)], inputs["p.recurrent_bias"]])
+    weights = [weight_ih, inputs[f"U.{stacks[0].name}"], inputs.get("bias", zeros), recurrent_bias]
+    return weights + [inputs[f"U.{stack.name}"] for stack in stacks[1:]]
+
+
+# --- the float32 LSTM of oneDNN, explicitly -------------------------------------------------------------------------------
+
+
+def _has_explicit_operation(form: Form, inputs: Mapping[str, Tensor]) -> bool:
+    x = inputs["x"]
+    plain = type(form.cell) is LSTM and not form.lengths and x.device.type == "cpu" and x.dtype == torch.float32
+    return plain and torch.backends.mkldnn.is_available()
+
+
+def _workspace_bytes(form: Form, inputs: Mapping[str, Tensor]) -> int:
+    x, hidden = inputs["x"], hidden_size(form, inputs)
+    tensor = _call_onednn(form, {name: t.new_zeros(t.shape, device="cpu") for name, t in inputs.items()})[3] if (
+        not isinstance(x, torch._subclasses.FakeTensor)) else None
+    if tensor is not None:
+        return tensor.numel()
+    return _measured_workspace(x.shape[0], x.shape[1], x.shape[2], hidden)
+
+
+def _measured_workspace(time_steps: int, batch_size: int, input_size: int, hidden: int) -> int:
+    with torch.utils._python_dispatch._disable_current_modes():
+        zeros = torch.zeros
+        weights = [zeros(4 * hidden, input_size), zeros(4 * hidden, hidden), zeros(4 * hidden), zeros(4 * hidden)]
+        x, start = zeros(time_steps, batch_size, input_size), zeros(batch_size, hidden)
+        return _onednn(x, weights, start, start, False, hidden)[3].numel()
+
+
+def _onednn(x, weights, h, c, reverse, hidden):  # type: ignore[no-untyped-def]
+    return torch.ops.aten.mkldnn_rnn_layer(
+        x, *weights, h, c, reverse, [], _LSTM_MODE, hidden, 1, True, False, False, True
+    )
+
+
+def _call_onednn(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    hidden = hidden_size(form, inputs)
+    weights = [weight.contiguous() for weight in _weights(form, inputs)]
+    start = inputs["s.h"].contiguous(), inputs["s.c"].contiguous()
+    return _onednn(inputs["x"].contiguous(), weights, *start, form.reverse, hidden)
+
+
+def _onednn_forward(form: Form, inputs: Buffers) -> Result:
+    output, h, c, workspace = _call_onednn(form, inputs)
+    return Result(output, [h.view_as(inputs["s.h"]), c.view_as(inputs["s.c"])], [workspace])
+
+
+def _onednn_backward(form, inputs, result, d_output, d_final, needs):  # type: ignore[no-untyped-def]
+    weights = [weight.contiguous() for weight in _weights(form, inputs)]
+    start = inputs["s.h"].contiguous(), inputs["s.c"].contiguous()
+    d_x, d_w, d_u, d_b, _, d_h, d_c = torch.ops.aten.mkldnn_rnn_layer_backward(
+        inputs["x"].contiguous(), *weights, *start, result.output, *result.final,
+        d_output.contiguous(), *(gradient.contiguous() for gradient in d_final),
+        form.reverse, _LSTM_MODE, hidden_size(form, inputs), 1, True, True, False, [], False, result.saved[0],
+    )  # fmt: skip
+    found = {"x": d_x, "weight_ih": d_w, "bias": d_b, f"U.{form.traced.stacks[0].name}": d_u, "s.h": d_h, "s.c": d_c}
+    return {name: found[name].reshape(inputs[name].shape).contiguous() for name in needs}

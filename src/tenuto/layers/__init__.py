@@ -1,0 +1,13 @@
+"""Layers: one layer, stacks, both directions, and drop-ins for torch.nn.
+
+In: cells and tensors. Out: `torch.nn.Module`s. Reading order: functional (one layer, one direction), stack (several), masks,
+initialise, recurrent (`Recurrent`, for any cell), replacements (`LSTM`, `GRU`, `RNN` and their cells, as torch.nn has them).
+Imports cells, program and engines.
+"""
+
+from tenuto.layers.initialise import Init
+from tenuto.layers.recurrent import Output, Recurrent
+from tenuto.layers.replacements import GRU, LSTM, RNN
+from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent"]

@@ -1,0 +1,81 @@
+"""How weights start: the field's initialisers, by gate name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tenuto.cell import Cell
+from tenuto.errors import ArgumentError
+
+_INPUT = ("glorot", "uniform", "normal")
+_RECURRENT = ("orthogonal", "identity", "glorot", "uniform", "normal")
+
+
+@dataclass(frozen=True)
+class Init:
+    """How the weights of a recurrent layer start.
+
+    Args:
+        weight_ih: "glorot" (Glorot & Bengio 2010, eq. 16, per gate), "uniform" (torch.nn's, ± 1 / sqrt(H)), "normal" (sd 0.01).
+        weight_hh: "orthogonal" per gate and block (Saxe, McClelland, Ganguli 2014), "identity" (for relu: Le, Jaitly, Hinton
+            2015), "glorot", "uniform", "normal".
+        forget_bias: what the bias of a gate called f starts at (Gers et al. 2000; Jozefowicz et al. 2015: 1).
+        longest: the longest dependency in steps, T: chrono initialisation, forget bias log(uniform(1, T - 1)) and the
+            opposite in a gate called i; a GRU's z gets the forget bias (Tallec & Ollivier 2018, eq. 16). None: not chrono.
+    """
+
+    weight_ih: str = "glorot"
+    weight_hh: str = "orthogonal"
+    forget_bias: float = 1.0
+    longest: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in (("weight_ih", _INPUT), ("weight_hh", _RECURRENT)):
+            if getattr(self, name) not in known:
+                raise ArgumentError(f"Init: {name} is {getattr(self, name)!r}", expected="one of " + ", ".join(known))
+        if self.longest is not None and self.longest < 3:
+            raise ArgumentError(f"Init: longest is {self.longest}", expected="a number of steps, at least 3")
+
+    def start_input(self, weight: Tensor, gates: int) -> None:
+        """Fills weight_ih [G * H, I]."""
+        for block in weight.chunk(gates):
+            _fill(self.weight_ih, block, block.shape[0])
+
+    def start_product(self, weight: Tensor, heads: int, hidden_size: int) -> None:
+        """Fills the recurrent matrix of one gate or product, [out, in / heads], block by block."""
+        for block in weight.chunk(heads):
+            _fill(self.weight_hh, block, hidden_size)
+
+    def start_bias(self, bias: Tensor, cell: Cell) -> None:
+        """Fills bias [G * H]: zeros, but for the gates that forget."""
+        gates = tuple(cell.widths("gates"))
+        bias.zero_()
+        blocks = dict(zip(gates, bias.chunk(len(gates)), strict=True))
+        if self.longest is None:
+            if "f" in blocks and "c" in cell.widths("state"):
+                blocks["f"].fill_(self.forget_bias)
+            return
+        spread = torch.empty_like(bias[: bias.shape[0] // len(gates)]).uniform_(1, self.longest - 1).log_()
+        for name in ("f", "z"):
+            if name in blocks:
+                blocks[name].copy_(spread)
+        if "i" in blocks and "f" in blocks:
+            blocks["i"].copy_(-spread)
+
+
+def _fill(how: str, block: Tensor, hidden_size: int) -> None:
+    if block.numel() == 0:
+        return
+    if how == "glorot":
+        torch.nn.init.xavier_uniform_(block)
+    elif how == "orthogonal":
+        torch.nn.init.orthogonal_(block)
+    elif how == "identity":
+        torch.nn.init.eye_(block)
+    elif how == "uniform":
+        torch.nn.init.uniform_(block, -(hidden_size**-0.5), hidden_size**-0.5)
+    else:
+        torch.nn.init.normal_(block, std=0.01)

@@ -1,0 +1,78 @@
+"""Recurrent dropout and zoneout for any cell: which modifier the cell gets, and the masks drawn for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tenuto.cell import Cell
+from tenuto.cells import RecurrentDropout, Zoneout
+from tenuto.engines.problem import size_of
+from tenuto.errors import ArgumentError
+
+KINDS = ("variational", "step")
+
+
+@dataclass(frozen=True)
+class Regularisation:
+    """What is dropped inside the time loop.
+
+    Args:
+        dropout: the rate at which channels of the first state are dropped on their way into the recurrent products.
+        kind: "variational", one mask for the whole sequence, or "step", one for each step.
+        zoneout: the rate at which states keep their old value, by state.
+    """
+
+    dropout: float
+    kind: str
+    zoneout: tuple[tuple[str, float], ...]
+
+    @staticmethod
+    def of(cell: Cell, dropout: float, kind: str, zoneout: float | Mapping[str, float]) -> Regularisation:
+        """Checked options; a single zoneout rate is every state's.
+
+        Raises:
+            ArgumentError: a rate outside 0..1, an unknown kind or state.
+        """
+        states = tuple(cell.widths("state"))
+        rates = dict(zoneout) if isinstance(zoneout, Mapping) else dict.fromkeys(states, zoneout)
+        if kind not in KINDS:
+            raise ArgumentError(f"recurrent_dropout_kind is {kind!r}", expected=" or ".join(KINDS))
+        unknown = set(rates) - set(states)
+        if unknown:
+            raise ArgumentError(f"zoneout names the state {sorted(unknown)[0]!r}", expected=f"states of {cell!r}: {states}")
+        for name, rate in {"recurrent_dropout": dropout, **{f"zoneout of {s}": r for s, r in rates.items()}}.items():
+            check_rate(name, rate)
+        return Regularisation(dropout, kind, tuple((name, rate) for name, rate in rates.items() if rate > 0))
+
+    def modified(self, cell: Cell, training: bool) -> Cell:
+        """The cell that runs: dropout only in training; zoneout always, in evaluation as the expected value."""
+        if self.dropout > 0 and training:
+            cell = RecurrentDropout(cell)
+        if self.zoneout:
+            cell = Zoneout(cell, " ".join(name for name, _ in self.zoneout))
+        return cell
+
+    def draw(self, cell: Cell, x: Tensor, hidden_size: int, training: bool) -> dict[str, Tensor]:
+        """The mask streams for one call on x [T, B, I], from torch's default generator (`torch.manual_seed`)."""
+        widths, streams = cell.widths("state"), dict[str, Tensor]()
+        time_steps, batch_size = x.shape[:2]
+        dtype = torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
+        if self.dropout > 0 and training:
+            steps, width = (1 if self.kind == "variational" else time_steps), next(iter(widths.values()))
+            kept = torch.full((steps, batch_size, size_of(width, hidden_size)), 1 - self.dropout, dtype=dtype, device=x.device)
+            streams["dropout_mask"] = torch.bernoulli(kept) / max(1 - self.dropout, 1e-9)
+        for name, rate in self.zoneout:
+            shape = (time_steps if training else 1), batch_size, size_of(widths[name], hidden_size)
+            rates = torch.full(shape, rate, dtype=dtype, device=x.device)
+            streams[f"zoneout_{name}"] = torch.bernoulli(rates) if training else rates
+        return streams
+
+
+def check_rate(name: str, rate: float) -> None:
+    """Raises ArgumentError where a rate is no number from 0 to 1."""
+    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
+        raise ArgumentError(f"{name} is {rate!r}", expected="a rate from 0 to 1")

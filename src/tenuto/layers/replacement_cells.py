@@ -1,0 +1,101 @@
+"""`LSTMCell`, `GRUCell` and `RNNCell` as torch.nn has them: one step, the same weights, any number of derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from tenuto import cells
+from tenuto.cell import Cell
+from tenuto.engines import Form
+from tenuto.layers.functional import run_layer
+
+
+class _ReplacementCell(nn.RNNCellBase):
+    """What the three cells share."""
+
+    engine = "auto"  # set on an instance to choose one by name
+
+    @property
+    def cell(self) -> Cell:
+        """The maths of one step."""
+        raise NotImplementedError
+
+    def _forward(self, input: Tensor, hx: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+        name = type(self).__name__
+        if input.dim() not in (1, 2):
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+        for number, value in enumerate(hx or ()):
+            if value.dim() not in (1, 2):
+                which = f"hx[{number}]" if isinstance(self, nn.LSTMCell) else "hidden"
+                raise ValueError(f"{name}: Expected {which} to be 1D or 2D, got {value.dim()}D instead")
+        batched = input.dim() == 2
+        x = input if batched else input[None]
+        states = 2 if isinstance(self, nn.LSTMCell) else 1
+        start = [x.new_zeros(x.shape[0], self.hidden_size)] * states if hx is None else list(hx)
+        if not batched and hx is not None:
+            start = [value[None] for value in start]
+        self._check(x, start)
+        bias, parameters = self._biases()
+        product = {Form(self.cell).traced.stacks[0].name: self.weight_hh}
+        _, final = run_layer(
+            self.cell, x[None], self.weight_ih, bias, product, parameters, start,
+            lengths=None, resets=None, reset_state=None, streams={}, reverse=False, engine=self.engine,
+        )  # fmt: skip
+        return tuple(final) if batched else tuple(value[0] for value in final)
+
+    def _check(self, x: Tensor, start: list[Tensor]) -> None:
+        """The errors of torch's own cells."""
+        if x.shape[1] != self.input_size:
+            raise RuntimeError(f"input has inconsistent input_size: got {x.shape[1]} expected {self.input_size}")
+        for number, value in enumerate(start):
+            if value.shape[0] != x.shape[0]:
+                raise RuntimeError(f"Input batch size {x.shape[0]} doesn't match hidden{number} batch size {value.shape[0]}")
+            if value.shape[1] != self.hidden_size:
+                raise RuntimeError(f"hidden{number} has inconsistent hidden_size: got {value.shape[1]}, expected {self.hidden_size}")
+
+    def _biases(self) -> tuple[Tensor | None, dict[str, Tensor]]:
+        gated = isinstance(self, nn.GRUCell)
+        if not self.bias:
+            return None, {"recurrent_bias": self.weight_ih.new_zeros(self.hidden_size)} if gated else {}
+        if not gated:
+            return self.bias_ih + self.bias_hh, {}
+        gates, candidate = self.bias_hh.split([2 * self.hidden_size, self.hidden_size])
+        return self.bias_ih + nn.functional.pad(gates, (0, self.hidden_size)), {"recurrent_bias": candidate}
+
+
+class LSTMCell(_ReplacementCell, nn.LSTMCell):
+    """`torch.nn.LSTMCell` on tenuto's engines: input [B, I] or [I], hx (h, c) of [B, H] or [H]; returns (h, c)."""
+
+    @property
+    def cell(self) -> Cell:
+        return cells.LSTM()
+
+    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
+        h, c = self._forward(input, hx)
+        return h, c
+
+
+class GRUCell(_ReplacementCell, nn.GRUCell):
+    """`torch.nn.GRUCell` on tenuto's engines: input [B, I] or [I], hx [B, H] or [H]; returns h."""
+
+    @property
+    def cell(self) -> Cell:
+        return cells.GRU()
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._forward(input, None if hx is None else (hx,))[0]
+
+
+class RNNCell(_ReplacementCell, nn.RNNCell):
+    """`torch.nn.RNNCell` on tenuto's engines: input [B, I] or [I], hx [B, H] or [H]; returns h."""
+
+    @property
+    def cell(self) -> Cell:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        return cells.Elman(self.nonlinearity)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._forward(input, None if hx is None else (hx,))[0]

@@ -1,0 +1,201 @@
+"""`LSTM`, `GRU` and `RNN` as torch.nn has them: constructor, call, errors, state_dict; other engines underneath.
+
+They are torch.nn's own classes with another time loop, so `isinstance(layer, torch.nn.LSTM)` holds and checkpoints go both ways.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from tenuto import cells, engines
+from tenuto.cell import Cell
+from tenuto.engines import EngineReport, Form, Problem
+from tenuto.errors import ArgumentError, TenutoError
+from tenuto.layers.functional import bind, check_lengths
+from tenuto.layers.stack import Direction, Unpacked, as_time_first, run_stack, same
+
+
+class _Replacement(nn.RNNBase):
+    """What the three layers share: everything but the cell."""
+
+    engine = "auto"  # set on an instance to choose one by name
+
+    @property
+    def cell(self) -> Cell:
+        """The maths of one step."""
+        raise NotImplementedError
+
+    def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
+        """The call of torch.nn, with the state as a tuple of one or two tensors."""
+        name = type(self).__name__
+        unpacked, batched = None, True
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ArgumentError(f"{name}: a packed sequence has its own lengths", fix="pass it padded with lengths=, or packed")
+            unpacked = Unpacked.of(input)
+            x, lengths = unpacked.padded, unpacked.lengths
+            start = self._start(hx, x)
+            start = start if hx is None else [unpacked.sort(value) for value in start]
+            self.check_forward_args(input.data, self._as_torch(start), input.batch_sizes)
+        else:
+            if input.dim() not in (2, 3):
+                kind = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
+                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}{kind}")
+            batched = input.dim() == 3
+            self._check_state_axes(hx, batched)
+            batch_axis = 0 if self.batch_first else 1
+            x = input if batched else input.unsqueeze(batch_axis)
+            if not batched and hx is not None:
+                hx = tuple(value.unsqueeze(1) for value in hx)
+            x = as_time_first(x, self.batch_first)
+            start = self._start(hx, x)
+            self.check_forward_args(as_time_first(x, self.batch_first), self._as_torch(start), None)
+        resets = None if resets is None else as_time_first(resets, self.batch_first and unpacked is None)
+        try:
+            if lengths is not None:
+                lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            output, final = run_stack(
+                self._layers(), x, start, lengths=lengths, resets=resets, before=same, after=self._after, engine=self.engine
+            )
+        except TenutoError as error:
+            raise error.within(name) from None
+        if unpacked is not None:
+            return unpacked.pack(output), tuple(unpacked.unsort(value) for value in final)
+        output = as_time_first(output, self.batch_first)
+        if not batched:
+            output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
+        return output, tuple(final)
+
+    def _check_state_axes(self, hx: Any, batched: bool) -> None:
+        """torch.nn's errors for a state with the wrong number of axes."""
+        if hx is None:
+            return
+        axes, wanted = [value.dim() for value in hx], 3 if batched else 2
+        if all(count == wanted for count in axes):
+            return
+        which = "batched 3-D" if batched else "unbatched 2-D"
+        if len(axes) == 2:
+            raise RuntimeError(
+                f"For {which} input, hx and cx should also be {wanted}-D but got ({axes[0]}-D, {axes[1]}-D) tensors"
+            )
+        raise RuntimeError(f"For {which} input, hx should also be {wanted}-D but got {axes[0]}-D tensor")
+
+    def _start(self, hx: Any, x: Tensor) -> list[Tensor]:
+        if hx is not None:
+            return list(hx)
+        layers = self.num_layers * (2 if self.bidirectional else 1)
+        widths = [self.proj_size or self.hidden_size] + [self.hidden_size] * (self.mode == "LSTM")
+        return [x.new_zeros(layers, x.shape[1], width) for width in widths]
+
+    def _as_torch(self, state: list[Tensor]) -> Any:
+        return tuple(state) if self.mode == "LSTM" else state[0]
+
+    def _after(self, layer: int, x: Tensor, output: Tensor) -> Tensor:
+        if not self.dropout or layer == self.num_layers - 1:
+            return output
+        return nn.functional.dropout(output, self.dropout, self.training)
+
+    def _layers(self) -> list[list[Direction]]:
+        suffixes = ("", "_reverse") if self.bidirectional else ("",)
+        return [[self._direction(f"_l{layer}{suffix}") for suffix in suffixes] for layer in range(self.num_layers)]
+
+    def _direction(self, suffix: str) -> Direction:
+        """torch's weights by our names: both biases are one, but for a GRU's, whose candidate has its own inside the reset."""
+        own = {name: getattr(self, name + suffix) for name in ("weight_ih", "weight_hh")}
+        bias, parameters = None, {}
+        if self.bias:
+            bias_ih, bias_hh = getattr(self, f"bias_ih{suffix}"), getattr(self, f"bias_hh{suffix}")
+            bias = bias_ih + bias_hh
+            if self.mode == "GRU":
+                gates, candidate = bias_hh.split([2 * self.hidden_size, self.hidden_size])
+                bias = bias_ih + nn.functional.pad(gates, (0, self.hidden_size))
+                parameters = {"recurrent_bias": candidate}
+        elif self.mode == "GRU":
+            parameters = {"recurrent_bias": own["weight_ih"].new_zeros(self.hidden_size)}
+        stacks = [stack.name for stack in Form(self.cell).traced.stacks]
+        products = {stacks[0]: own["weight_hh"]}
+        if self.proj_size:
+            products[stacks[1]] = getattr(self, f"weight_hr{suffix}")
+        return Direction(self.cell, own["weight_ih"], bias, products, parameters, suffix.endswith("_reverse"))
+
+    def engine_report(self, x: Tensor, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
+        """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
+        x = as_time_first(x, self.batch_first and x.dim() == 3)
+        direction = self._direction("_l0")
+        given = None if lengths is None else torch.zeros(x.shape[1], dtype=torch.int64)
+        flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool)
+        form, inputs, _ = bind(
+            direction.cell, x, direction.weight_ih, direction.bias, direction.products, direction.parameters, None,
+            given, flags, None, {}, False,
+        )  # fmt: skip
+        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+
+
+class LSTM(_Replacement, nn.LSTM):
+    """`torch.nn.LSTM`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype: as torch.nn.LSTM.
+    Shapes: input [T, B, I] ([B, T, I] if batch_first; [T, I]; packed); h_0 [L * D, B, proj_size or H]; c_0 [L * D, B, H];
+        output [T, B, D * (proj_size or H)].
+    Raises:
+        what torch.nn.LSTM raises, and ShapeError for lengths or resets that do not fit.
+    Example:
+        >>> output, (h, c) = LSTM(3, 4)(torch.zeros(5, 2, 3), lengths=torch.tensor([5, 2]))
+        >>> output.shape, h.shape
+        (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
+    """
+
+    @property
+    def cell(self) -> Cell:
+        return cells.ProjectionLSTM(self.proj_size) if self.proj_size else cells.LSTM()
+
+    def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
+        """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
+        output, final = self._forward(input, hx, lengths, resets)
+        return output, final
+
+
+class GRU(_Replacement, nn.GRU):
+    """`torch.nn.GRU`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: as torch.nn.GRU.
+    Shapes: input [T, B, I] ([B, T, I] if batch_first; [T, I]; packed); h_0 [L * D, B, H]; output [T, B, D * H].
+    Raises:
+        what torch.nn.GRU raises, and ShapeError for lengths or resets that do not fit.
+    """
+
+    @property
+    def cell(self) -> Cell:
+        return cells.GRU()
+
+    def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
+        """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
+        output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
+        return output, final[0]
+
+
+class RNN(_Replacement, nn.RNN):
+    """`torch.nn.RNN`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
+
+    Args:
+        input_size, hidden_size, num_layers, nonlinearity ("tanh" or "relu"), bias, batch_first, dropout, bidirectional,
+        device, dtype: as torch.nn.RNN. For any other activation: `Recurrent(cells.Elman(activation), ...)`.
+    Shapes: input [T, B, I] ([B, T, I] if batch_first; [T, I]; packed); h_0 [L * D, B, H]; output [T, B, D * H].
+    Raises:
+        what torch.nn.RNN raises, and ShapeError for lengths or resets that do not fit.
+    """
+
+    @property
+    def cell(self) -> Cell:
+        return cells.Elman(self.nonlinearity)
+
+    def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
+        """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
+        output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
+        return output, final[0]

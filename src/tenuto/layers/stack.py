@@ -1,0 +1,107 @@
+"""Several layers and both directions, from the functional core; and packed sequences in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from tenuto.cell import Cell
+from tenuto.layers.functional import run_layer
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One layer in one direction, ready to run: its cell, its weights, and the streams and masks drawn for this call."""
+
+    cell: Cell
+    weight_ih: Tensor
+    bias: Tensor | None
+    products: Mapping[str, Tensor]
+    parameters: Mapping[str, Tensor]
+    reverse: bool
+    reset_state: Sequence[Tensor] | None = None
+    streams: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def run_stack(
+    layers: Sequence[Sequence[Direction]],
+    x: Tensor,
+    initial: Sequence[Tensor] | None,
+    *,
+    lengths: Tensor | None,
+    resets: Tensor | None,
+    before: Callable[[int, Tensor], Tensor],
+    after: Callable[[int, Tensor, Tensor], Tensor],
+    engine: str,
+) -> tuple[Tensor, list[Tensor]]:
+    """Runs x [T, B, I] through the layers.
+
+    Args:
+        initial: for each state [L * D, B, W], layer by layer, forward before reverse; or None.
+        before: (layer number, its input) to what it reads.
+        after: (layer number, its input, its output) to what the next one is given.
+    Returns:
+        output [T, B, D * W]; the final states, as `initial`.
+    """
+    finals: list[list[Tensor]] = []
+    for number, directions in enumerate(layers):
+        read, outputs = before(number, x), []
+        for direction in directions:
+            start = None if initial is None else [state[len(finals)] for state in initial]
+            output, final = run_layer(
+                direction.cell, read, direction.weight_ih, direction.bias, direction.products, direction.parameters, start,
+                lengths=lengths, resets=resets, reset_state=direction.reset_state, streams=direction.streams,
+                reverse=direction.reverse, engine=engine,
+            )  # fmt: skip
+            outputs.append(output)
+            finals.append(list(final))
+        x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))
+    return x, [torch.stack(values) for values in zip(*finals, strict=True)]
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A packed sequence laid out as a padded batch in its own sorted order, and the way back."""
+
+    padded: Tensor
+    lengths: Tensor
+    packed: PackedSequence
+
+    @staticmethod
+    def of(packed: PackedSequence) -> Unpacked:
+        """x [T, B, I] padded with zeros, in the packed sequence's sorted order of the batch."""
+        padded, lengths = torch._VF._pad_packed_sequence(  # type: ignore[attr-defined]
+            packed.data, packed.batch_sizes, False, 0.0, packed.batch_sizes.shape[0]
+        )
+        return Unpacked(padded, lengths.to(packed.data.device), packed)
+
+    def sort(self, state: Tensor) -> Tensor:
+        """A state [L, B, W] from the user's order to the sorted one."""
+        order = self.packed.sorted_indices
+        return state if order is None else state.index_select(1, order)
+
+    def unsort(self, state: Tensor) -> Tensor:
+        """A state [L, B, W] from the sorted order to the user's."""
+        order = self.packed.unsorted_indices
+        return state if order is None else state.index_select(1, order)
+
+    def pack(self, output: Tensor) -> PackedSequence:
+        """output [T, B, W] packed as the input was."""
+        data, _ = torch._VF._pack_padded_sequence(output, self.lengths.cpu(), False)  # type: ignore[attr-defined]
+        packed = self.packed
+        return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+
+
+def same(number: int, x: Tensor) -> Tensor:
+    """A `before` that changes nothing."""
+    return x
+
+
+def as_time_first(x: Any, batch_first: bool) -> Any:
+    """[B, T, ...] to [T, B, ...] and back, where the batch comes first."""
+    return x.transpose(0, 1) if batch_first else x
