@@ -1,0 +1,28 @@
+"""Sequences of unequal length: read, checked, split, standardised, batched.
+
+In: files (`.ts`, long CSV or Parquet, npz) or arrays. Out: `Sequences`, and `Batch`es of `x [T, B, C]` with lengths.
+May import the rooms above: `errors`. Parquet needs pyarrow, imported where it is used; nothing here is ever unpickled.
+"""
+
+from tenuto.data.batches import Batch, bucketed_batches, collate
+from tenuto.data.read import SPLITS, Splits, read_parts, read_sequences, read_splits
+from tenuto.data.sequences import Sequences
+from tenuto.data.split import stratified_split
+from tenuto.data.standardise import Standardiser
+from tenuto.data.table import Columns, sequences_from_columns
+
+__all__ = [
+    "SPLITS",
+    "Batch",
+    "Columns",
+    "Sequences",
+    "Splits",
+    "Standardiser",
+    "bucketed_batches",
+    "collate",
+    "read_parts",
+    "read_sequences",
+    "read_splits",
+    "sequences_from_columns",
+    "stratified_split",
+]

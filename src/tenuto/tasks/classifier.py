@@ -1,0 +1,458 @@
+"""`SequenceClassifier`: whole-sequence classification with a recurrent network, in the manner of scikit-learn.
+
+Its constructor has more than seven arguments, against the house's habit: scikit-learn's `clone`, grid search and pipelines ask for a flat
+list, stored as given and checked in `fit`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tenuto import cells
+from tenuto.cell import Cell, cell_from_data, cell_to_data
+from tenuto.data import Batch, Sequences, Standardiser, bucketed_batches, collate, stratified_split
+from tenuto.data.batches import sorted_batches
+from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError, TenutoError
+from tenuto.tasks.classifier_evaluation import describe_test, describe_training
+from tenuto.tasks.classifier_network import ClassifierNetwork
+from tenuto.tasks.run_folder import claim, read_run, write_run
+from tenuto.tasks.surroundings import now, versions
+from tenuto.train import Observer, Outcome, TrainingOptions, train
+
+CELLS = {
+    "lstm": cells.LSTM,
+    "gru": cells.GRU,
+    "rnn": cells.Elman,
+    **{
+        name.lower(): getattr(cells, name)
+        for name in cells.__all__
+        if inspect.isclass(getattr(cells, name)) and not issubclass(getattr(cells, name), cells.Modifier)
+    },
+}
+
+
+class SequenceClassifier:
+    """A recurrent classifier of whole sequences, of unequal lengths and many channels.
+
+    Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the lowest validation
+    loss, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
+
+    Args:
+        cell: a name ("lstm", "gru", "rnn", "mgu", "indrnn", ...), or any `Cell`, your own too.
+        hidden_size, num_layers, bidirectional: of the recurrent layer.
+        pooling: what the head sees of the outputs over time: any of "mean", "max", "last".
+        dropout: on the pooled features, and between layers.
+        input_noise: deviation of the Gaussian noise added to the standardised input in training.
+        label_smoothing: share of the target spread over all classes in training.
+        epochs, learning_rate, weight_decay, clip_norm, schedule, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
+        batch_size: sequences a step.
+        validation_fraction: of each class, held out when `fit` is given no validation set.
+        missing: what NaN becomes: "error", "forward" (the last value) or "mean"; see `tenuto.data.Standardiser`.
+        engine: who runs the time loop, see `tenuto.Recurrent`.
+        device: where, for example "cpu" or "cuda".
+        random_state: seed of the split, the weights, the batches and the noise; None draws one (kept as `seed_`).
+    Attributes (after fit):
+        classes_: [K], sorted. seed_: the seed used. network_: the torch module. standardiser_: of the input.
+        metrics_: one dictionary an epoch. evaluation_: what a report shows (`tenuto.tasks.run_folder` has both layouts).
+    Example:
+        >>> x = [np.full((3 + i % 4, 1), float(i % 2)) for i in range(20)]
+        >>> model = SequenceClassifier("gru", hidden_size=4, epochs=30).fit(x, ["low", "high"] * 10)
+        >>> model.predict([np.zeros((5, 1)), np.ones((2, 1))]).tolist()
+        ['low', 'high']
+    """
+
+    _estimator_type = "classifier"
+
+    def __init__(
+        self,
+        cell: str | Cell = "lstm",
+        *,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        pooling: tuple[str, ...] = ("mean", "max", "last"),
+        dropout: float = 0.3,
+        input_noise: float = 0.6,
+        label_smoothing: float = 0.0,
+        epochs: int = 100,
+        batch_size: int = 32,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        clip_norm: float | None = 1.0,
+        schedule: str = "cosine",
+        patience: int | None = 30,
+        time_limit_s: float | None = None,
+        validation_fraction: float = 0.2,
+        missing: str = "error",
+        engine: str = "auto",
+        device: str = "cpu",
+        random_state: int | None = 0,
+    ) -> None:
+        self.cell = cell
+        self.hidden_size, self.num_layers, self.bidirectional, self.pooling = hidden_size, num_layers, bidirectional, pooling
+        self.dropout, self.input_noise, self.label_smoothing = dropout, input_noise, label_smoothing
+        self.epochs, self.batch_size, self.learning_rate, self.weight_decay = epochs, batch_size, learning_rate, weight_decay
+        self.clip_norm, self.schedule, self.patience, self.time_limit_s = clip_norm, schedule, patience, time_limit_s
+        self.validation_fraction, self.missing = validation_fraction, missing
+        self.engine, self.device, self.random_state = engine, device, random_state
+
+    # --- fitting -------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        lengths: Any = None,
+        validation: Sequences | tuple[Any, Any] | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> SequenceClassifier:
+        """Train. Ctrl-C ends training early and keeps the best weights so far.
+
+        Args:
+            x: a list of `[T_i, C]` arrays, or a padded array `[N, T, C]`, or `Sequences`.
+            y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
+            lengths: [N] int, in steps, for a padded array. Default: all T.
+            validation: Sequences, or (x, y), to stop by. Default: `validation_fraction` of the data, by class.
+            observers: told of every step and epoch, for progress bars and log files.
+        Raises:
+            ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
+            ArgumentError: an option out of range.
+            TrainingError: the loss or a gradient became NaN or infinite.
+        """
+        try:
+            return self._fit(Sequences.from_arrays(x, y, lengths=lengths), validation, tuple(observers))
+        except TenutoError as error:
+            raise error.within("SequenceClassifier.fit") from error.__cause__
+
+    def _fit(self, data: Sequences, validation: Any, observers: tuple[Observer, ...]) -> SequenceClassifier:
+        options = self._training_options()
+        seed = secrets.randbits(31) if self.random_state is None else int(self.random_state)
+        if data.labels is None:
+            raise DataError("the data has no labels.", expected="y [N]", fix="give y, or Sequences with labels")
+        if len(data.class_counts) < 2:
+            raise DataError(
+                "all sequences have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts)))
+            )
+        if validation is None:
+            training, held_out = stratified_split(data, self.validation_fraction, seed=seed)
+        else:
+            training = data
+            held_out = Sequences.from_arrays(*validation) if isinstance(validation, tuple) else Sequences.from_arrays(validation)
+        self.classes_ = np.array(list(training.class_counts))
+        held_out_targets = self._targets(held_out)
+        standardiser = Standardiser.learn(training, missing=self.missing)
+        standardiser.check(held_out)
+        self.standardiser_, self.seed_, self.n_features_in_ = standardiser, seed, len(data.channels)
+        self.cell_ = self._cell()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.network_ = self._network()
+            outcome = self._train(training, held_out, held_out_targets, options, observers)
+        self.metrics_ = outcome.metrics
+        self.evaluation_ = describe_training(self, training, held_out, outcome)
+        return self
+
+    def _train(
+        self, training: Sequences, held_out: Sequences, held_out_targets: np.ndarray, options: TrainingOptions, observers: tuple[Observer, ...]
+    ) -> Outcome:
+        targets = self._targets(training)
+
+        def batches(epoch: int) -> list[np.ndarray]:
+            return bucketed_batches(training.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+
+        def loss(network: nn.Module, indices: np.ndarray) -> tuple[torch.Tensor, int]:
+            batch = collate(training, indices, prepare=self.standardiser_.apply, targets=targets).to(torch.device(self.device))
+            logits = network(batch.x, batch.lengths)
+            assert batch.targets is not None  # collate was given targets
+            return nn.functional.cross_entropy(logits, batch.targets, label_smoothing=self.label_smoothing), len(indices)
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            logits = torch.from_numpy(self._logits(held_out, network))
+            truth = torch.from_numpy(held_out_targets)
+            return {
+                "validation_loss": nn.functional.cross_entropy(logits, truth).item(),
+                "validation_accuracy": (logits.argmax(1) == truth).double().mean().item(),
+            }
+
+        def describe_batch(indices: np.ndarray) -> str:
+            names = ", ".join(repr(training.ids[index]) for index in indices[:6])
+            return f"{len(indices)} sequences: {names}{', ...' if len(indices) > 6 else ''}"
+
+        return train(
+            self.network_, options, batches=batches, loss=loss, validate=validate, describe_batch=describe_batch, observers=observers
+        )
+
+    # --- predicting ----------------------------------------------------------------------------------------------------
+
+    def predict_proba(self, x: Any, *, lengths: Any = None) -> np.ndarray:
+        """The probability of each class, [N, K] float64, in the order of `classes_`.
+
+        A sequence's numbers do not depend on the others in `x`, beyond rounding.
+
+        Args:
+            x, lengths: as for `fit`.
+        Raises:
+            NotFittedError; ShapeError: another number of channels than in training; DataError: as `fit`.
+        """
+        self._require_fit("predict")
+        try:
+            data = Sequences.from_arrays(x, lengths=lengths)
+            self.standardiser_.check(data)
+            return softmax(self._logits(data, self.network_))
+        except TenutoError as error:
+            raise error.within("SequenceClassifier.predict") from error.__cause__
+
+    def predict(self, x: Any, *, lengths: Any = None) -> np.ndarray:
+        """The most probable class of each sequence, [N]. Arguments and errors as `predict_proba`."""
+        return self.classes_[self.predict_proba(x, lengths=lengths).argmax(1)] if self._require_fit("predict") else np.empty(0)
+
+    def score(self, x: Any, y: Any = None, *, lengths: Any = None) -> float:
+        """The share of sequences whose class is predicted: accuracy, 0..1.
+
+        Raises:
+            DataError: a label that training never saw; and as `predict_proba`.
+        """
+        self._require_fit("score")
+        try:
+            data = Sequences.from_arrays(x, y, lengths=lengths)
+            targets = self._targets(data)
+        except TenutoError as error:
+            raise error.within("SequenceClassifier.score") from error.__cause__
+        return float((self.predict_proba(data).argmax(1) == targets).mean())
+
+    def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None) -> dict[str, Any]:
+        """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.tasks.run_folder`, as test
+        set of this model, so that `save` writes it into evaluation.json.
+
+        Raises:
+            as `score`.
+        """
+        self._require_fit("evaluate")
+        try:
+            data = Sequences.from_arrays(x, y, lengths=lengths)
+            self.standardiser_.check(data)
+            self.evaluation_ = describe_test(self, data, self._targets(data))
+        except TenutoError as error:
+            raise error.within("SequenceClassifier.evaluate") from error.__cause__
+        return self.evaluation_["results"]["test"]
+
+    def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
+        """The outputs of the last layer, one array `[T_i, W]` a sequence; W is hidden units times directions."""
+        self._require_fit("hidden_states")
+        data = Sequences.from_arrays(x, lengths=lengths)
+        self.standardiser_.check(data)
+        states: list[np.ndarray] = [np.empty(0)] * len(data)
+        with torch.no_grad():
+            for batch in self._prediction_batches(data):
+                output = self.network_.states(batch.x, batch.lengths).cpu().numpy()
+                for row, index in enumerate(batch.indices):
+                    states[index] = output[: data.lengths[index], row]
+        return states
+
+    # --- as files ------------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path, *, test: Sequences | tuple[Any, Any] | None = None, overwrite: bool = False) -> Path:
+        """Write the run folder (`tenuto.tasks.run_folder`): weights, config, metrics, evaluation; whole or not at all.
+
+        Args:
+            folder: new or empty; a folder with anything else in it is refused.
+            test: evaluated first, and kept in evaluation.json.
+            overwrite: replace a run that is there.
+        Raises:
+            NotFittedError; RunError: the folder is not free.
+        """
+        self._require_fit("save")
+        claim(folder, overwrite=overwrite)
+        if test is not None:
+            self.evaluate(*(test if isinstance(test, tuple) else (test,)))
+        evaluation = self.evaluation_
+        config = {
+            "tenuto": versions()["tenuto"],
+            "created": now(),
+            "task": "classify",
+            "options": {**self.get_params(), "cell": cell_to_data(self.cell_), "pooling": list(self.pooling), "random_state": self.seed_},
+            "model": {
+                "cell": cell_to_data(self.cell_),
+                "input_size": self.n_features_in_,
+                "hidden_size": self.hidden_size,
+                "num_layers": self.num_layers,
+                "bidirectional": self.bidirectional,
+                "dropout": self.dropout,
+                "pooling": list(self.pooling),
+                "classes": len(self.classes_),
+            },
+            "preprocessing": {
+                **self.standardiser_.to_data(),
+                "classes": self.classes_.tolist(),
+                "class_kind": type(self.classes_.tolist()[0]).__name__,
+            },
+            "data": evaluation["data"],
+        }
+        return write_run(
+            folder, config=config, tensors=self.network_.state_dict(), metrics=self.metrics_, evaluation=evaluation, overwrite=overwrite
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> SequenceClassifier:
+        """A classifier from the folder that `save` wrote; it predicts the same numbers.
+
+        Args:
+            cell: the class of a cell of your own, where it is not imported already. No code is ever loaded from the folder.
+        Raises:
+            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
+        """
+        run = read_run(folder)
+        config, preprocessing = run.config, run.config.get("preprocessing", {})
+        if config.get("task") != "classify":
+            raise RunError(
+                f"the run {folder} is not a classifier.", expected='"task": "classify"', received=f'"task": "{config.get("task")}"'
+            )
+        try:
+            data = dict(config["model"]["cell"])
+            if cell is not None:
+                data["class"] = f"{cell.__module__}:{cell.__qualname__}"
+            options = {**config["options"], "cell": cell_from_data(data), "pooling": tuple(config["options"]["pooling"]), "device": device}
+            model = cls(**options)
+            model.cell_, model.seed_ = options["cell"], options["random_state"]
+            model.n_features_in_, model.classes_ = config["model"]["input_size"], np.array(preprocessing["classes"])
+            model.standardiser_ = Standardiser.from_data(preprocessing)
+            with torch.random.fork_rng():
+                model.network_ = model._network()
+            model.network_.load_state_dict(run.tensors())
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, TenutoError):
+                raise
+            raise RunError(
+                f"the run {folder} does not describe a classifier of this version: {error}.",
+                expected="the files as SequenceClassifier.save writes them",
+                received=f"written by tenuto {config.get('tenuto')}",
+                fix="install that version, or train the model again",
+            ) from error
+        model.network_.eval()
+        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
+        return model
+
+    # --- scikit-learn's habits -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments by name."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self, **params: Any) -> SequenceClassifier:
+        """Change constructor arguments by name; returns self.
+
+        Raises:
+            ArgumentError: no such argument.
+        """
+        for name, value in params.items():
+            if name not in self._names():
+                raise ArgumentError(f"SequenceClassifier has no option {name!r}.", expected=", ".join(self._names()))
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        usual = {name: parameter.default for name, parameter in inspect.signature(type(self).__init__).parameters.items()}
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != usual[name]]
+        return f"SequenceClassifier({', '.join(changed)})"
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(two_d_array=False, three_d_array=True, allow_nan=self.missing != "error"),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _training_options(self) -> TrainingOptions:
+        names = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "patience", "time_limit_s")
+        for name, low, high in (("dropout", 0, 1), ("label_smoothing", 0, 1), ("input_noise", 0, float("inf"))):
+            if not low <= getattr(self, name) < high:
+                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected=f"{low} <= {name} < {high}")
+        for name in ("hidden_size", "num_layers", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more")
+        return TrainingOptions(**{name: getattr(self, name) for name in names})
+
+    def _cell(self) -> Cell:
+        if isinstance(self.cell, Cell):
+            return self.cell
+        name = str(self.cell).lower().replace("_", "").replace("-", "")
+        if name not in CELLS:
+            raise ArgumentError(f"there is no cell {self.cell!r}.", expected=" | ".join(sorted(CELLS)), fix="or pass a Cell of your own")
+        return CELLS[name]()
+
+    def _network(self) -> ClassifierNetwork:
+        return ClassifierNetwork(
+            self.cell_,
+            self.n_features_in_,
+            self.hidden_size,
+            len(self.classes_),
+            num_layers=self.num_layers,
+            bidirectional=self.bidirectional,
+            pooling=tuple(self.pooling),
+            dropout=self.dropout,
+            input_noise=self.input_noise,
+            engine=self.engine,
+        ).to(self.device)
+
+    def _targets(self, data: Sequences) -> np.ndarray:
+        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
+        if data.labels is None:
+            raise DataError("the data has no labels.", expected="y [N]", fix="give y, or Sequences with labels")
+        positions = {label: index for index, label in enumerate(self.classes_.tolist())}
+        for index, label in enumerate(data.labels.tolist()):
+            if label not in positions:
+                raise DataError(
+                    f"sequence {data.ids[index]!r} has the label {label!r}, which training never saw.",
+                    expected=", ".join(repr(known) for known in list(positions)[:12]) + (", ..." if len(positions) > 12 else ""),
+                    received=f"{label!r} ({type(label).__name__})",
+                    fix="leave those sequences out, mend the label, or train with sequences of that class",
+                )
+        return np.array([positions[label] for label in data.labels.tolist()], dtype=np.int64)
+
+    def _prediction_batches(self, data: Sequences) -> Iterable[Batch]:
+        prepare = partial(collate, data, prepare=self.standardiser_.apply)
+        return (prepare(indices).to(torch.device(self.device)) for indices in sorted_batches(data.lengths, max(self.batch_size, 64)))
+
+    def _logits(self, data: Sequences, network: nn.Module) -> np.ndarray:
+        """[N, K] float32, in the order of the data."""
+        logits = np.empty((len(data), len(self.classes_)), dtype=np.float32)
+        with torch.no_grad():
+            for batch in self._prediction_batches(data):
+                logits[batch.indices] = network(batch.x, batch.lengths).cpu().numpy()
+        return logits
+
+    def _require_fit(self, call: str) -> bool:
+        if not hasattr(self, "network_"):
+            raise NotFittedError(
+                f"SequenceClassifier.{call}: the classifier is not fitted.", fix="call fit(x, y), or SequenceClassifier.load(folder)"
+            )
+        return True
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities [N, K] float64 from logits [N, K]."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
