@@ -42,9 +42,9 @@ MEANT = {
     ("tenuto.cell", "tenuto.cells"),  # a cell is read back from data by its name, so the zoo must be known by then
 }
 
-# Inside these rooms the named files or folders do not import each other.
+# Inside these rooms the named files or folders do not import each other. (Every engine may call the reference, the oracle.)
 SIBLINGS = {
-    "engines": {"reference", "vendor", "scan", "newton", "cpp", "triton"},
+    "engines": {"vendor", "scan", "newton", "cpp", "triton"},
     "tasks": {"classifier", "tagger", "forecaster", "language_model", "transcriber"},
 }
 OPTIONAL = {
