@@ -121,7 +121,7 @@ class LineChart:
             parts.append(
                 Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
                        '<text class="mark-label" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-                    LEFT, WIDTH - RIGHT, at, at, WIDTH - RIGHT, at - 5, self.level[1]
+                    LEFT, WIDTH - RIGHT, at, at, WIDTH - RIGHT, at + 14, self.level[1]
                 )
             )
         return parts

@@ -35,6 +35,11 @@ def best_result(evaluation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return name, results[name]
 
 
+def cell_name(cell: dict[str, Any]) -> str:
+    """The bare name of a cell given as data: `{"class": "tenuto.cells.lstm:LSTM", ...}` is an LSTM."""
+    return str(cell["class"]).rpartition(":")[2].rpartition(".")[2]
+
+
 def day(created: str) -> str:
     """A date as one reads it: `2026-01-31T12:00:00Z` gives `31 January 2026`."""
     try:
@@ -54,7 +59,7 @@ def _sentence(evaluation: dict[str, Any]) -> str:
         else f"{train['length_min']} to {train['length_max']} steps"
     )  # fmt: skip
     return (
-        f"{layers.capitalize()} of {model['hidden_size']} {model['cell']} units{ways} told "
+        f"{layers.capitalize()} of {model['hidden_size']} {cell_name(model['cell_data'])} units{ways} told "
         f"{count(len(evaluation['classes']), 'class')} apart after training on {count(train['sequences'], 'sequence')} "
         f"of {count(len(evaluation['channels']), 'channel')} and {lengths}."
     )
@@ -66,7 +71,7 @@ def _facts(evaluation: dict[str, Any], shown: str, result: dict[str, Any]) -> li
     return [
         (f"Loss on {shown}", number(result["loss"]), "nats a sequence"),
         ("Macro F1", number(result["macro_f1"]), "mean over classes"),
-        ("Always the largest class", percent(result["majority_accuracy"]), "would be right"),
+        ("Baseline", percent(result["majority_accuracy"]), "always the largest class"),
         ("Best epoch", f"{training['best_epoch']}", f"of {training['epochs_run']}; {training['stopped']}"),
         ("Trained in", duration(training["seconds"]), f"{count(training['steps'], 'step')}"),
         ("Weights", f"{evaluation['model']['parameters']:,}", "numbers"),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..tasks.run_folder import Run
+from .opening import cell_name
 from .page import Section, render
 from .wording import count
 
@@ -33,9 +34,8 @@ def section(run: Run) -> Section:
 
 def _model(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
     model = evaluation["model"]
-    fields = {name: value for name, value in model["cell_data"].items() if name != "cell"}
     rows = [
-        ("Cell", model["cell"] + (f" ({', '.join(f'{name} {_said(value)}' for name, value in fields.items())})" if fields else "")),
+        ("Cell", _said(model["cell_data"])),
         ("Units", f"{model['hidden_size']} in each layer" + (" and direction" if model["bidirectional"] else "")),
         ("Layers", f"{model['num_layers']}" + (", both directions" if model["bidirectional"] else "")),
         ("Pooling over time", ", ".join(model["pooling"])),
@@ -68,9 +68,10 @@ def _said(value: Any) -> str:
         return "none"
     if isinstance(value, str):
         return value
-    if isinstance(value, dict) and "cell" in value:
-        fields = ", ".join(f"{name}={_said(field)}" for name, field in value.items() if name != "cell")
-        return f"{value['cell']}({fields})"
+    if isinstance(value, dict) and "class" in value:
+        usual = {"heads": 1, "rank": None}
+        fields = [f"{name}={_said(field)}" for name, field in value.items() if name != "class" and usual.get(name, value) != field]
+        return f"{cell_name(value)}({', '.join(fields)})"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     return json.dumps(value)

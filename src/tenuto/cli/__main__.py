@@ -1,0 +1,5 @@
+"""`python -m tenuto.cli` is `tenuto`."""
+
+from . import app
+
+app(prog_name="tenuto")

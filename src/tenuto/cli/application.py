@@ -1,0 +1,79 @@
+"""The application: which commands there are, and how an error of ours reaches the reader."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from . import demo, fit_classify, predict, report, score, show
+from .console import complain
+
+
+class PlainErrors(TyperGroup):
+    """A group of commands in which an error that tenuto raises on purpose is printed without a traceback, with exit code 1.
+
+    `TENUTO_TRACEBACK=1` in the environment lets the traceback through, for those who look for the place in the code.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("interrupted; nothing was written.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader of our output, `head` for example, has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(0) from None
+        except Exception as error:
+            if os.environ.get("TENUTO_TRACEBACK") == "1" or not _ours(error):
+                raise
+            complain(str(error))
+            raise typer.Exit(1) from None
+
+
+def _ours(error: Exception) -> bool:
+    from ..errors import TenutoError
+
+    return isinstance(error, TenutoError)
+
+
+app = typer.Typer(
+    name="tenuto",
+    cls=PlainErrors,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Recurrent networks: train one on your sequences, read its report, let it predict.",
+    epilog="Start with [bold]tenuto demo[/bold]. Shell completion: [bold]tenuto --install-completion[/bold].",
+)
+fit = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Train a network on your data and write a run folder: weights, settings, measurements, report.",
+)
+fit.command("classify")(fit_classify.classify)
+app.add_typer(fit, name="fit")
+app.command("predict")(predict.predict)
+app.command("score")(score.score)
+app.command("report")(report.report)
+app.command("show")(show.show)
+app.command("demo")(demo.demo)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tenuto {version('tenuto')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Recurrent networks: train one on your sequences, read its report, let it predict."""

@@ -1,0 +1,26 @@
+"""`tenuto report`: make a run's report anew, from the files of the run alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .arguments import RunFolder
+from .console import output
+
+
+def report(
+    run: RunFolder,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Build RUN/report.html: what was trained on what, how it went, and how good it is.
+
+    [bold]tenuto report runs/vowels --open[/bold]
+    """
+    from ..report import build_report
+
+    page = build_report(run)
+    output().print(str(page), markup=False)
+    if show:
+        typer.launch(str(page))
