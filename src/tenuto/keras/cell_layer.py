@@ -1,0 +1,129 @@
+"""Any tenuto cell as a Keras cell: it can stand in `RNN(...)` and `StackedRNNCells`, be trained, saved and loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from torch import Tensor
+
+from tenuto.cell import HIDDEN, Cell, cell_from_data, cell_to_data, state_type
+from tenuto.engines import Form
+from tenuto.engines.problem import output_width
+from tenuto.errors import ArgumentError
+from tenuto.layers.functional import recurrent
+from tenuto.program import trace
+
+
+@keras.saving.register_keras_serializable(package="tenuto")
+class CellLayer(keras.layers.Layer):
+    """A tenuto cell with a number of units, as a Keras cell.
+
+    `RNN(PeepholeLSTM(), units=32)` makes one by itself. The cell is saved as data: its class by name, its fields by value.
+
+    Args:
+        cell: the cell.
+        units: the hidden size.
+        use_bias: whether the input projection has a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: as in Keras's cells; per-channel parameters start as the cell says.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: as in Keras's cells.
+    Raises:
+        ArgumentError: `cell` is no tenuto cell or needs per-step streams, or `units` is no positive integer.
+    Example:
+        >>> from tenuto.cells import IndRNN
+        >>> CellLayer(IndRNN(), 8).state_size
+        [8]
+    """
+
+    def __init__(
+        self,
+        cell: Cell | dict[str, Any],
+        units: int,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        **layer_options: Any,
+    ) -> None:
+        super().__init__(**layer_options)
+        cell = cell_from_data(cell) if isinstance(cell, dict) else cell
+        if not isinstance(cell, Cell):
+            raise ArgumentError("CellLayer: this is no tenuto cell", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
+        if cell.widths("streams"):
+            raise ArgumentError(
+                f"CellLayer: {cell!r} needs per-step streams, which Keras has no argument for",
+                received=", ".join(cell.widths("streams")),
+                fix="use tenuto.Recurrent(cell, ...), which takes streams=",
+            )
+        if not isinstance(units, int) or units < 1:
+            raise ArgumentError("CellLayer: units must be a positive integer", received=repr(units))
+        self.cell, self.units, self.use_bias = cell, units, use_bias
+        self.initializers = _get(keras.initializers, kernel_initializer, recurrent_initializer, bias_initializer)
+        self.regularizers = _get(keras.regularizers, kernel_regularizer, recurrent_regularizer, bias_regularizer)
+        self.constraints = _get(keras.constraints, kernel_constraint, recurrent_constraint, bias_constraint)
+        self.state_size = [self._size(width) for width in cell.widths("state").values()]
+
+    def _size(self, width: int | str) -> int:
+        return self.units if width == HIDDEN else int(width)
+
+    @property
+    def output_size(self) -> int:
+        """The width of what the layer puts out."""
+        return self._size(output_width(Form(self.cell)))
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights: kernel [I, G*H], bias [G*H], one recurrent kernel [in, out] for each product, the cell's parameters [H]."""
+        kernel, recurrent_, bias = ({"initializer": i, "regularizer": r, "constraint": c} for i, r, c in zip(self.initializers, self.regularizers, self.constraints))
+        total = sum(self._size(width) for width in self.cell.widths("gates").values())
+        self.kernel = self.add_weight(shape=(input_shape[-1], total), name="kernel", **kernel)
+        self.recurrent_kernels = {
+            name: self.add_weight(
+                shape=(self._size(stack.width_in), self._size(width)), name=f"recurrent_kernel_{name}", **recurrent_
+            )
+            for stack in trace(self.cell).stacks
+            for name, width in zip(stack.products, stack.widths)
+        }
+        self.bias = self.add_weight(shape=(total,), name="bias", **bias) if self.use_bias else None
+        self.cell_parameters = {
+            name: self.add_weight(shape=(self._size(width),), name=name, initializer=_starting(self.cell, name))
+            for name, width in self.cell.widths("parameters").items()
+        }
+
+    def tenuto_weights(self) -> dict[str, Any]:
+        """The weights as `tenuto.layers.functional.recurrent` takes them."""
+        tensor = keras.ops.convert_to_tensor
+        return {
+            "weight_ih": tensor(self.kernel).t(),
+            "bias": None if self.bias is None else tensor(self.bias),
+            "U": {name: tensor(weight).t() for name, weight in self.recurrent_kernels.items()},
+            "parameters": {name: tensor(weight) for name, weight in self.cell_parameters.items()},
+        }
+
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """One step: inputs [B, I] and states [B, W] to the output [B, H] and the new states."""
+        state = state_type(tuple(self.cell.widths("state")))(*states)
+        output, final = recurrent(self.cell, inputs.unsqueeze(0), self.tenuto_weights(), state)
+        return output[0], list(final)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything that makes the same layer again."""
+        names = ("kernel", "recurrent", "bias")
+        groups = (("initializer", keras.initializers, self.initializers), ("regularizer", keras.regularizers, self.regularizers), ("constraint", keras.constraints, self.constraints))
+        options = {f"{name}_{what}": module.serialize(value) for what, module, values in groups for name, value in zip(names, values)}
+        return {**super().get_config(), "cell": cell_to_data(self.cell), "units": self.units, "use_bias": self.use_bias, **options}
+
+
+def _get(module: Any, *values: Any) -> list[Any]:
+    return [module.get(value) for value in values]
+
+
+def _starting(cell: Cell, name: str) -> Any:
+    """How a per-channel parameter starts, as a Keras initialiser."""
+    return lambda shape, dtype=None: cell.initial_parameter(name, keras.ops.zeros(shape, dtype=dtype))

@@ -1,0 +1,45 @@
+"""`keras.models`, and models made by Keras itself put on tenuto's engines: `use_tenuto`, and `load_model` which does so at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras.models import *  # noqa: F403
+from keras.models import Model, Sequential
+
+from tenuto.keras import recurrent
+
+_OURS = {kind.__mro__[2]: kind for kind in (recurrent.SimpleRNN, recurrent.LSTM, recurrent.GRU, recurrent.RNN)}
+
+
+def use_tenuto(model: Any) -> Any:
+    """Puts the recurrent layers of a Keras model on tenuto's engines, in place: weights, optimizer and everything else stay.
+
+    Args:
+        model: a Keras model or layer. Layers of the user's own classes stay as they are.
+    Returns:
+        The same object.
+    Example:
+        >>> model = use_tenuto(keras.Sequential([keras.Input((20, 10)), keras.layers.LSTM(8)]))
+        >>> type(model.layers[0]).__module__
+        'tenuto.keras.recurrent'
+    """
+    for layer in model._flatten_layers():
+        if type(layer) in _OURS:
+            layer.__class__ = _OURS[type(layer)]  # the same attributes: ours changes the loop alone
+    return model
+
+
+def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
+    """`keras.models.load_model`, then `use_tenuto`: recurrent layers saved by Keras come back as tenuto's.
+
+    Args:
+        filepath: a `.keras` file (or a legacy `.h5`), saved by Keras or by tenuto.
+        custom_objects: classes by name, as in Keras.
+        compile: also restore how the model was compiled.
+        safe_mode: refuse code in the file.
+    Returns:
+        The model.
+    """
+    return use_tenuto(keras.models.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode))
