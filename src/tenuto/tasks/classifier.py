@@ -6,7 +6,6 @@ list, stored as given and checked in `fit`.
 
 from __future__ import annotations
 
-import inspect
 import secrets
 from collections.abc import Iterable
 from functools import partial
@@ -17,30 +16,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenuto import cells
 from tenuto.cell import Cell, cell_from_data, cell_to_data
 from tenuto.data import Batch, Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.batches import sorted_batches
-from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError, TenutoError
+from tenuto.errors import ArgumentError, DataError, RunError, TenutoError
+from tenuto.tasks.cell_names import cell_from_name
+from tenuto.tasks.classification_metrics import softmax
 from tenuto.tasks.classifier_evaluation import describe_test, describe_training
 from tenuto.tasks.classifier_network import ClassifierNetwork
+from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.run_folder import claim, read_run, write_run
 from tenuto.tasks.surroundings import now, versions
 from tenuto.train import Observer, Outcome, TrainingOptions, train
 
-CELLS = {
-    "lstm": cells.LSTM,
-    "gru": cells.GRU,
-    "rnn": cells.Elman,
-    **{
-        name.lower(): getattr(cells, name)
-        for name in cells.__all__
-        if inspect.isclass(getattr(cells, name)) and not issubclass(getattr(cells, name), cells.Modifier)
-    },
-}
 
-
-class SequenceClassifier:
+class SequenceClassifier(Estimator):
     """A recurrent classifier of whole sequences, of unequal lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the lowest validation
@@ -153,7 +143,7 @@ class SequenceClassifier:
         standardiser = Standardiser.learn(training, missing=self.missing)
         standardiser.check(held_out)
         self.standardiser_, self.seed_, self.n_features_in_ = standardiser, seed, len(data.channels)
-        self.cell_ = self._cell()
+        self.cell_ = cell_from_name(self.cell)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.network_ = self._network()
@@ -204,7 +194,7 @@ class SequenceClassifier:
         Raises:
             NotFittedError; ShapeError: another number of channels than in training; DataError: as `fit`.
         """
-        self._require_fit("predict")
+        self.require_fit("predict")
         try:
             data = Sequences.from_arrays(x, lengths=lengths)
             self.standardiser_.check(data)
@@ -214,7 +204,8 @@ class SequenceClassifier:
 
     def predict(self, x: Any, *, lengths: Any = None) -> np.ndarray:
         """The most probable class of each sequence, [N]. Arguments and errors as `predict_proba`."""
-        return self.classes_[self.predict_proba(x, lengths=lengths).argmax(1)] if self._require_fit("predict") else np.empty(0)
+        probabilities = self.predict_proba(x, lengths=lengths)
+        return self.classes_[probabilities.argmax(1)]
 
     def score(self, x: Any, y: Any = None, *, lengths: Any = None) -> float:
         """The share of sequences whose class is predicted: accuracy, 0..1.
@@ -222,7 +213,7 @@ class SequenceClassifier:
         Raises:
             DataError: a label that training never saw; and as `predict_proba`.
         """
-        self._require_fit("score")
+        self.require_fit("score")
         try:
             data = Sequences.from_arrays(x, y, lengths=lengths)
             targets = self._targets(data)
@@ -237,7 +228,7 @@ class SequenceClassifier:
         Raises:
             as `score`.
         """
-        self._require_fit("evaluate")
+        self.require_fit("evaluate")
         try:
             data = Sequences.from_arrays(x, y, lengths=lengths)
             self.standardiser_.check(data)
@@ -248,7 +239,7 @@ class SequenceClassifier:
 
     def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
         """The outputs of the last layer, one array `[T_i, W]` a sequence; W is hidden units times directions."""
-        self._require_fit("hidden_states")
+        self.require_fit("hidden_states")
         data = Sequences.from_arrays(x, lengths=lengths)
         self.standardiser_.check(data)
         states: list[np.ndarray] = [np.empty(0)] * len(data)
@@ -271,7 +262,7 @@ class SequenceClassifier:
         Raises:
             NotFittedError; RunError: the folder is not free.
         """
-        self._require_fit("save")
+        self.require_fit("save")
         claim(folder, overwrite=overwrite)
         if test is not None:
             self.evaluate(*(test if isinstance(test, tuple) else (test,)))
@@ -342,33 +333,6 @@ class SequenceClassifier:
         model.metrics_, model.evaluation_ = run.metrics, run.evaluation
         return model
 
-    # --- scikit-learn's habits -----------------------------------------------------------------------------------------
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments by name."""
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self, **params: Any) -> SequenceClassifier:
-        """Change constructor arguments by name; returns self.
-
-        Raises:
-            ArgumentError: no such argument.
-        """
-        for name, value in params.items():
-            if name not in self._names():
-                raise ArgumentError(f"SequenceClassifier has no option {name!r}.", expected=", ".join(self._names()))
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        usual = {name: parameter.default for name, parameter in inspect.signature(type(self).__init__).parameters.items()}
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != usual[name]]
-        return f"SequenceClassifier({', '.join(changed)})"
-
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
@@ -378,9 +342,6 @@ class SequenceClassifier:
             classifier_tags=ClassifierTags(),
             input_tags=InputTags(two_d_array=False, three_d_array=True, allow_nan=self.missing != "error"),
         )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "network_")
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -394,14 +355,6 @@ class SequenceClassifier:
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more")
         return TrainingOptions(**{name: getattr(self, name) for name in names})
-
-    def _cell(self) -> Cell:
-        if isinstance(self.cell, Cell):
-            return self.cell
-        name = str(self.cell).lower().replace("_", "").replace("-", "")
-        if name not in CELLS:
-            raise ArgumentError(f"there is no cell {self.cell!r}.", expected=" | ".join(sorted(CELLS)), fix="or pass a Cell of your own")
-        return CELLS[name]()
 
     def _network(self) -> ClassifierNetwork:
         return ClassifierNetwork(
@@ -443,16 +396,3 @@ class SequenceClassifier:
             for batch in self._prediction_batches(data):
                 logits[batch.indices] = network(batch.x, batch.lengths).cpu().numpy()
         return logits
-
-    def _require_fit(self, call: str) -> bool:
-        if not hasattr(self, "network_"):
-            raise NotFittedError(
-                f"SequenceClassifier.{call}: the classifier is not fitted.", fix="call fit(x, y), or SequenceClassifier.load(folder)"
-            )
-        return True
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities [N, K] float64 from logits [N, K]."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

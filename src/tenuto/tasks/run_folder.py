@@ -175,7 +175,8 @@ def write_run(
         name: {"sha256": sha256_of(folder / name), "size_bytes": (folder / name).stat().st_size}
         for name in (MODEL, METRICS, EVALUATION)
     }
-    whole = plain({"format": FORMAT, "format_version": FORMAT_VERSION, **config, "files": files})
+    whole = plain({**config, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files})
+    whole.pop("sha256", None)  # of a config that was read from another run
     write_json(folder / CONFIG, {**whole, "sha256": digest_of(whole)})
     return folder
 

@@ -1,0 +1,216 @@
+"""The loop on a small regression: what is kept, what stops it, what it says, what observers see."""
+
+import pytest
+import torch
+from torch import nn
+
+from tenuto.errors import ArgumentError
+from tenuto.train import Observer, OneProcess, TrainingError, TrainingOptions, train
+
+X = torch.linspace(-1, 1, 24)[:, None]
+Y = 3 * X - 1
+
+
+class Recorder(Observer):
+    def __init__(self):
+        self.heard = []
+
+    def started(self, *, epochs, steps_per_epoch):
+        self.heard.append(("started", epochs, steps_per_epoch))
+
+    def step_ended(self, *, epoch, step, loss):
+        self.heard.append(("step", epoch, step))
+
+    def epoch_ended(self, metrics):
+        self.heard.append(("epoch", metrics["epoch"]))
+
+    def ended(self, *, stopped):
+        self.heard.append(("ended", stopped))
+
+
+def run(model=None, validation=None, spoil=None, seen=(), **options):
+    """Train a line through three batches of eight; `validation` gives each epoch's loss, `spoil` changes a loss by step."""
+    model = model or nn.Linear(1, 1)
+    losses = iter(validation) if validation else None
+    steps = iter(range(1, 10**6))
+
+    def loss(module, batch):
+        value = nn.functional.mse_loss(module(X[batch]), Y[batch])
+        step = next(steps)
+        return (spoil(step, value) if spoil else value), len(batch)
+
+    def validate(module):
+        assert not module.training
+        assert not torch.is_grad_enabled()
+        value = next(losses) if losses else nn.functional.mse_loss(module(X), Y).item()
+        if isinstance(value, BaseException):
+            raise value
+        return {"validation_loss": value}
+
+    outcome = train(
+        model,
+        TrainingOptions(**{"learning_rate": 0.1, "warmup_steps": 0, **options}),
+        batches=lambda epoch: torch.randperm(24, generator=torch.Generator().manual_seed(epoch)).split(8),
+        loss=loss,
+        validate=validate,
+        describe_batch=lambda batch: f"rows {batch.tolist()}",
+        observers=seen,
+    )
+    return model, outcome
+
+
+def test_it_learns_and_tells():
+    recorder = Recorder()
+    model, outcome = run(epochs=80, seen=[recorder], weight_decay=0.0)
+    torch.testing.assert_close(model.weight.item(), 3.0, atol=0.05, rtol=0)
+    assert (outcome.stopped, outcome.steps, len(outcome.metrics)) == ("all epochs", 240, 80)
+    assert not model.training
+    first = outcome.metrics[0]
+    assert first["epoch"] == 1
+    assert (first["sequences"], first["steps"], first["best"]) == (24, 3, True)
+    assert first["gradient_norm_max"] >= first["gradient_norm_mean"] > 0
+    assert recorder.heard[:5] == [("started", 80, 3), ("step", 1, 1), ("step", 1, 2), ("step", 1, 3), ("epoch", 1)]
+    assert recorder.heard[-1] == ("ended", "all epochs")
+
+
+def test_the_best_weights_are_kept_and_patience_ends_training():
+    weights = []
+
+    class Watch(Observer):
+        def epoch_ended(self, metrics):
+            weights.append(model.weight.item())
+
+    model = nn.Linear(1, 1)
+    _, outcome = run(model, validation=[3.0, 1.0, 2.0, 1.0, 1.5, 0.1], patience=3, epochs=9, seen=[Watch()])
+    assert (outcome.best_epoch, outcome.stopped, len(outcome.metrics)) == (2, "early stopping", 5)
+    assert [line["best"] for line in outcome.metrics] == [True, True, False, False, False]
+    assert model.weight.item() == weights[1]
+    assert len(set(weights)) == 5
+
+
+def test_ctrl_c_keeps_the_best_so_far():
+    recorder = Recorder()
+    _, outcome = run(validation=[3.0, 2.0, KeyboardInterrupt()], seen=[recorder])
+    assert (outcome.stopped, outcome.best_epoch, len(outcome.metrics)) == ("interrupted", 2, 2)
+    assert recorder.heard[-1] == ("ended", "interrupted")
+
+
+def test_ctrl_c_before_anything_is_worth_keeping_goes_on_to_the_caller():
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        run(validation=[KeyboardInterrupt()], seen=[recorder])
+    assert recorder.heard[-1] == ("ended", "error")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_is_named_with_step_and_batch(bad):
+    with pytest.raises(TrainingError, match=r"the loss is not finite at step 5 \(epoch 2, batch 2 of 3\)(.|\n)*rows \["):
+        run(spoil=lambda step, value: value * bad if step == 5 else value)
+
+
+def test_a_gradient_that_is_not_finite_is_named():
+    class Poison(torch.autograd.Function):
+        @staticmethod
+        def forward(context, value):
+            return value.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            return gradient * float("nan")
+
+    with pytest.raises(TrainingError, match="the gradient is not finite at step 2 "):
+        run(spoil=lambda step, value: Poison.apply(value) if step == 2 else value)
+
+
+def test_steps_that_are_not_finite_can_be_left_out():
+    model, outcome = run(spoil=lambda step, value: value * float("nan") if step == 2 else value, non_finite="skip", epochs=2)
+    assert outcome.skipped_steps == 1
+    assert [line["skipped_steps"] for line in outcome.metrics] == [1, 0]
+    assert outcome.metrics[0]["sequences"] == 16
+    assert torch.isfinite(model.weight).all()
+    with pytest.raises(TrainingError, match="every step of epoch 1"):
+        run(spoil=lambda step, value: value * float("nan"), non_finite="skip")
+
+
+def test_a_validation_loss_that_never_is_finite_is_an_error():
+    with pytest.raises(TrainingError, match="validation loss was not finite"):
+        run(validation=[float("nan")] * 4, patience=3)
+
+
+def test_gradients_are_clipped_and_their_norm_before_is_logged():
+    _, free = run(epochs=1, clip_norm=None)
+    model, outcome = run(epochs=1, clip_norm=1e-3)
+    assert outcome.metrics[0]["clipped_steps"] == 3
+    assert outcome.metrics[0]["gradient_norm_mean"] > 0.1
+    assert free.metrics[0]["clipped_steps"] == 0
+
+
+def test_time_is_a_limit():
+    _, outcome = run(time_limit_s=1e-9)
+    assert (outcome.stopped, len(outcome.metrics)) == ("time limit", 1)
+
+
+def test_only_matrices_decay():
+    model = nn.Linear(1, 1)
+    nn.init.ones_(model.weight), nn.init.ones_(model.bias)
+    run(model, epochs=1, learning_rate=1e-9, weight_decay=1e7, spoil=lambda step, value: value * 0)
+    assert model.weight.item() < 0.99
+    assert abs(model.bias.item() - 1) < 1e-6
+
+
+def test_the_same_start_gives_the_same_weights():
+    ends = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        ends.append(run(epochs=3)[0].weight.item())
+    assert ends[0] == ends[1]
+
+
+def test_another_place_to_run_is_asked_for_everything():
+    asked = []
+
+    class Elsewhere(OneProcess):
+        is_main_process = False
+
+        def prepare(self, *objects):
+            asked.append("prepare")
+            return super().prepare(*objects)
+
+        def backward(self, loss):
+            asked.append("backward")
+            super().backward(loss)
+
+        def clip_grad_norm_(self, parameters, max_norm):
+            asked.append("clip")
+            return super().clip_grad_norm_(parameters, max_norm)
+
+    recorder = Recorder()
+    train(
+        nn.Linear(1, 1),
+        TrainingOptions(epochs=1),
+        batches=lambda epoch: [slice(0, 24)],
+        loss=lambda module, batch: (nn.functional.mse_loss(module(X[batch]), Y[batch]), 24),
+        validate=lambda module: {"validation_loss": 0.0},
+        observers=[recorder],
+        launch=Elsewhere(),
+    )
+    assert asked == ["prepare", "backward", "clip"]
+    assert recorder.heard == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"learning_rate": -1.0},
+        {"learning_rate": float("nan")},
+        {"clip_norm": 0.0},
+        {"patience": 0},
+        {"schedule": "linear"},
+        {"non_finite": "ignore"},
+        {"weight_decay": -1.0},
+    ],
+)
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        TrainingOptions(**wrong)
