@@ -1,0 +1,120 @@
+"""The forward loop: from x, weights and the first state to the output, the last state, and what the backward loop needs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tenuto.engines.cpp import library
+from tenuto.engines.cpp.cell_schedule import schedule_cell
+from tenuto.engines.cpp.launch import Launch, Layout, Sizes
+from tenuto.engines.cpp.rows import Rows
+from tenuto.engines.cpp.schedule import Product
+from tenuto.engines.problem import Buffers, Form, size_of
+
+
+def row_offsets(form: Form, stack_name: str, hidden: int) -> dict[str, int]:
+    """The first row of each product within its stack's weights."""
+    stack = next(stack for stack in form.traced.stacks if stack.name == stack_name)
+    offsets, row = {}, 0
+    for name, width in zip(stack.products, stack.widths):
+        offsets[name] = row
+        row += size_of(width, hidden)
+    return offsets
+
+
+def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) -> None:
+    """What forward and backward read alike: parameters, streams, and the states before each step.
+
+    With resets, "old" is a copy in which the rows of a new episode have returned to their initial value.
+    """
+    cell, size = form.cell, launch.sizes
+    for name in cell.widths("parameters"):
+        launch.layouts[f"p.{name}"] = Layout("FIXED", 0)
+    for name, width in cell.widths("streams").items():
+        launch.layouts[f"stream.{name}"] = Layout("FIXED" if name in fixed_streams else "STEP", size.width(width))
+    launch.layouts["zero"] = Layout("FIXED", 0)
+    widest = max(layout.stride for layout in launch.layouts.values())
+    launch.scratch["zero"] = torch.zeros(max(widest, launch.padded(size.hidden_size)) + launch.lanes, dtype=size.dtype)
+    for name, width in cell.widths("state").items():
+        if form.resets:
+            launch.layouts[f"before.{name}"] = launch.layouts[f"old.{name}"]
+            launch.layouts[f"old.{name}"] = Layout("CHUNK", size.width(width))
+            launch.layouts[f"r.{name}"] = Layout("FIXED", size.width(width))
+            launch.own_chunk(f"old.{name}")
+            launch.reset("ENTER", f"before.{name}", f"old.{name}", f"r.{name}", size.width(width))
+
+
+def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -> Launch:
+    """The tables of a forward loop; `keep`: what the backward loop needs is left in the arrays "gates", "rows" and the states."""
+    cell, plan = form.cell, schedule_cell(form.cell, False)
+    schedule = plan.forward if keep else plan.inference
+    functions = library.passes(cell, False, library.bits_of(sizes.dtype))["forward" if keep else "inference"]
+    launch = Launch(schedule, sizes, functions)
+    launch.columns("gates", "STEP" if keep else "CHUNK")
+    launch.columns("work", "CHUNK")
+    launch.numbers("rows", "STEP" if keep else "CHUNK")
+    launch.layouts["x"] = Layout("STEP", sizes.input_size)
+    for name, width in cell.widths("state").items():
+        kept = keep or name == form.traced.output_state
+        launch.layouts[f"new.{name}"] = Layout("STEP" if kept else "RING_NEXT", sizes.width(width))
+        launch.layouts[f"old.{name}"] = Layout("PREVIOUS" if kept else "RING_PREVIOUS", sizes.width(width))
+    number = dict(form.traced.forward.outputs)["output", "output"]
+    launch.layouts["output"] = Layout("STEP", sizes.width(form.traced.forward.nodes[number].width))
+    launch.layouts["bias"] = Layout("FIXED", 0)
+    launch.own_chunk(*(["work"] if keep else ["work", "gates", "rows"]))
+    lay_out_inputs(launch, form, fixed_streams)
+    gates = launch.layouts["gates"]
+    launch.scratch["bias"] = torch.zeros(gates.stride + launch.lanes, dtype=sizes.dtype)
+    launch.bias_places = torch.cat(
+        [gates.offsets[plan.gates[name].column] + torch.arange(sizes.width(width)) for name, width in cell.widths("gates").items()]
+    ) if plan.gates else torch.zeros(0, dtype=torch.long)  # fmt: skip
+    _project_input(launch, form)
+
+    def product(operation: Product) -> None:
+        rows, width_in = row_offsets(form, operation.stack.name, sizes.hidden_size), sizes.width(operation.stack.width_in)
+        array = launch.layouts[operation.results[0].array]
+        widths = dict(zip(operation.stack.products, operation.stack.widths))
+        items = [(array.offsets[slot.column], sizes.width(widths[name])) for slot, name in zip(operation.results, operation.rows)]
+        launch.product(
+            "step", operation.operands[0], [(0, width_in)], "gates", items, "zero" if operation.fresh else "gates",
+            f"U.{operation.stack.name}", [[rows[name] * width_in for name in operation.rows]], (width_in, 1),
+        )  # fmt: skip
+
+    launch.operations(product, {f"old.{name}" for name in cell.widths("state")})
+    return launch.finish(backward=False)
+
+
+def _project_input(launch: Launch, form: Form) -> None:
+    """x W^T + b for a chunk of steps at a time, straight into the gates' columns."""
+    sizes, plan = launch.sizes, schedule_cell(form.cell, False)
+    offsets, items, weight, row = launch.layouts["gates"].offsets, [], [], 0
+    for name, width in form.cell.widths("gates").items():
+        items.append((offsets[plan.gates[name].column], sizes.width(width)))
+        weight.append(row * sizes.input_size)
+        row += sizes.width(width)
+    if items:
+        segments = [(0, sizes.input_size)]
+        launch.product("before", "x", segments, "gates", items, "bias", "weight_ih", [weight], (sizes.input_size, 1))
+
+
+def addresses(tensors: Buffers) -> dict[str, int]:
+    """The address of each tensor by name."""
+    return {name: tensor.data_ptr() for name, tensor in tensors.items()}
+
+
+def last_states(launch: Launch, form: Form, rows: Rows, arrays: Buffers, first: Buffers) -> list[Tensor]:
+    """The states after each sequence's last step [B, W], in the batch's own order."""
+    finals = []
+    for name in form.cell.widths("state"):
+        start, step_rows = first[f"s.{name}"], arrays[f"new.{name}"]
+        ring = launch.layouts[f"new.{name}"].rule == "RING_NEXT"
+        batch_size = start.shape[0]
+        if rows.order is None or rows.last is None or rows.lengths is None:
+            place = (len(rows.counts) - 1) % 2 * batch_size if ring else int(rows.starts[-1])
+            finals.append(step_rows[place : place + batch_size].clone())
+            continue
+        chosen = (rows.lengths - 1).clamp(min=0) % 2 * batch_size + torch.arange(batch_size) if ring else rows.last
+        value = torch.where((rows.lengths > 0)[:, None], step_rows[chosen], start)
+        finals.append(torch.empty_like(value).index_copy_(0, rows.order, value))
+    return finals

@@ -1,0 +1,280 @@
+// The time loop: runs the lists of operations of loop.h over chunks of steps. The same for every cell; what is the cell's own
+// are the passes (printed from its program) and the tables. Row by row the arithmetic is the same whoever runs it: any batch,
+// any chunk, any number of threads gives the same bits.
+#include "loop.h"
+#include "product.h"
+#include "team.h"
+
+namespace {
+
+struct Runner {
+  const Loop& loop;
+  Member me;
+  bool by_units;
+  long low = 0, high = 0;     // the rows of this chunk in arrays over time
+  long row = 0, end_row = 0;  // my rows of this step
+  long flag_row = 0;          // r(s)
+  long first_step = 0, last_step = 0;
+  real* at[256];
+  int64_t stride[256];
+
+  Runner(const Loop& l, Member m) : loop(l), me(m), by_units(l.by_units && m.count == l.threads) {
+    for (long k = 0; k < l.buffers; k++) stride[k] = l.buffer[k].stride;
+  }
+
+  void run() {
+    all(loop.prepare);
+    me.sync();
+    for (long c = 0; c < loop.chunks; c++) chunk(loop.backward ? loop.chunks - 1 - c : c);
+    all(loop.finish);
+  }
+
+  void chunk(long c) {
+    long first = loop.chunk[c], last = loop.chunk[c + 1];
+    bool rising = loop.row_of[first] <= loop.row_of[last - 1];
+    low = loop.row_of[rising ? first : last - 1];
+    high = rising ? loop.row_of[last - 1] + loop.rows[last - 1] : loop.row_of[first] + loop.rows[first];
+    place_chunk();
+    all(loop.before);
+    if (loop.before.count) me.sync();
+    long mine = me.begin(loop.batch), mine_end = me.end(loop.batch);
+    for (long k = first; k < last; k++) {
+      long s = loop.backward ? last - 1 - (k - first) : k, rows = loop.rows[s];
+      place_step(s);
+      flag_row = loop.row_of[s];
+      row = by_units ? 0 : mine < rows ? mine : rows;
+      end_row = by_units ? rows : mine_end < rows ? mine_end : rows;
+      if (by_units || row < end_row) all(loop.step);
+    }
+    if (loop.after.count) {
+      me.sync();
+      place_chunk();
+      first_step = first, last_step = last;
+      all(loop.after);
+    }
+    me.sync();
+  }
+
+  void place_step(long s) {
+    for (long k = 0; k < loop.buffers; k++) at[k] = rows_of(loop.buffer[k], s);
+  }
+  real* rows_of(const Buffer& b, long s) const {
+    switch (b.rule) {
+      case STEP: return b.base + loop.row_of[s] * b.stride;
+      case PREVIOUS: return s ? b.base + loop.row_of[s - 1] * b.stride : b.first;
+      case CHUNK: return b.base + (loop.row_of[s] - low) * b.stride;
+      case RING_NEXT: return b.base + (s & 1) * loop.batch * b.stride;
+      case RING_PREVIOUS:
+        if (loop.backward) return b.base + ((s + 1) & 1) * loop.batch * b.stride;
+        return s ? b.base + ((s - 1) & 1) * loop.batch * b.stride : b.first;
+    }
+    return b.base;
+  }
+  void place_chunk() {  // all rows of the chunk at once
+    for (long k = 0; k < loop.buffers; k++)
+      at[k] = loop.buffer[k].base + (loop.buffer[k].rule == STEP ? low * loop.buffer[k].stride : 0);
+  }
+
+  void all(const List& list) {
+    for (long k = 0; k < list.count; k++) {
+      const Operation& o = list.operation[k];
+      bool whole = &list != &loop.step;  // an operation on all rows of a chunk, shared out by rows
+      switch (o.kind) {
+        case PACK: pack(*(const Product*)o.data); break;
+        case CLEAR: clear(*(const Outer*)o.data); break;
+        case PRODUCT: product(*(const Product*)o.data, whole); break;
+        case PASS: pass(*(const Pass*)o.data); break;
+        case REDUCE: reduce(*(const Reduction*)o.data); break;
+        case COPY: copy(*(const Copy*)o.data); break;
+        case ENTER: enter(*(const Reset*)o.data); break;
+        case LEAVE: leave(*(const Reset*)o.data); break;
+        case OUTER: outer(*(const Outer*)o.data); break;
+        case SUM: sum(*(const Sum*)o.data); break;
+        case UNPACK: unpack(*(const Outer*)o.data); break;
+        case SYNC: if (by_units || whole) me.sync(); break;
+      }
+    }
+  }
+
+  // --- the step's operations -------------------------------------------------------------------------------------------
+
+  long chunk_row() const { return me.begin(high - low, ACCUMULATORS / PANEL); }
+  long chunk_end() const { return me.end(high - low, ACCUMULATORS / PANEL); }
+  long channel(long width) const { return by_units ? me.begin(width, LANES) : 0; }
+  long end_channel(long width) const { return by_units ? me.end(width, LANES) : width; }
+
+  void product(const Product& p, bool whole) {
+    long from = whole ? chunk_row() : row, rows = (whole ? chunk_end() : end_row) - from;
+    long k = 0, end = p.panels;
+    if (by_units && !whole) k = p.panel_of_thread[me.id], end = p.panel_of_thread[me.id + 1];
+    const real* a = at[p.operand] + from * stride[p.operand];
+    for (; k < end; k++) {
+      const Panel& panel = p.panel[k];
+      const real *weights = p.packed + panel.packed, *start = at[p.initial] + from * stride[p.initial] + panel.column;
+      real* c = at[p.result] + from * stride[p.result] + panel.column;
+      long start_stride = stride[p.initial];
+      for (long g = 0; g < p.segments; g++) {
+        const real* columns = a + p.segment_column[g];
+        long as = stride[p.operand], cs = stride[p.result], depth = p.segment_depth[g];
+        switch (panel.vectors) {
+          case 1: product_panel<1>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
+          case 2: product_panel<2>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
+#if PANEL_VECTORS > 2
+          case 3: product_panel<3>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
+          case 4: product_panel<4>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
+#endif
+        }
+        weights += depth * panel.vectors * LANES, start = c, start_stride = cs;
+      }
+    }
+  }
+
+  void pass(const Pass& p) {
+    long from = channel(p.width), end = end_channel(p.width);
+    if (from < end || p.width == 0) p.function(at, stride, p.buffer, row, end_row, from, end, p.width);
+  }
+
+  void reduce(const Reduction& r) {  // rows, not channels, are shared out: every row's channels in one order
+    long from = by_units ? me.begin(end_row) : row, end = by_units ? me.end(end_row) : end_row;
+    for (long b = from; b < end; b++) {
+      const real* v = at[r.source] + b * stride[r.source];
+      real& result = at[r.target][b * stride[r.target]];
+      long u = 0;
+      if (r.kind == REDUCE_MAXIMUM) {
+        result = v[0];
+        for (; u + LANES <= r.width; u += LANES) {
+          real m = max_lanes(load(v + u));
+          result = result != result ? result : m != m ? m : m > result ? m : result;
+        }
+        for (; u < r.width; u++) result = result != result ? result : v[u] != v[u] ? v[u] : v[u] > result ? v[u] : result;
+        continue;
+      }
+      vec total = {};
+      for (; u + LANES <= r.width; u += LANES) total = total + load(v + u);
+      if (u < r.width) total = total + load_part(v + u, r.width - u);
+      result = sum_lanes(total);
+      if (r.kind == REDUCE_MEAN) result = result / (real)r.width;
+    }
+  }
+
+  void copy(const Copy& c) {  // of a chunk's rows, by who computed them
+    for (long b = chunk_row(); b < chunk_end(); b++)
+      memcpy(at[c.target] + b * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real));
+  }
+
+  void enter(const Reset& r) {
+    long from = channel(r.width), size = end_channel(r.width) - from;
+    const uint8_t* flags = r.flags + flag_row;
+    for (long b = row; b < end_row && size > 0; b++) {
+      const real* source = flags[b] ? at[r.initial] + b * stride[r.initial] : at[r.source] + b * stride[r.source];
+      memcpy(at[r.target] + b * stride[r.target] + from, source + from, size * sizeof(real));
+    }
+  }
+  void leave(const Reset& r) {
+    const uint8_t* flags = r.flags + flag_row;
+    for (long b = row; b < end_row; b++) {
+      if (!flags[b]) continue;
+      real *d = at[r.source] + b * stride[r.source], *start = at[r.target] + b * stride[r.target];
+      for (long u = channel(r.width); u < end_channel(r.width); u++) start[u] = start[u] + d[u], d[u] = 0;
+    }
+  }
+
+  // --- weights: packed before the loop, their gradients gathered after each chunk ----------------------------------------
+
+  void pack(const Product& p) {
+    for (long k = me.begin(p.panels); k < me.end(p.panels); k++) {
+      const Panel& panel = p.panel[k];
+      long vectors = 0;
+      for (long j = 0; j < k; j++) vectors += p.panel[j].vectors;
+      long all_vectors = vectors;
+      for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
+      real* to = p.packed + panel.packed;
+      for (long g = 0; g < p.segments; g++)
+        for (long i = 0; i < p.segment_depth[g]; i++)
+          for (long j = 0; j < panel.vectors; j++, to += LANES) {
+            const real* from = p.source[g * all_vectors + vectors + j] + i * p.depth_stride;
+            long lanes = p.lanes[vectors + j];
+            for (long n = 0; n < LANES; n++) to[n] = n < lanes ? from[n * p.lane_stride] : 0;
+          }
+    }
+  }
+
+  void clear(const Outer& o) {
+    for (long k = me.begin(o.panels); k < me.end(o.panels); k++)
+      memset(o.packed + o.panel[k].packed, 0, o.columns * o.panel[k].vectors * LANES * sizeof(real));
+  }
+
+  // Runs of steps whose operand rows lie as their gradient rows do are one outer product; shared out by panels and columns.
+  void outer(const Outer& o) {
+    const Buffer &a = loop.buffer[o.operand], &d = loop.buffer[o.gradient];
+    const long grain = 48, blocks = (o.columns + grain - 1) / grain;
+    for (long task = me.begin(o.panels * blocks); task < me.end(o.panels * blocks); task++) {
+      const Panel& panel = o.panel[task / blocks];
+      long column = task % blocks * grain, columns = o.columns - column < grain ? o.columns - column : grain;
+      real* c = o.packed + panel.packed + column * panel.vectors * LANES;
+      for (long s = first_step; s < last_step;) {
+        const real* rows = rows_of(a, s);
+        long r = loop.row_of[s], count = loop.rows[s], next = s + 1;
+        // in memory, steps run up or (in reverse) down; a run is grown while both arrays go on without a gap
+        for (; next < last_step; next++) {
+          const real* more = rows_of(a, next);
+          if (loop.row_of[next] == r + count && more == rows + count * a.stride) count += loop.rows[next];
+          else if (loop.row_of[next] + loop.rows[next] == r && more + loop.rows[next] * a.stride == rows)
+            r = loop.row_of[next], rows = more, count += loop.rows[next];
+          else break;
+        }
+        const real* gradient = d.base + (d.rule == CHUNK ? r - low : r) * d.stride + panel.column;
+        switch (panel.vectors) {
+          case 1: outer_panel<1>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+          case 2: outer_panel<2>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+#if PANEL_VECTORS > 2
+          case 3: outer_panel<3>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+          case 4: outer_panel<4>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+#endif
+        }
+        s = next;
+      }
+    }
+  }
+
+  void unpack(const Outer& o) {
+    for (long k = me.begin(o.panels); k < me.end(o.panels); k++) {
+      long vectors = 0;
+      for (long j = 0; j < k; j++) vectors += o.panel[j].vectors;
+      const long width = o.panel[k].vectors * LANES;
+      for (long j = 0; j < o.panel[k].vectors; j++)
+        for (long n = 0; n < o.lanes[vectors + j]; n++) {
+          const real* from = o.packed + o.panel[k].packed + j * LANES + n;
+          real* to = o.target[vectors + j] + n * o.lane_stride;
+          for (long i = 0; i < o.columns; i++) to[i] = from[i * width];
+        }
+    }
+  }
+
+  void sum(const Sum& s) {  // columns of a chunk's gradients; finished into the targets at the last chunk
+    for (long j = me.begin(s.vectors); j < me.end(s.vectors); j++) {
+      const real* d = at[s.gradient] + s.column[j];
+      vec total = load(s.sums + j * LANES);
+      for (long b = 0; b < high - low; b++) total = total + load(d + b * stride[s.gradient]);
+      store(s.sums + j * LANES, total);
+      store_part(s.target[j], total, s.lanes[j]);
+    }
+  }
+};
+
+struct Call { const Loop* loop; Barrier barrier; Number id, count; };
+void member(void* data) {
+  Call& call = *(Call*)data;
+  Member me = {call.id ? call.id() : 0, call.count ? call.count() : 1, &call.barrier};
+  Runner(*call.loop, me).run();
+}
+
+}  // namespace
+
+extern "C" void tenuto_run(const Loop* loop, Parallel parallel, Number id, Number count) {
+  Call call = {loop, {0, 0}, parallel ? id : 0, parallel ? count : 0};
+  if (parallel && loop->threads > 1) parallel(member, &call, (unsigned)loop->threads, 0);
+  else call.id = call.count = 0, member(&call);
+}
+extern "C" int64_t tenuto_lanes(void) { return LANES; }
+extern "C" int64_t tenuto_panel(void) { return PANEL; }

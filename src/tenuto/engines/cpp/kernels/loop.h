@@ -1,0 +1,64 @@
+// What the time loop is told: tables that schedule.py fills and launch.py mirrors (ctypes), field by field.
+// A loop is five lists of operations: prepare (once), before (a chunk of steps), step, after (a chunk), finish (once).
+#pragma once
+#include "vector.h"
+
+// Where a buffer's rows for step s begin. Rows of one step are contiguous; r(s) is the row of step s in arrays over time.
+enum Rule {
+  FIXED,          // the same rows at every step
+  STEP,           // r(s)
+  PREVIOUS,       // r(s - 1); at the first step the rows at `first`
+  CHUNK,          // r(s) - the first row of the chunk: scratch that lives for one chunk
+  RING_NEXT,      // two steps' rows in turn: what step s writes
+  RING_PREVIOUS,  // what the step before wrote; forward, at the first step, the rows at `first`
+};
+struct Buffer { real *base, *first; int64_t stride, rule; };
+
+typedef void (*PassFunction)(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
+                             long end_channel, long width);
+struct Pass { PassFunction function; int64_t width; const int64_t* buffer; };  // buffer: which buffers the pass calls 0, 1, ...
+
+struct Panel { int64_t vectors, column, packed; };  // column: in the result; packed: in the packed weights; both in numbers
+
+// result = initial + operand * weights. The depth comes in segments, columns of the operand; `initial` may be `result` itself.
+struct Product {
+  int64_t operand, result, initial, segments;
+  const int64_t *segment_column, *segment_depth;
+  int64_t panels;
+  const Panel* panel;
+  const int64_t* panel_of_thread;  // [threads + 1], when units are split
+  real* packed;
+  const real* const* source;  // [segments][vectors]: the weight that meets k = 0 and the vector's first lane
+  const int64_t* lanes;       // [vectors]: how many lanes have a weight
+  int64_t lane_stride, depth_stride;
+};
+// packed[panel][column][lane] += sum over the rows of a chunk of operand[row][column] * gradient[row][lane]
+struct Outer {
+  int64_t operand, gradient, columns, panels;
+  const Panel* panel;
+  real* packed;
+  real* const* target;  // [vectors]: where unpacking puts column 0 of the vector's first lane
+  const int64_t* lanes;
+  int64_t lane_stride;
+};
+struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
+enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };
+struct Reduction { int64_t kind, source, target, width; };
+struct Copy { int64_t source, target, width; };
+// Forward: target rows = source rows, or `initial` rows where a reset is. Backward: target (d_initial) += source rows there; those become 0.
+struct Reset { int64_t source, target, initial, width; const uint8_t* flags; };
+
+enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
+struct Operation { int64_t kind; const void* data; };
+struct List { int64_t count; const Operation* operation; };
+
+struct Loop {
+  int64_t steps, batch, threads, by_units, backward, buffers, chunks;
+  const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
+  const Buffer* buffer;
+  List prepare, before, step, after, finish;
+};
+
+// How the threads of the caller's pool are called: GOMP_parallel's form. Null: no threads.
+typedef void (*Parallel)(void (*)(void*), void*, unsigned, unsigned);
+typedef int (*Number)(void);

@@ -1,0 +1,113 @@
+// The functions of the grammar on vectors. exp, sigmoid and tanh are our own (2 ulp in float32, 2e-16 in float64); NaN and Inf
+// come through as in torch. What cells rarely use goes lane by lane to the C library, which is slower and as exact.
+#pragma once
+#include "vector.h"
+
+INLINE vec absolute(vec x) { return number(bits(x) & ~bits(broadcast(real(-0.0)))); }
+INLINE vec with_sign(vec magnitude, vec x) { return number(bits(magnitude) | (bits(x) & bits(broadcast(real(-0.0))))); }
+INLINE vec sign(vec x) { return where(x > 0, broadcast(1), where(x < 0, broadcast(-1), x)); }
+INLINE vec relu(vec x) { return where(x < 0, vec{}, x); }
+INLINE vec reciprocal(vec x) { return real(1) / x; }
+
+INLINE vec square_root(vec x) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
+  return (vec)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+  return (vec)_mm512_sqrt_pd((__m512d)x);
+#else
+  for (int i = 0; i < LANES; i++) x[i] = REAL_BITS == 32 ? sqrtf(x[i]) : sqrt(x[i]);
+  return x;
+#endif
+}
+INLINE vec reciprocal_root(vec x) { return real(1) / square_root(x); }
+
+#if REAL_BITS == 32
+#define EACH(name) \
+  static __attribute__((noinline)) vec each_##name(vec x) { for (int i = 0; i < LANES; i++) x[i] = name##f(x[i]); return x; }
+#else
+#define EACH(name) \
+  static __attribute__((noinline)) vec each_##name(vec x) { for (int i = 0; i < LANES; i++) x[i] = name(x[i]); return x; }
+#endif
+EACH(expm1) EACH(log) EACH(log1p) EACH(sin) EACH(cos) EACH(atan) EACH(erf) EACH(floor)
+static __attribute__((noinline)) vec power(vec x, vec y) {
+  for (int i = 0; i < LANES; i++) x[i] = REAL_BITS == 32 ? powf(x[i], y[i]) : pow(x[i], y[i]);
+  return x;
+}
+
+// n / d for d in [2^-100, 2^126]: an estimate and its correction where the machine has one, since a division of 16 floats takes 16 cycles.
+INLINE vec quotient(vec n, vec d) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
+  vec r = (vec)_mm512_rcp14_ps((__m512)d);
+  r = fma(fma(-d, r, broadcast(1)), r, r);
+  vec q = n * r;
+  return fma(fma(-d, q, n), r, q);
+#else
+  return n / d;
+#endif
+}
+
+// exp(r) - 1 for r in [-ln 2 / 2, ln 2 / 2]
+INLINE vec small_expm1(vec r) {
+#if REAL_BITS == 32
+  vec p = broadcast(1.9875691500e-4f);
+  const real c[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+  const int terms = 5;
+#else
+  vec p = broadcast(1.0 / 6227020800.0);
+  const real c[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+                    1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5};
+  const int terms = 11;
+#endif
+#pragma GCC unroll 11
+  for (int k = 0; k < terms; k++) p = fma(p, r, broadcast(c[k]));
+  return fma(p, r * r, r);
+}
+
+// x = n ln 2 + r; n comes back as a number, and in the low bits of `whole` as an integer
+INLINE vec reduce_exp(vec x, vec& n, mask& whole) {
+#if REAL_BITS == 32
+  const real magic = 12582912.0f, high = 0.693145752f, low = 1.42860677e-6f;  // 1.5 * 2^23
+#else
+  const real magic = 6755399441055744.0, high = 0.693147180369123816490, low = 1.90821492927058770002e-10;  // 1.5 * 2^52
+#endif
+  n = fma(x, broadcast(real(1.44269504088896340736)), broadcast(magic));
+  whole = bits(n);
+  n = n - magic;
+  return fma(n, broadcast(-low), fma(n, broadcast(-high), x));
+}
+const word MANTISSA = REAL_BITS == 32 ? 23 : 52, BIAS = REAL_BITS == 32 ? 127 : 1023;
+INLINE vec power_of_two(mask n) { return number((n + BIAS) << MANTISSA); }  // n in the range of normal numbers
+INLINE mask low_bits(mask whole) {  // the signed integer in the low bits of a number that `magic` was added to
+  const int unused = REAL_BITS == 32 ? 10 : 13;
+  return (whole << unused) >> unused;
+}
+
+INLINE vec exponential(vec x) {
+  const real least = REAL_BITS == 32 ? -104 : -746, most = REAL_BITS == 32 ? 89 : 710;
+  x = where(x < least, broadcast(least), where(x > most, broadcast(most), x));
+  vec n;
+  mask whole;
+  vec r = reduce_exp(x, n, whole);
+  mask e = low_bits(whole), half = e >> 1;
+  vec scale = power_of_two(half);  // in two factors, so that the ends of the range come out right
+  return (fma(small_expm1(r), scale, scale)) * power_of_two(e - half);
+}
+
+INLINE vec sigmoid(vec x) {
+  const real most = REAL_BITS == 32 ? 87 : 707;
+  vec y = where(x < -most, broadcast(most), where(x > most, broadcast(-most), -x)), n;
+  mask whole;
+  vec r = reduce_exp(y, n, whole), scale = power_of_two(low_bits(whole));
+  return quotient(broadcast(1), real(1) + fma(small_expm1(r), scale, scale));
+}
+
+// (exp(2x) - 1) / (exp(2x) + 1), with exp(2x) - 1 computed as such: exact near zero
+INLINE vec hyperbolic_tangent(vec x) {
+  const real most = REAL_BITS == 32 ? 20 : 44;
+  vec y = x + x, n;
+  y = where(y < -most, broadcast(-most), where(y > most, broadcast(most), y));
+  mask whole;
+  vec r = reduce_exp(y, n, whole), scale = power_of_two(low_bits(whole));
+  vec less = fma(small_expm1(r), scale, scale - real(1));
+  return with_sign(absolute(quotient(less, less + real(2))), x);  // keeps the zero's sign, and NaN
+}

@@ -1,0 +1,100 @@
+// Register tiles of the two matrix products: rows of a state times packed weights, and the outer product that makes gradients
+// of weights. A tile is ROWS x VECTORS accumulators; each result is one chain of multiply-adds in the order of k, whatever the tile.
+#pragma once
+#include "vector.h"
+
+// Registers for accumulators, chosen for 32 (AVX-512, NEON) and 16 (AVX2) vector registers: 24 of 32, 12 of 16.
+#if defined(__AVX512F__) || defined(__ARM_NEON)
+#define PANEL_VECTORS 4
+#else
+#define PANEL_VECTORS 2
+#endif
+enum { PANEL = PANEL_VECTORS, ACCUMULATORS = 6 * PANEL };
+const long BLOCK = 128;  // steps of k between stores: a panel's part of the weights, 32 KB, stays in the first-level cache
+
+// C[r][j] = init[r][j] + sum_k A[r][k] P[k][j];  A row-major, P packed [k][VECTORS vectors], init_stride 0: one row for all
+template <int ROWS, int VECTORS>
+static __attribute__((noinline)) void product_tile(const real* __restrict a, long a_stride, const real* __restrict p, long depth,
+                                                   const real* init, long init_stride, real* c, long c_stride) {
+  vec sum[ROWS][VECTORS];
+#pragma GCC unroll 12
+  for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 4
+    for (int j = 0; j < VECTORS; j++) sum[r][j] = load(init + r * init_stride + j * LANES);
+  for (long k = 0; k < depth; k++, p += VECTORS * LANES) {
+    vec weight[VECTORS];
+#pragma GCC unroll 4
+    for (int j = 0; j < VECTORS; j++) weight[j] = load(p + j * LANES);
+#pragma GCC unroll 12
+    for (int r = 0; r < ROWS; r++) {
+      vec x = broadcast(a[r * a_stride + k]);
+#pragma GCC unroll 4
+      for (int j = 0; j < VECTORS; j++) sum[r][j] = fma(x, weight[j], sum[r][j]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 4
+    for (int j = 0; j < VECTORS; j++) store(c + r * c_stride + j * LANES, sum[r][j]);
+}
+
+// C[i][j] += sum_r A[r][i] D[r][j], i < ROWS columns of A, j < VECTORS vectors of D; C packed [i][VECTORS vectors]
+template <int ROWS, int VECTORS>
+static __attribute__((noinline)) void outer_tile(const real* __restrict a, long a_stride, const real* __restrict d, long d_stride,
+                                                 long depth, real* __restrict c) {
+  vec sum[ROWS][VECTORS];
+#pragma GCC unroll 12
+  for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 4
+    for (int j = 0; j < VECTORS; j++) sum[r][j] = load(c + (r * VECTORS + j) * LANES);
+  for (long k = 0; k < depth; k++, a += a_stride, d += d_stride) {
+    vec gradient[VECTORS];
+#pragma GCC unroll 4
+    for (int j = 0; j < VECTORS; j++) gradient[j] = load(d + j * LANES);
+#pragma GCC unroll 12
+    for (int r = 0; r < ROWS; r++) {
+      vec x = broadcast(a[r]);
+#pragma GCC unroll 4
+      for (int j = 0; j < VECTORS; j++) sum[r][j] = fma(x, gradient[j], sum[r][j]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 4
+    for (int j = 0; j < VECTORS; j++) store(c + (r * VECTORS + j) * LANES, sum[r][j]);
+}
+
+// Tiles for every number of rows up to the full one, so that no batch and no width needs padding.
+template <int VECTORS, int ROWS>
+struct Tiles {
+  static void product(long rows, const real* a, long as, const real* p, long depth, const real* init, long is, real* c, long cs) {
+    if (rows >= ROWS) return product_tile<ROWS, VECTORS>(a, as, p, depth, init, is, c, cs);
+    Tiles<VECTORS, ROWS - 1>::product(rows, a, as, p, depth, init, is, c, cs);
+  }
+  static void outer(long rows, const real* a, long as, const real* d, long ds, long depth, real* c) {
+    if (rows >= ROWS) return outer_tile<ROWS, VECTORS>(a, as, d, ds, depth, c);
+    Tiles<VECTORS, ROWS - 1>::outer(rows, a, as, d, ds, depth, c);
+  }
+};
+template <int VECTORS>
+struct Tiles<VECTORS, 0> {
+  static void product(long, const real*, long, const real*, long, const real*, long, real*, long) {}
+  static void outer(long, const real*, long, const real*, long, long, real*) {}
+};
+
+template <int VECTORS>
+static void product_panel(long rows, const real* a, long as, const real* p, long depth, const real* init, long is, real* c, long cs) {
+  const int full = ACCUMULATORS / VECTORS < 12 ? ACCUMULATORS / VECTORS : 12;
+  for (long k = 0; k == 0 || k < depth; k += BLOCK, init = c, is = cs)
+    for (long r = 0; r < rows; r += full)
+      Tiles<VECTORS, full>::product(rows - r, a + r * as + k, as, p + k * VECTORS * LANES, depth - k < BLOCK ? depth - k : BLOCK,
+                                    init + r * is, is, c + r * cs, cs);
+}
+template <int VECTORS>
+static void outer_panel(long columns, const real* a, long as, const real* d, long ds, long depth, real* c) {
+  const int full = ACCUMULATORS / VECTORS < 12 ? ACCUMULATORS / VECTORS : 12;
+  for (long k = 0; k < depth; k += BLOCK)
+    for (long i = 0; i < columns; i += full)
+      Tiles<VECTORS, full>::outer(columns - i, a + k * as + i, as, d + k * ds, ds, depth - k < BLOCK ? depth - k : BLOCK,
+                                  c + i * VECTORS * LANES);
+}

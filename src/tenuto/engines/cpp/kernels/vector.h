@@ -1,0 +1,71 @@
+// Vectors of LANES numbers of type `real` in GCC's and Clang's vector extensions: what all kernels are written in.
+// The build defines REAL_BITS (32 or 64) and VECTOR_BYTES (16, 32, 64). Every multiply-add is `fma` and the compiler may not
+// make others (-ffp-contract=off): so a number's bits do not depend on the tile, the remainder or the compiler that made it.
+#pragma once
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX2__) || defined(__AVX512F__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#if REAL_BITS == 32
+typedef float real;
+typedef int32_t word;
+#else
+typedef double real;
+typedef int64_t word;
+#endif
+enum { LANES = VECTOR_BYTES / (REAL_BITS / 8) };
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef word mask __attribute__((vector_size(VECTOR_BYTES)));  // what a comparison gives: all bits or none, lane by lane
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const real* p) { vec v; memcpy(&v, p, VECTOR_BYTES); return v; }
+INLINE void store(real* p, vec v) { memcpy(p, &v, VECTOR_BYTES); }
+INLINE vec broadcast(real x) { return x - vec{}; }
+// The first n lanes, where a row ends inside a vector; the others are zero and are not touched in memory.
+INLINE vec load_part(const real* p, long n) { vec v = {}; memcpy(&v, p, n * sizeof(real)); return v; }
+INLINE void store_part(real* p, vec v, long n) { memcpy(p, &v, n * sizeof(real)); }
+INLINE vec first_lanes(vec v, long n) { for (long i = n; i < LANES; i++) v[i] = 0; return v; }
+
+INLINE vec fma(vec a, vec b, vec c) {  // a * b + c, rounded once
+#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
+  return __builtin_elementwise_fma(a, b, c);
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
+  return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+  return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__FMA__) && VECTOR_BYTES == 32 && REAL_BITS == 32
+  return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__FMA__) && VECTOR_BYTES == 32
+  return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__ARM_NEON) && VECTOR_BYTES == 16 && REAL_BITS == 32
+  return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#elif defined(__ARM_NEON) && defined(__aarch64__) && VECTOR_BYTES == 16
+  return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+  for (int i = 0; i < LANES; i++) c[i] = sizeof(real) == 4 ? __builtin_fmaf(a[i], b[i], c[i]) : __builtin_fma(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+
+INLINE vec where(mask m, vec a, vec b) { return m ? a : b; }
+INLINE mask bits(vec v) { mask m; memcpy(&m, &v, VECTOR_BYTES); return m; }
+INLINE vec number(mask m) { vec v; memcpy(&v, &m, VECTOR_BYTES); return v; }
+// As torch: a NaN on either side comes through.
+INLINE vec maximum(vec a, vec b) { vec m = a > b ? a : b; return a != a ? a : m; }
+INLINE vec minimum(vec a, vec b) { vec m = a < b ? a : b; return a != a ? a : m; }
+
+// The lanes in one fixed tree: a sum over channels has the same bits on every path.
+INLINE real sum_lanes(vec v) {
+  for (int half = LANES / 2; half; half /= 2) for (int i = 0; i < half; i++) v[i] = v[i] + v[i + half];
+  return v[0];
+}
+INLINE real max_lanes(vec v) {
+  real best = v[0];
+  for (int i = 1; i < LANES; i++) best = best != best ? best : v[i] != v[i] ? v[i] : v[i] > best ? v[i] : best;
+  return best;
+}

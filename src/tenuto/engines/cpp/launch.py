@@ -1,0 +1,296 @@
+"""A loop's tables filled in for given sizes, with its scratch memory; then run with the addresses of a call's tensors.
+
+A `Launch` belongs to one cell, one kind of loop and one set of sizes; lengths and number of steps may differ from call to call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from tenuto.cell import Width
+from tenuto.engines.cpp import library, tables
+from tenuto.engines.cpp.rows import Rows, chunk_capacity
+from tenuto.engines.cpp.schedule import Pass, Product, Reduction, Schedule, Slot
+from tenuto.engines.cpp.tables import Vector
+from tenuto.engines.problem import size_of
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a loop is built for."""
+
+    batch_size: int
+    input_size: int
+    hidden_size: int
+    dtype: torch.dtype
+    threads: int
+    by_units: bool
+
+    def width(self, width: Width) -> int:
+        """A declared width as a number."""
+        return size_of(width, self.hidden_size)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array's columns lie: the rule of its rows, numbers from row to row, and where each column begins."""
+
+    rule: str
+    stride: int
+    offsets: tuple[int, ...] = (0,)
+
+
+class Launch:
+    """The tables of one loop. Subclass-free: forward.py and backward.py fill it."""
+
+    def __init__(self, schedule: Schedule, sizes: Sizes, passes: Sequence[int]) -> None:
+        self.schedule, self.sizes = schedule, sizes
+        self._library = library.loop(library.bits_of(sizes.dtype))
+        self.lanes, self.panel = self._library.tenuto_lanes(), self._library.tenuto_panel()
+        self._bytes = sizes.dtype.itemsize
+        self._functions = list(passes)
+        self.layouts: dict[str, Layout] = {}
+        self._arrays: dict[str, int] = {}  # array -> its place among the addresses of a call
+        self._buffers: dict[tuple[Slot, str], int] = {}
+        self._buffer_rows: list[tuple[int, int, int, str]] = []  # array, offset in bytes, stride, rule
+        self._pointers: list[tuple[numpy.ndarray, numpy.ndarray, str]] = []  # addresses to fill in: offsets, of which tensor
+        self._flags: list[Any] = []
+        self._lists: dict[str, list[tuple[int, Any]]] = {name: [] for name in "prepare before step after finish".split()}
+        self._alive: list[object] = []
+        self.scratch: dict[str, Tensor] = {}
+
+    # --- arrays and buffers --------------------------------------------------------------------------------------------
+
+    def padded(self, width: int) -> int:
+        """A width in whole vectors."""
+        return -(-width // self.lanes) * self.lanes
+
+    def columns(self, array: str, rule: str) -> None:
+        """Lays out an array with the schedule's columns, each in whole vectors. Rows are kept from falling on one cache set."""
+        widths = [self.padded(self.sizes.width(width)) for width in self.schedule.columns.get(array, ())]
+        offsets = tuple(sum(widths[:k]) for k in range(len(widths)))
+        stride = max(sum(widths), self.lanes)
+        if len(widths) > 1 and stride * self._bytes % 1024 == 0:
+            stride += self.lanes
+        self.layouts[array] = Layout(rule, stride, offsets)
+
+    def numbers(self, array: str, rule: str) -> None:
+        """Lays out an array of one number a row and column."""
+        count = max(len(self.schedule.columns.get(array, ())), 1)
+        self.layouts[array] = Layout(rule, count, tuple(range(count)))
+
+    def own(self, array: str, rows: int) -> None:
+        """Gives a laid-out array memory that lives as long as this launch."""
+        self.scratch[array] = torch.zeros(rows, self.layouts[array].stride, dtype=self.sizes.dtype)
+
+    def own_chunk(self, *arrays: str) -> None:
+        """The same for arrays that hold one chunk of steps."""
+        for array in arrays:
+            self.own(array, chunk_capacity(self.sizes.batch_size))
+
+    def array(self, name: str) -> int:
+        """The place of an array among the addresses."""
+        return self._arrays.setdefault(name, len(self._arrays))
+
+    def buffer(self, slot: Slot | str) -> int:
+        """The number of a buffer: a column of an array as the kernels see it."""
+        slot = slot if isinstance(slot, Slot) else Slot(slot)
+        layout = self.layouts[slot.array]
+        key = (slot, layout.rule)
+        if key not in self._buffers:
+            self._buffers[key] = len(self._buffer_rows)
+            offset = layout.offsets[slot.column] * self._bytes
+            self._buffer_rows.append((self.array(slot.array), offset, layout.stride, layout.rule))
+        return self._buffers[key]
+
+    # --- operations ------------------------------------------------------------------------------------------------------
+
+    def add(self, when: str, kind: str, table: Any) -> None:
+        """Appends an operation to one of the loop's lists."""
+        self._alive.append(table)
+        self._lists[when].append((tables.KINDS.index(kind), table))
+
+    def address(self, values: Sequence[int]) -> int:
+        """The address of a table of integers."""
+        array = tables.integers(values)
+        self._alive.append(array)
+        return array.ctypes.data
+
+    def _where(self, offsets: Sequence[int], tensor: str) -> int:
+        """A table of addresses inside a tensor, filled in at each call; the tensor's name may be one of several, by index."""
+        array = tables.integers([0] * len(offsets))
+        self._pointers.append((array, tables.integers(offsets) * self._bytes, tensor))
+        self.array(tensor)
+        return array.ctypes.data
+
+    def _panels(self, panels: list[list[Vector]], depth: int) -> tuple[Any, Tensor]:
+        table = (tables.Panel * max(len(panels), 1))()
+        packed = 0
+        for entry, vectors in zip(table, panels):
+            entry.vectors, entry.column, entry.packed = len(vectors), vectors[0].column, packed
+            packed += depth * len(vectors) * self.lanes
+        memory = torch.zeros(packed + self.lanes, dtype=self.sizes.dtype)
+        self._alive += [table, memory]
+        return table, memory
+
+    def product(
+        self,
+        when: str,
+        operand: Slot | str,
+        segments: Sequence[tuple[int, int]],
+        result: str,
+        items: Sequence[tuple[int, int]],
+        initial: Slot | str,
+        tensor: str,
+        weight: Sequence[Sequence[int]],
+        strides: tuple[int, int],
+    ) -> None:
+        """result[items] = initial + operand[segments] @ weights, packed at the start of each call.
+
+        `segments`: column and depth in the operand; `items`: column and width in the result; `weight[segment][item]`: where in
+        `tensor` the weight stands that joins their first elements; `strides`: from one channel of an item to the next, and of a segment.
+        """
+        depth, per_channel, per_depth = sum(d for _, d in segments), *strides
+        threads = self.sizes.threads if self.sizes.by_units and when == "step" else 1
+        panels, starts = tables.cut([c for c, _ in items], [w for _, w in items], self.lanes, self.panel, threads)
+        vectors = [vector for panel in panels for vector in panel]
+        table, packed = self._panels(panels, depth)
+        offsets = [weight[s][v.item] + v.channel * per_channel for s in range(len(segments)) for v in vectors]
+        product = tables.Product(
+            self.buffer(operand), self.buffer(result), self.buffer(initial), len(segments),
+            self.address([column for column, _ in segments]), self.address([d for _, d in segments]),
+            len(panels), ctypes.addressof(table), self.address(starts), packed.data_ptr(),
+            self._where(offsets, tensor), self.address([v.lanes for v in vectors]), per_channel, per_depth,
+        )  # fmt: skip
+        self.add("prepare", "PACK", product)
+        self.add(when, "PRODUCT", product)
+
+    def outer(
+        self, operand: Slot, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, per_channel: int
+    ) -> None:
+        """tensor[item] = the sum over all rows of gradient (a column of "gradients") times operand: items are column, width, row."""
+        offsets = self.layouts["gradients"].offsets
+        columns = [offsets[slot.column] for slot, _, _ in items]
+        panels, _ = tables.cut(columns, [w for _, w, _ in items], self.lanes, self.panel, 1)
+        vectors = [vector for panel in panels for vector in panel]
+        table, packed = self._panels(panels, width_in)
+        outer = tables.Outer(
+            self.buffer(operand), self.buffer("gradients"), width_in, len(panels), ctypes.addressof(table), packed.data_ptr(),
+            self._where([(items[v.item][2] + v.channel) * per_channel for v in vectors], tensor),
+            self.address([v.lanes for v in vectors]), per_channel,
+        )  # fmt: skip
+        self.add("prepare", "CLEAR", outer)
+        self.add("after", "OUTER", outer)
+        self.add("finish", "UNPACK", outer)
+
+    def column_sums(self, items: Sequence[tuple[Slot, int, int]], tensor: str) -> None:
+        """tensor[item] = the sum over all rows of a column of "gradients": items are column, width, place in the tensor."""
+        offsets = self.layouts["gradients"].offsets
+        columns, widths = [offsets[slot.column] for slot, _, _ in items], [w for _, w, _ in items]
+        vectors = [v for panel in tables.cut(columns, widths, self.lanes, 1, 1)[0] for v in panel]
+        sums = torch.zeros(max(len(vectors), 1) * self.lanes, dtype=self.sizes.dtype)
+        self._sums.append(sums)
+        table = tables.Sum(
+            self.buffer("gradients"), len(vectors), self.address([v.column for v in vectors]),
+            self._where([items[v.item][2] + v.channel for v in vectors], tensor),
+            self.address([v.lanes for v in vectors]), sums.data_ptr(),
+        )  # fmt: skip
+        self.add("after", "SUM", table)
+
+    @property
+    def _sums(self) -> list[Tensor]:
+        return self.__dict__.setdefault("_sums_memory", [])
+
+    def reset(self, kind: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
+        """ENTER or LEAVE, see kernels/loop.h; the flags come with each call."""
+        table = tables.Reset(self.buffer(source), self.buffer(target), self.buffer(initial), width, 0)
+        self._flags.append(table)
+        self.add("step", kind, table)
+
+    def operations(self, products: Any, carried: set[str]) -> None:
+        """The schedule's operations, with a barrier wherever a thread reads what others wrote (used when units are split).
+
+        `products(product)` adds a product; `carried` are the arrays that the step before wrote.
+        """
+        written = set(carried)
+
+        def read(array: str) -> None:
+            if array in written:
+                self.add("step", "SYNC", None)
+                written.clear()
+
+        for operation in self.schedule.operations:
+            if isinstance(operation, Product):
+                for slot in operation.operands:
+                    read(slot.array)
+                products(operation)
+                written.update(slot.array for slot in operation.results)
+            elif isinstance(operation, Reduction):
+                read(operation.source.array)
+                source, target = self.buffer(operation.source), self.buffer(operation.target)
+                kind = tables.REDUCTIONS[operation.kind]
+                self.add("step", "REDUCE", tables.Reduction(kind, source, target, self.sizes.width(operation.width)))
+                written.add(operation.target.array)
+            else:
+                for _, slot in operation.loads:
+                    if slot.array in ("rows", "d_rows"):
+                        read(slot.array)
+                self._pass(operation)
+                written.update(slot.array for _, slot in operation.stores)
+
+    def _pass(self, operation: Pass) -> None:
+        places = [slot for _, slot in (*operation.loads, *operation.stores)]
+        width = 0 if operation.width == 1 else self.sizes.width(operation.width)
+        buffers = self.address([self.buffer(slot) for slot in places])
+        self.add("step", "PASS", tables.Pass(self._functions.pop(0), width, buffers))
+
+    # --- a call ----------------------------------------------------------------------------------------------------------
+
+    def finish(self, backward: bool) -> Launch:
+        """Seals the tables."""
+        loop = tables.Loop(batch=self.sizes.batch_size, threads=self.sizes.threads, by_units=self.sizes.by_units, backward=backward)
+        for name, entries in self._lists.items():
+            listed = (tables.Operation * max(len(entries), 1))()
+            for place, (kind, table) in zip(listed, entries):
+                place.kind, place.data = kind, None if table is None else ctypes.addressof(table)
+            self._alive.append(listed)
+            setattr(loop, name, tables.List(len(entries), ctypes.addressof(listed)))
+        rows = self._buffer_rows
+        self._table = numpy.zeros((max(len(rows), 1), 4), dtype=numpy.int64)
+        self._array_of = tables.integers([array for array, _, _, _ in rows])
+        self._offset_of = tables.integers([offset for _, offset, _, _ in rows])
+        for entry, (_, _, stride, rule) in zip(self._table, rows):
+            entry[2], entry[3] = stride, tables.RULES.index(rule)
+        loop.buffers, loop.buffer = len(rows), self._table.ctypes.data
+        self._loop = loop
+        return self
+
+    def run(self, given: Mapping[str, int], firsts: Mapping[str, int], rows: Rows, flags: int) -> None:
+        """Runs the loop. `given`: the address of each array and tensor that is not scratch; `firsts`: of rows before the first step."""
+        addresses = numpy.zeros(len(self._arrays), dtype=numpy.int64)
+        first = numpy.zeros(len(self._arrays), dtype=numpy.int64)
+        for name, place in self._arrays.items():
+            scratch = self.scratch.get(name)
+            addresses[place] = scratch.data_ptr() if scratch is not None else given[name]
+            first[place] = firsts.get(name, 0)
+        count = len(self._buffer_rows)
+        self._table[:count, 0] = addresses[self._array_of] + self._offset_of
+        self._table[:count, 1] = first[self._array_of]
+        for array, offsets, tensor in self._pointers:
+            numpy.add(offsets, addresses[self._arrays[tensor]], out=array)
+        for table in self._flags:
+            table.flags = flags
+        for sums in self._sums:
+            sums.zero_()
+        loop = self._loop
+        loop.steps, loop.chunks = len(rows.counts), len(rows.chunks) - 1
+        loop.rows, loop.row_of, loop.chunk = rows.counts.ctypes.data, rows.starts.ctypes.data, rows.chunks.ctypes.data
+        parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
+        self._library.tenuto_run(ctypes.addressof(loop), *parallel)

@@ -1,0 +1,103 @@
+"""From schedules to C++: one function for each pass, which reads as the cell's maths does."""
+
+from __future__ import annotations
+
+import math
+
+from tenuto.engines.cpp.kinds import EXPRESSIONS
+from tenuto.engines.cpp.schedule import Pass, Schedule, uniform
+from tenuto.program.graph import Node, label
+
+_PASS = """\
+// {title}
+extern "C" void {name}(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
+    long end_channel, [[maybe_unused]] long width) {{
+  for (; row < end_row; row++) {{
+{pointers}{uniform}{channels}  }}
+}}
+"""
+_CHANNELS = """\
+    auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {{
+{body}    }};
+    long u = channel;
+    for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
+    if (u < end_channel) channels(Part(), u, end_channel - u);
+"""
+_HEAD = """\
+// Printed by tenuto from {cell}: its step and its derivative, as passes over the channels. See loop.h for who calls them.
+#include "maths.h"
+#include "pass.h"
+
+"""
+
+
+def print_passes(cell: str, schedules: dict[str, Schedule]) -> str:
+    """The C++ text of a cell's passes: functions NAME_0, NAME_1, ... for each schedule by name, in the order of its operations."""
+    texts = [_HEAD.format(cell=cell)]
+    for name, schedule in schedules.items():
+        passes = [operation for operation in schedule.operations if isinstance(operation, Pass)]
+        texts += [_print(f"{name}_{k}", part, schedule.nodes) for k, part in enumerate(passes)]
+    return "\n".join(texts)
+
+
+def pass_names(name: str, schedule: Schedule) -> list[str]:
+    """The names of a schedule's functions, in order."""
+    return [f"{name}_{k}" for k in range(sum(isinstance(operation, Pass) for operation in schedule.operations))]
+
+
+def _print(name: str, part: Pass, nodes: list[Node]) -> str:
+    names = {number: f"v{number}" for number in (*dict(part.loads), *part.nodes)}
+
+    def value(number: int) -> str:
+        return names[number] if number in names else _constant(nodes[number].value)
+
+    def line(number: int) -> str:
+        node = nodes[number]
+        kind = "mask" if node.gives == "bool" else "vec"
+        return f"{kind} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args))};"
+
+    pointers, rows, body = "", "", ""
+    places = [slot for _, slot in (*part.loads, *part.stores)]
+    for k in range(len(places)):
+        pointers += f"    real* p{k} = at[buffer[{k}]] + row * stride[buffer[{k}]];\n"
+    for k, (number, _) in enumerate(part.loads):
+        node, comment = nodes[number], _comment(nodes[number])
+        if uniform(node):
+            rows += f"    vec v{number} = broadcast(p{k}[0]);{comment}\n"
+        else:
+            body += f"      vec v{number} = get(whole, p{k} + u, n);{comment}\n"
+    steady = _steady(part, nodes)
+    rows += "".join(f"    {line(number)}\n" for number in part.nodes if number in steady)
+    body += "".join(f"      {line(number)}\n" for number in part.nodes if number not in steady)
+    for k, (number, slot) in enumerate(part.stores, len(part.loads)):
+        comment = f"  // {slot.array}" + (f"[{slot.column}]" if slot.column else "")
+        if part.width == 1:
+            rows += f"    p{k}[0] = ({value(number)})[0];{comment}\n"
+        else:
+            body += f"      put(whole, p{k} + u, {value(number)}, n);{comment}\n"
+    channels = "" if part.width == 1 else _CHANNELS.format(body=body)
+    title = f"to {', '.join(dict.fromkeys(slot.array for _, slot in part.stores))}"
+    return _PASS.format(title=title, name=name, pointers=pointers, uniform=rows, channels=channels)
+
+
+def _steady(part: Pass, nodes: list[Node]) -> set[int]:
+    """The nodes of a pass that are the same in every channel of a row."""
+    steady = {number for number, _ in part.loads if uniform(nodes[number])}
+    for number in part.nodes:
+        if all(arg in steady or nodes[arg].kind == "const" for arg in nodes[number].args):
+            steady.add(number)
+    return steady
+
+
+def _constant(value: float) -> str:
+    if math.isnan(value):
+        return "broadcast(real(NAN))"
+    if math.isinf(value):
+        return f"broadcast(real({'-' if value < 0 else ''}INFINITY))"
+    return f"broadcast(real({value!r}))"
+
+
+def _comment(node: Node) -> str:
+    if node.name is None:
+        return ""
+    return f"  // d s.{node.name[1]}' of later steps" if node.name[0] == "d_carry" else f"  // {label(node.name)}"
