@@ -12,7 +12,7 @@ from .opening import best_result
 from .page import Section, render
 from .wording import count
 
-MOST_CLASSES_AS_TABLE = 40
+MOST_CLASSES_AT_A_GLANCE, MOST_CLASSES_AS_TABLE = 14, 40
 MOST_PAIRS, MOST_MISTAKES = 8, 12
 
 
@@ -30,10 +30,10 @@ def section(run: Run) -> Section:
             "confusion.html",
             shown=shown,
             names=names,
-            dense=len(names) > 14,
+            dense=len(names) > MOST_CLASSES_AT_A_GLANCE,
             rows=_rows(matrix) if len(names) <= MOST_CLASSES_AS_TABLE else None,
-            picture=heat_map_address(_shares(matrix), 1.0) if len(names) > MOST_CLASSES_AS_TABLE else None,
-            pairs=_confused_pairs(matrix, names),
+            picture=heat_map_address(_signed(matrix), 1.0) if len(names) > MOST_CLASSES_AS_TABLE else None,
+            pairs=_confused_pairs(matrix, names) if len(names) > MOST_CLASSES_AT_A_GLANCE else [],
             classes=result["classes"],
             mistakes=result["mistakes"][:MOST_MISTAKES],
             mistakes_in_all=wrong,
@@ -50,6 +50,12 @@ def _lead(shown: str, sequences: int, wrong: int) -> str:
 def _shares(matrix: np.ndarray) -> np.ndarray:
     """[C, C] int counts as shares of each true class; a class without sequences is a row of zeros."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+
+def _signed(matrix: np.ndarray) -> np.ndarray:
+    """[C, C] in -1..1 for a picture: right answers below zero (blue), wrong ones above (orange), as the table colours them."""
+    wrong = matrix - np.diag(np.diag(matrix))
+    return wrong / max(1, wrong.max()) - np.diag(np.diag(_shares(matrix)))
 
 
 def _rows(matrix: np.ndarray) -> list[list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from .heat_map import heat_map_address, similar_rows_together
 from .page import Section, render
 from .wording import count, percent
 
-MOST_BARS = 6
+FEWEST_BARS, MOST_BARS = 3, 6
 INPUT_LIMIT = 2.5  # standard deviations that get the full colour
 
 
@@ -63,7 +63,7 @@ def _standardised(example: dict[str, Any], channels: list[dict[str, Any]]) -> np
 
 def _strip(name: str, rows_said: str, rows: np.ndarray, limit: float) -> dict[str, Any]:
     """A heat map with its name, its size on the page and words for those who do not see it."""
-    height = int(np.clip(len(rows) * (9 if len(rows) <= 16 else 3.5), 36, 280))
+    height = int(np.clip(len(rows) * (9 if len(rows) <= 16 else 2.5), 36, 240))
     finite = rows[np.isfinite(rows)]
     spread = f"from {finite.min():.2f} to {finite.max():.2f}" if finite.size else "without values"
     return {
@@ -79,7 +79,7 @@ def _bars(example: dict[str, Any], classes: list[str]) -> list[dict[str, Any]]:
     """The probabilities of the likeliest classes, and of the true one wherever it stands."""
     probabilities = [0.0 if p is None else p for p in example["probabilities"]]
     order = sorted(range(len(classes)), key=lambda index: -probabilities[index])
-    kept = order[:MOST_BARS]
+    kept = [index for rank, index in enumerate(order[:MOST_BARS]) if rank < FEWEST_BARS or probabilities[index] >= 0.0005]
     true = classes.index(example["label"]) if example["label"] in classes else None
     if true is not None and true not in kept:
         kept[-1] = true

@@ -67,13 +67,13 @@ def _gradients(run: Run, epochs: list[int]) -> LineChart | None:
     steps = run.evaluation["training"]["steps"]
     note = "Norm of all gradients before clipping, by step."
     if clip and steps:
-        note = f"Before clipping at {number(clip)}, which {percent(clipped / steps)} of the steps met."
+        note = f"Before clipping at {number(clip)} (the dashed line), which {percent(clipped / steps)} of the steps met."
     return LineChart(
         title="Gradient norm",
         x=epochs,
         series=[Series("largest", largest, "third"), Series("mean", mean, "first")],
         logarithmic=True,
-        level=(clip, f"clipped above {number(clip)}") if clip else None,
+        level=clip or None,
         note=note,
     )
 

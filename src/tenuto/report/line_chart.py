@@ -42,7 +42,7 @@ class LineChart:
         logarithmic: a logarithmic axis for the values.
         from_zero: the value axis includes zero.
         upright: x of a dashed upright line with its label, for example the best epoch.
-        level: value of a dashed level line with its label, for example where a norm was clipped.
+        level: value of a dashed level line, for example where a norm was clipped; the note says which.
         note: a sentence under the chart.
     """
 
@@ -53,7 +53,7 @@ class LineChart:
     logarithmic: bool = False
     from_zero: bool = False
     upright: tuple[int, str] | None = None
-    level: tuple[float, str] | None = None
+    level: float | None = None
     note: str = ""
     description: str = field(default="")
 
@@ -116,14 +116,9 @@ class LineChart:
                     at, TOP, HEIGHT - BOTTOM, TOP - 8, anchor, label
                 )
             )
-        if self.level is not None and y_axis.low <= self.level[0] <= y_axis.high:
-            at = _down(self.level[0], y_axis)
-            parts.append(
-                Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
-                       '<text class="mark-label" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-                    LEFT, WIDTH - RIGHT, at, at, WIDTH - RIGHT, at + 14, self.level[1]
-                )
-            )
+        if self.level is not None and y_axis.low <= self.level <= y_axis.high:
+            at = _down(self.level, y_axis)
+            parts.append(Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, at, at))
         return parts
 
     def _values_on_hover(self, x_axis: Axis, y_axis: Axis) -> list[Markup]:

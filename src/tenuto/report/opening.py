@@ -16,7 +16,7 @@ def content(run: Run) -> dict[str, Any]:
     low, high = result["accuracy_interval"]
     return {
         "title": evaluation["title"],
-        "data_name": evaluation["data"]["train"]["name"],
+        "data_name": data_name(evaluation["data"]["train"]["name"]),
         "sentence": _sentence(evaluation),
         "score": percent(result["accuracy"]),
         "score_says": f"of {count(result['sequences'], shown + ' sequence')} right",
@@ -38,6 +38,15 @@ def best_result(evaluation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def cell_name(cell: dict[str, Any]) -> str:
     """The bare name of a cell given as data: `{"class": "tenuto.cells.lstm:LSTM", ...}` is an LSTM."""
     return str(cell["class"]).rpartition(":")[2].rpartition(".")[2]
+
+
+def data_name(name: str) -> str:
+    """A data set's name as a heading: `japanese_vowels train` gives `Japanese vowels`."""
+    words = name.replace("_", " ").split()
+    if len(words) > 1 and words[-1].lower() == "train":
+        words = words[:-1]
+    heading = " ".join(words) or name
+    return heading[:1].upper() + heading[1:]
 
 
 def day(created: str) -> str:
