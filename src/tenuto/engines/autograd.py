@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.library import Library
 
-from tenuto.cell import cell_from_data, cell_to_data
 from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
+from tenuto.program.trace import cell_of, handle_of
 
 _library = Library("tenuto", "DEF")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
@@ -36,8 +36,8 @@ def register(engine: Engine) -> None:
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
-    key = json.dumps([engine, cell_to_data(form.cell), flags])
-    _FORMS[key] = form, _ENGINES[engine]
+    key = json.dumps([engine, handle_of(form.cell), flags])
+    _FORMS.setdefault(key, (form, _ENGINES[engine]))
     return key
 
 
@@ -47,7 +47,7 @@ _FORMS: dict[str, tuple[Form, Engine]] = {}
 def _read(key: str) -> tuple[Form, Engine]:
     if key not in _FORMS:  # a graph compiled in another process
         engine, cell, flags = json.loads(key)
-        key_of(Form(cell_from_data(cell), *flags), engine)
+        key_of(Form(cell_of(cell), *flags), engine)
     return _FORMS[key]
 
 
@@ -231,15 +231,20 @@ class _TimeLoopGradientWithTangents(TimeLoopGradient):
         return torch.func.jvp(function, tuple(values), _tangents(chosen, values))[1]
 
 
+def _compiling() -> bool:
+    """Whether torch.compile is at work, in Dynamo or in the tracing behind it."""
+    return torch.compiler.is_compiling() or torch._guards.TracingContext.try_get() is not None
+
+
 def _function(plain: type[torch.autograd.Function]) -> type[torch.autograd.Function]:
-    if torch.compiler.is_compiling():
+    if _compiling():
         return plain
     return {TimeLoop: _TimeLoopWithTangents, TimeLoopGradient: _TimeLoopGradientWithTangents}[plain]
 
 
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
     """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
-    if engine.recorded(form, inputs) and not torch.compiler.is_compiling():
+    if engine.recorded(form, inputs) and not _compiling():
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
     results = _function(TimeLoop).apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))

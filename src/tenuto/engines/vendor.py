@@ -7,6 +7,7 @@ torch's function, or, in compiled code, runs it again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -59,7 +60,8 @@ class Vendor:
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep and _has_explicit_operation(form, inputs):
-            result.saved.append(inputs["x"].new_empty(_workspace_bytes(form, inputs), dtype=torch.uint8))
+            size, dtype = _empty_workspace(*(int(n) for n in inputs["x"].shape), hidden_size(form, inputs))
+            result.saved.append(inputs["x"].new_empty(size, dtype=dtype))
         return result
 
     def backward(
@@ -136,27 +138,21 @@ def _has_explicit_operation(form: Form, inputs: Mapping[str, Tensor]) -> bool:
     return plain and torch.backends.mkldnn.is_available()
 
 
-def _workspace_bytes(form: Form, inputs: Mapping[str, Tensor]) -> int:
-    x, hidden = inputs["x"], hidden_size(form, inputs)
-    tensor = _call_onednn(form, {name: t.new_zeros(t.shape, device="cpu") for name, t in inputs.items()})[3] if (
-        not isinstance(x, torch._subclasses.FakeTensor)) else None
-    if tensor is not None:
-        return tensor.numel()
-    return _measured_workspace(x.shape[0], x.shape[1], x.shape[2], hidden)
-
-
-def _measured_workspace(time_steps: int, batch_size: int, input_size: int, hidden: int) -> int:
+@lru_cache(maxsize=None)
+def _empty_workspace(time_steps: int, batch_size: int, input_size: int, hidden: int) -> tuple[int, torch.dtype]:
+    """The size and dtype of oneDNN's workspace for a shape, which only oneDNN knows."""
     with torch.utils._python_dispatch._disable_current_modes():
-        zeros = torch.zeros
-        weights = [zeros(4 * hidden, input_size), zeros(4 * hidden, hidden), zeros(4 * hidden), zeros(4 * hidden)]
-        x, start = zeros(time_steps, batch_size, input_size), zeros(batch_size, hidden)
-        return _onednn(x, weights, start, start, False, hidden)[3].numel()
+        weights = [torch.zeros(4 * hidden, n) for n in (input_size, hidden)] + [torch.zeros(4 * hidden)] * 2
+        x, start = torch.zeros(time_steps, batch_size, input_size), torch.zeros(batch_size, hidden)
+        workspace = _onednn(x, weights, start, start, False, hidden)[3]
+    return workspace.numel(), workspace.dtype
 
 
 def _onednn(x, weights, h, c, reverse, hidden):  # type: ignore[no-untyped-def]
-    return torch.ops.aten.mkldnn_rnn_layer(
-        x, *weights, h, c, reverse, [], _LSTM_MODE, hidden, 1, True, False, False, True
-    )
+    with torch.enable_grad():  # oneDNN keeps its workspace by the gradient mode, whatever its argument `train` says
+        return torch.ops.aten.mkldnn_rnn_layer(
+            x, *weights, h, c, reverse, [], _LSTM_MODE, hidden, 1, True, False, False, True
+        )
 
 
 def _call_onednn(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

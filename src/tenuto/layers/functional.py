@@ -13,6 +13,7 @@ from tenuto.cell import Cell, state_type
 from tenuto.engines import Form, Problem
 from tenuto.engines.problem import size_of
 from tenuto.errors import ShapeError, describe
+from tenuto.program import cell_of, handle_of
 
 Weights = Mapping[str, Any]
 
@@ -53,79 +54,88 @@ def recurrent(
         16-bit tensors, and all under autocast, are computed in float32; the output has x's dtype (autocast's under autocast).
     """
     U, stacks = weights["U"], Form(cell).traced.stacks
-    products = {stack.name: _stacked([U[name] for name in stack.products]) for stack in stacks}
-    return run_layer(
-        cell, x, weights["weight_ih"], weights.get("bias"), products, weights.get("parameters") or {}, initial_state,
-        lengths=lengths, resets=resets, reset_state=reset_state, streams=streams or {}, reverse=reverse, engine=engine,
-    )  # fmt: skip
+    tensors = layer_tensors(
+        x,
+        weights["weight_ih"],
+        weights.get("bias"),
+        {stack.name: _stacked([U[name] for name in stack.products]) for stack in stacks},
+        weights.get("parameters") or {},
+        streams or {},
+        lengths=lengths,
+        resets=resets,
+    )
+    output, *final = run_layer(handle_of(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
+    return output, state_type(tuple(cell.widths("state")))(*final)
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def run_layer(
-    cell: Cell,
+def layer_tensors(
     x: Tensor,
     weight_ih: Tensor,
     bias: Tensor | None,
     products: Mapping[str, Tensor],
     parameters: Mapping[str, Tensor],
-    initial_state: Any,
+    streams: Mapping[str, Tensor],
     *,
     lengths: Tensor | None,
     resets: Tensor | None,
-    reset_state: Any,
-    streams: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """A layer's tensors by the engines' names (see `engines.problem`), but for the states."""
+    tensors = {"x": x, "weight_ih": weight_ih}
+    tensors |= {f"U.{name}": weight for name, weight in products.items()}
+    tensors |= {f"p.{name}": value for name, value in parameters.items()}
+    tensors |= {f"stream.{name}": value for name, value in streams.items()}
+    optional = {"bias": bias, "lengths": lengths, "resets": resets}
+    return tensors | {name: value for name, value in optional.items() if value is not None}
+
+
+@torch._dynamo.nonstrict_trace  # Dynamo looks no deeper: below here are cells, caches and engines, not tensors
+def run_layer(
+    handle: str,
+    tensors: dict[str, Tensor],
+    initial_state: list[Tensor],
+    reset_state: list[Tensor],
     reverse: bool,
     engine: str,
-) -> tuple[Tensor, Any]:
-    """As `recurrent`, with the recurrent weights already stacked by the cell's `Traced.stacks`."""
-    form, inputs, result_dtype = bind(
-        cell, x, weight_ih, bias, products, parameters, initial_state, lengths, resets, reset_state, streams, reverse
-    )
+) -> list[Tensor]:
+    """As `recurrent`, on tensors by the engines' names and the cell's handle (`program.handle_of`); no states: zeros.
+
+    Returns:
+        the output, then the final states.
+    """
+    form, inputs, result_dtype = bind(cell_of(handle), tensors, initial_state, reset_state, reverse)
     gradients = engines.needs_gradients(inputs)
     chosen = engines.choose(Problem.of(form, inputs, gradients), engine)
     output, final = engines.time_loop(form, chosen, inputs, gradients)
-    if output.dtype != result_dtype:
-        output, final = output.to(result_dtype), [value.to(result_dtype) for value in final]
-    return output, state_type(tuple(cell.widths("state")))(*final)
+    return [value.to(result_dtype) for value in (output, *final)]
 
 
 def bind(
-    cell: Cell,
-    x: Tensor,
-    weight_ih: Tensor,
-    bias: Tensor | None,
-    products: Mapping[str, Tensor],
-    parameters: Mapping[str, Tensor],
-    initial_state: Any,
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    reset_state: Any,
-    streams: Mapping[str, Tensor],
-    reverse: bool,
+    cell: Cell, tensors: Mapping[str, Tensor], initial_state: list[Tensor], reset_state: list[Tensor], reverse: bool
 ) -> tuple[Form, dict[str, Tensor], torch.dtype]:
     """The engine's inputs by name, checked and in one dtype; and the dtype that the output is to have."""
-    form = Form(cell, bias is not None, lengths is not None, resets is not None, reverse)
+    x, weight_ih = tensors["x"], tensors["weight_ih"]
+    form = Form(cell, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
     if x.dim() != 3:
         raise ShapeError("x has the wrong number of axes", expected="x [T, B, I]", received=f"x {describe(x)}")
-    batch_size, hidden = x.shape[1], weight_ih.shape[0] // max(1, len(cell.widths("gates")))
-    inputs: dict[str, Tensor] = {"x": x, "weight_ih": weight_ih}
-    if bias is not None:
-        inputs["bias"] = bias
-    inputs |= {f"U.{name}": weight for name, weight in products.items()}
-    inputs |= {f"p.{name}": parameters[name] for name in cell.widths("parameters")}
+    hidden, inputs = weight_ih.shape[0] // max(1, len(cell.widths("gates"))), dict(tensors)
     for prefix, given in (("s", initial_state), *((("r", reset_state),) if form.resets else ())):
         for number, (name, width) in enumerate(cell.widths("state").items()):
-            zeros = given is None or given[number] is None
-            size = batch_size, size_of(width, hidden)
-            inputs[f"{prefix}.{name}"] = x.new_zeros(size) if zeros else given[number]
-    inputs |= {f"stream.{name}": _stream(cell, streams, name, x) for name in cell.widths("streams")}
-    if lengths is not None:
-        inputs["lengths"] = lengths.to(device=x.device, dtype=torch.int64)
-    if resets is not None:
-        inputs["resets"] = resets.to(device=x.device, dtype=torch.bool)
+            size = x.shape[1], size_of(width, hidden)
+            inputs[f"{prefix}.{name}"] = given[number] if given else x.new_zeros(size)
+    for name in form.names:
+        if name not in inputs:
+            kind, _, rest = name.partition(".")
+            wanted = f"streams={{{rest!r}: a tensor [T, B, {cell.widths('streams').get(rest)}]}}"
+            raise ShapeError(f"the {kind} {rest!r} is missing", expected=wanted if kind == "stream" else None,
+                             received=f"{sorted(inputs)}")
+    if form.lengths:
+        inputs["lengths"] = inputs["lengths"].to(device=x.device, dtype=torch.int64)
+    if form.resets:
+        inputs["resets"] = inputs["resets"].to(device=x.device, dtype=torch.bool)
     _check_shapes(form, inputs, hidden)
     compute, result = _dtypes(x, weight_ih)
     inputs = {
@@ -133,15 +143,6 @@ def bind(
         for name, tensor in inputs.items()
     }
     return form, {name: inputs[name] for name in form.names}, result
-
-
-def _stream(cell: Cell, streams: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
-    if name not in streams:
-        raise ShapeError(
-            f"the stream {name!r} is missing", expected=f"streams={{{name!r}: a tensor [T, B, {cell.widths('streams')[name]}]}}",
-            received=f"streams {sorted(streams)}",
-        )  # fmt: skip
-    return streams[name]
 
 
 def _dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:

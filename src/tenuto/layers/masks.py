@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from tenuto.cell import Cell
 from tenuto.cells import RecurrentDropout, Zoneout
-from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError
 
 KINDS = ("variational", "step")
@@ -56,17 +55,21 @@ class Regularisation:
             cell = Zoneout(cell, " ".join(name for name, _ in self.zoneout))
         return cell
 
-    def draw(self, cell: Cell, x: Tensor, hidden_size: int, training: bool) -> dict[str, Tensor]:
-        """The mask streams for one call on x [T, B, I], from torch's default generator (`torch.manual_seed`)."""
-        widths, streams = cell.widths("state"), dict[str, Tensor]()
+    def draw(self, states: Sequence[str], sizes: Sequence[int], x: Tensor, training: bool) -> dict[str, Tensor]:
+        """The mask streams for one call on x [T, B, I], from torch's default generator (`torch.manual_seed`).
+
+        Args:
+            states, sizes: the cell's states and their widths in channels.
+        """
+        streams: dict[str, Tensor] = {}
         time_steps, batch_size = x.shape[:2]
         dtype = torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
         if self.dropout > 0 and training:
-            steps, width = (1 if self.kind == "variational" else time_steps), next(iter(widths.values()))
-            kept = torch.full((steps, batch_size, size_of(width, hidden_size)), 1 - self.dropout, dtype=dtype, device=x.device)
+            steps = 1 if self.kind == "variational" else time_steps
+            kept = torch.full((steps, batch_size, sizes[0]), 1 - self.dropout, dtype=dtype, device=x.device)
             streams["dropout_mask"] = torch.bernoulli(kept) / max(1 - self.dropout, 1e-9)
         for name, rate in self.zoneout:
-            shape = (time_steps if training else 1), batch_size, size_of(widths[name], hidden_size)
+            shape = (time_steps if training else 1), batch_size, sizes[states.index(name)]
             rates = torch.full(shape, rate, dtype=dtype, device=x.device)
             streams[f"zoneout_{name}"] = torch.bernoulli(rates) if training else rates
         return streams

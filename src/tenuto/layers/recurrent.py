@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import engines
-from tenuto.cell import Cell, Width, state_type
+from tenuto.cell import Cell, state_type
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
+from tenuto.program import cell_of, handle_of
 from tenuto.layers.functional import bind, check_lengths
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_rate
@@ -106,6 +108,22 @@ class Recurrent(nn.Module):
         self.learned_state, self.init, self.engine = learned_state, init or Init(), engine
         self.regularisation = Regularisation.of(cell, recurrent_dropout, recurrent_dropout_kind, zoneout)
         form = Form(cell, bias)
+        self._gates, self._states = tuple(cell.widths("gates")), tuple(cell.widths("state"))
+        self._state_type = state_type(self._states)
+        self._state_sizes = tuple(size_of(width, hidden_size) for width in cell.widths("state").values())
+        self._cell_parameters = tuple(cell.widths("parameters"))
+        self._stack_products = {stack.name: stack.products for stack in form.traced.stacks}
+        self._product_shapes = {
+            name: (size_of(width, hidden_size), size_of(stack.width_in, hidden_size) // stack.heads)
+            for stack in form.traced.stacks
+            for name, width in zip(stack.products, stack.widths, strict=True)
+        }
+        # by training or not: the cell that runs (its handle), and the names of its stacks (a modifier changes the operands, not the order)
+        self._running = {
+            training: (handle_of(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
+            for training in (True, False)
+            for modified in [self.regularisation.modified(cell, training)]
+        }
         self.output_width = size_of(output_width(form), hidden_size)
         options = {"device": device, "dtype": dtype}
         for layer in range(num_layers):
@@ -126,25 +144,13 @@ class Recurrent(nn.Module):
             return [f"_l{layer}", f"_l{layer}_reverse"]
         return [f"_l{layer}"]
 
-    def _size(self, width: Width) -> int:
-        return size_of(width, self.hidden_size)
-
-    def _products(self) -> dict[str, tuple[int, int]]:
-        """The recurrent matrices that the cell's step uses, by name: rows and columns, in the order of the stacks."""
-        return {
-            name: (self._size(width), self._size(stack.width_in) // stack.heads)
-            for stack in Form(self.cell).traced.stacks
-            for name, width in zip(stack.products, stack.widths, strict=True)
-        }
-
     def _add_parameters(self, suffix: str, input_size: int, form: Form, options: dict[str, Any]) -> None:
-        cell, gates = self.cell, tuple(self.cell.widths("gates"))
+        cell, gates, products = self.cell, self._gates, self._product_shapes
 
         def add(name: str, *shape: int) -> None:
             self.register_parameter(name + suffix, nn.Parameter(torch.empty(*shape, **options)))
 
         add("weight_ih", len(gates) * self.hidden_size, input_size)
-        products = self._products()
         stacked = [name for name in gates if name in products]
         if stacked:
             if len({products[name] for name in stacked}) > 1:
@@ -157,28 +163,26 @@ class Recurrent(nn.Module):
         if self.bias:
             add("bias", len(gates) * self.hidden_size)
         for name, width in cell.widths("parameters").items():
-            add(name, self._size(width))
+            add(name, size_of(width, self.hidden_size))
         if self.learned_state:
-            for name, width in cell.widths("state").items():
-                add(f"initial_{name}", self._size(width))
+            for name, size in zip(self._states, self._state_sizes, strict=True):
+                add(f"initial_{name}", size)
 
     def reset_parameters(self) -> None:
         """Draws all weights anew, by `init`."""
-        gates, cell = tuple(self.cell.widths("gates")), self.cell
+        cell = self.cell
         with torch.no_grad():
             for layer in range(self.num_layers):
                 for suffix in self._suffixes(layer):
-                    self.init.start_input(self._own("weight_ih" + suffix), len(gates))
-                    for name, weight in self._matrices(suffix).items():
-                        heads = 1 if cell.rank is not None else cell.heads
-                        self.init.start_product(weight, heads, self.hidden_size)
-                        del name
+                    self.init.start_input(self._own("weight_ih" + suffix), len(self._gates))
+                    for weight in self._matrices(suffix).values():
+                        self.init.start_product(weight, 1 if cell.rank is not None else cell.heads, self.hidden_size)
                     if self.bias:
                         self.init.start_bias(self._own("bias" + suffix), cell)
-                    for name in cell.widths("parameters"):
+                    for name in self._cell_parameters:
                         cell.initial_parameter(name, self._own(name + suffix))
                     if self.learned_state:
-                        for name in cell.widths("state"):
+                        for name in self._states:
                             self._own(f"initial_{name}{suffix}").zero_()
 
     def _own(self, name: str) -> Tensor:
@@ -186,8 +190,8 @@ class Recurrent(nn.Module):
 
     def _matrices(self, suffix: str) -> dict[str, Tensor]:
         """The recurrent matrices by gate or product name: views into the parameters."""
-        products, gates = self._products(), tuple(self.cell.widths("gates"))
-        stacked = [name for name in gates if name in products]
+        products = self._product_shapes
+        stacked = [name for name in self._gates if name in products]
         found = {}
         if stacked:
             found = dict(zip(stacked, self._own("weight_hh" + suffix).chunk(len(stacked)), strict=True))
@@ -195,33 +199,29 @@ class Recurrent(nn.Module):
 
     def _stacks(self, suffix: str) -> dict[str, Tensor]:
         """The recurrent matrices as the engines take them, one for each stack of products."""
-        matrices, stacks = self._matrices(suffix), Form(self.cell).traced.stacks
-        gates = tuple(name for name in self.cell.widths("gates") if name in matrices)
+        matrices = self._matrices(suffix)
+        gates = tuple(name for name in self._gates if name in matrices)
         found = {}
-        for stack in stacks:
-            parts = [matrices[name] for name in stack.products]
-            whole = stack.products == gates
-            found[stack.name] = self._own("weight_hh" + suffix) if whole else parts[0] if len(parts) == 1 else torch.cat(parts)
+        for stack, products in self._stack_products.items():
+            parts = [matrices[name] for name in products]
+            whole = products == gates
+            found[stack] = self._own("weight_hh" + suffix) if whole else parts[0] if len(parts) == 1 else torch.cat(parts)
         if self.weight_dropout > 0 and self.training:
             found = {name: nn.functional.dropout(weight, self.weight_dropout) for name, weight in found.items()}
         return found
 
     def _direction(self, layer: int, suffix: str, x: Tensor, streams: Mapping[str, Tensor]) -> Direction:
-        base, rules = self.cell, self.regularisation
-        cell = rules.modified(base, self.training)
-        masks = rules.draw(base, x, self.hidden_size, self.training)
-        products = self._stacks(suffix)
-        # a modifier changes the operands, so its stacks have other names than the cell's; their order is the same
-        names = [stack.name for stack in Form(cell).traced.stacks]
-        reset = None
+        handle, stacks = self._running[self.training]
+        masks = self.regularisation.draw(self._states, self._state_sizes, x, self.training)
+        reset: list[Tensor] = []
         if self.learned_state:
-            reset = [self._own(f"initial_{name}{suffix}").expand(x.shape[1], -1) for name in base.widths("state")]
+            reset = [self._own(f"initial_{name}{suffix}").expand(x.shape[1], -1) for name in self._states]
         return Direction(
-            cell=cell,
+            handle=handle,
             weight_ih=self._own("weight_ih" + suffix),
             bias=self._own("bias" + suffix) if self.bias else None,
-            products=dict(zip(names, products.values(), strict=True)),
-            parameters={name: self._own(name + suffix) for name in base.widths("parameters")},
+            products=dict(zip(stacks, self._stacks(suffix).values(), strict=True)),
+            parameters={name: self._own(name + suffix) for name in self._cell_parameters},
             reverse=self.reverse or suffix.endswith("_reverse"),
             reset_state=reset,
             streams={**streams, **masks},
@@ -288,23 +288,22 @@ class Recurrent(nn.Module):
             output, final = output[:, 0], [value[:, 0] for value in final]
         else:
             output = as_time_first(output, self.batch_first)
-        return Output(output, state_type(tuple(self.cell.widths("state")))(*final))
+        return Output(output, self._state_type(*final))
 
     def _initial(self, state: Any, x: Tensor, unpacked: Unpacked | None) -> list[Tensor] | None:
-        names = tuple(self.cell.widths("state"))
         if state is None:
             if not self.learned_state:
                 return None
             suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
             return [
                 torch.stack([self._own(f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, x.shape[1], -1)
-                for name in names
+                for name in self._states
             ]
         values = [state] if isinstance(state, Tensor) else list(state)
         layers = self.num_layers * self.directions
-        for number, (name, width) in enumerate(self.cell.widths("state").items()):
-            expected = (layers, x.shape[1], self._size(width))
-            if len(values) != len(names) or tuple(values[number].shape) != expected:
+        for number, (name, size) in enumerate(zip(self._states, self._state_sizes, strict=True)):
+            expected = (layers, x.shape[1], size)
+            if len(values) != len(self._states) or tuple(values[number].shape) != expected:
                 received = ", ".join(describe(value) for value in values)
                 raise ShapeError(f"the state {name} does not fit", expected=f"{name} {list(expected)}", received=received)
         return [unpacked.sort(value) for value in values] if unpacked is not None else values
@@ -325,13 +324,11 @@ class Recurrent(nn.Module):
         given = torch.zeros(x.shape[1], dtype=torch.int64) if lengths is not None else None
         flags = torch.zeros(x.shape[:2], dtype=torch.bool) if resets is not None else None
         missing = {
-            name: x.new_zeros(1, x.shape[1], self._size(width))
-            for name, width in direction.cell.widths("streams").items() if name not in direction.streams
+            name: x.new_zeros(1, x.shape[1], size_of(width, self.hidden_size))
+            for name, width in cell_of(direction.handle).widths("streams").items() if name not in direction.streams
         }  # fmt: skip
-        form, inputs, _ = bind(
-            direction.cell, x, direction.weight_ih, direction.bias, direction.products, direction.parameters, None,
-            given, flags, None, {**missing, **direction.streams}, direction.reverse,
-        )  # fmt: skip
+        direction = replace(direction, streams={**missing, **direction.streams})
+        form, inputs, _ = bind(cell_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
 
     def extra_repr(self) -> str:

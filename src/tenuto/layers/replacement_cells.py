@@ -8,19 +8,25 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Cell
-from tenuto.engines import Form
-from tenuto.layers.functional import run_layer
+from tenuto.program import handle_of
+from tenuto.layers.functional import layer_tensors, run_layer
 
 
 class _ReplacementCell(nn.RNNCellBase):
     """What the three cells share."""
 
     engine = "auto"  # set on an instance to choose one by name
+    cell: Cell
+    _stack = "h"  # what all three call the one stack of products
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handle = "" if self._unknown else handle_of(self.cell)
 
     @property
-    def cell(self) -> Cell:
-        """The maths of one step."""
-        raise NotImplementedError
+    def _unknown(self) -> bool:
+        """Whether this is an RNNCell with a nonlinearity that does not exist; torch complains at the first call."""
+        return getattr(self, "nonlinearity", "tanh") not in ("tanh", "relu")
 
     def _forward(self, input: Tensor, hx: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         name = type(self).__name__
@@ -38,11 +44,10 @@ class _ReplacementCell(nn.RNNCellBase):
             start = [value[None] for value in start]
         self._check(x, start)
         bias, parameters = self._biases()
-        product = {Form(self.cell).traced.stacks[0].name: self.weight_hh}
-        _, final = run_layer(
-            self.cell, x[None], self.weight_ih, bias, product, parameters, start,
-            lengths=None, resets=None, reset_state=None, streams={}, reverse=False, engine=self.engine,
-        )  # fmt: skip
+        tensors = layer_tensors(
+            x[None], self.weight_ih, bias, {self._stack: self.weight_hh}, parameters, {}, lengths=None, resets=None
+        )
+        _, *final = run_layer(self._handle, tensors, start, [], False, self.engine)
         return tuple(final) if batched else tuple(value[0] for value in final)
 
     def _check(self, x: Tensor, start: list[Tensor]) -> None:
@@ -68,9 +73,7 @@ class _ReplacementCell(nn.RNNCellBase):
 class LSTMCell(_ReplacementCell, nn.LSTMCell):
     """`torch.nn.LSTMCell` on tenuto's engines: input [B, I] or [I], hx (h, c) of [B, H] or [H]; returns (h, c)."""
 
-    @property
-    def cell(self) -> Cell:
-        return cells.LSTM()
+    cell = cells.LSTM()
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         h, c = self._forward(input, hx)
@@ -80,9 +83,7 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
 class GRUCell(_ReplacementCell, nn.GRUCell):
     """`torch.nn.GRUCell` on tenuto's engines: input [B, I] or [I], hx [B, H] or [H]; returns h."""
 
-    @property
-    def cell(self) -> Cell:
-        return cells.GRU()
+    cell = cells.GRU()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._forward(input, None if hx is None else (hx,))[0]
@@ -92,10 +93,11 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
     """`torch.nn.RNNCell` on tenuto's engines: input [B, I] or [I], hx [B, H] or [H]; returns h."""
 
     @property
-    def cell(self) -> Cell:
-        if self.nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+    def cell(self) -> Cell:  # type: ignore[override]
+        """The maths of one step."""
         return cells.Elman(self.nonlinearity)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if self._unknown:
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
         return self._forward(input, None if hx is None else (hx,))[0]

@@ -1,10 +1,12 @@
 """`LSTM`, `GRU` and `RNN` as torch.nn has them: constructor, call, errors, state_dict; other engines underneath.
 
-They are torch.nn's own classes with another time loop, so `isinstance(layer, torch.nn.LSTM)` holds and checkpoints go both ways.
+They are torch.nn's `RNNBase` with another time loop, so parameters, checks and checkpoints are torch's own. They are not
+subclasses of `torch.nn.LSTM` itself: Dynamo refuses every instance of that (torch 2.13, `_dynamo.config.allow_rnn`).
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.functional import bind, check_lengths
+from tenuto.program import handle_of
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, run_stack, same
 
 
@@ -24,10 +27,10 @@ class _Replacement(nn.RNNBase):
 
     engine = "auto"  # set on an instance to choose one by name
 
-    @property
-    def cell(self) -> Cell:
-        """The maths of one step."""
-        raise NotImplementedError
+    def __init__(self, mode: str, cell: Cell, *args: Any, **kwargs: Any) -> None:
+        super().__init__(mode, *args, **kwargs)
+        self.cell, self._handle = cell, handle_of(cell)
+        self._stacks = tuple(stack.name for stack in Form(cell).traced.stacks)
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         """The call of torch.nn, with the state as a tuple of one or two tensors."""
@@ -116,11 +119,10 @@ class _Replacement(nn.RNNBase):
                 parameters = {"recurrent_bias": candidate}
         elif self.mode == "GRU":
             parameters = {"recurrent_bias": own["weight_ih"].new_zeros(self.hidden_size)}
-        stacks = [stack.name for stack in Form(self.cell).traced.stacks]
-        products = {stacks[0]: own["weight_hh"]}
+        products = {self._stacks[0]: own["weight_hh"]}
         if self.proj_size:
-            products[stacks[1]] = getattr(self, f"weight_hr{suffix}")
-        return Direction(self.cell, own["weight_ih"], bias, products, parameters, suffix.endswith("_reverse"))
+            products[self._stacks[1]] = getattr(self, f"weight_hr{suffix}")
+        return Direction(self._handle, own["weight_ih"], bias, products, parameters, suffix.endswith("_reverse"))
 
     def engine_report(self, x: Tensor, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
@@ -128,14 +130,11 @@ class _Replacement(nn.RNNBase):
         direction = self._direction("_l0")
         given = None if lengths is None else torch.zeros(x.shape[1], dtype=torch.int64)
         flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool)
-        form, inputs, _ = bind(
-            direction.cell, x, direction.weight_ih, direction.bias, direction.products, direction.parameters, None,
-            given, flags, None, {}, False,
-        )  # fmt: skip
+        form, inputs, _ = bind(self.cell, direction.tensors(x, given, flags), [], [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
 
 
-class LSTM(_Replacement, nn.LSTM):
+class LSTM(_Replacement):
     """`torch.nn.LSTM`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
 
     Args:
@@ -150,9 +149,13 @@ class LSTM(_Replacement, nn.LSTM):
         (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
     """
 
-    @property
-    def cell(self) -> Cell:
-        return cells.ProjectionLSTM(self.proj_size) if self.proj_size else cells.LSTM()
+    get_expected_cell_size = nn.LSTM.get_expected_cell_size
+    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
+    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        size = inspect.signature(nn.RNNBase).bind_partial("LSTM", *args, **kwargs).arguments.get("proj_size", 0)
+        super().__init__("LSTM", cells.ProjectionLSTM(size) if size > 0 else cells.LSTM(), *args, **kwargs)
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
@@ -160,7 +163,7 @@ class LSTM(_Replacement, nn.LSTM):
         return output, final
 
 
-class GRU(_Replacement, nn.GRU):
+class GRU(_Replacement):
     """`torch.nn.GRU`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
 
     Args:
@@ -170,9 +173,10 @@ class GRU(_Replacement, nn.GRU):
         what torch.nn.GRU raises, and ShapeError for lengths or resets that do not fit.
     """
 
-    @property
-    def cell(self) -> Cell:
-        return cells.GRU()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        super().__init__("GRU", cells.GRU(), *args, **kwargs)
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
@@ -180,7 +184,7 @@ class GRU(_Replacement, nn.GRU):
         return output, final[0]
 
 
-class RNN(_Replacement, nn.RNN):
+class RNN(_Replacement):
     """`torch.nn.RNN`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
 
     Args:
@@ -191,9 +195,16 @@ class RNN(_Replacement, nn.RNN):
         what torch.nn.RNN raises, and ShapeError for lengths or resets that do not fit.
     """
 
-    @property
-    def cell(self) -> Cell:
-        return cells.Elman(self.nonlinearity)
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any
+    ) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+        cell = cells.Elman(nonlinearity)
+        super().__init__(f"RNN_{nonlinearity.upper()}", cell, input_size, hidden_size, num_layers, *args, **kwargs)
+        self.nonlinearity = nonlinearity
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""

@@ -10,22 +10,27 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from tenuto.cell import Cell
-from tenuto.layers.functional import run_layer
+from tenuto.layers.functional import layer_tensors, run_layer
 
 
 @dataclass(frozen=True)
 class Direction:
-    """One layer in one direction, ready to run: its cell, its weights, and the streams and masks drawn for this call."""
+    """One layer in one direction, ready to run: its cell's handle, its weights, and the streams and masks drawn for this call."""
 
-    cell: Cell
+    handle: str
     weight_ih: Tensor
     bias: Tensor | None
     products: Mapping[str, Tensor]
     parameters: Mapping[str, Tensor]
     reverse: bool
-    reset_state: Sequence[Tensor] | None = None
+    reset_state: Sequence[Tensor] = ()
     streams: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def tensors(self, x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> dict[str, Tensor]:
+        """All of its tensors by the engines' names, but for the states."""
+        return layer_tensors(
+            x, self.weight_ih, self.bias, self.products, self.parameters, self.streams, lengths=lengths, resets=resets
+        )
 
 
 def run_stack(
@@ -52,14 +57,13 @@ def run_stack(
     for number, directions in enumerate(layers):
         read, outputs = before(number, x), []
         for direction in directions:
-            start = None if initial is None else [state[len(finals)] for state in initial]
-            output, final = run_layer(
-                direction.cell, read, direction.weight_ih, direction.bias, direction.products, direction.parameters, start,
-                lengths=lengths, resets=resets, reset_state=direction.reset_state, streams=direction.streams,
-                reverse=direction.reverse, engine=engine,
-            )  # fmt: skip
+            start = [] if initial is None else [state[len(finals)] for state in initial]
+            tensors = direction.tensors(read, lengths, resets)
+            output, *final = run_layer(
+                direction.handle, tensors, start, list(direction.reset_state), direction.reverse, engine
+            )
             outputs.append(output)
-            finals.append(list(final))
+            finals.append(final)
         x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))
     return x, [torch.stack(values) for values in zip(*finals, strict=True)]
 

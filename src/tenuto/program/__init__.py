@@ -7,6 +7,6 @@ Imports `tenuto.cell` and nothing else of ours: no `torch.nn`, no engine.
 
 from tenuto.program.graph import Program, Stack
 from tenuto.program.plan import Plan, plan
-from tenuto.program.trace import Traced, trace
+from tenuto.program.trace import Traced, cell_of, handle_of, trace
 
-__all__ = ["Plan", "Program", "Stack", "Traced", "plan", "trace"]
+__all__ = ["Plan", "Program", "Stack", "Traced", "cell_of", "handle_of", "plan", "trace"]

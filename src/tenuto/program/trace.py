@@ -8,6 +8,7 @@ The derivative is traced in the same way in gradient.py. Marker sizes are primes
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from tenuto import cell as cell_module
-from tenuto.cell import HIDDEN, Cell, Width
-from tenuto.errors import TenutoError, TraceError
+from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
+from tenuto.errors import CellError, TenutoError, TraceError
 from tenuto.program import aten
 from tenuto.program.check import explain, user_line
 from tenuto.program.graph import Builder, Key, Program, Stack
@@ -87,6 +88,31 @@ def trace(cell: Cell) -> Traced:
     traced = Traced(cell, forward, backward, stacks, output_state)
     _verify(traced, Markers(cell, 17))
     return traced
+
+
+_CELLS: dict[str, Cell] = {}
+
+
+@lru_cache(maxsize=None)
+def handle_of(cell: Cell) -> str:
+    """A cell as text that names its class, its fields and its program: what a compiled graph can hold in its place."""
+    handle = json.dumps([cell_to_data(cell), trace(cell).forward.digest])
+    _CELLS.setdefault(handle, cell)
+    return handle
+
+
+def cell_of(handle: str) -> Cell:
+    """The cell that `handle_of` named, also in another process, if its class is imported there and unchanged.
+
+    Raises:
+        CellError: the class is unknown, or its step is another one by now.
+    """
+    if handle not in _CELLS:
+        data, _ = json.loads(handle)
+        cell = cell_from_data(data)
+        if handle_of(cell) != handle:
+            raise CellError(f"the step of {cell!r} is not the one that was compiled", fix="compile again")
+    return _CELLS[handle]
 
 
 # --- markers -----------------------------------------------------------------------------------------------------------
