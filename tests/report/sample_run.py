@@ -19,7 +19,9 @@ def sample_evaluation(classes: list[str], *, hidden: int = 64, bidirectional: bo
     random = np.random.default_rng(0)
     channels = [f"cepstrum {index + 1}" for index in range(12)]
     confusion = np.diag(random.integers(24, 60, len(classes)))
-    confusion[0, 1], confusion[-1, 0], confusion[2 % len(classes), 0] = 3, 2, 1
+    confusion[0, 1], confusion[-1, 0] = 3, 2
+    if len(classes) > 2:
+        confusion[2, 0] += 1
     result = _result(confusion, classes)
     sets = {
         "train": _set("train", 216, classes, "80 % of the training sequences, by class, seed 0"),
@@ -62,7 +64,7 @@ def sample_evaluation(classes: list[str], *, hidden: int = 64, bidirectional: bo
             "options": {"cell": CELL, "batch_size": 32, "learning_rate": 0.003, "clip_norm": 1.0},
         },
         "results": {"validation": result, "test": result if with_test else None},
-        "examples": [_example(index, classes, channels, hidden, bidirectional, random) for index in range(3)],
+        "examples": [_example(index, classes, channels, hidden, bidirectional, random) for index in range(min(3, len(classes)))],
         "engine": {
             "chosen": "vendor",
             "table": "engine     runs\nvendor     yes\nreference  yes, slower",
@@ -112,12 +114,12 @@ def sample_metrics(epochs: int = 40, best: int = 30) -> list[dict[str, Any]]:
     return lines
 
 
-def write_sample_run(folder: Path, classes: list[str] | None = None, *, changes: dict[str, Any] | None = None, **options: Any) -> Path:
-    """Write a whole run folder; `changes` replaces top-level entries of the evaluation."""
+def write_sample_run(folder: Path, classes: list[str] | None = None, *, changes: dict[str, Any] | None = None, epochs: int = 40, **options: Any) -> Path:
+    """Write a whole run folder; `changes` replaces top-level entries of the evaluation, `options` go to `sample_evaluation`."""
     classes = classes or [str(index) for index in range(1, 10)]
     evaluation = {**sample_evaluation(classes, **options), **(changes or {})}
     config = {"tenuto": "0.1.0", "created": CREATED, "task": "classify", "data": evaluation["data"]}
-    return write_run(folder, config=config, tensors={"w": torch.zeros(2)}, metrics=sample_metrics(), evaluation=evaluation)
+    return write_run(folder, config=config, tensors={"w": torch.zeros(2)}, metrics=sample_metrics(epochs), evaluation=evaluation)
 
 
 def _set(name: str, sequences: int, classes: list[str], origin: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def section(run: Run) -> Section:
             shown=shown,
             names=names,
             dense=len(names) > MOST_CLASSES_AT_A_GLANCE,
+            long_names=max(len(name) for name in names) > 3,
             rows=_rows(matrix) if len(names) <= MOST_CLASSES_AS_TABLE else None,
             picture=heat_map_address(_signed(matrix), 1.0) if len(names) > MOST_CLASSES_AS_TABLE else None,
             pairs=_confused_pairs(matrix, names) if len(names) > MOST_CLASSES_AT_A_GLANCE else [],
