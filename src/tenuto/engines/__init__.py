@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tenuto.engines import autograd
 from tenuto.engines.autograd import time_loop
+from tenuto.engines.cpp import Cpp
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import Vendor
@@ -26,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 ENVIRONMENT = "TENUTO_ENGINE"
-_ORDER: tuple[Engine, ...] = (Vendor(), Reference())  # by expected speed
+_ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
 for _engine in _ORDER:
     autograd.register(_engine)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import torch
 
-from tenuto.engines.cpp import library
+from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.forward import lay_out_inputs, row_offsets
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
-from tenuto.engines.cpp import tables
 from tenuto.engines.cpp.schedule import Product
 from tenuto.engines.problem import Form
 

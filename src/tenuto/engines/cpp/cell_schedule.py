@@ -6,7 +6,7 @@ of its pre-activation, the activation takes the column, and nothing expensive is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ from tenuto.engines.cpp.schedule import EXPENSIVE, Maker, Planner, Product, Sche
 from tenuto.engines.cpp.union import Union
 from tenuto.program import Stack, trace
 from tenuto.program.grammar import KINDS
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -128,7 +129,7 @@ def _forward(union: Union, entries: list[Entry], kept: dict[int, int], reduction
     return schedule, planner.reduced
 
 
-def _products(stack: Stack, operand: Slot, columns: Mapping[str, Slot], merged: list[str | None]) -> tuple[Product, ...]:
+def _products(stack: Stack, operand: Slot, columns: Mapping[str, Slot], merged: Sequence[str | None]) -> tuple[Product, ...]:
     products = []
     for fresh in (False, True):
         rows = tuple(name for name in stack.products if (name not in merged) == fresh)

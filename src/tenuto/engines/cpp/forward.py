@@ -66,9 +66,9 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     lay_out_inputs(launch, form, fixed_streams)
     gates = launch.layouts["gates"]
     launch.scratch["bias"] = torch.zeros(gates.stride + launch.lanes, dtype=sizes.dtype)
-    launch.bias_places = torch.cat(
-        [gates.offsets[plan.gates[name].column] + torch.arange(sizes.width(width)) for name, width in cell.widths("gates").items()]
-    ) if plan.gates else torch.zeros(0, dtype=torch.long)  # fmt: skip
+    for name, width in cell.widths("gates").items():
+        places = gates.offsets[plan.gates[name].column] + torch.arange(sizes.width(width))
+        launch.bias_places = torch.cat([launch.bias_places, places])
     _project_input(launch, form)
 
     def product(operation: Product) -> None:

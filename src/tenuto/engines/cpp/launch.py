@@ -65,6 +65,8 @@ class Launch:
         self._lists: dict[str, list[tuple[int, Any]]] = {name: [] for name in "prepare before step after finish".split()}
         self._alive: list[object] = []
         self.scratch: dict[str, Tensor] = {}
+        self.bias_places = torch.zeros(0, dtype=torch.long)  # where the gates' columns have their biases
+        self._sums: list[Tensor] = []
 
     # --- arrays and buffers --------------------------------------------------------------------------------------------
 
@@ -173,7 +175,7 @@ class Launch:
         self.add(when, "PRODUCT", product)
 
     def outer(
-        self, operand: Slot, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, per_channel: int
+        self, operand: Slot | str, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, per_channel: int
     ) -> None:
         """tensor[item] = the sum over all rows of gradient (a column of "gradients") times operand: items are column, width, row."""
         offsets = self.layouts["gradients"].offsets
@@ -203,10 +205,6 @@ class Launch:
             self.address([v.lanes for v in vectors]), sums.data_ptr(),
         )  # fmt: skip
         self.add("after", "SUM", table)
-
-    @property
-    def _sums(self) -> list[Tensor]:
-        return self.__dict__.setdefault("_sums_memory", [])
 
     def reset(self, kind: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
         """ENTER or LEAVE, see kernels/loop.h; the flags come with each call."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from tenuto.engines.cpp import cache, compiler
-from tenuto.engines.cpp.schedule import Schedule
-from tenuto.engines.cpp.printer import pass_names, print_passes
-from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.cell import Cell
+from tenuto.engines.cpp import cache, compiler
+from tenuto.engines.cpp.cell_schedule import schedule_cell
+from tenuto.engines.cpp.printer import pass_names, print_passes
+from tenuto.engines.cpp.schedule import Schedule
 from tenuto.errors import EngineError
 
 KERNELS = Path(__file__).parent / "kernels"

@@ -16,7 +16,6 @@ from tenuto.program import Stack
 from tenuto.program.grammar import KINDS
 from tenuto.program.graph import Node
 
-
 EXPENSIVE = frozenset("sigmoid tanh exp expm1 log log1p sin cos atan erf pow sqrt rsqrt reciprocal".split())
 
 

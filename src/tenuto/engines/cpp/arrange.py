@@ -1,0 +1,105 @@
+"""A call's tensors as the loop reads them: contiguous, packed by length, block-diagonal weights with their zeros; and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from tenuto.engines.cpp.rows import Rows, packed, whole
+from tenuto.engines.problem import Buffers, Form
+
+
+def fixed_streams(inputs: Buffers) -> frozenset[str]:
+    """The streams that are the same at every step."""
+    return frozenset(
+        name.removeprefix("stream.") for name, t in inputs.items() if name.startswith("stream.") and t.shape[0] == 1
+    )
+
+
+def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
+    """The rows of each step, and the inputs as the loop reads them: contiguous, and with lengths packed."""
+    x = inputs["x"]
+    time_steps, batch_size, _ = x.shape
+    fixed = fixed_streams(inputs)
+    rows = packed(inputs["lengths"], time_steps, batch_size, form.reverse) if form.lengths else whole(time_steps, batch_size, form.reverse)
+    given = {}
+    for name, tensor in inputs.items():
+        if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
+            given[name] = to_rows(rows, tensor)
+        elif name == "resets":
+            flags = tensor
+            if form.reverse:
+                flags = torch.zeros_like(tensor)
+                flags[:-1] = tensor[1:]
+                if form.lengths:  # a sequence's own last step is where it starts
+                    flags &= torch.arange(1, time_steps + 1)[:, None] < inputs["lengths"][None]
+            given[name] = to_rows(rows, flags[..., None].contiguous())
+        elif rows.order is not None and name.startswith(("s.", "r.", "stream.")):
+            given[name] = tensor.flatten(0, -2)[rows.order].contiguous()
+        elif name.startswith("U."):
+            given[name] = dense(form, name, tensor)
+        else:
+            given[name] = tensor.contiguous()
+    return rows, given
+
+
+def to_rows(rows: Rows, tensor: Tensor) -> Tensor:
+    """[T, B, W] as the rows that the loop runs over, [rows, W]."""
+    flat = tensor.contiguous().flatten(0, 1)
+    return flat if rows.index is None else flat[rows.index]
+
+
+def to_padded(rows: Rows, array: Tensor, padded_rows: int | None = None) -> Tensor:
+    """The inverse: [T * B, W], zero where no row is."""
+    if rows.index is None:
+        return array
+    count = array.shape[0] if padded_rows is None else padded_rows
+    return array.new_zeros(count, array.shape[1]).index_copy_(0, rows.index, array[: rows.total])
+
+
+def unsorted(rows: Rows, value: Tensor) -> Tensor:
+    """[B, W] in the batch's own order again."""
+    return value if rows.order is None else torch.empty_like(value).index_copy_(0, rows.order, value)
+
+
+def firsts(form: Form, given: Buffers) -> dict[str, int]:
+    """Where the rows before the first step are."""
+    states = form.cell.widths("state")
+    return {f"{role}.{name}": given[f"s.{name}"].data_ptr() for name in states for role in ("old", "before")}
+
+
+def _heads(form: Form, name: str) -> int:
+    return next(stack.heads for stack in form.traced.stacks if f"U.{stack.name}" == name)
+
+
+def dense(form: Form, name: str, weight: Tensor, zero: bool = False) -> Tensor:
+    """Block-diagonal weights [rows, width_in / heads] with their zeros, [rows, width_in]; others as they are."""
+    heads = _heads(form, name)
+    if heads == 1:
+        return weight.contiguous()
+    dense = weight.new_zeros(weight.shape[0], weight.shape[1] * heads)
+    if not zero:
+        for row, column, block in _block_places(form, name, weight):
+            dense[row : row + block.shape[0], column : column + block.shape[1]] = block
+    return dense
+
+
+def blocks(form: Form, name: str, dense: Tensor) -> Tensor:
+    """The diagonal blocks of dense weights, as they are stored."""
+    stored = dense.new_empty(dense.shape[0], dense.shape[1] // _heads(form, name))
+    for row, column, block in _block_places(form, name, stored):
+        block.copy_(dense[row : row + block.shape[0], column : column + block.shape[1]])
+    return stored
+
+
+def _block_places(form: Form, name: str, stored: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+    stack = next(stack for stack in form.traced.stacks if f"U.{stack.name}" == name)
+    row, total = 0, stored.shape[0]
+    hidden = total // len(stack.products)  # with heads, all products of a stack are equally wide
+    for _ in stack.products:
+        for head in range(stack.heads):
+            height = hidden // stack.heads
+            yield row, head * stored.shape[1], stored[row : row + height]
+            row += height
