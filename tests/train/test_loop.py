@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tenuto.errors import ArgumentError
-from tenuto.train import Observer, OneProcess, TrainingError, TrainingOptions, train
+from tenuto.train import Launch, Observer, OneProcess, Outcome, TrainingError, TrainingOptions, train
 
 X = torch.linspace(-1, 1, 24)[:, None]
 Y = 3 * X - 1
@@ -185,15 +185,17 @@ def test_another_place_to_run_is_asked_for_everything():
             return super().clip_grad_norm_(parameters, max_norm)
 
     recorder = Recorder()
-    train(
+    elsewhere: Launch = Elsewhere()
+    outcome = train(
         nn.Linear(1, 1),
         TrainingOptions(epochs=1),
         batches=lambda epoch: [slice(0, 24)],
         loss=lambda module, batch: (nn.functional.mse_loss(module(X[batch]), Y[batch]), 24),
         validate=lambda module: {"validation_loss": 0.0},
         observers=[recorder],
-        launch=Elsewhere(),
+        launch=elsewhere,
     )
+    assert isinstance(outcome, Outcome)
     assert asked == ["prepare", "backward", "clip"]
     assert recorder.heard == []
 

@@ -34,7 +34,7 @@ class TrainingOptions:
     clip_norm: float | None = 1.0
     schedule: str = "cosine"
     warmup_steps: int = 20
-    patience: int | None = 30
+    patience: int | None = 40
     non_finite: str = "stop"
     time_limit_s: float | None = None
 
