@@ -29,6 +29,14 @@ B, T, I, H = 3, 5, 4, 6
 MASKS = ("none", "all", "padded at the end", "padded in front", "any", "one row masked")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def reference_engine():
+    """What is tested here is the way to the engines, so the one that needs no compiler will do; the last test takes the fastest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TENUTO_ENGINE", "reference")
+        yield
+
+
 def step_mask(kind):
     """A step mask [B, T] of the kind, or None."""
     if kind == "none":
@@ -239,3 +247,12 @@ def test_reports_and_errors():
         CellLayer(IndRNN(), 0)
     with pytest.raises(ArgumentError, match="no tenuto cell"):
         CellLayer(torch.nn.LSTMCell(2, 3), 3)
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
+def test_the_fused_loop_runs_by_itself(name, monkeypatch):
+    monkeypatch.delenv("TENUTO_ENGINE")
+    for mask in ("none", "padded in front"):
+        mine = assert_same(name, {"mask": step_mask(mask), "training": True}, "float32", activation="relu", recurrent_dropout=0.3, seed=2)
+        assert mine.engine_report().chosen == "cpp", mine.engine_report()

@@ -36,7 +36,9 @@ class TenutoLoop:
 
     def _tenuto_loop(self, parts: list[Part], x: Tensor, initial_state: Any, mask: Any, training: bool) -> tuple[Any, Any, Any]:
         layer: Any = self
-        states = [keras.ops.convert_to_tensor(state) for state in keras.tree.flatten(initial_state)]
+        stacked = any(isinstance(state, list | tuple) for state in initial_state)
+        flat = keras.tree.flatten(initial_state) if stacked else initial_state
+        states = [keras.ops.convert_to_tensor(state) for state in flat]
         if layer.stateful:  # the states are overwritten in place after the loop, while the backward pass still needs them
             states = [state.clone() for state in states]
         x, steps, reverse = _in_order(x, _one_mask(mask), layer.go_backwards)
@@ -44,7 +46,7 @@ class TenutoLoop:
         ran = run(parts, x, states, steps, options)
         taken = "all" if steps is None else "lengths" if steps.order is None else "gathered"
         self._last_run = LoopReport(self._shown(), ran.problems, self.engine, taken)
-        return ran.last, ran.outputs, keras.tree.pack_sequence_as(initial_state, ran.finals)
+        return ran.last, ran.outputs, keras.tree.pack_sequence_as(initial_state, ran.finals) if stacked else ran.finals
 
     def engine_report(self, x: Any = None) -> LoopReport:
         """Which engine ran the last call, and why not a faster one.
