@@ -1,0 +1,101 @@
+"""Problems for the tests of the CPU engine: random inputs for any cell, and both engines' answers to them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tenuto import cells
+from tenuto.cell import Cell
+from tenuto.engines import reference
+from tenuto.engines.cpp import Cpp
+from tenuto.engines.problem import Buffers, Form, Result, output_width, size_of
+
+ENGINE = Cpp()
+
+CELLS: dict[str, Cell] = {
+    "elman": cells.Elman(),
+    "elman_gelu": cells.Elman(activation="gelu"),
+    "lstm": cells.LSTM(),
+    "lstm_relu": cells.LSTM(activation="relu"),
+    "lstm_heads": cells.LSTM(heads=2),
+    "lstm_low_rank": cells.LSTM(rank=2),
+    "peephole": cells.PeepholeLSTM(),
+    "coupled": cells.CoupledLSTM(),
+    "projection": cells.ProjectionLSTM(projection=3),
+    "layer_norm": cells.LayerNormLSTM(),
+    "gru": cells.GRU(),
+    "reset_before": cells.ResetBeforeGRU(),
+    "mgu": cells.MGU(),
+    "ind_rnn": cells.IndRNN(),
+    "highway": cells.RecurrentHighway(depth=3),
+    "dropout": cells.RecurrentDropout(cells.LSTM(activation="softplus")),
+    "zoneout": cells.Zoneout(cells.GRU()),
+}
+
+
+def pose(form: Form, sizes: tuple[int, int, int, int], dtype: torch.dtype, seed: int = 0, fixed_streams: bool = False) -> Buffers:
+    """Random inputs for sizes (T, B, I, H)."""
+    steps, rows, features, hidden = sizes
+    generator = torch.Generator().manual_seed(seed)
+    stacks = {stack.name: stack for stack in form.traced.stacks}
+
+    def normal(*shape: int) -> Tensor:
+        return (0.5 * torch.randn(*shape, generator=generator, dtype=torch.float64)).to(dtype)
+
+    def one(name: str) -> Tensor:
+        kind, _, rest = name.partition(".")
+        if kind == "U":
+            stack = stacks[rest]
+            height, width = sum(size_of(w, hidden) for w in stack.widths), size_of(stack.width_in, hidden)
+            return normal(height, width // stack.heads) / width**0.5
+        widths = {"p": "parameters", "s": "state", "r": "state", "stream": "streams"}
+        if kind in widths:
+            width = size_of(form.cell.widths(widths[kind])[rest], hidden)
+            return normal(width) if kind == "p" else normal(rows, width) if kind in "sr" else normal(1 if fixed_streams else steps, rows, width)
+        gates = len(form.cell.widths("gates"))
+        return {
+            "x": lambda: normal(steps, rows, features),
+            "weight_ih": lambda: normal(gates * hidden, features),
+            "bias": lambda: normal(gates * hidden),
+            "lengths": lambda: torch.randint(0, steps + 1, (rows,), generator=generator),
+            "resets": lambda: torch.rand(steps, rows, generator=generator) < 0.2,
+        }[kind]()
+
+    return {name: one(name) for name in form.names}
+
+
+def cotangents(form: Form, inputs: Buffers, seed: int = 1) -> tuple[Tensor, list[Tensor]]:
+    """Random gradients of the output and the last states."""
+    generator = torch.Generator().manual_seed(seed)
+    steps, rows, _ = inputs["x"].shape
+    hidden = inputs["weight_ih"].shape[0] // len(form.cell.widths("gates"))
+    shapes = [(steps, rows, size_of(output_width(form), hidden))]
+    shapes += [(rows, size_of(width, hidden)) for width in form.cell.widths("state").values()]
+    d_output, *d_final = (torch.randn(*s, generator=generator, dtype=torch.float64).to(inputs["x"].dtype) for s in shapes)
+    return d_output, d_final
+
+
+def floats(inputs: Buffers) -> frozenset[str]:
+    """The inputs that have gradients."""
+    return frozenset(name for name, tensor in inputs.items() if tensor.is_floating_point())
+
+
+def ours(form: Form, inputs: Buffers) -> tuple[Result, Buffers]:
+    """The engine's results and all gradients."""
+    result = ENGINE.forward(form, inputs, True)
+    return result, ENGINE.backward(form, inputs, result, *cotangents(form, inputs), floats(inputs))
+
+
+def truth(form: Form, inputs: Buffers) -> tuple[Tensor, list[Tensor], Buffers]:
+    """Output, last states and all gradients of the reference engine in float64."""
+    exact = {name: t.double().requires_grad_() if t.is_floating_point() else t for name, t in inputs.items()}
+    d_output, d_final = cotangents(form, inputs)
+    output, final = reference.run(form, exact)
+    names = sorted(floats(inputs))
+    ends = [(end, d.double()) for end, d in zip([output, *final], [d_output, *d_final]) if end.requires_grad]
+    gradients = torch.autograd.grad(
+        [e for e, _ in ends], [exact[n] for n in names], [d for _, d in ends], allow_unused=True
+    )
+    named = {n: torch.zeros_like(exact[n]) if g is None else g for n, g in zip(names, gradients)}
+    return output.detach(), [value.detach() for value in final], named
