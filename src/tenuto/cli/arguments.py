@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from ..cell import Cell
     from ..data import Columns
+    from ..tasks import SequenceClassifier
 
 DATA_HELP = "A .ts, .csv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels)."
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `tenuto fit` writes it.", show_default=False)]
@@ -42,6 +43,23 @@ def columns(id_column: str, time_column: str, label_column: str, split_column: s
     from ..data import Columns
 
     return Columns(id=id_column, time=time_column, label=label_column, split=split_column, channels=tuple(channels) if channels else None)
+
+
+def load_classifier(run: Path, cell: str | None, device: str) -> SequenceClassifier:
+    """The classifier of a run folder; `cell` names the class of a cell that does not come with tenuto.
+
+    Raises:
+        RunError: the folder is not a whole run. CellError: the cell is not known and was not named.
+    """
+    from ..errors import CellError
+    from ..tasks import SequenceClassifier
+
+    try:
+        return SequenceClassifier.load(run, cell=cell_class(cell) if cell else None, device=device)
+    except CellError as error:
+        if cell is None:
+            error.fix = "name the file and class that it was trained with: --cell path/to/file.py:ClassName"
+        raise
 
 
 def shipped_cells() -> dict[str, type[Cell]]:

@@ -38,7 +38,6 @@ def predict(
     """
     from ..data import read_sequences
     from ..errors import ArgumentError
-    from ..tasks import SequenceClassifier
     from ..train.files import write_text
 
     kind = ".csv" if out is None else out.suffix.lower()
@@ -48,7 +47,7 @@ def predict(
         raise ArgumentError(f"{out} is there already.", fix="choose another name, or add --overwrite")
     if out is not None and not out.resolve().parent.is_dir():
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
-    model = SequenceClassifier.load(run, cell=arguments.cell_class(cell) if cell else None, device=device)
+    model = arguments.load_classifier(run, cell, device)
     table = arguments.columns(id_column, time_column, label_column, split_column, channels)
     sequences = read_sequences(arguments.data_path(data), split=split, columns=table)
     rows = _rows(sequences.ids, model.predict_proba(sequences), model.classes_.tolist(), every=probabilities)

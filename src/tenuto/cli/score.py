@@ -33,10 +33,9 @@ def score(
     [bold]tenuto score runs/vowels japanese_vowels --split test[/bold]
     """
     from ..data import read_sequences
-    from ..tasks import SequenceClassifier
     from ..train.files import plain
 
-    model = SequenceClassifier.load(run, cell=arguments.cell_class(cell) if cell else None, device=device)
+    model = arguments.load_classifier(run, cell, device)
     table = arguments.columns(id_column, time_column, label_column, split_column, channels)
     result = model.evaluate(read_sequences(arguments.data_path(data), split=split, columns=table))
     if as_json:

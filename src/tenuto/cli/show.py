@@ -35,8 +35,8 @@ def show(
     kind = arguments.cell_class(cell)
     console = output()
     fields = cell_field or []
-    for name, value in ([("projection", "8")] if _lacks(kind, "projection", fields) else []):
-        fields = [*fields, f"{name}={value}"]
+    if _lacks(kind, "projection", fields):
+        fields = [*fields, "projection=8"]
     built = arguments.build_cell(kind, fields)
     _heading("maths", repr(built))
     console.print(Syntax(_maths(kind), "python", theme="ansi_dark", background_color="default"))
@@ -57,8 +57,11 @@ def show(
 def _list() -> None:
     """The shipped cells with the first line of what they say about themselves."""
     table = Table("cell", "what it is", box=None, pad_edge=False, header_style="dim")
+    names: dict[type[Cell], list[str]] = {}
     for name, kind in arguments.shipped_cells().items():
-        table.add_row(name, (inspect.getdoc(kind) or "").partition("\n")[0])
+        names.setdefault(kind, []).append(name)
+    for kind, known_as in names.items():
+        table.add_row(", ".join(known_as), (inspect.getdoc(kind) or "").partition("\n")[0])
     output().print(table)
 
 

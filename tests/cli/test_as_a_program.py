@@ -1,0 +1,87 @@
+"""`tenuto` as a process of its own: Ctrl-C, a reader that goes away, exit codes, and what `--help` costs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.test_commands import SMALL, write_table
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "100"}
+
+
+def program(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "tenuto.cli", *map(str, words)], capture_output=True, text=True, env=ENVIRONMENT, check=False, **options
+    )
+
+
+def start(*words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tenuto.cli", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+
+
+def test_an_error_is_words_and_exit_code_1(tmp_path):
+    result = program("predict", tmp_path, "japanese_vowels")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error ") and "is not a complete run" in result.stderr
+    assert "Traceback" not in result.stderr and result.stdout == ""
+
+
+def test_a_traceback_can_be_asked_for(tmp_path):
+    command = [sys.executable, "-m", "tenuto.cli", "report", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, env={**ENVIRONMENT, "TENUTO_TRACEBACK": "1"}, check=False)
+    assert result.returncode == 1 and "Traceback" in result.stderr and "RunError" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+def test_ctrl_c_keeps_the_best_so_far(tmp_path):
+    write_table(tmp_path / "walks.csv")
+    words = ["--epochs", "1000000", "--patience", "0", "--hidden-size", "4", "--forward-only", "--schedule", "constant"]
+    with start("fit", "classify", tmp_path / "walks.csv", "-o", tmp_path / "run", *words) as process:
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    assert "interrupted" in complaints and "Traceback" not in complaints
+    assert "validation" in said
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluation["training"]["stopped"] == "interrupted"
+    assert program("predict", tmp_path / "run", tmp_path / "walks.csv").returncode == 0
+    assert "interrupted by its user" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way there")
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    write_table(tmp_path / "many.csv", 2000)
+    write_table(tmp_path / "walks.csv")
+    assert program("fit", "classify", tmp_path / "walks.csv", "-o", tmp_path / "run", *SMALL).returncode == 0
+    with start("predict", tmp_path / "run", tmp_path / "many.csv", "--probabilities") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+    assert complaints == ""
+
+
+def test_help_loads_nothing_heavy_of_its_own():
+    """What torch costs is tenuto's; the commands add nothing until they run."""
+    script = "import sys, tenuto; known = set(sys.modules); import tenuto.cli; print(sorted(set(sys.modules) - known))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    for heavy in ("tenuto.tasks", "tenuto.data", "tenuto.report", "jinja2.environment", "pandas", "pyarrow", "matplotlib"):
+        assert f"'{heavy}'" not in result.stdout, heavy
+
+
+def test_completion_is_offered():
+    result = program("--show-completion", "bash")
+    assert result.returncode in (0, 2)  # 2 where the shell around the tests is not known to typer
+    words = {**ENVIRONMENT, "_TENUTO_COMPLETE": "complete_bash", "COMP_WORDS": "tenuto sc", "COMP_CWORD": "1"}
+    completed = subprocess.run([sys.executable, "-m", "tenuto.cli"], capture_output=True, text=True, env=words, check=False)
+    assert "score" in completed.stdout
