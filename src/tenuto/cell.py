@@ -15,11 +15,12 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from typing_extensions import dataclass_transform
 
 from tenuto.errors import ArgumentError, CellError
 
@@ -155,7 +156,7 @@ class StateMethods:
         return type(self)(*(function(tensor) for tensor in self))  # type: ignore[attr-defined]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_state, (self._fields, tuple(self))  # type: ignore[attr-defined]
+        return _rebuild_state, (self._fields, tuple(self))  # type: ignore[attr-defined,arg-type]
 
 
 @lru_cache(maxsize=None)
@@ -183,7 +184,7 @@ def _rebuild_state(names: tuple[str, ...], values: tuple[Tensor, ...]) -> Any:
 _KINDS: dict[str, type[Cell]] = {}
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(frozen=True, repr=False)
 class Cell:
     """One time step of a recurrent network, as maths.
@@ -216,9 +217,8 @@ class Cell:
     products: ClassVar[Any] = ""
     parameters: ClassVar[Any] = ""
     streams: ClassVar[Any] = ""
-    _: dataclasses.KW_ONLY
-    heads: int = 1
-    rank: int | None = None
+    heads: int = dataclasses.field(default=1, kw_only=True)
+    rank: int | None = dataclasses.field(default=None, kw_only=True)
 
     def __init_subclass__(cls) -> None:
         dataclasses.dataclass(frozen=True, repr=False)(cls)
@@ -337,7 +337,7 @@ def cell_from_data(data: Mapping[str, Any]) -> Cell:
             f"the cell {name!r} is not known here",
             fix="check the name" if module in sys.modules else f"import {module} (where the cell is defined) before loading",
         )
-    values = {key: cell_from_data(value) if isinstance(value, Mapping) else value for key, value in fields.items()}
+    values: dict[str, Any] = {key: cell_from_data(value) if isinstance(value, Mapping) else value for key, value in fields.items()}
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if set(values) - known:
         raise CellError(f"{name} has no field {sorted(set(values) - known)[0]!r}", expected=f"fields {sorted(known)}")

@@ -166,7 +166,7 @@ class TimeLoopGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
-        _, pull = torch.func.vjp(function, *values)
+        pull = torch.func.vjp(function, *values)[1]
         gradients = iter(pull(tuple(second)))
         d_inputs = [next(gradients) if name not in NOT_DIFFERENTIABLE else None for name in form.names]
         return None, None, None, None, *d_inputs, *([None] * ctx.kept), *gradients
@@ -190,7 +190,7 @@ def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Seq
             output, final = reference.run(form, {**inputs, **dict(zip(wanted, chosen, strict=True))})
             return output, *final
 
-        _, pull = torch.func.vjp(run, *(inputs[name] for name in wanted))
+        pull = torch.func.vjp(run, *(inputs[name] for name in wanted))[1]
         return pull(tuple(values[len(floats) :]))
 
     return form, gradient, [*(named[name] for name in floats), *tensors[count + kept :]]

@@ -142,6 +142,7 @@ _INSTEAD = {
     "rand": "randomness comes in through streams (recurrent dropout and zoneout are options of Recurrent)",
     "bernoulli": "randomness comes in through streams (recurrent dropout and zoneout are options of Recurrent)",
     "native_dropout": "recurrent dropout is an option of Recurrent",
+    "arange": "a tensor of its own is declared in parameters (per channel, trained) or streams",
     "cumsum": "a step sees the channels as a set; reductions are sum, mean, amax over all of them",
 }
 
@@ -190,8 +191,8 @@ def _one(
     name, value = str(node.target), node.meta["val"]
     if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
         raise TraceError(
-            f"the step writes in place ({name})", received=source or None, fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
-        )
+            f"the step writes in place ({name})", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
+        ).at(source)
     shape = list(value.shape) if isinstance(value, Tensor) else []
     width: Width = label(shape[-1]) if shape else 1
     number: Callable[[Any], int] = lambda arg: numbers[arg] if isinstance(arg, torch.fx.Node) else builder.constant(float(arg))  # noqa: E731
@@ -226,8 +227,10 @@ def _one(
     hint = next((text for word, text in _INSTEAD.items() if plain.startswith(word)), None)
     if plain in ("sum", "amax", "mean", "amin", "max", "var"):
         hint = "reductions go over the channels alone and keep the axis: v.sum(-1, keepdim=True), tenuto.cell.mean(v)"
-    raise TraceError(f"the step uses {name}, which no program can hold", received=source or None,
-                     fix=hint or "write it with elementwise torch functions, U.name @ v, and reductions over the channels")
+    raise TraceError(
+        f"the step uses {name}, which no program can hold",
+        fix=hint or "write it with elementwise torch functions, U.name @ v, and reductions over the channels",
+    ).at(source)
 
 
 def _is_float(node: Any) -> bool:

@@ -42,8 +42,8 @@ def explain(error: Exception, cell_type: type) -> TraceError:
     where = place(frames[-1].filename, frames[-1].lineno or 0) if frames else ""
     name, text = cell_type.__name__, str(error)
     if isinstance(error, TenutoError):
-        return TraceError(f"{name}.step: {error.what}", expected=error.expected, received=error.received or where,
-                          fix=error.fix).at(where)
+        told = TraceError(f"{name}.step: {error.what}", expected=error.expected, received=error.received, fix=error.fix)
+        return told if "\n  at " in error.what else told.at(where)
     if "_local_scalar_dense" in text or "data-dependent" in text or "Boolean value of Tensor" in text:
         return TraceError(
             f"{name}.step branches on a tensor's values, or turns a tensor into a number",

@@ -42,7 +42,7 @@ def derive(
 
     def backward(*flat: Tensor) -> tuple[Tensor, ...]:
         values, incoming = flat[: len(keys)], flat[len(keys) :]
-        _, pull = torch.func.vjp(lambda *inputs: tuple(step(*inputs)[k] for k in chosen), *values)
+        pull = torch.func.vjp(lambda *inputs: tuple(step(*inputs)[k] for k in chosen), *values)[1]
         return pull(tuple(incoming))
 
     builder = Builder()

@@ -72,7 +72,8 @@ def trace(cell: Cell) -> Traced:
     keys = markers.input_keys(products)
     for key in keys:
         numbers[key] = builder.input(key, markers.width_of(key, products))
-    values = aten.translate(graph, [numbers[key] for key in keys], builder, markers.label, sources)
+    with explained(cell):
+        values = aten.translate(graph, [numbers[key] for key in keys], builder, markers.label, sources)
     results = dict(zip(outputs, values, strict=True))
     stacks = _stacks(cell, builder, results, products)
     states = tuple(cell.widths("state"))
@@ -124,7 +125,7 @@ class Markers:
     def __init__(self, cell: Cell, prime: int) -> None:
         self.cell = cell
         declared = {w for kind in ("state", "products", "streams", "parameters") for w in cell.widths(kind).values()}
-        declared |= {cell.rank, 1}
+        declared |= {cell.rank or 1, 1}
         self.hidden = next(h for h in range(prime * cell.heads, 10**6, cell.heads) if h not in declared)
 
     def size(self, width: Width) -> int:
@@ -203,14 +204,19 @@ class _Weight:
 
 def run_step(cell: Cell, values: Mapping[Key, Tensor], multiply: Callable[[str, Tensor], Tensor]) -> tuple[Any, Tensor]:
     """One step of the cell on named values: its new state and its output. The reference engine runs this, too."""
+    bound, new = _new_state(cell, values, multiply)
+    return new, bound.output(new)
+
+
+def _new_state(cell: Cell, values: Mapping[Key, Tensor], multiply: Callable[[str, Tensor], Tensor]) -> tuple[Cell, Any]:
+    """The cell with its parameters, and its new state."""
     by_role: dict[str, dict[str, Tensor]] = {"gate": {}, "state": {}, "parameter": {}, "stream": {}}
     for (role, name), value in values.items():
         if role in by_role:
             by_role[role][name] = value
     bound = cell.bind(by_role["parameter"])
     state = cell_module.state_type(tuple(by_role["state"]))(**by_role["state"])
-    new = bound.step(SimpleNamespace(**by_role["gate"]), Weights(cell, multiply), state, **by_role["stream"])
-    return new, bound.output(new)
+    return bound, bound.step(SimpleNamespace(**by_role["gate"]), Weights(cell, multiply), state, **by_role["stream"])
 
 
 def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width]], dict[str, Tensor]]:
@@ -236,19 +242,20 @@ def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width
     keys = markers.input_keys({})
     values = dict(zip(keys, markers.values(keys, {}), strict=True))
     before = {key: value.clone() for key, value in values.items()}
-    with explained(cell), UserLines():
-        new, output = run_step(cell, values, multiply)
+    with explained(cell):
+        bound, new = _new_state(cell, values, multiply)
         for key, value in values.items():
             if not torch.equal(value, before[key]):
                 raise TraceError(
                     f"the step writes into its argument {key[1]!r}", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
                 )
-        check_result(cell, markers, new, output)
+        check_names(cell, new)
+        check_shapes(cell, markers, new, bound.output(new))
     return found, operands
 
 
-def check_result(cell: Cell, markers: Markers, new: Any, output: Tensor) -> None:
-    """Says what is wrong with what a step returned: names, shapes."""
+def check_names(cell: Cell, new: Any) -> None:
+    """Says what is wrong with the names of the states that a step returned."""
     declared = cell.widths("state")
     names = getattr(new, "_fields", None)
     if names is None or set(names) != set(declared):
@@ -256,7 +263,11 @@ def check_result(cell: Cell, markers: Markers, new: Any, output: Tensor) -> None
             f"the step returned {names or type(new).__name__}, but the cell declares the states {tuple(declared)}",
             fix="return State(" + ", ".join(f"{name}=..." for name in declared) + ")",
         )
-    for name, width in [*declared.items(), ("output", None)]:
+
+
+def check_shapes(cell: Cell, markers: Markers, new: Any, output: Tensor) -> None:
+    """Says what is wrong with the shapes of what a step returned."""
+    for name, width in [*cell.widths("state").items(), ("output", None)]:
         value = output if name == "output" and width is None else getattr(new, name)
         size = markers.size(width) if width is not None else None
         if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[0] != ROWS or size not in (None, value.shape[1]):
@@ -271,18 +282,24 @@ def check_result(cell: Cell, markers: Markers, new: Any, output: Tensor) -> None
 # --- recording ----------------------------------------------------------------------------------------------------------
 
 
+class Primitives(TorchFunctionMode):
+    """Turns torch's reductions over the channels, which know today's width, into primitives."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        replaced = aten.primitive(func, args, kwargs or {})
+        return replaced() if replaced else func(*args, **(kwargs or {}))
+
+
 class UserLines(TorchFunctionMode):
-    """Watches torch calls: notes the user's line of each, and turns reductions that know today's width into primitives."""
+    """Notes the user's line of each torch call that is recorded."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sources: dict[str, str] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
         tracer = torch.fx.experimental.proxy_tensor.get_proxy_mode()
-        replaced = aten.primitive(func, args, kwargs)
-        result = replaced() if replaced else func(*args, **kwargs)
+        result = func(*args, **(kwargs or {}))
         if tracer is not None:
             line = user_line(sys._getframe(1))
             for node in reversed(tracer.tracer.graph.nodes):
@@ -298,7 +315,8 @@ def explained(cell: Cell) -> Iterator[None]:
     """Turns whatever goes wrong inside a step into a TraceError that names the user's line."""
     cell_module._traced_mean.append(aten.mean)
     try:
-        yield
+        with Primitives():
+            yield
     except Exception as error:
         raise explain(error, type(cell)) from (None if isinstance(error, TenutoError) else error)
     finally:

@@ -1,0 +1,58 @@
+"""Random inputs for the time loop of any cell, by name, and the cells that the matrices of tests run over."""
+
+import torch
+
+from tenuto.cells import (
+    GRU,
+    LSTM,
+    MGU,
+    CoupledLSTM,
+    Elman,
+    IndRNN,
+    LayerNormLSTM,
+    PeepholeLSTM,
+    ProjectionLSTM,
+    RecurrentDropout,
+    RecurrentHighway,
+    ResetBeforeGRU,
+    Zoneout,
+)
+from tenuto.engines import Form
+from tenuto.engines.problem import size_of
+
+CELLS = [
+    Elman(), Elman("relu"), LSTM(), LSTM("relu"), PeepholeLSTM(), CoupledLSTM(), ProjectionLSTM(3), LayerNormLSTM(), GRU(),
+    ResetBeforeGRU(), MGU(), IndRNN("tanh"), RecurrentHighway(2), LSTM(rank=2), GRU(heads=2), Zoneout(RecurrentDropout(LSTM())),
+]  # fmt: skip
+
+
+def make_inputs(form, time_steps=3, batch_size=2, input_size=2, hidden=4, dtype=torch.float64, requires_grad=True):
+    """The form's inputs by name; weights at a scale that keeps gates out of saturation."""
+    cell, shapes = form.cell, {}
+    gates, stacks = len(cell.widths("gates")), {f"U.{stack.name}": stack for stack in form.traced.stacks}
+    shapes |= {"x": (time_steps, batch_size, input_size), "weight_ih": (gates * hidden, input_size), "bias": (gates * hidden,)}
+    for name, stack in stacks.items():
+        shapes[name] = sum(size_of(w, hidden) for w in stack.widths), size_of(stack.width_in, hidden) // stack.heads
+    for name in cell.widths("parameters"):
+        shapes[f"p.{name}"] = (hidden,)
+    for prefix in "sr":
+        for name, width in cell.widths("state").items():
+            shapes[f"{prefix}.{name}"] = batch_size, size_of(width, hidden)
+    for name, width in cell.widths("streams").items():
+        shapes[f"stream.{name}"] = time_steps, batch_size, size_of(width, hidden)
+    inputs = {}
+    for name in form.names:
+        if name == "lengths":
+            inputs[name] = torch.arange(batch_size) % (time_steps + 1)
+        elif name == "resets":
+            inputs[name] = torch.rand(time_steps, batch_size) > 0.6
+        elif name.startswith("stream."):
+            inputs[name] = torch.rand(shapes[name], dtype=dtype).requires_grad_(requires_grad)
+        else:
+            inputs[name] = (0.5 * torch.randn(shapes[name], dtype=dtype)).requires_grad_(requires_grad)
+    return inputs
+
+
+def make_form(cell, masks=False, reverse=False):
+    """A form with everything, or with nothing but a bias."""
+    return Form(cell, bias=True, lengths=masks, resets=masks, reverse=reverse)

@@ -1,0 +1,50 @@
+"""Which engine runs, how one asks for another, and what the report says."""
+
+import pytest
+import torch
+
+import tenuto
+from tenuto.cells import LSTM, Elman
+from tenuto.engines import choose, engine_names, report
+from tenuto.engines.problem import Form, Problem
+from tenuto.errors import ArgumentError, EngineError
+
+
+def problem(cell, **options):
+    return Problem(Form(cell, **options), 7, 3, 4, 8, torch.float64, torch.device("cpu"), True)
+
+
+def test_the_reference_runs_everything():
+    assert engine_names()[-1] == "reference"
+    assert choose(problem(LSTM("relu"), resets=True), "reference").name == "reference"
+
+
+def test_asking_for_one_that_cannot():
+    with pytest.raises(EngineError, match="the engine 'vendor' cannot run this: torch has no kernel") as caught:
+        choose(problem(LSTM("relu")), "vendor")
+    assert "can, or leave it at 'auto'" in str(caught.value)
+
+
+def test_the_environment_chooses(monkeypatch):
+    monkeypatch.setenv("TENUTO_ENGINE", "reference")
+    assert choose(problem(LSTM())).name == "reference"
+    assert choose(problem(LSTM()), "vendor").name == "vendor"
+    monkeypatch.setenv("TENUTO_ENGINE", "fastest")
+    with pytest.raises(ArgumentError, match="the environment variable TENUTO_ENGINE is 'fastest'"):
+        choose(problem(LSTM()))
+
+
+def test_unknown_names():
+    with pytest.raises(ArgumentError, match="engine is 'cuda'"):
+        tenuto.Recurrent(Elman(), 3, 4, engine="cuda")
+
+
+def test_the_report_gives_every_engines_answer(monkeypatch):
+    monkeypatch.delenv("TENUTO_ENGINE", raising=False)
+    made = report(problem(LSTM("relu")), "reference")
+    assert made.chosen == "reference"
+    assert set(made.answers) == set(engine_names())
+    text = str(made)
+    assert "T=7 B=3 I=4 H=8, float64 cpu, training" in text
+    assert "vendor     cannot     torch has no kernel" in text
+    assert "reference  runs" in text

@@ -1,0 +1,174 @@
+"""What a trace finds in a cell's step: the nodes, the products and their phases, the derivative."""
+
+import pytest
+import torch
+
+from tenuto.cell import ACTIVATIONS, Cell, State, layer_norm
+from tenuto.cells import (
+    GRU,
+    LSTM,
+    MGU,
+    Elman,
+    IndRNN,
+    LayerNormLSTM,
+    ProjectionLSTM,
+    RecurrentDropout,
+    RecurrentHighway,
+    ResetBeforeGRU,
+    Zoneout,
+)
+from tenuto.program import cell_of, handle_of, plan, trace
+from tenuto.program.trace import Markers, run_step
+
+CELLS = [
+    Elman(), Elman("gelu"), LSTM(), LSTM("relu"), LSTM(rank=3), LSTM(heads=2), ProjectionLSTM(5), LayerNormLSTM(), GRU(),
+    ResetBeforeGRU(), MGU(), IndRNN(), RecurrentHighway(3), Zoneout(RecurrentDropout(GRU())),
+]  # fmt: skip
+
+
+def phases(cell):
+    return [(stack.phase, stack.products) for stack in trace(cell).stacks]
+
+
+def test_phases():
+    assert phases(LSTM()) == [(0, ("i", "f", "g", "o"))]
+    assert phases(GRU()) == [(0, ("r", "z", "n"))]
+    assert phases(ResetBeforeGRU()) == [(0, ("r", "z")), (1, ("n",))]
+    assert phases(ProjectionLSTM(5)) == [(0, ("i", "f", "g", "o")), (1, ("r",))]
+    assert phases(RecurrentHighway(3)) == [(0, ("n", "t")), (1, ("n2", "t2")), (2, ("n3", "t3"))]
+    assert phases(IndRNN()) == []
+    assert phases(LSTM(rank=3)) == [(0, ("low_rank0",)), (1, ("i", "f", "g", "o"))]
+
+
+def marker_values(traced):
+    markers = Markers(traced.cell, 13)
+    products = {
+        name: (stack.width_in, width)
+        for stack in traced.stacks
+        for name, width in zip(stack.products, stack.widths, strict=True)
+    }
+    keys = markers.input_keys(products)
+    return markers, keys, dict(zip(keys, markers.values(keys, products), strict=True))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=repr)
+def test_backward_program_is_the_derivative(cell):
+    """The traced derivative against autograd through the step itself."""
+    traced = trace(cell)
+    markers, keys, values = marker_values(traced)
+    leaves = {key: value.requires_grad_() for key, value in values.items()}
+    operands = {}
+
+    def multiply(name, value):
+        operands.setdefault(name, value)
+        return leaves["product", name]
+
+    new, output = run_step(cell, leaves, multiply)
+    ends = {("d_state", name): getattr(new, name) for name in new._fields}
+    if traced.output_state is None:
+        ends["d_output", "output"] = output
+    ends |= {("d_operand", stack.name): operands[stack.products[0]] for stack in traced.stacks}
+    cotangents = {key: torch.randn_like(value) for key, value in ends.items()}
+    found = traced.backward({**{k: v.detach() for k, v in values.items()}, **cotangents}, markers.hidden)
+    connected = [key for key in ends if ends[key].requires_grad]
+    expected = torch.autograd.grad(
+        [ends[key] for key in connected], [leaves[key] for key in keys], [cotangents[key] for key in connected], allow_unused=True
+    )
+    for (role, name), gradient in zip(keys, expected, strict=True):
+        wanted = torch.zeros_like(leaves[role, name]) if gradient is None else gradient
+        torch.testing.assert_close(found[f"d_{role}", name].expand_as(wanted), wanted, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_every_activation_can_be_traced(name):
+    traced = trace(Elman(name))
+    markers, keys, values = marker_values(traced)
+    total = values["gate", "h"] + values["product", "h"]
+    torch.testing.assert_close(traced.forward(values, markers.hidden)["state", "h"], ACTIVATIONS[name](total))
+
+
+def test_equal_maths_is_an_equal_program():
+    class SameAsElman(Cell):
+        gates = "h"
+        state = "h"
+
+        def step(self, x, U, s):
+            summed = x.h + U.h @ s.h
+            return State(h=torch.tanh(summed))
+
+    assert trace(SameAsElman()).forward.digest == trace(Elman()).forward.digest
+    assert trace(Elman("relu")).forward.digest != trace(Elman()).forward.digest
+
+
+def test_torch_reductions_become_primitives():
+    class Normalised(Cell):
+        gates = "h"
+        state = "h"
+
+        def step(self, x, U, s):
+            v = torch.nn.functional.layer_norm(x.h + U.h @ s.h, x.h.shape[-1:])
+            return State(h=torch.softmax(v, -1) + v.mean(-1, keepdim=True))
+
+    kinds = {node.kind for node in trace(Normalised()).forward.nodes}
+    assert {"mean", "sum", "amax"} <= kinds
+
+
+def test_plan_orders_products_and_reductions():
+    stages = plan(trace(ResetBeforeGRU()), "forward").stages
+    assert [tuple(stack.products for stack in stage.products) for stage in stages] == [(), (("r", "z"),), (("n",),)]
+    stages = plan(trace(ResetBeforeGRU()), "backward").stages
+    assert [tuple(stack.products for stack in stage.products) for stage in stages] == [(), (("n",),), (("r", "z"),)]
+    for direction in ("forward", "backward"):
+        made = plan(trace(LayerNormLSTM()), direction)
+        seen = {number for number, node in enumerate(made.program.nodes) if node.name or node.kind == "const"}
+        for stage in made.stages:
+            for number in stage.reductions:
+                assert set(made.program.nodes[number].args) <= seen
+            seen |= set(stage.reductions)
+            for number in stage.nodes:
+                assert set(made.program.nodes[number].args) <= seen
+                seen.add(number)
+
+
+def test_a_program_prints_itself():
+    text = str(trace(ResetBeforeGRU()))
+    assert "takes x.r, x.z, x.n, (U.r @), (U.z @), (U.n @), s.h" in text
+    assert "v2 = sigmoid(v1)" in text
+    assert "phase 1: U.n @ v1" in text
+    assert "gru.py:" in text
+    assert "d s.h = " in text
+
+
+def test_handles_name_the_program_too():
+    handle = handle_of(LSTM())
+    assert cell_of(handle) == LSTM()
+    assert handle_of(LSTM("relu")) != handle
+
+    def make(scale):
+        class Local(Cell):
+            gates = "h"
+            state = "h"
+
+            def step(self, x, U, s):
+                return State(h=scale * torch.tanh(x.h + U.h @ s.h))
+
+        return Local()
+
+    first, second = make(1.0), make(2.0)
+    assert handle_of(first) != handle_of(second)
+    assert cell_of(handle_of(first)) is first
+
+
+def test_a_state_of_its_own_output():
+    class Squared(Cell):
+        gates = "h"
+        state = "h"
+
+        def step(self, x, U, s):
+            return State(h=torch.tanh(x.h + U.h @ s.h))
+
+        def output(self, s):
+            return layer_norm(s.h) ** 2
+
+    assert trace(Squared()).output_state is None
+    assert trace(LSTM()).output_state == "h"
