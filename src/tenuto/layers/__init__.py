@@ -7,7 +7,7 @@ Imports cells, program and engines.
 
 from tenuto.layers.initialise import Init
 from tenuto.layers.recurrent import Output, Recurrent
-from tenuto.layers.replacements import GRU, LSTM, RNN
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
+from tenuto.layers.replacements import GRU, LSTM, RNN
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent"]

@@ -47,12 +47,17 @@ class Regularisation:
             check_rate(name, rate)
         return Regularisation(dropout, kind, tuple((name, rate) for name, rate in rates.items() if rate > 0))
 
+    def __str__(self) -> str:
+        words = [f"recurrent_dropout={self.dropout}"] * (self.dropout > 0)
+        words += [f"recurrent_dropout_kind={self.kind!r}"] * (self.dropout > 0 and self.kind != "variational")
+        return ", ".join(words + [f"zoneout={dict(self.zoneout)}"] * bool(self.zoneout))
+
     def modified(self, cell: Cell, training: bool) -> Cell:
         """The cell that runs: dropout only in training; zoneout always, in evaluation as the expected value."""
         if self.dropout > 0 and training:
-            cell = RecurrentDropout(cell)
+            cell = RecurrentDropout(cell=cell)
         if self.zoneout:
-            cell = Zoneout(cell, " ".join(name for name, _ in self.zoneout))
+            cell = Zoneout(cell=cell, zoned=" ".join(name for name, _ in self.zoneout))
         return cell
 
     def draw(self, states: Sequence[str], sizes: Sequence[int], x: Tensor, training: bool) -> dict[str, Tensor]:

@@ -15,11 +15,12 @@ from tenuto.cell import Cell, state_type
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
-from tenuto.program import cell_of, handle_of
-from tenuto.layers.functional import bind, check_lengths
+from tenuto.layers.checks import check_lengths, check_streams
+from tenuto.layers.functional import bind
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_rate
-from tenuto.layers.stack import Direction, Unpacked, as_time_first, run_stack
+from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack
+from tenuto.program import cell_of, handle_of
 
 
 class Output(NamedTuple):
@@ -89,7 +90,7 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(cell, Cell):
-            hint = f"{cell.__name__}()" if isinstance(cell, type) else "tenuto.cells.LSTM()"
+            hint = f"{cell.__name__}()" if isinstance(cell, type) and issubclass(cell, Cell) else "tenuto.cells.LSTM()"
             raise ArgumentError(f"Recurrent: cell is {cell!r}", expected="a tenuto Cell", fix=f"Recurrent({hint}, ...)")
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
         for name, size in sizes.items():
@@ -99,6 +100,8 @@ class Recurrent(nn.Module):
             raise ArgumentError(f"Recurrent: hidden_size {hidden_size} is not a multiple of the cell's {cell.heads} heads")
         if bidirectional and reverse:
             raise ArgumentError("Recurrent: bidirectional and reverse exclude each other", fix="drop reverse")
+        if not isinstance(init, (Init, type(None))):
+            raise ArgumentError(f"Recurrent: init is {init!r}", expected="an Init or None", fix="init=tenuto.Init(weight_hh=...)")
         for name, rate in {"dropout": dropout, "weight_dropout": weight_dropout}.items():
             check_rate(name, rate)
         engines.wanted(engine)
@@ -112,12 +115,13 @@ class Recurrent(nn.Module):
         self._state_type = state_type(self._states)
         self._state_sizes = tuple(size_of(width, hidden_size) for width in cell.widths("state").values())
         self._cell_parameters = tuple(cell.widths("parameters"))
-        self._stack_products = {stack.name: stack.products for stack in form.traced.stacks}
+        self._streams = tuple(cell.widths("streams"))
         self._product_shapes = {
             name: (size_of(width, hidden_size), size_of(stack.width_in, hidden_size) // stack.heads)
             for stack in form.traced.stacks
             for name, width in zip(stack.products, stack.widths, strict=True)
         }
+        self._places = {stack.products: self._place(stack.products) for stack in form.traced.stacks}
         # by training or not: the cell that runs (its handle), and the names of its stacks (a modifier changes the operands, not the order)
         self._running = {
             training: (handle_of(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
@@ -197,17 +201,27 @@ class Recurrent(nn.Module):
             found = dict(zip(stacked, self._own("weight_hh" + suffix).chunk(len(stacked)), strict=True))
         return {name: found[name] if name in found else self._own(f"weight_{name}{suffix}") for name in products}
 
-    def _stacks(self, suffix: str) -> dict[str, Tensor]:
+    def _place(self, products: tuple[str, ...]) -> tuple[str, int, int] | None:
+        """Where a stack stands: (parameter, first product, products in it); None where it is put together from several."""
+        stacked = [name for name in self._gates if name in self._product_shapes]
+        if len(products) == 1 and products[0] not in stacked:
+            return f"weight_{products[0]}", 0, 1
+        first = stacked.index(products[0]) if products[0] in stacked else 0
+        return ("weight_hh", first, len(products)) if tuple(stacked[first : first + len(products)]) == products else None
+
+    def _stacks(self, suffix: str) -> list[Tensor]:
         """The recurrent matrices as the engines take them, one for each stack of products."""
-        matrices = self._matrices(suffix)
-        gates = tuple(name for name in self._gates if name in matrices)
-        found = {}
-        for stack, products in self._stack_products.items():
-            parts = [matrices[name] for name in products]
-            whole = products == gates
-            found[stack] = self._own("weight_hh" + suffix) if whole else parts[0] if len(parts) == 1 else torch.cat(parts)
+        found = []
+        for products, place in self._places.items():
+            if place is None:
+                matrices = self._matrices(suffix)
+                found.append(torch.cat([matrices[name] for name in products]))
+                continue
+            name, first, count = place
+            weight, rows = self._own(name + suffix), self._product_shapes[products[0]][0]
+            found.append(weight if weight.shape[0] == rows * count else weight.narrow(0, first * rows, rows * count))
         if self.weight_dropout > 0 and self.training:
-            found = {name: nn.functional.dropout(weight, self.weight_dropout) for name, weight in found.items()}
+            found = [nn.functional.dropout(weight, self.weight_dropout) for weight in found]
         return found
 
     def _direction(self, layer: int, suffix: str, x: Tensor, streams: Mapping[str, Tensor]) -> Direction:
@@ -220,7 +234,7 @@ class Recurrent(nn.Module):
             handle=handle,
             weight_ih=self._own("weight_ih" + suffix),
             bias=self._own("bias" + suffix) if self.bias else None,
-            products=dict(zip(stacks, self._stacks(suffix).values(), strict=True)),
+            products=dict(zip(stacks, self._stacks(suffix), strict=True)),
             parameters={name: self._own(name + suffix) for name in self._cell_parameters},
             reverse=self.reverse or suffix.endswith("_reverse"),
             reset_state=reset,
@@ -255,25 +269,29 @@ class Recurrent(nn.Module):
             raise error.within(f"Recurrent({type(self.cell).__name__})") from None
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
-        unpacked = None
+        check_streams(streams, dict.fromkeys(self._streams))
+        unpacked, single = None, False
+        values = None if state is None else [state] if isinstance(state, Tensor) else list(state)
+        steps = [*streams.values()] if resets is None else [*streams.values(), resets]
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("a packed sequence has its own lengths", fix="pass x padded, with lengths=, or packed")
             unpacked = Unpacked.of(x)
             x, lengths = unpacked.padded, unpacked.lengths
-        single = x.dim() == 2
-        if single:
-            x = x[:, None]
-            state = None if state is None else [value[:, None] for value in state]
-            resets, streams = None if resets is None else resets[:, None], {n: s[:, None] for n, s in streams.items()}
-        elif unpacked is None:
-            x, streams = as_time_first(x, self.batch_first), {n: as_time_first(s, self.batch_first) for n, s in streams.items()}
-            resets = None if resets is None else as_time_first(resets, self.batch_first)
-        if x.dim() != 3:
+            steps = [unpacked.sort(as_time_first(value, self.batch_first)) for value in steps]
+        elif x.dim() == 2:
+            x, single, steps = x[:, None], True, [value[:, None] for value in steps]
+            values = None if values is None else [value[:, None] for value in values]
+        elif x.dim() == 3:
+            x, steps = as_time_first(x, self.batch_first), [as_time_first(value, self.batch_first) for value in steps]
+        else:
             raise ShapeError("x has the wrong number of axes", expected="x [T, B, I]", received=f"x {describe(x)}")
         if lengths is not None:
             lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
-        initial = self._initial(state, x, unpacked)
+        resets, streams = None if resets is None else steps[-1], dict(zip(streams, steps))
+        initial = self._initial(values, x)
+        if initial is not None and unpacked is not None and values is not None:
+            initial = [unpacked.sort(value) for value in initial]
         layers = [
             [self._direction(layer, suffix, x, streams) for suffix in self._suffixes(layer)]
             for layer in range(self.num_layers)
@@ -282,16 +300,13 @@ class Recurrent(nn.Module):
             layers, x, initial, lengths=lengths, resets=resets, before=self._before, after=self._after, engine=self.engine
         )
         if unpacked is not None:
-            final = [unpacked.unsort(value) for value in final]
-            output = unpacked.pack(output)
-        elif single:
-            output, final = output[:, 0], [value[:, 0] for value in final]
-        else:
-            output = as_time_first(output, self.batch_first)
-        return Output(output, self._state_type(*final))
+            return Output(unpacked.pack(output), self._state_type(*(unpacked.unsort(value) for value in final)))
+        if single:
+            return Output(output[:, 0], self._state_type(*(value[:, 0] for value in final)))
+        return Output(as_time_first(output, self.batch_first), self._state_type(*final))
 
-    def _initial(self, state: Any, x: Tensor, unpacked: Unpacked | None) -> list[Tensor] | None:
-        if state is None:
+    def _initial(self, values: list[Tensor] | None, x: Tensor) -> list[Tensor] | None:
+        if values is None:
             if not self.learned_state:
                 return None
             suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
@@ -299,14 +314,13 @@ class Recurrent(nn.Module):
                 torch.stack([self._own(f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, x.shape[1], -1)
                 for name in self._states
             ]
-        values = [state] if isinstance(state, Tensor) else list(state)
         layers = self.num_layers * self.directions
         for number, (name, size) in enumerate(zip(self._states, self._state_sizes, strict=True)):
             expected = (layers, x.shape[1], size)
             if len(values) != len(self._states) or tuple(values[number].shape) != expected:
                 received = ", ".join(describe(value) for value in values)
                 raise ShapeError(f"the state {name} does not fit", expected=f"{name} {list(expected)}", received=received)
-        return [unpacked.sort(value) for value in values] if unpacked is not None else values
+        return values
 
     def _before(self, layer: int, x: Tensor) -> Tensor:
         return getattr(self, f"norm_l{layer}")(x) if self.layer_norm and layer > 0 else x  # type: ignore[no-any-return]
@@ -317,12 +331,13 @@ class Recurrent(nn.Module):
         last = layer == self.num_layers - 1
         return output if last or not self.dropout else nn.functional.dropout(output, self.dropout, self.training)
 
-    def engine_report(self, x: Tensor, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
+    def engine_report(self, x: Tensor | PackedSequence, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
-        x = as_time_first(x, self.batch_first and x.dim() == 3)
+        known = lengths is not None or isinstance(x, PackedSequence)
+        x = laid_out(x, self.batch_first)
         direction = self._direction(0, self._suffixes(0)[0], x, {})
-        given = torch.zeros(x.shape[1], dtype=torch.int64) if lengths is not None else None
-        flags = torch.zeros(x.shape[:2], dtype=torch.bool) if resets is not None else None
+        given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
+        flags = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device) if resets is not None else None
         missing = {
             name: x.new_zeros(1, x.shape[1], size_of(width, self.hidden_size))
             for name, width in cell_of(direction.handle).widths("streams").items() if name not in direction.streams
@@ -333,8 +348,9 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         words = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
-        words += [f"num_layers={self.num_layers}"] * (self.num_layers > 1)
+        words += [f"num_layers={self.num_layers}"] * (self.num_layers > 1) + ["bias=False"] * (not self.bias)
         shown = ("batch_first", "bidirectional", "reverse", "dropout", "residual", "layer_norm", "weight_dropout", "learned_state")
         words += [f"{name}={getattr(self, name)}" for name in shown if getattr(self, name)]
-        words += ["bias=False"] * (not self.bias)
+        words += [str(self.regularisation)] * bool(str(self.regularisation))
+        words += [f"init={self.init!r}"] * (self.init != Init()) + [f"engine={self.engine!r}"] * (self.engine != "auto")
         return ", ".join(words)

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from tenuto import cells
-from tenuto.cell import Cell
-from tenuto.program import handle_of
+from tenuto.cell import Activation, Cell
 from tenuto.layers.functional import layer_tensors, run_layer
+from tenuto.program import handle_of
 
 
 class _ReplacementCell(nn.RNNCellBase):
@@ -95,7 +95,7 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
     @property
     def cell(self) -> Cell:  # type: ignore[override]
         """The maths of one step."""
-        return cells.Elman(self.nonlinearity)
+        return cells.Elman(activation=Activation(self.nonlinearity))
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self._unknown:

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import cells, engines
-from tenuto.cell import Cell
+from tenuto.cell import Activation, Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
-from tenuto.layers.functional import bind, check_lengths
+from tenuto.layers.checks import check_lengths
+from tenuto.layers.functional import bind
+from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same
 from tenuto.program import handle_of
-from tenuto.layers.stack import Direction, Unpacked, as_time_first, run_stack, same
 
 
 class _Replacement(nn.RNNBase):
@@ -57,7 +58,9 @@ class _Replacement(nn.RNNBase):
             x = as_time_first(x, self.batch_first)
             start = self._start(hx, x)
             self.check_forward_args(as_time_first(x, self.batch_first), self._as_torch(start), None)
-        resets = None if resets is None else as_time_first(resets, self.batch_first and unpacked is None)
+        if resets is not None:
+            resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
+            resets = resets if unpacked is None else unpacked.sort(resets)
         try:
             if lengths is not None:
                 lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
@@ -124,12 +127,12 @@ class _Replacement(nn.RNNBase):
             products[self._stacks[1]] = getattr(self, f"weight_hr{suffix}")
         return Direction(self._handle, own["weight_ih"], bias, products, parameters, suffix.endswith("_reverse"))
 
-    def engine_report(self, x: Tensor, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
+    def engine_report(self, x: Any, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
-        x = as_time_first(x, self.batch_first and x.dim() == 3)
-        direction = self._direction("_l0")
-        given = None if lengths is None else torch.zeros(x.shape[1], dtype=torch.int64)
-        flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool)
+        known = lengths is not None or isinstance(x, PackedSequence)
+        x, direction = laid_out(x, self.batch_first), self._direction("_l0")
+        given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
+        flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
         form, inputs, _ = bind(self.cell, direction.tensors(x, given, flags), [], [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
 
@@ -155,10 +158,10 @@ class LSTM(_Replacement):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         size = inspect.signature(nn.RNNBase).bind_partial("LSTM", *args, **kwargs).arguments.get("proj_size", 0)
-        super().__init__("LSTM", cells.ProjectionLSTM(size) if size > 0 else cells.LSTM(), *args, **kwargs)
+        super().__init__("LSTM", cells.ProjectionLSTM(projection=size) if size > 0 else cells.LSTM(), *args, **kwargs)
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
-        """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
+        """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
         output, final = self._forward(input, hx, lengths, resets)
         return output, final
 
@@ -179,7 +182,7 @@ class GRU(_Replacement):
         super().__init__("GRU", cells.GRU(), *args, **kwargs)
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
-        """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
+        """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
         output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
         return output, final[0]
 
@@ -202,11 +205,11 @@ class RNN(_Replacement):
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        cell = cells.Elman(nonlinearity)
+        cell = cells.Elman(activation=Activation(nonlinearity))
         super().__init__(f"RNN_{nonlinearity.upper()}", cell, input_size, hidden_size, num_layers, *args, **kwargs)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
-        """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool as in `Recurrent`."""
+        """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
         output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
         return output, final[0]

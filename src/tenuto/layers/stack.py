@@ -84,10 +84,10 @@ class Unpacked:
         )
         return Unpacked(padded, lengths.to(packed.data.device), packed)
 
-    def sort(self, state: Tensor) -> Tensor:
-        """A state [L, B, W] from the user's order to the sorted one."""
+    def sort(self, value: Tensor) -> Tensor:
+        """A state [L, B, W], resets [T, B] or a stream [T, B, W] from the user's order of the batch to the sorted one."""
         order = self.packed.sorted_indices
-        return state if order is None else state.index_select(1, order)
+        return value if order is None else value.index_select(1, order)
 
     def unsort(self, state: Tensor) -> Tensor:
         """A state [L, B, W] from the sorted order to the user's."""
@@ -99,6 +99,13 @@ class Unpacked:
         data, _ = torch._VF._pack_padded_sequence(output, self.lengths.cpu(), False)  # type: ignore[attr-defined]
         packed = self.packed
         return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+
+
+def laid_out(x: Any, batch_first: bool) -> Tensor:
+    """x as [T, B, I], from whatever form a layer is given: packed, one sequence [T, I], or a batch."""
+    if isinstance(x, PackedSequence):
+        return Unpacked.of(x).padded
+    return x[:, None] if x.dim() == 2 else as_time_first(x, batch_first)  # type: ignore[no-any-return]
 
 
 def same(number: int, x: Tensor) -> Tensor:

@@ -1,0 +1,146 @@
+"""What fits: shapes, dtypes, devices and lengths of one layer's tensors, and in words what would have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tenuto.engines import Form
+from tenuto.engines.problem import size_of
+from tenuto.errors import ArgumentError, ShapeError, describe
+
+Size = int | str  # a number, or "T", "B", "I" for what x has
+
+
+@lru_cache(maxsize=None)
+def sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
+    """The cell's states with their widths in channels."""
+    return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("state").items())
+
+
+@lru_cache(maxsize=None)
+def _expected(form: Form, hidden: int) -> tuple[tuple[str, tuple[Size, ...]], ...]:
+    """The shapes of the time loop's inputs by name, but for x and the streams."""
+    cell, gates = form.cell, len(form.cell.widths("gates")) * hidden
+    shapes: dict[str, tuple[Size, ...]] = {"weight_ih": (gates, "I")}
+    shapes |= {"bias": (gates,)} if form.bias else {}
+    for stack in form.traced.stacks:
+        rows = sum(size_of(width, hidden) for width in stack.widths)
+        shapes[f"U.{stack.name}"] = (rows, size_of(stack.width_in, hidden) // stack.heads)
+    shapes |= {f"p.{name}": (size_of(width, hidden),) for name, width in cell.widths("parameters").items()}
+    for prefix in ("s", "r") if form.resets else ("s",):
+        shapes |= {f"{prefix}.{name}": ("B", size) for name, size in sizes_of_states(form, hidden)}
+    shapes |= {"lengths": ("B",)} if form.lengths else {}
+    shapes |= {"resets": ("T", "B")} if form.resets else {}
+    return tuple(shapes.items())
+
+
+@lru_cache(maxsize=None)
+def _streams(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
+    return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("streams").items())
+
+
+def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
+    """Every input of the time loop fits x [T, B, I] and the hidden size, and is on x's device.
+
+    Raises:
+        ShapeError: the first that does not.
+    """
+    x = inputs["x"]
+    sizes = dict(zip("TBI", x.shape, strict=True))
+    if x.shape[2] != inputs["weight_ih"].shape[-1]:
+        features, built = x.shape[2], inputs["weight_ih"].shape[-1]
+        raise ShapeError(
+            f"x has {features} features but the layer was built for {built}", expected=f"x [T, B, {built}]",
+            received=f"x {describe(x)}", fix=f"input_size={features}, or project x to {built} features first",
+        )  # fmt: skip
+    for name, shape in _expected(form, hidden):
+        wanted = [sizes[size] if isinstance(size, str) else size for size in shape]
+        if list(inputs[name].shape) != wanted:
+            raise ShapeError(f"{_spoken(name)} has the wrong shape", expected=str(wanted), received=describe(inputs[name]))
+    for name, size in _streams(form, hidden):
+        stream, wanted = inputs[f"stream.{name}"], [*x.shape[:2], size]
+        if list(stream.shape) not in (wanted, [1, *wanted[1:]]):
+            raise ShapeError(f"the stream {name!r} has the wrong shape", expected=str(wanted), received=describe(stream))
+    for name, tensor in inputs.items():
+        if tensor.device != x.device:
+            raise ShapeError(
+                f"{_spoken(name)} is on {tensor.device}, but x is on {x.device}", expected="all on one device",
+                received=f"x {describe(x)}", fix=f"layer.to({str(x.device)!r}), or x.to({str(tensor.device)!r})",
+            )  # fmt: skip
+
+
+def _spoken(name: str) -> str:
+    prefix, _, rest = name.partition(".")
+    kinds = {"U": "the recurrent weight", "p": "the parameter", "s": "the initial state", "r": "the reset state", "stream": "the stream"}
+    return f"{kinds[prefix]} {rest}" if prefix in kinds else name
+
+
+def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
+    """The dtype to compute in and the dtype to give back: 16-bit tensors, and all under autocast, are computed in float32.
+
+    Raises:
+        ShapeError: x is no float, or another than the weights (outside autocast).
+    """
+    if x.is_floating_point() and x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):
+        return torch.float32, torch.get_autocast_dtype(x.device.type)
+    if x.dtype != weight.dtype:
+        mend = f"x.to({weight.dtype})" + (f", or layer.to({x.dtype})" if x.is_floating_point() else "")
+        raise ShapeError(
+            f"x is {x.dtype}, but the weights are {weight.dtype}", expected=f"x of dtype {weight.dtype}",
+            received=f"x {describe(x)}", fix=mend,
+        )  # fmt: skip
+    return (torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype), x.dtype
+
+
+def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) -> None:
+    """States given by the user have x's dtype, or the one computed in; anything goes under autocast.
+
+    Raises:
+        ShapeError: another dtype, which would lose digits unseen.
+    """
+    for name, state in states.items():
+        if state.dtype not in (x.dtype, compute) and not torch.is_autocast_enabled(x.device.type):
+            raise ShapeError(
+                f"{_spoken(name)} is {state.dtype}, but x is {x.dtype}", expected=f"a state of dtype {x.dtype}",
+                received=describe(state), fix=f"state.to({x.dtype})",
+            )  # fmt: skip
+
+
+def check_streams(given: Mapping[str, Tensor], declared: Mapping[str, Any]) -> None:
+    """No stream is given that the cell does not declare.
+
+    Raises:
+        ArgumentError: one is.
+    """
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        known = ", ".join(declared) or "none: the cell declares no streams"
+        raise ArgumentError(f"there is no stream {unknown[0]!r}", expected=f"streams named {known}" if declared else known)
+
+
+def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.device) -> Tensor:
+    """Lengths as an int64 tensor on the device.
+
+    Raises:
+        ShapeError: not [B], no integers, or beyond 0..T (on a CPU and outside compiled code, where looking costs nothing).
+    """
+    tensor = torch.as_tensor(lengths, device=device)
+    if batch_size == 0 and tensor.numel() == 0:
+        return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
+    if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.dtype == torch.bool:
+        raise ShapeError("lengths has the wrong shape or dtype", expected=f"[{batch_size}] int", received=describe(tensor))
+    if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and not torch._C._functorch.is_batchedtensor(tensor):
+        low, high = (int(value) for value in tensor.aminmax())
+        if low < 0 or high > time_steps:
+            wrong = int((tensor < 0).logical_or(tensor > time_steps).nonzero()[0])
+            raise ShapeError(
+                f"lengths[{wrong}] is {int(tensor[wrong])}, but x has {time_steps} steps",
+                expected=f"values from 0 to {time_steps}", received=describe(tensor),
+                fix="lengths count steps of x; pad x at its end, or clamp the lengths",
+            )  # fmt: skip
+    return tensor.to(torch.int64)
