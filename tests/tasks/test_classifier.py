@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tenuto import Cell, State, cells
-from tenuto.data import Sequences, Standardiser
+from tenuto.data import Sequences, Standardiser, read_splits
+from tenuto.data.sets import path_of
 from tenuto.errors import ArgumentError, CellError, DataError, NotFittedError, RunError, ShapeError
 from tenuto.tasks import SequenceClassifier, read_run
 from tenuto.train import MetricsFile, Observer, TrainingError
@@ -321,3 +322,15 @@ def test_scikit_learn_finds_what_it_relies_on(fitted):
     assert scores.min() > 0.9
     search = GridSearchCV(quick, {"hidden_size": [2, 6]}, cv=2).fit(x, np.array(y))
     assert set(search.predict(x)) <= {"rises", "falls"}
+
+
+@pytest.mark.slow
+def test_japanese_vowels_reaches_97_percent_over_five_seeds():
+    splits = read_splits(path_of("japanese_vowels"))
+    scores = [SequenceClassifier(random_state=seed).fit(splits.train).score(splits.test) for seed in range(5)]
+    assert np.mean(scores) >= 0.97
+
+
+def test_japanese_vowels_beats_guessing_after_a_few_epochs():
+    splits = read_splits(path_of("japanese_vowels"))
+    assert SequenceClassifier("gru", num_layers=1, hidden_size=32, epochs=8).fit(splits.train).score(splits.test) > 0.8

@@ -125,7 +125,7 @@ def test_a_run_that_dies_while_it_is_written_is_not_a_run(tmp_path, monkeypatch)
         folder = write_run(tmp_path / name, tensors={}, **PARTS)
         with monkeypatch.context() as patch:
             patch.setattr(module, name, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-            with pytest.raises(OSError, match="No space left"):
+            with pytest.raises(RunError, match="could not be written: No space left"):
                 write_run(folder, tensors={}, overwrite=True, **PARTS)
         with pytest.raises(RunError, match="not a complete run"):
             read_run(folder)

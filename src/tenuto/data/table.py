@@ -111,11 +111,11 @@ def sequences_from_columns(
     frame = np.stack([_numbers(table[channel], channel) for channel in channels], axis=1).astype(np.float32)  # [rows, C]
     order, starts, first_ids = _rows_by_sequence(identities, table[columns.time] if columns.time in names else None, columns.time)
     pieces = np.split(order, starts[1:])
-    per_sequence = {
-        column: [_constant(table[column], piece, column, identity) for piece, identity in zip(pieces, first_ids)]
-        for column in (columns.label, columns.split)
-        if column in names
-    }
+    per_sequence = {}
+    for column in (columns.label, columns.split):
+        if column in names:
+            cells = np.asarray(table[column])
+            per_sequence[column] = [_constant(cells[piece], column, identity) for piece, identity in zip(pieces, first_ids)]
     frame = frame[order]
     data = Sequences(
         np.split(frame, starts[1:]),
@@ -218,9 +218,8 @@ def _moments(time: Any, name: str) -> np.ndarray:
     return moments
 
 
-def _constant(column: Any, rows: np.ndarray, name: str, identity: str) -> Any:
+def _constant(values: np.ndarray, name: str, identity: str) -> Any:
     """The one value that a column has in all rows of a sequence."""
-    values = np.asarray(column)[rows]
     first = values[0]
     if (values != first).any():
         raise DataError(

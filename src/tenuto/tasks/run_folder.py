@@ -166,6 +166,24 @@ def write_run(
         RunError: see `claim`.
     """
     folder = claim(folder, overwrite=overwrite)
+    try:
+        _write_files(folder, config, tensors, metrics, evaluation)
+    except OSError as error:
+        raise RunError(
+            f"the run {folder} could not be written: {error.strerror or error}.",
+            expected="room on the disk and the right to write there",
+            fix="make room or choose another folder, and save again; what is there now has no config.json, so nothing takes it for a run",
+        ) from error
+    return folder
+
+
+def _write_files(
+    folder: Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+    metrics: Sequence[Mapping[str, Any]],
+    evaluation: Mapping[str, Any],
+) -> None:
     (folder / CONFIG).unlink(missing_ok=True)
     (folder / REPORT).unlink(missing_ok=True)
     write_tensors(folder / MODEL, tensors)
@@ -175,10 +193,10 @@ def write_run(
         name: {"sha256": sha256_of(folder / name), "size_bytes": (folder / name).stat().st_size}
         for name in (MODEL, METRICS, EVALUATION)
     }
-    whole = plain({**config, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files})
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    whole = plain({**known, **config, **known, "files": files})
     whole.pop("sha256", None)  # of a config that was read from another run
     write_json(folder / CONFIG, {**whole, "sha256": digest_of(whole)})
-    return folder
 
 
 def read_run(folder: str | Path) -> Run:
