@@ -6,6 +6,7 @@ torch's function, or, in compiled code, runs it again.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -89,7 +90,9 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
         return _run_packed(form, inputs, state, weights, start)
     if form.reverse:
         x = x.flip(0)
-    output, *final = function(x, state, weights, True, 1, 0.0, False, False, False)
+    with warnings.catch_warnings():  # torch says once that oneDNN has no projections; the report says which engine runs
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+        output, *final = function(x, state, weights, True, 1, 0.0, False, False, False)
     return (output.flip(0) if form.reverse else output), [value[0] for value in final]
 
 
