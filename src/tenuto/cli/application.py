@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import demo, fit_classify, predict, report, score, show
+from . import cache, demo, fit_classify, predict, report, score, show
 from .console import complain
 
 
@@ -62,6 +62,7 @@ app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("show")(show.show)
 app.command("demo")(demo.demo)
+app.command("cache")(cache.cache)
 
 
 def _print_version(asked: bool) -> None:
