@@ -45,6 +45,14 @@ def columns(id_column: str, time_column: str, label_column: str, split_column: s
     return Columns(id=id_column, time=time_column, label=label_column, split=split_column, channels=tuple(channels) if channels else None)
 
 
+def use_threads(threads: int) -> None:
+    """Let torch use this many threads; zero leaves its own choice."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+
+
 def load_classifier(run: Path, cell: str | None, device: str) -> SequenceClassifier:
     """The classifier of a run folder; `cell` names the class of a cell that does not come with tenuto.
 

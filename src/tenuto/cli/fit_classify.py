@@ -54,6 +54,7 @@ def classify(
     seed: Annotated[int, _option("Of the split, the weights, the batches and the noise.", TRAINING)] = 0,
     engine: Annotated[str, _option("Who runs the time loop; auto takes the fastest that can.", WHERE)] = "auto",
     device: Annotated[str, _option("cpu, cuda, ...", WHERE)] = "cpu",
+    threads: Annotated[int, _option("Threads of torch; 0 leaves the number as it is.", WHERE, min=0)] = 0,
     quiet: Annotated[bool, _option("No progress, only the result.", WHERE, "--quiet", "-q")] = False,
     id_column: IdColumn = "id",
     time_column: TimeColumn = "time",
@@ -72,6 +73,7 @@ def classify(
     from ..data import read_splits
     from ..tasks import SequenceClassifier
 
+    arguments.use_threads(threads)
     table = arguments.columns(id_column, time_column, label_column, split_column, channels)
     splits = read_splits(arguments.data_path(data), test=None if test is None else arguments.data_path(test), columns=table)
     model = SequenceClassifier(
