@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from tenuto.engines.cpp import backward, compiler, forward
+from tenuto.engines.cpp import backward, compiler, forward, pool
 from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams, to_padded, to_rows, unsorted
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
@@ -38,8 +38,10 @@ class Cpp:
         result = empty_result(form, inputs)
         if keep:
             sizes = _sizes(form, inputs)
-            key, launch = _forward_launch(form, sizes, True, fixed_streams(inputs))
-            launches.give_back(key, launch)
+            fixed = fixed_streams(inputs)
+            with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
+                key, launch = _forward_launch(form, sizes, True, fixed)
+                launches.give_back(key, launch)
             x = inputs["x"]
             rows = x.shape[0] * x.shape[1]
             result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in _kept_arrays(form))
@@ -54,19 +56,20 @@ class Cpp:
         padded_rows = time_steps * batch_size
         key, launch = _forward_launch(form, sizes, keep, fixed)
         try:
-            output = x.new_empty(padded_rows, width)
+            memory = pool.shared()
+            output = memory.empty(padded_rows, width, x.dtype)
             arrays = {"output": output}
             for name, state_width in form.cell.widths("state").items():
                 if name == form.traced.output_state:
                     array = output
                 elif keep:
-                    array = x.new_empty(padded_rows, sizes.width(state_width))
+                    array = memory.empty(padded_rows, sizes.width(state_width), x.dtype)
                 else:
                     array = x.new_empty(2 * batch_size, sizes.width(state_width))
                 for role in ("new", "old", "before"):
                     arrays[f"{role}.{name}"] = array
             if keep:
-                arrays |= {a: x.new_empty(padded_rows, launch.layouts[a].stride) for a in ("gates", "rows")}
+                arrays |= {a: memory.empty(padded_rows, launch.layouts[a].stride, x.dtype) for a in ("gates", "rows")}
             if rows.total:
                 if form.bias:
                     launch.scratch["bias"].index_copy_(0, launch.bias_places, inputs["bias"].contiguous())
@@ -91,7 +94,7 @@ class Cpp:
     ) -> Buffers:
         sizes, fixed = _sizes(form, inputs), fixed_streams(inputs)
         rows, given = arrange(form, inputs)
-        gradients = {name: torch.zeros_like(inputs[name], memory_format=torch.contiguous_format) for name in needs}
+        gradients = {name: _gradient_like(inputs[name], rows) for name in needs}
         ordered = d_final if rows.order is None else [value[rows.order] for value in d_final]
         if rows.total:
             self._run_backward(form, sizes, fixed, rows, given, inputs, result, d_output, ordered, gradients)
@@ -162,6 +165,13 @@ def _by_units(form: Form, batch_size: int, hidden: int, threads: int) -> bool:
     if forced:
         return forced == "units"
     return batch_size < 6 * threads
+
+
+def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:
+    """Memory for a gradient; where every row of it will be written, it need not be zero."""
+    if tensor.dim() == 3 and rows.total and rows.order is None:
+        return pool.shared().empty(tensor.shape[0] * tensor.shape[1], tensor.shape[2], tensor.dtype).view(tensor.shape)
+    return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
 
 
 def _kept_arrays(form: Form) -> list[str]:

@@ -189,14 +189,21 @@ struct Runner {
       long all_vectors = vectors;
       for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
       real* to = p.packed + panel.packed;
-      for (long g = 0; g < p.segments; g++)
-        for (long i = 0; i < p.segment_depth[g]; i++)
-          for (long j = 0; j < panel.vectors; j++, to += LANES) {
-            const real* from = p.source[g * all_vectors + vectors + j] + i * p.depth_stride;
-            long lanes = p.lanes[vectors + j];
-            for (long n = 0; n < LANES; n++) to[n] = n < lanes ? from[n * p.lane_stride] : 0;
-          }
+      const long width = panel.vectors * LANES;
+      for (long g = 0; g < p.segments; to += p.segment_depth[g] * width, g++)
+        for (long j = 0; j < panel.vectors; j++) pack_vector(p, p.source[g * all_vectors + vectors + j], p.segment_depth[g],
+                                                             p.lanes[vectors + j], to + j * LANES, width);
     }
+  }
+  // One vector's weights for all k: along memory first, whichever way they lie.
+  static void pack_vector(const Product& p, const real* from, long depth, long lanes, real* to, long width) {
+    if (p.lane_stride == 1) {
+      for (long i = 0; i < depth; i++) store(to + i * width, load_part(from + i * p.depth_stride, lanes));
+      return;
+    }
+    for (long n = 0; n < LANES; n++)
+      if (n < lanes) for (long i = 0; i < depth; i++) to[i * width + n] = from[n * p.lane_stride + i * p.depth_stride];
+      else for (long i = 0; i < depth; i++) to[i * width + n] = 0;
   }
 
   void clear(const Outer& o) {

@@ -4,7 +4,6 @@
 #include "vector.h"
 
 INLINE vec absolute(vec x) { return number(bits(x) & ~bits(broadcast(real(-0.0)))); }
-INLINE vec with_sign(vec magnitude, vec x) { return number(bits(magnitude) | (bits(x) & bits(broadcast(real(-0.0))))); }
 INLINE vec sign(vec x) { return where(x > 0, broadcast(1), where(x < 0, broadcast(-1), x)); }
 INLINE vec relu(vec x) { return where(x < 0, vec{}, x); }
 INLINE vec reciprocal(vec x) { return real(1) / x; }
@@ -46,21 +45,21 @@ INLINE vec quotient(vec n, vec d) {
 #endif
 }
 
-// exp(r) - 1 for r in [-ln 2 / 2, ln 2 / 2]
+// exp(r) - 1 for r in [-ln 2 / 2, ln 2 / 2]: pairs of terms first, so that chains of additions are short
 INLINE vec small_expm1(vec r) {
+  vec square = r * r;
 #if REAL_BITS == 32
-  vec p = broadcast(1.9875691500e-4f);
-  const real c[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  const int terms = 5;
+  vec p = fma(broadcast(1.9875691500e-4f), r, broadcast(1.3981999507e-3f));
+  p = fma(p, square, fma(broadcast(8.3334519073e-3f), r, broadcast(4.1665795894e-2f)));
+  p = fma(p, square, fma(broadcast(1.6666665459e-1f), r, broadcast(5.0000001201e-1f)));
 #else
-  vec p = broadcast(1.0 / 6227020800.0);
-  const real c[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
-                    1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5};
-  const int terms = 11;
+  const real c[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
+                    1.0 / 5040,       1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5};
+  vec p = fma(broadcast(c[0]), r, broadcast(c[1]));
+#pragma GCC unroll 5
+  for (int k = 2; k < 12; k += 2) p = fma(p, square, fma(broadcast(c[k]), r, broadcast(c[k + 1])));
 #endif
-#pragma GCC unroll 11
-  for (int k = 0; k < terms; k++) p = fma(p, r, broadcast(c[k]));
-  return fma(p, r * r, r);
+  return fma(p, square, r);
 }
 
 // x = n ln 2 + r; n comes back as a number, and in the low bits of `whole` as an integer
@@ -84,7 +83,7 @@ INLINE mask low_bits(mask whole) {  // the signed integer in the low bits of a n
 
 INLINE vec exponential(vec x) {
   const real least = REAL_BITS == 32 ? -104 : -746, most = REAL_BITS == 32 ? 89 : 710;
-  x = where(x < least, broadcast(least), where(x > most, broadcast(most), x));
+  x = clamp(x, least, most);
   vec n;
   mask whole;
   vec r = reduce_exp(x, n, whole);
@@ -95,7 +94,7 @@ INLINE vec exponential(vec x) {
 
 INLINE vec sigmoid(vec x) {
   const real most = REAL_BITS == 32 ? 87 : 707;
-  vec y = where(x < -most, broadcast(most), where(x > most, broadcast(-most), -x)), n;
+  vec y = clamp(-x, -most, most), n;
   mask whole;
   vec r = reduce_exp(y, n, whole), scale = power_of_two(low_bits(whole));
   return quotient(broadcast(1), real(1) + fma(small_expm1(r), scale, scale));
@@ -104,10 +103,9 @@ INLINE vec sigmoid(vec x) {
 // (exp(2x) - 1) / (exp(2x) + 1), with exp(2x) - 1 computed as such: exact near zero
 INLINE vec hyperbolic_tangent(vec x) {
   const real most = REAL_BITS == 32 ? 20 : 44;
-  vec y = x + x, n;
-  y = where(y < -most, broadcast(-most), where(y > most, broadcast(most), y));
+  vec y = clamp(x + x, -most, most), n;
   mask whole;
   vec r = reduce_exp(y, n, whole), scale = power_of_two(low_bits(whole));
   vec less = fma(small_expm1(r), scale, scale - real(1));
-  return with_sign(absolute(quotient(less, less + real(2))), x);  // keeps the zero's sign, and NaN
+  return quotient(less, less + real(2));
 }

@@ -27,9 +27,13 @@ INLINE vec load(const real* p) { vec v; memcpy(&v, p, VECTOR_BYTES); return v; }
 INLINE void store(real* p, vec v) { memcpy(p, &v, VECTOR_BYTES); }
 INLINE vec broadcast(real x) { return x - vec{}; }
 // The first n lanes, where a row ends inside a vector; the others are zero and are not touched in memory.
-INLINE vec load_part(const real* p, long n) { vec v = {}; memcpy(&v, p, n * sizeof(real)); return v; }
+INLINE vec load_part(const real* p, long n) {
+  if (n == LANES) return load(p);
+  vec v = {};
+  memcpy(&v, p, n * sizeof(real));
+  return v;
+}
 INLINE void store_part(real* p, vec v, long n) { memcpy(p, &v, n * sizeof(real)); }
-INLINE vec first_lanes(vec v, long n) { for (long i = n; i < LANES; i++) v[i] = 0; return v; }
 
 INLINE vec fma(vec a, vec b, vec c) {  // a * b + c, rounded once
 #if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
@@ -58,6 +62,17 @@ INLINE vec number(mask m) { vec v; memcpy(&v, &m, VECTOR_BYTES); return v; }
 // As torch: a NaN on either side comes through.
 INLINE vec maximum(vec a, vec b) { vec m = a > b ? a : b; return a != a ? a : m; }
 INLINE vec minimum(vec a, vec b) { vec m = a < b ? a : b; return a != a ? a : m; }
+
+// x held within two numbers; a NaN comes through.
+INLINE vec clamp(vec x, real least, real most) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32  // max and min give their second argument where one is NaN
+  return (vec)_mm512_min_ps((__m512)broadcast(most), _mm512_max_ps((__m512)broadcast(least), (__m512)x));
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+  return (vec)_mm512_min_pd((__m512d)broadcast(most), _mm512_max_pd((__m512d)broadcast(least), (__m512d)x));
+#else
+  return x < least ? broadcast(least) : x > most ? broadcast(most) : x;
+#endif
+}
 
 // The lanes in one fixed tree: a sum over channels has the same bits on every path.
 INLINE real sum_lanes(vec v) {
