@@ -256,3 +256,22 @@ def test_the_fused_loop_runs_by_itself(name, monkeypatch):
     for mask in ("none", "padded in front"):
         mine = assert_same(name, {"mask": step_mask(mask), "training": True}, "float32", activation="relu", recurrent_dropout=0.3, seed=2)
         assert mine.engine_report().chosen == "cpp", mine.engine_report()
+
+
+def test_a_stack_of_tenuto_and_keras_cells():
+    x = torch.randn(B, T, I)
+    layer = ours.layers.RNN([CellLayer(PeepholeLSTM(), 5), keras.layers.GRUCell(4), CellLayer(IndRNN(), 3)], return_state=True)
+    results = layer(x, mask=step_mask("any"))
+    expected = keras.layers.RNN(layer.cell.cells, return_state=True)(x, mask=step_mask("any"))
+    torch.testing.assert_close(keras.tree.flatten(results), keras.tree.flatten(expected), **CLOSE)
+    assert layer.engine_report().engines == ("reference",) * 3
+
+
+def test_unroll_changes_nothing_and_the_engine_can_be_named():
+    layer = assert_same("GRU", {}, "float32", unroll=True)
+    layer.engine = "vendor"
+    assert layer.engine_report(torch.randn(B, T, I)).chosen == "vendor"
+    layer.engine = "fastest"
+    with pytest.raises(ArgumentError, match="engine is 'fastest'"):
+        layer(torch.randn(B, T, I))
+    assert "engine" not in layer.get_config()
