@@ -2,12 +2,33 @@
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
 for torch.nn. `tenuto.cells`: the zoo. `tenuto.keras`: the Keras way in. `tenuto.tasks`: models for whole jobs.
+
+Names are imported when they are first used: `tenuto --help` answers without loading torch.
 """
 
-from tenuto.cell import Activation, Cell, State, register_activation
-from tenuto.layers import GRU, LSTM, RNN, GRUCell, Init, LSTMCell, Recurrent, RNNCell
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenuto.cell import Activation, Cell, State, register_activation
+    from tenuto.layers import GRU, LSTM, RNN, GRUCell, Init, LSTMCell, Recurrent, RNNCell
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Activation": "tenuto.cell",
+    "Cell": "tenuto.cell",
+    "State": "tenuto.cell",
+    "register_activation": "tenuto.cell",
+    "GRU": "tenuto.layers",
+    "GRUCell": "tenuto.layers",
+    "Init": "tenuto.layers",
+    "LSTM": "tenuto.layers",
+    "LSTMCell": "tenuto.layers",
+    "RNN": "tenuto.layers",
+    "RNNCell": "tenuto.layers",
+    "Recurrent": "tenuto.layers",
+}
 
 __all__ = [
     "GRU",
@@ -23,3 +44,14 @@ __all__ = [
     "State",
     "register_activation",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
