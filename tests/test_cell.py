@@ -16,7 +16,7 @@ from tenuto.cell import (
     rms_norm,
     softmax,
 )
-from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM, RecurrentHighway, Zoneout
+from tenuto.cells import GRU, LSTM, Elman, Modifier, ProjectionLSTM, RecurrentHighway, Zoneout
 from tenuto.errors import ArgumentError, CellError
 
 
@@ -59,6 +59,18 @@ def test_widths():
     assert ProjectionLSTM(5).widths("products") == {"r": 5}
     assert Zoneout(ProjectionLSTM(5)).widths("streams") == {"zoneout_h": 5, "zoneout_c": "H"}
     assert list(RecurrentHighway(3).widths("parameters")) == ["b_n2", "b_t2", "b_n3", "b_t3"]
+
+
+def test_a_modifier_is_the_cell_that_it_modifies():
+    class Scaled(Modifier):
+        factor: float = 2.0
+
+        def step(self, x, U, s, **streams):
+            return super().step(x, U, s, **streams).map(lambda value: self.factor * value)
+
+    cell = Scaled(ProjectionLSTM(5, heads=1), factor=3.0)
+    assert (cell.gates, cell.state, cell.products) == ("i f g o", "h:projection c", "r:projection")
+    assert cell.widths("state") == {"h": 5, "c": "H"}
 
 
 def test_wrong_declarations():

@@ -5,7 +5,7 @@ import torch
 
 import tenuto
 from tenuto.cells import LSTM, Elman
-from tenuto.engines import choose, engine_names, report
+from tenuto.engines import Engine, EngineReport, Yes, choose, engine_names, report
 from tenuto.engines.problem import Form, Problem
 from tenuto.errors import ArgumentError, EngineError
 
@@ -15,6 +15,8 @@ def problem(cell, **options):
 
 
 def test_the_reference_runs_everything():
+    engine: Engine = choose(problem(LSTM()), "reference")
+    assert engine.supports(problem(LSTM("relu"), resets=True))
     assert engine_names()[-1] == "reference"
     assert choose(problem(LSTM("relu"), resets=True), "reference").name == "reference"
 
@@ -42,7 +44,9 @@ def test_unknown_names():
 def test_the_report_gives_every_engines_answer(monkeypatch):
     monkeypatch.delenv("TENUTO_ENGINE", raising=False)
     made = report(problem(LSTM("relu")), "reference")
+    assert isinstance(made, EngineReport)
     assert made.chosen == "reference"
+    assert isinstance(made.answers["reference"], Yes)
     assert set(made.answers) == set(engine_names())
     text = str(made)
     assert "T=7 B=3 I=4 H=8, float64 cpu, training" in text

@@ -17,8 +17,9 @@ from tenuto.cells import (
     ResetBeforeGRU,
     Zoneout,
 )
-from tenuto.program import cell_of, handle_of, plan, trace
-from tenuto.program.trace import Markers, run_step
+from tenuto.program import Plan, Program, Stack, Traced, cell_of, handle_of, plan, trace
+from tenuto.program.step import run_step
+from tenuto.program.trace import Markers
 
 CELLS = [
     Elman(), Elman("gelu"), LSTM(), LSTM("relu"), LSTM(rank=3), LSTM(heads=2), ProjectionLSTM(5), LayerNormLSTM(), GRU(),
@@ -38,6 +39,16 @@ def test_phases():
     assert phases(RecurrentHighway(3)) == [(0, ("n", "t")), (1, ("n2", "t2")), (2, ("n3", "t3"))]
     assert phases(IndRNN()) == []
     assert phases(LSTM(rank=3)) == [(0, ("low_rank0",)), (1, ("i", "f", "g", "o"))]
+
+
+def test_a_trace_is_a_value():
+    traced = trace(LSTM())
+    assert isinstance(traced, Traced) and traced is trace(LSTM())
+    assert all(isinstance(program, Program) for program in (traced.forward, traced.backward))
+    assert hash(traced.forward) == hash(trace(LSTM("tanh")).forward)
+    (stack,) = traced.stacks
+    assert stack == Stack("h", ("i", "f", "g", "o"), ("H",) * 4, "H", 0, stack.operand, "h")
+    assert isinstance(plan(traced, "forward"), Plan)
 
 
 def marker_values(traced):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tenuto.engines.problem import Buffers, Form, Problem, Result, Yes, empty_result, hidden_size, size_of
 from tenuto.program.graph import Key, Stack
-from tenuto.program.trace import run_step
+from tenuto.program.step import run_step
 
 
 class Reference:
