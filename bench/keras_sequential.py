@@ -156,6 +156,7 @@ def processor() -> str:
 
 def measure(rounds: int, steps: int) -> dict[str, object]:
     """All contenders, interleaved: the medians and every single measurement."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     present = [name for name, (_, _, package) in CONTENDERS.items() if importlib.util.find_spec(package)]
     workers = {name: Worker(name, steps) for name in present}
     seconds: dict[str, dict[str, list[float]]] = {name: {measure: [] for measure in MEASURES} for name in present}
@@ -175,6 +176,8 @@ def measure(rounds: int, steps: int) -> dict[str, object]:
         "processor": processor(),
         "steps": steps,
         "rounds": rounds,
+        "load_at_start": load,
+        "environment": {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY") if name in os.environ},
         "versions": {name: importlib.metadata.version(name) for name in packages if name in installed},
         "engines": {name: engine for name, engine in engines.items() if engine},
         "seconds": seconds,
@@ -192,7 +195,8 @@ def table(result: dict) -> str:
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     engines = ", ".join(f"{name}: {engine}" for name, engine in result["engines"].items())
-    about = f"{result['processor']}; {versions}; engine of {engines}; medians of {result['rounds']} interleaved rounds."
+    around = f"load {result['load_at_start']} at the start; " + "".join(f"{key}={value}; " for key, value in result["environment"].items())
+    about = f"{result['processor']}; {around}{versions}; engine of {engines}; medians of {result['rounds']} interleaved rounds."
     return "\n".join([*rows, "", about + " Ratio: time over that of tenuto.keras."])
 
 
