@@ -128,7 +128,7 @@ def test_every_activation(activation):
     assert mine.engine_report().chosen != "keras"
 
 
-@pytest.mark.parametrize("activation", ["sparsemax", "log_softmax", lambda v: v * 0.5], ids=str)
+@pytest.mark.parametrize("activation", ["sparsemax", "log_softmax", lambda v: v * 0.5], ids=["sparsemax", "log_softmax", "function"])
 def test_other_activations_run_in_keras_and_say_so(activation):
     mine = assert_same("LSTM", {"mask": step_mask("any")}, activation=activation)
     assert mine.engine_report().chosen == "keras"
