@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Hashable, Mapping
 
 import torch
 from torch import Tensor
 
-from tenuto.engines.cpp import backward, compiler, forward, pool
+from tenuto.engines.cpp import backward, compiler, forward, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams, to_padded, to_rows, unsorted
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
@@ -37,7 +38,7 @@ class Cpp:
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            sizes = _sizes(form, inputs)
+            sizes = _sizes(form, inputs, "empty")
             fixed = fixed_streams(inputs)
             with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
                 key, launch = _forward_launch(form, sizes, True, fixed)
@@ -50,8 +51,9 @@ class Cpp:
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         x = inputs["x"]
         time_steps, batch_size, _ = x.shape
-        sizes, fixed = _sizes(form, inputs), fixed_streams(inputs)
         rows, given = arrange(form, inputs)
+        kind = ("forward", keep)
+        sizes, fixed = _sizes(form, inputs, kind), fixed_streams(inputs)
         width = size_of(output_width(form), sizes.hidden_size)
         padded_rows = time_steps * batch_size
         key, launch = _forward_launch(form, sizes, keep, fixed)
@@ -74,7 +76,7 @@ class Cpp:
                 if form.bias:
                     launch.scratch["bias"].index_copy_(0, launch.bias_places, inputs["bias"].contiguous())
                 flags = given["resets"].data_ptr() if form.resets else 0
-                launch.run(forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
+                _run(launch, kind, form, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
                 final = forward.last_states(launch, form, rows, arrays, given)
             else:
                 final = [inputs[f"s.{name}"].clone() for name in form.cell.widths("state")]
@@ -92,8 +94,8 @@ class Cpp:
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
-        sizes, fixed = _sizes(form, inputs), fixed_streams(inputs)
         rows, given = arrange(form, inputs)
+        sizes, fixed = _sizes(form, inputs, ("backward", needs)), fixed_streams(inputs)
         gradients = {name: _gradient_like(inputs[name], rows) for name in needs}
         ordered = d_final if rows.order is None else [value[rows.order] for value in d_final]
         if rows.total:
@@ -128,7 +130,7 @@ class Cpp:
         try:
             backward.start_carry(launch, form, d_final)
             flags = given["resets"].data_ptr() if form.resets else 0
-            launch.run(forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
+            _run(launch, ("backward", needs), form, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
             for name, width in form.cell.widths("state").items():
                 if f"s.{name}" in needs:
                     ring = launch.scratch[f"d_next.{name}"]
@@ -149,22 +151,37 @@ class Cpp:
                 target.copy_(whole_time.sum(0, keepdim=True) if name in fixed else whole_time)
 
 
-def _sizes(form: Form, inputs: Buffers) -> Sizes:
+def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> Sizes:
+    """The sizes of a call, with the way to share its work that has been fastest for this kind of call."""
     _, batch_size, input_size = inputs["x"].shape
-    threads = torch.get_num_threads()
-    hidden = hidden_size(form, inputs)
-    return Sizes(batch_size, input_size, hidden, inputs["x"].dtype, threads, _by_units(form, batch_size, hidden, threads))
+    hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
+    threads = 1 if _forked else torch.get_num_threads()
+    numbers_travel = any(width == 1 for width in form.cell.widths("state").values())  # one thread's step would need another's
+    ways = tune.ways(batch_size, threads, not numbers_travel)
+    way = tune.choose((kind, form, batch_size, input_size, hidden, dtype), ways)
+    return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units)
 
 
-def _by_units(form: Form, batch_size: int, hidden: int, threads: int) -> bool:
-    """Whether threads share a step's units and not its rows: when rows are too few to fill a tile on each."""
-    forced = os.environ.get("TENUTO_CPP_SPLIT")
-    scalars = any(width == 1 for width in form.cell.widths("state").values())
-    if threads == 1 or scalars:
-        return False
-    if forced:
-        return forced == "units"
-    return batch_size < 6 * threads
+def _run(launch: Launch, kind: Hashable, form: Form, given: Mapping[str, int], firsts: Mapping[str, int], rows: Rows, flags: int) -> None:
+    """Runs a launch and remembers how long it took."""
+    sizes, begin = launch.sizes, time.perf_counter()
+    launch.run(given, firsts, rows, flags)
+    seconds = (time.perf_counter() - begin) / rows.total
+    key = (kind, form, sizes.batch_size, sizes.input_size, sizes.hidden_size, sizes.dtype)
+    tune.learn(key, tune.Way(sizes.threads, sizes.by_units), seconds)
+
+
+_forked = False
+
+
+def _after_fork() -> None:
+    """A child has the parent's memory but not its threads, and libgomp would wait for them: one thread from here on."""
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:

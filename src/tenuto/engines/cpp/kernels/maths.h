@@ -33,16 +33,20 @@ static __attribute__((noinline)) vec power(vec x, vec y) {
   return x;
 }
 
-// n / d for d in [2^-100, 2^126]: an estimate and its correction where the machine has one, since a division of 16 floats takes 16 cycles.
+// n / d for d in [2^-100, 2^126]: an estimate and one correction where the machine has one (a division of 16 floats takes 16 cycles).
 INLINE vec quotient(vec n, vec d) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
   vec r = (vec)_mm512_rcp14_ps((__m512)d);
-  r = fma(fma(-d, r, broadcast(1)), r, r);
-  vec q = n * r;
-  return fma(fma(-d, q, n), r, q);
+  return n * fma(fma(-d, r, broadcast(1)), r, r);
 #else
   return n / d;
 #endif
+}
+
+// 2^n for the integer n in the low bits; what stands above them is shifted out
+INLINE vec power_of_two(mask n) {
+  const word mantissa = REAL_BITS == 32 ? 23 : 52, one = REAL_BITS == 32 ? 127 : 1023;
+  return number((n << mantissa) + (one << mantissa));
 }
 
 // exp(r) - 1 for r in [-ln 2 / 2, ln 2 / 2]: pairs of terms first, so that chains of additions are short
@@ -62,50 +66,39 @@ INLINE vec small_expm1(vec r) {
   return fma(p, square, r);
 }
 
-// x = n ln 2 + r; n comes back as a number, and in the low bits of `whole` as an integer
-INLINE vec reduce_exp(vec x, vec& n, mask& whole) {
+// x = n ln 2 + r; n comes back as a number, and `scale` is 2^n for n in the range of normal numbers
+INLINE vec reduce_exp(vec x, vec& n, vec& scale) {
 #if REAL_BITS == 32
-  const real magic = 12582912.0f, high = 0.693145752f, low = 1.42860677e-6f;  // 1.5 * 2^23
+  const real magic = 12582912.0f, high = 0.693145752f, low = 1.42860677e-6f;  // 1.5 * 2^23: n stands in its low bits
 #else
   const real magic = 6755399441055744.0, high = 0.693147180369123816490, low = 1.90821492927058770002e-10;  // 1.5 * 2^52
 #endif
   n = fma(x, broadcast(real(1.44269504088896340736)), broadcast(magic));
-  whole = bits(n);
+  scale = power_of_two(bits(n));
   n = n - magic;
   return fma(n, broadcast(-low), fma(n, broadcast(-high), x));
 }
-const word MANTISSA = REAL_BITS == 32 ? 23 : 52, BIAS = REAL_BITS == 32 ? 127 : 1023;
-INLINE vec power_of_two(mask n) { return number((n + BIAS) << MANTISSA); }  // n in the range of normal numbers
-INLINE mask low_bits(mask whole) {  // the signed integer in the low bits of a number that `magic` was added to
-  const int unused = REAL_BITS == 32 ? 10 : 13;
-  return (whole << unused) >> unused;
-}
 
 INLINE vec exponential(vec x) {
-  const real least = REAL_BITS == 32 ? -104 : -746, most = REAL_BITS == 32 ? 89 : 710;
-  x = clamp(x, least, most);
-  vec n;
-  mask whole;
-  vec r = reduce_exp(x, n, whole);
-  mask e = low_bits(whole), half = e >> 1;
-  vec scale = power_of_two(half);  // in two factors, so that the ends of the range come out right
-  return (fma(small_expm1(r), scale, scale)) * power_of_two(e - half);
+  x = clamp(x, REAL_BITS == 32 ? -104 : -746, REAL_BITS == 32 ? 89 : 710);
+  vec n, scale, r = reduce_exp(x, n, scale);
+  // 2^n in two factors, so that the ends of the range come out right
+  vec half_n, half, whole;
+  reduce_exp(n * real(0.34657359027997264), half_n, half);  // half_n = n / 2, rounded
+  reduce_exp((n - half_n) * real(0.69314718055994531), half_n, whole);
+  return fma(small_expm1(r), half, half) * whole;
 }
 
 INLINE vec sigmoid(vec x) {
   const real most = REAL_BITS == 32 ? 87 : 707;
-  vec y = clamp(-x, -most, most), n;
-  mask whole;
-  vec r = reduce_exp(y, n, whole), scale = power_of_two(low_bits(whole));
+  vec n, scale, r = reduce_exp(-clamp(x, -most, most), n, scale);
   return quotient(broadcast(1), real(1) + fma(small_expm1(r), scale, scale));
 }
 
 // (exp(2x) - 1) / (exp(2x) + 1), with exp(2x) - 1 computed as such: exact near zero
 INLINE vec hyperbolic_tangent(vec x) {
   const real most = REAL_BITS == 32 ? 20 : 44;
-  vec y = clamp(x + x, -most, most), n;
-  mask whole;
-  vec r = reduce_exp(y, n, whole), scale = power_of_two(low_bits(whole));
+  vec n, scale, r = reduce_exp(clamp(x + x, -most, most), n, scale);
   vec less = fma(small_expm1(r), scale, scale - real(1));
   return quotient(less, less + real(2));
 }

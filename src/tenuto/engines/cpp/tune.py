@@ -1,0 +1,85 @@
+"""How a loop's work is shared among threads: learnt from the calls themselves.
+
+Every way gives the same bits, so the choice may follow the clock: the first calls of a kind try each way that makes sense, later
+ones use the fastest, and now and then another is tried again, since what else the machine does changes. Nothing runs twice.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from tenuto.errors import ArgumentError
+
+ENVIRONMENT = "TENUTO_CPP_SPLIT"
+TRIALS = 3  # calls of each way before one is preferred; the middle one of their times counts
+PERIOD = 50  # calls between two looks at the other ways
+
+
+@dataclass(frozen=True)
+class Way:
+    """A number of threads, and whether they share each step's units (with a barrier a step) or the rows of the batch."""
+
+    threads: int
+    by_units: bool
+
+
+@dataclass
+class _Record:
+    times: dict[Way, list[float]] = field(default_factory=dict)
+    calls: int = 0
+
+    def middle(self, way: Way) -> float:
+        times = sorted(self.times[way][-TRIALS:])
+        return times[len(times) // 2]
+
+
+_records: dict[Hashable, _Record] = {}
+_lock = threading.Lock()
+
+
+def ways(batch_size: int, threads: int, units_can_split: bool) -> list[Way]:
+    """The ways worth trying, or the one that TENUTO_CPP_SPLIT asks for.
+
+    Raises:
+        ArgumentError: TENUTO_CPP_SPLIT is neither "rows" nor "units".
+    """
+    forced = os.environ.get(ENVIRONMENT)
+    if forced not in (None, "", "rows", "units"):
+        raise ArgumentError(f"{ENVIRONMENT} is {forced!r}", expected="rows or units")
+    if threads == 1:
+        return [Way(1, False)]
+    if forced:
+        return [Way(threads, forced == "units" and units_can_split)]
+    found = [Way(1, False)]
+    if batch_size > 1:
+        found.append(Way(threads, False))
+    if units_can_split and batch_size < 12 * threads:  # with more rows, each thread's tiles are full
+        found.append(Way(threads, True))
+    return found
+
+
+def choose(key: Hashable, candidates: list[Way]) -> Way:
+    """The way for the next call of this kind."""
+    if len(candidates) == 1:
+        return candidates[0]
+    with _lock:
+        record = _records.setdefault(key, _Record())
+        record.calls += 1
+        untried = [way for way in candidates if len(record.times.get(way, ())) < TRIALS]
+        if untried:
+            return min(untried, key=lambda way: len(record.times.get(way, ())))
+        ranked = sorted(candidates, key=record.middle)
+        if record.calls % PERIOD == 0:
+            return ranked[1 + record.calls // PERIOD % (len(ranked) - 1)]
+        return ranked[0]
+
+
+def learn(key: Hashable, way: Way, seconds_per_row: float) -> None:
+    """Remembers how long a call took."""
+    with _lock:
+        times = _records.setdefault(key, _Record()).times.setdefault(way, [])
+        times.append(seconds_per_row)
+        del times[:-TRIALS]
