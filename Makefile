@@ -20,7 +20,7 @@ TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
 TESTS ?=
 PYTEST_OPTIONS ?=
-# Two test processes with one thread each: 2.7 minutes on two cores where one process with two threads took 9.
+# Test processes, of one thread each: many tests wait for a program that they started.
 WORKERS ?= 2
 
 VENV := .venv
