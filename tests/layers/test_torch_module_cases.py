@@ -36,6 +36,10 @@ def call(module, case):
     return module(*case.forward_input.args, **case.forward_input.kwargs)
 
 
+def saying(description):
+    return lambda text: f"{description}: {text}"
+
+
 def test_all_cases_of_this_torch_are_here():
     assert set(INFOS) == set(NAMES)
     assert (len(INPUTS), len(ERRORS)) == (87, 58), "another torch has other cases: look at them, then change the counts"
@@ -49,10 +53,10 @@ def test_inputs_against_their_reference_functions(name, training):
         theirs = getattr(torch.nn, name)(*case.constructor_input.args, **case.constructor_input.kwargs).double().train(training)
         theirs.load_state_dict(ours.state_dict())
         output = call(ours, case)
-        torch.testing.assert_close(output, call(theirs, case), msg=lambda text: f"{case.desc}: {text}")
+        torch.testing.assert_close(output, call(theirs, case), msg=saying(case.desc))
         if case.reference_fn:
             expected = case.reference_fn(ours, *case.forward_input.args, **case.forward_input.kwargs)
-            torch.testing.assert_close(output, expected, msg=lambda text: f"{case.desc}: {text}")
+            torch.testing.assert_close(output, expected, msg=saying(case.desc))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -74,7 +74,8 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
     state = [inputs[f"s.{name}"] for name in states]
     if x.shape[0] == 0:
         width = size_of(cell.widths("state")[states[0]], hidden_size(form, inputs))
-        return x.new_zeros(0, x.shape[1], width), state
+        nothing = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))  # its history, as of any other output
+        return nothing.sum(-1, keepdim=True).expand(-1, -1, width), state
     live = _live(form, inputs)
     if live is not None:  # padding may hold anything, NaN included
         x = torch.where(live, x, 0)

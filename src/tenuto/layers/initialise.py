@@ -69,6 +69,11 @@ class Init:
 def _fill(how: str, block: Tensor, hidden_size: int) -> None:
     if block.numel() == 0:
         return
+    if block.dtype in (torch.float16, torch.bfloat16):  # torch has no 16-bit QR: drawn in float32, then rounded
+        wide = block.float()
+        _fill(how, wide, hidden_size)
+        block.copy_(wide)
+        return
     if how == "glorot":
         torch.nn.init.xavier_uniform_(block)
     elif how == "orthogonal":
