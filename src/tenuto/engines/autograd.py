@@ -132,7 +132,8 @@ class TimeLoop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
-        inputs, results = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        tensors = ctx.saved_tensors  # once: activation checkpointing refuses a second look
+        inputs, results = tensors[: ctx.count], tensors[ctx.count :]
         used = 1 + len(form.cell.widths("state"))
         wanted = [
             name for name, needed in zip(form.names, ctx.needs_input_grad[2:], strict=True)
@@ -200,7 +201,7 @@ def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Seq
 
 
 def _tangents(tangents: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    return tuple(torch.zeros_like(b) if a is None else a for a, b in zip(tangents, like, strict=True))
+    return tuple(torch.zeros_like(b) if a is None else a.contiguous() for a, b in zip(tangents, like, strict=True))
 
 
 class _TimeLoopWithTangents(TimeLoop):
@@ -215,7 +216,7 @@ class _TimeLoopWithTangents(TimeLoop):
             output, final = reference.run(form, {**named, **dict(zip(floats, values, strict=True))})
             return output, *final
 
-        primals = [named[name] for name in floats]
+        primals = [named[name].contiguous() for name in floats]  # forward mode writes into none that is expanded
         _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
         saved = len(ctx.saved_tensors) - ctx.count - len(out)
         return *out, *([None] * saved)
@@ -227,8 +228,8 @@ class _TimeLoopGradientWithTangents(TimeLoopGradient):
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
         given = tangents[4:]
         floats = [t for name, t in zip(form.names, given, strict=False) if name not in NOT_DIFFERENTIABLE]
-        chosen = [*floats, *given[ctx.count + ctx.kept :]]
-        return torch.func.jvp(function, tuple(values), _tangents(chosen, values))[1]
+        chosen, primals = [*floats, *given[ctx.count + ctx.kept :]], tuple(value.contiguous() for value in values)
+        return torch.func.jvp(function, primals, _tangents(chosen, primals))[1]
 
 
 def _compiling() -> bool:
