@@ -112,7 +112,11 @@ def run_layer(
     form, inputs, result_dtype = bind(cell_of(handle), tensors, initial_state, reset_state, reverse)
     gradients = engines.needs_gradients(inputs)
     chosen = engines.choose(Problem.of(form, inputs, gradients), engine)
-    output, final = engines.time_loop(form, chosen, inputs, gradients)
+    if torch.is_autocast_enabled(inputs["x"].device.type):  # or it would narrow torch's own operations inside the engines
+        with torch.autocast(inputs["x"].device.type, enabled=False):
+            output, final = engines.time_loop(form, chosen, inputs, gradients)
+    else:
+        output, final = engines.time_loop(form, chosen, inputs, gradients)
     return [value.to(result_dtype) for value in (output, *final)]
 
 
