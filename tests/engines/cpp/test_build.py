@@ -1,0 +1,177 @@
+"""Compiling and caching: what is missing, broken, read-only, cut in half, or done twice at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tenuto import cells
+from tenuto.engines.cpp import Cpp, cache, compiler, library
+from tenuto.engines.cpp.cell_schedule import schedule_cell
+from tenuto.engines.cpp.printer import print_passes
+from tenuto.engines.problem import Form, Problem
+from tenuto.errors import EngineError
+from tests.engines.cpp.posing import CELLS, ENGINE, pose
+
+pytestmark = pytest.mark.cpp
+
+SOURCE = 'extern "C" int answer(void) { return 42; }\n'
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "kernels"))
+    return tmp_path / "kernels"
+
+
+def problem(**changes):
+    fields = {
+        "form": Form(cells.GRU()), "time_steps": 3, "batch_size": 2, "input_size": 4, "hidden_size": 5,
+        "dtype": torch.float32, "device": torch.device("cpu"), "gradients": True,
+    }  # fmt: skip
+    return Problem(**{**fields, **changes})
+
+
+def test_supports_says_why_not(monkeypatch):
+    assert "fused loop" in ENGINE.supports(problem()).reason
+    assert "float16" in Cpp().supports(problem(dtype=torch.float16)).reason
+    assert "meta" in Cpp().supports(problem(device=torch.device("meta"))).reason
+    monkeypatch.setenv(compiler.ENVIRONMENT, "/no/such/compiler")
+    answer = ENGINE.supports(problem())
+    assert not answer and "TENUTO_CXX='/no/such/compiler' does not run" in answer.reason
+
+
+def test_no_compiler_at_all(monkeypatch):
+    monkeypatch.delenv(compiler.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
+    answer = ENGINE.supports(problem())
+    assert not answer and 'pip install "tenuto[compiler]"' in answer.reason
+    with pytest.raises(EngineError, match="no C.. compiler found"):
+        library.build("answer", SOURCE, 32)
+
+
+def test_a_compiler_that_fails_is_quoted_and_shortened(folder):
+    with pytest.raises(EngineError, match=r"could not build a kernel \(exit code 1\)") as caught:
+        library.build("broken", "this is not C++;\n" * 40, 32)
+    text = str(caught.value)
+    assert "error" in text and len(text.splitlines()) < 12
+    assert not list(folder.glob("*")), "nothing half-made stays"
+
+
+def test_kept_found_again_and_cleared(folder):
+    assert library.build("answer", SOURCE, 32).answer() == 42
+    (path,) = folder.glob("*.so")
+    assert path.with_suffix(".cpp").read_text() == SOURCE
+    before = path.stat().st_mtime_ns
+    begin = time.perf_counter()
+    assert library.build("answer", SOURCE, 32).answer() == 42
+    assert time.perf_counter() - begin < 0.25 and path.stat().st_mtime_ns == before
+    report = cache.report()
+    assert (report.folder, report.kernels, report.writable) == (folder, 1, True) and report.size_bytes > 1000
+    assert cache.clear() == 1 and cache.report().kernels == 0 and not list(folder.glob("*"))
+
+
+@pytest.mark.parametrize("damage", ["half", "empty", "changed"])
+def test_a_damaged_file_is_built_anew(folder, damage):
+    library.build("answer", SOURCE, 32)
+    (path,) = folder.glob("*.so")
+    content = path.read_bytes()
+    path.unlink()  # the loaded one stays as it is
+    broken = {"half": content[: len(content) // 2], "empty": b"", "changed": content[:500] + b"x" + content[501:]}[damage]
+    path.write_bytes(broken)
+    assert not cache.is_whole(path)
+    assert library.build("answer", SOURCE, 32).answer() == 42
+    assert cache.is_whole(path)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    monkeypatch.setenv(cache.ENVIRONMENT, str(blocker / "kernels"))  # also for root, whom permissions do not stop
+    assert library.build("answer", SOURCE, 32).answer() == 42
+
+
+def test_a_full_disk(folder, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache.os, "replace", full)
+    assert library.build("answer", SOURCE, 32).answer() == 42
+    assert not list(folder.glob("*"))
+
+
+def _build_in_child(folder, queue):
+    os.environ[cache.ENVIRONMENT] = folder
+    queue.put(library.build("answer", SOURCE, 32).answer())
+
+
+def test_processes_that_compile_the_same_kernel(folder):
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    children = [context.Process(target=_build_in_child, args=(str(folder), queue)) for _ in range(3)]
+    for child in children:
+        child.start()
+    assert [queue.get(timeout=120) for _ in children] == [42] * 3
+    for child in children:
+        child.join()
+    assert [path.suffix for path in sorted(folder.glob("*"))] == [".cpp", ".so"]
+
+
+def test_importing_compiles_nothing(tmp_path):
+    environment = {**os.environ, cache.ENVIRONMENT: str(tmp_path / "kernels"), compiler.ENVIRONMENT: "/no/such/compiler"}
+    code = "import tenuto.engines.cpp, os, sys; sys.exit(os.path.exists(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "kernels")], env=environment, check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_after_fork():
+    form = Form(cells.GRU())
+    inputs = pose(form, (20, 8, 6, 32), torch.float32)
+    torch.set_num_threads(2)
+    expected = ENGINE.forward(form, inputs, False).output
+    child = os.fork()
+    if child == 0:
+        same = torch.equal(ENGINE.forward(form, inputs, False).output, expected)
+        os._exit(0 if same else 1)
+    torch.set_num_threads(1)
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, 9)
+        pytest.fail("the child waits for threads that it does not have")
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("name", ["lstm", "reset_before", "layer_norm"])
+def test_golden_text(name, request):
+    """The printed passes of three cells, as text. `TENUTO_WRITE_GOLDEN=1` writes them anew, to be read before they are kept."""
+    schedules = schedule_cell(CELLS[name], False)
+    parts = {"inference": schedules.inference, "forward": schedules.forward, "backward": schedules.backward}
+    text = print_passes(repr(CELLS[name]), parts)
+    file = request.path.parents[2] / "golden" / f"{name}.cpp"
+    if os.environ.get("TENUTO_WRITE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    assert file.read_text() == text
+
+
+def test_every_kind_of_node_can_be_printed():
+    from tenuto.engines.cpp.kinds import EXPRESSIONS, OPERATIONS
+    from tenuto.program.grammar import KINDS
+
+    assert set(KINDS) == set(EXPRESSIONS) | set(OPERATIONS)
+    for kind, expression in EXPRESSIONS.items():
+        assert len(set(re.findall(r"\{\d\}", expression))) == KINDS[kind].arity, kind

@@ -1,0 +1,150 @@
+"""The pool, and what a call owns."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+import torch
+
+from tenuto import Recurrent, cells
+from tenuto.engines.cpp import pool, tune
+from tenuto.engines.cpp.pool import Pool
+from tenuto.engines.problem import Form
+from tenuto.errors import ArgumentError
+from tests.engines.cpp.posing import ENGINE, ours, pose
+
+
+def test_blocks_are_used_again_and_bounded():
+    here = Pool(limit_bytes=8 << 20)
+    first = here.empty(1 << 19, 2, torch.float32)  # 4 MB
+    address = first.data_ptr()
+    assert here.report().used_bytes == 4 << 20
+    part = first[:10]  # a view keeps the block
+    del first
+    assert here.report().free_blocks == 0
+    del part
+    gc.collect()
+    assert here.report().free_bytes == 4 << 20
+    assert here.empty(1 << 19, 2, torch.float32).data_ptr() == address
+    several = [here.empty(1 << 20, 1, torch.float64) for _ in range(4)]  # 8 MB each
+    del several
+    gc.collect()
+    assert here.report().free_bytes <= 8 << 20
+    here.clear()
+    assert here.report().free_blocks == 0
+
+
+def test_small_tensors_are_not_pooled():
+    here = Pool(limit_bytes=1 << 20)
+    here.empty(4, 4, torch.float32)
+    assert here.report().used_bytes == here.report().free_bytes == 0
+
+
+def test_wrong_limit_is_named(monkeypatch):
+    monkeypatch.setenv(pool.ENVIRONMENT, "much")
+    pool.shared.cache_clear()
+    with pytest.raises(ArgumentError, match="TENUTO_POOL_BYTES is 'much'"):
+        pool.shared()
+    monkeypatch.undo()
+    pool.shared.cache_clear()
+
+
+def test_wrong_split_is_named(monkeypatch):
+    monkeypatch.setenv(tune.ENVIRONMENT, "columns")
+    with pytest.raises(ArgumentError, match="TENUTO_CPP_SPLIT is 'columns'"):
+        tune.ways(4, 2, True)
+
+
+def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
+    ways = tune.ways(4, 2, True)
+    assert ways == [tune.Way(1, False), tune.Way(2, False), tune.Way(2, True)]
+    cost = dict(zip(ways, (3.0, 1.0, 2.0)))
+    chosen = []
+    for _ in range(120):
+        way = tune.choose("a test", ways)
+        tune.learn("a test", way, cost[way])
+        chosen.append(way)
+    assert {way: chosen[:9].count(way) for way in ways} == dict.fromkeys(ways, 3)
+    assert set(chosen[9:49]) == {ways[1]}
+    assert set(chosen[9:]) != {ways[1]}
+    for way in ways:
+        cost[way] = 4.0 - cost[way]  # now one thread is the fastest
+    for _ in range(800):
+        way = tune.choose("a test", ways)
+        tune.learn("a test", way, cost[way])
+    assert tune.choose("a test", ways) == ways[0]
+
+
+@pytest.mark.cpp
+def test_calls_from_several_threads_at_once():
+    form = Form(cells.LSTM())
+    posed = [pose(form, (30, 9, 7, 40), torch.float32, seed=k) for k in range(4)]
+    expected = [ENGINE.forward(form, inputs, False).output for inputs in posed]
+    wrong = []
+
+    def work(k):
+        for _ in range(10):
+            if not torch.equal(ENGINE.forward(form, posed[k], False).output, expected[k]):
+                wrong.append(k)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+@pytest.mark.cpp
+def test_results_do_not_change_when_the_next_call_runs():
+    form = Form(cells.GRU())
+    first = pose(form, (40, 64, 8, 64), torch.float32)
+    result, gradients = ours(form, first)
+    kept = [result.output.clone(), {name: value.clone() for name, value in gradients.items()}]
+    ours(form, pose(form, (40, 64, 8, 64), torch.float32, seed=3))
+    assert torch.equal(result.output, kept[0])
+    for name, value in gradients.items():
+        assert torch.equal(value, kept[1][name]), name
+
+
+@pytest.mark.cpp
+def test_weights_changed_between_forward_and_backward_are_an_error():
+    layer = Recurrent(cells.LSTM(), 3, 4, engine="cpp")
+    output = layer(torch.randn(5, 2, 3)).output
+    with torch.no_grad():
+        next(layer.parameters()).add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+@pytest.mark.cpp
+def test_gradients_to_any_order_and_of_each_sample():
+    layer = Recurrent(cells.LSTM(activation="relu"), 3, 4, engine="cpp").double()
+    names, values = zip(*layer.named_parameters())
+    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+
+    def run(x, *values):
+        return torch.func.functional_call(layer, dict(zip(names, values)), (x,))[0]
+
+    assert torch.autograd.gradcheck(run, (x, *values))
+    assert torch.autograd.gradgradcheck(run, (x, *values))
+    loss = lambda values, sample: run(sample[:, None], *values).square().sum()  # noqa: E731
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 1))(tuple(v.detach() for v in values), x.detach())
+    for k in range(2):
+        alone = torch.autograd.grad(loss(values, x[:, k]), values)
+        for a, b in zip(each, alone):
+            torch.testing.assert_close(a[k], b)
+
+
+@pytest.mark.cpp
+def test_compiled_and_under_autocast():
+    layer = Recurrent(cells.ResetBeforeGRU(), 3, 4, engine="cpp")
+    x = torch.randn(5, 2, 3)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x)[0], layer(x)[0])
+    compiled(x)[0].sum().backward()
+    assert all(parameter.grad is not None for parameter in layer.parameters())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(x)[0].isfinite().all()

@@ -1,0 +1,46 @@
+"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, over drawn shapes: a process of its own with the runtime preloaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tenuto.engines.cpp import cache, compiler
+
+pytestmark = [pytest.mark.cpp, pytest.mark.slow]
+
+_RUN = """
+import random, torch
+from tenuto.engines.problem import Form
+from tests.engines.cpp.posing import CELLS, ours, pose
+torch.set_num_threads(2)
+draw = random.Random(0)
+for name in ("lstm", "gru", "layer_norm", "mgu", "projection", "dropout", "lstm_low_rank"):
+    for _ in range(8):
+        form = Form(CELLS[name], lengths=draw.random() < 0.5, resets=draw.random() < 0.3, reverse=draw.random() < 0.5)
+        sizes = draw.randint(1, 9), draw.randint(1, 14), draw.randint(1, 20), draw.randint(1, 70)
+        ours(form, pose(form, sizes, draw.choice([torch.float32, torch.float64])))
+print("clean")
+"""
+
+
+def test_no_access_out_of_bounds_and_nothing_undefined(tmp_path):
+    command = compiler.find().command
+    runtimes = [
+        subprocess.run([*command, f"-print-file-name=lib{name}.so"], capture_output=True, text=True, check=False).stdout.strip()
+        for name in ("asan", "ubsan")
+    ]
+    if not all(os.path.isabs(path) for path in runtimes):
+        pytest.skip("the compiler has no sanitizer runtimes as shared libraries")
+    environment = {
+        **os.environ,
+        cache.ENVIRONMENT: str(tmp_path),
+        compiler.FLAGS_ENVIRONMENT: "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer",
+        "LD_PRELOAD": " ".join(runtimes),
+        "ASAN_OPTIONS": "detect_leaks=0",
+    }
+    done = subprocess.run([sys.executable, "-c", _RUN], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "clean" in done.stdout, done.stderr[-3000:]

@@ -1,0 +1,157 @@
+// Printed by tenuto from LSTM(activation='tanh', recurrent_activation='sigmoid'): its step and its derivative, as passes over the channels. See loop.h for who calls them.
+#include "maths.h"
+#include "pass.h"
+
+
+// to new.h, new.c
+extern "C" void inference_0(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
+    long end_channel, [[maybe_unused]] long width) {
+  for (; row < end_row; row++) {
+    real* p0 = at[buffer[0]] + row * stride[buffer[0]];
+    real* p1 = at[buffer[1]] + row * stride[buffer[1]];
+    real* p2 = at[buffer[2]] + row * stride[buffer[2]];
+    real* p3 = at[buffer[3]] + row * stride[buffer[3]];
+    real* p4 = at[buffer[4]] + row * stride[buffer[4]];
+    real* p5 = at[buffer[5]] + row * stride[buffer[5]];
+    real* p6 = at[buffer[6]] + row * stride[buffer[6]];
+    auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
+      vec v16 = get(whole, p0 + u, n);
+      vec v9 = get(whole, p1 + u, n);  // s.c
+      vec v12 = get(whole, p2 + u, n);
+      vec v10 = get(whole, p3 + u, n);
+      vec v14 = get(whole, p4 + u, n);
+      vec v17 = sigmoid(v16);
+      vec v13 = sigmoid(v12);
+      vec v18 = v9 * v13;
+      vec v11 = sigmoid(v10);
+      vec v15 = hyperbolic_tangent(v14);
+      vec v19 = v11 * v15;
+      vec v20 = v18 + v19;
+      vec v21 = hyperbolic_tangent(v20);
+      vec v22 = v17 * v21;
+      put(whole, p5 + u, v22, n);  // new.h
+      put(whole, p6 + u, v20, n);  // new.c
+    };
+    long u = channel;
+    for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
+    if (u < end_channel) channels(Part(), u, end_channel - u);
+  }
+}
+
+// to gates, new.h, new.c
+extern "C" void forward_0(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
+    long end_channel, [[maybe_unused]] long width) {
+  for (; row < end_row; row++) {
+    real* p0 = at[buffer[0]] + row * stride[buffer[0]];
+    real* p1 = at[buffer[1]] + row * stride[buffer[1]];
+    real* p2 = at[buffer[2]] + row * stride[buffer[2]];
+    real* p3 = at[buffer[3]] + row * stride[buffer[3]];
+    real* p4 = at[buffer[4]] + row * stride[buffer[4]];
+    real* p5 = at[buffer[5]] + row * stride[buffer[5]];
+    real* p6 = at[buffer[6]] + row * stride[buffer[6]];
+    real* p7 = at[buffer[7]] + row * stride[buffer[7]];
+    real* p8 = at[buffer[8]] + row * stride[buffer[8]];
+    real* p9 = at[buffer[9]] + row * stride[buffer[9]];
+    real* p10 = at[buffer[10]] + row * stride[buffer[10]];
+    auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
+      vec v10 = get(whole, p0 + u, n);
+      vec v12 = get(whole, p1 + u, n);
+      vec v14 = get(whole, p2 + u, n);
+      vec v16 = get(whole, p3 + u, n);
+      vec v9 = get(whole, p4 + u, n);  // s.c
+      vec v11 = sigmoid(v10);
+      vec v13 = sigmoid(v12);
+      vec v15 = hyperbolic_tangent(v14);
+      vec v17 = sigmoid(v16);
+      vec v18 = v9 * v13;
+      vec v19 = v11 * v15;
+      vec v20 = v18 + v19;
+      vec v21 = hyperbolic_tangent(v20);
+      vec v22 = v17 * v21;
+      put(whole, p5 + u, v11, n);  // gates
+      put(whole, p6 + u, v13, n);  // gates[1]
+      put(whole, p7 + u, v15, n);  // gates[2]
+      put(whole, p8 + u, v17, n);  // gates[3]
+      put(whole, p9 + u, v22, n);  // new.h
+      put(whole, p10 + u, v20, n);  // new.c
+    };
+    long u = channel;
+    for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
+    if (u < end_channel) channels(Part(), u, end_channel - u);
+  }
+}
+
+// to d_next.c, gradients
+extern "C" void backward_0(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
+    long end_channel, [[maybe_unused]] long width) {
+  for (; row < end_row; row++) {
+    real* p0 = at[buffer[0]] + row * stride[buffer[0]];
+    real* p1 = at[buffer[1]] + row * stride[buffer[1]];
+    real* p2 = at[buffer[2]] + row * stride[buffer[2]];
+    real* p3 = at[buffer[3]] + row * stride[buffer[3]];
+    real* p4 = at[buffer[4]] + row * stride[buffer[4]];
+    real* p5 = at[buffer[5]] + row * stride[buffer[5]];
+    real* p6 = at[buffer[6]] + row * stride[buffer[6]];
+    real* p7 = at[buffer[7]] + row * stride[buffer[7]];
+    real* p8 = at[buffer[8]] + row * stride[buffer[8]];
+    real* p9 = at[buffer[9]] + row * stride[buffer[9]];
+    real* p10 = at[buffer[10]] + row * stride[buffer[10]];
+    real* p11 = at[buffer[11]] + row * stride[buffer[11]];
+    real* p12 = at[buffer[12]] + row * stride[buffer[12]];
+    auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
+      vec v26 = get(whole, p0 + u, n);  // d s.c' of later steps
+      vec v13 = get(whole, p1 + u, n);
+      vec v23 = get(whole, p2 + u, n);  // d s.h' of later steps
+      vec v24 = get(whole, p3 + u, n);  // d y
+      vec v17 = get(whole, p4 + u, n);
+      vec v9 = get(whole, p5 + u, n);  // s.c
+      vec v11 = get(whole, p6 + u, n);
+      vec v15 = get(whole, p7 + u, n);
+      vec v30 = v26 * v13;
+      vec v25 = v23 + v24;
+      vec v42 = v25 * v17;
+      vec v18 = v9 * v13;
+      vec v19 = v11 * v15;
+      vec v20 = v18 + v19;
+      vec v21 = hyperbolic_tangent(v20);
+      vec v44 = v21 * v21;
+      vec v45 = broadcast(real(1.0)) - v44;
+      vec v46 = v42 * v45;
+      vec v49 = v13 * v46;
+      vec v51 = v30 + v49;
+      vec v29 = v26 * v15;
+      vec v39 = broadcast(real(1.0)) - v11;
+      vec v40 = v11 * v39;
+      vec v41 = v29 * v40;
+      vec v48 = v15 * v46;
+      vec v59 = v40 * v48;
+      vec v60 = v41 + v59;
+      vec v31 = v9 * v26;
+      vec v36 = broadcast(real(1.0)) - v13;
+      vec v37 = v13 * v36;
+      vec v38 = v31 * v37;
+      vec v50 = v9 * v46;
+      vec v57 = v37 * v50;
+      vec v58 = v38 + v57;
+      vec v28 = v26 * v11;
+      vec v32 = v15 * v15;
+      vec v34 = broadcast(real(1.0)) - v32;
+      vec v35 = v28 * v34;
+      vec v47 = v11 * v46;
+      vec v55 = v34 * v47;
+      vec v56 = v35 + v55;
+      vec v43 = v25 * v21;
+      vec v52 = broadcast(real(1.0)) - v17;
+      vec v53 = v17 * v52;
+      vec v54 = v43 * v53;
+      put(whole, p8 + u, v51, n);  // d_next.c
+      put(whole, p9 + u, v60, n);  // gradients
+      put(whole, p10 + u, v58, n);  // gradients[1]
+      put(whole, p11 + u, v56, n);  // gradients[2]
+      put(whole, p12 + u, v54, n);  // gradients[3]
+    };
+    long u = channel;
+    for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
+    if (u < end_channel) channels(Part(), u, end_channel - u);
+  }
+}
