@@ -1,4 +1,4 @@
-"""One layer in one direction: checks, widening of 16-bit tensors, the choice of engine, the call."""
+"""One layer in one direction: its tensors by name, widening of 16-bit tensors, the choice of engine, the call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def recurrent(
         weights: "weight_ih" [G*H, I]; "bias" [G*H] or None; "U", a dictionary by gate or product name, each [out, in]
             ([out, in / heads] where the cell has heads); "parameters", a dictionary by name, each [H].
         initial_state: [B, W] tensors in the cell's order of states, or None for zeros.
-        lengths: [B] int, in steps, 0..T. Steps beyond keep the state and put out zeros.
+        lengths: [B] int, in steps, 0..T. Steps beyond keep the state and put out zeros; x and resets there are never read.
         resets: [T, B] bool. Where true, the state returns to `reset_state` before that step.
         reset_state: [B, W] tensors, or None for zeros.
         streams: the cell's streams by name, each [T, B, W], or [1, B, W] where every step has the same.

@@ -261,7 +261,11 @@ class Recurrent(nn.Module):
         Returns:
             Output(output, state).
         Raises:
-            ShapeError: a tensor does not fit.
+            ShapeError: a tensor does not fit, in shape, dtype or device.
+            ArgumentError: a stream that the cell does not declare; lengths beside a packed sequence.
+            EngineError: the engine asked for by name cannot run this.
+        Note:
+            Beside a packed sequence, state, resets and streams stand in the order of the batch before packing.
         """
         try:
             return self._run(x, state, lengths, resets, streams or {})
