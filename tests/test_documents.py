@@ -1,7 +1,7 @@
 """What README and docs show is run, exists, and was measured; every example runs alone.
 
 A fenced `python` block of README.md or docs/ is a program of its own and must run as it stands; one that is a piece of a larger
-text carries the word `fragment` after `python`. A speed ("3.1 ×") needs `<!-- measured: bench/results/FILE.json -->` in its section.
+text carries the word `fragment` after `python`. A speed ("3.1 ×") or a share ("97.6 %") needs `<!-- measured: bench/results/FILE.json -->` in its section.
 """
 
 import ast
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SPEED = re.compile(r"(\d+(?:\.\d+)?) ?×")
+CLAIM = re.compile(r"(\d+(?:\.\d+)?) ?([×%])")
 
 
 def blocks(language: str) -> Iterator[tuple[str, str, str]]:
@@ -95,20 +95,20 @@ def numbers_in(value: object) -> Iterator[float]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_speeds_in_documents_were_measured(document: Path) -> None:
+def test_numbers_in_documents_were_measured(document: Path) -> None:
     wrong = []
     for section in re.split(r"^## ", FENCE.sub("", document.read_text(encoding="utf-8")), flags=re.MULTILINE):
-        claimed = SPEED.findall(section)
+        claimed = CLAIM.findall(section)
         sources = re.findall(r"<!-- measured: (\S+) -->", section)
         title = section.partition("\n")[0]
         if claimed and not sources:
-            wrong.append(f"section {title!r} claims {claimed} × and names no file of bench/results")
+            wrong.append(f"section {title!r} claims {claimed} and names no file of bench/results")
             continue
         measured = [number for source in sources for number in numbers_in(json.loads((ROOT / source).read_text(encoding="utf-8")))]
-        for text in claimed:
-            digits = len(text.partition(".")[2])
-            if not any(round(number, digits) == float(text) for number in measured):
-                wrong.append(f"section {title!r}: {text} × is in none of {sources}")
+        for text, unit in claimed:
+            digits, scale = len(text.partition(".")[2]), 100 if unit == "%" else 1
+            if not any(round(number * scale, digits) == float(text) for number in measured):
+                wrong.append(f"section {title!r}: {text} {unit} is in none of {sources}")
     assert not wrong, "\n".join(wrong)
 
 
