@@ -10,17 +10,12 @@ extern "C" void inference_0(real* const* at, const int64_t* stride, const int64_
     real* p0 = at[buffer[0]] + row * stride[buffer[0]];
     real* p1 = at[buffer[1]] + row * stride[buffer[1]];
     real* p2 = at[buffer[2]] + row * stride[buffer[2]];
-    real* p3 = at[buffer[3]] + row * stride[buffer[3]];
-    real* p4 = at[buffer[4]] + row * stride[buffer[4]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v6 = get(whole, p0 + u, n);  // s.h
       vec v7 = get(whole, p1 + u, n);
-      vec v9 = get(whole, p2 + u, n);
       vec v8 = sigmoid(v7);
       vec v11 = v6 * v8;
-      vec v10 = sigmoid(v9);
-      put(whole, p3 + u, v11, n);  // work
-      put(whole, p4 + u, v10, n);  // work[1]
+      put(whole, p2 + u, v11, n);  // work
     };
     long u = channel;
     for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
@@ -38,9 +33,10 @@ extern "C" void inference_1(real* const* at, const int64_t* stride, const int64_
     real* p3 = at[buffer[3]] + row * stride[buffer[3]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v12 = get(whole, p0 + u, n);
-      vec v10 = get(whole, p1 + u, n);
+      vec v9 = get(whole, p1 + u, n);
       vec v6 = get(whole, p2 + u, n);  // s.h
       vec v13 = hyperbolic_tangent(v12);
+      vec v10 = sigmoid(v9);
       vec v14 = v6 - v13;
       vec v15 = v10 * v14;
       vec v16 = v13 + v15;
@@ -119,7 +115,6 @@ extern "C" void backward_0(real* const* at, const int64_t* stride, const int64_t
     real* p7 = at[buffer[7]] + row * stride[buffer[7]];
     real* p8 = at[buffer[8]] + row * stride[buffer[8]];
     real* p9 = at[buffer[9]] + row * stride[buffer[9]];
-    real* p10 = at[buffer[10]] + row * stride[buffer[10]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v17 = get(whole, p0 + u, n);  // d s.h' of later steps
       vec v18 = get(whole, p1 + u, n);  // d y
@@ -140,13 +135,10 @@ extern "C" void backward_0(real* const* at, const int64_t* stride, const int64_t
       vec v35 = broadcast(real(1.0)) - v34;
       vec v36 = v33 * v35;
       vec v11 = v6 * v8;
-      vec v26 = broadcast(real(1.0)) - v8;
-      vec v27 = v8 * v26;
       put(whole, p6 + u, v39, n);  // gradients[1]
       put(whole, p7 + u, v36, n);  // gradients[2]
       put(whole, p8 + u, v11, n);  // operands
       put(whole, p9 + u, v29, n);  // d_work[2]
-      put(whole, p10 + u, v27, n);  // d_work[3]
     };
     long u = channel;
     for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
@@ -165,8 +157,10 @@ extern "C" void backward_1(real* const* at, const int64_t* stride, const int64_t
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v6 = get(whole, p0 + u, n);  // s.h
       vec v21 = get(whole, p1 + u, n);  // d operand[v1]
-      vec v27 = get(whole, p2 + u, n);
+      vec v8 = get(whole, p2 + u, n);
       vec v23 = v6 * v21;
+      vec v26 = broadcast(real(1.0)) - v8;
+      vec v27 = v8 * v26;
       vec v28 = v23 * v27;
       put(whole, p3 + u, v28, n);  // gradients
     };

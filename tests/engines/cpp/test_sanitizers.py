@@ -10,7 +10,7 @@ import pytest
 
 from tenuto.engines.cpp import cache, compiler
 
-pytestmark = [pytest.mark.cpp, pytest.mark.slow]
+pytestmark = [pytest.mark.cpp, pytest.mark.slow, pytest.mark.timeout(1200)]  # the sanitizers make compiling slow
 
 _RUN = """
 import random, torch
@@ -18,7 +18,7 @@ from tenuto.engines.problem import Form
 from tests.engines.cpp.posing import CELLS, ours, pose
 torch.set_num_threads(2)
 draw = random.Random(0)
-for name in ("lstm", "gru", "layer_norm", "mgu", "projection", "dropout", "lstm_low_rank"):
+for name in ("lstm", "layer_norm", "mgu", "projection", "dropout"):
     for _ in range(8):
         form = Form(CELLS[name], lengths=draw.random() < 0.5, resets=draw.random() < 0.3, reverse=draw.random() < 0.5)
         sizes = draw.randint(1, 9), draw.randint(1, 14), draw.randint(1, 20), draw.randint(1, 70)

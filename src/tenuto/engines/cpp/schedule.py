@@ -99,20 +99,22 @@ class Planner:
         self.kept: dict[int, Slot] = {}  # values made in this step that have a place
         self.reduced: dict[int, Slot] = {}
         self.overwritten: set[int] = set()  # known values whose place is taken by another in this step
+        self._wanted: list[tuple[int, Slot, Width]] = []
         self._stores: dict[int, list[tuple[int, Slot, Width]]] = {}
         self._levels: dict[int, int] = {}
+        self._turns: dict[int, int] = {}
 
     def store(self, number: int, slot: Slot, width: Width, keep: bool = False) -> None:
         """Has a value stored in a place; `keep`: later stages of this step may read it there."""
-        entry = (number, slot, width)
-        stores = self._stores.setdefault(self.level(number), [])
-        if entry not in stores:
-            stores.append(entry)
+        if self._turns:  # while planning: an earlier stage has still to come
+            self._stores.setdefault(self._turns[number], []).append((number, slot, width))
+        else:
+            self._wanted.append((number, slot, width))
         if keep:
             self.kept.setdefault(number, slot)
 
     def level(self, number: int) -> int:
-        """How many cuts lie before a value."""
+        """How many cuts lie before a value: the first stage that can compute it."""
         if number not in self._levels:
             node = self.nodes[number]
             if number in self.made_by:
@@ -135,6 +137,9 @@ class Planner:
 
     def plan(self) -> Schedule:
         """The stages, once everything wanted has been given to `store`."""
+        self._take_turns()
+        for entry in dict.fromkeys(self._wanted):
+            self._stores.setdefault(self._turns[entry[0]], []).append(entry)
         top = max([*self._stores, *(self.level(number) for number in self.made_by), 0])
         stages: list[list[Product | Reduction | Pass]] = []
         for level in range(top, -1, -1):
@@ -153,6 +158,28 @@ class Planner:
         for stage in reversed(stages):
             self.schedule.operations += stage
         return self.schedule
+
+    def _take_turns(self) -> None:
+        """The stage in which each value is computed: that of the first who reads it, so that little crosses a cut."""
+        turns: dict[int, int] = {}
+
+        def by(number: int, stage: int) -> None:
+            turns[number] = max(min(turns.get(number, stage), stage), self.level(number))
+
+        for number, _, _ in self._wanted:
+            by(number, self.level(number))
+        for maker in self.makers:
+            for number in maker.takes:
+                by(number, self.level(maker.makes[0]) - 1)
+        for number in range(len(self.nodes) - 1, -1, -1):  # readers come after what they read
+            if number not in turns:
+                continue
+            args = () if number in self.known else self.nodes[number].args
+            if any(arg in self.overwritten for arg in args):
+                turns[number] = self.level(number)
+            for arg in args:
+                by(arg, turns[number] if not self._reduces(number) else self.level(number) - 1)
+        self._turns = turns
 
     def _reduces(self, number: int) -> bool:
         kind = self.nodes[number].kind
@@ -186,7 +213,7 @@ class Planner:
                 if number not in self.reduced:
                     self.reduced[number] = self.schedule.place(self.rows, 1)
                 loads[number] = self.reduced[number]
-            elif self.level(number) < level and not self._again(number):
+            elif self._turns[number] < level and not self._again(number):
                 loads[number] = self.place(number)
             else:  # computed here
                 for arg in node.args:
