@@ -67,7 +67,7 @@ def recurrent(
         lengths=lengths,
         resets=resets,
     )
-    output, *final = run_layer(handle_of(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
+    output, *final = run_layer(layer_handle(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
     return output, state_type(tuple(cell.widths("state")))(*final)
 
 
@@ -95,7 +95,6 @@ def layer_tensors(
     return tensors | {name: value for name, value in optional.items() if value is not None}
 
 
-@torch._dynamo.nonstrict_trace  # Dynamo looks no deeper: below here are cells, caches and engines, not tensors
 def run_layer(
     handle: str,
     tensors: dict[str, Tensor],
@@ -104,11 +103,22 @@ def run_layer(
     reverse: bool,
     engine: str,
 ) -> list[Tensor]:
-    """As `recurrent`, on tensors by the engines' names and the cell's handle (`program.handle_of`); no states: zeros.
+    """As `recurrent`, on tensors by the engines' names and the cell's handle (`layer_handle`); no states: zeros.
 
     Returns:
         the output, then the final states.
     """
+    return _run_layer[0](handle, tensors, initial_state, reset_state, reverse, engine)
+
+
+def _run(
+    handle: str,
+    tensors: dict[str, Tensor],
+    initial_state: list[Tensor],
+    reset_state: list[Tensor],
+    reverse: bool,
+    engine: str,
+) -> list[Tensor]:
     form, inputs, result_dtype = bind(cell_of(handle), tensors, initial_state, reset_state, reverse)
     gradients = engines.needs_gradients(inputs)
     chosen = engines.choose(Problem.of(form, inputs, gradients), engine)
@@ -118,6 +128,20 @@ def run_layer(
     else:
         output, final = engines.time_loop(form, chosen, inputs, gradients)
     return [value.to(result_dtype) for value in (output, *final)]
+
+
+_run_layer = [_run]
+
+
+def layer_handle(cell: Cell) -> str:
+    """A cell's handle for `run_layer`; at the first one, Dynamo is told to look no deeper than there.
+
+    Below are cells, caches and engines, not tensors. Dynamo is told here and not at import, since it takes longer to load
+    (1.7 s) than all of tenuto; the first trace of a cell loads it anyway.
+    """
+    if _run_layer[0] is _run:
+        _run_layer[0] = torch._dynamo.nonstrict_trace(_run)
+    return handle_of(cell)
 
 
 def bind(

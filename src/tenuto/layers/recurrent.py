@@ -16,11 +16,11 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.checks import check_lengths, check_streams
-from tenuto.layers.functional import bind
+from tenuto.layers.functional import bind, layer_handle
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_rate
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack
-from tenuto.program import cell_of, handle_of
+from tenuto.program import cell_of
 
 
 class Output(NamedTuple):
@@ -124,7 +124,7 @@ class Recurrent(nn.Module):
         self._places = {stack.products: self._place(stack.products) for stack in form.traced.stacks}
         # by training or not: the cell that runs (its handle), and the names of its stacks (a modifier changes the operands, not the order)
         self._running = {
-            training: (handle_of(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
+            training: (layer_handle(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
             for training in (True, False)
             for modified in [self.regularisation.modified(cell, training)]
         }

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Activation, Cell
-from tenuto.layers.functional import layer_tensors, run_layer
-from tenuto.program import handle_of
+from tenuto.layers.functional import layer_handle, layer_tensors, run_layer
 
 
 class _ReplacementCell(nn.RNNCellBase):
@@ -21,7 +20,7 @@ class _ReplacementCell(nn.RNNCellBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._handle = "" if self._unknown else handle_of(self.cell)
+        self._handle = "" if self._unknown else layer_handle(self.cell)
 
     @property
     def _unknown(self) -> bool:

@@ -18,9 +18,8 @@ from tenuto.cell import Activation, Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths
-from tenuto.layers.functional import bind
+from tenuto.layers.functional import bind, layer_handle
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same
-from tenuto.program import handle_of
 
 
 class _Replacement(nn.RNNBase):
@@ -30,7 +29,7 @@ class _Replacement(nn.RNNBase):
 
     def __init__(self, mode: str, cell: Cell, *args: Any, **kwargs: Any) -> None:
         super().__init__(mode, *args, **kwargs)
-        self.cell, self._handle = cell, handle_of(cell)
+        self.cell, self._handle = cell, layer_handle(cell)
         self._stacks = tuple(stack.name for stack in Form(cell).traced.stacks)
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
