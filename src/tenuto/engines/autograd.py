@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.library import Library
 
 from tenuto.engines import reference
@@ -243,9 +244,14 @@ def _function(plain: type[torch.autograd.Function]) -> type[torch.autograd.Funct
     return {TimeLoop: _TimeLoopWithTangents, TimeLoopGradient: _TimeLoopGradientWithTangents}[plain]
 
 
+def _transformed() -> bool:
+    """Whether a function transform or forward-mode differentiation may be at work, which only a Function tells an engine about."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
     """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
-    if engine.recorded(form, inputs) and not _compiling():
+    if not _compiling() and (engine.recorded(form, inputs) or not (keep or _transformed())):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
     results = _function(TimeLoop).apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))
