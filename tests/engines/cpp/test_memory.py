@@ -63,7 +63,7 @@ def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
     cost = dict(zip(ways, (3.0, 1.0, 2.0)))
     chosen = []
     for _ in range(120):
-        way = tune.choose("a test", ways)
+        way = tune.choose("a test", ways, 1000)
         tune.learn("a test", way, cost[way])
         chosen.append(way)
     assert {way: chosen[:9].count(way) for way in ways} == dict.fromkeys(ways, 3)
@@ -72,9 +72,9 @@ def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
     for way in ways:
         cost[way] = 4.0 - cost[way]  # now one thread is the fastest
     for _ in range(800):
-        way = tune.choose("a test", ways)
+        way = tune.choose("a test", ways, 1000)
         tune.learn("a test", way, cost[way])
-    assert tune.choose("a test", ways) == ways[0]
+    assert tune.choose("a test", ways, 1000) == ways[0]
 
 
 @pytest.mark.cpp
@@ -148,3 +148,11 @@ def test_compiled_and_under_autocast():
     assert all(parameter.grad is not None for parameter in layer.parameters())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert layer(x)[0].isfinite().all()
+
+
+def test_short_calls_stay_on_one_thread():
+    ways = tune.ways(4, 2, True)
+    for _ in range(20):
+        way = tune.choose("a short test", ways, 10)
+        assert way == ways[0]
+        tune.learn("a short test", way, 1e-6)

@@ -50,7 +50,6 @@ class Compiler:
             )
 
 
-@lru_cache(maxsize=8)
 def _ask(command: tuple[str, ...]) -> str | None:
     """The first line of a compiler's version; None where it does not run."""
     try:
@@ -60,11 +59,10 @@ def _ask(command: tuple[str, ...]) -> str | None:
     return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else None
 
 
-def _candidates() -> list[tuple[str, ...]]:
-    named = os.environ.get(ENVIRONMENT)
+def _candidates(named: str, path: str) -> list[tuple[str, ...]]:
     if named:
         return [tuple(named.split())]
-    found: list[tuple[str, ...]] = [(path,) for name in ("g++", "clang++", "c++") if (path := shutil.which(name))]
+    found: list[tuple[str, ...]] = [(place,) for name in ("g++", "clang++", "c++") if (place := shutil.which(name, path=path))]
     if importlib.util.find_spec("ziglang") is not None:
         found.append((sys.executable, "-m", "ziglang", "c++"))
     return found
@@ -72,7 +70,13 @@ def _candidates() -> list[tuple[str, ...]]:
 
 def find() -> Compiler | None:
     """The compiler that TENUTO_CXX names, else g++, clang++, c++, or the clang in the `ziglang` package; None if there is none."""
-    for command in _candidates():
+    return search(os.environ.get(ENVIRONMENT, ""), os.environ.get("PATH", ""))
+
+
+@lru_cache(maxsize=16)
+def search(named: str, path: str) -> Compiler | None:
+    """`find` for these values of TENUTO_CXX and PATH; asked at every call, so remembered."""
+    for command in _candidates(named, path):
         version = _ask(command)
         if version is not None:
             return Compiler(command, version)

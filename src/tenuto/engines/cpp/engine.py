@@ -153,12 +153,12 @@ class Cpp:
 
 def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> Sizes:
     """The sizes of a call, with the way to share its work that has been fastest for this kind of call."""
-    _, batch_size, input_size = inputs["x"].shape
+    steps, batch_size, input_size = inputs["x"].shape
     hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
     threads = 1 if _forked else torch.get_num_threads()
     numbers_travel = any(width == 1 for width in form.cell.widths("state").values())  # one thread's step would need another's
     ways = tune.ways(batch_size, threads, not numbers_travel)
-    way = tune.choose((kind, form, batch_size, input_size, hidden, dtype), ways)
+    way = tune.choose((kind, form, batch_size, input_size, hidden, dtype), ways, steps * batch_size)
     return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units)
 
 

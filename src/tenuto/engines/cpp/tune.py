@@ -16,6 +16,7 @@ from tenuto.errors import ArgumentError
 ENVIRONMENT = "TENUTO_CPP_SPLIT"
 TRIALS = 3  # calls of each way before one is preferred; the middle one of their times counts
 PERIOD = 50  # calls between two looks at the other ways
+SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,16 @@ def ways(batch_size: int, threads: int, units_can_split: bool) -> list[Way]:
     return found
 
 
-def choose(key: Hashable, candidates: list[Way]) -> Way:
-    """The way for the next call of this kind."""
+def choose(key: Hashable, candidates: list[Way], rows: int) -> Way:
+    """The way for the next call of this kind, over so many rows."""
     if len(candidates) == 1:
         return candidates[0]
     with _lock:
         record = _records.setdefault(key, _Record())
         record.calls += 1
+        alone = candidates[0]
+        if len(record.times.get(alone, ())) < TRIALS or record.middle(alone) * rows < SHORT:
+            return alone
         untried = [way for way in candidates if len(record.times.get(way, ())) < TRIALS]
         if untried:
             return min(untried, key=lambda way: len(record.times.get(way, ())))
