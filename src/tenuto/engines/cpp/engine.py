@@ -14,6 +14,7 @@ from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_str
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
+from tenuto.engines.cpp.stepper import CppStepper
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, output_width, size_of
 
 
@@ -31,6 +32,10 @@ class Cpp:
         if found is None:
             return No(compiler.missing())
         return Yes(f"fused loop, compiled by {found.version}")
+
+    def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
+        """A live stream's way, see `engines.stepping`."""
+        return CppStepper(form, inputs)
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return False

@@ -6,7 +6,7 @@ A `Launch` belongs to one cell, one kind of loop and one set of sizes; lengths a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -290,5 +290,22 @@ class Launch:
         loop = self._loop
         loop.steps, loop.chunks = len(rows.counts), len(rows.chunks) - 1
         loop.rows, loop.row_of, loop.chunk = rows.counts.ctypes.data, rows.starts.ctypes.data, rows.chunks.ctypes.data
+        split = None if self.sizes.by_units else rows.split(self.sizes.threads)
+        loop.row_of_thread = None if split is None else split.ctypes.data
         parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
+
+    def again(self, array: str) -> Callable[[int], None]:
+        """After a run: a function that runs it once more, weights as they were packed, with another address for one array."""
+        self._loop.prepare.count = 0
+        number = self._arrays[array]
+        places = [self._table[k, :1] for k, (owner, offset, _, _) in enumerate(self._buffer_rows) if owner == number and not offset]
+        run, loop = self._library.tenuto_run, ctypes.addressof(self._loop)
+        parallel = library.thread_pool() if self.sizes.threads > 1 else (None, None, None)
+
+        def once(address: int) -> None:
+            for place in places:
+                place[0] = address
+            run(loop, *parallel)
+
+        return once

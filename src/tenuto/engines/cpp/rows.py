@@ -32,6 +32,13 @@ class Rows:
     last: Tensor | None = None
     lengths: Tensor | None = None
 
+    def split(self, threads: int) -> numpy.ndarray | None:
+        """The first row of each thread, so that all have about as many steps to run; None where rows are equally long."""
+        if self.lengths is None or threads == 1:
+            return None
+        done = numpy.concatenate([[0], numpy.cumsum(self.lengths.numpy())])
+        return numpy.searchsorted(done, done[-1] * numpy.arange(threads + 1) / threads).astype(numpy.int64)
+
 
 def chunk_capacity(batch_size: int) -> int:
     """The most rows that a chunk has."""

@@ -48,7 +48,7 @@ class Loop(ctypes.Structure):
 
     _fields_ = [
         *((name, c_int64) for name in "steps batch threads by_units backward buffers chunks".split()),
-        *((name, c_void_p) for name in "rows row_of chunk buffer".split()),
+        *((name, c_void_p) for name in "rows row_of chunk row_of_thread buffer".split()),
         *((name, List) for name in "prepare before step after finish".split()),
     ]
 

@@ -47,7 +47,9 @@ struct Runner {
     place_chunk();
     all(loop.before);
     if (loop.before.count) me.sync();
-    long mine = me.begin(loop.batch), mine_end = me.end(loop.batch);
+    bool given = loop.row_of_thread && me.count == loop.threads;
+    long mine = given ? loop.row_of_thread[me.id] : me.begin(loop.batch);
+    long mine_end = given ? loop.row_of_thread[me.id + 1] : me.end(loop.batch);
     for (long k = first; k < last; k++) {
       long s = loop.backward ? last - 1 - (k - first) : k, rows = loop.rows[s];
       place_step(s);

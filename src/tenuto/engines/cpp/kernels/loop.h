@@ -55,6 +55,7 @@ struct List { int64_t count; const Operation* operation; };
 struct Loop {
   int64_t steps, batch, threads, by_units, backward, buffers, chunks;
   const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
+  const int64_t* row_of_thread;          // [threads + 1], when rows are split; null: evenly
   const Buffer* buffer;
   List prepare, before, step, after, finish;
 };

@@ -1,0 +1,66 @@
+"""Live streams: step by step equals the whole sequence, and a stream goes on where a sequence ended."""
+
+import pytest
+import torch
+
+import tenuto
+from tenuto.cells import GRU, LSTM, Elman, LayerNormLSTM, ProjectionLSTM, ResetBeforeGRU
+from tenuto.errors import ArgumentError, ShapeError
+from tenuto.layers.stream import Stream
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("cell", [Elman(), LSTM(), LSTM("relu"), ProjectionLSTM(3), LayerNormLSTM(), GRU(), ResetBeforeGRU()], ids=repr)
+def test_steps_equal_the_sequence(cell, engine):
+    layer = tenuto.Recurrent(cell, 3, 8, 2, engine=engine).eval()
+    x = torch.randn(7, 2, 3)
+    with torch.no_grad():
+        whole = layer(x)
+    stream = layer.stream(2)
+    assert isinstance(stream, Stream)
+    for t in range(7):
+        torch.testing.assert_close(layer.step(x[t], stream), whole.output[t], rtol=1e-5, atol=1e-6)
+    for ours, expected in zip(stream.state, whole.state, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_all_kinds_of_stack():
+    layer = tenuto.Recurrent(GRU(), 6, 6, 3, residual=True, layer_norm=True, learned_state=True, zoneout=0.1, dropout=0.2).eval()
+    with torch.no_grad():
+        layer.initial_h_l1.normal_()
+        x = torch.randn(5, 4, 6)
+        stream = layer.stream(4)
+        steps = torch.stack([layer.step(row, stream).clone() for row in x])
+        torch.testing.assert_close(steps, layer(x).output, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stream_goes_on_where_a_sequence_ended():
+    layer = tenuto.Recurrent(LSTM(), 3, 5).eval()
+    x = torch.randn(6, 1, 3)
+    with torch.no_grad():
+        whole, half = layer(x), layer(x[:3])
+    stream = layer.stream(1, half.state)
+    for t in range(3, 6):
+        torch.testing.assert_close(layer.step(x[t], stream), whole.output[t])
+    stream.state = half.state
+    torch.testing.assert_close(layer.step(x[3], stream), whole.output[3])
+
+
+def test_a_transposed_step():
+    layer = tenuto.Recurrent(Elman(), 3, 5).eval()
+    x = torch.randn(3, 4).t()
+    first, second = layer.stream(4), layer.stream(4)
+    torch.testing.assert_close(layer.step(x, first), layer.step(x.contiguous(), second))
+
+
+def test_what_does_not_fit():
+    layer = tenuto.Recurrent(LSTM(), 3, 5)
+    with pytest.raises(ArgumentError, match="the layer is in training mode"):
+        layer.stream()
+    stream = layer.eval().stream(2)
+    with pytest.raises(ShapeError, match="the step does not fit the stream"):
+        layer.step(torch.zeros(1, 3), stream)
+    with pytest.raises(ShapeError, match="the state does not fit the stream"):
+        stream.state = layer.stream(3).state
+    with pytest.raises(ArgumentError, match="runs in reverse"):
+        tenuto.Recurrent(LSTM(), 3, 5, bidirectional=True).eval().stream()
