@@ -290,8 +290,8 @@ class Launch:
         loop = self._loop
         loop.steps, loop.chunks = len(rows.counts), len(rows.chunks) - 1
         loop.rows, loop.row_of, loop.chunk = rows.counts.ctypes.data, rows.starts.ctypes.data, rows.chunks.ctypes.data
-        split = None if self.sizes.by_units else rows.split(self.sizes.threads)
-        loop.row_of_thread = None if split is None else split.ctypes.data
+        self._split = None if self.sizes.by_units else rows.split(self.sizes.threads)  # kept: the loop has its address
+        loop.row_of_thread = None if self._split is None else self._split.ctypes.data
         parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 

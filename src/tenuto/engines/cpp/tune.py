@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_CPP_SPLIT"
-TRIALS = 3  # calls of each way before one is preferred; the middle one of their times counts
-PERIOD = 50  # calls between two looks at the other ways
+TRIALS = 3  # calls of each way before one is preferred
+MEMORY = 5  # the last times of each way; the middle one counts, so that a call which the system held up does not
+PERIOD = 25  # calls between two looks at the other ways
+GAIN = 0.9  # threads must win by this much: on a busy machine each waits for the slowest
 SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
 
 
@@ -33,8 +35,8 @@ class _Record:
     calls: int = 0
 
     def middle(self, way: Way) -> float:
-        times = sorted(self.times[way][-TRIALS:])
-        return times[len(times) // 2]
+        times = sorted(self.times[way])
+        return times[len(times) // 2] / (GAIN if way.threads > 1 else 1)
 
 
 _records: dict[Hashable, _Record] = {}
@@ -86,4 +88,4 @@ def learn(key: Hashable, way: Way, seconds_per_row: float) -> None:
     with _lock:
         times = _records.setdefault(key, _Record()).times.setdefault(way, [])
         times.append(seconds_per_row)
-        del times[:-TRIALS]
+        del times[:-MEMORY]
