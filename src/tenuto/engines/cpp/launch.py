@@ -295,6 +295,13 @@ class Launch:
         parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
+    def share_weights(self, other: Launch) -> None:
+        """Before the first run: uses the packed weights of another launch of the same kind, which has run, and packs none."""
+        for (_, mine), (_, theirs) in zip(self._lists["prepare"], other._lists["prepare"]):
+            mine.packed = theirs.packed
+        self._loop.prepare.count = 0
+        self._alive.append(other)
+
     def again(self, array: str) -> Callable[[int], None]:
         """After a run: a function that runs it once more, weights as they were packed, with another address for one array."""
         self._loop.prepare.count = 0

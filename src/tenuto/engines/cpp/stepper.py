@@ -16,7 +16,7 @@ from tenuto.engines.cpp.arrange import arrange, fixed_streams
 from tenuto.engines.cpp.launch import Sizes
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of
 
-ALONE = 1 << 19  # weights that one thread reads in the time of a barrier; measured on a Xeon (AVX-512, 2 MB second-level cache)
+ALONE = 1 << 18  # weights times rows that one thread works through in about the time of a barrier; measured on a Xeon (AVX-512)
 
 
 class CppStepper:
@@ -43,6 +43,8 @@ class CppStepper:
             launch = forward.build(form, sizes, False, fixed_streams(inputs))
             if form.bias:
                 launch.scratch["bias"].index_copy_(0, launch.bias_places, self._given["bias"])
+            if turn:  # one copy of the weights for both, or together they outgrow the second-level cache
+                launch.share_weights(self._launches[0])
             arrays = {"output": self._outputs[turn]}
             firsts = {}
             for name, here, before in zip(names, self._states[turn], self._states[1 - turn], strict=True):
