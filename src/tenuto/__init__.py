@@ -30,6 +30,8 @@ _HOME = {
     "Recurrent": "tenuto.layers",
 }
 
+_ROOMS = ("cell", "cells", "data", "engines", "errors", "keras", "layers", "program", "report", "tasks", "train")
+
 __all__ = [
     "GRU",
     "LSTM",
@@ -47,6 +49,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"tenuto.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
@@ -54,4 +58,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *_HOME, *_ROOMS})
