@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tenuto.engines import autograd
+from tenuto.engines import autograd, contest
 from tenuto.engines.autograd import time_loop
-from tenuto.engines.cpp import Cpp
+from tenuto.engines.cpp import Cpp, cache
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import Vendor
@@ -63,13 +63,21 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
             continue
         answer = candidate.supports(problem)
         if answer:
-            return candidate
+            return candidate if name != "auto" else _fastest(problem, candidate)
         if name != "auto":
             able = [other.name for other in _ORDER if other.supports(problem)]
             raise EngineError(
                 f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
             )
     raise AssertionError("the reference engine runs everything")
+
+
+def _fastest(problem: Problem, first: Engine) -> Engine:
+    """The first engine that can, unless torch has a fused kernel that was measured to be clearly faster on this machine."""
+    rival = next(engine for engine in _ORDER if isinstance(engine, Vendor))
+    if isinstance(first, Cpp) and rival.rivals(problem.form) and rival.supports(problem):
+        return contest.winner(problem, first, rival, cache.folder())
+    return first
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,10 @@ class Vendor:
             return No("torch's kernels take no empty batch or sequence")
         return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
 
+    def rivals(self, form: Form) -> bool:
+        """Whether torch's kernel is fused, so that it can be faster than ours; on the CPU the LSTM's alone is."""
+        return kernel_of(form) == "lstm"
+
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return not _has_explicit_operation(form, inputs)
 

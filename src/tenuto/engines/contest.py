@@ -1,0 +1,117 @@
+"""Which of two engines is faster on a problem of this size: measured once on this machine, and remembered on disk.
+
+Only asked where torch has a hand-written kernel that can win. Both run the same made-up problem in turns; the second engine must win
+clearly, since the first gives the same bits in any batch. TENUTO_ENGINE or `engine=` makes the choice deterministic.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tenuto.engines.problem import Buffers, Engine, Form, Problem, size_of
+
+MARGIN = 0.9  # the second engine's time must be below this share of the first's
+SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
+MOST_STEPS = 64
+_known: dict[tuple[Problem, int], str] = {}
+
+
+def winner(problem: Problem, first: Engine, second: Engine, folder: Path) -> Engine:
+    """The faster engine for this problem; `folder` is where measurements are kept, in contests.json."""
+    asked = problem, torch.get_num_threads()
+    if asked not in _known:
+        _known[asked] = _find(problem, first, second, folder / "contests.json")
+    return second if _known[asked] == second.name else first
+
+
+def _find(problem: Problem, first: Engine, second: Engine, file: Path) -> str:
+    form = problem.form
+    rows, gates = problem.time_steps * problem.batch_size, len(form.cell.widths("gates"))
+    small = rows * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) < SMALL
+    if small or form.lengths or form.resets or form.cell.widths("streams"):
+        return first.name
+    key, found = _key(problem), _read(file)
+    if key not in found:
+        seconds = _measure(problem, (first, second))
+        found = {**_read(file), key: second.name if seconds[1] < MARGIN * seconds[0] else first.name}
+        _write(file, found)
+    return found[key]
+
+
+def _key(problem: Problem) -> str:
+    """The class of problems that share a choice: their steps are rounded up to a power of two."""
+    steps = 1 << (problem.time_steps - 1).bit_length()
+    form = problem.form
+    parts = [
+        repr(form.cell), form.reverse, min(steps, MOST_STEPS), problem.batch_size, problem.input_size, problem.hidden_size,
+        str(problem.dtype), problem.gradients, torch.get_num_threads(), torch.__version__,
+    ]  # fmt: skip
+    return " ".join(map(str, parts))
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
+def _write(file: Path, data: dict[str, str]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
+        os.replace(part, file)
+    except OSError:
+        pass  # a folder that cannot be written: measured again by the next process
+
+
+def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> list[float]:
+    """The middle time of each engine in seconds, forward and where asked for backward; about half a second in all."""
+    with torch.utils._python_dispatch._disable_current_modes(), torch.no_grad():
+        inputs = _pose(problem)
+        times: list[list[float]] = [[], []]
+        begin = time.perf_counter()
+        for turn in range(12):
+            for engine, taken in zip(engines, times):
+                start = time.perf_counter()
+                _run(problem.form, engine, inputs, problem.gradients)
+                taken.append(time.perf_counter() - start)
+            if turn >= 3 and time.perf_counter() - begin > 0.5:
+                break
+    return [statistics.median(taken[1:]) for taken in times]
+
+
+def _pose(problem: Problem) -> Buffers:
+    steps, hidden = min(problem.time_steps, MOST_STEPS), problem.hidden_size
+    form, cell = problem.form, problem.form.cell
+    inputs: Buffers = {}
+    shape: tuple[int, ...]
+    for name in form.names:
+        kind, _, rest = name.partition(".")
+        if kind == "U":
+            stack = next(stack for stack in form.traced.stacks if stack.name == rest)
+            shape = (sum(size_of(w, hidden) for w in stack.widths), size_of(stack.width_in, hidden) // stack.heads)
+        elif kind in ("p", "s"):
+            width = size_of(cell.widths("parameters" if kind == "p" else "state")[rest], hidden)
+            shape = (width,) if kind == "p" else (problem.batch_size, width)
+        else:
+            rows = len(cell.widths("gates")) * hidden
+            shape = {"x": (steps, problem.batch_size, problem.input_size), "weight_ih": (rows, problem.input_size), "bias": (rows,)}[kind]
+        inputs[name] = torch.randn(shape, dtype=problem.dtype) * 0.1
+    return inputs
+
+
+def _run(form: Form, engine: Engine, inputs: Buffers, gradients: bool) -> None:
+    result = engine.forward(form, inputs, gradients)
+    if gradients:
+        zeros: list[Tensor] = [torch.zeros_like(value) for value in result.final]
+        engine.backward(form, inputs, result, torch.ones_like(result.output), zeros, frozenset(inputs))

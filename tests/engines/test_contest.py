@@ -1,0 +1,69 @@
+"""Which engine "auto" takes where torch has a kernel of its own: measured, remembered, and never without need."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import torch
+
+from tenuto import cells
+from tenuto.engines import contest
+from tenuto.engines.problem import Form, Problem, Result
+
+
+class Sleeper:
+    """An engine that takes so long for a forward and as long for a backward pass."""
+
+    def __init__(self, name, seconds):
+        self.name, self.seconds, self.calls = name, seconds, 0
+
+    def forward(self, form, inputs, keep):
+        self.calls += 1
+        time.sleep(self.seconds)
+        return Result(inputs["x"].clone(), [inputs["s.h"].clone()], [])
+
+    def backward(self, form, inputs, result, d_output, d_final, needs):
+        time.sleep(self.seconds)
+        return {}
+
+
+def problem(steps=50, rows=16, **form):
+    return Problem(Form(cells.GRU(), **form), steps, rows, 64, 64, torch.float32, torch.device("cpu"), True)
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch):
+    monkeypatch.setattr(contest, "_known", {})
+
+
+@pytest.mark.parametrize(("ours", "theirs", "expected"), [(0.02, 0.004, "theirs"), (0.004, 0.02, "ours"), (0.01, 0.01, "ours")])
+def test_the_faster_one_and_ours_where_it_is_close(tmp_path, ours, theirs, expected):
+    engines = Sleeper("ours", ours), Sleeper("theirs", theirs)
+    assert contest.winner(problem(), *engines, tmp_path).name == expected
+    calls = engines[0].calls
+    assert calls >= 3
+    assert contest.winner(problem(), *engines, tmp_path).name == expected
+    contest._known.clear()  # as another process would: from the disk
+    assert contest.winner(problem(steps=60), *engines, tmp_path).name == expected  # 50 and 60 steps are one class
+    assert engines[0].calls == calls
+    assert list(json.loads((tmp_path / "contests.json").read_text()).values()) == [expected]
+
+
+@pytest.mark.parametrize("given", [problem(steps=1, rows=1), problem(lengths=True), problem(resets=True)])
+def test_nothing_is_measured_where_it_does_not_pay(tmp_path, given):
+    engines = Sleeper("ours", 1.0), Sleeper("theirs", 0.0)
+    assert contest.winner(given, *engines, tmp_path).name == "ours"
+    assert engines[1].calls == 0 and not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_and_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "contests.json").write_text('{"half')
+    engines = Sleeper("ours", 0.002), Sleeper("theirs", 0.01)
+    assert contest.winner(problem(), *engines, tmp_path).name == "ours"
+    assert json.loads((tmp_path / "contests.json").read_text())
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    contest._known.clear()
+    assert contest.winner(problem(), *engines, blocker / "folder").name == "ours"
