@@ -16,7 +16,8 @@ from tenuto.errors import ArgumentError
 ENVIRONMENT = "TENUTO_CPP_SPLIT"
 TRIALS = 3  # calls of each way before one is preferred
 MEMORY = 5  # the last times of each way; the middle one counts, so that a call which the system held up does not
-PERIOD = 25  # calls between two looks at the other ways
+PERIOD = 20  # calls until the other ways are looked at again, TRIALS times in a row; doubled after each look
+LONGEST = 640
 GAIN = 0.9  # threads must win by this much: on a busy machine each waits for the slowest
 SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
 
@@ -33,10 +34,24 @@ class Way:
 class _Record:
     times: dict[Way, list[float]] = field(default_factory=dict)
     calls: int = 0
+    looks: int = 0  # how often the other ways were looked at again
+    next_look: int = PERIOD
+    other: Way | None = None  # the way that is looked at now
 
     def middle(self, way: Way) -> float:
         times = sorted(self.times[way])
         return times[len(times) // 2] / (GAIN if way.threads > 1 else 1)
+
+    def look_again(self, ranked: list[Way]) -> Way | None:
+        """Another way than the fastest, for a few calls in a row, when it is time."""
+        if self.calls >= self.next_look:
+            if self.other is None:
+                self.other = ranked[1 + self.looks % (len(ranked) - 1)]
+            if self.calls < self.next_look + TRIALS:
+                return self.other
+            self.looks, self.other = self.looks + 1, None
+            self.next_look = self.calls + min(PERIOD << self.looks, LONGEST)
+        return None
 
 
 _records: dict[Hashable, _Record] = {}
@@ -78,9 +93,7 @@ def choose(key: Hashable, candidates: list[Way], rows: int) -> Way:
         if untried:
             return min(untried, key=lambda way: len(record.times.get(way, ())))
         ranked = sorted(candidates, key=record.middle)
-        if record.calls % PERIOD == 0:
-            return ranked[1 + record.calls // PERIOD % (len(ranked) - 1)]
-        return ranked[0]
+        return record.look_again(ranked) or ranked[0]
 
 
 def learn(key: Hashable, way: Way, seconds_per_row: float) -> None:
