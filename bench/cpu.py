@@ -82,7 +82,7 @@ def interleaved(calls: dict[str, Callable[[], object]], seconds: float, most: in
         for _ in range(12 if name == "tenuto" and most > 5 else 1):  # the engine tries its ways of sharing the work on the first calls
             call()
     begin = time.perf_counter()
-    while len(next(iter(times.values()))) < most and (time.perf_counter() - begin < seconds or len(next(iter(times.values()))) < 3):
+    while len(next(iter(times.values()))) < most and (time.perf_counter() - begin < seconds or len(next(iter(times.values()))) < 2):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
@@ -144,10 +144,12 @@ def against_vendor(shapes: list[tuple[int, int, int, int]], seconds: float, most
             ours, peer = mine(features, hidden), theirs(features, hidden)
             operations = 2 * batch * steps * gates * hidden * (features + hidden)
             calls = {"tenuto": inference(ours, x), "torch.nn": inference(peer, x)}
+            times = interleaved(calls, seconds, most)
             session = onnx_session(kind, peer, shape)
-            if session:
-                calls["onnxruntime"] = lambda: session(x)  # noqa: B023 (called before the next turn)
-            rows.append(row(kind, "inference", shape, operations, interleaved(calls, seconds, most)))
+            if session:  # by itself, since its idle threads spin and would slow down whoever comes next
+                times |= interleaved({"onnxruntime": lambda: session(x)}, seconds / 2, most)  # noqa: B023 (called here)
+                del session
+            rows.append(row(kind, "inference", shape, operations, times))
             calls = {"tenuto": training(ours, x, d_output), "torch.nn": training(peer, x, d_output)}
             rows.append(row(kind, "training", shape, 3 * operations, interleaved(calls, seconds, most)))
     return rows
