@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tenuto.errors import ArgumentError
-from tenuto.train import Launch, Observer, OneProcess, Outcome, TrainingError, TrainingOptions, train
+from tenuto.train import Launch, Loss, Observer, OneProcess, Outcome, TrainingError, TrainingOptions, train
 
 X = torch.linspace(-1, 1, 24)[:, None]
 Y = 3 * X - 1
@@ -34,10 +34,10 @@ def run(model=None, validation=None, spoil=None, seen=(), **options):
     losses = iter(validation) if validation else None
     steps = iter(range(1, 10**6))
 
-    def loss(module, batch):
+    def loss(module, batch, carried):
         value = nn.functional.mse_loss(module(X[batch]), Y[batch])
         step = next(steps)
-        return (spoil(step, value) if spoil else value), len(batch)
+        return Loss(spoil(step, value) if spoil else value, len(batch))
 
     def validate(module):
         assert not module.training
@@ -190,7 +190,7 @@ def test_another_place_to_run_is_asked_for_everything():
         nn.Linear(1, 1),
         TrainingOptions(epochs=1),
         batches=lambda epoch: [slice(0, 24)],
-        loss=lambda module, batch: (nn.functional.mse_loss(module(X[batch]), Y[batch]), 24),
+        loss=lambda module, batch, carried: Loss(nn.functional.mse_loss(module(X[batch]), Y[batch]), 24),
         validate=lambda module: {"validation_loss": 0.0},
         observers=[recorder],
         launch=elsewhere,

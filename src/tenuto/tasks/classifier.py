@@ -27,7 +27,7 @@ from tenuto.tasks.classifier_network import ClassifierNetwork
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.run_folder import claim, read_run, write_run
 from tenuto.tasks.surroundings import now, versions
-from tenuto.train import Observer, Outcome, TrainingOptions, train
+from tenuto.train import Loss, Observer, Outcome, TrainingOptions, train
 
 
 class SequenceClassifier(Estimator):
@@ -160,11 +160,11 @@ class SequenceClassifier(Estimator):
         def batches(epoch: int) -> list[np.ndarray]:
             return bucketed_batches(training.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
 
-        def loss(network: nn.Module, indices: np.ndarray) -> tuple[torch.Tensor, int]:
+        def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             batch = collate(training, indices, prepare=self.standardiser_.apply, targets=targets).to(torch.device(self.device))
             logits = network(batch.x, batch.lengths)
             assert batch.targets is not None  # collate was given targets
-            return nn.functional.cross_entropy(logits, batch.targets, label_smoothing=self.label_smoothing), len(indices)
+            return Loss(nn.functional.cross_entropy(logits, batch.targets, label_smoothing=self.label_smoothing), len(indices))
 
         def validate(network: nn.Module) -> dict[str, float]:
             logits = torch.from_numpy(self._logits(held_out, network))

@@ -5,7 +5,7 @@ May import the rooms above: `errors`, `data`. Progress bars and logs are `Observ
 """
 
 from tenuto.train.launch import Launch, OneProcess
-from tenuto.train.loop import Outcome, TrainingError, train
+from tenuto.train.loop import Loss, Outcome, TrainingError, train
 from tenuto.train.observers import MetricsFile, Observer
 from tenuto.train.options import TrainingOptions
 from tenuto.train.schedule import SCHEDULES, learning_rate_factor
@@ -13,6 +13,7 @@ from tenuto.train.schedule import SCHEDULES, learning_rate_factor
 __all__ = [
     "SCHEDULES",
     "Launch",
+    "Loss",
     "MetricsFile",
     "Observer",
     "OneProcess",

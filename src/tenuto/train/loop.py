@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
 from tenuto.errors import TenutoError
 from tenuto.train.launch import Launch, OneProcess
+from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.options import TrainingOptions
 from tenuto.train.schedule import learning_rate_factor
@@ -25,6 +26,23 @@ B = TypeVar("B")
 
 class TrainingError(TenutoError, RuntimeError):
     """Training cannot go on: a loss or a gradient is not finite."""
+
+
+class Loss(NamedTuple):
+    """What a task's loss function returns for one batch.
+
+    Attributes:
+        mean: a scalar: what is minimised, regularisers included.
+        count: how many things (sequences, tokens) it is a mean over.
+        carried: state for the next batch of this epoch: nested tuples, named tuples, lists and dictionaries of tensors, or None.
+            The loop detaches it, so that gradients end there: truncated backpropagation through time.
+        reported: the loss to log where that is not `mean` (the one without regularisers).
+    """
+
+    mean: torch.Tensor
+    count: int
+    carried: Any = None
+    reported: float | torch.Tensor | None = None
 
 
 @dataclass
@@ -44,7 +62,7 @@ def train(
     options: TrainingOptions,
     *,
     batches: Callable[[int], Sequence[B]],
-    loss: Callable[[nn.Module, B], tuple[torch.Tensor, int]],
+    loss: Callable[[nn.Module, B, Any], Loss],
     validate: Callable[[nn.Module], Mapping[str, float]],
     describe_batch: Callable[[B], str] = str,
     observers: Iterable[Observer] = (),
@@ -57,7 +75,7 @@ def train(
 
     Args:
         batches: the batches of an epoch (1, 2, ...).
-        loss: (module, batch) to the mean loss, a scalar, and the number of things it is a mean over.
+        loss: (module, batch, carried) to a `Loss`; carried is what the last batch's loss gave, detached, and None at an epoch's start.
         validate: the module, in eval mode, to numbers; "validation_loss" among them.
         describe_batch: names a batch in an error message.
         launch: where to run; `accelerate.Accelerator` fits.
@@ -122,7 +140,7 @@ def _train_epoch(
     optimizer: torch.optim.Optimizer,
     options: TrainingOptions,
     batches: Sequence[B],
-    loss: Callable[[nn.Module, B], tuple[torch.Tensor, int]],
+    loss: Callable[[nn.Module, B, Any], Loss],
     describe_batch: Callable[[B], str],
     watchers: tuple[Observer, ...],
     launch: Launch,
@@ -132,7 +150,7 @@ def _train_epoch(
 ) -> dict[str, Any]:
     """One pass over the batches; returns the training half of the epoch's metrics. (Eleven parameters: the loop's own local names.)"""
     model.train()
-    total, count, skipped, clipped, norms, rate = 0.0, 0, 0, 0, [], 0.0
+    total, count, skipped, clipped, norms, rate, carried = 0.0, 0, 0, 0, [], 0.0, None
     for number, batch in enumerate(batches, 1):
         rate = options.learning_rate * learning_rate_factor(
             options.schedule, run.steps, steps=planned_steps, warmup_steps=options.warmup_steps
@@ -140,10 +158,12 @@ def _train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        value, weight = loss(model, batch)
+        value, weight, carried, reported = loss(model, batch, carried)
+        carried = detached(carried)
         launch.backward(value)
         norm_or_none = launch.clip_grad_norm_(model.parameters(), options.clip_norm or float("inf"))
-        amount, norm = value.item(), float("nan") if norm_or_none is None else float(norm_or_none)
+        amount = float(value.detach() if reported is None else reported)
+        norm = float("nan") if norm_or_none is None else float(norm_or_none)
         run.steps += 1
         if not abs(amount) + norm < float("inf"):
             if options.non_finite == "stop":
@@ -155,6 +175,7 @@ def _train_epoch(
                     fix='lower the learning rate or clip_norm, look at the values of those sequences, or go on with non_finite="skip"',
                 )
             skipped += 1
+            carried = None
             continue
         optimizer.step()
         total, count = total + amount * weight, count + weight
