@@ -1,6 +1,6 @@
 """Sequences of unequal length: read, checked, split, standardised, batched.
 
-In: files (`.ts`, long CSV or Parquet, npz) or arrays. Out: `Sequences`, and `Batch`es of `x [T, B, C]` with lengths.
+In: files (`.ts`, long CSV or Parquet, npz) or arrays. Out: `Sequences`, and `Batch`es of `x [T, B, C]` with lengths; or tokens, and `Streams` of windows.
 May import the rooms above: `errors`. Parquet needs pyarrow, imported where it is used; nothing here is ever unpickled.
 """
 
@@ -9,15 +9,20 @@ from tenuto.data.read import SPLITS, Splits, read_parts, read_sequences, read_sp
 from tenuto.data.sequences import Sequences
 from tenuto.data.split import stratified_split
 from tenuto.data.standardise import Standardiser
+from tenuto.data.streams import IGNORED, RandomWindows, Streams, Window
 from tenuto.data.table import Columns, sequences_from_columns
 
 __all__ = [
+    "IGNORED",
     "SPLITS",
     "Batch",
     "Columns",
+    "RandomWindows",
     "Sequences",
     "Splits",
     "Standardiser",
+    "Streams",
+    "Window",
     "bucketed_batches",
     "collate",
     "read_parts",

@@ -40,7 +40,7 @@ class Loss(NamedTuple):
     """
 
     mean: torch.Tensor
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a loss
     carried: Any = None
     reported: float | torch.Tensor | None = None
 
