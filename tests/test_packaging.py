@@ -77,7 +77,7 @@ def test_the_metadata_lets_users_choose_their_torch(wheel: Path) -> None:
     needed = [requirement for requirement in metadata.get_all("Requires-Dist") if "extra ==" not in requirement]
     torch = [requirement for requirement in needed if re.match(r"torch\b", requirement)]
     assert len(torch) == 1 and "==" not in torch[0] and "@" not in torch[0]
-    assert {re.match(r"[\w-]+", requirement)[0] for requirement in needed} == {"torch", "numpy", "safetensors", "typer", "rich", "jinja2"}
+    assert {re.match(r"[\w-]+", requirement)[0] for requirement in needed} == {"torch", "numpy", "safetensors", "typer", "rich", "jinja2", "tomli"}
     assert metadata["License-Expression"] == "Apache-2.0"
 
 

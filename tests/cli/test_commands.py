@@ -53,7 +53,7 @@ def content(folder):
 
 def test_fit_writes_a_whole_run(place):
     names = {path.name for path in (place / "run").iterdir()}
-    assert names == {"config.json", "evaluation.json", "metrics.jsonl", "model.safetensors", "report.html"}
+    assert names == {"config.json", "config.toml", "evaluation.json", "metrics.jsonl", "model.safetensors", "report.html"}
     assert len((place / "run" / "metrics.jsonl").read_text().splitlines()) == 2
 
 

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from . import cache, demo, fit_classify, predict, report, score, show
 from .console import complain
+from .fit_group import FitGroup
 
 
 class PlainErrors(TyperGroup):
@@ -21,8 +22,8 @@ class PlainErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            complain("interrupted; nothing was written.")
+        except KeyboardInterrupt as stop:
+            complain(str(stop) or "interrupted; nothing was written.")
             raise typer.Exit(130) from None
         except BrokenPipeError:  # the reader of our output, `head` for example, has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -51,11 +52,14 @@ app = typer.Typer(
     epilog="Start with [bold]tenuto demo[/bold]. Shell completion: [bold]tenuto --install-completion[/bold].",
 )
 fit = typer.Typer(
+    cls=FitGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="Train a network on your data and write a run folder: weights, settings, measurements, report.",
 )
-fit.command("classify")(fit_classify.classify)
+# Each of these files enters its task when it is imported; the order is that of the help page.
+for file in (fit_classify,):
+    fit.command(file.TASK.command)(file.TASK.function)
 app.add_typer(fit, name="fit")
 app.command("predict")(predict.predict)
 app.command("score")(score.score)

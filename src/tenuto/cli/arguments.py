@@ -13,7 +13,6 @@ import typer
 if TYPE_CHECKING:
     from ..cell import Cell
     from ..data import Columns
-    from ..tasks import SequenceClassifier
 
 DATA_HELP = "A .ts, .csv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels)."
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `tenuto fit` writes it.", show_default=False)]
@@ -24,6 +23,8 @@ IdColumn = Annotated[str, typer.Option(help="The column that tells sequences apa
 TimeColumn = Annotated[str, typer.Option(help="The column that orders the rows of a sequence; may be absent.", rich_help_panel="Columns of a table")]
 LabelColumn = Annotated[str, typer.Option(help="The column with the class.", rich_help_panel="Columns of a table")]
 SplitColumn = Annotated[str, typer.Option(help="The column that says train, validation or test; may be absent.", rich_help_panel="Columns of a table")]
+TextColumn = Annotated[str, typer.Option(help="The column, or JSONL key, with the text.", rich_help_panel="Columns of a table")]
+TargetColumn = Annotated[str, typer.Option(help="The column, or JSONL key, with the text to produce.", rich_help_panel="Columns of a table")]
 Channels = Annotated[
     list[str] | None,
     typer.Option("--channel", help="A column to use as input; repeat it. Default: all others.", rich_help_panel="Columns of a table", show_default=False),
@@ -45,6 +46,11 @@ def columns(id_column: str, time_column: str, label_column: str, split_column: s
     return Columns(id=id_column, time=time_column, label=label_column, split=split_column, channels=tuple(channels) if channels else None)
 
 
+def option(help_text: str, panel: str, *names: str, **settings: Any) -> Any:
+    """An option with its help, in a panel of `--help`; the panel is also its table in config.toml."""
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, **settings)
+
+
 def use_threads(threads: int) -> None:
     """Let torch use this many threads; zero leaves its own choice."""
     import torch
@@ -53,21 +59,14 @@ def use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def load_classifier(run: Path, cell: str | None, device: str) -> SequenceClassifier:
-    """The classifier of a run folder; `cell` names the class of a cell that does not come with tenuto.
-
-    Raises:
-        RunError: the folder is not a whole run. CellError: the cell is not known and was not named.
-    """
-    from ..errors import CellError
-    from ..tasks import SequenceClassifier
-
-    try:
-        return SequenceClassifier.load(run, cell=cell_class(cell) if cell else None, device=device)
-    except CellError as error:
-        if cell is None:
-            error.fix = "name the file and class that it was trained with: --cell path/to/file.py:ClassName"
-        raise
+def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *, every: bool) -> list[dict[str, Any]]:
+    """One dictionary a row of `probabilities` [N, K]: id, the likeliest class, its probability; with `every`, `p(CLASS)` for each class."""
+    rows = []
+    for name, row in zip(ids, probabilities):
+        best = int(row.argmax())
+        columns = {f"p({label})": round(float(share), 6) for label, share in zip(classes, row)} if every else {}
+        rows.append({"id": name, "predicted": classes[best], "probability": round(float(row[best]), 6), **columns})
+    return rows
 
 
 def shipped_cells() -> dict[str, type[Cell]]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
 
@@ -26,3 +30,14 @@ def complain(message: str) -> None:
         text.append("\n" + rest)
     sys.stdout.flush()
     messages().print(text)
+
+
+def class_table(classes: Iterable[Mapping[str, Any]], counted: str) -> Table:
+    """Precision, recall, F1 and how many, by class; `counted` says of what ("sequences", "words")."""
+    table = Table("class", box=None, pad_edge=False, header_style="dim")
+    for name in ("precision", "recall", "F1", counted):
+        table.add_column(name, justify="right")
+    for row in classes:
+        shares = ["-" if row[name] is None else f"{row[name]:.1%}" for name in ("precision", "recall", "f1")]
+        table.add_row(escape(str(row["name"])), *shares, str(row["support"]))
+    return table

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from .console import messages, output
+from .fit_classify import TASK
+from .fitting import complete, fit_from_options
 
 # Test accuracy on the official split (270 training, 370 test sequences).
 YARDSTICKS = (
@@ -26,16 +28,9 @@ def demo(
 
     The data comes with tenuto. Takes under two minutes on two cores.
     """
-    from ..data import read_splits
-    from ..data.sets import path_of
-    from ..tasks import SequenceClassifier
-    from .arguments import use_threads
-    from .fit_classify import train_and_save
-
-    use_threads(threads)
     messages().print(f"the same as: tenuto fit classify japanese_vowels --out {out} --seed {seed} --threads {threads} --overwrite", markup=False)
-    splits = read_splits(path_of("japanese_vowels"))
-    evaluation = train_and_save(SequenceClassifier(random_state=seed), splits, out, overwrite=True, quiet=False)
+    given = {"data": "japanese_vowels", "out": out, "seed": seed, "threads": threads, "overwrite": True}
+    evaluation = fit_from_options(TASK, complete(TASK.function, given))
     console = output()
     console.print("\ntest accuracy on the official split:")
     rows = [*YARDSTICKS, ("this run", evaluation["results"]["test"]["accuracy"], f"seed {seed}")]

@@ -6,32 +6,34 @@ The defaults are those of `SequenceClassifier`, written again so that `--help` n
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import arguments
+from . import arguments, fitting
 from .arguments import Channels, Data, IdColumn, LabelColumn, SplitColumn, TimeColumn
-from .console import messages, output
+from .arguments import option as _option
+from .console import class_table
+from .fitting import Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from .tasks import Asking, Job, Reading, Task, register
 
 if TYPE_CHECKING:
-    from ..data import Splits
+    from rich.console import Console
+
+    from ..cell import Cell
     from ..tasks import SequenceClassifier
 
 MODEL, TRAINING, WHERE = "The network", "Training", "Where and how"
 
 
-def _option(help_text: str, panel: str, *names: str, **settings: Any) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, **settings)
-
-
 def classify(
+    context: typer.Context,
     data: Data,
-    test: Annotated[str | None, typer.Option(help="Data to test on at the end, if DATA has no test part of its own.", show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder to write. Default: a new one in runs/.", show_default=False)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
+    test: Test = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
     cell: Annotated[str, _option("lstm, gru, rnn, layer-norm-lstm, ... (`tenuto show` lists them), or your own: FILE.py:CLASS.", MODEL)] = "lstm",
     cell_field: Annotated[list[str] | None, _option("A field of the cell, for example activation=relu; repeat it.", MODEL, metavar="NAME=VALUE", show_default=False)] = None,
     hidden_size: Annotated[int, _option("Units of a layer, in each direction.", MODEL)] = 64,
@@ -55,12 +57,15 @@ def classify(
     engine: Annotated[str, _option("Who runs the time loop; auto takes the fastest that can.", WHERE)] = "auto",
     device: Annotated[str, _option("cpu, cuda, ...", WHERE)] = "cpu",
     threads: Annotated[int, _option("Threads of torch; 0 leaves the number as it is.", WHERE, min=0)] = 0,
-    quiet: Annotated[bool, _option("No progress, only the result.", WHERE, "--quiet", "-q")] = False,
+    quiet: Quiet = False,
     id_column: IdColumn = "id",
     time_column: TimeColumn = "time",
     label_column: LabelColumn = "label",
     split_column: SplitColumn = "split",
     channels: Channels = None,
+    config: Config = None,
+    source: FromRun = None,
+    resume: Resume = None,
 ) -> None:
     """Learn which class a whole sequence belongs to.
 
@@ -70,70 +75,41 @@ def classify(
     [bold]tenuto fit classify japanese_vowels --out runs/vowels[/bold]
     [bold]tenuto fit classify walks.csv --test later_walks.csv --cell gru --cell-field activation=relu[/bold]
     """
+    fitting.fit_from_options(TASK, context.params)
+
+
+def prepare(options: Mapping[str, Any]) -> Job:
+    """Read the data and build the classifier that the options describe."""
     from ..data import read_splits
     from ..tasks import SequenceClassifier
 
-    arguments.use_threads(threads)
-    table = arguments.columns(id_column, time_column, label_column, split_column, channels)
-    splits = read_splits(arguments.data_path(data), test=None if test is None else arguments.data_path(test), columns=table)
-    model = SequenceClassifier(
-        arguments.build_cell(arguments.cell_class(cell), cell_field or []),
-        hidden_size=hidden_size,
-        num_layers=num_layers,
-        bidirectional=bidirectional,
-        pooling=tuple(word.strip() for word in pooling.split(",") if word.strip()),
-        dropout=dropout,
-        input_noise=input_noise,
-        label_smoothing=label_smoothing,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        clip_norm=clip_norm or None,
-        schedule=schedule,
-        patience=patience or None,
-        time_limit_s=time_limit_s,
-        validation_fraction=validation_fraction,
-        missing=missing,
-        engine=engine,
-        device=device,
-        random_state=seed,
+    table = arguments.columns(options["id_column"], options["time_column"], options["label_column"], options["split_column"], options["channels"])
+    test = options["test"]
+    splits = read_splits(arguments.data_path(options["data"]), test=None if test is None else arguments.data_path(test), columns=table)
+    as_given = (
+        "hidden_size num_layers bidirectional dropout input_noise label_smoothing epochs batch_size learning_rate weight_decay schedule "
+        "time_limit_s validation_fraction missing engine device"
     )
-    train_and_save(model, splits, out or _new_folder(splits.train.name, cell), overwrite=overwrite, quiet=quiet)
+    model = SequenceClassifier(
+        arguments.build_cell(arguments.cell_class(options["cell"]), options["cell_field"] or []),
+        pooling=tuple(word.strip() for word in options["pooling"].split(",") if word.strip()),
+        clip_norm=options["clip_norm"] or None,
+        patience=options["patience"] or None,
+        random_state=options["seed"],
+        **{name: options[name] for name in as_given.split()},
+    )
+    return Job(
+        model,
+        fit=lambda observers, checkpoint: model.fit(splits.train, validation=splits.validation, observers=observers),
+        save=lambda folder, overwrite: model.save(folder, test=splits.test, overwrite=overwrite),
+        name=(splits.train.name, options["cell"]),
+        described=f"data        {splits.train!r}\nfrom        {splits.train.path}\nmodel       {_described(model)}",
+        say=_say,
+    )
 
 
-def train_and_save(model: SequenceClassifier, splits: Splits, folder: Path, *, overwrite: bool, quiet: bool) -> dict[str, Any]:
-    """Fit, test, save, build the report, and say what came out.
-
-    Args:
-        folder: claimed before training starts; taken away again when training fails and nothing was in it.
-    Returns:
-        The evaluation, as in evaluation.json.
-    """
-    from ..report import build_report
-    from ..tasks.run_folder import claim
-    from .progress import ProgressBar
-
-    existed = folder.exists()
-    claim(folder, overwrite=overwrite)
-    try:
-        if not quiet:
-            messages().print(f"data        {splits.train!r}\nfrom        {splits.train.path}\nmodel       {_described(model)}", markup=False)
-        model.fit(splits.train, validation=splits.validation, observers=[] if quiet else [ProgressBar()])
-        model.save(folder, test=splits.test, overwrite=overwrite)
-    except BaseException:
-        if not existed:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
-    report = build_report(folder)
-    _say(model.evaluation_, folder, report)
-    return model.evaluation_
-
-
-def _say(evaluation: dict[str, Any], folder: Path, report: Path) -> None:
-    """The result in a few lines, and what can be typed next."""
-    console = output()
+def _say(console: Console, evaluation: Mapping[str, Any]) -> None:
+    """The results, one line a split."""
     for name in ("validation", "test"):
         result = evaluation["results"].get(name)
         if result is not None:
@@ -143,9 +119,6 @@ def _say(evaluation: dict[str, Any], folder: Path, report: Path) -> None:
                 f"{name:<12}[bold]{result['accuracy']:.2%}[/bold] right ({right} of {result['sequences']}; 95 % interval {low:.1%} to {high:.1%}), "
                 f"loss {result['loss']:.4f}"
             )
-    console.print(f"run         {folder}", markup=False)
-    console.print(f"report      {report}", markup=False)
-    console.print(f"next        tenuto predict {folder} DATA   |   tenuto score {folder} DATA", markup=False)
 
 
 def _described(model: SequenceClassifier) -> str:
@@ -154,10 +127,35 @@ def _described(model: SequenceClassifier) -> str:
     return f"{model.cell!r}, {model.hidden_size} units, {model.num_layers} layer{'s' * (model.num_layers > 1)}, {ways}, seed {model.random_state}"
 
 
-def _new_folder(data: str, cell: str) -> Path:
-    """The first folder `runs/DATA-CELL-1`, `-2`, ... that does not exist."""
-    name = "-".join("".join(letter if letter.isalnum() else " " for letter in f"{data} {Path(cell).stem}").lower().split())
-    number = 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
+def _load(run: Path, cell: type[Cell] | None, device: str) -> SequenceClassifier:
+    from ..tasks import SequenceClassifier
+
+    return SequenceClassifier.load(run, cell=cell, device=device)
+
+
+def _read(reading: Reading) -> Any:
+    from ..data import read_sequences
+
+    table = arguments.columns(reading.id_column, reading.time_column, reading.label_column, reading.split_column, reading.channels)
+    return read_sequences(arguments.data_path(reading.data), split=reading.split, columns=table)
+
+
+def _predict(model: SequenceClassifier, data: Any, asking: Asking) -> list[dict[str, Any]]:
+    """One dictionary a sequence: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
+    return arguments.class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=asking.probabilities)
+
+
+def _say_score(console: Console, result: Mapping[str, Any]) -> None:
+    """Accuracy with its interval, loss, and each class."""
+    low, high = result["accuracy_interval"]
+    console.print(
+        f"accuracy  [bold]{result['accuracy']:.2%}[/bold] of {result['sequences']} sequences "
+        f"(95 % interval {low:.1%} to {high:.1%}; always the largest class: {result['majority_accuracy']:.1%})"
+    )
+    console.print(f"macro F1  {result['macro_f1']:.4f}\nloss      {result['loss']:.4f} nats a sequence")
+    console.print(class_table(result["classes"], "sequences"))
+
+
+TASK = register(
+    Task(name="classify", command="classify", function=classify, prepare=prepare, load=_load, read=_read, predict=_predict, say_score=_say_score)
+)

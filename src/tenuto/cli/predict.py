@@ -1,26 +1,28 @@
-"""`tenuto predict`: a trained model's answers for new sequences, as CSV or JSON lines."""
+"""`tenuto predict`: a trained model's answers for new data, as CSV, JSON lines, or a format of the task's own."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from . import arguments
-from .arguments import CellFile, Channels, Data, IdColumn, LabelColumn, RunFolder, Split, SplitColumn, TimeColumn
+from .arguments import CellFile, Channels, Data, IdColumn, LabelColumn, RunFolder, Split, SplitColumn, TargetColumn, TextColumn, TimeColumn
 from .console import messages
+from .tasks import Asking, Reading, Rows, open_run, task_of_run
 
 
 def predict(
     run: RunFolder,
     data: Data,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .csv or .jsonl file, not to the terminal.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .csv or .jsonl file (or .conll for tags), not to the terminal.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class, not only of the answer.")] = False,
+    beam_size: Annotated[int, typer.Option(help="Of a translation's search; 0 leaves the run's own.", min=0)] = 0,
     split: Split = None,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
@@ -28,30 +30,32 @@ def predict(
     time_column: TimeColumn = "time",
     label_column: LabelColumn = "label",
     split_column: SplitColumn = "split",
+    text_column: TextColumn = "text",
+    target_column: TargetColumn = "target",
     channels: Channels = None,
 ) -> None:
-    """Predict the class of each sequence in DATA.
+    """Predict, for each item of DATA, what the run was trained for: its class, the tag of each word, its translation.
 
-    One row a sequence: its id, the class, and the probability that the model gives it. Labels in DATA are not looked at.
+    One row an item: its id, the answer, and the probability that the model gives it. Labels in DATA are not looked at.
 
     [bold]tenuto predict runs/vowels japanese_vowels -o answers.csv[/bold]
     """
-    from ..data import read_sequences
     from ..errors import ArgumentError
     from ..train.files import write_text
 
+    task = task_of_run(run)
     kind = ".csv" if out is None else out.suffix.lower()
-    if kind not in (".csv", ".jsonl"):
-        raise ArgumentError(f"predictions are not written as {kind or 'a file without suffix'}.", expected=".csv | .jsonl", received=str(out))
+    writers = {".csv": _csv, ".jsonl": _jsonl, **task.writers}
+    if kind not in writers:
+        raise ArgumentError(f"predictions are not written as {kind or 'a file without suffix'}.", expected=" | ".join(writers), received=str(out))
     if out is not None and out.exists() and not overwrite:
         raise ArgumentError(f"{out} is there already.", fix="choose another name, or add --overwrite")
     if out is not None and not out.resolve().parent.is_dir():
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
-    model = arguments.load_classifier(run, cell, device)
-    table = arguments.columns(id_column, time_column, label_column, split_column, channels)
-    sequences = read_sequences(arguments.data_path(data), split=split, columns=table)
-    rows = _rows(sequences.ids, model.predict_proba(sequences), model.classes_.tolist(), every=probabilities)
-    text = _csv(rows) if kind == ".csv" else "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    task, model = open_run(run, cell, device)
+    reading = Reading(data, split, id_column, time_column, label_column, split_column, text_column, target_column, channels)
+    rows = list(task.predict(model, task.read(reading), Asking(probabilities, beam_size)))
+    text = writers[kind](rows)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -59,19 +63,25 @@ def predict(
     messages().print(f"{len(rows)} predictions in {out}", markup=False)
 
 
-def _rows(ids: tuple[str, ...], probabilities: Any, classes: list[Any], *, every: bool) -> list[dict[str, Any]]:
-    """One dictionary a sequence; with `every`, a column `p(CLASS)` for each class."""
-    rows = []
-    for name, row in zip(ids, probabilities):
-        best = int(row.argmax())
-        columns = {f"p({label})": round(float(share), 6) for label, share in zip(classes, row)} if every else {}
-        rows.append({"id": name, "predicted": classes[best], "probability": round(float(row[best]), 6), **columns})
-    return rows
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(rows: Rows) -> str:
+    """A header and a line a row; a list (the words of a sentence, their tags) is one cell, with spaces."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _jsonl(rows: Rows) -> str:
+    return "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def _plain(row: Mapping[str, Any]) -> Any:
+    from ..train.files import plain
+
+    return plain(row)

@@ -1,4 +1,4 @@
-"""`tenuto score`: how good a trained model is on labelled sequences."""
+"""`tenuto score`: how good a trained model is on labelled data, whatever its task."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from . import arguments
-from .arguments import CellFile, Channels, Data, IdColumn, LabelColumn, RunFolder, Split, SplitColumn, TimeColumn
+from .arguments import CellFile, Channels, Data, IdColumn, LabelColumn, RunFolder, Split, SplitColumn, TargetColumn, TextColumn, TimeColumn
 from .console import output
+from .tasks import Reading, open_run
 
 
 def score(
@@ -24,41 +23,22 @@ def score(
     time_column: TimeColumn = "time",
     label_column: LabelColumn = "label",
     split_column: SplitColumn = "split",
+    text_column: TextColumn = "text",
+    target_column: TargetColumn = "target",
     channels: Channels = None,
 ) -> None:
-    """Score a run on labelled sequences: accuracy with its interval, loss, and each class.
+    """Score a run on labelled data, with the numbers of its task: accuracy and each class, perplexity, span F1, word error rate.
 
-    The run folder stays as it is.
+    DATA is what the run was trained on or another file of that form. The run folder stays as it is.
 
     [bold]tenuto score runs/vowels japanese_vowels --split test[/bold]
     """
-    from ..data import read_sequences
     from ..train.files import plain
 
-    model = arguments.load_classifier(run, cell, device)
-    table = arguments.columns(id_column, time_column, label_column, split_column, channels)
-    result = model.evaluate(read_sequences(arguments.data_path(data), split=split, columns=table))
+    task, model = open_run(run, cell, device)
+    reading = Reading(data, split, id_column, time_column, label_column, split_column, text_column, target_column, channels)
+    result = task.evaluate(model, task.read(reading))
     if as_json:
         typer.echo(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
         return
-    low, high = result["accuracy_interval"]
-    console = output()
-    console.print(
-        f"accuracy  [bold]{result['accuracy']:.2%}[/bold] of {result['sequences']} sequences "
-        f"(95 % interval {low:.1%} to {high:.1%}; always the largest class: {result['majority_accuracy']:.1%})"
-    )
-    console.print(f"macro F1  {result['macro_f1']:.4f}\nloss      {result['loss']:.4f} nats a sequence")
-    classes = Table("class", box=None, pad_edge=False, header_style="dim")
-    for name in ("precision", "recall", "F1", "sequences"):
-        classes.add_column(name, justify="right")
-    for row in result["classes"]:
-        shares = ["-" if row[name] is None else f"{row[name]:.1%}" for name in ("precision", "recall", "f1")]
-        classes.add_row(_plain(row["name"]), *shares, str(row["support"]))
-    console.print(classes)
-
-
-def _plain(text: str) -> str:
-    """Text in which rich finds no markup."""
-    from rich.markup import escape
-
-    return escape(text)
+    task.say_score(output(), result)

@@ -6,6 +6,8 @@
       metrics.jsonl       one JSON object a line, one line an epoch
       evaluation.json     all that a report shows, as plain data
       report.html         made from the files above by `tenuto.report`; not covered by a digest
+      config.toml         the options of the `tenuto fit` that made the run, for `tenuto fit --from RUN`; not covered either
+      unfinished/         only while a run trains, and after it was killed: config.toml, metrics.jsonl so far, checkpoint/
 
 Other names in the folder are left alone. Numbers are JSON numbers; a value that is not finite, or not known, is null.
 Every object may gain keys in a later version; a key named here keeps its meaning while `format_version` stays.
@@ -91,7 +93,9 @@ CONFIG, MODEL, METRICS, EVALUATION, REPORT = (
     "evaluation.json",
     "report.html",
 )
-_OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT}
+# What the command line adds: its options, and a folder with what an interrupted run needs to go on.
+CONFIGURATION, UNFINISHED = "config.toml", "unfinished"
+_OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""Options as a TOML file: read for `--config` and `--from`, written into every run folder as config.toml.
+
+    task = "classify"
+    data = "walks.csv"
+
+    [network]
+    cell = "gru"
+    hidden_size = 64
+
+    [training]
+    epochs = 50
+
+The keys are the option names with underscores. Tables only group them: any option may stand in any table or in none, except `[tune]`, which
+belongs to `tenuto tune`. An option on the command line goes before the file. Paths are as on a command line, from the current folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+CONFIGURATION = "config.toml"
+# Options of a command that say where and how this time, not what is trained.
+NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume"})
+TUNE = "tune"
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """A TOML file as nested dictionaries.
+
+    Raises:
+        ArgumentError: no such file, not UTF-8, or not TOML; the message has the parser's line.
+    """
+    from ..errors import ArgumentError
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ArgumentError(
+            f"the configuration {path} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            expected='a TOML file: task = "classify", data = "walks.csv", then options by name',
+            fix="`tenuto fit` writes one into each run folder, config.toml: copy and change it",
+        ) from error
+
+
+def configuration_of(run: Path) -> Path:
+    """The config.toml of a run folder, whole or interrupted.
+
+    Raises:
+        RunError: the folder has none.
+    """
+    from ..errors import RunError
+    from .fitting import UNFINISHED
+
+    for path in (run / UNFINISHED / CONFIGURATION, run / CONFIGURATION):
+        if path.is_file():
+            return path
+    raise RunError(
+        f"{run} has no {CONFIGURATION}.",
+        expected="a run folder written by `tenuto fit`",
+        received="no such folder" if not run.is_dir() else ", ".join(sorted(entry.name for entry in run.iterdir())[:8]) or "an empty folder",
+        fix="check the path; a run saved from Python has no command line to repeat",
+    )
+
+
+def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str]) -> dict[str, Any]:
+    """The options of a configuration, all tables flattened; `task` and `[tune]` are left out.
+
+    Args:
+        known: the option names that the task's command has.
+    Raises:
+        ArgumentError: a name that the command does not have, or one that stands twice.
+    """
+    from ..errors import ArgumentError
+
+    known = set(known) - NOT_KEPT
+    options: dict[str, Any] = {}
+    for name, value in _flat(data):
+        key = name.replace("-", "_")
+        if key in options:
+            raise ArgumentError(f"{path} sets {name} twice.", fix="leave one of them out")
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            raise ArgumentError(
+                f"{path} sets {name}, which is no option of this task.",
+                expected=f"{near[0]}?" if near else ", ".join(sorted(known)),
+                received=f"{name} = {json.dumps(value, default=str)}",
+                fix="mend the name; `tenuto fit TASK --help` lists them",
+            )
+        options[key] = value
+    return options
+
+
+def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str) -> str:
+    """A configuration as text: the options of the table "" first, then each table; options that are None are left out."""
+    lines = [f"# Options of a run of tenuto {version}. `tenuto fit --config {CONFIGURATION}` trains it again.", f"task = {_toml(task)}"]
+    for title, options in tables.items():
+        rows = [f"{name} = {_toml(value)}" for name, value in options.items() if value is not None]
+        if rows:
+            lines += (["", f"[{_key(title)}]"] if title else []) + rows
+    return "\n".join(lines) + "\n"
+
+
+def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in data.items():
+        if name in ("task", TUNE):
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, value
+
+
+def _key(title: str) -> str:
+    """A table's title as a TOML key: "The network" is network."""
+    words = [word for word in title.lower().split() if word not in ("the", "a", "of")]
+    return "_".join("".join(letter for letter in word if letter.isalnum()) for word in words) or "options"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it; a JSON string is a TOML basic string but for one character, DEL."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,43 @@
+"""`tenuto fit` itself: `tenuto fit --config FILE`, `--from RUN` and `--resume RUN` find the task in the file, so it need not be typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperGroup
+
+from .configuration import configuration_of, read_toml
+
+TAKES_TASK = ("--config", "--from", "--resume")
+
+
+class FitGroup(TyperGroup):
+    """A group that puts the task's name where the command line has none: before an option that names a file with it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not ctx.resilient_parsing and args[0].partition("=")[0] in TAKES_TASK:
+            args = self._with_task(args)
+        return super().parse_args(ctx, args)
+
+    def _with_task(self, args: list[str]) -> list[str]:
+        """`--from RUN ...` as `TASK --from RUN ...`."""
+        from ..errors import ArgumentError
+        from .tasks import task_of_command
+
+        option, equals, value = args[0].partition("=")
+        used = 1 if equals else 2
+        if len(args) < used:
+            return args  # the parser says what is missing
+        value = value if equals else args[1]
+        if args[used : used + 1] and args[used] in self.commands:  # the task stands after the option
+            return [args[used], *args[:used], *args[used + 1 :]]
+        path = Path(value) if option == "--config" else configuration_of(Path(value))
+        data = read_toml(path)
+        if "task" not in data:
+            raise ArgumentError(
+                f"{path} does not say which task it is for.",
+                expected=" | ".join(f'task = "{name}"' for name in self.commands),
+                fix=f"add that line, or name the task: tenuto fit TASK {option} {value}",
+            )
+        return [task_of_command(str(data["task"])).command, *args]

@@ -1,0 +1,242 @@
+"""One training run from the command line, for every task: the folder, its configuration, progress, checkpoints, Ctrl-C, the report.
+
+While a run trains, RUN/unfinished/ holds its config.toml, its metrics.jsonl so far, and its checkpoints; a run that stood in RUN before
+stays whole until the new one is saved over it. When the new one is saved, unfinished/ goes, unless training was interrupted: then
+`tenuto fit --resume RUN` goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import shutil
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .configuration import CONFIGURATION, NOT_KEPT, configuration_of, options_in, read_toml, toml_text
+from .console import messages, output
+from .tasks import Job, Task
+
+UNFINISHED, CHECKPOINT, METRICS = "unfinished", "checkpoint", "metrics.jsonl"
+PANEL = "Configuration"
+# Parameters that hold paths: of data, or of the file with a cell.
+PATHS = frozenset({"data", "test", "validation", "cell"})
+
+
+def _use_configuration(context: typer.Context, path: Path) -> None:
+    """Let the options of a configuration stand where the command line has none."""
+    from ..errors import ArgumentError
+    from .tasks import task_of_command
+
+    data = read_toml(path)
+    task = task_of_command(context.info_name or "")
+    if data.get("task", task.name) not in (task.name, task.command):
+        raise ArgumentError(
+            f"{path} is the configuration of another task.", expected=f'task = "{task.name}"', received=f"task = {data['task']!r}", fix="leave the task's name out: tenuto fit --config FILE"
+        )
+    known = [str(parameter.name) for parameter in context.command.params]
+    context.default_map = {**(context.default_map or {}), **options_in(data, path, known)}
+
+
+def _config(context: typer.Context, path: Path | None) -> Path | None:
+    if path is not None and not context.resilient_parsing:
+        _use_configuration(context, Path(path))
+    return path
+
+
+def _run(context: typer.Context, run: Path | None) -> Path | None:
+    if run is not None and not context.resilient_parsing:
+        _use_configuration(context, configuration_of(Path(run)))
+    return run
+
+
+# The options that every `tenuto fit TASK` has, beside its own.
+Test = Annotated[str | None, typer.Option(help="Data to test on at the end, if DATA has no test part of its own.", show_default=False)]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run folder to write. Default: a new one in runs/.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.", rich_help_panel="Where and how")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE.toml", help="Take options from a TOML file; those typed here go first.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_config),
+]
+FromRun = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="Take options from the config.toml of another run.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_run),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="RUN", help="Go on with a run that was killed or interrupted, from its last checkpoint.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_run),
+]
+
+
+def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What every `tenuto fit TASK` does with its parameters; returns the evaluation.
+
+    Args:
+        options: the command's parameters by name, those of `complete` for a call from Python.
+    Raises:
+        TenutoError: data, options or the folder are not as they must be; nothing was written, or RUN/unfinished holds what was trained.
+        KeyboardInterrupt: with words for the reader.
+    """
+    from .arguments import use_threads
+
+    use_threads(options.get("threads", 0))
+    resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
+    _check_resume(resume, options.get("out"))
+    job = task.prepare(options)
+    folder = resume or (Path(options["out"]) if options.get("out") else new_folder(*job.name))
+    text = configuration_text(task, options)
+    evaluation = train_and_save(job, folder, configuration=text, overwrite=bool(options.get("overwrite")), quiet=bool(options.get("quiet")), resume=resume is not None)
+    if source is not None:
+        _compare_data(source, evaluation)
+    return evaluation
+
+
+def train_and_save(job: Job, folder: Path, *, configuration: str, overwrite: bool, quiet: bool, resume: bool = False) -> dict[str, Any]:
+    """Fit, test, save, build the report, and say what came out.
+
+    Args:
+        folder: claimed before training starts; taken away again when training fails, nothing was in it, and there is no checkpoint.
+        configuration: the text of config.toml.
+    Returns:
+        The evaluation, as in evaluation.json.
+    """
+    from ..report import build_report
+    from ..tasks.run_folder import claim
+    from ..train import MetricsFile
+    from ..train.files import write_text
+    from .progress import ProgressBar
+
+    existed = folder.exists()
+    claim(folder, overwrite=overwrite or resume)
+    work = folder / UNFINISHED
+    _clear_earlier(work, overwrite=overwrite, resume=resume)
+    try:
+        work.mkdir(exist_ok=True)
+        write_text(work / CONFIGURATION, configuration)
+        if not quiet:
+            messages().print(job.described, markup=False)
+        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=work / CHECKPOINT)
+        job.save(folder, overwrite=overwrite or resume)
+        write_text(folder / CONFIGURATION, configuration)
+    except BaseException as error:
+        kept = _keep_or_remove(folder, work, existed)
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(kept or "interrupted before there was anything to keep; nothing was written.") from None
+        if kept:
+            messages().print(kept.replace("interrupted; ", ""), markup=False)
+        raise
+    page = build_report(folder)
+    evaluation = dict(job.model.evaluation_)
+    interrupted = evaluation["training"]["stopped"] == "interrupted" and (work / CHECKPOINT).exists()
+    if not interrupted:
+        shutil.rmtree(work, ignore_errors=True)
+    console = output()
+    job.say(console, evaluation)
+    console.print(f"run         {folder}\nreport      {page}", markup=False)
+    if interrupted:
+        console.print(f"go on       tenuto fit --resume {folder}", markup=False)
+    console.print(f"next        {job.next_words.format(run=folder)}", markup=False)
+    return evaluation
+
+
+def complete(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a command's function: those given, and the defaults of the rest; the context is left out."""
+    usual = {name: parameter.default for name, parameter in inspect.signature(function).parameters.items() if name != "context"}
+    return {**usual, **given}
+
+
+def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
+    """The config.toml of these options, in the groups that `--help` shows; a path is written so that it holds from any folder."""
+    from importlib.metadata import version
+
+    tables: dict[str, dict[str, Any]] = {"": {}}
+    hints = typing.get_type_hints(task.function, include_extras=True)
+    for name in inspect.signature(task.function).parameters:
+        if name in NOT_KEPT or name not in options:
+            continue
+        panels = [getattr(note, "rich_help_panel", None) for note in getattr(hints[name], "__metadata__", ())]
+        panel = next((panel for panel in panels if isinstance(panel, str)), "")
+        tables.setdefault(panel, {})[name] = _from_anywhere(options[name]) if name in PATHS else _plain(options[name])
+    return toml_text(task.name, tables, version("tenuto"))
+
+
+def new_folder(*names: str) -> Path:
+    """The first folder `runs/DATA-CELL-1`, `-2`, ... that does not exist."""
+    words = " ".join(Path(name).stem if name.endswith(".py") or ".py:" in name else name for name in names)
+    name = "-".join("".join(letter if letter.isalnum() else " " for letter in words).lower().split())
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _check_resume(resume: Path | None, out: Any) -> None:
+    from ..errors import ArgumentError, RunError
+
+    if resume is None:
+        return
+    if out is not None and Path(out) != resume:
+        raise ArgumentError("a resumed run stays in its folder.", expected=f"--resume {resume} alone", received=f"--out {out}", fix="leave --out out, or train a new run with --from")
+    if not (resume / UNFINISHED).is_dir():
+        raise RunError(
+            f"{resume} has nothing to go on from: it is a whole run.",
+            expected=f"a killed or interrupted run, with a folder {UNFINISHED}/",
+            fix=f"train it once more with: tenuto fit --from {resume}",
+        )
+
+
+def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
+    """An interrupted run in the folder is gone on with, or replaced, only when that was asked for."""
+    from ..errors import RunError
+
+    if not work.exists() or resume:
+        return
+    if (work / CHECKPOINT).exists() and not overwrite:
+        raise RunError(
+            f"{work.parent} holds a run that was interrupted, with a checkpoint.",
+            expected="a new or empty folder for the run",
+            fix=f"go on with it: tenuto fit --resume {work.parent}; or replace it: --overwrite",
+        )
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
+    """After a failure: what is kept, in words; where there is no checkpoint, what was begun is taken away and nothing said."""
+    if (work / CHECKPOINT).exists() and any((work / CHECKPOINT).iterdir()):
+        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}"
+    shutil.rmtree(work, ignore_errors=True)
+    if not existed:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return ""
+
+
+def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
+    """Say so when a repeated run saw other data than the run that it repeats."""
+    from ..tasks.run_folder import CONFIG, read_config
+
+    if not (source / CONFIG).is_file():
+        return
+    before, now = read_config(source).get("data", {}).get("train") or {}, evaluation["data"]["train"]
+    if before.get("sha256") != now.get("sha256"):
+        messages().print(f"note        the training data is not that of {source}: its digest differs", markup=False)
+
+
+def _from_anywhere(value: Any) -> Any:
+    """A path that exists made absolute, also that of FILE.py:CLASS; other values as they are."""
+    if not isinstance(value, (str, Path)):
+        return value
+    text, colon, name = str(value).rpartition(":") if ".py:" in str(value) else (str(value), "", "")
+    with contextlib.suppress(OSError):
+        if ("." in text or "/" in text) and Path(text).exists():
+            return f"{Path(text).resolve()}{colon}{name}"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
