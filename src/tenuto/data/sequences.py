@@ -79,7 +79,7 @@ class Sequences:
                     received=str(array[step, channel]),
                     fix="mend the value, or mark it as missing (NaN)",
                 )
-        self.labels: np.ndarray | None = None if labels is None else _as_labels(labels)
+        self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
             self._check_count("labels", len(self.labels), len(self.values))
 
@@ -221,7 +221,7 @@ def _as_steps(array: Any, identity: str) -> np.ndarray:
     return array
 
 
-def _as_labels(labels: Any) -> np.ndarray:
+def as_labels(labels: Any) -> np.ndarray:
     """Labels as one array `[N]` of one kind; mixed kinds and missing labels are errors."""
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu().numpy()

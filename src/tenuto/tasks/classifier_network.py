@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
-from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
-
-POOLING = ("mean", "max", "last")
+from tenuto.tasks.pooling import POOLING, check_pooling, pool
 
 
 class ClassifierNetwork(nn.Module):
@@ -39,11 +37,7 @@ class ClassifierNetwork(nn.Module):
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        if not pooling or not set(pooling) <= set(POOLING) or len(set(pooling)) < len(pooling):
-            raise ArgumentError(
-                f"pooling={pooling!r} is not known.", expected="one or more of " + ", ".join(POOLING), fix='for example ("mean", "last")'
-            )
-        self.pooling, self.dropout, self.input_noise, self.bidirectional = tuple(pooling), dropout, input_noise, bidirectional
+        self.pooling, self.dropout, self.input_noise, self.bidirectional = check_pooling(pooling), dropout, input_noise, bidirectional
         self.recurrent = Recurrent(
             cell,
             input_size,
@@ -67,18 +61,4 @@ class ClassifierNetwork(nn.Module):
 
     def pool(self, output: Tensor, lengths: Tensor) -> Tensor:
         """Outputs [T, B, W] over time: [B, len(pooling) * W]. Padding has no influence."""
-        steps, rows = torch.arange(len(output), device=output.device), torch.arange(output.shape[1], device=output.device)
-        lengths = lengths.to(output.device)
-        valid = (steps[:, None] < lengths)[:, :, None]  # [T, B, 1]
-        features = []
-        for kind in self.pooling:
-            if kind == "mean":
-                features.append(output.sum(0) / lengths[:, None])
-            elif kind == "max":
-                features.append(output.masked_fill(~valid, float("-inf")).amax(0))
-            elif self.bidirectional:
-                forward, backward = output.chunk(2, dim=-1)
-                features += [forward[lengths - 1, rows], backward[0]]
-            else:
-                features.append(output[lengths - 1, rows])
-        return torch.cat(features, dim=-1)
+        return pool(output, lengths, self.pooling, bidirectional=self.bidirectional)

@@ -1,0 +1,57 @@
+"""Pretrained word vectors from a text file: word2vec's text format (first line: count and width) and GloVe's (no first line)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from tenuto.errors import DataError
+
+
+def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[str] = ()) -> tuple[list[str], np.ndarray]:
+    """Words and their vectors: the first `first` of the file, which such files sort by frequency, and those of `wanted`.
+
+    Args:
+        path: UTF-8; a word and its numbers a line, with single spaces or tabs between.
+    Returns:
+        n words and [n, width] float32.
+    Raises:
+        DataError: no such file, not UTF-8, empty, or a line that has another width than the others or holds what is no number.
+    """
+    path, words, rows, width, seen = Path(path), [], [], 0, set()
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                cells = _decoded(path, number, line).replace("\t", " ").rstrip().split(" ")
+                if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
+                    continue  # word2vec's header
+                word, numbers = cells[0], cells[1:]
+                width = width or len(numbers)
+                if len(numbers) != width or not width:
+                    raise DataError(
+                        f"{path}, line {number}: it has {len(numbers)} numbers.", expected=f"a word and {width or 'its'} numbers", received=repr(line[:60])
+                    )
+                if word in seen or (len(words) >= first and word not in wanted):
+                    continue
+                try:
+                    rows.append(np.array(numbers, dtype=np.float32))
+                except ValueError as error:
+                    raise DataError(f"{path}, line {number}: {error}.", expected="numbers after the word", received=repr(line[:60])) from error
+                words.append(word)
+                seen.add(word)
+    except OSError as error:
+        raise DataError(f"the vectors {path} cannot be read: {error.strerror}.", expected="a text file of word vectors", fix="check the path") from error
+    if not words:
+        raise DataError(f"{path} holds no word vectors.", expected="a word and its numbers a line")
+    return words, np.stack(rows)
+
+
+def _decoded(path: Path, number: int, line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, line {number} is not UTF-8: byte {error.start} of the line is 0x{line[error.start]:02x}.", expected="text in UTF-8"
+        ) from error

@@ -1,0 +1,91 @@
+"""Spans in tag sequences, scored as `conlleval`, the script of the CoNLL shared tasks, scores them.
+
+A tag is `O` (outside), or a mark, a dash and a type: `B-` begins a span, `I-` goes on; also `E-` ends one and `S-` stands alone (IOBES).
+Malformed sequences count as that script counts them: an `I-` after `O`, at the beginning, or after another type begins a span; a span ends
+before a `B-`, an `O`, or another type. A span is right when its first token, its last token and its type are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+_TAG = re.compile(r"([BIES])-(.+)")
+
+
+class Span(NamedTuple):
+    """Tokens `start` to `end`, both counted from 0 and both inside, of a type."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def has_spans(tags: Iterable[str]) -> bool:
+    """Whether these tags mark spans: all are `O` or mark and type, and one at least is not `O`.
+
+    Example:
+        >>> has_spans(["O", "B-city"]), has_spans(["NOUN", "VERB"]), has_spans(["O"])
+        (True, False, False)
+    """
+    tags = set(tags)
+    return bool(tags - {"O"}) and all(tag == "O" or _TAG.fullmatch(tag) for tag in tags)
+
+
+def spans_of(tags: Sequence[str]) -> list[Span]:
+    """The spans that a sentence's tags mark, from left to right. A tag that is neither `O` nor mark and type stands outside.
+
+    Example:
+        >>> spans_of(["O", "I-city", "I-city", "B-city", "I-day"])
+        [Span(start=1, end=2, kind='city'), Span(start=3, end=3, kind='city'), Span(start=4, end=4, kind='day')]
+    """
+    spans: list[Span] = []
+    start, kind, before = 0, "", "O"  # the open span; `before` is the mark of the last tag
+    for position, tag in enumerate([*tags, "O"]):
+        match = _TAG.fullmatch(tag)
+        mark, kind_here = (match[1], match[2]) if match else ("O", "")
+        goes_on = mark in "IE" and before in "BI" and kind_here == kind
+        if before != "O" and not goes_on:
+            spans.append(Span(start, position - 1, kind))
+        if mark != "O" and not goes_on:
+            start, kind = position, kind_here
+        before = mark
+    return spans
+
+
+def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Precision, recall and F1 of the predicted spans over all sentences, and of each type.
+
+    Where nothing is predicted precision is None, where nothing is to be found recall is; F1 is 2 x right / (predicted + true), None where both are
+    zero, so it is 0 where nothing is right.
+
+    Returns:
+        {precision, recall, f1, right, predicted, true, types: [{name, precision, recall, f1, predicted, support}], in the order of the names}
+    Example:
+        >>> score_spans([["B-a", "I-a", "O"]], [["B-a", "O", "B-b"]])["f1"]
+        0.0
+    """
+    true_count: Counter[str] = Counter()
+    predicted_count: Counter[str] = Counter()
+    right_count: Counter[str] = Counter()
+    for gold, guess in zip(truth, predicted, strict=True):
+        gold_spans, guess_spans = set(spans_of(gold)), set(spans_of(guess))
+        true_count.update(span.kind for span in gold_spans)
+        predicted_count.update(span.kind for span in guess_spans)
+        right_count.update(span.kind for span in gold_spans & guess_spans)
+    types = []
+    for name in sorted(set(true_count) | set(predicted_count)):
+        row = _shares(right_count[name], predicted_count[name], true_count[name])
+        types.append({"name": name, **row, "predicted": predicted_count[name], "support": true_count[name]})
+    right, claimed, support = right_count.total(), predicted_count.total(), true_count.total()
+    return {**_shares(right, claimed, support), "right": right, "predicted": claimed, "true": support, "types": types}
+
+
+def _shares(right: int, predicted: int, true: int) -> dict[str, float | None]:
+    return {
+        "precision": right / predicted if predicted else None,
+        "recall": right / true if true else None,
+        "f1": 2 * right / (predicted + true) if predicted + true else None,
+    }
