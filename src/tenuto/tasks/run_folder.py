@@ -68,6 +68,39 @@ evaluation.json
     machine           {processor: str, cores: int, threads: int, platform: str, memory_bytes: int | null, device: str}
     versions          {tenuto, python, torch, numpy}
     created           "2026-01-31T12:00:00Z"
+
+The other tasks keep config.json's and evaluation.json's common keys: format, format_version, task, title, data, model (cell, cell_data,
+hidden_size, num_layers, bidirectional, dropout, parameters, weights, summary), training, results, engine, speed (sequences_per_s may be null;
+"tokens_per_s" may stand beside it), machine, versions, created. A SET has at least {path, sha256, name, origin} and counts of what it holds:
+sequences, steps, length_min, length_mean, length_max are shown where they are there. Instead of classes, channels and examples, they have:
+
+"language"
+    vocabulary        {kind: "characters" | "bytes" | "bpe" | "words", size: int}
+    RESULT            {tokens, characters, loss (nats a token, state carried over the exact text), perplexity, bits_per_character,
+                       windows: [{length, loss, perplexity, bits_per_character}] each window from a zero state,
+                       by_position: {position: [int], loss: [nats]} mean loss by steps since a zero state, or null}
+    passage           {set, tokens: [text], loss: [nats]} of each token, in the order of the text; at most 1,500 tokens
+    surprising        at most 12 [{before, text, after, loss}] tokens with the highest loss, with the text around them
+    samples           [{prompt, text, temperature, top_k, top_p, seed}] generated when the run was saved
+"tag"
+    tags              [str], in the order of `confusion`        classes   [str] of the sentences (intents), or null
+    RESULT            {sentences, tokens, loss, accuracy (tokens), accuracy_interval, sentence_accuracy (all of a sentence right),
+                       spans: {precision, recall, f1, kinds: [{name, precision, recall, f1, support}]} or null where tags are no spans,
+                       tags: [{name, precision, recall, f1, support}], confusion: [[int]],
+                       unknown: {tokens, accuracy} of words that training never saw,
+                       labels: RESULT of "classify" for the sentences' classes, or null}
+    examples          at most 12, mistakes first: [{id, set, tokens: [str], tags: [str], predicted: [str], label, predicted_label (or null)}]
+"classify-text"       RESULT as of "classify"; classes, vocabulary as above
+    examples          [{id, set, label, predicted, correct, probabilities: [number], tokens: [str], weights: [number] of each token, or null}]
+"translate"
+    vocabulary        {source: {kind, size}, target: {kind, size}}
+    RESULT            {pairs, tokens (of the targets), loss (nats a token), token_accuracy (given the right ones before),
+                       exact (share of pairs wholly right), exact_interval, error_rate (edits over target tokens), beam_size,
+                       coverage: {mean, least_read: [{token, weight}]} or null without attention,
+                       by_length: [{length_min, length_max, pairs, exact, error_rate}],
+                       mistakes: at most 50, worst first: [{id, source: [str], target: [str], predicted: [str], edits: int}]}
+    examples          at most 8: [{id, set, source: [str], target: [str], predicted: [str], correct: bool,
+                       attention: [[number]] (predicted x source) or null}]
 """
 
 from __future__ import annotations
