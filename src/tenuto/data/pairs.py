@@ -1,0 +1,170 @@
+"""`Pairs`: sources and their targets, for tasks that turn one sequence into another.
+
+Either side of a pair is a text, which a task splits into characters or words, or a tuple of symbols of your own. A source that occurs in
+several pairs has several right answers: they stay together when a set is split, and each of them counts as right when it is scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, Union
+
+import numpy as np
+
+from tenuto.errors import ArgumentError, DataError
+
+Side = Union[str, tuple[str, ...]]
+
+
+class Pairs:
+    """A set of source-target pairs.
+
+    Args:
+        source, target: N of each: texts, or sequences of symbols (texts without further meaning). `target` may be None: sources alone.
+        ids: one text a pair, to name it in messages. Default: "0", "1", ...
+        name: what to call the set. path, sha256: the file it came from, if any. origin: in words, how it was made.
+        skipped: how many pairs the reader left out.
+    Raises:
+        DataError: no pair at all, a side that is empty or no text, or as many targets or ids as do not fit.
+    Example:
+        >>> pairs = Pairs(["cat", "cot", "cat"], ["K AE T", "K AA T", "K AH T"])
+        >>> pairs
+        Pairs(3 pairs, 2 sources)
+        >>> pairs.answers()["cat"]
+        ['K AE T', 'K AH T']
+    """
+
+    def __init__(
+        self,
+        source: Iterable[Any],
+        target: Iterable[Any] | None = None,
+        *,
+        ids: Iterable[Any] | None = None,
+        name: str = "pairs",
+        path: str | None = None,
+        sha256: str | None = None,
+        origin: str = "given",
+        skipped: int = 0,
+    ) -> None:
+        if isinstance(source, str) or isinstance(target, str):
+            raise DataError("one text is no set of pairs.", expected="a list of texts", received="a text", fix="put it in a list")
+        sources = list(source)
+        if not sources:
+            raise DataError("there are no pairs.", expected="one pair or more", received="none", fix="check the data")
+        self.ids = tuple(str(identity) for identity in (range(len(sources)) if ids is None else ids))
+        targets = None if target is None else list(target)
+        for what, items in (("targets", targets), ("ids", self.ids)):
+            if items is not None and len(items) != len(sources):
+                raise DataError(f"there are {len(sources)} sources and {len(items)} {what}.", fix="give one for each")
+        self.source = [_as_side(item, "source", identity) for item, identity in zip(sources, self.ids)]
+        self.target = None if targets is None else [_as_side(item, "target", identity) for item, identity in zip(targets, self.ids)]
+        self.name, self.path, self.origin, self.skipped, self._file_sha256 = name, path, origin, skipped, sha256
+
+    @classmethod
+    def of(cls, source: Any, target: Any = None) -> Pairs:
+        """Pairs from what people have: Pairs as they are (with other targets, if given), or two lists."""
+        if not isinstance(source, Pairs):
+            return cls(source, target)
+        if target is None:
+            return source
+        return cls(source.source, target, ids=source.ids, name=source.name, path=source.path, origin=source.origin)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __repr__(self) -> str:
+        return f"Pairs({len(self)} pairs, {len(self.groups)} sources)"
+
+    @cached_property
+    def groups(self) -> dict[Side, list[int]]:
+        """Where each distinct source stands, in order of appearance."""
+        found: dict[Side, list[int]] = {}
+        for index, side in enumerate(self.source):
+            found.setdefault(side, []).append(index)
+        return found
+
+    def answers(self) -> dict[Side, list[Side]]:
+        """The targets of each distinct source, without repetition, in order of appearance.
+
+        Raises:
+            DataError: there are no targets.
+        """
+        targets = self.require_targets()
+        return {source: list(dict.fromkeys(targets[index] for index in places)) for source, places in self.groups.items()}
+
+    def require_targets(self) -> list[Side]:
+        """The targets.
+
+        Raises:
+            DataError: there are none.
+        """
+        if self.target is None:
+            raise DataError("the data has no targets.", expected="a target for each source", fix="give y, or Pairs with targets")
+        return self.target
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the file, or, for a set made in memory, of its content."""
+        if self._file_sha256 is not None:
+            return self._file_sha256
+        return hashlib.sha256(json.dumps([self.source, self.target], ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Pairs:
+        """The pairs at these positions."""
+        chosen = [int(index) for index in indices]
+        return Pairs(
+            [self.source[index] for index in chosen],
+            None if self.target is None else [self.target[index] for index in chosen],
+            ids=[self.ids[index] for index in chosen],
+            name=self.name,
+            path=self.path,
+            sha256=self._file_sha256,
+            origin=origin or self.origin,
+        )
+
+    def split(self, fraction: float, *, seed: int) -> tuple[Pairs, Pairs]:
+        """The set without, and the part with, about `fraction` of the distinct sources; all pairs of a source are in one part.
+
+        The same data, fraction and seed give the same split; both parts keep the order of the data and neither is empty.
+
+        Raises:
+            ArgumentError: fraction is not between 0 and 1.
+            DataError: there is one source only.
+        Example:
+            >>> rest, part = Pairs(list("aabbcd"), list("123456")).split(0.25, seed=0)
+            >>> part.source, rest.source
+            (['c'], ['a', 'a', 'b', 'b', 'd'])
+        """
+        if not 0 < fraction < 1:
+            raise ArgumentError("the part of the pairs to hold out is out of range.", expected="between 0 and 1", received=str(fraction))
+        places = list(self.groups.values())
+        if len(places) < 2:
+            raise DataError("all pairs have one source, which cannot be in both parts.", fix="add pairs, or give a validation set")
+        count = min(max(round(fraction * len(places)), 1), len(places) - 1)
+        held = np.random.default_rng(seed).permutation(len(places))[:count]
+        chosen = {index for place in held for index in places[place]}
+        origin = f"{fraction:.0%} of the sources, seed {seed}"
+        return (
+            self.select([index for index in range(len(self)) if index not in chosen], origin=f"{self.origin}, without {origin}"),
+            self.select(sorted(chosen), origin=origin),
+        )
+
+
+def _as_side(item: Any, side: str, identity: str) -> Side:
+    """A text, or a tuple of texts; neither may be empty."""
+    if isinstance(item, str):
+        made: Side = item
+    elif isinstance(item, (list, tuple)) and all(isinstance(symbol, str) for symbol in item):
+        made = tuple(item)
+    else:
+        raise DataError(
+            f"pair {identity!r} has a {side} that is no text.",
+            expected="a text, or a list of texts (symbols)",
+            received=f"{type(item).__name__} {item!r:.40}",
+        )
+    if not made or (isinstance(made, str) and not made.strip()):
+        raise DataError(f"pair {identity!r} has an empty {side}.", expected="one symbol or more", fix="leave the pair out, or fill it in")
+    return made
