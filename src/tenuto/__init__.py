@@ -1,7 +1,7 @@
 """tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths, and runs fused everywhere.
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
-for torch.nn. `tenuto.cells`: the zoo. `tenuto.keras`: the Keras way in. `tenuto.tasks`: models for whole jobs.
+for torch.nn. `invariant`: the same bits in any batch. `tenuto.cells`: the zoo. `tenuto.keras`: the Keras way in. `tenuto.tasks`: models for whole jobs.
 
 Names are imported when they are first used: `tenuto --help` answers without loading torch.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tenuto.cell import Activation, Cell, State, register_activation
+    from tenuto.engines import invariant
     from tenuto.layers import GRU, LSTM, RNN, GRUCell, Init, LSTMCell, Recurrent, RNNCell
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ _HOME = {
     "Activation": "tenuto.cell",
     "Cell": "tenuto.cell",
     "State": "tenuto.cell",
+    "invariant": "tenuto.engines",
     "register_activation": "tenuto.cell",
     "GRU": "tenuto.layers",
     "GRUCell": "tenuto.layers",
@@ -44,6 +46,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "State",
+    "invariant",
     "register_activation",
 ]
 

@@ -8,7 +8,9 @@ but for the reference, which is everybody's oracle. Imports `program`; no `torch
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -23,13 +25,26 @@ from tenuto.engines.vendor import Vendor
 from tenuto.errors import ArgumentError, EngineError
 
 __all__ = [
-    "Buffers", "Engine", "EngineReport", "Form", "No", "Problem", "Result", "Yes", "choose", "engine_names", "report", "time_loop",
+    "Buffers", "Engine", "EngineReport", "Form", "No", "Problem", "Result", "Yes", "choose", "engine_names", "invariant", "report", "settled",
+    "time_loop",
 ]  # fmt: skip
 
 ENVIRONMENT = "TENUTO_ENGINE"
 _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
 for _engine in _ORDER:
     autograd.register(_engine)
+_PROMISING = ("cpp",)  # the engines that give a sequence the same bits in any company
+_INVARIANT = "invariant"  # what "auto" becomes inside `invariant()`
+
+
+class _Thread(threading.local):
+    """What this thread asked for. (Dynamo looks into a thread's own attributes and compiles anew when they change; into a ContextVar it cannot.)"""
+
+    def __init__(self) -> None:
+        self.invariant = False
+
+
+_thread = _Thread()
 
 
 def engine_names() -> tuple[str, ...]:
@@ -51,13 +66,49 @@ def wanted(engine: str) -> str:
     return engine
 
 
+@contextmanager
+def invariant() -> Iterator[None]:
+    """Within this block, and this thread, a sequence has the same bits whatever it is computed with.
+
+    Alone or in any batch, whole or in chunks or as a stream, with any padding and any number of threads: the output, the
+    states, and the gradients of x and of the initial states are the same numbers to the last bit. (Gradients of weights are
+    sums over the batch: the same for the same batch.) "auto" then takes only an engine that promises this, never torch's
+    own kernels, whose bits depend on the size of the batch and on the threads.
+
+    Raises:
+        EngineError: from a layer's call inside: no engine that promises this can run it, or another one was named.
+    Note:
+        What a layer is surrounded by (`nn.Linear`, a normalisation) is torch's and promises nothing.
+    Example:
+        >>> import tenuto, torch
+        >>> layer, x = tenuto.LSTM(3, 4), torch.randn(5, 2, 3)
+        >>> with tenuto.invariant():
+        ...     torch.equal(layer(x)[0][:, :1], layer(x[:, :1])[0])
+        True
+    """
+    before, _thread.invariant = _thread.invariant, True
+    try:
+        yield
+    finally:
+        _thread.invariant = before
+
+
+def settled(engine: str) -> str:
+    """What "auto" stands for in this thread; layers ask where torch.compile sees it, so that a compiled call follows `invariant()`."""
+    inside = _thread.invariant
+    return _INVARIANT if inside and engine == "auto" else engine
+
+
 def choose(problem: Problem, engine: str = "auto") -> Engine:
     """The engine that runs this problem: the one asked for, or the fastest that can.
 
     Raises:
-        EngineError: the one asked for cannot; says why, and which can.
+        EngineError: the one asked for cannot; says why, and which can. Inside `invariant()`: none that promises it can.
     """
-    name = wanted(engine)
+    inside = engine == _INVARIANT or _thread.invariant
+    name = wanted("auto" if engine == _INVARIANT else engine)
+    if inside:
+        return _choose_invariant(problem, name)
     for candidate in _ORDER:
         if name not in ("auto", candidate.name):
             continue
@@ -70,6 +121,24 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
                 f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
             )
     raise AssertionError("the reference engine runs everything")
+
+
+def _choose_invariant(problem: Problem, name: str) -> Engine:
+    """The first engine that promises the same bits and can run this; `name`: the only one allowed, or "auto"."""
+    if name not in ("auto", *_PROMISING):
+        raise EngineError(
+            f"the engine {name!r} does not give a sequence the same bits in any batch, which tenuto.invariant() asks for",
+            expected="auto, " + ", ".join(_PROMISING), fix="leave engine at 'auto' inside the block, or leave the block",
+        )  # fmt: skip
+    answers = {engine: engine.supports(problem) for engine in _ORDER if engine.name in _PROMISING and name in ("auto", engine.name)}
+    for engine, answer in answers.items():
+        if answer:
+            return engine
+    reasons = "; ".join(f"{engine.name}: {answer.reason}" for engine, answer in answers.items())
+    raise EngineError(
+        f"no engine that gives a sequence the same bits in any batch can run this ({reasons})",
+        fix="leave tenuto.invariant(), or mend what the reason names",
+    )
 
 
 def _fastest(problem: Problem, first: Engine) -> Engine:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Activation, Cell
+from tenuto.engines import settled
 from tenuto.layers.functional import layer_handle, layer_tensors, run_layer
 
 
@@ -46,7 +47,7 @@ class _ReplacementCell(nn.RNNCellBase):
         tensors = layer_tensors(
             x[None], self.weight_ih, bias, {self._stack: self.weight_hh}, parameters, {}, lengths=None, resets=None
         )
-        _, *final = run_layer(self._handle, tensors, start, [], False, self.engine)
+        _, *final = run_layer(self._handle, tensors, start, [], False, settled(self.engine))
         return tuple(final) if batched else tuple(value[0] for value in final)
 
     def _check(self, x: Tensor, start: list[Tensor]) -> None:
