@@ -81,9 +81,8 @@ def test_chunks_and_streams(name, sizes, data, vendor_wins):
         second, end = layer(x[cut:], between)
         assert torch.equal(torch.cat([first, second]), whole)
         assert all(torch.equal(a, b) for a, b in zip(state, end, strict=True))
-        if hasattr(layer, "stream"):
-            stream = layer.stream(rows, between)
-            assert all(torch.equal(layer.step(x[t], stream), whole[t]) for t in range(cut, steps))
+        stream = layer.stream(rows, between)
+        assert all(torch.equal(layer.step(x[t], stream), whole[t]) for t in range(cut, steps))
 
 
 @pytest.mark.cpp

@@ -53,6 +53,47 @@ def test_a_transposed_step():
     torch.testing.assert_close(layer.step(x, first), layer.step(x.contiguous(), second))
 
 
+REPLACEMENTS = {
+    "LSTM": lambda **o: tenuto.LSTM(3, 8, 2, **o),
+    "projected LSTM": lambda **o: tenuto.LSTM(3, 8, 2, proj_size=4, **o),
+    "GRU": lambda **o: tenuto.GRU(3, 8, bias=False, batch_first=True, **o),
+    "RNN": lambda **o: tenuto.RNN(3, 8, 2, "relu", dropout=0.5, **o),
+}
+
+
+@pytest.mark.parametrize("name", REPLACEMENTS)
+def test_the_drop_ins_stream_too(name):
+    layer, reference = REPLACEMENTS[name]().eval(), REPLACEMENTS[name]().eval()
+    reference.engine = "reference"
+    reference.load_state_dict(layer.state_dict())
+    x = torch.randn(6, 2, 3)
+    as_given = (lambda value: value.transpose(0, 1)) if layer.batch_first else (lambda value: value)
+    with torch.no_grad():
+        whole, end = layer(as_given(x))
+        _, half = layer(as_given(x[:3]))
+    for each in (layer, reference):
+        streams = [each.stream(2), each.stream(2, half)]
+        assert streams[0].engines == [each.engine_report(as_given(x)).chosen] * layer.num_layers
+        for t in range(6):
+            torch.testing.assert_close(each.step(x[t], streams[0]), as_given(whole)[t], rtol=1e-5, atol=1e-6)
+            if t >= 3:
+                torch.testing.assert_close(each.step(x[t], streams[1]), as_given(whole)[t], rtol=1e-5, atol=1e-6)
+        for stream in streams:
+            torch.testing.assert_close(stream.state, end, rtol=1e-5, atol=1e-6)
+        streams[0].state = half
+        torch.testing.assert_close(each.step(x[3], streams[0]), as_given(whole)[3], rtol=1e-5, atol=1e-6)
+
+
+def test_drop_ins_say_what_does_not_fit():
+    with pytest.raises(ArgumentError, match="GRU.stream: the layer is in training mode"):
+        tenuto.GRU(3, 5).stream()
+    with pytest.raises(ArgumentError, match="runs in reverse"):
+        tenuto.RNN(3, 5, bidirectional=True).eval().stream()
+    layer = tenuto.LSTM(3, 5).eval()
+    with pytest.raises(RuntimeError, match=r"Expected hidden\[0\] size \(1, 2, 5\), got \[1, 3, 5\]"):
+        layer.stream(2, layer.stream(3).state)
+
+
 def test_what_does_not_fit():
     layer = tenuto.Recurrent(LSTM(), 3, 5)
     with pytest.raises(ArgumentError, match="the layer is in training mode"):

@@ -20,7 +20,7 @@ from tenuto.layers.functional import bind, layer_handle
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_rate
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack
-from tenuto.layers.stream import Stream
+from tenuto.layers.stream import Stream, Streaming
 from tenuto.program import cell_of
 
 
@@ -31,7 +31,7 @@ class Output(NamedTuple):
     state: Any
 
 
-class Recurrent(nn.Module):
+class Recurrent(Streaming, nn.Module):
     """A recurrent layer, or a stack of them, of any cell.
 
     Args:
@@ -273,40 +273,12 @@ class Recurrent(nn.Module):
         except TenutoError as error:
             raise error.within(f"Recurrent({type(self.cell).__name__})") from None
 
-    def stream(self, batch_size: int = 1, state: Any = None) -> Stream:
-        """Opens a live stream of `batch_size` rows, with the weights as they are now; `step` moves it on.
-
-        Args:
-            state: where to go on, as `forward` returns it; None for the initial state.
-        Raises:
-            ArgumentError: in training mode, for a layer with a reverse direction, or for a cell with streams of its own.
-        Example:
-            >>> from tenuto.cells import Elman
-            >>> layer = Recurrent(Elman(), 3, 4).eval()
-            >>> stream = layer.stream()
-            >>> layer.step(torch.zeros(1, 3), stream).shape
-            torch.Size([1, 4])
-        """
-        if self.training or self._streams:
-            raise ArgumentError(
-                "Recurrent.stream: " + ("the layer is in training mode" if self.training else "the cell takes streams of its own"),
-                fix="layer.eval()" if self.training else "run it in chunks: layer(x, state, streams=...)",
-            )
-        x = self._own("weight_ih_l0").new_zeros(batch_size, self.input_size)
+    def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
+        if self._streams:
+            raise ArgumentError("Recurrent.stream: the cell takes streams of its own", fix="run it in chunks: layer(x, state, streams=...)")
         layers = [self._direction(n, suffix, x[None], {}) for n in range(self.num_layers) for suffix in self._suffixes(n)]
-        values = None if state is None else [state] if isinstance(state, Tensor) else list(state)
-        plain = not self.layer_norm and not self.residual
-        return Stream(
-            layers, x, self._initial(values, x[None]), self._state_type, None if plain else self._before,
-            None if plain else self._after, self.engine,
-        )  # fmt: skip
-
-    def step(self, x: Tensor, stream: Stream) -> Tensor:
-        """One time step of a live stream: x [B, I] to the output [B, W], valid until the step after the next one.
-
-        The stream's state moves on in place. The numbers are those of `forward` over the whole sequence.
-        """
-        return stream.advance(x)
+        before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
+        return Stream(layers, x, self._initial(state, x[None]), self._state_type, before, after, self.engine)
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         check_streams(streams, dict.fromkeys(self._streams))

@@ -20,9 +20,10 @@ from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind, layer_handle
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same
+from tenuto.layers.stream import Stream, Streaming
 
 
-class _Replacement(nn.RNNBase):
+class _Replacement(Streaming, nn.RNNBase):
     """What the three layers share: everything but the cell."""
 
     engine = "auto"  # set on an instance to choose one by name
@@ -126,6 +127,12 @@ class _Replacement(nn.RNNBase):
             products[self._stacks[1]] = getattr(self, f"weight_hr{suffix}")
         return Direction(self._handle, own["weight_ih"], bias, products, parameters, suffix.endswith("_reverse"))
 
+    def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
+        if state is not None:
+            self.check_forward_args(as_time_first(x[None], self.batch_first), self._as_torch(state), None)
+        layers = [direction for directions in self._layers() for direction in directions]
+        return Stream(layers, x, state, lambda *values: self._as_torch(list(values)), None, None, self.engine)
+
     def engine_report(self, x: Any, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
         known = lengths is not None or isinstance(x, PackedSequence)
@@ -137,7 +144,7 @@ class _Replacement(nn.RNNBase):
 
 
 class LSTM(_Replacement):
-    """`torch.nn.LSTM`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
+    """`torch.nn.LSTM`, faster, for every dtype, with lengths, resets and live streams: replace the name and nothing else.
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype: as torch.nn.LSTM.
@@ -166,7 +173,7 @@ class LSTM(_Replacement):
 
 
 class GRU(_Replacement):
-    """`torch.nn.GRU`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
+    """`torch.nn.GRU`, faster, for every dtype, with lengths, resets and live streams: replace the name and nothing else.
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: as torch.nn.GRU.
@@ -187,7 +194,7 @@ class GRU(_Replacement):
 
 
 class RNN(_Replacement):
-    """`torch.nn.RNN`, faster, for every dtype and with lengths and resets: replace the name and nothing else.
+    """`torch.nn.RNN`, faster, for every dtype, with lengths, resets and live streams: replace the name and nothing else.
 
     Args:
         input_size, hidden_size, num_layers, nonlinearity ("tanh" or "relu"), bias, batch_first, dropout, bidirectional,

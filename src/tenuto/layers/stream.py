@@ -20,7 +20,7 @@ from tenuto.program import cell_of
 class Stream:
     """A stream that a layer's `step` moves on: weights as they were when it was opened, and the state of each layer.
 
-    Made by `Recurrent.stream` or by the drop-ins' `stream`. `state` gives and takes what whole-sequence calls give and take,
+    Made by a layer's `stream`. `state` gives and takes what whole-sequence calls give and take,
     so a stream can go on where a sequence ended, and the other way round.
     """
 
@@ -82,3 +82,42 @@ class Stream:
                 shapes = [list(value.shape) for value in states]
                 raise ShapeError("the state does not fit the stream", expected=f"{[list(v.shape) for v in self.state]}", received=f"{shapes}")
             step.set_state(chosen)
+
+
+class Streaming:
+    """What layers share that run as live streams; a layer says in `_open` how it is one."""
+
+    training: bool
+    engine: str
+    input_size: int
+    weight_ih_l0: Tensor
+
+    def stream(self, batch_size: int = 1, state: Any = None) -> Stream:
+        """Opens a live stream of `batch_size` rows, with the weights as they are now; `step` moves it on.
+
+        Args:
+            state: where to go on, as `forward` returns it; None for the initial state.
+        Raises:
+            ArgumentError: in training mode, for a layer with a reverse direction, or for a cell with streams of its own.
+        Example:
+            >>> import tenuto
+            >>> layer = tenuto.GRU(3, 4).eval()
+            >>> stream = layer.stream()
+            >>> layer.step(torch.zeros(1, 3), stream).shape
+            torch.Size([1, 4])
+        """
+        if self.training:
+            raise ArgumentError(f"{type(self).__name__}.stream: the layer is in training mode", fix="layer.eval()")
+        values = None if state is None else [state] if isinstance(state, Tensor) else list(state)
+        return self._open(self.weight_ih_l0.new_zeros(batch_size, self.input_size), values)
+
+    def step(self, x: Tensor, stream: Stream) -> Tensor:
+        """One time step of a live stream: x [B, I] to the output [B, W], valid until the step after the next one.
+
+        The stream's state moves on in place. The numbers are those of `forward` over the whole sequence.
+        """
+        return stream.advance(x)
+
+    def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
+        """The stream of rows like x [B, I], from these states [L, B, W] or from the initial one."""
+        raise NotImplementedError
