@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RunError
 from ..tasks.run_folder import REPORT, Run, read_run
 from ..train.files import write_text
-from . import confusion, examples, learning, opening, origin, running
+from . import confusion, examples, language, learning, opening, origin, running, tagging, text_classes, translation
 from .page import Section, render
 
-SECTIONS: dict[str, tuple[Callable[[Run], Section | None], ...]] = {
-    "classify": (
-        learning.section,
-        confusion.section,
-        examples.section,
-        running.section,
-        origin.section,
+
+@dataclass(frozen=True)
+class Page:
+    """A task's page: what stands at its head, and its sections in order (a section that returns None is left out)."""
+
+    headline: Callable[[Run], opening.Headline]
+    sections: tuple[Callable[[Run], Section | None], ...]
+
+
+PAGES: dict[str, Page] = {
+    "classify": Page(opening.headline, (learning.section, confusion.section, examples.section, running.section, origin.section)),
+    "language": Page(
+        language.headline,
+        (learning.section, language.chances, language.samples, language.surprise, running.section, origin.section),
+    ),
+    "tag": Page(tagging.headline, (learning.section, tagging.spans, tagging.tags, tagging.sentences, running.section, origin.section)),
+    "classify-text": Page(text_classes.headline, (learning.section, confusion.section, text_classes.texts, running.section, origin.section)),
+    "translate": Page(
+        translation.headline,
+        (learning.section, translation.accuracy, translation.attention, translation.mistakes, running.section, origin.section),
     ),
 }
 
@@ -37,16 +51,17 @@ def build_report(run_folder: str | Path) -> Path:
     """
     run = read_run(run_folder)
     task = run.config.get("task")
-    if task not in SECTIONS:
+    if task not in PAGES:
         raise RunError(
             f"the run {run.folder} is of a task that has no report.",
-            expected=f"one of {', '.join(sorted(SECTIONS))}",
+            expected=f"one of {', '.join(sorted(PAGES))}",
             received=f'"task": "{task}"',
             fix="install a newer tenuto",
         )
     try:
-        sections = [section for make in SECTIONS[task] if (section := make(run)) is not None]
-        page = render("page.html", opening=opening.content(run), sections=sections)
+        page = PAGES[task]
+        sections = [section for make in page.sections if (section := make(run)) is not None]
+        text = render("page.html", opening=opening.content(run, page.headline(run)), sections=sections)
     except (KeyError, TypeError, IndexError) as error:
         raise RunError(
             f"the run {run.folder} lacks what its report shows.",
@@ -54,5 +69,5 @@ def build_report(run_folder: str | Path) -> Path:
             received=f"{type(error).__name__}: {error}",
             fix="train the model again with this version of tenuto",
         ) from error
-    write_text(run.folder / REPORT, page)
+    write_text(run.folder / REPORT, text)
     return run.folder / REPORT

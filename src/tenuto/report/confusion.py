@@ -19,22 +19,23 @@ MOST_PAIRS, MOST_MISTAKES = 8, 12
 def section(run: Run) -> Section:
     """The confusion matrix (a table; a picture beyond 40 classes), the classes one by one, and the mistakes."""
     shown, result = best_result(run.evaluation)
-    names = run.evaluation["classes"]
+    names, noun = run.evaluation["classes"], "text" if run.config["task"] == "classify-text" else "sequence"
     matrix = np.asarray(result["confusion"], dtype=np.int64).reshape(len(names), len(names))
     wrong = int(matrix.sum() - np.trace(matrix))
     return Section(
         name="answers",
         title="Where it is right and wrong",
-        lead=_lead(shown, result["sequences"], wrong),
+        lead=_lead(f"{shown} {noun}", result["sequences"], wrong),
         body=render(
             "confusion.html",
             shown=shown,
+            noun=noun,
             names=names,
             dense=len(names) > MOST_CLASSES_AT_A_GLANCE,
             long_names=max(len(name) for name in names) > 3,
-            rows=_rows(matrix) if len(names) <= MOST_CLASSES_AS_TABLE else None,
+            rows=cells(matrix) if len(names) <= MOST_CLASSES_AS_TABLE else None,
             picture=heat_map_address(_signed(matrix), 1.0) if len(names) > MOST_CLASSES_AS_TABLE else None,
-            pairs=_confused_pairs(matrix, names) if len(names) > MOST_CLASSES_AT_A_GLANCE else [],
+            pairs=confused_pairs(matrix, names, MOST_PAIRS) if len(names) > MOST_CLASSES_AT_A_GLANCE else [],
             classes=result["classes"],
             mistakes=result["mistakes"][:MOST_MISTAKES],
             mistakes_in_all=wrong,
@@ -42,10 +43,10 @@ def section(run: Run) -> Section:
     )
 
 
-def _lead(shown: str, sequences: int, wrong: int) -> str:
+def _lead(what: str, sequences: int, wrong: int) -> str:
     if wrong == 0:
-        return f"Every one of the {count(sequences, shown + ' sequence')} got the right answer."
-    return f"Of {count(sequences, shown + ' sequence')}, {sequences - wrong:,} got the right answer and {wrong:,} a wrong one."
+        return f"Every one of the {count(sequences, what)} got the right answer."
+    return f"Of {count(sequences, what)}, {sequences - wrong:,} got the right answer and {wrong:,} a wrong one."
 
 
 def _shares(matrix: np.ndarray) -> np.ndarray:
@@ -59,8 +60,8 @@ def _signed(matrix: np.ndarray) -> np.ndarray:
     return wrong / max(1, wrong.max()) - np.diag(np.diag(_shares(matrix)))
 
 
-def _rows(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
-    """Each cell with its count, its kind (`right`, `wrong`, `none`) and how strongly to colour it."""
+def cells(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
+    """Each cell of a confusion matrix [C, C] with its count, its kind (`right`, `wrong`, `none`) and how strongly to colour it."""
     shares, most = _shares(matrix), max(1, int((matrix - np.diag(np.diag(matrix))).max()))
     return [
         [
@@ -75,11 +76,11 @@ def _rows(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _confused_pairs(matrix: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
+def confused_pairs(matrix: np.ndarray, names: list[str], most: int) -> list[dict[str, Any]]:
     """The pairs of classes most often taken for one another, in that direction, most often first."""
     pairs = [
         {"true": names[true], "said": names[said], "count": int(matrix[true, said]), "of": int(matrix[true].sum())}
         for true, said in np.argwhere(matrix > 0)
         if true != said
     ]
-    return sorted(pairs, key=lambda pair: -pair["count"])[:MOST_PAIRS]
+    return sorted(pairs, key=lambda pair: -pair["count"])[:most]

@@ -49,7 +49,7 @@ def _example(example: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, A
         "steps": example["steps_shown"],
         "steps_said": count(example["steps"], "step") + cut,
         "strips": strips,
-        "bars": _bars(example, evaluation["classes"]),
+        "bars": bars(example, evaluation["classes"]),
     }
 
 
@@ -75,7 +75,7 @@ def _strip(name: str, rows_said: str, rows: np.ndarray, limit: float) -> dict[st
     }
 
 
-def _bars(example: dict[str, Any], classes: list[str]) -> list[dict[str, Any]]:
+def bars(example: dict[str, Any], classes: list[str]) -> list[dict[str, Any]]:
     """The probabilities of the likeliest classes, and of the true one wherever it stands."""
     probabilities = [0.0 if p is None else p for p in example["probabilities"]]
     order = sorted(range(len(classes)), key=lambda index: -probabilities[index])

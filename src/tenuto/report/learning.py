@@ -10,6 +10,17 @@ from .line_chart import LineChart, Series
 from .page import Section, loss_unit, render
 from .wording import count, number, percent
 
+# What a task's metrics.jsonl may have beside the losses: key, title, note.
+SHARES = (
+    ("validation_accuracy", "Accuracy", "Share of the validation set that is right."),
+    ("validation_span_f1", "Span F1", "Of the validation set, a span counting when its words and its kind are right."),
+    ("validation_label_accuracy", "Accuracy of the sentences' classes", "Share of the validation sentences."),
+    ("validation_perplexity", "Perplexity", "Of the validation text, with the state carried."),
+    ("validation_bits_per_character", "Bits a character", "Of the validation text, with the state carried."),
+    ("validation_exact", "Wholly right", "Share of the validation pairs whose whole answer is right."),
+    ("validation_error_rate", "Error rate", "Edits over target tokens on the validation pairs."),
+)
+
 
 def section(run: Run) -> Section | None:
     """The learning curves; absent when no epoch was finished."""
@@ -18,7 +29,8 @@ def section(run: Run) -> Section | None:
     epochs = [line["epoch"] for line in run.metrics]
     best = run.evaluation["training"]["best_epoch"]
     upright = (best, f"best, epoch {best}") if best in epochs else None
-    charts = [_loss(run, epochs, upright), _accuracy(run, epochs, upright), _gradients(run, epochs), _rate(run, epochs)]
+    shares = [_share(run, epochs, upright, *which) for which in SHARES]
+    charts = [_loss(run, epochs, upright), *shares, _gradients(run, epochs), _rate(run, epochs)]
     return Section(
         name="learning",
         title="How it learnt",
@@ -46,16 +58,12 @@ def _loss(run: Run, epochs: list[int], upright: tuple[int, str] | None) -> LineC
     )
 
 
-def _accuracy(run: Run, epochs: list[int], upright: tuple[int, str] | None) -> LineChart | None:
-    if not any("validation_accuracy" in line for line in run.metrics):
+def _share(run: Run, epochs: list[int], upright: tuple[int, str] | None, name: str, title: str, note: str) -> LineChart | None:
+    """A number of the validation that the task's metrics.jsonl may have; absent where it has not."""
+    values = column(run.metrics, name)
+    if all(math.isnan(value) for value in values):
         return None
-    return LineChart(
-        title="Accuracy",
-        x=epochs,
-        series=[Series("validation", column(run.metrics, "validation_accuracy"), "first")],
-        upright=upright,
-        note="Share of the validation sequences that are right.",
-    )
+    return LineChart(title=title, x=epochs, series=[Series("validation", values, "first")], upright=upright, note=note)
 
 
 def _gradients(run: Run, epochs: list[int]) -> LineChart | None:

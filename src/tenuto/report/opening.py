@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,23 +12,83 @@ from ..tasks.run_folder import Run
 from .wording import count, duration, number, percent
 
 
-def content(run: Run) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Headline:
+    """What a task puts at the head of its page.
+
+    Args:
+        sentence: what the model is and what it learnt from.
+        score: the one number, as text.
+        score_says, score_interval: two short lines under it; the second may be empty.
+        facts: name, value and small print of each fact beside it.
+    """
+
+    sentence: str
+    score: str
+    score_says: str
+    score_interval: str
+    facts: Sequence[tuple[str, str, str]]
+
+
+def content(run: Run, headline: Headline) -> dict[str, Any]:
     """What the page's head shows; see page.html for where each value goes."""
     evaluation = run.evaluation
-    shown, result = best_result(evaluation)
-    low, high = result["accuracy_interval"]
     return {
+        **dataclasses.asdict(headline),
         "title": evaluation["title"],
         "data_name": data_name(evaluation["data"]["train"]["name"]),
-        "sentence": _sentence(evaluation),
-        "score": percent(result["accuracy"]),
-        "score_says": f"of {count(result['sequences'], shown + ' sequence')} right",
-        "score_interval": f"95 % interval {percent(low)} to {percent(high)}",
-        "facts": _facts(evaluation, shown, result),
         "created": day(evaluation["created"]),
         "run_name": run.folder.resolve().name,
         "version": evaluation["versions"]["tenuto"],
+        "remake": f"tenuto report {run.folder.resolve().name}",
     }
+
+
+def headline(run: Run) -> Headline:
+    """The head of a classifier's page."""
+    evaluation = run.evaluation
+    shown, result = best_result(evaluation)
+    low, high = result["accuracy_interval"]
+    return Headline(
+        sentence=_sentence(evaluation),
+        score=percent(result["accuracy"]),
+        score_says=f"of {count(result['sequences'], shown + ' sequence')} right",
+        score_interval=f"95 % interval {percent(low)} to {percent(high)}",
+        facts=[
+            (f"Loss on {shown}", number(result["loss"]), "nats a sequence"),
+            ("Macro F1", number(result["macro_f1"]), "mean over classes"),
+            ("Baseline", percent(result["majority_accuracy"]), "always the largest class"),
+            *training_facts(evaluation),
+            *speed_fact(evaluation),
+        ],
+    )
+
+
+def training_facts(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Best epoch, time, weights: what every task's page shows."""
+    training = evaluation["training"]
+    return [
+        ("Best epoch", f"{training['best_epoch']}", f"of {training['epochs_run']}; {training['stopped']}"),
+        ("Trained in", duration(training["seconds"]), f"{count(training['steps'], 'step')}"),
+        ("Weights", f"{evaluation['model']['parameters']:,}", "numbers"),
+    ]
+
+
+def speed_fact(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """How fast it predicts, in sequences or in tokens; nothing where neither was measured."""
+    for name in ("sequences", "tokens"):
+        rate = evaluation["speed"]["prediction"].get(f"{name}_per_s")
+        if rate is not None:
+            return [("Predicts", number(float(f"{rate:.3g}")), f"{name} a second")]
+    return []
+
+
+def network_words(evaluation: dict[str, Any]) -> str:
+    """`2 layers of 64 LSTM units, read in both directions,`."""
+    model = evaluation["model"]
+    layers = "One layer" if model["num_layers"] == 1 else f"{model['num_layers']} layers"
+    ways = ", read in both directions," if model.get("bidirectional") else ""
+    return f"{layers} of {model['hidden_size']} {cell_name(model['cell_data'])} units{ways}"
 
 
 def best_result(evaluation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -60,34 +123,12 @@ def day(created: str) -> str:
 
 def _sentence(evaluation: dict[str, Any]) -> str:
     """What the model reads, what it answers, and from how much it learnt."""
-    model, train = evaluation["model"], evaluation["data"]["train"]
-    layers = "one layer" if model["num_layers"] == 1 else f"{model['num_layers']} layers"
-    ways = ", read in both directions," if model["bidirectional"] else ""
+    train = evaluation["data"]["train"]
     lengths = (
         f"{train['length_min']} steps" if train["length_min"] == train["length_max"]
         else f"{train['length_min']} to {train['length_max']} steps"
     )  # fmt: skip
     return (
-        f"{layers.capitalize()} of {model['hidden_size']} {cell_name(model['cell_data'])} units{ways} told "
-        f"{count(len(evaluation['classes']), 'class')} apart after training on {count(train['sequences'], 'sequence')} "
-        f"of {count(len(evaluation['channels']), 'channel')} and {lengths}."
+        f"{network_words(evaluation)} told {count(len(evaluation['classes']), 'class')} apart after training on "
+        f"{count(train['sequences'], 'sequence')} of {count(len(evaluation['channels']), 'channel')} and {lengths}."
     )
-
-
-def _facts(evaluation: dict[str, Any], shown: str, result: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, value and small print of each fact."""
-    training, speed = evaluation["training"], evaluation["speed"]
-    return [
-        (f"Loss on {shown}", number(result["loss"]), "nats a sequence"),
-        ("Macro F1", number(result["macro_f1"]), "mean over classes"),
-        ("Baseline", percent(result["majority_accuracy"]), "always the largest class"),
-        ("Best epoch", f"{training['best_epoch']}", f"of {training['epochs_run']}; {training['stopped']}"),
-        ("Trained in", duration(training["seconds"]), f"{count(training['steps'], 'step')}"),
-        ("Weights", f"{evaluation['model']['parameters']:,}", "numbers"),
-        ("Predicts", number(_rounded(speed["prediction"]["sequences_per_s"])), "sequences a second"),
-    ]
-
-
-def _rounded(rate: float | None) -> float | None:
-    """A rate to three digits: a measured speed is not known better."""
-    return None if rate is None else float(f"{rate:.3g}")

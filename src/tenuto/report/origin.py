@@ -10,6 +10,22 @@ from .opening import cell_name
 from .page import Section, render
 from .wording import count
 
+# What the table of the data shows, where a set's description has it.
+SET_COLUMNS = (
+    ("sequences", "sequences"),
+    ("sentences", "sentences"),
+    ("texts", "texts"),
+    ("pairs", "pairs"),
+    ("documents", "documents"),
+    ("time steps", "steps"),
+    ("tokens", "tokens"),
+    ("characters", "characters"),
+    ("length, least", "length_min"),
+    ("mean", "length_mean"),
+    ("most", "length_max"),
+    ("missing values", "missing_values"),
+)
+
 
 def section(run: Run) -> Section:
     """The data sets side by side, the channels, the model's weights, and everything that a repetition needs."""
@@ -22,7 +38,9 @@ def section(run: Run) -> Section:
         body=render(
             "origin.html",
             sets=sets,
-            channels=evaluation["channels"],
+            columns=[(title, key) for title, key in SET_COLUMNS if any(known.get(key) is not None for _, known in sets)],
+            classes=[label for label in sets[0][1].get("class_counts") or {}],
+            channels=evaluation.get("channels", []),
             model=_model(evaluation),
             weights=evaluation["model"]["weights"],
             options=[(name, _said(value)) for name, value in sorted(evaluation["training"]["options"].items())],
@@ -36,14 +54,24 @@ def _model(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
     model = evaluation["model"]
     rows = [
         ("Cell", _said(model["cell_data"])),
-        ("Units", f"{model['hidden_size']} in each layer" + (" and direction" if model["bidirectional"] else "")),
-        ("Layers", f"{model['num_layers']}" + (", both directions" if model["bidirectional"] else "")),
-        ("Pooling over time", ", ".join(model["pooling"])),
-        ("Dropout", _said(model["dropout"])),
+        ("Units", f"{model['hidden_size']} in each layer" + (" and direction" if model.get("bidirectional") else "")),
+        ("Layers", f"{model['num_layers']}" + (", both directions" if model.get("bidirectional") else "")),
+        ("Pooling over time", ", ".join(model.get("pooling", []))),
+        ("Vocabulary", _vocabulary(evaluation.get("vocabulary"))),
+        ("Dropout", _said(model["dropout"]) if "dropout" in model else ""),
         ("Weights", f"{model['parameters']:,} numbers"),
         ("Seed", _said(evaluation["training"]["seed"])),
     ]
     return [(name, said) for name, said in rows if said]
+
+
+def _vocabulary(vocabulary: dict[str, Any] | None) -> str:
+    """`65 characters`, or `source 31 characters, target 72 symbols`."""
+    if not vocabulary:
+        return ""
+    if "kind" in vocabulary:
+        return f"{vocabulary['size']:,} {vocabulary['kind']}"
+    return ", ".join(f"{side} {_vocabulary(part)}" for side, part in vocabulary.items() if isinstance(part, dict) and "kind" in part)
 
 
 def _machine(evaluation: dict[str, Any]) -> list[tuple[str, str]]:

@@ -12,18 +12,21 @@ def section(run: Run) -> Section:
     """The engine that ran with the reasons of the others, and the speed measured on this machine."""
     evaluation = run.evaluation
     engine, machine = evaluation["engine"], evaluation["machine"]
+    rates = [("sequences / s", "sequences_per_s"), ("time steps / s", "steps_per_s"), ("tokens / s", "tokens_per_s")]
+    speed = evaluation["speed"]
+    columns = [(title, key) for title, key in rates if any(speed[when].get(key) is not None for when in ("training", "prediction"))]
     return Section(
         name="engine",
         title="How it ran",
         lead=f"The {engine['chosen']} engine ran the time loop on {machine['processor']}, with {machine['threads']} of {machine['cores']} cores.",
-        body=render("running.html", engine=engine, speeds=_speeds(evaluation["speed"]), batch=evaluation["speed"]["prediction"]["batch_size"]),
+        body=render("running.html", engine=engine, columns=columns, speeds=_speeds(speed, columns), batch=speed["prediction"].get("batch_size")),
     )
 
 
-def _speeds(speed: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
-    """What ran, its sequences a second, its time steps a second; to three digits."""
+def _speeds(speed: dict[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, list[float | None]]]:
+    """What ran, and each of its rates, to three digits."""
     return [
-        (name, _three_digits(speed[key]["sequences_per_s"]), _three_digits(speed[key]["steps_per_s"]))
+        (name, [_three_digits(speed[key].get(column)) for _, column in columns])
         for name, key in (("Training", "training"), ("Prediction", "prediction"))
     ]
 
