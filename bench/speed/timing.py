@@ -1,0 +1,102 @@
+"""Calls timed in turns, and what the machine could do at best."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from tenuto.engines.cpp import compiler, library
+
+Calls = dict[str, Callable[[], object]]
+Times = dict[str, list[float]]  # by contender: the median and the best, in ms
+Shape = tuple[int, int, int, int]  # B, T, I, H
+
+WARM_CALLS, WARM_SECONDS = 12, 3.0  # the engine tries its ways of sharing the work on its first calls
+MOST_ROUNDS = 300
+_PEAK = r"""
+#include "vector.h"
+extern "C" __attribute__((noinline)) real peak(long n, real a, real b) {  // 12 chains of multiply-adds in registers
+  vec s[12], x = broadcast(a), y = broadcast(b);
+  for (int j = 0; j < 12; j++) s[j] = broadcast(real(j));
+  for (long i = 0; i < n; i++)
+#pragma GCC unroll 12
+    for (int j = 0; j < 12; j++) s[j] = fma(s[j], x, y);
+  for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
+  return sum_lanes(s[0]);
+}
+extern "C" int lanes(void) { return LANES; }
+"""
+
+
+def peak_gflops() -> float:
+    """Multiply-adds in registers on one thread, float32, times the threads in use."""
+    kernel = library.build("peak", _PEAK, 32)
+    kernel.peak.argtypes, kernel.peak.restype = [ctypes.c_long, ctypes.c_float, ctypes.c_float], ctypes.c_float
+    best = math.inf
+    for _ in range(20):
+        begin = time.perf_counter()
+        kernel.peak(200_000, 0.999, 0.001)
+        best = min(best, time.perf_counter() - begin)
+    return 200_000 * 12 * 2 * kernel.lanes() / best / 1e9 * torch.get_num_threads()
+
+
+def processor() -> str:
+    """The processor's name."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def circumstances() -> dict[str, object]:
+    """Where and when a section is measured."""
+    found = compiler.find()
+    return {
+        "measured": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "load": round(os.getloadavg()[0], 2),
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "peak_gflops": round(peak_gflops(), 1),
+        "compiler": found.version if found else None,
+        "torch": torch.__version__,
+    }
+
+
+def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()) -> Times:
+    """Each call in turn, round after round for about `seconds` (at least three rounds), after one call of each.
+
+    Args:
+        warm: those that are called a dozen times before.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for name, call in calls.items():
+        begin = time.perf_counter()
+        for turn in range(WARM_CALLS if name in warm else 1):
+            call()
+            if turn and time.perf_counter() - begin > WARM_SECONDS * min(1.0, seconds):
+                break
+    begin = time.perf_counter()
+    for turn in range(MOST_ROUNDS):
+        if turn >= 3 and time.perf_counter() - begin > seconds:
+            break
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: [statistics.median(values) * 1e3, min(values) * 1e3] for name, values in times.items()}
+
+
+def entry(cell: str, what: str, shape: Shape, operations: float, times: Times) -> dict[str, object]:
+    """One line of a section, printed too; `operations`: the floating-point operations of one call."""
+    shown = "   ".join(f"{name} {median:.3f} ({best:.3f})" for name, (median, best) in times.items())
+    rate = operations / next(iter(times.values()))[1] / 1e6
+    print(f"{cell:17} {what:10} {'x'.join(map(str, shape)):16} {rate:4.0f} GFLOP/s   ms: {shown}", flush=True)
+    return {"cell": cell, "what": what, "shape": list(shape), "operations": operations, "ms_median_best": times}
