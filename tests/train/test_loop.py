@@ -18,7 +18,7 @@ class Recorder(Observer):
     def started(self, *, epochs, steps_per_epoch):
         self.heard.append(("started", epochs, steps_per_epoch))
 
-    def step_ended(self, *, epoch, step, loss):
+    def step_ended(self, *, epoch, step, loss, gradient_norm, learning_rate):
         self.heard.append(("step", epoch, step))
 
     def epoch_ended(self, metrics):
@@ -67,7 +67,7 @@ def test_it_learns_and_tells():
     assert not model.training
     first = outcome.metrics[0]
     assert first["epoch"] == 1
-    assert (first["sequences"], first["steps"], first["best"]) == (24, 3, True)
+    assert (first["count"], first["steps"], first["best"]) == (24, 3, True)
     assert first["gradient_norm_max"] >= first["gradient_norm_mean"] > 0
     assert recorder.heard[:5] == [("started", 80, 3), ("step", 1, 1), ("step", 1, 2), ("step", 1, 3), ("epoch", 1)]
     assert recorder.heard[-1] == ("ended", "all epochs")
@@ -126,7 +126,7 @@ def test_steps_that_are_not_finite_can_be_left_out():
     model, outcome = run(spoil=lambda step, value: value * float("nan") if step == 2 else value, non_finite="skip", epochs=2)
     assert outcome.skipped_steps == 1
     assert [line["skipped_steps"] for line in outcome.metrics] == [1, 0]
-    assert outcome.metrics[0]["sequences"] == 16
+    assert outcome.metrics[0]["count"] == 16
     assert torch.isfinite(model.weight).all()
     with pytest.raises(TrainingError, match="every step of epoch 1"):
         run(spoil=lambda step, value: value * float("nan"), non_finite="skip")

@@ -22,6 +22,6 @@ def test_each_line_is_there_when_its_epoch_ends(tmp_path):
 def test_an_observer_may_leave_everything_out():
     observer = Observer()
     observer.started(epochs=1, steps_per_epoch=1)
-    observer.step_ended(epoch=1, step=1, loss=0.0)
+    observer.step_ended(epoch=1, step=1, loss=0.0, gradient_norm=1.0, learning_rate=0.1)
     observer.epoch_ended({})
     observer.ended(stopped="all epochs")

@@ -27,7 +27,7 @@ def describe_training(model: SequenceClassifier, training: Sequences, validation
     probabilities = model.predict_proba(validation)
     seconds = time.perf_counter() - started
     result = classification_result(probabilities, model._targets(validation), _names(model), validation.ids)
-    trained = sum(line["sequences"] for line in outcome.metrics)
+    trained = sum(line["count"] for line in outcome.metrics)
     mean_length = float(training.lengths.mean())
     network, standardiser = model.network_, model.standardiser_
     cell = type(model.cell_).__name__

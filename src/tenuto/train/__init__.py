@@ -1,25 +1,29 @@
 """Training: the loop, the schedule, what it reports and what it writes.
 
 In: a module, batches, a loss, a validation. Out: the module with its best weights, and an `Outcome`. Nothing here prints.
-May import the rooms above: `errors`, `data`. Progress bars and logs are `Observer`s, given by the caller.
+May import the rooms above: `errors`, `cell`, `data`. Progress bars and logs are `Observer`s, given by the caller.
 """
 
-from tenuto.train.launch import Launch, OneProcess
+from tenuto.train.checkpoint import Checkpoint
+from tenuto.train.launch import Launch, OneProcess, current_launch
 from tenuto.train.loop import Loss, Outcome, TrainingError, train
 from tenuto.train.observers import MetricsFile, Observer
 from tenuto.train.options import TrainingOptions
-from tenuto.train.schedule import SCHEDULES, learning_rate_factor
+from tenuto.train.schedule import SCHEDULES, Schedule, learning_rate_factor
 
 __all__ = [
     "SCHEDULES",
+    "Checkpoint",
     "Launch",
     "Loss",
     "MetricsFile",
     "Observer",
     "OneProcess",
     "Outcome",
+    "Schedule",
     "TrainingError",
     "TrainingOptions",
+    "current_launch",
     "learning_rate_factor",
     "train",
 ]

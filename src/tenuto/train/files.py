@@ -64,11 +64,20 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(plain(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write named tensors in the safetensors format, whole or not at all."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, str] | None = None) -> None:
+    """Write named tensors in the safetensors format, whole or not at all. Tensors that share memory (tied weights) are written twice.
+
+    Args:
+        header: text that the file carries along, by name.
+    """
+    alone, seen = {}, set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        memory = value.untyped_storage().data_ptr()
+        alone[name] = value.clone() if memory in seen else value
+        seen.add(memory)
     with replacing(path) as file:
-        file.write(save(contiguous))
+        file.write(save(alone, None if header is None else dict(header)))
 
 
 def read_json(path: Path) -> Any:

@@ -1,41 +1,148 @@
-"""Where training runs: the few calls that differ between one process and many.
+"""Where training runs: the few calls that differ between one process and many, and what goes between processes.
 
 The names and signatures are those of `accelerate.Accelerator`, so that one can be passed as it is; by default training is this process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from tenuto.errors import ArgumentError
+from tenuto.train.nested import put_together, take_apart
 
 
 class Launch(Protocol):
     """What the loop asks of the place that it runs in."""
 
     is_main_process: bool
+    process_index: int
+    num_processes: int
+    device: torch.device
 
     def prepare(self, *objects: Any) -> Any:
         """Modules and optimisers as they are to be used here; a tuple for more than one."""
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Compute gradients."""
+    def unwrap_model(self, model: torch.nn.Module) -> torch.nn.Module:
+        """The module inside what `prepare` gave."""
 
-    def clip_grad_norm_(self, parameters: Iterable[torch.Tensor], max_norm: float) -> torch.Tensor | None:
+    def no_sync(self, model: torch.nn.Module) -> contextlib.AbstractContextManager[Any]:
+        """Inside the block, gradients stay in this process."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute gradients, averaged over the processes."""
+
+    def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> Tensor | None:
         """Scale gradients down to `max_norm`; returns their norm before, over all processes."""
+
+    def reduce(self, tensor: Tensor, reduction: str = "sum") -> Tensor:
+        """The sum of a tensor over the processes."""
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """A tensor of every process, one after another along the first axis."""
+
+    def wait_for_everyone(self) -> None:
+        """Return when every process has called this."""
 
 
 class OneProcess:
-    """This process, one device: nothing is wrapped."""
+    """This process: nothing is wrapped."""
 
-    is_main_process = True
+    is_main_process, process_index, num_processes = True, 0, 1
+    device = torch.device("cpu")
 
     def prepare(self, *objects: Any) -> Any:
         return objects if len(objects) != 1 else objects[0]
 
-    def backward(self, loss: torch.Tensor) -> None:
+    def unwrap_model(self, model: torch.nn.Module) -> torch.nn.Module:
+        return model
+
+    def no_sync(self, model: torch.nn.Module) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
         loss.backward()
 
-    def clip_grad_norm_(self, parameters: Iterable[torch.Tensor], max_norm: float) -> torch.Tensor:
+    def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         return torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+
+    def reduce(self, tensor: Tensor, reduction: str = "sum") -> Tensor:
+        return tensor
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+    def wait_for_everyone(self) -> None:
+        pass
+
+
+def current_launch() -> Launch:
+    """Where this program was started: an `accelerate.Accelerator` under torchrun, `accelerate launch` or Ray Train, else this process.
+
+    They say so in the environment (WORLD_SIZE above 1). What accelerate is told there, FSDP for example, holds.
+
+    Raises:
+        ArgumentError: several processes, and accelerate is not installed.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return OneProcess()
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise ArgumentError(
+            "this is one of several processes, and accelerate is not installed.", fix="pip install 'tenuto[train]'"
+        ) from error
+    return Accelerator(cpu=not torch.cuda.is_available())  # type: ignore[return-value]
+
+
+def total(launch: Launch, values: Sequence[float]) -> list[float]:
+    """Each number summed over the processes; the same list in all of them."""
+    if launch.num_processes == 1:
+        return list(values)
+    return launch.reduce(torch.tensor(values, dtype=torch.float64, device=launch.device), "sum").tolist()
+
+
+def of_all_processes(launch: Launch, value: Any) -> list[Any]:
+    """A nest of tensors and plain data from each process, in their order, on the CPU."""
+    if launch.num_processes == 1:
+        return [value]
+    data, tensors = take_apart(value)
+    text = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, {"data": json.dumps(data)})
+    mine = torch.frombuffer(bytearray(text), dtype=torch.uint8).to(launch.device)
+    sizes = [int(size) for size in launch.gather(torch.tensor([len(mine)], device=launch.device))]
+    padded = torch.nn.functional.pad(mine, (0, max(sizes) - len(mine)))
+    rows = launch.gather(padded[None]).cpu()  # [processes, bytes]
+    return [_read(bytes(row[:size].numpy())) for row, size in zip(rows, sizes, strict=True)]
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor that is shared out among the processes (FSDP) put together; every process must call this."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def shared_out_like(tensor: Tensor, example: Tensor) -> Tensor:
+    """This process's share of a whole tensor, shared out as `example` is."""
+    if not hasattr(example, "full_tensor"):
+        return tensor
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(tensor.to(example.device), example.device_mesh, example.placements)  # type: ignore[attr-defined]
+
+
+def is_lost_process(error: BaseException) -> bool:
+    """Whether this is how a collective call fails when another process of the run has gone."""
+    words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "NCCL", "gloo")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def _read(text: bytes) -> Any:
+    length = int.from_bytes(text[:8], "little")
+    header = json.loads(text[8 : 8 + length])
+    return put_together(json.loads(header["__metadata__"]["data"]), load(text))

@@ -1,31 +1,39 @@
-"""The training loop, short enough to read alone: epochs, steps, validation, the best weights kept.
+"""The training loop, short enough to read alone: steps, validations, the best weights kept, a checkpoint now and then.
 
-It knows no task: batches are whatever `batches` yields and `loss` takes. Randomness comes from torch's generator and from `batches(epoch)`;
-whoever calls seeds both.
+It knows no task: batches are whatever `batches` yields and `loss` takes. Randomness comes from the global generators (torch, numpy, Python),
+which a checkpoint keeps, and from `batches(epoch)`; whoever calls seeds them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tenuto.errors import TenutoError
-from tenuto.train.launch import Launch, OneProcess
-from tenuto.train.nested import detached
+from tenuto.train.average import WeightAverage
+from tenuto.train.checkpoint import Checkpoint, describe_weights
+from tenuto.train.generators import generator_states, restore_generators
+from tenuto.train.interrupt import Interrupt
+from tenuto.train.launch import Launch, OneProcess, is_lost_process, of_all_processes, shared_out_like, total, whole
+from tenuto.train.nested import detached, mapped
 from tenuto.train.observers import Observer
+from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
 from tenuto.train.options import TrainingOptions
-from tenuto.train.schedule import learning_rate_factor
+from tenuto.train.schedule import Schedule
 
 B = TypeVar("B")
 
 
 class TrainingError(TenutoError, RuntimeError):
-    """Training cannot go on: a loss or a gradient is not finite."""
+    """Training cannot go on: a loss or a gradient is not finite, or another process is gone."""
 
 
 class Loss(NamedTuple):
@@ -39,22 +47,52 @@ class Loss(NamedTuple):
         reported: the loss to log where that is not `mean` (the one without regularisers).
     """
 
-    mean: torch.Tensor
+    mean: Tensor
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a loss
     carried: Any = None
-    reported: float | torch.Tensor | None = None
+    reported: float | Tensor | None = None
 
 
 @dataclass
 class Outcome:
-    """What a run came to. `metrics` has one entry an epoch, as metrics.jsonl; `best_epoch` counts from 1."""
+    """What a run came to, resumed parts included.
+
+    Attributes:
+        metrics: one entry a validation, as metrics.jsonl.
+        best_epoch: the "epoch" of the entry with the lowest validation loss; counts from 1.
+        stopped: "all epochs", "all steps", "early stopping", "time limit", "interrupted"; while it runs, "".
+        skipped: what was wrong with the first 100 steps that were left out, one sentence each.
+    """
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    stopped: str = "all epochs"
+    best_epoch: float = 0
+    stopped: str = ""
     seconds: float = 0.0
     steps: int = 0
     skipped_steps: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Position:
+    """Where a run is: `batch` batches of `epoch` are done, and these sums since the last validation."""
+
+    epoch: int = 1
+    batch: int = 0
+    best_loss: float = math.inf
+    waited: int = 0
+    loss: float = 0.0
+    count: int = 0
+    norms: float = 0.0
+    norm_max: float = 0.0
+    steps: int = 0
+    clipped: int = 0
+    skipped: int = 0
+    rate: float = 0.0
+
+    def begin_measuring(self) -> None:
+        """Set the sums to zero."""
+        self.loss, self.count, self.norms, self.norm_max, self.steps, self.clipped, self.skipped = 0.0, 0, 0.0, 0.0, 0, 0, 0
 
 
 def train(
@@ -67,142 +105,339 @@ def train(
     describe_batch: Callable[[B], str] = str,
     observers: Iterable[Observer] = (),
     launch: Launch | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Train `model` in place and leave it with the weights of the epoch that had the lowest validation loss, in eval mode.
+    """Train `model` in place and leave it with the weights of the validation that had the lowest loss, in eval mode.
 
-    Ctrl-C (KeyboardInterrupt) ends training and keeps the best so far; before the first epoch has been validated there is no best, and
-    the interrupt goes on to the caller.
+    Ctrl-C is heard at the end of the step: a checkpoint is written, training ends and the best so far is kept; before the first validation
+    there is no best, and KeyboardInterrupt goes on to the caller. A second Ctrl-C does not wait for the step, and writes no checkpoint.
+
+    With a checkpoint, a run that was stopped or killed at any moment goes on where its last checkpoint was written, and ends with the bits of
+    one that never stopped (same machine, same versions), as long as `batches`, `loss` and `validate` depend on nothing but their
+    arguments, the weights and the global generators. A run that had ended is not repeated: its outcome and weights are read.
 
     Args:
-        batches: the batches of an epoch (1, 2, ...).
-        loss: (module, batch, carried) to a `Loss`; carried is what the last batch's loss gave, detached, and None at an epoch's start.
-        validate: the module, in eval mode, to numbers; "validation_loss" among them.
+        batches: the batches of an epoch (1, 2, ...): this process's share of them, equally many in each process.
+        loss: (module, batch, carried) to a `Loss`; carried is what the last batch's loss gave, detached, and None at an epoch's start
+            and after a skipped step.
+        validate: the module, in eval mode, to numbers; "validation_loss" among them. The main process's numbers hold for all.
         describe_batch: names a batch in an error message.
-        launch: where to run; `accelerate.Accelerator` fits.
+        observers: told of every step and validation, in the main process.
+        launch: where to run; `accelerate.Accelerator` fits. Default: this process alone.
+        checkpoint: where to keep the run, and whether there is one to go on with.
     Raises:
-        TrainingError: a loss or gradient is not finite (with `non_finite="stop"`), or every step of an epoch was skipped, or the
-            validation loss never was finite.
+        TrainingError: a loss or gradient is not finite (with `non_finite="stop"`), or every step between two validations was skipped,
+            or no validation loss was finite, or another process of the run is gone.
+        RunError: the checkpoint cannot be written or belongs to another run.
     """
-    launch = launch or OneProcess()
-    watchers = tuple(observers) if launch.is_main_process else ()
-    optimizer = torch.optim.AdamW(_decay_groups(model, options.weight_decay), lr=options.learning_rate)
-    model, optimizer = launch.prepare(model, optimizer)
-    run = Outcome()
-    best_loss, best_weights = float("inf"), None
-    started = time.perf_counter()
-    planned = len(batches(1))
-    for watcher in watchers:
-        watcher.started(epochs=options.epochs, steps_per_epoch=planned)
-    try:
-        run.stopped = "error"  # what observers hear if an error passes through
-        for epoch in range(1, options.epochs + 1):
-            epoch_started = time.perf_counter()
-            line = _train_epoch(
-                model, optimizer, options, batches(epoch), loss, describe_batch, watchers, launch, run, epoch, options.epochs * planned
-            )
-            model.eval()
-            with torch.no_grad():
-                line |= validate(model)
-            best = line["validation_loss"] < best_loss
-            if best:
-                weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-                best_loss, best_weights, run.best_epoch = line["validation_loss"], weights, epoch
-            now = time.perf_counter()
-            line |= {"seconds": now - started, "epoch_seconds": now - epoch_started, "best": best}
-            run.metrics.append(line)
-            for watcher in watchers:
-                watcher.epoch_ended(line)
-            if options.patience is not None and epoch - run.best_epoch >= options.patience:
-                run.stopped = "early stopping"
-                break
-            if options.time_limit_s is not None and now - started >= options.time_limit_s:
-                run.stopped = "time limit"
-                break
-        else:
-            run.stopped = "all epochs"
-    except KeyboardInterrupt:
-        if best_weights is None:
-            raise
-        run.stopped = "interrupted"
-    finally:
-        run.seconds = time.perf_counter() - started
-        for watcher in watchers:
-            watcher.ended(stopped=run.stopped)
-    if best_weights is None:
-        raise TrainingError("the validation loss was not finite in any epoch.", fix="lower the learning rate; look at the data")
-    model.load_state_dict(best_weights)
-    model.eval()
-    return run
+    return _Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch or OneProcess(), checkpoint).run()
 
 
-def _train_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    options: TrainingOptions,
-    batches: Sequence[B],
-    loss: Callable[[nn.Module, B, Any], Loss],
-    describe_batch: Callable[[B], str],
-    watchers: tuple[Observer, ...],
-    launch: Launch,
-    run: Outcome,
-    epoch: int,
-    planned_steps: int,
-) -> dict[str, Any]:
-    """One pass over the batches; returns the training half of the epoch's metrics. (Eleven parameters: the loop's own local names.)"""
-    model.train()
-    total, count, skipped, clipped, norms, rate, carried = 0.0, 0, 0, 0, [], 0.0, None
-    for number, batch in enumerate(batches, 1):
-        rate = options.learning_rate * learning_rate_factor(
-            options.schedule, run.steps, steps=planned_steps, warmup_steps=options.warmup_steps
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        value, weight, carried, reported = loss(model, batch, carried)
-        carried = detached(carried)
-        launch.backward(value)
-        norm_or_none = launch.clip_grad_norm_(model.parameters(), options.clip_norm or float("inf"))
-        amount = float(value.detach() if reported is None else reported)
-        norm = float("nan") if norm_or_none is None else float(norm_or_none)
+class _Training(Generic[B]):
+    """One call of `train`, with all that it keeps between two steps."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        options: TrainingOptions,
+        batches: Callable[[int], Sequence[B]],
+        loss: Callable[[nn.Module, B, Any], Loss],
+        validate: Callable[[nn.Module], Mapping[str, float]],
+        describe_batch: Callable[[B], str],
+        observers: tuple[Observer, ...],
+        launch: Launch,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.options, self.batches, self.loss, self.validate = options, batches, loss, validate
+        self.describe_batch, self.launch, self.checkpoint = describe_batch, launch, checkpoint
+        self.observers = observers if launch.is_main_process else ()
+        self.weights = describe_weights(model)
+        self.wrapped, self.optimizer = launch.prepare(model, build_optimiser(model, options))
+        self.model = launch.unwrap_model(self.wrapped)
+        before = generator_states()
+        self.batches_per_epoch = len(batches(1))
+        restore_generators(before)
+        if not self.batches_per_epoch:
+            raise TrainingError("an epoch has no batches.", expected="one batch or more in each process", fix="a smaller batch size")
+        self.steps_per_epoch = -(-self.batches_per_epoch // options.accumulate)
+        self.planned = min(options.epochs * self.steps_per_epoch, options.max_steps or math.inf)
+        self.position, self.outcome = Position(), Outcome()
+        self.schedule, self.scale = Schedule(options, int(self.planned)), LossScale(options.precision == "float16")
+        self.average = WeightAverage(self.model, options.ema_decay) if options.average == "ema" else None
+        self.best: dict[str, Tensor] | None = None
+        self.carried: Any = None
+        self.epoch_generators: Any = None
+        self.interrupt = Interrupt()
+        self.started = time.perf_counter()
+        self.written_at, self.written_step = self.started, 0
+
+    def run(self) -> Outcome:
+        """The whole run, from its beginning or from its checkpoint."""
+        if self.checkpoint is not None and self.checkpoint.exists():
+            self._restore(self.checkpoint.read(self._identity()))
+        elif self.launch.process_index:
+            torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # each process drops other units
+        run = self.outcome
+        for observer in self.observers:
+            observer.started(epochs=-(-int(self.planned) // self.steps_per_epoch), steps_per_epoch=self.steps_per_epoch)
+            if run.steps:
+                observer.resumed(step=run.steps, metrics=run.metrics)
+        reason = "error"  # what observers hear if an error passes through
+        try:
+            with self.interrupt:
+                while not run.stopped:
+                    self._epoch()
+            reason = run.stopped
+        except KeyboardInterrupt:
+            if self.best is None:
+                raise
+            reason = run.stopped = "interrupted"
+        except RuntimeError as error:
+            if self.launch.num_processes == 1 or not is_lost_process(error):
+                raise
+            raise self._lost_process() from error
+        finally:
+            run.seconds = time.perf_counter() - self.started
+            for observer in self.observers:
+                observer.ended(stopped=reason)
+        if self.best is None:
+            if run.stopped == "interrupted":
+                raise KeyboardInterrupt
+            raise TrainingError("the validation loss was not finite in any validation.", fix="lower the learning rate; look at the data")
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+        return run
+
+    def _epoch(self) -> None:
+        """The batches of an epoch that are still to be done."""
+        at, options = self.position, self.options
+        batches = self._batches_of_epoch()
+        for first in range(at.batch, len(batches), options.accumulate):
+            last = min(first + options.accumulate, len(batches))
+            self._step([batches[number] for number in range(first, last)], len(batches))
+            at.batch = last
+            if ended := last == len(batches):
+                at.epoch, at.batch, self.carried = at.epoch + 1, 0, None
+            done = self.outcome.steps >= self.planned or at.epoch > options.epochs
+            if done or (ended if options.validate_every is None else self.outcome.steps % options.validate_every == 0):
+                self._validate(at.epoch - 1 + at.batch / len(batches))
+            self._perhaps_stop(done)
+            if self.outcome.stopped:
+                return
+
+    def _batches_of_epoch(self) -> Sequence[B]:
+        """The epoch's batches, drawn with the generators as they were when it began."""
+        now = generator_states()
+        if self.position.batch == 0:
+            self.epoch_generators = now
+            return self.batches(self.position.epoch)
+        restore_generators(self.epoch_generators)
+        batches = self.batches(self.position.epoch)
+        restore_generators(now)
+        return batches
+
+    def _step(self, group: list[B], in_epoch: int) -> None:
+        """One optimiser step on the gradients of these batches together."""
+        at, options, run, launch = self.position, self.options, self.outcome, self.launch
+        at.rate = self.schedule.rate(run.steps)
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = at.rate
+        self.optimizer.zero_grad(set_to_none=True)
+        self.wrapped.train()
+        loss_sum, count, first_count = 0.0, 0, 0
+        for number, batch in enumerate(group, 1):
+            with nullcontext() if number == len(group) else launch.no_sync(self.wrapped):
+                with self._precision():
+                    mean, own, carried, reported = self.loss(self.wrapped, batch, self.carried)
+                self.carried = detached(carried)
+                value = float(mean.detach() if reported is None else reported)
+                all_counts, all_losses = total(launch, [own, value * own])
+                first_count = first_count or int(all_counts) or 1
+                # every thing counts alike, whatever batch and process it is in; one batch in one process is multiplied by 1
+                launch.backward(mean * (own * launch.num_processes / first_count * self.scale.value))
+            loss_sum, count = loss_sum + all_losses, count + int(all_counts)
+        factor = first_count / (max(count, 1) * self.scale.value)
+        norm, clipped = ready_gradients(self.wrapped.parameters(), options, launch, factor)
+        amount = loss_sum / max(count, 1)
         run.steps += 1
-        if not abs(amount) + norm < float("inf"):
-            if options.non_finite == "stop":
-                raise TrainingError(
-                    f"the {'gradient' if abs(amount) < float('inf') else 'loss'} is not finite at step {run.steps} "
-                    f"(epoch {epoch}, batch {number} of {len(batches)}).",
-                    expected="finite numbers",
-                    received=f"loss {amount}, gradient norm {norm}, learning rate {rate:.3g}; batch of {describe_batch(batch)}",
-                    fix='lower the learning rate or clip_norm, look at the values of those sequences, or go on with non_finite="skip"',
-                )
-            skipped += 1
-            carried = None
-            continue
-        optimizer.step()
-        total, count = total + amount * weight, count + weight
-        norms.append(norm)
-        clipped += options.clip_norm is not None and norm > options.clip_norm
-        for watcher in watchers:
-            watcher.step_ended(epoch=epoch, step=run.steps, loss=amount)
-    run.skipped_steps += skipped
-    if not norms:
-        raise TrainingError(f"every step of epoch {epoch} had a loss or gradient that is not finite.", fix="lower the learning rate")
-    return {
-        "epoch": epoch,
-        "train_loss": total / count,
-        "learning_rate": rate,
-        "gradient_norm_mean": sum(norms) / len(norms),
-        "gradient_norm_max": max(norms),
-        "clipped_steps": clipped,
-        "steps": run.steps,
-        "sequences": count,
-        "skipped_steps": skipped,
-    }
+        if not math.isfinite(amount) or not math.isfinite(norm):
+            self._not_finite(amount, norm, group, in_epoch)
+            return
+        self.optimizer.step()
+        self.scale.stepped()
+        if self.average is not None:
+            self.average.update(self.model)
+        at.loss, at.count, at.steps = at.loss + loss_sum, at.count + count, at.steps + 1
+        at.norms, at.norm_max, at.clipped = at.norms + norm, max(at.norm_max, norm), at.clipped + clipped
+        for observer in self.observers:
+            observer.step_ended(epoch=at.epoch, step=run.steps, loss=amount, gradient_norm=norm, learning_rate=at.rate)
 
+    def _not_finite(self, amount: float, norm: float, group: list[B], in_epoch: int) -> None:
+        """Leave the step out, or stop."""
+        at, run = self.position, self.outcome
+        kind = "gradient" if math.isfinite(amount) else "loss"
+        batch = f"batch {at.batch + 1}" if len(group) == 1 else f"batches {at.batch + 1} to {at.batch + len(group)}"
+        what = f"the {kind} is not finite at step {run.steps} (epoch {at.epoch}, {batch} of {in_epoch})"
+        names = "; ".join(self.describe_batch(part) for part in group)
+        received = f"loss {amount}, gradient norm {norm}, learning rate {at.rate:.3g}; batch of {names}"
+        scale = self.scale.value
+        overflow = kind == "gradient" and self.scale.overflowed()
+        if not overflow and self.options.non_finite == "stop":
+            raise TrainingError(
+                f"{what}.",
+                expected="finite numbers",
+                received=received,
+                fix='lower the learning rate or clip_norm, look at the values of those sequences, or go on with non_finite="skip"',
+            )
+        reason = f"{what}: {f'overflow at a loss scale of {scale:.0f}' if overflow else received}"
+        self.carried = None
+        at.skipped, run.skipped_steps = at.skipped + 1, run.skipped_steps + 1
+        run.skipped += [reason] * (len(run.skipped) < 100)
+        for observer in self.observers:
+            observer.step_skipped(epoch=at.epoch, step=run.steps, reason=reason)
 
-def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights that decay and those that do not: a bias or per-channel parameter has one axis."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
-    ]
+    def _validate(self, epoch: float) -> None:
+        """Measure, keep the weights if they are the best so far, tell the observers."""
+        at, run = self.position, self.outcome
+        if not at.steps:
+            raise TrainingError(
+                f"every step of epoch {math.ceil(epoch)} had a loss or gradient that is not finite.", fix="lower the learning rate"
+            )
+        self.wrapped.eval()
+        with torch.no_grad(), nullcontext() if self.average is None else self.average.swapped(self.model):
+            numbers = self._of_main_process(self.validate(self.model))
+            loss = numbers["validation_loss"]
+            if best := loss < at.best_loss:
+                self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        epoch = int(epoch) if epoch == int(epoch) else epoch
+        if best:
+            at.best_loss, at.waited, run.best_epoch = loss, 0, epoch
+        else:
+            at.waited += 1
+        self.schedule.validated(loss)
+        if self.schedule.triggered and self.average is None:
+            self.average = WeightAverage(self.model, decay=None)
+        seconds = time.perf_counter() - self.started
+        line = {
+            "epoch": epoch,
+            "train_loss": at.loss / max(at.count, 1),
+            "learning_rate": at.rate,
+            "gradient_norm_mean": at.norms / at.steps,
+            "gradient_norm_max": at.norm_max,
+            "clipped_steps": at.clipped,
+            "steps": run.steps,
+            "count": at.count,
+            "skipped_steps": at.skipped,
+            **numbers,
+            "averaging": self.average is not None,
+            "seconds": seconds,
+            "epoch_seconds": seconds - (run.metrics[-1]["seconds"] if run.metrics else 0.0),
+            "best": best,
+        }
+        run.metrics.append(line)
+        at.begin_measuring()
+        for observer in self.observers:
+            observer.epoch_ended(line)
+
+    def _perhaps_stop(self, done: bool) -> None:
+        """Set `stopped` where there is a reason, and write a checkpoint where it is time. All processes decide alike."""
+        at, options, run = self.position, self.options, self.outcome
+        now = time.perf_counter()
+        due = self.checkpoint is not None and (
+            (self.checkpoint.every_s is not None and now - self.written_at >= self.checkpoint.every_s)
+            or (self.checkpoint.every_steps is not None and run.steps - self.written_step >= self.checkpoint.every_steps)
+        )
+        late = options.time_limit_s is not None and now - self.started >= options.time_limit_s
+        main = self.launch.is_main_process
+        pressed, due_all, late_all = total(self.launch, [self.interrupt.pressed, due and main, late and main])
+        if done:
+            run.stopped = "all steps" if options.max_steps is not None and run.steps >= options.max_steps else "all epochs"
+        elif options.patience is not None and at.waited >= options.patience:
+            run.stopped = "early stopping"
+        elif late_all and at.steps == 0:  # just validated
+            run.stopped = "time limit"
+        elif pressed:
+            run.stopped = "interrupted"
+        if self.checkpoint is not None and (due_all or run.stopped):
+            run.seconds = now - self.started
+            state = self._state()
+            if main:
+                self.checkpoint.write(state, self._identity())
+            self.launch.wait_for_everyone()
+            self.written_at, self.written_step = time.perf_counter(), run.steps
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on. Every process must call this."""
+        own = {"carried": self.carried, "generators": generator_states(), "epoch_generators": self.epoch_generators}
+        shared = {
+            "position": dataclasses.asdict(self.position),
+            "outcome": dataclasses.asdict(self.outcome),
+            "weights": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state(),
+            "scale": self.scale.state(),
+            "average": None if self.average is None else self.average.state(),
+        }
+        return {**mapped(shared, whole), "processes": of_all_processes(self.launch, own)}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `_state` gave."""
+        self.position, self.outcome = Position(**state["position"]), Outcome(**state["outcome"])
+        weights = self.model.state_dict()
+        device = next(iter(weights.values())).device
+
+        def placed(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: shared_out_like(value, weights[name]).to(weights[name].device) for name, value in values.items()}
+
+        self.model.load_state_dict(placed(state["weights"]))
+        self.best = None if state["best"] is None else placed(state["best"])
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        for index, moments in state["optimizer"]["state"].items():
+            for name, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameters[index].shape and value.dim():
+                    moments[name] = shared_out_like(value, parameters[index])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.restore(state["schedule"])
+        self.scale.restore(state["scale"])
+        if state["average"] is not None:
+            self.average = self.average or WeightAverage(self.model, decay=None)
+            self.average.restore({**state["average"], "values": placed(state["average"]["values"])})
+        own = state["processes"][self.launch.process_index]
+        self.carried, self.epoch_generators = mapped(own["carried"], lambda tensor: tensor.to(device)), own["epoch_generators"]
+        self.started = time.perf_counter() - self.outcome.seconds
+        self.written_at, self.written_step = time.perf_counter(), self.outcome.steps
+        limit = self.options.time_limit_s
+        if self.outcome.stopped == "interrupted" or (
+            self.outcome.stopped == "time limit" and (limit is None or self.outcome.seconds < limit)
+        ):
+            self.outcome.stopped = ""
+        restore_generators(own["generators"])
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with."""
+        assert self.checkpoint is not None  # only asked where there is one
+        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "time_limit_s"}
+        run = {"options": options, "weights": self.weights, "processes": self.launch.num_processes}
+        return {**run, "batches_per_epoch": self.batches_per_epoch, **self.checkpoint.identity}
+
+    def _of_main_process(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """The main process's numbers."""
+        main = self.launch.is_main_process
+        return dict(zip(numbers, total(self.launch, [value if main else 0.0 for value in numbers.values()])))
+
+    def _precision(self) -> Any:
+        """torch's autocast, or nothing."""
+        if self.options.precision == "float32":
+            return nullcontext()
+        device = next(self.model.parameters()).device.type
+        return torch.autocast(device, getattr(torch, self.options.precision))
+
+    def _lost_process(self) -> TrainingError:
+        where = "there is no checkpoint" if self.checkpoint is None else f"the last checkpoint is {self.checkpoint.path}"
+        return TrainingError(
+            f"another process of this run is gone, at step {self.outcome.steps + 1}.",
+            expected=f"{self.launch.num_processes} processes, of which this is number {self.launch.process_index}",
+            received=where,
+            fix="look at what the other process said; start the same command again, and training goes on from the checkpoint",
+        )

@@ -1,10 +1,16 @@
-"""Nested values (tuples, named tuples, lists, dictionaries) of tensors: detached, and taken apart for a file."""
+"""Nested values (tuples, named tuples, lists, dictionaries) of tensors and plain data: detached, and taken apart for a file."""
 
 from __future__ import annotations
 
+import math
+from collections import namedtuple
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+
+from tenuto.cell import state_type
 
 
 def detached(value: Any) -> Any:
@@ -14,12 +20,71 @@ def detached(value: Any) -> Any:
         >>> detached({"h": (torch.ones(2, requires_grad=True), None)})
         {'h': (tensor([1., 1.]), None)}
     """
+    return mapped(value, torch.Tensor.detach)
+
+
+def take_apart(value: Any) -> tuple[Any, dict[str, torch.Tensor]]:
+    """A nest as plain data that JSON can hold, and its tensors by name; `put_together` is the way back.
+
+    Raises:
+        TypeError: something in it is neither plain data nor a tensor nor one of the four containers.
+    Example:
+        >>> data, tensors = take_apart({"a": [torch.zeros(2), 1.5]})
+        >>> put_together(data, tensors)
+        {'a': [tensor([0., 0.]), 1.5]}
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    return _data_of(value, "", tensors), tensors
+
+
+def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """The nest that `take_apart` was given. A named tuple comes back with its fields' names: a cell's state as a state."""
+    if not isinstance(data, dict):
+        return data
+    kind, content = next(iter(data.items()))
+    if "fields" in data:
+        maker = state_type(tuple(data["fields"])) if kind == "State" else namedtuple(kind, data["fields"])  # type: ignore[misc]
+        return maker(*(put_together(item, tensors) for item in content))
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "float":
+        return float(content)
+    if kind == "dict":
+        return {key: put_together(item, tensors) for key, item in content}
+    items = [put_together(item, tensors) for item in content]
+    return items if kind == "list" else tuple(items)
+
+
+def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """The same nest with `change` applied to every tensor."""
     if isinstance(value, torch.Tensor):
-        return value.detach()
-    if isinstance(value, dict):
-        return {key: detached(item) for key, item in value.items()}
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: mapped(item, change) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(detached(item) for item in value))
+        return type(value)(*(mapped(item, change) for item in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(detached(item) for item in value)
+        return type(value)(mapped(item, change) for item in value)
     return value
+
+
+def _data_of(value: Any, place: str, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, torch.Tensor):
+        tensors[place or "value"] = value
+        return {"tensor": place or "value"}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {"dict": [[key, _data_of(item, f"{place}/{key}".strip("/"), tensors)] for key, item in value.items()]}
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"a {type(value).__name__} at {place or 'the top'}: neither plain data nor a tensor")
+    fields = getattr(value, "_fields", None)
+    names = range(len(value)) if fields is None else fields
+    items = [_data_of(item, f"{place}/{name}".strip("/"), tensors) for name, item in zip(names, value)]
+    if fields is not None:
+        return {type(value).__name__: items, "fields": list(fields)}
+    return {"list" if isinstance(value, list) else "tuple": items}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,14 +23,20 @@ class Observer:
     def started(self, *, epochs: int, steps_per_epoch: int) -> None:
         """Training begins; both numbers are what is planned at most."""
 
-    def step_ended(self, *, epoch: int, step: int, loss: float) -> None:
-        """One optimiser step was made; `step` counts from 1 over the whole run."""
+    def resumed(self, *, step: int, metrics: Sequence[Mapping[str, Any]]) -> None:
+        """After `started`, where the run goes on from a checkpoint: `step` steps are done, and these lines were measured."""
+
+    def step_ended(self, *, epoch: int, step: int, loss: float, gradient_norm: float, learning_rate: float) -> None:
+        """One optimiser step was made; `step` counts from 1 over the whole run, the norm is that before clipping."""
+
+    def step_skipped(self, *, epoch: int, step: int, reason: str) -> None:
+        """A step was left out because its loss or gradient was not finite; the reason names step and batch."""
 
     def epoch_ended(self, metrics: Mapping[str, Any]) -> None:
-        """An epoch and its validation are done; `metrics` is its line of metrics.jsonl."""
+        """An epoch, or the steps between two validations, and the validation are done; `metrics` is the line of metrics.jsonl."""
 
     def ended(self, *, stopped: str) -> None:
-        """Training is over, for this reason: "all epochs", "early stopping", "time limit", "interrupted" or "error"."""
+        """Training is over, for this reason: "all epochs", "all steps", "early stopping", "time limit", "interrupted" or "error"."""
 
 
 class MetricsFile(Observer):
@@ -48,6 +54,10 @@ class MetricsFile(Observer):
 
     def started(self, *, epochs: int, steps_per_epoch: int) -> None:
         self._file = self.path.open("wb", buffering=0)
+
+    def resumed(self, *, step: int, metrics: Sequence[Mapping[str, Any]]) -> None:
+        for line in metrics:
+            self.epoch_ended(line)
 
     def epoch_ended(self, metrics: Mapping[str, Any]) -> None:
         self._file.write((json.dumps(plain(metrics), allow_nan=False) + "\n").encode())

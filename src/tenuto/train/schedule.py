@@ -1,16 +1,20 @@
-"""The learning rate as a function of the step: no state, so a run can be taken up at any step."""
+"""The learning rate: a function of the step alone, and what validations change in it."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
-SCHEDULES = ("cosine", "constant")
+if TYPE_CHECKING:
+    from tenuto.train.options import TrainingOptions
+
+SCHEDULES = ("cosine", "constant", "plateau", "nt-asgd")
 
 
-def learning_rate_factor(schedule: str, step: int, *, steps: int, warmup_steps: int) -> float:
-    """What the learning rate is multiplied by at optimiser step `step` (0, 1, ...) of `steps`.
+def learning_rate_factor(schedule: str, step: int, *, steps: int, warmup_steps: int, final_factor: float = 0.0) -> float:
+    """What the learning rate is multiplied by at optimiser step `step` (0, 1, ...) of `steps`, before any validation has its say.
 
-    It rises linearly over the warm-up; then "constant" stays at 1, and "cosine" falls from 1 towards 0 at the end.
+    It rises linearly over the warm-up; then "cosine" falls from 1 to `final_factor` at the end, and the others stay at 1.
 
     Source:     Loshchilov & Hutter 2017, eq. 5, without restarts.
     Example:
@@ -19,7 +23,63 @@ def learning_rate_factor(schedule: str, step: int, *, steps: int, warmup_steps: 
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
-    if schedule == "constant":
+    if schedule != "cosine":
         return 1.0
     progress = (step - warmup_steps) / max(steps - warmup_steps, 1)
-    return 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))
+    return final_factor + (1 - final_factor) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
+
+
+class Schedule:
+    """The learning rate of a run, and when averaging begins.
+
+    Args:
+        options: `schedule` and the numbers that belong to it.
+        steps: planned for the whole run.
+    Attributes:
+        triggered: whether "nt-asgd" has begun to average.
+    Example:
+        >>> from tenuto.train import TrainingOptions
+        >>> schedule = Schedule(TrainingOptions(schedule="plateau", learning_rate=1.0, warmup_steps=0, plateau_patience=2), steps=100)
+        >>> rates = []
+        >>> for loss in (3.0, 2.0, 2.5, 2.1, 1.0):
+        ...     schedule.validated(loss)
+        ...     rates.append(schedule.rate(1))
+        >>> rates
+        [1.0, 1.0, 1.0, 0.5, 0.5]
+    """
+
+    def __init__(self, options: TrainingOptions, steps: int) -> None:
+        self.options, self.steps = options, steps
+        self.factor, self.waited, self.losses, self.triggered = 1.0, 0, [], False
+
+    def rate(self, step: int) -> float:
+        """The learning rate of optimiser step `step` (0, 1, ...)."""
+        o = self.options
+        return o.learning_rate * self.factor * learning_rate_factor(
+            o.schedule, step, steps=self.steps, warmup_steps=o.warmup_steps, final_factor=o.final_factor
+        )
+
+    def validated(self, loss: float) -> None:
+        """Hear of a validation loss; one that is not finite counts as no improvement.
+
+        Source:     "nt-asgd": Merity et al. 2018, algorithm 1: averaging begins when the loss is above the lowest of those that are
+                    `trigger_patience` or more validations old.
+        """
+        best = min(self.losses, default=math.inf)
+        loss = loss if math.isfinite(loss) else math.inf
+        self.waited = 0 if loss < best else self.waited + 1
+        if self.options.schedule == "plateau" and self.waited >= self.options.plateau_patience:
+            self.factor, self.waited = self.factor * self.options.plateau_factor, 0
+        old = self.losses[: -self.options.trigger_patience]
+        if self.options.schedule == "nt-asgd" and old and loss > min(old):
+            self.triggered = True
+        self.losses.append(loss)
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes: plain numbers."""
+        return {"factor": self.factor, "waited": self.waited, "losses": list(self.losses), "triggered": self.triggered}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.factor, self.waited, self.triggered = state["factor"], state["waited"], state["triggered"]
+        self.losses = list(state["losses"])

@@ -1,0 +1,73 @@
+"""An average of the weights over the steps of a run: exponential, or the plain mean since it began."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class WeightAverage:
+    """The running average of a module's trainable parameters.
+
+    Args:
+        model: whose weights; the average starts at their values now.
+        decay: of the exponential average; in the first steps it is (1 + n) / (10 + n) where that is less, so that the start is soon
+            forgotten. None for the plain mean of the weights after each step (Polyak & Juditsky 1992).
+    Example:
+        >>> layer = nn.Linear(1, 1, bias=False)
+        >>> average = WeightAverage(layer, decay=None)
+        >>> for value in (1.0, 2.0, 6.0):
+        ...     _ = nn.init.constant_(layer.weight, value)
+        ...     average.update(layer)
+        >>> with average.swapped(layer):
+        ...     layer.weight.item()
+        3.0
+        >>> layer.weight.item()
+        6.0
+    """
+
+    def __init__(self, model: nn.Module, decay: float | None) -> None:
+        self.decay, self.steps = decay, 0
+        self.values = {name: parameter.detach().clone() for name, parameter in _trained(model)}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights as they are after a step."""
+        self.steps += 1
+        share = 1 / self.steps if self.decay is None else 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, parameter in _trained(model):
+            self.values[name].lerp_(parameter, share)
+
+    @contextlib.contextmanager
+    def swapped(self, model: nn.Module) -> Iterator[None]:
+        """Inside the block the module has the averaged weights; afterwards its own again."""
+        own = {name: parameter.detach().clone() for name, parameter in _trained(model)}
+        self._put(model, self.values)
+        try:
+            yield
+        finally:
+            self._put(model, own)
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes: numbers and tensors."""
+        return {"steps": self.steps, "values": dict(self.values)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.steps = state["steps"]
+        for name, value in self.values.items():
+            value.copy_(state["values"][name])
+
+    @staticmethod
+    @torch.no_grad()
+    def _put(model: nn.Module, values: dict[str, torch.Tensor]) -> None:
+        for name, parameter in _trained(model):
+            parameter.copy_(values[name])
+
+
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

@@ -1,0 +1,171 @@
+"""Checkpoints: everything that a run needs to go on as if it had never been stopped, in one file that is whole or not there.
+
+checkpoint.safetensors holds the tensors (weights, optimiser, averages, best weights, carried states, generators), and in its header, as
+JSON, everything else (position, measurements, schedule) with a SHA-256 of all of it. Nothing is pickled. The file is written beside its place
+and moved there (`files.replacing`): a run killed at any moment, or a full disk, leaves the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from tenuto.errors import ArgumentError, RunError
+from tenuto.train.files import plain, write_tensors
+from tenuto.train.nested import put_together, take_apart
+
+FILE = "checkpoint.safetensors"
+FORMAT, FORMAT_VERSION = "tenuto checkpoint", 1
+_FIX = "give what the checkpoint was made with; or another folder; or delete the file to begin anew"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where and how often a run is kept; `train` goes on from what it finds there.
+
+    One is also written when training ends, for whatever reason, so a finished run that is asked for again is read and not run.
+
+    Attributes:
+        folder: holds checkpoint.safetensors, and may hold anything else.
+        every_s: seconds between two, counted from the end of the last one. every_steps: optimiser steps; None for by time alone.
+        identity: plain data that must be the same when training is taken up, for example the digest of the data and the seed. The training
+            options (time_limit_s apart), the names and shapes of the weights and the number of processes are always part of it.
+    Raises:
+        ArgumentError: an interval out of range. RunError: the folder cannot be made.
+    Example:
+        >>> import tempfile
+        >>> checkpoint = Checkpoint(tempfile.mkdtemp(), every_steps=100, identity={"data": "sha256 of the file"})
+        >>> checkpoint.exists()
+        False
+    """
+
+    folder: str | Path
+    every_s: float | None = 60.0
+    every_steps: int | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("every_s", "every_steps"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ArgumentError(f"{name}={value!r} is out of range.", expected="a number above zero, or None")
+        try:
+            Path(self.folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"the folder {self.folder} cannot be made: {error.strerror}.", fix="choose another folder") from error
+
+    @classmethod
+    def of(cls, given: str | Path | Checkpoint | None, identity: Mapping[str, Any]) -> Checkpoint | None:
+        """What a task makes of its argument `checkpoint`: a folder or a Checkpoint, with the task's own `identity` added."""
+        if given is None:
+            return None
+        checkpoint = given if isinstance(given, Checkpoint) else cls(given)
+        return replace(checkpoint, identity={**checkpoint.identity, **identity})
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.folder) / FILE
+
+    def exists(self) -> bool:
+        """Whether there is one to go on from."""
+        return self.path.is_file()
+
+    def delete(self) -> None:
+        """Remove the file, and what a killed writer left beside it."""
+        self.path.unlink(missing_ok=True)
+        for partial in Path(self.folder).glob(f".{FILE}.*.partial"):
+            partial.unlink(missing_ok=True)
+
+    def write(self, state: Any, identity: Mapping[str, Any]) -> None:
+        """Replace the checkpoint with this state, a nest of tensors and plain data.
+
+        Raises:
+            RunError: no room on the disk, no right to write, or something in the state that a file cannot hold. The old one is kept.
+        """
+        try:
+            data, tensors = take_apart(state)
+        except TypeError as error:
+            raise RunError(
+                f"the state of the run cannot be kept in a checkpoint: {error}.",
+                expected="tensors, numbers, text, None; in tuples, named tuples, lists and dictionaries",
+                fix="carry such a state from batch to batch",
+            ) from error
+        kept = {"format": FORMAT, "format_version": FORMAT_VERSION, "identity": plain(identity), "state": data}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        header = {"checkpoint": json.dumps(kept, allow_nan=False), "sha256": _digest(kept, tensors)}
+        try:
+            write_tensors(self.path, tensors, header)
+        except OSError as error:
+            raise RunError(
+                f"the checkpoint {self.path} could not be written: {error.strerror or error}.",
+                expected="room on the disk and the right to write there",
+                received="the checkpoint before this one, which is kept" if self.exists() else "no checkpoint yet",
+                fix="make room and start the same command again: training goes on from the checkpoint that is there",
+            ) from error
+
+    def read(self, identity: Mapping[str, Any]) -> Any:
+        """The state that was written last, its tensors in memory of their own.
+
+        Raises:
+            RunError: the file is damaged, from a tenuto with another format, or belongs to another run; the message says what differs.
+        """
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                header = file.metadata() or {}
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+            kept = json.loads(header.get("checkpoint", "{}"))
+        except (OSError, SafetensorError, ValueError) as error:
+            raise self._refused(f"cannot be read: {error}", "a whole file", "an unreadable one") from error
+        if kept.get("format") != FORMAT or kept.get("format_version") != FORMAT_VERSION:
+            version = f"{kept.get('format', 'no checkpoint of tenuto')}, format_version {kept.get('format_version')}"
+            raise self._refused("has a format that this tenuto does not know", f"{FORMAT}, format_version {FORMAT_VERSION}", version)
+        if _digest(kept, tensors) != header.get("sha256"):
+            raise self._refused("was changed after it was written: its digest differs", f"sha256 {header.get('sha256')}", "another")
+        differences = list(_differences(plain(identity), kept["identity"], ""))
+        if differences:
+            shown = differences[:4]
+            more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
+            raise self._refused(
+                f"belongs to another run: {', '.join(name for name, _, _ in shown)}{more} differ{'s' * (len(differences) == 1)}",
+                "; ".join(f"{name} {_short(here)}" for name, here, _ in shown),
+                "; ".join(f"{name} {_short(there)}" for name, _, there in shown),
+            )
+        return put_together(kept["state"], tensors)
+
+    def _refused(self, what: str, expected: str, received: str) -> RunError:
+        return RunError(f"the checkpoint {self.path} {what}.", expected=expected, received=received, fix=_FIX)
+
+
+def describe_weights(model: torch.nn.Module) -> dict[str, str]:
+    """Each weight's shape and dtype by name, for a run's identity."""
+    return {name: f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}" for name, value in model.state_dict().items()}
+
+
+def _differences(here: Any, there: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
+    """(name, here, there) wherever two nests of dictionaries differ."""
+    if isinstance(here, dict) and isinstance(there, dict):
+        for key in dict.fromkeys([*here, *there]):
+            yield from _differences(here.get(key), there.get(key), f"{place}.{key}".strip("."))
+    elif here != there:
+        yield place, here, there
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _digest(kept: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,36 @@
+"""The random generators of a process: their states as tensors and numbers, and back.
+
+Those of torch (the CPU's, and each GPU's once CUDA is in use), numpy's global one and Python's. A generator that a program makes for itself
+is not among them: `batches(epoch)` makes its own from a seed and the epoch.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def generator_states() -> dict[str, Any]:
+    """The states now, as a nest of tensors, text and numbers."""
+    name, words, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, python_words, python_gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "numpy": [str(name), torch.from_numpy(np.asarray(words).astype(np.int64)), int(position), int(has_gauss), float(gauss)],
+        "python": [version, torch.tensor(python_words, dtype=torch.int64), python_gauss],
+    }
+
+
+def restore_generators(states: dict[str, Any]) -> None:
+    """Set the generators to what `generator_states` gave."""
+    torch.set_rng_state(states["torch"])
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])
+    name, words, position, has_gauss, gauss = states["numpy"]
+    np.random.set_state((name, words.numpy().astype(np.uint32), position, has_gauss, gauss))
+    version, python_words, python_gauss = states["python"]
+    random.setstate((version, tuple(python_words.tolist()), python_gauss))

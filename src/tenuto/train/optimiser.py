@@ -1,0 +1,94 @@
+"""The optimiser of a run, what decays, gradients made ready for a step, and the scale of a float16 loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from tenuto.train.launch import Launch
+from tenuto.train.options import TrainingOptions
+
+
+def build_optimiser(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
+    """torch's optimiser of that name, with weights that decay and weights that do not (one axis: biases, per-channel parameters)."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": options.weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=options.learning_rate, momentum=options.momentum)
+    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=options.learning_rate, betas=options.betas)
+
+
+def ready_gradients(
+    parameters: Iterable[nn.Parameter], options: TrainingOptions, launch: Launch, factor: float
+) -> tuple[float, bool]:
+    """Multiply the gradients by `factor` and clip them.
+
+    Returns:
+        Their norm before clipping, over all processes, and whether anything was clipped.
+    """
+    parameters = [parameter for parameter in parameters if parameter.grad is not None]
+    if factor != 1.0:
+        for parameter in parameters:
+            parameter.grad.mul_(factor)  # type: ignore[union-attr]
+    limit = math.inf if options.clip_norm is None or options.clip_value is not None else options.clip_norm
+    norm = _number(launch.clip_grad_norm_(parameters, limit))
+    clipped = options.clip_norm is not None and norm > options.clip_norm
+    if options.clip_value is not None:
+        largest = max((parameter.grad.abs().max().item() for parameter in parameters), default=0.0)  # type: ignore[union-attr]
+        clipped = clipped or largest > options.clip_value
+        torch.nn.utils.clip_grad_value_(parameters, options.clip_value)
+        if options.clip_norm is not None:
+            launch.clip_grad_norm_(parameters, options.clip_norm)
+    return norm, clipped
+
+
+class LossScale:
+    """What a float16 loss is multiplied by, so that small gradients do not vanish: halved on overflow, doubled after a quiet time.
+
+    Source:     Micikevicius et al. 2018, section 3.2. Powers of two, so that scaling and back changes no bit.
+    Example:
+        >>> scale = LossScale(enabled=True)
+        >>> scale.value, scale.overflowed(), scale.value
+        (65536.0, True, 32768.0)
+    """
+
+    QUIET_STEPS = 2000
+
+    def __init__(self, enabled: bool) -> None:
+        self.value, self.quiet = (2.0**16 if enabled else 1.0), 0
+        self.enabled = enabled
+
+    def overflowed(self) -> bool:
+        """Hear that a gradient was not finite; whether a lower scale may mend that."""
+        if not self.enabled or self.value < 1.0:
+            return False
+        self.value, self.quiet = self.value / 2, 0
+        return True
+
+    def stepped(self) -> None:
+        """Hear that a step was made."""
+        self.quiet += 1
+        if self.enabled and self.quiet >= self.QUIET_STEPS:
+            self.value, self.quiet = self.value * 2, 0
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes."""
+        return {"value": self.value, "quiet": self.quiet}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.value, self.quiet = state["value"], state["quiet"]
+
+
+def _number(norm: Any) -> float:
+    if norm is None:
+        return math.nan
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
