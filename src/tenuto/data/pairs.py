@@ -10,13 +10,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
 from tenuto.errors import ArgumentError, DataError
 
-Side = Union[str, tuple[str, ...]]
+Side = str | tuple[str, ...]
 
 
 class Pairs:

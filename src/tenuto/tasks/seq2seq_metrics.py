@@ -1,86 +1,103 @@
-"""The numbers of a translation: exact matches, symbol errors, what the attention covered.
+"""The numbers of a translation: exact answers, symbol errors, what the attention covered.
 
-A source may have several right answers. An answer is right when it equals one of them; its edits are counted against the nearest.
-Where sources are words and targets their pronunciations, `error_rate` is what the field calls the word error rate, and
-`token_error_rate` the phoneme error rate.
+A source may have several right targets (references). An answer is exact when it equals one of them; its edits are counted against the
+nearest. Where sources are words and targets their pronunciations, 1 - `exact` is what the field calls the word error rate, and
+`error_rate` the phoneme error rate.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from tenuto.tasks.classification_metrics import wilson_interval
 from tenuto.tasks.edit_distance import nearest
 
-Target = tuple[str, ...]
+Symbols = tuple[str, ...]
+BINS = 8
 
 
 def translation_result(
-    answers: Sequence[Target],
-    references: Sequence[Sequence[Target]],
-    *,
-    sources: Sequence[str],
-    shown: Sequence[str],
-    scores: Sequence[float],
-    mistakes: int = 50,
+    sources: Sequence[Symbols], answers: Sequence[Symbols], references: Sequence[Sequence[Symbols]], ids: Sequence[str], *, mistakes: int = 50
 ) -> dict[str, Any]:
-    """Accuracy and error rates of answers against one or more references each.
+    """What answers are worth against one or more references each: a part of the RESULT of a run folder's evaluation.json.
 
     Args:
-        answers: N targets, as symbols. references: N lists of targets, none empty.
-        sources, shown: N sources and answers as texts, for the list of mistakes. scores: N log probabilities a symbol, for their order.
-    Returns:
-        sequences; accuracy, accuracy_interval (Wilson, 95 %), error_rate = 1 - accuracy; token_error_rate: edits to the nearest
-        reference over the symbols of those references; edits: {"0": how many answers have none, ...}; mistakes: the surest first.
+        sources, answers: N each. references: N lists of targets, none empty. ids: N names.
     Example:
-        >>> result = translation_result([("a", "b"), ("c",)], [[("a", "b")], [("c", "d"), ("e",)]], sources="12", shown=["ab", "c"], scores=[0, 0])
-        >>> result["accuracy"], result["token_error_rate"]
+        >>> answers, references = [("a", "b"), ("c",)], [[("a", "b")], [("c", "d"), ("e",)]]
+        >>> result = translation_result([("1",), ("2",)], answers, references, "xy")
+        >>> result["exact"], result["error_rate"]
         (0.5, 0.25)
     """
-    edits, symbols, counts, wrong = 0, 0, Counter[int](), []
-    for number, (answer, known) in enumerate(zip(answers, references, strict=True)):
-        distance, place = nearest(answer, known)
-        edits, symbols = edits + distance, symbols + len(known[place])
-        counts[distance] += 1
-        if distance:
-            wrong.append((number, distance))
-    wrong.sort(key=lambda item: -scores[item[0]])
-    right = counts[0]
+    found = [nearest(answer, known) for answer, known in zip(answers, references, strict=True)]
+    edits = np.array([distance for distance, _ in found])
+    right = [known[place] for known, (_, place) in zip(references, found)]
+    symbols = np.array([len(target) for target in right])
+    exact = int((edits == 0).sum())
+    worst = sorted(np.flatnonzero(edits).tolist(), key=lambda row: (-edits[row], row))[:mistakes]
     return {
-        "sequences": len(answers),
+        "sources": len(answers),
         "references": sum(len(known) for known in references),
-        "accuracy": right / len(answers),
-        "accuracy_interval": wilson_interval(right, len(answers)),
-        "error_rate": 1 - right / len(answers),
-        "token_error_rate": edits / symbols,
-        "edits": {str(distance): counts[distance] for distance in sorted(counts)},
+        "exact": exact / len(answers),
+        "exact_interval": wilson_interval(exact, len(answers)),
+        "error_rate": float(edits.sum() / symbols.sum()),
+        "by_length": _by_length(np.array([len(source) for source in sources]), edits, symbols),
         "mistakes": [
-            {
-                "source": sources[number],
-                "predicted": shown[number],
-                "targets": [" ".join(known) for known in references[number]],
-                "edits": distance,
-                "score": float(scores[number]),
-            }
-            for number, distance in wrong[:mistakes]
+            {"id": ids[row], "source": list(sources[row]), "target": list(right[row]), "predicted": list(answers[row]), "edits": int(edits[row])}
+            for row in worst
         ],
     }
 
 
-def coverage(weights: Sequence[Sequence[Sequence[float]]]) -> dict[str, float]:
-    """How much of the sources attention looked at.
+def _by_length(lengths: np.ndarray, edits: np.ndarray, symbols: np.ndarray) -> list[dict[str, Any]]:
+    """At most `BINS` rows of about as many sources each, by the source's length."""
+    edges = sorted(set(np.quantile(lengths, np.linspace(0, 1, BINS + 1), method="lower").tolist()))
+    edges[-1] += 1
+    rows = []
+    for low, high in zip(edges[:-1] or edges, edges[1:] or [edges[0] + 1]):
+        inside = (lengths >= low) & (lengths < high)
+        if inside.any():
+            rows.append(
+                {
+                    "length_min": int(lengths[inside].min()),
+                    "length_max": int(lengths[inside].max()),
+                    "pairs": int(inside.sum()),
+                    "exact": float((edits[inside] == 0).mean()),
+                    "error_rate": float(edits[inside].sum() / symbols[inside].sum()),
+                }
+            )
+    return rows
+
+
+def coverage(sources: Sequence[Symbols], weights: Sequence[np.ndarray], *, shown: int = 12, least: int = 5) -> dict[str, Any]:
+    """How much of the sources attention read.
 
     A source symbol's coverage is the sum of its weights over all steps of the answer, at most one.
 
     Args:
-        weights: one matrix (steps of the answer, source symbols) a source.
+        sources: N. weights: N matrices [steps of the answer, source symbols].
+        shown, least: at most so many symbols are listed, of those that occur so often.
     Returns:
-        coverage: its mean over all source symbols, 0..1; uncovered: the share of symbols with less than a half.
+        mean: over all source symbols, 0..1. uncovered: the share of source symbols with less than a half.
+        least_read: [{token, weight, count}], the symbols with the lowest mean coverage.
     Example:
-        >>> coverage([[[0.75, 0.25], [1.0, 0.0]]])
-        {'coverage': 0.625, 'uncovered': 0.5}
+        >>> found = coverage([("a", "b")], [np.array([[0.75, 0.25], [1.0, 0.0]])], least=1)
+        >>> found["mean"], found["uncovered"], found["least_read"][0]
+        (0.625, 0.5, {'token': 'b', 'weight': 0.25, 'count': 1})
     """
-    sums = [min(sum(column), 1.0) for matrix in weights for column in zip(*matrix)]
-    return {"coverage": sum(sums) / len(sums), "uncovered": sum(amount < 0.5 for amount in sums) / len(sums)}
+    by_symbol = defaultdict(list)
+    for source, matrix in zip(sources, weights, strict=True):
+        for symbol, amount in zip(source, np.minimum(matrix.sum(0), 1.0).tolist(), strict=True):
+            by_symbol[symbol].append(amount)
+    everything = np.concatenate([np.array(amounts) for amounts in by_symbol.values()])
+    rows = [{"token": symbol, "weight": sum(amounts) / len(amounts), "count": len(amounts)} for symbol, amounts in by_symbol.items()]
+    often = [row for row in rows if row["count"] >= least] or rows
+    return {
+        "mean": float(everything.mean()),
+        "uncovered": float((everything < 0.5).mean()),
+        "least_read": sorted(often, key=lambda row: (row["weight"], row["token"]))[:shown],
+    }
