@@ -5,7 +5,7 @@ import torch
 
 from tenuto import Recurrent, cells
 from tenuto.errors import ArgumentError
-from tenuto.layers.masks import Regularisation
+from tenuto.layers.masks import Regularisation, dropped
 from tests.layers.closeness import assert_near
 
 INPUT, HIDDEN, STEPS, ROWS = 3, 8, 6, 4
@@ -118,3 +118,17 @@ def test_weight_dropout_is_one_mask_a_call():
 def test_wrong_rates_are_named(chosen, words):
     with pytest.raises(ArgumentError, match=words):
         Recurrent(cells.LSTM(), INPUT, HIDDEN, **chosen)
+
+
+def test_variational_dropout_between_layers_is_one_mask_for_all_steps():
+    layer = Recurrent(cells.GRU(), INPUT, HIDDEN, 2, dropout=0.5, dropout_kind="variational", dtype=torch.float64)
+    seen = []
+    layer._before = lambda number, x: seen.append(x) or x
+    layer(torch.randn(7, 3, INPUT, dtype=torch.float64))
+    gone = seen[1] == 0
+    assert gone.any() and not gone.all()
+    assert torch.equal(gone, gone[:1].expand_as(gone)), "the same channels at each step"
+    assert not torch.equal(gone[0, 0], gone[0, 1]) or not torch.equal(gone[0, 0], gone[0, 2]), "other channels in each sequence"
+    torch.testing.assert_close(dropped(torch.ones(1, 200, 50), 0.25, "variational").mean(), torch.tensor(1.0), atol=0.02, rtol=0)
+    with pytest.raises(ArgumentError, match="dropout_kind is 'sometimes'"):
+        Recurrent(cells.GRU(), INPUT, HIDDEN, dropout_kind="sometimes")

@@ -38,8 +38,7 @@ class Regularisation:
         """
         states = tuple(cell.widths("state"))
         rates = dict(zoneout) if isinstance(zoneout, Mapping) else dict.fromkeys(states, zoneout)
-        if kind not in KINDS:
-            raise ArgumentError(f"recurrent_dropout_kind is {kind!r}", expected=" or ".join(KINDS))
+        check_kind("recurrent_dropout_kind", kind)
         unknown = set(rates) - set(states)
         if unknown:
             raise ArgumentError(f"zoneout names the state {sorted(unknown)[0]!r}", expected=f"states of {cell!r}: {states}")
@@ -84,3 +83,19 @@ def check_rate(name: str, rate: float) -> None:
     """Raises ArgumentError where a rate is no number from 0 to 1."""
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
         raise ArgumentError(f"{name} is {rate!r}", expected="a rate from 0 to 1")
+
+
+def check_kind(name: str, kind: str) -> str:
+    """The kind of a mask; raises ArgumentError where it is none."""
+    if kind not in KINDS:
+        raise ArgumentError(f"{name} is {kind!r}", expected=" or ".join(KINDS))
+    return kind
+
+
+def dropped(x: Tensor, rate: float, kind: str) -> Tensor:
+    """x [T, B, W] with entries dropped, and the rest scaled so that the expected value stays: "step" drops each by itself,
+    "variational" the same ones at all steps of a sequence (Gal & Ghahramani 2016).
+    """
+    if not rate or kind == "step":
+        return torch.nn.functional.dropout(x, rate) if rate else x
+    return x * torch.nn.functional.dropout(x.new_ones(1, *x.shape[1:]), rate)

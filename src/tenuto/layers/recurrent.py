@@ -18,7 +18,7 @@ from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.checks import check_lengths, check_streams
 from tenuto.layers.functional import bind, layer_handle
 from tenuto.layers.initialise import Init
-from tenuto.layers.masks import Regularisation, check_rate
+from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.program import cell_of
@@ -43,7 +43,7 @@ class Recurrent(Streaming, nn.Module):
         batch_first: x and the output are [B, T, ...] and resets [B, T]; states stay [L * D, B, W].
         bidirectional: a second direction in each layer; outputs are joined, forward before reverse.
         reverse: the only direction runs from the end to the beginning.
-        dropout: rate on the output of each layer but the last.
+        dropout, dropout_kind: rate on the output of each layer but the last, with one mask a "step" or a sequence ("variational").
         residual: adds its input to each layer's output where they are equally wide.
         layer_norm: normalises what each layer but the first reads (before the residual branch).
         recurrent_dropout, recurrent_dropout_kind: rate at which the state is dropped on its way into the recurrent
@@ -77,6 +77,7 @@ class Recurrent(Streaming, nn.Module):
         bidirectional: bool = False,
         reverse: bool = False,
         dropout: float = 0.0,
+        dropout_kind: str = "step",
         residual: bool = False,
         layer_norm: bool = False,
         recurrent_dropout: float = 0.0,
@@ -106,6 +107,7 @@ class Recurrent(Streaming, nn.Module):
         for name, rate in {"dropout": dropout, "weight_dropout": weight_dropout}.items():
             check_rate(name, rate)
         engines.wanted(engine)
+        self.dropout_kind = check_kind("dropout_kind", dropout_kind)
         self.cell, self.input_size, self.hidden_size, self.num_layers = cell, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional, self.reverse = bias, batch_first, bidirectional, reverse
         self.dropout, self.residual, self.layer_norm, self.weight_dropout = dropout, residual, layer_norm, weight_dropout
@@ -138,6 +140,14 @@ class Recurrent(Streaming, nn.Module):
             if layer_norm and layer > 0:
                 self.register_module(f"norm_l{layer}", nn.LayerNorm(width, **options))
         self.reset_parameters()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_state_type"}  # a class that no module holds
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._state_type = state_type(self._states)
+        layer_handle(self.cell)  # this process may not have made a layer before
 
     @property
     def directions(self) -> int:
@@ -344,7 +354,7 @@ class Recurrent(Streaming, nn.Module):
         if self.residual and x.shape[-1] == output.shape[-1]:
             output = output + x
         last = layer == self.num_layers - 1
-        return output if last or not self.dropout else nn.functional.dropout(output, self.dropout, self.training)
+        return output if last or not self.training else dropped(output, self.dropout, self.dropout_kind)
 
     def engine_report(self, x: Tensor | PackedSequence, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
@@ -366,6 +376,7 @@ class Recurrent(Streaming, nn.Module):
         words += [f"num_layers={self.num_layers}"] * (self.num_layers > 1) + ["bias=False"] * (not self.bias)
         shown = ("batch_first", "bidirectional", "reverse", "dropout", "residual", "layer_norm", "weight_dropout", "learned_state")
         words += [f"{name}={getattr(self, name)}" for name in shown if getattr(self, name)]
+        words += [f"dropout_kind={self.dropout_kind!r}"] * (self.dropout > 0 and self.dropout_kind != "step")
         words += [str(self.regularisation)] * bool(str(self.regularisation))
         words += [f"init={self.init!r}"] * (self.init != Init()) + [f"engine={self.engine!r}"] * (self.engine != "auto")
         return ", ".join(words)
