@@ -115,12 +115,12 @@ def read_slots(folder: str | Path) -> Sentences:
             if not row.strip():
                 raise DataError(f"{folder / name}, line {number} is empty.", expected="one sentence a line in each file")
     tags = [line.split() for line in lines[TAGS_FILE]] if TAGS_FILE in lines else None
-    for number, (words, row) in enumerate(zip(tokens, tags or tokens), start=1):
-        if len(words) != len(row):
+    for number, (words, marks) in enumerate(zip(tokens, tags or tokens), start=1):
+        if len(words) != len(marks):
             raise DataError(
-                f"{folder / TAGS_FILE}, line {number}: {len(row)} tags for {len(words)} tokens.",
+                f"{folder / TAGS_FILE}, line {number}: {len(marks)} tags for {len(words)} tokens.",
                 expected="one tag a token",
-                received=f"{' '.join(words)[:50]!r} and {' '.join(row)[:50]!r}",
+                received=f"{' '.join(words)[:50]!r} and {' '.join(marks)[:50]!r}",
                 fix="mend that line",
             )
     return Sentences(

@@ -1,4 +1,4 @@
-"""Sentences as numbers: a word's number, its shape and its characters, and padded batches of them.
+"""Sentences as numbers: a word's number, its case and its characters, and padded batches of them.
 
 Everything that a network reads off a token depends on the token's text alone, so each distinct text (a *type*) is coded once, and the
 characters of a batch are read once for each type in it.
@@ -17,14 +17,14 @@ from torch import Tensor
 from tenuto.data.lexicon import Lexicon
 from tenuto.data.sentences import Sentences
 
-SHAPES = ("padding", "lower", "capitalised", "upper", "mixed", "number", "with digits", "no letters")
+CASES = ("padding", "lower", "capitalised", "upper", "mixed", "number", "with digits", "no letters")
 
 
 class TokenBatch(NamedTuple):
     """Some sentences of a set, padded to the longest of them.
 
     Attributes:
-        words, shapes: [T, B] int64; zero beyond each length.
+        words, cases: [T, B] int64; zero beyond each length.
         types: [T, B] int64, columns of `characters`.
         characters: [C, U] int64, the characters of the U types of this batch; zero beyond each length.
         character_lengths: [U] int64, 1..C.
@@ -33,7 +33,7 @@ class TokenBatch(NamedTuple):
     """
 
     words: Tensor
-    shapes: Tensor
+    cases: Tensor
     types: Tensor
     characters: Tensor
     character_lengths: Tensor
@@ -44,15 +44,15 @@ class TokenBatch(NamedTuple):
         """The same batch on another device; lengths stay where they are."""
         if device.type == "cpu":
             return self
-        moved = (value.to(device) for value in self[:4])
-        return TokenBatch(*moved, self.character_lengths, self.lengths, self.indices)
+        moved = [value.to(device) for value in (self.words, self.cases, self.types, self.characters)]
+        return TokenBatch(moved[0], moved[1], moved[2], moved[3], self.character_lengths, self.lengths, self.indices)
 
 
-def shape_of(word: str) -> int:
-    """How a word is written, as a position in `SHAPES`.
+def case_of(word: str) -> int:
+    """How a word is written, as a position in `CASES`.
 
     Example:
-        >>> [SHAPES[shape_of(word)] for word in ("play", "Play", "NASA", "iPod", "1999", "B2B", "?")]
+        >>> [CASES[case_of(word)] for word in ("play", "Play", "NASA", "iPod", "1999", "B2B", "?")]
         ['lower', 'capitalised', 'upper', 'mixed', 'number', 'with digits', 'no letters']
     """
     if word.isdigit():
@@ -74,7 +74,7 @@ class TokenCoder:
 
     Attributes:
         words, characters: what is known.
-        lowercase: whether words are looked up in lower case; characters and shapes keep the case.
+        lowercase: whether words are looked up in lower case; characters and cases keep the case.
         character_limit: of a longer word, the first and the last halves of this many characters are read.
     """
 
@@ -108,7 +108,7 @@ class TokenCoder:
             offsets=np.concatenate([[0], np.cumsum(data.lengths)]),
             types=types,
             type_words=np.concatenate([[0], words]),
-            type_shapes=np.array([0, *map(shape_of, places)], dtype=np.int64),
+            type_cases=np.array([0, *map(case_of, places)], dtype=np.int64),
             type_characters=characters,
             type_lengths=lengths,
         )
@@ -139,14 +139,14 @@ class CodedSentences:
 
     Attributes:
         lengths: [N], in tokens. offsets: [N + 1], where each sentence begins in `types`.
-        types: [n]. type_words, type_shapes, type_lengths: [U + 1]. type_characters: [U + 1, C].
+        types: [n]. type_words, type_cases, type_lengths: [U + 1]. type_characters: [U + 1, C].
     """
 
     lengths: np.ndarray
     offsets: np.ndarray
     types: np.ndarray
     type_words: np.ndarray
-    type_shapes: np.ndarray
+    type_cases: np.ndarray
     type_characters: np.ndarray
     type_lengths: np.ndarray
 
@@ -157,7 +157,7 @@ class CodedSentences:
         lengths = self.type_lengths[present]
         return TokenBatch(
             torch.from_numpy(self.type_words[padded]),
-            torch.from_numpy(self.type_shapes[padded]),
+            torch.from_numpy(self.type_cases[padded]),
             torch.from_numpy(places.reshape(padded.shape)),
             torch.from_numpy(np.ascontiguousarray(self.type_characters[present, : lengths.max()].T)),
             torch.from_numpy(lengths),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.data.lexicon import PADDING, UNKNOWN, Lexicon
-from tenuto.data.token_batches import SHAPES, TokenBatch
+from tenuto.data.token_batches import CASES, TokenBatch
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.tasks.pooling import pool
@@ -54,7 +54,7 @@ class CharacterEncoder(nn.Module):
 
 
 class TokenEmbedding(nn.Module):
-    """The vector [E] of each token of a batch: word, characters, shape, side by side.
+    """The vector [E] of each token of a batch: word, characters, case, side by side.
 
     A word seen n times in training is read as unknown with probability word_dropout / (n + word_dropout) in training, so that the vector
     of unknown words is learnt from the rare ones. Source: Kiperwasser & Goldberg 2016, section 4.
@@ -64,7 +64,7 @@ class TokenEmbedding(nn.Module):
         word_size: the width of a word's vector; 0 for none.
         character_encoder: "recurrent", "convolution" or "none".
         character_size, character_hidden_size: see `CharacterEncoder`.
-        shape_size: the width of the vector of how a word is written (capitals, digits); 0 for none.
+        case_size: the width of the vector of how a word is written (capitals, digits); 0 for none.
         word_dropout: see above.
         cell, engine: of the character encoder.
     Raises:
@@ -80,7 +80,7 @@ class TokenEmbedding(nn.Module):
         character_encoder: str,
         character_size: int,
         character_hidden_size: int,
-        shape_size: int,
+        case_size: int,
         word_dropout: float,
         cell: Cell,
         engine: str = "auto",
@@ -97,13 +97,13 @@ class TokenEmbedding(nn.Module):
         self.register_buffer("unknown_rates", rates, persistent=False)
         self.word_dropout = word_dropout
         self.word = nn.Embedding(len(words), word_size, padding_idx=PADDING) if word_size else None
-        self.shape = nn.Embedding(len(SHAPES), shape_size, padding_idx=PADDING) if shape_size else None
+        self.case = nn.Embedding(len(CASES), case_size, padding_idx=PADDING) if case_size else None
         self.character = (
             CharacterEncoder(character_encoder, len(characters), character_size, character_hidden_size, cell=cell, engine=engine)
             if character_encoder != "none"
             else None
         )
-        self.width = word_size + shape_size + (self.character.width if self.character else 0)
+        self.width = word_size + case_size + (self.character.width if self.character else 0)
         if self.word is not None:
             with torch.no_grad():
                 self.word.weight.uniform_(-((3 / word_size) ** 0.5), (3 / word_size) ** 0.5)[PADDING].zero_()
@@ -135,6 +135,6 @@ class TokenEmbedding(nn.Module):
         if self.character is not None:
             by_type = self.character(batch.characters, batch.character_lengths)  # [U, width]
             parts.append(nn.functional.embedding(batch.types, by_type))
-        if self.shape is not None:
-            parts.append(self.shape(batch.shapes))
+        if self.case is not None:
+            parts.append(self.case(batch.cases))
         return torch.cat(parts, dim=-1)

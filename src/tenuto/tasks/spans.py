@@ -56,13 +56,13 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
 
 
 def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Precision, recall and F1 of the predicted spans over all sentences, and of each type.
+    """Precision, recall and F1 of the predicted spans over all sentences, and of each kind.
 
     Where nothing is predicted precision is None, where nothing is to be found recall is; F1 is 2 x right / (predicted + true), None where both are
     zero, so it is 0 where nothing is right.
 
     Returns:
-        {precision, recall, f1, right, predicted, true, types: [{name, precision, recall, f1, predicted, support}], in the order of the names}
+        {precision, recall, f1, right, predicted, true, kinds: [{name, precision, recall, f1, predicted, support}], in the order of the names}
     Example:
         >>> score_spans([["B-a", "I-a", "O"]], [["B-a", "O", "B-b"]])["f1"]
         0.0
@@ -75,12 +75,12 @@ def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str
         true_count.update(span.kind for span in gold_spans)
         predicted_count.update(span.kind for span in guess_spans)
         right_count.update(span.kind for span in gold_spans & guess_spans)
-    types = []
+    kinds = []
     for name in sorted(set(true_count) | set(predicted_count)):
         row = _shares(right_count[name], predicted_count[name], true_count[name])
-        types.append({"name": name, **row, "predicted": predicted_count[name], "support": true_count[name]})
+        kinds.append({"name": name, **row, "predicted": predicted_count[name], "support": true_count[name]})
     right, claimed, support = right_count.total(), predicted_count.total(), true_count.total()
-    return {**_shares(right, claimed, support), "right": right, "predicted": claimed, "true": support, "types": types}
+    return {**_shares(right, claimed, support), "right": right, "predicted": claimed, "true": support, "kinds": kinds}
 
 
 def _shares(right: int, predicted: int, true: int) -> dict[str, float | None]:

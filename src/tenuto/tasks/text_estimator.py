@@ -1,0 +1,282 @@
+"""What the estimators that read text share: options, the reading of tokens, the course of fitting, and files."""
+
+from __future__ import annotations
+
+import secrets
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from tenuto.cell import Cell, cell_from_data, cell_to_data
+from tenuto.data import bucketed_batches
+from tenuto.data.batches import sorted_batches
+from tenuto.data.sentences import Sentences
+from tenuto.data.token_batches import CodedSentences, TokenBatch, TokenCoder
+from tenuto.data.vectors import read_vectors
+from tenuto.errors import ArgumentError, RunError, TenutoError
+from tenuto.tasks.cell_names import cell_from_name
+from tenuto.tasks.embedding import TokenEmbedding
+from tenuto.tasks.estimator import Estimator
+from tenuto.tasks.run_folder import claim, read_run, write_run
+from tenuto.tasks.surroundings import now, versions
+from tenuto.train import Checkpoint, Loss, Observer, Outcome, TrainingOptions, train
+
+T = TypeVar("T", bound="TextEstimator")
+
+# Options of a constructor that are a `TrainingOptions`' own, and those with a range to be checked: (name, lowest, first too high).
+TRAINING = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "patience", "time_limit_s")
+RATES = (("dropout", 0, 1), ("recurrent_dropout", 0, 1), ("word_dropout", 0, float("inf")))
+COUNTS = ("hidden_size", "num_layers", "batch_size", "min_count", "character_limit", "character_size", "character_hidden_size")
+
+
+class TextEstimator(Estimator):
+    """Reads token lists, and fits a network on them. Subclasses say what is learnt: targets, network, loss, results.
+
+    Attributes (after fit):
+        coder_: what words and characters are known. network_: the torch module. cell_, seed_: as used.
+        metrics_: one dictionary an epoch. evaluation_: what a report shows.
+    """
+
+    task: str  # in config.json
+    cell: str | Cell
+    hidden_size: int
+    num_layers: int
+    bidirectional: bool
+    word_size: int
+    character_encoder: str
+    character_size: int
+    character_hidden_size: int
+    character_limit: int
+    case_size: int
+    lowercase: bool
+    min_count: int
+    word_dropout: float
+    vectors: str | None
+    dropout: float
+    recurrent_dropout: float
+    batch_size: int
+    engine: str
+    device: str
+    random_state: int | None
+
+    cell_: Cell
+    seed_: int
+    coder_: TokenCoder
+    network_: nn.Module
+    metrics_: list[dict[str, Any]]
+    evaluation_: dict[str, Any]
+
+    # --- what a task says ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _learn_targets(self, training: Sentences) -> None:
+        """Set what can be answered, from the training set."""
+
+    @abstractmethod
+    def _network(self) -> nn.Module:
+        """A new network, with an attribute `embedding` that is a `TokenEmbedding` and a `recurrent` that is a layer."""
+
+    @abstractmethod
+    def _targets(self, data: Sentences, coded: CodedSentences) -> Any:
+        """What `_losses` needs beside the batch, for the whole set."""
+
+    @abstractmethod
+    def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: Any) -> torch.Tensor:
+        """The loss of each sentence of the batch, [B], in nats."""
+
+    @abstractmethod
+    def _result(self, data: Sentences, network: nn.Module) -> dict[str, Any]:
+        """The RESULT of this set for evaluation.json."""
+
+    @abstractmethod
+    def _describe(self, training: Sentences, held_out: Sentences, result: Mapping[str, Any], outcome: Outcome, seconds: float) -> dict[str, Any]:
+        """evaluation.json after training."""
+
+    @abstractmethod
+    def _model_data(self) -> dict[str, Any]:
+        """The part of config.json's `model` that is the task's own."""
+
+    @abstractmethod
+    def _target_data(self) -> dict[str, Any]:
+        """What can be answered, as plain data; `_restore_targets` reads it."""
+
+    @abstractmethod
+    def _restore_targets(self, data: Mapping[str, Any]) -> None:
+        """Set what `_target_data` gave."""
+
+    @abstractmethod
+    def _validation_numbers(self, result: Mapping[str, Any]) -> dict[str, float]:
+        """The line of metrics.jsonl: "validation_loss" and others, from a RESULT."""
+
+    # --- fitting -----------------------------------------------------------------------------------------------------------
+
+    def _fit_on(self, training: Sentences, held_out: Sentences, seed: int, observers: tuple[Observer, ...], checkpoint: Any) -> None:
+        options = self._training_options()
+        self.cell_, self.seed_ = cell_from_name(self.cell), seed
+        words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
+        self._learn_targets(training)
+        self.coder_ = TokenCoder.learn(
+            training, min_count=self.min_count, lowercase=self.lowercase, character_limit=self.character_limit, more=words
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.network_ = self._network().to(self.device)
+            if words:
+                self._embedding_of(self.network_).start_words(self.coder_.words.encode(words), vectors)
+            outcome = self._train(training, held_out, options, observers, checkpoint)
+        self.metrics_ = outcome.metrics
+        result, seconds = self._timed_result(held_out)
+        self.evaluation_ = self._describe(training, held_out, result, outcome, seconds)
+
+    def _train(self, training: Sentences, held_out: Sentences, options: TrainingOptions, observers: tuple[Observer, ...], checkpoint: Any) -> Outcome:
+        coded = self.coder_.code(training)
+        targets = self._targets(training, coded)
+        device = torch.device(self.device)
+
+        def batches(epoch: int) -> list[np.ndarray]:
+            return bucketed_batches(coded.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+
+        def loss(network: nn.Module, indices: np.ndarray, carried: Any) -> Loss:
+            return Loss(self._losses(network, coded.batch(indices).to(device), coded, targets).mean(), len(indices))
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            return self._validation_numbers(self._result(held_out, network))
+
+        def describe_batch(indices: np.ndarray) -> str:
+            names = ", ".join(repr(training.ids[index]) for index in indices[:6])
+            return f"{len(indices)} sentences: {names}{', ...' if len(indices) > 6 else ''}"
+
+        identity = {"task": self.task, "seed": self.seed_, "batch_size": self.batch_size, "training": training.sha256, "validation": held_out.sha256}
+        return train(
+            self.network_,
+            options,
+            batches=batches,
+            loss=loss,
+            validate=validate,
+            describe_batch=describe_batch,
+            observers=observers,
+            checkpoint=Checkpoint.of(checkpoint, identity),
+        )
+
+    def _seed(self) -> int:
+        return secrets.randbits(31) if self.random_state is None else int(self.random_state)
+
+    def _training_options(self) -> TrainingOptions:
+        for name, low, high in RATES:
+            if not low <= getattr(self, name) < high:
+                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected=f"{low} <= {name} < {high}")
+        for name in COUNTS:
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more")
+        for name in ("word_size", "case_size"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < 0:
+                raise ArgumentError(f"{name}={value!r} is out of range.", expected="0 for none, or more")
+        return TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
+
+    def _words_of(self, data: Sentences) -> set[str]:
+        return {token.lower() if self.lowercase else token for row in data.tokens for token in row}
+
+    def _embedding(self) -> TokenEmbedding:
+        return TokenEmbedding(
+            self.coder_.words,
+            self.coder_.characters,
+            word_size=self.word_size,
+            character_encoder=self.character_encoder,
+            character_size=self.character_size,
+            character_hidden_size=self.character_hidden_size,
+            case_size=self.case_size,
+            word_dropout=self.word_dropout,
+            cell=self.cell_,
+            engine=self.engine,
+        )
+
+    @staticmethod
+    def _embedding_of(network: nn.Module) -> TokenEmbedding:
+        embedding = network.embedding
+        assert isinstance(embedding, TokenEmbedding)  # see `_network`
+        return embedding
+
+    # --- predicting --------------------------------------------------------------------------------------------------------
+
+    def _batches(self, data: Sentences) -> Iterable[tuple[TokenBatch, CodedSentences]]:
+        """Every sentence once, in batches of like lengths, for prediction."""
+        coded, device = self.coder_.code(data), torch.device(self.device)
+        for indices in sorted_batches(coded.lengths, max(self.batch_size, 64)):
+            yield coded.batch(indices).to(device), coded
+
+    def _timed_result(self, data: Sentences) -> tuple[dict[str, Any], float]:
+        import time
+
+        started = time.perf_counter()
+        result = self._result(data, self.network_)
+        return result, time.perf_counter() - started
+
+    # --- as files ------------------------------------------------------------------------------------------------------------
+
+    def _save(self, folder: str | Path, *, overwrite: bool) -> Path:
+        config = {
+            "tenuto": versions()["tenuto"],
+            "created": now(),
+            "task": self.task,
+            "options": {**self.get_params(), "cell": cell_to_data(self.cell_), "random_state": self.seed_},
+            "model": {"cell": cell_to_data(self.cell_), "hidden_size": self.hidden_size, "num_layers": self.num_layers, **self._model_data()},
+            "preprocessing": {**self.coder_.to_data(), **self._target_data()},
+            "data": self.evaluation_["data"],
+        }
+        return write_run(
+            folder, config=config, tensors=self.network_.state_dict(), metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
+        )
+
+    @classmethod
+    def load(cls: type[T], folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> T:
+        """The estimator of the folder that `save` wrote; it predicts the same.
+
+        Args:
+            cell: the class of a cell of your own, where it is not imported already. No code is ever loaded from the folder.
+        Raises:
+            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
+        """
+        run = read_run(folder)
+        config, preprocessing = run.config, run.config.get("preprocessing", {})
+        if config.get("task") != cls.task:
+            raise RunError(
+                f"the run {folder} is not a {cls.__name__}'s.", expected=f'"task": "{cls.task}"', received=f'"task": "{config.get("task")}"'
+            )
+        try:
+            data = dict(config["model"]["cell"])
+            if cell is not None:
+                data["class"] = f"{cell.__module__}:{cell.__qualname__}"
+            model = cls(**{**cls._options_from(config["options"]), "cell": cell_from_data(data), "device": device})
+            model.cell_, model.seed_ = cell_from_name(model.cell), config["options"]["random_state"]
+            model.coder_ = TokenCoder.from_data(preprocessing)
+            model._restore_targets(preprocessing)
+            with torch.random.fork_rng():
+                model.network_ = model._network().to(device)
+            model.network_.load_state_dict(run.tensors())
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, TenutoError):
+                raise
+            raise RunError(
+                f"the run {folder} does not describe a {cls.__name__} of this version: {error}.",
+                expected=f"the files as {cls.__name__}.save writes them",
+                received=f"written by tenuto {config.get('tenuto')}",
+                fix="install that version, or train the model again",
+            ) from error
+        model.network_.eval()
+        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
+        return model
+
+    @classmethod
+    def _options_from(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Constructor arguments from config.json."""
+        return dict(options)
+
+    def _claim(self, folder: str | Path, *, overwrite: bool) -> None:
+        claim(folder, overwrite=overwrite)
