@@ -49,7 +49,7 @@ SIBLINGS = {
 }
 OPTIONAL = {
     "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",
-    "onnxruntime", "captum", "triton", "ziglang",
+    "onnxruntime", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard",
 }  # fmt: skip
 # What torch itself imports is not ours to forbid.
 LOADED_BY_TORCH = {"triton"}

@@ -6,9 +6,10 @@ May import the rooms above: `errors`, `cell`, `data`. Progress bars and logs are
 
 from tenuto.train.checkpoint import Checkpoint
 from tenuto.train.launch import Launch, OneProcess, current_launch
-from tenuto.train.loop import Loss, Outcome, TrainingError, train
+from tenuto.train.loop import train
 from tenuto.train.observers import MetricsFile, Observer
 from tenuto.train.options import TrainingOptions
+from tenuto.train.outcome import Loss, Outcome, TrainingError
 from tenuto.train.schedule import SCHEDULES, Schedule, learning_rate_factor
 
 __all__ = [

@@ -6,93 +6,29 @@ which a checkpoint keeps, and from `batches(epoch)`; whoever calls seeds them.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from tenuto.errors import TenutoError
 from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
 from tenuto.train.interrupt import Interrupt
-from tenuto.train.launch import Launch, OneProcess, is_lost_process, of_all_processes, shared_out_like, total, whole
-from tenuto.train.nested import detached, mapped
+from tenuto.train.launch import Launch, OneProcess, is_lost_process, total
+from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
 from tenuto.train.options import TrainingOptions
+from tenuto.train.outcome import Loss, Outcome, Position, TrainingError, lost_process
+from tenuto.train.resume import identity_of, restore, state_of
 from tenuto.train.schedule import Schedule
 
 B = TypeVar("B")
-
-
-class TrainingError(TenutoError, RuntimeError):
-    """Training cannot go on: a loss or a gradient is not finite, or another process is gone."""
-
-
-class Loss(NamedTuple):
-    """What a task's loss function returns for one batch.
-
-    Attributes:
-        mean: a scalar: what is minimised, regularisers included.
-        count: how many things (sequences, tokens) it is a mean over.
-        carried: state for the next batch of this epoch: nested tuples, named tuples, lists and dictionaries of tensors, or None.
-            The loop detaches it, so that gradients end there: truncated backpropagation through time.
-        reported: the loss to log where that is not `mean` (the one without regularisers).
-    """
-
-    mean: Tensor
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a loss
-    carried: Any = None
-    reported: float | Tensor | None = None
-
-
-@dataclass
-class Outcome:
-    """What a run came to, resumed parts included.
-
-    Attributes:
-        metrics: one entry a validation, as metrics.jsonl.
-        best_epoch: the "epoch" of the entry with the lowest validation loss; counts from 1.
-        stopped: "all epochs", "all steps", "early stopping", "time limit", "interrupted"; while it runs, "".
-        skipped: what was wrong with the first 100 steps that were left out, one sentence each.
-    """
-
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: float = 0
-    stopped: str = ""
-    seconds: float = 0.0
-    steps: int = 0
-    skipped_steps: int = 0
-    skipped: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Position:
-    """Where a run is: `batch` batches of `epoch` are done, and these sums since the last validation."""
-
-    epoch: int = 1
-    batch: int = 0
-    best_loss: float = math.inf
-    waited: int = 0
-    loss: float = 0.0
-    count: int = 0
-    norms: float = 0.0
-    norm_max: float = 0.0
-    steps: int = 0
-    clipped: int = 0
-    skipped: int = 0
-    rate: float = 0.0
-
-    def begin_measuring(self) -> None:
-        """Set the sums to zero."""
-        self.loss, self.count, self.norms, self.norm_max, self.steps, self.clipped, self.skipped = 0.0, 0, 0.0, 0.0, 0, 0, 0
 
 
 def train(
@@ -130,10 +66,10 @@ def train(
             or no validation loss was finite, or another process of the run is gone.
         RunError: the checkpoint cannot be written or belongs to another run.
     """
-    return _Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch or OneProcess(), checkpoint).run()
+    return Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch or OneProcess(), checkpoint).run()
 
 
-class _Training(Generic[B]):
+class Training(Generic[B]):
     """One call of `train`, with all that it keeps between two steps."""
 
     def __init__(
@@ -174,7 +110,7 @@ class _Training(Generic[B]):
     def run(self) -> Outcome:
         """The whole run, from its beginning or from its checkpoint."""
         if self.checkpoint is not None and self.checkpoint.exists():
-            self._restore(self.checkpoint.read(self._identity()))
+            restore(self, self.checkpoint.read(identity_of(self)))
         elif self.launch.process_index:
             torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # each process drops other units
         run = self.outcome
@@ -195,7 +131,8 @@ class _Training(Generic[B]):
         except RuntimeError as error:
             if self.launch.num_processes == 1 or not is_lost_process(error):
                 raise
-            raise self._lost_process() from error
+            where = "there is none" if self.checkpoint is None else str(self.checkpoint.path)
+            raise lost_process(self.launch.process_index, self.launch.num_processes, f"at step {run.steps + 1}; checkpoint: {where}") from error
         finally:
             run.seconds = time.perf_counter() - self.started
             for observer in self.observers:
@@ -360,66 +297,11 @@ class _Training(Generic[B]):
             run.stopped = "interrupted"
         if self.checkpoint is not None and (due_all or run.stopped):
             run.seconds = now - self.started
-            state = self._state()
+            state = state_of(self)
             if main:
-                self.checkpoint.write(state, self._identity())
+                self.checkpoint.write(state, identity_of(self))
             self.launch.wait_for_everyone()
             self.written_at, self.written_step = time.perf_counter(), run.steps
-
-    def _state(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on. Every process must call this."""
-        own = {"carried": self.carried, "generators": generator_states(), "epoch_generators": self.epoch_generators}
-        shared = {
-            "position": dataclasses.asdict(self.position),
-            "outcome": dataclasses.asdict(self.outcome),
-            "weights": self.model.state_dict(),
-            "best": self.best,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state(),
-            "scale": self.scale.state(),
-            "average": None if self.average is None else self.average.state(),
-        }
-        return {**mapped(shared, whole), "processes": of_all_processes(self.launch, own)}
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `_state` gave."""
-        self.position, self.outcome = Position(**state["position"]), Outcome(**state["outcome"])
-        weights = self.model.state_dict()
-        device = next(iter(weights.values())).device
-
-        def placed(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {name: shared_out_like(value, weights[name]).to(weights[name].device) for name, value in values.items()}
-
-        self.model.load_state_dict(placed(state["weights"]))
-        self.best = None if state["best"] is None else placed(state["best"])
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        for index, moments in state["optimizer"]["state"].items():
-            for name, value in moments.items():
-                if isinstance(value, Tensor) and value.shape == parameters[index].shape and value.dim():
-                    moments[name] = shared_out_like(value, parameters[index])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.restore(state["schedule"])
-        self.scale.restore(state["scale"])
-        if state["average"] is not None:
-            self.average = self.average or WeightAverage(self.model, decay=None)
-            self.average.restore({**state["average"], "values": placed(state["average"]["values"])})
-        own = state["processes"][self.launch.process_index]
-        self.carried, self.epoch_generators = mapped(own["carried"], lambda tensor: tensor.to(device)), own["epoch_generators"]
-        self.started = time.perf_counter() - self.outcome.seconds
-        self.written_at, self.written_step = time.perf_counter(), self.outcome.steps
-        limit = self.options.time_limit_s
-        if self.outcome.stopped == "interrupted" or (
-            self.outcome.stopped == "time limit" and (limit is None or self.outcome.seconds < limit)
-        ):
-            self.outcome.stopped = ""
-        restore_generators(own["generators"])
-
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree with."""
-        assert self.checkpoint is not None  # only asked where there is one
-        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "time_limit_s"}
-        run = {"options": options, "weights": self.weights, "processes": self.launch.num_processes}
-        return {**run, "batches_per_epoch": self.batches_per_epoch, **self.checkpoint.identity}
 
     def _of_main_process(self, numbers: Mapping[str, float]) -> dict[str, float]:
         """The main process's numbers."""
@@ -432,12 +314,3 @@ class _Training(Generic[B]):
             return nullcontext()
         device = next(self.model.parameters()).device.type
         return torch.autocast(device, getattr(torch, self.options.precision))
-
-    def _lost_process(self) -> TrainingError:
-        where = "there is no checkpoint" if self.checkpoint is None else f"the last checkpoint is {self.checkpoint.path}"
-        return TrainingError(
-            f"another process of this run is gone, at step {self.outcome.steps + 1}.",
-            expected=f"{self.launch.num_processes} processes, of which this is number {self.launch.process_index}",
-            received=where,
-            fix="look at what the other process said; start the same command again, and training goes on from the checkpoint",
-        )
