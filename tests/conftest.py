@@ -5,7 +5,6 @@ A plain `pytest` runs all that the machine can.
 """
 
 import os
-import shutil
 
 import hypothesis
 import numpy
@@ -23,15 +22,10 @@ hypothesis.settings.load_profile("house")
 
 
 def missing_compiler() -> str | None:
-    """The reason why nothing can be compiled here, or None."""
-    named = os.environ.get("CXX", "").split()[:1]
-    if any(shutil.which(name) for name in (*named, "g++", "clang++", "c++")):
-        return None
-    try:
-        import ziglang  # noqa: F401
-    except ImportError:
-        return "no C++ compiler: neither $CXX, g++, clang++, c++ nor the ziglang package"
-    return None
+    """The reason why nothing can be compiled here, or None; the engine itself is asked."""
+    from tenuto.engines.cpp import compiler
+
+    return None if compiler.find() else compiler.missing()
 
 
 def missing_gpu() -> str | None:
@@ -40,10 +34,11 @@ def missing_gpu() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reasons = {"cpp": missing_compiler(), "gpu": missing_gpu()}
-    for item in items:
-        for marker, reason in reasons.items():
-            if reason and marker in item.keywords:
+    for marker, missing in {"cpp": missing_compiler, "gpu": missing_gpu}.items():
+        marked = [item for item in items if marker in item.keywords]
+        reason = missing() if marked else None
+        for item in marked:
+            if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -1,29 +1,9 @@
-"""Random inputs for the time loop of any cell, by name, and the cells that the matrices of tests run over."""
+"""Random inputs for the time loop of any cell, by name."""
 
 import torch
 
-from tenuto.cells import (
-    GRU,
-    LSTM,
-    MGU,
-    CoupledLSTM,
-    Elman,
-    IndRNN,
-    LayerNormLSTM,
-    PeepholeLSTM,
-    ProjectionLSTM,
-    RecurrentDropout,
-    RecurrentHighway,
-    ResetBeforeGRU,
-    Zoneout,
-)
 from tenuto.engines import Form
 from tenuto.engines.problem import size_of
-
-CELLS = [
-    Elman(), Elman("relu"), LSTM(), LSTM("relu"), PeepholeLSTM(), CoupledLSTM(), ProjectionLSTM(3), LayerNormLSTM(), GRU(),
-    ResetBeforeGRU(), MGU(), IndRNN("tanh"), RecurrentHighway(2), LSTM(rank=2), GRU(heads=2), Zoneout(RecurrentDropout(LSTM())),
-]  # fmt: skip
 
 
 def make_inputs(form, time_steps=3, batch_size=2, input_size=2, hidden=4, dtype=torch.float64, requires_grad=True):

@@ -12,7 +12,8 @@ from tenuto.engines import autograd, time_loop
 from tenuto.engines.autograd import key_of
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.engines.reference import Reference
-from tests.engines.problems import CELLS, make_form, make_inputs
+from tests.engines.problems import make_form, make_inputs
+from tests.zoo import CELLS
 
 
 class Opaque(Reference):
@@ -40,7 +41,7 @@ def as_function(form, inputs):
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("cell", CELLS, ids=repr)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 def test_first_and_second_derivatives(cell, reverse):
     form = make_form(cell, masks=True, reverse=reverse)
     run, values = as_function(form, make_inputs(form))

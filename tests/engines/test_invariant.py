@@ -12,17 +12,17 @@ import tenuto
 from tenuto import Recurrent, cells
 from tenuto.engines import Form, Problem, choose, contest, settled
 from tenuto.errors import EngineError
+from tests.zoo import LAYER_CELLS
 
 LAYERS = {
     "LSTM": lambda i, h: tenuto.LSTM(i, h, 2, bidirectional=True),
     "GRU": lambda i, h: tenuto.GRU(i, h),
     "RNN": lambda i, h: tenuto.RNN(i, h),
-    "Recurrent LSTM": lambda i, h: Recurrent(cells.LSTM(), i, h),
-    "layer-norm LSTM": lambda i, h: Recurrent(cells.LayerNormLSTM(), i, h, 2),
-    "two phases": lambda i, h: Recurrent(cells.ResetBeforeGRU(), i, h, bidirectional=True),
 }
+LAYERS |= {name: lambda i, h, cell=cell: Recurrent(cell, i, h, 2) for name, cell in LAYER_CELLS.items()}
+LAYERS["both directions"] = lambda i, h: Recurrent(cells.ResetBeforeGRU(), i, h, bidirectional=True)
 few = settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.integers(1, 40))
+SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.integers(1, 20).map(lambda n: 2 * n))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_any_batch_padding_and_threads(name, sizes, data, vendor_wins):
 
 
 @pytest.mark.cpp
-@pytest.mark.parametrize("name", ["GRU", "RNN", "Recurrent LSTM", "layer-norm LSTM"])
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"LSTM", "both directions"}))
 @few
 @given(sizes=SIZES, data=st.data())
 def test_chunks_and_streams(name, sizes, data, vendor_wins):

@@ -8,7 +8,7 @@ import tenuto
 from tenuto import Recurrent, cells
 from tenuto.errors import ArgumentError, EngineError, ShapeError
 from tenuto.layers.functional import recurrent
-from tests.layers.shipped import Leaking
+from tests.zoo import Leaking
 
 x = torch.zeros(5, 2, 3)
 

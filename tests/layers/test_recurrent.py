@@ -10,7 +10,8 @@ import tenuto
 from tenuto import Recurrent, cells
 from tenuto.layers import Output
 from tests.layers.closeness import assert_near
-from tests.layers.shipped import CELLS, Leaking
+from tests.zoo import LAYER_CELLS as CELLS
+from tests.zoo import Leaking
 
 INPUT, HIDDEN, STEPS, ROWS = 3, 6, 5, 3
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)

@@ -3,32 +3,30 @@
 import pytest
 import torch
 
+from tenuto import cells
 from tenuto.cell import ACTIVATIONS, Cell, State, layer_norm
 from tenuto.cells import (
     GRU,
     LSTM,
-    MGU,
     Elman,
     IndRNN,
     LayerNormLSTM,
     ProjectionLSTM,
-    RecurrentDropout,
     RecurrentHighway,
     ResetBeforeGRU,
-    Zoneout,
 )
 from tenuto.program import Plan, Program, Stack, Traced, cell_of, handle_of, plan, trace
 from tenuto.program.step import run_step
 from tenuto.program.trace import Markers
-
-CELLS = [
-    Elman(), Elman("gelu"), LSTM(), LSTM("relu"), LSTM(rank=3), LSTM(heads=2), ProjectionLSTM(5), LayerNormLSTM(), GRU(),
-    ResetBeforeGRU(), MGU(), IndRNN(), RecurrentHighway(3), Zoneout(RecurrentDropout(GRU())),
-]  # fmt: skip
+from tests.zoo import CELLS
 
 
 def phases(cell):
     return [(stack.phase, stack.products) for stack in trace(cell).stacks]
+
+
+def test_the_list_of_cells_has_the_whole_zoo():
+    assert {type(cell).__name__ for cell in CELLS.values()} == set(cells.__all__) - {"Modifier"}
 
 
 def test_phases():
@@ -62,7 +60,7 @@ def marker_values(traced):
     return markers, keys, dict(zip(keys, markers.values(keys, products), strict=True))
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=repr)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 def test_backward_program_is_the_derivative(cell):
     """The traced derivative against autograd through the step itself."""
     traced = trace(cell)

@@ -5,33 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tenuto import cells
-from tenuto.cell import Cell
 from tenuto.engines import reference
 from tenuto.engines.cpp import Cpp
 from tenuto.engines.problem import Buffers, Form, Result, output_width, size_of
 
 ENGINE = Cpp()
-
-CELLS: dict[str, Cell] = {
-    "elman": cells.Elman(),
-    "elman_gelu": cells.Elman(activation="gelu"),
-    "lstm": cells.LSTM(),
-    "lstm_relu": cells.LSTM(activation="relu"),
-    "lstm_heads": cells.LSTM(heads=2),
-    "lstm_low_rank": cells.LSTM(rank=2),
-    "peephole": cells.PeepholeLSTM(),
-    "coupled": cells.CoupledLSTM(),
-    "projection": cells.ProjectionLSTM(projection=3),
-    "layer_norm": cells.LayerNormLSTM(),
-    "gru": cells.GRU(),
-    "reset_before": cells.ResetBeforeGRU(),
-    "mgu": cells.MGU(),
-    "ind_rnn": cells.IndRNN(),
-    "highway": cells.RecurrentHighway(depth=3),
-    "dropout": cells.RecurrentDropout(cells.LSTM(activation="softplus")),
-    "zoneout": cells.Zoneout(cells.GRU()),
-}
 
 
 def pose(form: Form, sizes: tuple[int, int, int, int], dtype: torch.dtype, seed: int = 0, fixed_streams: bool = False) -> Buffers:

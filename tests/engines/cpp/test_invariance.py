@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import CELLS, ENGINE, cotangents, floats, ours, pose
+from tests.engines.cpp.posing import ENGINE, cotangents, floats, ours, pose
+from tests.zoo import CELLS
 
 pytestmark = pytest.mark.cpp
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import CELLS, ENGINE, ours, pose, truth
+from tests.engines.cpp.posing import ENGINE, ours, pose, truth
+from tests.zoo import CELLS
 
 pytestmark = pytest.mark.cpp
 

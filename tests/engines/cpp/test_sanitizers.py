@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.cpp, pytest.mark.slow, pytest.mark.timeout(1200)]  # t
 _RUN = """
 import random, torch
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import CELLS, ours, pose
+from tests.engines.cpp.posing import ours, pose
+from tests.zoo import CELLS
 torch.set_num_threads(2)
 draw = random.Random(0)
 for name in ("lstm", "layer_norm", "mgu", "projection", "dropout"):

@@ -1,4 +1,4 @@
-"""Every cell that ships, for tests that go through all of them; and one with a stream of its own."""
+"""Every cell that ships, with variants that reach other code (activations, heads, low rank, cells around cells); and one with a stream."""
 
 from tenuto import cells
 from tenuto.cell import Cell, State
@@ -7,6 +7,7 @@ CELLS: dict[str, Cell] = {
     "elman": cells.Elman(),
     "elman_gelu": cells.Elman(activation="gelu"),
     "lstm": cells.LSTM(),
+    "lstm_relu": cells.LSTM(activation="relu"),
     "lstm_heads": cells.LSTM(heads=2),
     "lstm_low_rank": cells.LSTM(rank=2),
     "peephole": cells.PeepholeLSTM(),
@@ -18,7 +19,10 @@ CELLS: dict[str, Cell] = {
     "mgu": cells.MGU(),
     "ind_rnn": cells.IndRNN(),
     "highway": cells.RecurrentHighway(depth=3),
+    "dropout": cells.RecurrentDropout(cells.LSTM(activation="softplus")),
+    "zoneout": cells.Zoneout(cells.RecurrentDropout(cells.GRU())),
 }
+LAYER_CELLS = {name: cell for name, cell in CELLS.items() if not cell.widths("streams")}  # those that need nothing beside x
 
 
 class Leaking(Cell):
