@@ -1,13 +1,16 @@
 """Sequences of unequal length: read, checked, split, standardised, batched.
 
-In: files (`.ts`, long CSV or Parquet, npz) or arrays. Out: `Sequences`, and `Batch`es of `x [T, B, C]` with lengths; or tokens, and `Streams` of windows.
+In: files (`.ts`, long CSV or Parquet, npz; CoNLL, JSON lines) or arrays. Out: `Sequences`, `Sentences`, and `Batch`es of `x [T, B, C]` with lengths; or tokens, and `Streams` of windows.
 May import the rooms above: `errors`. Parquet needs pyarrow, imported where it is used; nothing here is ever unpickled.
 """
 
 from tenuto.data.batches import Batch, bucketed_batches, collate
+from tenuto.data.conll import SentenceSplits, read_conll, read_slots, read_tagged, read_tagged_splits
+from tenuto.data.labelled_text import read_labelled_text, read_labelled_text_splits
 from tenuto.data.read import SPLITS, Splits, read_parts, read_sequences, read_splits
+from tenuto.data.sentences import Sentences, tokenise
 from tenuto.data.sequences import Sequences
-from tenuto.data.split import stratified_split
+from tenuto.data.split import random_split, stratified_split
 from tenuto.data.standardise import Standardiser
 from tenuto.data.streams import IGNORED, RandomWindows, Streams, Window
 from tenuto.data.table import Columns, sequences_from_columns
@@ -18,6 +21,8 @@ __all__ = [
     "Batch",
     "Columns",
     "RandomWindows",
+    "SentenceSplits",
+    "Sentences",
     "Sequences",
     "Splits",
     "Standardiser",
@@ -25,9 +30,17 @@ __all__ = [
     "Window",
     "bucketed_batches",
     "collate",
+    "random_split",
+    "read_conll",
+    "read_labelled_text",
+    "read_labelled_text_splits",
     "read_parts",
     "read_sequences",
+    "read_slots",
     "read_splits",
+    "read_tagged",
+    "read_tagged_splits",
     "sequences_from_columns",
     "stratified_split",
+    "tokenise",
 ]

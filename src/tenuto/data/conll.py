@@ -34,11 +34,12 @@ class SentenceSplits:
     test: Sentences | None = None
 
 
-def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1) -> Sentences:
+def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
     """The sentences of a file with one token a line.
 
     Args:
         token_column, tag_column: which column is what, counted from 0, or from the end with negative numbers; no tags with None.
+        need_tags: whether a file with tokens alone is an error; else its sentences have no tags.
     Raises:
         DataError: no such file, not UTF-8, no tokens, a line with another number of columns than the first (the message names the line),
             or without the columns asked for.
@@ -60,6 +61,8 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
         cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
         if first is None:
             first = (number, len(cells))
+            if len(cells) == 1 and not need_tags:
+                tag_column = None
             _check_columns(path, number, len(cells), token_column, tag_column)
         if len(cells) != first[1]:
             raise DataError(
@@ -134,33 +137,38 @@ def read_slots(folder: str | Path) -> Sentences:
     )
 
 
-def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1) -> Sentences:
-    """One set of tagged sentences: a file with a token a line, or a folder of line files.
+def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
+    """One set of sentences: a file with a token a line, or a folder of line files; arguments as `read_conll`.
 
     Raises:
         DataError: as `read_conll` and `read_slots`.
     """
     path = Path(path)
-    return read_slots(path) if path.is_dir() else read_conll(path, token_column=token_column, tag_column=tag_column)
+    return read_slots(path) if path.is_dir() else read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags)
 
 
-def read_tagged_splits(path: str | Path, *, test: str | Path | None = None, token_column: int = 0, tag_column: int | None = -1) -> SentenceSplits:
+def read_tagged_splits(
+    path: str | Path,
+    *,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    token_column: int = 0,
+    tag_column: int | None = -1,
+) -> SentenceSplits:
     """A tagged set with its parts.
 
     Args:
         path: a folder with the folders `train`, `valid` and `test`; a folder with one file a part (`NAME-train.tsv`, `dev.conll`, ...); or
             one file or folder, which is then the training part.
-        test: a file or folder to test on, in place of what `path` has.
+        validation, test: files or folders for these parts, in place of what `path` has.
     Raises:
         DataError: unreadable, without a training part, or with two files for one part.
     """
-    path = Path(path)
     found = tagged_parts(path)
+    found |= {name: Path(given) for name, given in (("validation", validation), ("test", test)) if given is not None}
+    if "train" not in found:
+        raise DataError(f"{path} has no training part.", expected="a file or folder named train", received=", ".join(found))
     parts = {name: read_tagged(part, token_column=token_column, tag_column=tag_column) for name, part in found.items()}
-    if test is not None:
-        parts["test"] = read_tagged(test, token_column=token_column, tag_column=tag_column)
-    if "train" not in parts:
-        raise DataError(f"{path} has no training part.", expected="a file or folder named train", received=", ".join(parts) or _listing(path))
     return SentenceSplits(parts["train"], parts.get("validation"), parts.get("test"))
 
 

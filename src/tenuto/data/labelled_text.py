@@ -1,14 +1,16 @@
-"""Texts with a class each, from JSON lines or from a table with a header (CSV, TSV).
+"""Texts with a class each: JSON lines, a table with a header (CSV, TSV, Parquet), or plain text without classes, one a line.
 
     {"text": "a fine film", "label": "good"}          text,label
     {"text": "too long", "label": "bad"}              a fine film,good
 
-`text` may be a list of tokens in JSON lines. A file without any label is for prediction; an `id` names the text where there is one.
+`text` may be a list of tokens in JSON lines and Parquet. A file without any label is for prediction; an `id` names the text where there is
+one. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from tenuto.data.npz import split_name
 from tenuto.data.sentences import Sentences
 from tenuto.errors import DataError, TenutoError
 
-TEXT_SUFFIXES = (".jsonl", ".csv", ".tsv")
+TEXT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 
 
 def read_labelled_text(path: str | Path, *, text_column: str = "text", label_column: str = "label") -> Sentences:
@@ -38,11 +40,11 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
         raise DataError(
             f"{path} is of a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
         )
-    text, sha256 = read_utf8(path)
+    rows, sha256 = _rows(path, text_column)
     texts: list[Any] = []
     labels: list[Any] = []
     ids: list[str] = []
-    for number, row in _json_rows(path, text) if path.suffix.lower() == ".jsonl" else _table_rows(path, text):
+    for number, row in rows:
         if text_column not in row:
             raise DataError(
                 f"{path}, line {number}: there is no {text_column!r}.", expected=f"a key or column {text_column!r}", received=", ".join(row) or "nothing"
@@ -55,7 +57,7 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
         if len(labels) < len(texts):
             raise _missing_label(path, number, label_column)
     if not texts:
-        raise DataError(f"{path} holds no texts.", expected="one text a line", received=f"{len(text)} characters")
+        raise DataError(f"{path} holds no texts.", expected="one text or more")
     if labels and len(labels) < len(texts):
         raise _missing_label(path, None, label_column)
     try:
@@ -65,21 +67,36 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
 
 
 def read_labelled_text_splits(
-    path: str | Path, *, test: str | Path | None = None, text_column: str = "text", label_column: str = "label"
+    path: str | Path,
+    *,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    text_column: str = "text",
+    label_column: str = "label",
 ) -> SentenceSplits:
     """A file of labelled texts to train on; or a folder with `train`, and perhaps `valid` and `test`, of one of the formats.
 
+    Args:
+        validation, test: files for these parts, in place of what a folder has.
     Raises:
         DataError: as `read_labelled_text`, and a folder without a training part or with two.
     """
-    path = Path(path)
-    found = {"train": path} if not path.is_dir() else _files_by_part(path)
-    if test is not None:
-        found["test"] = Path(test)
+    found = labelled_text_parts(path)
+    found |= {name: Path(given) for name, given in (("validation", validation), ("test", test)) if given is not None}
     if "train" not in found:
-        raise DataError(f"the folder {path} has no training part.", expected="train.jsonl, train.csv or train.tsv", received=", ".join(found) or "nothing that fits")
+        raise DataError(f"the folder {path} has no training part.", expected="train.jsonl, train.csv, ...", received=", ".join(found) or "nothing that fits")
     parts = {name: read_labelled_text(file, text_column=text_column, label_column=label_column) for name, file in found.items()}
     return SentenceSplits(parts["train"], parts.get("validation"), parts.get("test"))
+
+
+def labelled_text_parts(path: str | Path) -> dict[str, Path]:
+    """Where each part ("train", "validation", "test") lies; a lone file is "train".
+
+    Raises:
+        DataError: a folder with two files for one part.
+    """
+    path = Path(path)
+    return _files_by_part(path) if path.is_dir() else {"train": path}
 
 
 def _files_by_part(folder: Path) -> dict[str, Path]:
@@ -91,6 +108,31 @@ def _files_by_part(folder: Path) -> dict[str, Path]:
                 raise DataError(f"{folder} holds two files for the {name} part.", expected="one", received=f"{found[name].name}, {file.name}")
             found[name] = file
     return found
+
+
+def _rows(path: Path, text_column: str) -> tuple[Iterator[tuple[int, dict[str, Any]]], str]:
+    """(line, row) of each text, and the file's digest."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _parquet_rows(path)
+    text, sha256 = read_utf8(path)
+    if suffix == ".txt":
+        return ((number, {text_column: line.strip()}) for number, line in enumerate(text.split("\n"), start=1) if line.strip()), sha256
+    return (_json_rows if suffix == ".jsonl" else _table_rows)(path, text), sha256
+
+
+def _parquet_rows(path: Path) -> tuple[Iterator[tuple[int, dict[str, Any]]], str]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(f"{path} needs pyarrow, which is not installed.", fix="pip install 'tenuto[data]'") from error
+    try:
+        content = path.read_bytes()
+        rows = pyarrow.parquet.read_table(pyarrow.BufferReader(content)).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}.", expected="a Parquet file") from error
+    return enumerate(rows, start=1), hashlib.sha256(content).hexdigest()
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -6,5 +6,7 @@ May import the rooms above: `errors`, `cell`, `cells`, `engines`, `layers`, `dat
 
 from tenuto.tasks.classifier import SequenceClassifier
 from tenuto.tasks.run_folder import Run, read_run, write_run
+from tenuto.tasks.tagger import Tagger
+from tenuto.tasks.text_classifier import TextClassifier
 
-__all__ = ["Run", "SequenceClassifier", "read_run", "write_run"]
+__all__ = ["Run", "SequenceClassifier", "Tagger", "TextClassifier", "read_run", "write_run"]
