@@ -1,0 +1,50 @@
+"""Every example runs, in its small form, and says at its head what it prints and how long it takes."""
+
+import ast
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
+OWN_PROCESS = {"keras_sequential.py"}  # Keras takes its backend once in a process
+
+# What each prints, at the least; an example without a line here does not pass.
+SAYS = {
+    "classify.py": ("right: ", "with probability", "report.html"),
+    "keras_sequential.py": ("Epoch 10/10", "LSTM"),
+    "language_model.py": ("bits a character", "ROMEO:"),
+    "own_cell.py": ("Summing()", "mean squared error"),
+    "seq2seq.py": ("of 50 numbers",),
+    "streaming.py": ("microseconds a step", "after the stop, the same:"),
+    "tagging.py": ("span F1", "intent"),
+    "text_classification.py": ("of 150 unseen sentences",),
+    "torch_drop_in.py": ("largest difference, gradients", "cpp"),
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)  # what an example writes lands there
+    if example.name in OWN_PROCESS:
+        environment = {**os.environ, "PYTHONWARNINGS": "default"}
+        result = subprocess.run([sys.executable, example], env=environment, capture_output=True, text=True, timeout=240, check=False)
+        assert result.returncode == 0, result.stderr
+        said = result.stdout
+    else:
+        monkeypatch.setattr(sys, "argv", [str(example), "--small"])
+        runpy.run_path(str(example), run_name="__main__")
+        said = capsys.readouterr().out
+    for words in SAYS[example.name]:
+        assert words in said
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_short_and_say_what_they_do(example: Path) -> None:
+    text = example.read_text(encoding="utf-8")
+    document = ast.get_docstring(ast.parse(text)) or ""
+    assert "rints" in document and "Takes" in document, "an example says what it prints and how long it takes"
+    assert text.count("\n") < 80
