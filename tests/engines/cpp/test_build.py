@@ -18,7 +18,8 @@ from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.printer import print_passes
 from tenuto.engines.problem import Form, Problem
 from tenuto.errors import EngineError
-from tests.engines.cpp.posing import CELLS, ENGINE, pose
+from tests.engines.cpp.posing import ENGINE, pose
+from tests.zoo import CELLS
 
 pytestmark = pytest.mark.cpp
 
@@ -130,6 +131,33 @@ def test_importing_compiles_nothing(tmp_path):
     code = "import tenuto.engines.cpp, os, sys; sys.exit(os.path.exists(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "kernels")], env=environment, check=False)
     assert done.returncode == 0
+
+
+_ALONE = """
+import torch
+import tenuto
+from tenuto import cells
+from tenuto.engines.cpp import compiler
+for cell in (cells.LSTM(), cells.LayerNormLSTM(), cells.ResetBeforeGRU()):
+    layer, other = (tenuto.Recurrent(cell, 5, 33, engine=engine) for engine in ("cpp", "reference"))
+    other.load_state_dict(layer.state_dict())
+    x = torch.randn(7, 4, 5)
+    assert "ziglang" in compiler.find().command
+    for each in (layer, other):
+        each(x, lengths=torch.tensor([7, 3, 0, 5]))[0].square().sum().backward()
+    for mine, exact in zip(layer.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, exact.grad, rtol=1e-4, atol=1e-5)
+print("right")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(compiler.importlib.util.find_spec("ziglang") is None, reason='needs pip install "tenuto[compiler]", 100 MB')
+def test_the_compiler_from_pip(folder):
+    """Where no other compiler is found, the one in the package ziglang builds kernels that give the right numbers."""
+    environment = {**os.environ, cache.ENVIRONMENT: str(folder), "PATH": "", compiler.ENVIRONMENT: ""}
+    done = subprocess.run([sys.executable, "-c", _ALONE], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "right" in done.stdout, done.stderr[-3000:]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -64,7 +64,8 @@ def _candidates(named: str, path: str) -> list[tuple[str, ...]]:
         return [tuple(named.split())]
     found: list[tuple[str, ...]] = [(place,) for name in ("g++", "clang++", "c++") if (place := shutil.which(name, path=path))]
     if importlib.util.find_spec("ziglang") is not None:
-        found.append((sys.executable, "-m", "ziglang", "c++"))
+        # Kernels use nothing of the C++ library, which zig would first compile from its sources (minutes, once).
+        found.append((sys.executable, "-m", "ziglang", "c++", "-nostdlib++", "-fno-exceptions"))
     return found
 
 
