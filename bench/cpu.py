@@ -1,6 +1,6 @@
 """The CPU engine beside torch.nn, eager loops and ONNX Runtime, in one run on the machine at hand.
 
-    python bench/cpu.py [--only SECTION ...] [--seconds 1.5] [--results FOLDER] [--smoke]
+    python bench/cpu.py [--only SECTION ...] [--seconds 1.2] [--results FOLDER] [--smoke]
 
 Writes results/cpu.json (every median and best time, with each section's own date, load and measured peak), results/cpu.md (tables, and
 the targets) and results/cpu.png, anew after each section. `--only` measures some sections and leaves the others as they are, so a
@@ -55,7 +55,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--smoke", action="store_true", help="everything at its smallest, nothing written")
     options.add_argument("--only", action="append", metavar="SECTION", help="this section (again for more)")
-    options.add_argument("--seconds", type=float, default=1.5, help="for each line of the tables")
+    options.add_argument("--seconds", type=float, default=1.2, help="for each line of the tables")
     options.add_argument("--results", type=Path, default=Path(__file__).parent / "results", metavar="FOLDER")
     arguments = options.parse_args()
     results: Path = arguments.results

@@ -19,7 +19,7 @@ Calls = dict[str, Callable[[], object]]
 Times = dict[str, list[float]]  # by contender: the median and the best, in ms
 Shape = tuple[int, int, int, int]  # B, T, I, H
 
-WARM_CALLS, WARM_SECONDS = 12, 3.0  # the engine tries its ways of sharing the work on its first calls
+WARM_CALLS, WARM_SECONDS = 12, 2.0  # the engine tries its ways of sharing the work on its first calls
 MOST_ROUNDS = 300
 _PEAK = r"""
 #include "vector.h"
