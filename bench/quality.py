@@ -189,7 +189,7 @@ def _revision() -> str | None:
 def run_recipe(name: str, data: Path, arguments: argparse.Namespace) -> None:
     """The seeds of one recipe that are not there yet."""
     recipe = load_recipe(name)
-    if not getattr(recipe, "GENERATED", False) and not (data / name).is_dir():
+    if not getattr(recipe, "GENERATED", False) and not (data / getattr(recipe, "FOLDER", name)).is_dir():
         print(f"{name:<18} left out: no folder {name} in the data folder (--data)")
         return
     if arguments.smoke:

@@ -5,6 +5,7 @@ A recipe defines:
     METRICS           {key of the result: what it is in the table}, the most important first; METRIC, a single key, will do
     PUBLISHED         [{"what": ..., key: value, "verified": "r" | "2"}]: r, read in the source; 2, read as a quotation of it
     BASELINE          the same with "verified": "m": measured on these files; may be absent
+    FOLDER            the data's folder, where it is not called as the recipe's file
     GENERATED         True where the data is generated, so that no data folder is needed
     run(data_folder, seed, smoke=False) -> dict
                       one training run: the metrics, "parameters" (weights), "sha256" (of the data); "seconds" of training and more, if you like

@@ -12,19 +12,26 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.data.streams import IGNORED
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.masks import check_rate, dropped
 
 
 class Read(NamedTuple):
-    """What the network made of some tokens: `features` [T, B, D] for the decoder, the stack's `output` [T, B, W] before and
-    `regular` [T, B, W] after output dropout, and the state behind the last token.
+    """What the network made of some tokens.
+
+    Attributes:
+        nats: [T, B] of each target, zero where it is to be ignored; None without targets.
+        features: [T, B, D], what the decoder reads.
+        output, dropped: [T, B, W], what the recurrent stack gave, before and after output dropout.
+        state: behind the last token.
     """
 
+    nats: Tensor | None
     features: Tensor
     output: Tensor
-    regular: Tensor
+    dropped: Tensor
     state: Any
 
 
@@ -40,7 +47,6 @@ class LanguageNetwork(nn.Module):
         embedding_dropout: rate at which whole tokens are dropped from the embedding (Gal & Ghahramani 2016).
         input_dropout, dropout, output_dropout: rates on the embedded input, between layers, and on the output.
         dropout_kind: of these three: one mask a sequence ("variational") or a "step".
-        dtype and device as torch's default.
     Raises:
         ArgumentError: an option out of range, or tied weights beside an adaptive softmax.
     """
@@ -93,14 +99,15 @@ class LanguageNetwork(nn.Module):
             nn.init.normal_(self.embedding.weight, std=width**-0.5)
             self.decoder.weight = self.embedding.weight  # type: ignore[assignment]
 
-    def forward(self, tokens: Tensor, state: Any = None, resets: Tensor | None = None) -> Read:
-        """Read tokens [T, B] on from a state; `resets` [T, B] bool begins anew before the marked ones."""
+    def forward(self, tokens: Tensor, state: Any = None, resets: Tensor | None = None, targets: Tensor | None = None) -> Read:
+        """Read tokens [T, B] on from a state; `resets` [T, B] bool begins anew before the marked ones. Targets [T, B] are tokens or IGNORED."""
         x = self._embedded(tokens)
         if self.training:
             x = dropped(x, self.input_dropout, self.dropout_kind)
         output, state = self.recurrent(x, state, resets=resets)
-        regular = dropped(output, self.output_dropout, self.dropout_kind) if self.training else output
-        return Read(self.project(regular), output, regular, state)
+        after = dropped(output, self.output_dropout, self.dropout_kind) if self.training else output
+        features = self.project(after)
+        return Read(None if targets is None else self.nats(features, targets), features, output, after, state)
 
     def project(self, output: Tensor) -> Tensor:
         """Outputs [..., W] as the decoder reads them, [..., D]."""
@@ -112,11 +119,15 @@ class LanguageNetwork(nn.Module):
             return self.decoder.log_probabilities(features)
         return nn.functional.log_softmax(self.decoder(features), -1)
 
-    def losses(self, features: Tensor, targets: Tensor) -> Tensor:
-        """Nats of each target [N] given its features [N, D]."""
-        if isinstance(self.decoder, AdaptiveDecoder):
-            return self.decoder(features, targets)
-        return nn.functional.cross_entropy(self.decoder(features), targets, reduction="none")
+    def nats(self, features: Tensor, targets: Tensor) -> Tensor:
+        """The nats [T, B] of targets [T, B] given their features [T, B, D]; zero for IGNORED ones."""
+        flat = targets.flatten()
+        if not isinstance(self.decoder, AdaptiveDecoder):
+            logits = self.decoder(features.flatten(0, 1))
+            return nn.functional.cross_entropy(logits, flat, reduction="none", ignore_index=IGNORED).view_as(targets)
+        counted = flat != IGNORED
+        found = features.new_zeros(len(flat))
+        return found.masked_scatter(counted, self.decoder(features.flatten(0, 1)[counted], flat[counted])).view_as(targets)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """Tokens [T, B] to [T, B, E]; in training, some tokens of the vocabulary are zero wherever they stand."""

@@ -1,0 +1,454 @@
+"""`LanguageModel`: a recurrent model of text, in the manner of scikit-learn.
+
+Its constructor has more than seven arguments, as every task's: scikit-learn's `clone`, grid search and pipelines ask for a flat list, stored as
+given and checked in `fit`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tenuto.cell import Cell, cell_from_data, cell_to_data
+from tenuto.data.streams import RandomWindows, Streams, Window
+from tenuto.data.text import Text
+from tenuto.data.vocabulary import Vocabulary
+from tenuto.errors import ArgumentError, DataError, RunError, TenutoError
+from tenuto.tasks.cell_names import cell_from_name
+from tenuto.tasks.estimator import Estimator
+from tenuto.tasks.language_evaluation import describe_test, describe_training
+from tenuto.tasks.language_generation import Sampler, generate_tokens, text_of_tokens, until_stop
+from tenuto.tasks.language_metrics import carried_nats, language_result
+from tenuto.tasks.language_network import LanguageNetwork
+from tenuto.tasks.run_folder import claim, read_run, write_run
+from tenuto.tasks.surroundings import now, versions
+from tenuto.train import Checkpoint, Loss, Observer, Outcome, TrainingOptions, current_launch, train
+
+SAMPLING = ("stream", "windows")
+_VALIDATION_ROW = 2000  # tokens; a validation in training reads rows of at least so many side by side
+
+
+class LanguageModel(Estimator):
+    """A recurrent language model: what comes next in a text, how likely a text is, and new text.
+
+    It is trained by truncated backpropagation through time on rows of the text whose state is carried from window to window. A `str`
+    is one whole text; a list of `str` is documents: each is read from a fresh state, from a mark at its beginning to a mark at its end.
+
+    Args:
+        cell: a name ("lstm", "gru", "rnn", ...), or any `Cell`, your own too.
+        units: "characters", "bytes" or "bpe" (byte pairs; needs tenuto[text]). vocabulary_size: of BPE, at most.
+        unknown, minimum_count: what an unknown character does: "error", or "symbol" (what is rarer than minimum_count too); see `Vocabulary.learn`.
+        hidden_size, num_layers, residual, layer_norm, zoneout: of the recurrent stack, see `tenuto.Recurrent`.
+        embedding_size: None for hidden_size. tied: the decoder shares the embedding's matrix.
+        cutoffs: of an adaptive softmax, for large vocabularies; () for a full one.
+        embedding_dropout: rate at which tokens of the vocabulary are dropped. input_dropout, dropout, output_dropout: on the embedded input,
+            between layers, on the output. dropout_kind: of these three, one mask a window ("variational") or a "step".
+        weight_dropout: rate on recurrent weights, one mask a window (DropConnect).
+        activation_decay, change_decay: AR and TAR, weights of the mean square of the dropped output and of its change from step to step.
+        sampling: "stream" (rows go on, the state is carried) or "windows" (random places, zero state).
+        window, batch_size: tokens of a row, and rows, in a step. jitter: random window lengths, as AWD-LSTM.
+        epochs, max_steps, validate_every, optimizer, learning_rate, weight_decay, clip_norm, schedule, warmup_steps, trigger_patience,
+            average, ema_decay, accumulate, precision, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
+        validation_fraction: the end of the text, held out when `fit` is given no validation text.
+        engine: who runs the time loop. device: where, for example "cpu" or "cuda".
+        random_state: seed of weights, masks and windows; None draws one (kept as `seed_`).
+    Attributes (after fit):
+        vocabulary_: the symbols. seed_. network_: the torch module. metrics_: one dictionary a validation.
+        evaluation_: what a report shows (`tenuto.tasks.run_folder`).
+    Example:
+        >>> model = LanguageModel("gru", hidden_size=32, window=16, batch_size=4, epochs=60, validation_fraction=0.1)
+        >>> model.fit("do re mi fa sol la si " * 40).generate("do re ", length=12, temperature=0)
+        'mi fa sol la'
+    Source:     regularisers: Merity, Keskar, Socher 2018, sections 2 to 4. Differs: one width for all layers; a projection where weights
+        are tied and widths differ; learning rate not scaled by the window's length, the loss is.
+    """
+
+    def __init__(
+        self,
+        cell: str | Cell = "lstm",
+        *,
+        units: str = "characters",
+        vocabulary_size: int = 4096,
+        unknown: str = "error",
+        minimum_count: int = 1,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        embedding_size: int | None = None,
+        tied: bool = False,
+        cutoffs: tuple[int, ...] = (),
+        residual: bool = False,
+        layer_norm: bool = False,
+        embedding_dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        dropout: float = 0.2,
+        output_dropout: float = 0.2,
+        dropout_kind: str = "variational",
+        weight_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        activation_decay: float = 0.0,
+        change_decay: float = 0.0,
+        sampling: str = "stream",
+        window: int = 64,
+        batch_size: int = 32,
+        jitter: bool = False,
+        epochs: int = 10,
+        max_steps: int | None = None,
+        validate_every: int | None = None,
+        optimizer: str = "adamw",
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        clip_norm: float | None = 1.0,
+        schedule: str = "cosine",
+        warmup_steps: int = 100,
+        trigger_patience: int = 5,
+        average: str | None = None,
+        ema_decay: float = 0.999,
+        accumulate: int = 1,
+        precision: str = "float32",
+        patience: int | None = None,
+        time_limit_s: float | None = None,
+        validation_fraction: float = 0.05,
+        engine: str = "auto",
+        device: str = "cpu",
+        random_state: int | None = 0,
+    ) -> None:
+        self.cell, self.units, self.vocabulary_size = cell, units, vocabulary_size
+        self.unknown, self.minimum_count = unknown, minimum_count
+        self.hidden_size, self.num_layers, self.embedding_size = hidden_size, num_layers, embedding_size
+        self.tied, self.cutoffs, self.residual, self.layer_norm = tied, cutoffs, residual, layer_norm
+        self.embedding_dropout, self.input_dropout, self.dropout = embedding_dropout, input_dropout, dropout
+        self.output_dropout, self.dropout_kind, self.weight_dropout, self.zoneout = output_dropout, dropout_kind, weight_dropout, zoneout
+        self.activation_decay, self.change_decay = activation_decay, change_decay
+        self.sampling, self.window, self.batch_size, self.jitter = sampling, window, batch_size, jitter
+        self.epochs, self.max_steps, self.validate_every = epochs, max_steps, validate_every
+        self.optimizer, self.learning_rate, self.weight_decay, self.clip_norm = optimizer, learning_rate, weight_decay, clip_norm
+        self.schedule, self.warmup_steps, self.trigger_patience = schedule, warmup_steps, trigger_patience
+        self.average, self.ema_decay, self.accumulate, self.precision = average, ema_decay, accumulate, precision
+        self.patience, self.time_limit_s, self.validation_fraction = patience, time_limit_s, validation_fraction
+        self.engine, self.device, self.random_state = engine, device, random_state
+
+    # --- fitting -------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        validation: Any = None,
+        observers: Iterable[Observer] = (),
+        checkpoint: str | Path | Checkpoint | None = None,
+    ) -> LanguageModel:
+        """Train. Ctrl-C ends training early and keeps the best weights so far.
+
+        Args:
+            x: a whole text (str), documents (list of str), or `Text`. y: not looked at; scikit-learn's.
+            validation: text of the same kind, to stop by. Default: the last `validation_fraction` of x; whole documents of a list.
+            observers: told of every step and validation, for progress bars and log files.
+            checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains.
+        Raises:
+            DataError: no text, too little of it, or a character in the validation text that the training text has not.
+            ArgumentError: an option out of range. TrainingError: the loss or a gradient became NaN or infinite.
+            RunError: the checkpoint is of another run, for example because the text has changed; the message says what differs.
+        """
+        try:
+            return self._fit(Text.of(x), None if validation is None else Text.of(validation), tuple(observers), checkpoint)
+        except TenutoError as error:
+            raise error.within("LanguageModel.fit") from error.__cause__
+
+    def _fit(
+        self, data: Text, validation: Text | None, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None
+    ) -> LanguageModel:
+        options = self._training_options()
+        self.seed_ = secrets.randbits(31) if self.random_state is None else int(self.random_state)
+        training, held_out = data.split(self.validation_fraction) if validation is None else (data, validation)
+        # the symbols of both: a character that only the held-out end has is no reason to stop, and its embedding stays as drawn
+        known = Text((*data.documents,), data.whole)
+        self.vocabulary_ = Vocabulary.learn(
+            known, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
+        )
+        self.cell_ = cell_from_name(self.cell)
+        coded, others = self.vocabulary_.encode_text(training), self.vocabulary_.encode_text(held_out)
+        if len(others[0]) < 2 or len(coded[0]) < 2:
+            raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
+        identity = {"train": training.sha256, "validation": held_out.sha256, "options": self._options_as_data()}
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed_)
+            self.network_ = self._network(np.bincount(coded[0], minlength=self.vocabulary_.size))
+            outcome = self._train(coded, others, options, observers, Checkpoint.of(checkpoint, identity))
+        self.metrics_ = outcome.metrics
+        self.evaluation_ = describe_training(self, training, held_out, outcome)
+        return self
+
+    def _train(self, coded: Any, others: Any, options: TrainingOptions, observers: tuple[Observer, ...], checkpoint: Checkpoint | None) -> Outcome:
+        (tokens, starts), device, launch = coded, torch.device(self.device), current_launch()
+        share = {"rank": launch.process_index, "world": launch.num_processes, "seed": self.seed_, "starts": starts}
+        windows: Streams | RandomWindows
+        if self.sampling == "stream":
+            windows = Streams(tokens, self.batch_size, self.window, jitter=self.jitter, **share)
+        else:
+            windows = RandomWindows(tokens, self.batch_size, self.window, max(1, len(tokens) // (self.batch_size * self.window)), **share)
+
+        def loss(network: nn.Module, batch: Window, carried: Any) -> Loss:
+            batch = batch.to(device)
+            read = network(batch.inputs, carried, batch.resets, batch.targets)
+            counted = batch.counted
+            mean = plain = read.nats.sum() / max(counted, 1)
+            if self.jitter:
+                mean = mean * (len(batch.inputs) / self.window)
+            if self.activation_decay:
+                mean = mean + self.activation_decay * read.dropped.square().mean()
+            if self.change_decay and len(batch.inputs) > 1:
+                mean = mean + self.change_decay * read.output.diff(dim=0).square().mean()
+            return Loss(mean, counted, read.state if self.sampling == "stream" else None, plain.detach())
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            nats = carried_nats(network, *others, rows=max(1, min(16, len(others[0]) // _VALIDATION_ROW)), device=self.device)
+            value = float(nats.mean())
+            return {"validation_loss": value, "validation_perplexity": float(np.exp(min(value, 700)))}
+
+        return train(
+            self.network_, options, batches=windows.epoch, loss=loss, validate=validate, observers=observers, launch=launch,
+            describe_batch=lambda batch: repr(self.vocabulary_.decode(batch.inputs[:20, 0].tolist())) + ", ...", checkpoint=checkpoint,
+        )  # fmt: skip
+
+    # --- how likely a text is ------------------------------------------------------------------------------------------
+
+    def token_nats(self, x: Any, *, window: int = 1000) -> tuple[list[str], np.ndarray]:
+        """The text of each predicted token, and its nats [N]: all of the text but the first token, or with documents all of it and its ends.
+
+        The state is carried over the text; `window` is how much is read at once, and does not change the numbers beyond rounding.
+
+        Args:
+            x: as for `fit`. A str given to a model of documents is one document.
+        Raises:
+            NotFittedError; DataError: a character that is not known, with its position; documents for a model of one whole text.
+        """
+        self.require_fit("token_nats")
+        try:
+            tokens, starts = self._coded(Text.of(x))
+        except TenutoError as error:
+            raise error.within("LanguageModel.token_nats") from error.__cause__
+        nats = carried_nats(self.network_, tokens, starts, window=window, device=self.device)
+        return [self.vocabulary_.shown(int(token)) for token in tokens[1:]], nats
+
+    def score(self, x: Any, y: Any = None) -> float:
+        """Minus the nats a character, with the state carried: greater is better, as scikit-learn wants it. Arguments and errors as `token_nats`."""
+        return -self._result("score", Text.of(x), ())["nats_per_character"]
+
+    def perplexity(self, x: Any, *, window: int = 1000) -> float:
+        """exp of the mean nats a token, with the state carried over the whole text. Arguments and errors as `token_nats`."""
+        return float(np.exp(self.token_nats(x, window=window)[1].mean()))
+
+    def evaluate(self, x: Any, y: Any = None, *, windows: tuple[int, ...] = (256,)) -> dict[str, Any]:
+        """Loss, perplexity and bits a character over the exact text with carried state and, beside it, in windows from a zero state: the
+        RESULT of `tenuto.tasks.run_folder`, as test set of this model, so that `save` writes it into evaluation.json.
+
+        Args:
+            windows: their lengths, in tokens.
+        Raises:
+            as `token_nats`.
+        """
+        self.require_fit("evaluate")
+        try:
+            self.evaluation_ = describe_test(self, Text.of(x), windows)
+        except TenutoError as error:
+            raise error.within("LanguageModel.evaluate") from error.__cause__
+        return self.evaluation_["results"]["test"]  # type: ignore[no-any-return]
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """The probability of each symbol of `vocabulary_` after each text, [N, V] float64.
+
+        Args:
+            x: a str or a list of N of them: what has been read; "" where the model knows how texts begin.
+        Raises:
+            as `token_nats`.
+        """
+        self.require_fit("predict_proba")
+        rows = []
+        with torch.no_grad():
+            for text in [x] if isinstance(x, str) else x:
+                read = self.network_(torch.tensor(self._prompt(text), device=self.device)[:, None])
+                rows.append(self.network_.log_probabilities(read.features[-1, 0].double().to(read.features.dtype)).double().exp().cpu().numpy())
+        return np.stack(rows)
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The likeliest next symbol after each text, [N] str; "⟨document⟩" for its end. Arguments and errors as `predict_proba`."""
+        return np.array([self.vocabulary_.shown(int(token)) for token in self.predict_proba(x).argmax(1)])
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop: Sequence[str] = (),
+        seed: int | None = 0,
+    ) -> str:
+        """New text that goes on after the prompt, without the prompt.
+
+        Args:
+            prompt: what has been read before. "": the beginning of a document, or for a model of one whole text that of a line.
+            length: in tokens, at most; a document's end, or a stop string, ends it earlier.
+            temperature, top_k, top_p: how tokens are drawn, see `tenuto.tasks.language_generation.Sampler`; temperature 0 takes the likeliest.
+            stop: texts at which writing ends; they are left out.
+            seed: the same seed, prompt and options give the same text on the same machine; None draws one.
+        Raises:
+            NotFittedError; ArgumentError: an option out of range; DataError: a character of the prompt is not known.
+        """
+        return "".join(self.generate_pieces(prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop, seed=seed))
+
+    def generate_pieces(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop: Sequence[str] = (),
+        seed: int | None = 0,
+    ) -> Iterator[str]:
+        """What `generate` gives, piece by piece as it is written. Arguments and errors as there."""
+        self.require_fit("generate")
+        try:
+            sampler = Sampler(temperature, top_k, top_p)
+            words = (stop,) if isinstance(stop, str) else tuple(stop)
+            if length < 0 or "" in words:
+                raise ArgumentError(f"length={length!r}, stop={words!r} do not fit.", expected="a length of 0 or more, stop strings that are not empty")
+            start = self._prompt(prompt)
+        except TenutoError as error:
+            raise error.within("LanguageModel.generate") from error.__cause__
+        drawn = secrets.randbits(31) if seed is None else seed
+        tokens = generate_tokens(self.network_, self.vocabulary_, start, sampler, seed=drawn, device=self.device)
+        limited = (token for _, token in zip(range(length), tokens))
+        return until_stop(text_of_tokens(self.vocabulary_, limited), words)
+
+    # --- as files ------------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path, *, test: Any = None, overwrite: bool = False) -> Path:
+        """Write the run folder (`tenuto.tasks.run_folder`): weights, config, metrics, evaluation; whole or not at all.
+
+        Args:
+            folder: new or empty. test: text, evaluated first, and kept in evaluation.json. overwrite: replace a run that is there.
+        Raises:
+            NotFittedError; RunError: the folder is not free.
+        """
+        self.require_fit("save")
+        claim(folder, overwrite=overwrite)
+        if test is not None:
+            self.evaluate(test)
+        config = {
+            "tenuto": versions()["tenuto"],
+            "created": now(),
+            "task": "language",
+            "options": self._options_as_data(),
+            "model": {"cell": cell_to_data(self.cell_), "hidden_size": self.hidden_size, "num_layers": self.num_layers},
+            "preprocessing": {"vocabulary": self.vocabulary_.to_data()},
+            "data": self.evaluation_["data"],
+        }
+        tensors = {name: tensor for name, tensor in self.network_.state_dict().items() if not (self.tied and name == "decoder.weight")}
+        return write_run(folder, config=config, tensors=tensors, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> LanguageModel:
+        """A model from the folder that `save` wrote; it gives the same numbers.
+
+        Args:
+            cell: the class of a cell of your own, where it is not imported already. No code is ever loaded from the folder.
+        Raises:
+            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
+        """
+        run = read_run(folder)
+        config = run.config
+        if config.get("task") != "language":
+            raise RunError(f"the run {folder} is no language model.", expected='"task": "language"', received=f'"task": "{config.get("task")}"')
+        try:
+            data = dict(config["model"]["cell"])
+            if cell is not None:
+                data["class"] = f"{cell.__module__}:{cell.__qualname__}"
+            options = {**config["options"], "cell": cell_from_data(data), "cutoffs": tuple(config["options"]["cutoffs"]), "device": device}
+            model = cls(**options)
+            model.cell_, model.seed_ = options["cell"], options["random_state"]
+            model.vocabulary_ = Vocabulary.from_data(config["preprocessing"]["vocabulary"])
+            with torch.random.fork_rng():
+                model.network_ = model._network(None)
+            tensors = run.tensors()
+            if model.tied:
+                tensors["decoder.weight"] = tensors["embedding.weight"]
+            model.network_.load_state_dict(tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, TenutoError):
+                raise
+            raise RunError(
+                f"the run {folder} does not describe a language model of this version: {error}.",
+                expected="the files as LanguageModel.save writes them",
+                received=f"written by tenuto {config.get('tenuto')}",
+                fix="install that version, or train the model again",
+            ) from error
+        model.network_.eval()
+        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
+        return model
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _coded(self, text: Text) -> tuple[np.ndarray, np.ndarray | None]:
+        tokens, starts = self.vocabulary_.encode_text(text)
+        if len(tokens) < 2:
+            raise DataError("the text has a single token, and the first is not predicted.", expected="two tokens or more")
+        return tokens, starts
+
+    def _result(self, call: str, text: Text, windows: tuple[int, ...]) -> dict[str, Any]:
+        self.require_fit(call)
+        try:
+            self._coded(text)
+            return language_result(self.network_, self.vocabulary_, text, windows=windows, device=self.device)[0]
+        except TenutoError as error:
+            raise error.within(f"LanguageModel.{call}") from error.__cause__
+
+    def _prompt(self, text: str) -> list[int]:
+        """The tokens to be read before the first is drawn: one at least."""
+        vocabulary = self.vocabulary_
+        tokens = vocabulary.encode(text, name="the prompt").tolist() if text else []
+        if vocabulary.boundary is not None:
+            return [vocabulary.boundary, *tokens]
+        if tokens:
+            return tokens
+        try:
+            return vocabulary.encode("\n").tolist()[:1]
+        except DataError as error:
+            raise ArgumentError("this model was trained on one whole text without lines, and needs a prompt.", fix="give a prompt") from error
+
+    def _options_as_data(self) -> dict[str, Any]:
+        return {**self.get_params(), "cell": cell_to_data(self.cell_), "cutoffs": list(self.cutoffs), "random_state": self.seed_}
+
+    def _training_options(self) -> TrainingOptions:
+        if self.sampling not in SAMPLING:
+            raise ArgumentError(f"sampling={self.sampling!r} is not known.", expected=" | ".join(SAMPLING))
+        if self.jitter and self.sampling != "stream":
+            raise ArgumentError("jitter is for streams.", fix='sampling="stream", or jitter=False')
+        for name in ("activation_decay", "change_decay"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected="zero or a positive number")
+        names = (
+            "epochs max_steps validate_every optimizer learning_rate weight_decay clip_norm schedule warmup_steps trigger_patience average "
+            "ema_decay accumulate precision patience time_limit_s"
+        )
+        return TrainingOptions(**{name: getattr(self, name) for name in names.split()})
+
+    def _network(self, counts: Any) -> LanguageNetwork:
+        names = (
+            "embedding_size num_layers residual layer_norm tied cutoffs embedding_dropout input_dropout dropout output_dropout dropout_kind "
+            "weight_dropout zoneout engine"
+        )
+        options = {name: getattr(self, name) for name in names.split()}
+        return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=counts, **options).to(self.device)
