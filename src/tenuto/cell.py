@@ -277,11 +277,14 @@ class Cell:
             )
         return value
 
-    def widths(self, kind: str) -> dict[str, Width]:
+    def widths(self, kind: str) -> Mapping[str, Width]:
         """The names declared under `kind` ("gates", "state", "products", "parameters", "streams") with their widths."""
-        return {
-            name.partition(":")[0]: self.width(name.partition(":")[2]) for name in getattr(self, kind).split()
-        }
+        known: dict[str, dict[str, Width]] = self.__dict__.setdefault("_widths", {})  # asked some twenty times a call
+        if kind not in known:
+            known[kind] = {
+                name.partition(":")[0]: self.width(name.partition(":")[2]) for name in getattr(self, kind).split()
+            }
+        return known[kind]
 
     def bind(self, parameters: Mapping[str, Tensor]) -> Cell:
         """This cell with values for its per-channel parameters, as `self.p`."""

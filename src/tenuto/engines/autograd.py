@@ -8,7 +8,8 @@ to any order whatever the engine. (custom_op.register_autograd was not used: it 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -65,19 +66,24 @@ def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
     return Result(tensors[0], list(tensors[1:states]), list(tensors[states:]))
 
 
-def _forward(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
+def _quiet() -> AbstractContextManager[None]:
+    """Engines compute in the dtypes they are given. (Leaving autocast takes longer than asking whether it is on.)"""
+    return torch.amp.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext()
+
+
+def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
     form, engine = _read(key)
-    with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
+    with torch.no_grad(), _quiet():
         return _flat(engine.forward(form, _named(form, inputs), keep))
 
 
 def _backward(
-    key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Tensor], needs: str
+    key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
 ) -> list[Tensor]:
     form, engine = _read(key)
     wanted = needs.split()
     d_output, *d_final = cotangents
-    with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
+    with torch.no_grad(), _quiet():
         gradients = engine.backward(
             form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(wanted)
         )
@@ -114,11 +120,36 @@ def _differentiable(form: Form, inputs: Sequence[Tensor], results: Sequence[Tens
     return [name for name in form.names if name not in NOT_DIFFERENTIABLE]
 
 
-class TimeLoop(torch.autograd.Function):
+_ORDINARY = (Tensor, torch.nn.Parameter)
+
+
+def _ordinary(tensors: Iterable[Tensor]) -> bool:
+    """Whether nobody listens to operations: no tracing, no transform, no subclass. Then an engine is called at once, not as an operation."""
+    return (
+        torch._C._len_torch_dispatch_stack() == 0
+        and not torch._C._are_functorch_transforms_active()
+        and not _compiling()
+        and all(type(tensor) in _ORDINARY for tensor in tensors)
+    )
+
+
+class _Function(torch.autograd.Function):
+    """A Function whose call is not bound to its signature first, which takes longer than a short loop; transforms take torch's way."""
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or _transformed() or _compiling():
+            return super().apply(*args, **kwargs)
+        return super(torch.autograd.Function, cls).apply(*args)
+
+
+class TimeLoop(_Function):
     """The steps of one layer in one direction: (key, *inputs) to (output, *final states, *saved)."""
 
     @staticmethod
     def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
+        if _ordinary(inputs):
+            return tuple(_forward(key, inputs, keep))
         return tuple(torch.ops.tenuto.forward(key, list(inputs), keep))
 
     @staticmethod
@@ -126,6 +157,7 @@ class TimeLoop(torch.autograd.Function):
         key, _, *tensors = inputs
         form, _ = _read(key)
         ctx.key, ctx.count = key, len(tensors)
+        ctx.set_materialize_grads(False)  # or zeros as large as all that is saved are made for it
         ctx.mark_non_differentiable(*output[1 + len(form.cell.widths("state")) :])
         ctx.save_for_backward(*tensors, *output)
         ctx.save_for_forward(*tensors)
@@ -135,14 +167,18 @@ class TimeLoop(torch.autograd.Function):
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # once: activation checkpointing refuses a second look
         inputs, results = tensors[: ctx.count], tensors[ctx.count :]
-        used = 1 + len(form.cell.widths("state"))
+        used = results[: 1 + len(form.cell.widths("state"))]
+        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, used, strict=False)]
         wanted = [
             name for name, needed in zip(form.names, ctx.needs_input_grad[2:], strict=True)
             if needed and name not in NOT_DIFFERENTIABLE
         ]  # fmt: skip
-        gradients = _function(TimeLoopGradient).apply(
-            ctx.key, ctx.count, len(results), " ".join(wanted), *inputs, *results, *cotangents[:used]
-        )
+        if not torch.is_grad_enabled() and not _transformed() and _ordinary(tensors):  # no second derivative will be asked for
+            gradients = _backward(ctx.key, inputs, results, given, " ".join(wanted))
+        else:
+            gradients = _function(TimeLoopGradient).apply(
+                ctx.key, ctx.count, len(results), " ".join(wanted), *inputs, *results, *given
+            )
         found = dict(zip(wanted, gradients, strict=True))
         return None, None, *(found.get(name) for name in form.names)
 
@@ -151,7 +187,7 @@ class TimeLoop(torch.autograd.Function):
         return _each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
 
 
-class TimeLoopGradient(torch.autograd.Function):
+class TimeLoopGradient(_Function):
     """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *results, *cotangents) to those that are needed."""
 
     @staticmethod

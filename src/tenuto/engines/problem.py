@@ -46,6 +46,13 @@ class Form:
     resets: bool = False
     reverse: bool = False
 
+    def __post_init__(self) -> None:
+        own = hash((self.cell, self.bias, self.lengths, self.resets, self.reverse))
+        object.__setattr__(self, "_hash", own)  # a key of many caches, in every call
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
     @property
     def traced(self) -> Traced:
         """The cell's programs."""

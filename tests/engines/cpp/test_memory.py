@@ -61,10 +61,10 @@ def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
     ways = tune.ways(4, 2, True)
     assert ways == [tune.Way(1, False), tune.Way(2, False), tune.Way(2, True)]
     cost = dict(zip(ways, (3.0, 1.0, 2.0)))
-    chosen = []
+    chosen, record = [], tune.Record(ways)
     for _ in range(120):
-        way = tune.choose("a test", ways, 1000)
-        tune.learn("a test", way, cost[way])
+        way = record.choose(1000)
+        record.learn(way, cost[way])
         chosen.append(way)
     assert {way: chosen[:9].count(way) for way in ways} == dict.fromkeys(ways, 3)
     assert set(chosen[9:19]) == {ways[1]}
@@ -72,9 +72,9 @@ def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
     for way in ways:
         cost[way] = 4.0 - cost[way]  # now one thread is the fastest
     for _ in range(3000):
-        way = tune.choose("a test", ways, 1000)
-        tune.learn("a test", way, cost[way])
-    assert tune.choose("a test", ways, 1000) == ways[0]
+        way = record.choose(1000)
+        record.learn(way, cost[way])
+    assert record.choose(1000) == ways[0]
 
 
 @pytest.mark.cpp
@@ -152,7 +152,8 @@ def test_compiled_and_under_autocast():
 
 def test_short_calls_stay_on_one_thread():
     ways = tune.ways(4, 2, True)
+    record = tune.Record(ways)
     for _ in range(20):
-        way = tune.choose("a short test", ways, 10)
+        way = record.choose(10)
         assert way == ways[0]
-        tune.learn("a short test", way, 1e-6)
+        record.learn(way, 1e-6)

@@ -38,7 +38,8 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
         launch.layouts[f"old.{name}"] = Layout("PREVIOUS", sizes.width(width))
         launch.layouts[f"d_carry.{name}"] = Layout("RING_PREVIOUS", stride)
         launch.layouts[f"d_next.{name}"] = Layout("RING_NEXT", stride)
-        launch.layouts[f"d_r.{name}"] = Layout("FIXED", sizes.width(width))
+        if form.resets:
+            launch.layouts[f"d_r.{name}"] = Layout("FIXED", sizes.width(width))
     for name, width in cell.widths("streams").items():
         launch.layouts[f"d_stream.{name}"] = Layout("STEP", sizes.width(width))
     lay_out_inputs(launch, form, fixed_streams)

@@ -43,7 +43,7 @@ class Cpp:
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            sizes = _sizes(form, inputs, "empty")
+            sizes, _ = _sizes(form, inputs, "empty")
             fixed = fixed_streams(inputs)
             with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
                 key, launch = _forward_launch(form, sizes, True, fixed)
@@ -57,8 +57,8 @@ class Cpp:
         x = inputs["x"]
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs)
-        kind = ("forward", keep)
-        sizes, fixed = _sizes(form, inputs, kind), fixed_streams(inputs)
+        sizes, record = _sizes(form, inputs, ("forward", keep))
+        fixed = fixed_streams(inputs)
         width = size_of(output_width(form), sizes.hidden_size)
         padded_rows = time_steps * batch_size
         key, launch = _forward_launch(form, sizes, keep, fixed)
@@ -81,7 +81,7 @@ class Cpp:
                 if form.bias:
                     launch.scratch["bias"].index_copy_(0, launch.bias_places, inputs["bias"].contiguous())
                 flags = given["resets"].data_ptr() if form.resets else 0
-                _run(launch, kind, form, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
+                _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
                 final = forward.last_states(launch, form, rows, arrays, given)
             else:
                 final = [inputs[f"s.{name}"].clone() for name in form.cell.widths("state")]
@@ -100,11 +100,11 @@ class Cpp:
         needs: frozenset[str],
     ) -> Buffers:
         rows, given = arrange(form, inputs)
-        sizes, fixed = _sizes(form, inputs, ("backward", needs)), fixed_streams(inputs)
+        sizes, record = _sizes(form, inputs, ("backward", needs))
         gradients = {name: _gradient_like(inputs[name], rows) for name in needs}
         ordered = d_final if rows.order is None else [value[rows.order] for value in d_final]
         if rows.total:
-            self._run_backward(form, sizes, fixed, rows, given, inputs, result, d_output, ordered, gradients)
+            self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, ordered, gradients)
         else:
             for name, value in zip(form.cell.widths("state"), d_final):
                 if f"s.{name}" in needs:
@@ -112,10 +112,10 @@ class Cpp:
         return gradients
 
     def _run_backward(
-        self, form: Form, sizes: Sizes, fixed: frozenset[str], rows: Rows, given: Buffers, inputs: Buffers,
+        self, form: Form, sizes: Sizes, record: tune.Record, rows: Rows, given: Buffers, inputs: Buffers,
         result: Result, d_output: Tensor, d_final: list[Tensor], gradients: Buffers,
     ) -> None:  # fmt: skip
-        needs, x, batch_size = frozenset(gradients), inputs["x"], sizes.batch_size
+        needs, fixed, x, batch_size = frozenset(gradients), fixed_streams(inputs), inputs["x"], sizes.batch_size
         arrays = dict(zip(_kept_arrays(form), result.saved))
         if form.traced.output_state is not None:
             arrays[f"new.{form.traced.output_state}"] = to_rows(rows, result.output)
@@ -123,7 +123,8 @@ class Cpp:
             arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
         arrays["d_output"] = to_rows(rows, d_output)
         arrays["d_x"] = torch.empty_like(given["x"]) if rows.order is not None else gradients.get("x", given["x"])
-        d_resets = {f"d_r.{n}": x.new_zeros(batch_size, sizes.width(w)) for n, w in form.cell.widths("state").items()}
+        reset_widths = form.cell.widths("state") if form.resets else {}
+        d_resets = {f"d_r.{n}": x.new_zeros(batch_size, sizes.width(w)) for n, w in reset_widths.items()}
         d_streams = {
             f"d_stream.{n}": x.new_empty(rows.total, sizes.width(w)) for n, w in form.cell.widths("streams").items()
         }
@@ -135,7 +136,7 @@ class Cpp:
         try:
             backward.start_carry(launch, form, d_final)
             flags = given["resets"].data_ptr() if form.resets else 0
-            _run(launch, ("backward", needs), form, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
+            _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
             for name, width in form.cell.widths("state").items():
                 if f"s.{name}" in needs:
                     ring = launch.scratch[f"d_next.{name}"]
@@ -156,24 +157,24 @@ class Cpp:
                 target.copy_(whole_time.sum(0, keepdim=True) if name in fixed else whole_time)
 
 
-def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> Sizes:
-    """The sizes of a call, with the way to share its work that has been fastest for this kind of call."""
+def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> tuple[Sizes, tune.Record]:
+    """The sizes of a call, with the way to share its work that has been fastest for this kind of call; and what is known of that kind."""
     steps, batch_size, input_size = inputs["x"].shape
     hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
     threads = 1 if _forked else torch.get_num_threads()
-    numbers_travel = any(width == 1 for width in form.cell.widths("state").values())  # one thread's step would need another's
+    numbers_travel = 1 in form.cell.widths("state").values()  # one thread's step would need another's
     ways = tune.ways(batch_size, threads, not numbers_travel)
-    way = tune.choose((kind, form, batch_size, input_size, hidden, dtype), ways, steps * batch_size)
-    return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units)
+    record = tune.record((kind, form, batch_size, input_size, hidden, dtype), ways)
+    way = record.choose(steps * batch_size)
+    return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units), record
 
 
-def _run(launch: Launch, kind: Hashable, form: Form, given: Mapping[str, int], firsts: Mapping[str, int], rows: Rows, flags: int) -> None:
+def _run(launch: Launch, record: tune.Record, given: Mapping[str, int], firsts: Mapping[str, int], rows: Rows, flags: int) -> None:
     """Runs a launch and remembers how long it took."""
-    sizes, begin = launch.sizes, time.perf_counter()
+    begin = time.perf_counter()
     launch.run(given, firsts, rows, flags)
     seconds = (time.perf_counter() - begin) / rows.total
-    key = (kind, form, sizes.batch_size, sizes.input_size, sizes.hidden_size, sizes.dtype)
-    tune.learn(key, tune.Way(sizes.threads, sizes.by_units), seconds)
+    record.learn(tune.Way(launch.sizes.threads, launch.sizes.by_units), seconds)
 
 
 _forked = False
@@ -190,10 +191,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:
-    """Memory for a gradient; where every row of it will be written, it need not be zero."""
-    if tensor.dim() == 3 and rows.total and rows.order is None:
+    """Memory for a gradient: all of it will be written, but for padding and where there is no step at all."""
+    if not rows.total or (tensor.dim() == 3 and rows.order is not None):
+        return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
+    if tensor.dim() == 3:
         return pool.shared().empty(tensor.shape[0] * tensor.shape[1], tensor.shape[2], tensor.dtype).view(tensor.shape)
-    return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
 def _kept_arrays(form: Form) -> list[str]:

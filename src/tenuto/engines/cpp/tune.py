@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tenuto.errors import ArgumentError
 
@@ -30,32 +30,67 @@ class Way:
     by_units: bool
 
 
-@dataclass
-class _Record:
-    times: dict[Way, list[float]] = field(default_factory=dict)
-    calls: int = 0
-    looks: int = 0  # how often the other ways were looked at again
-    next_look: int = PERIOD
-    other: Way | None = None  # the way that is looked at now
+class Record:
+    """What is known of one kind of call: the times of each way to run it."""
 
-    def middle(self, way: Way) -> float:
-        times = sorted(self.times[way])
+    def __init__(self, candidates: list[Way]) -> None:
+        self._candidates = candidates
+        self._times: dict[Way, list[float]] = {way: [] for way in candidates}
+        self._ranked = candidates
+        self._calls = 0
+        self._looks = 0  # how often the other ways were looked at again
+        self._next_look = PERIOD
+        self._other: Way | None = None  # the way that is looked at now
+
+    def choose(self, rows: int) -> Way:
+        """The way for the next call, over so many rows."""
+        if len(self._candidates) == 1:
+            return self._candidates[0]
+        with _lock:
+            self._calls += 1
+            alone = self._candidates[0]
+            if len(self._times[alone]) < TRIALS or self._middle(alone) * rows < SHORT:
+                return alone
+            untried = [way for way, times in self._times.items() if len(times) < TRIALS]
+            if untried:
+                return min(untried, key=lambda way: len(self._times[way]))
+            return self._look_again() or self._ranked[0]
+
+    def learn(self, way: Way, seconds_per_row: float) -> None:
+        """Remembers how long a call took."""
+        if len(self._candidates) == 1:
+            return
+        with _lock:
+            times = self._times[way]
+            times.append(seconds_per_row)
+            del times[:-MEMORY]
+            if all(self._times.values()):
+                self._ranked = sorted(self._candidates, key=self._middle)
+
+    def _middle(self, way: Way) -> float:
+        times = sorted(self._times[way])
         return times[len(times) // 2] / (GAIN if way.threads > 1 else 1)
 
-    def look_again(self, ranked: list[Way]) -> Way | None:
+    def _look_again(self) -> Way | None:
         """Another way than the fastest, for a few calls in a row, when it is time."""
-        if self.calls >= self.next_look:
-            if self.other is None:
-                self.other = ranked[1 + self.looks % (len(ranked) - 1)]
-            if self.calls < self.next_look + TRIALS:
-                return self.other
-            self.looks, self.other = self.looks + 1, None
-            self.next_look = self.calls + min(PERIOD << self.looks, LONGEST)
+        if self._calls >= self._next_look:
+            if self._other is None:
+                self._other = self._ranked[1 + self._looks % (len(self._ranked) - 1)]
+            if self._calls < self._next_look + TRIALS:
+                return self._other
+            self._looks, self._other = self._looks + 1, None
+            self._next_look = self._calls + min(PERIOD << self._looks, LONGEST)
         return None
 
 
-_records: dict[Hashable, _Record] = {}
+_records: dict[Hashable, Record] = {}
 _lock = threading.Lock()
+
+
+def record(key: Hashable, candidates: list[Way]) -> Record:
+    """The record of a kind of call; the ways belong to the kind."""
+    found = _records.get((key, *candidates))
+    return found or _records.setdefault((key, *candidates), Record(candidates))
 
 
 def ways(batch_size: int, threads: int, units_can_split: bool) -> list[Way]:
@@ -77,28 +112,3 @@ def ways(batch_size: int, threads: int, units_can_split: bool) -> list[Way]:
     if units_can_split and batch_size < 12 * threads:  # with more rows, each thread's tiles are full
         found.append(Way(threads, True))
     return found
-
-
-def choose(key: Hashable, candidates: list[Way], rows: int) -> Way:
-    """The way for the next call of this kind, over so many rows."""
-    if len(candidates) == 1:
-        return candidates[0]
-    with _lock:
-        record = _records.setdefault(key, _Record())
-        record.calls += 1
-        alone = candidates[0]
-        if len(record.times.get(alone, ())) < TRIALS or record.middle(alone) * rows < SHORT:
-            return alone
-        untried = [way for way in candidates if len(record.times.get(way, ())) < TRIALS]
-        if untried:
-            return min(untried, key=lambda way: len(record.times.get(way, ())))
-        ranked = sorted(candidates, key=record.middle)
-        return record.look_again(ranked) or ranked[0]
-
-
-def learn(key: Hashable, way: Way, seconds_per_row: float) -> None:
-    """Remembers how long a call took."""
-    with _lock:
-        times = _records.setdefault(key, _Record()).times.setdefault(way, [])
-        times.append(seconds_per_row)
-        del times[:-MEMORY]

@@ -23,8 +23,9 @@ typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef word mask __attribute__((vector_size(VECTOR_BYTES)));  // what a comparison gives: all bits or none, lane by lane
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE vec load(const real* p) { vec v; memcpy(&v, p, VECTOR_BYTES); return v; }
-INLINE void store(real* p, vec v) { memcpy(p, &v, VECTOR_BYTES); }
+typedef real unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+INLINE vec load(const real* p) { return *(const unaligned*)p; }
+INLINE void store(real* p, vec v) { *(unaligned*)p = v; }
 INLINE vec broadcast(real x) { return x - vec{}; }
 // The first n lanes, where a row ends inside a vector; the others are zero and are not touched in memory.
 INLINE vec load_part(const real* p, long n) {
