@@ -16,6 +16,7 @@ from typing import Any
 from bench.recipes.tinyshakespeare import BASELINE as BASELINE
 from bench.recipes.tinyshakespeare import METRICS as METRICS
 from bench.recipes.tinyshakespeare import measured, parts
+
 from tenuto.tasks import LanguageModel
 
 NAME, FOLDER = "tinyshakespeare_best", "tinyshakespeare"
