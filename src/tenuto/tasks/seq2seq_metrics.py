@@ -55,21 +55,19 @@ def translation_result(
 
 def _by_length(lengths: np.ndarray, edits: np.ndarray, symbols: np.ndarray) -> list[dict[str, Any]]:
     """At most `BINS` rows of about as many sources each, by the source's length."""
-    edges = sorted(set(np.quantile(lengths, np.linspace(0, 1, BINS + 1), method="lower").tolist()))
-    edges[-1] += 1
+    edges = sorted(set(np.quantile(lengths, np.arange(BINS) / BINS, method="lower").tolist()))
     rows = []
-    for low, high in zip(edges[:-1] or edges, edges[1:] or [edges[0] + 1]):
+    for low, high in zip(edges, [*edges[1:], lengths.max() + 1]):
         inside = (lengths >= low) & (lengths < high)
-        if inside.any():
-            rows.append(
-                {
-                    "length_min": int(lengths[inside].min()),
-                    "length_max": int(lengths[inside].max()),
-                    "pairs": int(inside.sum()),
-                    "exact": float((edits[inside] == 0).mean()),
-                    "error_rate": float(edits[inside].sum() / symbols[inside].sum()),
-                }
-            )
+        rows.append(
+            {
+                "length_min": int(lengths[inside].min()),
+                "length_max": int(lengths[inside].max()),
+                "pairs": int(inside.sum()),
+                "exact": float((edits[inside] == 0).mean()),
+                "error_rate": float(edits[inside].sum() / symbols[inside].sum()),
+            }
+        )
     return rows
 
 
