@@ -287,6 +287,11 @@ class Tagger(TextEstimator):
             self.evaluate(self._given(test))
         return self._save(folder, overwrite=overwrite)
 
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=True), input_tags=InputTags(two_d_array=False, string=True))
+
     # --- inside --------------------------------------------------------------------------------------------------------
 
     @staticmethod
