@@ -1,0 +1,66 @@
+"""`tenuto fit tag`, `tenuto fit text`, and `predict`, `score`, `report` of what they leave."""
+
+import inspect
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tenuto.cli import app
+from tenuto.cli.fit_tag import tag
+from tenuto.cli.fit_text import text
+from tenuto.tasks import Tagger, TextClassifier
+
+TINY = "--hidden-size 6 --word-size 6 --character-size 4 --character-hidden-size 4 --epochs 2 -q".split()
+
+
+def run(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(("command", "kind"), [(tag, Tagger), (text, TextClassifier)])
+def test_defaults_of_the_commands_are_those_of_the_classes(command, kind):
+    ours = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
+    ours |= {"random_state": ours["seed"], "patience": ours["patience"] or None}
+    if "pooling" in ours:
+        ours["pooling"] = tuple(ours["pooling"].split(","))
+    for name, parameter in inspect.signature(kind).parameters.items():
+        assert ours[name] == parameter.default, name
+
+
+def test_tagging_from_files(tmp_path):
+    for part in ("train", "valid", "test"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "seq.in").write_text("play jazz\nstop it\n" * 6)
+        (tmp_path / part / "seq.out").write_text("O B-genre\nO O\n" * 6)
+        (tmp_path / part / "label").write_text("play\nstop\n" * 6)
+    folder = tmp_path / "run"
+    assert "span F1" in run("fit", "tag", tmp_path, "--out", folder, *TINY)
+    assert (folder / "report.html").exists()
+    assert "genre" in run("score", folder, tmp_path)
+    assert json.loads(run("score", folder, tmp_path, "--json"))["sentences"] == 12
+    run("predict", folder, tmp_path, "--out", tmp_path / "answers.conll")
+    lines = (tmp_path / "answers.conll").read_text().split("\n")
+    assert [line.split("\t")[0] for line in lines[:6]] == ["play", "jazz", "", "stop", "it", ""]
+    (tmp_path / "bare.txt").write_text("play\nrock\n")
+    assert run("predict", folder, tmp_path / "bare.txt").splitlines()[0] == "id,tokens,tags,label"
+
+
+def test_texts_from_files(tmp_path):
+    data = tmp_path / "films.jsonl"
+    data.write_text('{"text": "fine", "label": "good"}\n{"text": "a bore", "label": "bad"}\n' * 10)
+    folder = tmp_path / "run"
+    assert "texts right" in run("fit", "text", data, "--test", data, "--out", folder, *TINY)
+    assert "accuracy" in run("score", folder, data)
+    rows = run("predict", folder, data, "--probabilities").splitlines()
+    assert (rows[0], len(rows)) == ("id,predicted,probability,p(bad),p(good)", 21)
+
+
+def test_a_fault_of_the_data_is_told(tmp_path):
+    (tmp_path / "a.conll").write_text("play O\njazz\n")
+    result = CliRunner().invoke(app, ["fit", "tag", str(tmp_path / "a.conll"), "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert "line 2: it has 1 columns" in result.output
+    assert not (tmp_path / "run").exists()
