@@ -63,7 +63,7 @@ class LinearChainCRF(nn.Module):
         """The logarithm of the sum over all K^L tag sequences of exp(score), [B]; arguments as `forward`.
 
         While the transitions lie within `NARROW` nats of each other, a step's sum over exp is a matrix product (with 72 tags and 32
-        sentences of 10 tokens forward and backward took 3 ms in place of 12, on one thread of a Xeon): what underflows in it is less than
+        sentences of 12 tokens forward and backward took 1.7 ms in place of 15, on one thread of a Xeon): what underflows in it is less than
         K exp(-27) of the sum. Else each step is a logsumexp over [B, K, K].
         """
         lengths = lengths.to(emissions.device)
