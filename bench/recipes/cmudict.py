@@ -25,7 +25,7 @@ from tenuto.train import Observer
 
 NAME = "cmudict"
 TITLE = "CMUdict: spelling to phonemes, words unseen in training"
-METRIC = "word_error_rate"
+METRICS = {"word_error_rate": "word error rate", "phoneme_error_rate": "phoneme error rate"}
 PUBLISHED = [
     {"what": "Transformer (another split)", "word_error_rate": 0.202, "verified": "r"},
     {"what": "weighted finite-state transducer (another split)", "word_error_rate": 0.244, "verified": "r"},
@@ -67,8 +67,8 @@ def part_of(word: str) -> str:
     """ "train", "validation" or "test".
 
     Example:
-        >>> [part_of(word) for word in ("tenuto", "beam", "score")]
-        ['train', 'train', 'train']
+        >>> [part_of(word) for word in ("tenuto", "beam", "abacus")]
+        ['train', 'train', 'validation']
     """
     number = int(hashlib.sha256(word.encode("utf-8")).hexdigest()[:8], 16) % 100
     return "train" if number < 90 else "validation" if number < 95 else "test"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cache, demo, fit_classify, fit_tag, fit_text, predict, report, score, show
+from . import cache, demo, fit_classify, fit_tag, fit_text, fit_translate, predict, report, score, show
 from .console import complain
 from .fit_group import FitGroup
 
@@ -58,7 +58,7 @@ fit = typer.Typer(
     help="Train a network on your data and write a run folder: weights, settings, measurements, report.",
 )
 # Each of these files enters its task when it is imported; the order is that of the help page.
-for file in (fit_classify, fit_tag, fit_text):
+for file in (fit_classify, fit_tag, fit_text, fit_translate):
     fit.command(file.TASK.command)(file.TASK.function)
 app.add_typer(fit, name="fit")
 app.command("predict")(predict.predict)

@@ -7,6 +7,8 @@ May import the rooms above: `errors`. Parquet needs pyarrow, imported where it i
 from tenuto.data.batches import Batch, bucketed_batches, collate
 from tenuto.data.conll import SentenceSplits, read_conll, read_slots, read_tagged, read_tagged_splits
 from tenuto.data.labelled_text import read_labelled_text, read_labelled_text_splits
+from tenuto.data.pairs import Pairs
+from tenuto.data.pairs_read import PairSplits, read_pair_splits, read_pairs
 from tenuto.data.read import SPLITS, Splits, read_parts, read_sequences, read_splits
 from tenuto.data.sentences import Sentences, tokenise
 from tenuto.data.sequences import Sequences
@@ -20,6 +22,8 @@ __all__ = [
     "SPLITS",
     "Batch",
     "Columns",
+    "PairSplits",
+    "Pairs",
     "RandomWindows",
     "SentenceSplits",
     "Sentences",
@@ -34,6 +38,8 @@ __all__ = [
     "read_conll",
     "read_labelled_text",
     "read_labelled_text_splits",
+    "read_pair_splits",
+    "read_pairs",
     "read_parts",
     "read_sequences",
     "read_slots",

@@ -7,7 +7,18 @@ May import the rooms above: `errors`, `cell`, `cells`, `engines`, `layers`, `dat
 from tenuto.tasks.classifier import SequenceClassifier
 from tenuto.tasks.language_model import LanguageModel
 from tenuto.tasks.run_folder import Run, read_run, write_run
+from tenuto.tasks.seq2seq import Seq2Seq, Translation
 from tenuto.tasks.tagger import Tagger
 from tenuto.tasks.text_classifier import TextClassifier
 
-__all__ = ["LanguageModel", "Run", "SequenceClassifier", "Tagger", "TextClassifier", "read_run", "write_run"]
+__all__ = [
+    "LanguageModel",
+    "Run",
+    "Seq2Seq",
+    "SequenceClassifier",
+    "Tagger",
+    "TextClassifier",
+    "Translation",
+    "read_run",
+    "write_run",
+]

@@ -217,7 +217,7 @@ class Seq2Seq(Estimator):
             return {
                 "validation_loss": measured["loss"],
                 "validation_token_accuracy": measured["token_accuracy"],
-                "validation_accuracy": sum(hits) / len(hits),
+                "validation_exact": sum(hits) / len(hits),
             }
 
         def describe_batch(indices: np.ndarray) -> str:
