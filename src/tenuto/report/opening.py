@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ..tasks.run_folder import Run
@@ -36,7 +37,7 @@ def content(run: Run, headline: Headline) -> dict[str, Any]:
     return {
         **dataclasses.asdict(headline),
         "title": evaluation["title"],
-        "data_name": data_name(evaluation["data"]["train"]["name"]),
+        "data_name": data_name(_name_of(evaluation["data"]["train"])),
         "created": day(evaluation["created"]),
         "run_name": run.folder.resolve().name,
         "version": evaluation["versions"]["tenuto"],
@@ -110,6 +111,15 @@ def data_name(name: str) -> str:
         words = words[:-1]
     heading = " ".join(words) or name
     return heading[:1].upper() + heading[1:]
+
+
+def _name_of(known: dict[str, Any]) -> str:
+    """The name of a set; that of the folder where the file is called only `train`."""
+    name, path = str(known["name"]), known.get("path")
+    if name.lower() in ("train", "training", "all") and path:
+        parents = [part for part in Path(path).parts[:-1] if part.lower() not in ("train", "training", "data", "/")]
+        return parents[-1] if parents else name
+    return name
 
 
 def day(created: str) -> str:

@@ -36,7 +36,7 @@ def render(template: str, **values: Any) -> Markup:
 
 def loss_unit(task: str) -> str:
     """What a task's loss is counted in."""
-    return {"classify": "nats a sequence", "classify-text": "nats a text"}.get(task, "nats a token")
+    return {"classify": "nats a sequence", "classify-text": "nats a text", "tag": "nats a sentence"}.get(task, "nats a token")
 
 
 @cache

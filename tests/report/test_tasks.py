@@ -1,0 +1,39 @@
+"""The pages of the tasks over language: the run's own numbers, nothing from outside, no markup from the data."""
+
+import re
+
+import pytest
+
+from tenuto.report import build_report
+from tenuto.report.translation import differences
+from tests.report.sample_tasks import WRITERS
+from tests.report.test_report import HOSTILE, Page
+
+SAID = {
+    "language": ("2.069", "windows of 256 tokens", "ROMEO:", "temperature 0.8, top-k 40, seed 1", "13.4 bits"),
+    "tag": ("90.5 %", "span F1 on 90 test sentences", "4 of 29", "1 wrong tag; play, recognised"),
+    "classify-text": ("test text", "taken for bad", "fine"),
+    "translate": ("73.1 %", "of 12,000 test pairs wholly right", "beam of 5", "should be F IY N IH K S"),
+}
+
+
+@pytest.mark.parametrize("task", sorted(WRITERS))
+def test_each_page_says_the_run_s_numbers_and_needs_nothing(tmp_path, task):
+    text = build_report(WRITERS[task](tmp_path / "run")).read_text(encoding="utf-8")
+    page = Page(text)
+    for words in SAID[task]:
+        assert words in page.text, words
+    assert not page.all("script") and not re.search(r"@import|url\(|https?://", text)
+    assert all(image.get("alt", "").strip() for image in page.all("img"))
+
+
+def test_hostile_words_stay_text(tmp_path):
+    sample = {"prompt": HOSTILE[0], "text": HOSTILE[1], "temperature": 1.0, "top_k": None, "top_p": None, "seed": 0}
+    page = Page(build_report(WRITERS["language"](tmp_path / "run", samples=[sample])).read_text(encoding="utf-8"))
+    assert not page.all("script") and HOSTILE[0] in page.text and HOSTILE[1] in page.text
+
+
+def test_differences_put_together_give_both_sides():
+    pieces = differences(list("kitten"), list("sitting"))
+    assert "".join(piece["text"] for piece in pieces if piece["kind"] != "missing") == "sitting"
+    assert "".join(piece["text"] for piece in pieces if piece["kind"] != "extra") == "kitten"
