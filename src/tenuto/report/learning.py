@@ -28,7 +28,10 @@ def section(run: Run) -> Section | None:
         return None
     epochs = [line["epoch"] for line in run.metrics]
     best = run.evaluation["training"]["best_epoch"]
-    upright = (best, f"best, epoch {best}") if best in epochs else None
+    upright = (best, f"best, epoch {number(best)}") if best in epochs else None
+    if any(epoch != int(epoch) for epoch in epochs):  # validated within epochs: drawn by the number of the validation
+        upright = (epochs.index(best) + 1, upright[1]) if upright else None
+        epochs = list(range(1, len(epochs) + 1))
     shares = [_share(run, epochs, upright, *which) for which in SHARES]
     charts = [_loss(run, epochs, upright), *shares, _gradients(run, epochs), _rate(run, epochs)]
     return Section(
