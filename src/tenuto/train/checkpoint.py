@@ -79,8 +79,12 @@ class Checkpoint:
         return self.path.is_file()
 
     def delete(self) -> None:
-        """Remove the file, and what a killed writer left beside it."""
+        """Remove the file, so that the next run begins anew."""
         self.path.unlink(missing_ok=True)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what a killed writer left beside the file. `train` does this when it begins: a folder belongs to one run at a time."""
         for partial in Path(self.folder).glob(f".{FILE}.*.partial"):
             partial.unlink(missing_ok=True)
 

@@ -109,6 +109,8 @@ class Training(Generic[B]):
 
     def run(self) -> Outcome:
         """The whole run, from its beginning or from its checkpoint."""
+        if self.checkpoint is not None and self.launch.is_main_process:
+            self.checkpoint.sweep()
         if self.checkpoint is not None and self.checkpoint.exists():
             restore(self, self.checkpoint.read(identity_of(self)))
         elif self.launch.process_index:

@@ -1,0 +1,277 @@
+"""A run that is stopped or killed and taken up ends with the bits of one that never was; what cannot be taken up says why."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tenuto.errors import ArgumentError, RunError
+from tenuto.train import Checkpoint, Loss, MetricsFile, Observer
+from tenuto.train.checkpoint import FILE
+from tenuto.train.files import read_tensors, write_tensors
+from tests.train.small_run import OPTIONS, small_run
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    """The weights and measurements of the run that nothing disturbs."""
+    model, outcome = small_run()
+    return model.state_dict(), outcome
+
+
+def measured(outcome):
+    """The metrics without what the clock says."""
+    return [{name: value for name, value in line.items() if "seconds" not in name} for line in outcome.metrics]
+
+
+def assert_same(model, outcome, uninterrupted):
+    weights, whole = uninterrupted
+    torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
+    assert measured(outcome) == measured(whole)
+    assert (outcome.stopped, outcome.steps, outcome.best_epoch) == (whole.stopped, whole.steps, whole.best_epoch)
+
+
+class Crash(Observer):
+    """Raises after a step."""
+
+    def __init__(self, at, error=ZeroDivisionError):
+        self.at, self.error, self.resumed_at, self.ends = at, error, None, []
+
+    def resumed(self, *, step, metrics):
+        self.resumed_at = step
+
+    def step_ended(self, *, step, **rest):
+        if step == self.at:
+            raise self.error
+
+    def ended(self, *, stopped):
+        self.ends.append(stopped)
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
+def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bits(tmp_path, uninterrupted, seed):
+    program = Path(__file__).with_name("small_run.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, program, tmp_path, str(seed)], capture_output=True, text=True, check=True, env=environment)
+    assert int(done.stdout) > 0, "no child was killed: the test shows nothing"
+    end = read_tensors(tmp_path / "end.safetensors")
+    metrics = end.pop("metrics").tolist()
+    weights, whole = uninterrupted
+    torch.testing.assert_close(end, dict(weights), rtol=0, atol=0)
+    assert metrics == [[line["train_loss"], line["validation_loss"]] for line in whole.metrics]
+
+
+@pytest.mark.parametrize("step", [1, 5, 7, 13, 16])
+def test_an_error_at_any_step_costs_what_follows_the_last_checkpoint(tmp_path, uninterrupted, step):
+    crash = Crash(step)
+    with pytest.raises(ZeroDivisionError):
+        small_run(checkpoint=Checkpoint(tmp_path, every_steps=3), observers=[crash])
+    assert crash.ends == ["error"]
+    again = Crash(None)
+    model, outcome = small_run(checkpoint=Checkpoint(tmp_path, every_steps=3), observers=[again])
+    assert again.resumed_at == ((step - 1) // 3 * 3 or None)
+    assert_same(model, outcome, uninterrupted)
+
+
+def test_a_finished_run_is_read_and_not_repeated(tmp_path, uninterrupted):
+    small_run(checkpoint=Checkpoint(tmp_path))
+    model, outcome = small_run(checkpoint=Checkpoint(tmp_path), observers=[Crash(1)])
+    assert_same(model, outcome, uninterrupted)
+    assert not model.training
+
+
+def test_time_is_an_interval_too(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        small_run(checkpoint=Checkpoint(tmp_path / "seldom"), observers=[Crash(9)])
+    with pytest.raises(ZeroDivisionError):
+        small_run(checkpoint=Checkpoint(tmp_path / "often", every_s=1e-9), observers=[Crash(9)])
+    assert not Checkpoint(tmp_path / "seldom").exists()
+    assert Checkpoint(tmp_path / "often").exists()
+
+
+def test_a_run_in_progress_leaves_its_measurements(tmp_path):
+    lines = tmp_path / "metrics.jsonl"
+    with pytest.raises(ZeroDivisionError):
+        small_run(checkpoint=Checkpoint(tmp_path, every_steps=4), observers=[MetricsFile(lines), Crash(12)])
+    assert [json.loads(line)["steps"] for line in lines.read_text("utf-8").splitlines()] == [5, 10]
+    _, outcome = small_run(checkpoint=Checkpoint(tmp_path, every_steps=4), observers=[MetricsFile(lines)])
+    assert [json.loads(line) for line in lines.read_text("utf-8").splitlines()] == outcome.metrics
+
+
+@pytest.mark.parametrize("changed", [{"schedule": "nt-asgd", "average": None, "trigger_patience": 1, "learning_rate": 0.5}, {"optimizer": "sgd", "momentum": 0.9}])
+def test_other_optimisers_and_averages_are_taken_up_too(tmp_path, changed):
+    options = replace(OPTIONS, **changed)
+    model, whole = small_run(options)
+    with pytest.raises(ZeroDivisionError):
+        small_run(options, checkpoint=Checkpoint(tmp_path, every_steps=1), observers=[Crash(16)])
+    again, outcome = small_run(options, checkpoint=Checkpoint(tmp_path, every_steps=1))
+    assert_same(again, outcome, (model.state_dict(), whole))
+    assert changed["optimizer" if "optimizer" in changed else "schedule"] != "nt-asgd" or whole.metrics[-1]["averaging"]
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------------------------
+
+
+class Press(Observer):
+    """Presses Ctrl-C after a step, so many times."""
+
+    def __init__(self, at, times=1):
+        self.at, self.times = at, times
+
+    def step_ended(self, *, step, **rest):
+        for _ in range(self.times * (step == self.at)):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_writes_a_checkpoint_and_keeps_the_best(tmp_path, uninterrupted):
+    before = signal.getsignal(signal.SIGINT)
+    model, outcome = small_run(checkpoint=Checkpoint(tmp_path), observers=[Press(7)])
+    assert (outcome.stopped, outcome.steps, outcome.best_epoch) == ("interrupted", 7, outcome.metrics[0]["epoch"])
+    assert not model.training
+    assert signal.getsignal(signal.SIGINT) is before
+    assert_same(*small_run(checkpoint=Checkpoint(tmp_path)), uninterrupted)
+
+
+def test_ctrl_c_before_the_first_validation_loses_nothing(tmp_path, uninterrupted):
+    with pytest.raises(KeyboardInterrupt):
+        small_run(checkpoint=Checkpoint(tmp_path), observers=[Press(2)])
+    assert_same(*small_run(checkpoint=Checkpoint(tmp_path)), uninterrupted)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_step(tmp_path):
+    _, outcome = small_run(checkpoint=Checkpoint(tmp_path), observers=[Press(7, times=2)])
+    assert outcome.stopped == "interrupted"
+    assert not Checkpoint(tmp_path).exists()
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+class FullDisk:
+    """After `writes` checkpoints the disk is full."""
+
+    def __init__(self, monkeypatch, writes):
+        self.left, self.real = writes, os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, handle):
+        if self.left == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.left -= 1
+        self.real(handle)
+
+
+def test_a_full_disk_ends_the_run_with_a_word_and_keeps_the_checkpoint_before(tmp_path, monkeypatch, uninterrupted):
+    with monkeypatch.context() as patch:
+        FullDisk(patch, writes=2)
+        with pytest.raises(RunError, match="could not be written: No space left on device(.|\n)*which is kept(.|\n)*make room"):
+            small_run(checkpoint=Checkpoint(tmp_path, every_steps=3))
+    assert [entry.name for entry in tmp_path.iterdir()] == [FILE]
+    crash = Crash(None)
+    model, outcome = small_run(checkpoint=Checkpoint(tmp_path, every_steps=3), observers=[crash])
+    assert crash.resumed_at == 6
+    assert_same(model, outcome, uninterrupted)
+
+
+def test_what_a_killed_writer_left_is_swept_up(tmp_path):
+    (tmp_path / f".{FILE}.abc.partial").write_bytes(b"half")
+    small_run(replace(OPTIONS, max_steps=5), checkpoint=Checkpoint(tmp_path))
+    assert [entry.name for entry in tmp_path.iterdir()] == [FILE]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A folder with the checkpoint of a short run whose data had the digest "a"."""
+    folder = tmp_path_factory.mktemp("begun")
+    with pytest.raises(ZeroDivisionError):
+        small_run(checkpoint=Checkpoint(folder, every_steps=2, identity={"data": "a"}), observers=[Crash(3)])
+    return folder
+
+
+def refused(folder, said, *, options=OPTIONS, identity="a", **given):
+    before = (folder / FILE).read_bytes()
+    with pytest.raises(RunError, match=said):
+        small_run(options, checkpoint=Checkpoint(folder, every_steps=2, identity={"data": identity}), **given)
+    assert (folder / FILE).read_bytes() == before
+
+
+def test_a_checkpoint_of_other_data_or_options_is_refused(begun):
+    refused(begun, "belongs to another run: data differs(.|\n)*expected  data b(.|\n)*received  data a(.|\n)*delete the file", identity="b")
+    refused(
+        begun,
+        r"training.learning_rate, training.weight_decay differ\.(.|\n)*learning_rate 0.02(.|\n)*learning_rate 0.01",
+        options=replace(OPTIONS, learning_rate=0.02, weight_decay=0.0),
+    )
+
+
+def test_a_checkpoint_of_another_model_is_refused(begun, monkeypatch):
+    monkeypatch.setattr("tests.train.small_run.CharacterModel.__init__", another_model)
+    refused(begun, r"weights.extra.weight, .*weights.embedding.weight.* differ(.|\n)*absent")
+
+
+def another_model(self):
+    torch.nn.Module.__init__(self)
+    self.extra = torch.nn.Linear(2, 2)
+
+
+def test_a_checkpoint_with_another_number_of_batches_is_refused(begun):
+    from tests.train.small_run import TEXT, Streams
+
+    refused(begun, "batches_per_epoch differs", batches=lambda epoch: Streams(TEXT, 4, 12))
+
+
+def test_a_time_limit_may_change(begun, tmp_path):
+    (tmp_path / FILE).write_bytes((begun / FILE).read_bytes())
+    checkpoint = Checkpoint(tmp_path, every_steps=2, identity={"data": "a"})
+    _, outcome = small_run(replace(OPTIONS, time_limit_s=1e-9), checkpoint=checkpoint)
+    assert (outcome.stopped, outcome.steps) == ("time limit", 5)
+    _, outcome = small_run(replace(OPTIONS, time_limit_s=1e-9), checkpoint=checkpoint)
+    assert outcome.steps == 5
+    _, outcome = small_run(replace(OPTIONS, time_limit_s=None), checkpoint=checkpoint)
+    assert (outcome.stopped, outcome.steps) == ("all epochs", 16)
+
+
+def test_damaged_and_foreign_files_are_refused(begun, tmp_path):
+    whole, path = (begun / FILE).read_bytes(), tmp_path / FILE
+    path.write_bytes(whole[: len(whole) // 2])
+    refused(tmp_path, "cannot be read")
+    path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
+    refused(tmp_path, "was changed after it was written: its digest differs")
+    write_tensors(path, {"x": torch.zeros(1)})
+    refused(tmp_path, "has a format that this tenuto does not know(.|\n)*no checkpoint of tenuto")
+    write_tensors(path, {"x": torch.zeros(1)}, {"checkpoint": '{"format": "tenuto checkpoint", "format_version": 99}'})
+    refused(tmp_path, "expected  tenuto checkpoint, format_version 1(.|\n)*received  tenuto checkpoint, format_version 99")
+
+
+def test_a_state_that_no_file_can_hold_is_named(tmp_path):
+    with pytest.raises(RunError, match="a set at processes/0/carried: neither plain data nor a tensor"):
+        small_run(
+            checkpoint=Checkpoint(tmp_path, every_steps=1),
+            loss=lambda module, window, carried: Loss(module(window.inputs, None)[0].mean(), 1, {1, 2}),
+        )
+
+
+def test_where_and_how_often_are_checked(tmp_path):
+    with pytest.raises(ArgumentError, match="every_s=0"):
+        Checkpoint(tmp_path, every_s=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be made"):
+        Checkpoint(tmp_path / "file")
+
+
+def test_a_task_adds_its_identity(tmp_path):
+    assert Checkpoint.of(None, {}) is None
+    assert Checkpoint.of(tmp_path, {"data": 1}) == Checkpoint(tmp_path, identity={"data": 1})
+    given = Checkpoint(tmp_path, every_steps=7, identity={"seed": 2})
+    assert Checkpoint.of(given, {"data": 1}) == Checkpoint(tmp_path, every_steps=7, identity={"seed": 2, "data": 1})
+    (tmp_path / FILE).touch()
+    assert given.exists()
+    given.delete()
+    assert not given.exists()
