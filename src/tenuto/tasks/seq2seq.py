@@ -1,7 +1,8 @@
 """`Seq2Seq`: one sequence of symbols into another with an encoder, a decoder and attention, in the manner of scikit-learn.
 
 Its constructor has more than seven arguments, against the house's habit: scikit-learn's `clone`, grid search and pipelines ask for a flat
-list, stored as given and checked in `fit`.
+list, stored as given and checked in `fit`. Longer than 400 lines with its documentation: one story, the estimator from
+fit to file.
 """
 
 from __future__ import annotations
@@ -72,10 +73,10 @@ class Seq2Seq(Estimator):
         source_symbols_, target_symbols_: the tables of symbols. max_length_. seed_. network_: the torch module.
         metrics_: one dictionary an epoch. evaluation_: what a report shows (`tenuto.tasks.run_folder`).
     Example:
-        >>> words = [a + b + c for a in "abc" for b in "abc" for c in "abc"]
-        >>> model = Seq2Seq("gru", hidden_size=32, epochs=20, batch_size=4).fit(words, [word[::-1].upper() for word in words])
-        >>> model.predict(["abc", "ca"])
-        ['CBA', 'AC']
+        >>> words = [a + b + c for a in "abcd" for b in "abcd" for c in "abcd"]
+        >>> model = Seq2Seq("gru", hidden_size=32, embedding_size=16, epochs=25, batch_size=4, learning_rate=1e-2, dropout=0.0)
+        >>> model.fit(words, [word[::-1].upper() for word in words]).predict(["abd"])
+        ['DBA']
     """
 
     def __init__(

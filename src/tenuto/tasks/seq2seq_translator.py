@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ class Translator:
         numbers = self.numbered(alone, unknown=unknown)
         found: list[list[Hypothesis]] = [[] for _ in alone.source]
         for indices, batch in self._batches(numbers, max(1, ROWS // width)):
-            options = {"max_length": self.max_length, "length_penalty": self.length_penalty}
+            options: dict[str, Any] = {"max_length": self.max_length, "length_penalty": self.length_penalty}
             if width == 1:
                 answers = [[one] for one in greedy_search(self.network, batch.source, batch.lengths, **options)]
             else:

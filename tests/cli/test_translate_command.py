@@ -1,0 +1,41 @@
+"""`tenuto fit translate` and what follows it, on six pairs."""
+
+import csv
+import inspect
+import io
+
+from typer.testing import CliRunner
+
+from tenuto.cli import app
+from tenuto.cli.fit_translate import translate
+from tenuto.tasks import Seq2Seq
+
+
+def run(*words, code=0):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
+    return result
+
+
+def test_defaults_of_the_command_are_those_of_the_class():
+    ours = {name: parameter.default for name, parameter in inspect.signature(translate).parameters.items()}
+    ours |= {"random_state": ours["seed"], "average": None if ours["average"] == "none" else ours["average"]}
+    for name in ("encoder_size", "encoder_layers", "max_length", "patience"):
+        ours[name] = ours[name] or None
+    for name, parameter in inspect.signature(Seq2Seq).parameters.items():
+        assert ours[name] == parameter.default, name
+
+
+def test_fit_predict_and_score(tmp_path):
+    (tmp_path / "p.tsv").write_text("ab\tBA\nba\tAB\naab\tBAA\nbb\tBB\naa\tAA\nabb\tBBA\n", encoding="utf-8")
+    (tmp_path / "s.txt").write_text("ab\nbb\n", encoding="utf-8")
+    options = ("--epochs", 2, "--hidden-size", 8, "--decoder-cell", "gru", "--attention", "bahdanau", "--quiet")
+    result = run("fit", "translate", tmp_path / "p.tsv", "--test", tmp_path / "p.tsv", "--out", tmp_path / "run", *options)
+    assert "test " in result.stdout and "sources answered exactly" in result.stdout
+    assert (tmp_path / "run" / "report.html").is_file()
+    rows = list(csv.DictReader(io.StringIO(run("predict", tmp_path / "run", tmp_path / "s.txt", "--beam-size", 3).stdout)))
+    assert [row["source"] for row in rows] == ["ab", "bb"] and float(rows[0]["score"]) <= 0
+    assert "symbol error rate" in run("score", tmp_path / "run", tmp_path / "p.tsv").stdout
+    (tmp_path / "p.tsv").write_text("ab\tBA\nba\n", encoding="utf-8")
+    result = run("fit", "translate", tmp_path / "p.tsv", "--out", tmp_path / "other", code=1)
+    assert "line 2: 1 column" in result.output and not (tmp_path / "other").exists()
