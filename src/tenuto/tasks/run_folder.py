@@ -95,8 +95,9 @@ sequences, steps, length_min, length_mean, length_max are shown where they are t
 "translate"
     vocabulary        {source: {kind, size}, target: {kind, size}}
     RESULT            {pairs, tokens (of the targets), loss (nats a token), token_accuracy (given the right ones before),
-                       exact (share of pairs wholly right), exact_interval, error_rate (edits over target tokens), beam_size,
-                       coverage: {mean, least_read: [{token, weight}]} or null without attention,
+                       sources (distinct), references, exact (share of sources whose answer is one of their targets), exact_interval,
+                       error_rate (edits to the nearest target over its tokens), beam_size, length_penalty,
+                       coverage: {mean, uncovered, sources, least_read: [{token, weight, count}]} or null without attention,
                        by_length: [{length_min, length_max, pairs, exact, error_rate}],
                        mistakes: at most 50, worst first: [{id, source: [str], target: [str], predicted: [str], edits: int}]}
     examples          at most 8: [{id, set, source: [str], target: [str], predicted: [str], correct: bool,
