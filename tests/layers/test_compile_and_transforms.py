@@ -1,5 +1,9 @@
 """torch at large around a layer: torch.compile, functorch, double backward, checkpointing, deterministic mode, autocast."""
 
+import pickle
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.func import functional_call, grad, jvp, vmap
@@ -133,3 +137,48 @@ def test_autocast_computes_in_float32_and_gives_its_own_dtype(name, engine):
     for actual, expected in zip(gradients, exact_gradients, strict=True):
         assert actual.dtype == torch.float32
         assert_near(actual, expected, gradient=True, dtype=torch.bfloat16)
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["LSTM", "two_phases"])
+def test_inductor(name):
+    """torch's own compiler for what stands around the time loop; on the CPU it wants a C++ compiler too."""
+    torch._dynamo.reset()
+    layer, x = LAYERS[name](), torch.randn(STEPS, ROWS, INPUT)
+
+    def around(x, **masks):
+        output, state = layer((2 * x).sin(), **masks)
+        return output.tanh() + 1, state
+
+    around.parameters = layer.parameters
+    compiled = torch.compile(around, fullgraph=True)
+    compiled.parameters = layer.parameters
+    for masks in MASKS.values():
+        output, gradients = learn(around, x, **masks)
+        compiled_output, compiled_gradients = learn(compiled, x, **masks)
+        assert_near(compiled_output, output)
+        for actual, expected in zip(compiled_gradients, gradients, strict=True):
+            assert_near(actual, expected, gradient=True)
+
+
+UNPICKLED = """
+import pickle, sys, torch
+layer = pickle.loads(sys.stdin.buffer.read())
+x = torch.randn(2, 3) if isinstance(layer, torch.nn.RNNCellBase) else torch.randn(5, 2, 3)
+compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+torch.testing.assert_close(compiled(x), layer(x))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "layer",
+    [lambda: Recurrent(cells.GRU(), 3, 4, zoneout=0.1), lambda: tenuto.LSTM(3, 4), lambda: tenuto.RNNCell(3, 4)],
+    ids=["Recurrent", "LSTM", "RNNCell"],
+)
+def test_a_layer_sent_to_a_process_that_made_none_can_be_compiled(layer):
+    layer = layer().eval()
+    done = subprocess.run([sys.executable, "-c", UNPICKLED], input=pickle.dumps(layer), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]

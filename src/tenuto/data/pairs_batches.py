@@ -70,4 +70,5 @@ def collate_pairs(pairs: NumberedPairs, indices: Sequence[int] | np.ndarray) -> 
         read[1 : len(answer) + 1, row] = wanted[: len(answer), row] = answer
         wanted[len(answer), row] = END
     symbols = sum(len(side) for side in targets) + len(targets)
-    return PairBatch(*(torch.from_numpy(part) for part in (source, lengths, read, wanted)), symbols)
+    tensors = [torch.from_numpy(part) for part in (source, lengths, read, wanted)]
+    return PairBatch(tensors[0], tensors[1], tensors[2], tensors[3], symbols)

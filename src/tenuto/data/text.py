@@ -99,7 +99,8 @@ class Text:
             raise DataError(f"{self!r} is too little to hold a part of it out.", fix="give a validation text of your own, or more text")
         if self.whole:
             cut = min(max(self.characters - round(fraction * self.characters), 2), self.characters - 2)
-            first, last = (self.documents[0][:cut],), (self.documents[0][cut:],)
+            first: tuple[str, ...] = (self.documents[0][:cut],)
+            last: tuple[str, ...] = (self.documents[0][cut:],)
         else:
             wanted, cut = fraction * self.characters, len(self.documents)
             while cut > 1 and (cut == len(self.documents) or sum(map(len, self.documents[cut:])) < wanted):

@@ -274,7 +274,7 @@ def _compiling() -> bool:
     return torch.compiler.is_compiling() or torch._guards.TracingContext.try_get() is not None
 
 
-def _function(plain: type[torch.autograd.Function]) -> type[torch.autograd.Function]:
+def _function(plain: type[_Function]) -> type[_Function]:
     if _compiling():
         return plain
     return {TimeLoop: _TimeLoopWithTangents, TimeLoopGradient: _TimeLoopGradientWithTangents}[plain]

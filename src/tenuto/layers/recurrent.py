@@ -147,7 +147,8 @@ class Recurrent(Streaming, nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._state_type = state_type(self._states)
-        layer_handle(self.cell)  # this process may not have made a layer before
+        for training in self._running:  # this process may not know these cells, nor Dynamo any layer
+            layer_handle(self.regularisation.modified(self.cell, training))
 
     @property
     def directions(self) -> int:

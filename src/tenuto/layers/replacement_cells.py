@@ -23,6 +23,11 @@ class _ReplacementCell(nn.RNNCellBase):
         super().__init__(*args, **kwargs)
         self._handle = "" if self._unknown else layer_handle(self.cell)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self._handle:
+            layer_handle(self.cell)  # this process may not have made a layer before
+
     @property
     def _unknown(self) -> bool:
         """Whether this is an RNNCell with a nonlinearity that does not exist; torch complains at the first call."""

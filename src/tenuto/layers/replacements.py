@@ -33,6 +33,10 @@ class _Replacement(Streaming, nn.RNNBase):
         self.cell, self._handle = cell, layer_handle(cell)
         self._stacks = tuple(stack.name for stack in Form(cell).traced.stacks)
 
+    def __setstate__(self, d: dict[str, Any]) -> None:
+        super().__setstate__(d)
+        layer_handle(self.cell)  # this process may not have made a layer before
+
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         """The call of torch.nn, with the state as a tuple of one or two tensors."""
         name = type(self).__name__

@@ -149,7 +149,7 @@ def _answered(model: Seq2Seq, data: Pairs, name: str, *, unknown: str) -> tuple[
         result["coverage"] = {**coverage(sources[::every], weights), "sources": len(weights)}
     chosen = _shown([answer in right for answer, right in zip(answers, references)], [len(source) for source in sources])
     matrices = translator.attention([list(known)[row] for row in chosen], [best[row] for row in chosen]) if result["coverage"] else []
-    examples = [
+    examples: list[dict[str, Any]] = [
         {
             "id": ids[row],
             "set": name,

@@ -213,7 +213,7 @@ class _Backward:
 
     def _keys(self, role: str) -> dict[str, tuple[int, Width]]:
         if role == "d_product":
-            widths = {n: w for stack in self.union.traced.stacks for n, w in zip(stack.products, stack.widths)}
+            widths: Mapping[str, Width] = {n: w for stack in self.union.traced.stacks for n, w in zip(stack.products, stack.widths)}
         else:
             widths = self.cell.widths({"d_gate": "gates", "d_parameter": "parameters"}[role])
         return {name: (self.union.backward[role, name], width) for name, width in widths.items()}
