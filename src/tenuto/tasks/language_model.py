@@ -63,9 +63,10 @@ class LanguageModel(Estimator):
         vocabulary_: the symbols. seed_. network_: the torch module. metrics_: one dictionary a validation.
         evaluation_: what a report shows (`tenuto.tasks.run_folder`).
     Example:
-        >>> model = LanguageModel("gru", hidden_size=32, window=16, batch_size=4, epochs=60, validation_fraction=0.1)
+        >>> model = LanguageModel("gru", hidden_size=32, window=16, batch_size=4, epochs=25, validation_fraction=0.1)
         >>> model.fit("do re mi fa sol la si " * 40).generate("do re ", length=12, temperature=0)
         'mi fa sol la'
+
     Source:     regularisers: Merity, Keskar, Socher 2018, sections 2 to 4. Differs: one width for all layers; a projection where weights
         are tied and widths differ; learning rate not scaled by the window's length, the loss is.
     """
