@@ -77,7 +77,7 @@ def main(folder: Path, seed: int) -> None:
             metrics = torch.tensor([[line["train_loss"], line["validation_loss"]] for line in outcome.metrics], dtype=torch.float64)
             write_tensors(folder / "end.safetensors", {**model.state_dict(), "metrics": metrics})
             os._exit(0)
-        time.sleep(moments.uniform(0.02, 0.3 + 0.1 * killed))  # later and later, so that a slow machine comes to the end too
+        time.sleep(moments.uniform(0.02, 0.1 + 0.1 * killed))  # later and later, so that a slow machine comes to the end too
         os.kill(child, signal.SIGKILL)
         if os.waitpid(child, 0)[1] == 0:
             break
