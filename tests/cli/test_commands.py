@@ -187,7 +187,7 @@ FAILURES = [
     (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "of a format that tenuto does not read", ".csv"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{place}/run"], "already holds a complete run", "--overwrite"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}"], "what it holds is not a run", "nothing was written"),
-    (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "epochs=0 is out of range", "positive"),
+    (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "epochs=0 is out of range", "a whole number above zero"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--schedule", "x"], "schedule='x' is not known", "cosine"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--label-column", "who"], "", ""),
     (["fit", "classify", "{here}/one.csv", "-o", "{here}/new"], "same label", "two classes"),

@@ -164,7 +164,7 @@ def test_the_evaluation_is_the_documented_one(tmp_path, fitted):
     line = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert set(line) == set(
         "epoch train_loss validation_loss validation_accuracy learning_rate gradient_norm_mean gradient_norm_max clipped_steps steps "
-        "sequences skipped_steps seconds epoch_seconds best".split()
+        "count skipped_steps seconds epoch_seconds best averaging".split()
     )
 
 

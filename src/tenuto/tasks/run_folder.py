@@ -30,7 +30,8 @@ metrics.jsonl, each line
     validation_loss              nats, no smoothing           validation_accuracy   0..1
     learning_rate                at the epoch's end
     gradient_norm_mean, gradient_norm_max     before clipping          clipped_steps   how many of the epoch's steps were clipped
-    steps                        optimiser steps so far       sequences             trained on in this epoch
+    steps                        optimiser steps so far       count                 sequences or tokens trained on in this epoch
+    averaging                    true when the weights validated were an average (EMA, NT-ASGD)
     skipped_steps                steps left out because a loss or gradient was not finite
     seconds                      since training began         epoch_seconds         of this epoch, validation included
     best                         true when this epoch has the lowest validation loss so far
