@@ -1,8 +1,7 @@
 """`LanguageModel`: a recurrent model of text, in the manner of scikit-learn.
 
 Its constructor has more than seven arguments, as every task's: scikit-learn's `clone`, grid search and pipelines ask for a flat list, stored as
-given and checked in `fit`. Longer than 400 lines with its documentation: one story, the estimator from
-fit to file.
+given and checked in `fit`. What it is trained by stands in `language_training.py`, its files in `language_files.py`.
 """
 
 from __future__ import annotations
@@ -14,25 +13,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from tenuto.cell import Cell, cell_from_data, cell_to_data
-from tenuto.data.streams import RandomWindows, Streams, Window
+from tenuto.cell import Cell
 from tenuto.data.text import Text
 from tenuto.data.vocabulary import Vocabulary
-from tenuto.errors import ArgumentError, DataError, RunError, TenutoError
+from tenuto.errors import ArgumentError, DataError, TenutoError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.language_evaluation import describe_test, describe_training
+from tenuto.tasks.language_files import options_as_data, read_model, write_model
 from tenuto.tasks.language_generation import Sampler, generate_tokens, text_of_tokens, until_stop
 from tenuto.tasks.language_metrics import carried_nats, language_result
-from tenuto.tasks.language_network import LanguageNetwork
-from tenuto.tasks.run_folder import claim, read_run, write_run
-from tenuto.tasks.surroundings import now, versions
-from tenuto.train import Checkpoint, Loss, Observer, Outcome, TrainingOptions, current_launch, train
-
-SAMPLING = ("stream", "windows")
-_VALIDATION_ROW = 2000  # tokens; a validation in training reads rows of at least so many side by side
+from tenuto.tasks.language_recipes import recipe
+from tenuto.tasks.language_training import build_network, train_network, training_options
+from tenuto.tasks.run_folder import claim
+from tenuto.train import Checkpoint, Observer
 
 
 class LanguageModel(Estimator):
@@ -104,7 +99,7 @@ class LanguageModel(Estimator):
         validate_every: int | None = None,
         optimizer: str = "adamw",
         learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
+        weight_decay: float | None = None,
         clip_norm: float | None = 1.0,
         schedule: str = "cosine",
         warmup_steps: int = 100,
@@ -135,6 +130,21 @@ class LanguageModel(Estimator):
         self.patience, self.time_limit_s, self.validation_fraction = patience, time_limit_s, validation_fraction
         self.engine, self.device, self.random_state = engine, device, random_state
 
+    @classmethod
+    def from_recipe(cls, name: str, **changes: Any) -> LanguageModel:
+        """A model with the options of a published recipe, and yours in place of some of them.
+
+        Args:
+            name: "awd-lstm" (`tenuto.tasks.language_recipes` has them all, with their sources). changes: arguments of the constructor.
+        Raises:
+            ArgumentError: no such recipe.
+        Example:
+            >>> model = LanguageModel.from_recipe("awd-lstm", units="characters", hidden_size=256)
+            >>> model.num_layers, model.schedule, model.hidden_size
+            (3, 'nt-asgd', 256)
+        """
+        return cls(**{**recipe(name), **changes})
+
     # --- fitting -------------------------------------------------------------------------------------------------------
 
     def fit(
@@ -154,7 +164,8 @@ class LanguageModel(Estimator):
             observers: told of every step and validation, for progress bars and log files.
             checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains.
         Raises:
-            DataError: no text, too little of it, or a character in the validation text that the training text has not.
+            DataError: no text, too little of it, or a character in the validation text that the training text has not: symbols are learnt
+                from what is trained on alone.
             ArgumentError: an option out of range. TrainingError: the loss or a gradient became NaN or infinite.
             RunError: the checkpoint is of another run, for example because the text has changed; the message says what differs.
         """
@@ -166,58 +177,24 @@ class LanguageModel(Estimator):
     def _fit(
         self, data: Text, validation: Text | None, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None
     ) -> LanguageModel:
-        options = self._training_options()
+        options = training_options(self)
         self.seed_ = secrets.randbits(31) if self.random_state is None else int(self.random_state)
         training, held_out = data.split(self.validation_fraction) if validation is None else (data, validation)
-        # the symbols of both: a character that only the held-out end has is no reason to stop, and its embedding stays as drawn
-        known = Text((*data.documents,), data.whole)
         self.vocabulary_ = Vocabulary.learn(
-            known, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
+            training, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
         )
         self.cell_ = cell_from_name(self.cell)
-        coded, others = self.vocabulary_.encode_text(training), self.vocabulary_.encode_text(held_out)
-        if len(others[0]) < 2 or len(coded[0]) < 2:
+        coded, held_out_coded = self.vocabulary_.encode_text(training), self.vocabulary_.encode_text(held_out)
+        if len(held_out_coded[0]) < 2 or len(coded[0]) < 2:
             raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
-        identity = {"train": training.sha256, "validation": held_out.sha256, "options": self._options_as_data()}
+        identity = {"train": training.sha256, "validation": held_out.sha256, "options": options_as_data(self)}
         with torch.random.fork_rng():
             torch.manual_seed(self.seed_)
-            self.network_ = self._network(np.bincount(coded[0], minlength=self.vocabulary_.size))
-            outcome = self._train(coded, others, options, observers, Checkpoint.of(checkpoint, identity))
+            self.network_ = build_network(self, np.bincount(coded[0], minlength=self.vocabulary_.size))
+            outcome = train_network(self, coded, held_out_coded, options, observers, Checkpoint.of(checkpoint, identity))
         self.metrics_ = outcome.metrics
         self.evaluation_ = describe_training(self, training, held_out, outcome)
         return self
-
-    def _train(self, coded: Any, others: Any, options: TrainingOptions, observers: tuple[Observer, ...], checkpoint: Checkpoint | None) -> Outcome:
-        (tokens, starts), device, launch = coded, torch.device(self.device), current_launch()
-        share = {"rank": launch.process_index, "world": launch.num_processes, "seed": self.seed_, "starts": starts}
-        windows: Streams | RandomWindows
-        if self.sampling == "stream":
-            windows = Streams(tokens, self.batch_size, self.window, jitter=self.jitter, **share)
-        else:
-            windows = RandomWindows(tokens, self.batch_size, self.window, max(1, len(tokens) // (self.batch_size * self.window)), **share)
-
-        def loss(network: nn.Module, batch: Window, carried: Any) -> Loss:
-            batch = batch.to(device)
-            read = network(batch.inputs, carried, batch.resets, batch.targets)
-            counted = batch.counted
-            mean = plain = read.nats.sum() / max(counted, 1)
-            if self.jitter:
-                mean = mean * (len(batch.inputs) / self.window)
-            if self.activation_decay:
-                mean = mean + self.activation_decay * read.dropped.square().mean()
-            if self.change_decay and len(batch.inputs) > 1:
-                mean = mean + self.change_decay * read.output.diff(dim=0).square().mean()
-            return Loss(mean, counted, read.state if self.sampling == "stream" else None, plain.detach())
-
-        def validate(network: nn.Module) -> dict[str, float]:
-            nats = carried_nats(network, *others, rows=max(1, min(16, len(others[0]) // _VALIDATION_ROW)), device=self.device)
-            value = float(nats.mean())
-            return {"validation_loss": value, "validation_perplexity": float(np.exp(min(value, 700)))}
-
-        return train(
-            self.network_, options, batches=windows.epoch, loss=loss, validate=validate, observers=observers, launch=launch,
-            describe_batch=lambda batch: repr(self.vocabulary_.decode(batch.inputs[:20, 0].tolist())) + ", ...", checkpoint=checkpoint,
-        )  # fmt: skip
 
     # --- how likely a text is ------------------------------------------------------------------------------------------
 
@@ -349,17 +326,7 @@ class LanguageModel(Estimator):
         claim(folder, overwrite=overwrite)
         if test is not None:
             self.evaluate(test)
-        config = {
-            "tenuto": versions()["tenuto"],
-            "created": now(),
-            "task": "language",
-            "options": self._options_as_data(),
-            "model": {"cell": cell_to_data(self.cell_), "hidden_size": self.hidden_size, "num_layers": self.num_layers},
-            "preprocessing": {"vocabulary": self.vocabulary_.to_data()},
-            "data": self.evaluation_["data"],
-        }
-        tensors = {name: tensor for name, tensor in self.network_.state_dict().items() if not (self.tied and name == "decoder.weight")}
-        return write_run(folder, config=config, tensors=tensors, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite)
+        return write_model(self, folder, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> LanguageModel:
@@ -370,36 +337,7 @@ class LanguageModel(Estimator):
         Raises:
             RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
         """
-        run = read_run(folder)
-        config = run.config
-        if config.get("task") != "language":
-            raise RunError(f"the run {folder} is no language model.", expected='"task": "language"', received=f'"task": "{config.get("task")}"')
-        try:
-            data = dict(config["model"]["cell"])
-            if cell is not None:
-                data["class"] = f"{cell.__module__}:{cell.__qualname__}"
-            options = {**config["options"], "cell": cell_from_data(data), "cutoffs": tuple(config["options"]["cutoffs"]), "device": device}
-            model = cls(**options)
-            model.cell_, model.seed_ = options["cell"], options["random_state"]
-            model.vocabulary_ = Vocabulary.from_data(config["preprocessing"]["vocabulary"])
-            with torch.random.fork_rng():
-                model.network_ = model._network(None)
-            tensors = run.tensors()
-            if model.tied:
-                tensors["decoder.weight"] = tensors["embedding.weight"]
-            model.network_.load_state_dict(tensors)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, TenutoError):
-                raise
-            raise RunError(
-                f"the run {folder} does not describe a language model of this version: {error}.",
-                expected="the files as LanguageModel.save writes them",
-                received=f"written by tenuto {config.get('tenuto')}",
-                fix="install that version, or train the model again",
-            ) from error
-        model.network_.eval()
-        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
-        return model
+        return read_model(cls, folder, cell, device)
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -429,28 +367,3 @@ class LanguageModel(Estimator):
             return vocabulary.encode("\n").tolist()[:1]
         except DataError as error:
             raise ArgumentError("this model was trained on one whole text without lines, and needs a prompt.", fix="give a prompt") from error
-
-    def _options_as_data(self) -> dict[str, Any]:
-        return {**self.get_params(), "cell": cell_to_data(self.cell_), "cutoffs": list(self.cutoffs), "random_state": self.seed_}
-
-    def _training_options(self) -> TrainingOptions:
-        if self.sampling not in SAMPLING:
-            raise ArgumentError(f"sampling={self.sampling!r} is not known.", expected=" | ".join(SAMPLING))
-        if self.jitter and self.sampling != "stream":
-            raise ArgumentError("jitter is for streams.", fix='sampling="stream", or jitter=False')
-        for name in ("activation_decay", "change_decay"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected="zero or a positive number")
-        names = (
-            "epochs max_steps validate_every optimizer learning_rate weight_decay clip_norm schedule warmup_steps trigger_patience average "
-            "ema_decay accumulate precision patience time_limit_s"
-        )
-        return TrainingOptions(**{name: getattr(self, name) for name in names.split()})
-
-    def _network(self, counts: Any) -> LanguageNetwork:
-        names = (
-            "embedding_size num_layers residual layer_norm tied cutoffs embedding_dropout input_dropout dropout output_dropout dropout_kind "
-            "weight_dropout zoneout engine"
-        )
-        options = {name: getattr(self, name) for name in names.split()}
-        return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=counts, **options).to(self.device)

@@ -30,9 +30,11 @@ class TrainingOptions:
         max_steps: optimiser steps, at most; None for as many as the epochs have. The cosine ends here.
         validate_every: so many steps; None for at the end of each epoch.
         learning_rate: the highest that the schedule reaches.
-        optimizer: "adamw", "adam" (decay as a part of the gradient) or "sgd".
+        optimizer: "adamw", "adam" or "sgd".
         betas: of the Adams. momentum: of "sgd".
-        weight_decay: on every weight with two axes or more; biases and per-channel parameters do not decay.
+        weight_decay: on every weight with two axes or more; biases and per-channel parameters do not decay. None: 0.01 for "adamw", and
+            zero for the others, where a decay is a part of the gradient: "adam" divides by the gradient's size, so that 0.01, however
+            small the learning rate, outweighs what a recurrent network's loss says, and nothing is learnt.
         clip_norm: gradients are scaled down to this norm; None for never. The norm before is logged either way.
         clip_value: each component of a gradient is cut to -clip_value..clip_value, before clip_norm; None for never.
         accumulate: batches whose gradients make one step, weighted by their counts; with carried state they follow one another.
@@ -59,7 +61,7 @@ class TrainingOptions:
     optimizer: str = "adamw"
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.0
-    weight_decay: float = 0.01
+    weight_decay: float | None = None
     clip_norm: float | None = 1.0
     clip_value: float | None = None
     accumulate: int = 1
@@ -75,6 +77,13 @@ class TrainingOptions:
     patience: int | None = 40
     non_finite: str = "stop"
     time_limit_s: float | None = None
+
+    @property
+    def decay(self) -> float:
+        """The weight decay that holds: the one given, or that of the optimiser."""
+        if self.weight_decay is not None:
+            return self.weight_decay
+        return 0.01 if self.optimizer == "adamw" else 0.0
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
