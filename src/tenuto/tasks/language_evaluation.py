@@ -10,6 +10,7 @@ import torch
 
 from tenuto.cell import cell_to_data
 from tenuto.data.text import Text
+from tenuto.tasks.language_files import options_as_data
 from tenuto.tasks.language_metrics import language_result
 from tenuto.tasks.run_folder import EVALUATION_FORMAT, FORMAT_VERSION
 from tenuto.tasks.surroundings import machine, now, versions
@@ -60,7 +61,7 @@ def describe_training(model: LanguageModel, training: Text, validation: Text, ou
             "seed": model.seed_,
             "steps": outcome.steps,
             "skipped_steps": outcome.skipped_steps,
-            "options": model._options_as_data(),
+            "options": options_as_data(model),
         },
         **shown,
         "results": {"validation": shown["results"]["validation"], "test": None},
@@ -144,12 +145,9 @@ def _surprising(model: LanguageModel, tokens: np.ndarray, nats: np.ndarray) -> l
 
 def _sample(model: LanguageModel, seed: int, options: dict[str, Any]) -> dict[str, Any]:
     vocabulary = model.vocabulary_
-    try:
-        prompt = "" if vocabulary.boundary is not None or len(vocabulary.encode("\n")) else ""
-        text = model.generate(prompt, length=SAMPLE_LENGTH, seed=seed, **options)
-    except ValueError:  # one whole text without line ends: begin with its most general symbol, the first
-        prompt = vocabulary.decode([0])
-        text = model.generate(prompt, length=SAMPLE_LENGTH, seed=seed, **options)
+    begins = vocabulary.boundary is not None or vocabulary.units != "characters" or b"\n" in vocabulary.symbols
+    prompt = "" if begins else vocabulary.decode([0])  # a text without lines: any of its characters will do
+    text = model.generate(prompt, length=SAMPLE_LENGTH, seed=seed, **options)
     return {"prompt": prompt, "text": text, "temperature": 1.0, "top_k": None, "top_p": None, "seed": seed, **options}
 
 

@@ -1,4 +1,4 @@
-"""A call's tensors as the loop reads them: contiguous, packed by length, block-diagonal weights with their zeros; and the way back."""
+"""A call's tensors as the loop reads them: contiguous, states in the order of lengths, block-diagonal weights with their zeros; and the way back."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def fixed_streams(inputs: Buffers) -> frozenset[str]:
 
 
 def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
-    """The rows of each step, and the inputs as the loop reads them: contiguous, and with lengths packed."""
+    """The rows of each step, and the inputs as the loop reads them: contiguous; "padded." is what it packs by length itself."""
     x = inputs["x"]
     time_steps, batch_size, _ = x.shape
     fixed = fixed_streams(inputs)
-    rows = packed(inputs["lengths"], time_steps, batch_size, form.reverse) if form.lengths else whole(time_steps, batch_size, form.reverse)
+    rows = packed(inputs["lengths"], time_steps, form.reverse) if form.lengths else whole(time_steps, batch_size, form.reverse)
     given = {}
     for name, tensor in inputs.items():
         if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
-            given[name] = to_rows(rows, tensor)
+            given[f"padded.{name}" if form.lengths else name] = tensor.contiguous()
         elif name == "resets":
             flags = tensor
             if form.reverse:
@@ -35,9 +35,10 @@ def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
                 flags[:-1] = tensor[1:]
                 if form.lengths:  # a sequence's own last step is where it starts
                     flags &= torch.arange(1, time_steps + 1)[:, None] < inputs["lengths"][None]
-            given[name] = to_rows(rows, flags[..., None].contiguous())
-        elif rows.order is not None and name.startswith(("s.", "r.", "stream.")):
-            given[name] = tensor.flatten(0, -2)[rows.order].contiguous()
+            index = rows.index()
+            given[name] = flags.contiguous() if index is None else flags.flatten()[index]
+        elif rows.packing is not None and name.startswith(("s.", "r.", "stream.")):
+            given[name] = tensor.flatten(0, -2)[rows.packing.places]
         elif name.startswith("U."):
             given[name] = dense(form, name, tensor)
         else:
@@ -45,23 +46,9 @@ def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
     return rows, given
 
 
-def to_rows(rows: Rows, tensor: Tensor) -> Tensor:
-    """[T, B, W] as the rows that the loop runs over, [rows, W]."""
-    flat = tensor.contiguous().flatten(0, 1)
-    return flat if rows.index is None else flat[rows.index]
-
-
-def to_padded(rows: Rows, array: Tensor, padded_rows: int | None = None) -> Tensor:
-    """The inverse: [T * B, W], zero where no row is."""
-    if rows.index is None:
-        return array
-    count = array.shape[0] if padded_rows is None else padded_rows
-    return array.new_zeros(count, array.shape[1]).index_copy_(0, rows.index, array[: rows.total])
-
-
 def unsorted(rows: Rows, value: Tensor) -> Tensor:
     """[B, W] in the batch's own order again."""
-    return value if rows.order is None else torch.empty_like(value).index_copy_(0, rows.order, value)
+    return value if rows.packing is None else torch.empty_like(value).index_copy_(0, rows.packing.places, value)
 
 
 def firsts(form: Form, given: Buffers) -> dict[str, int]:

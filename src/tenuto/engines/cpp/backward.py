@@ -33,6 +33,8 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
     launch.own_chunk("gradients", "d_work", "operands", "d_rows")
     number = dict(form.traced.forward.outputs)["output", "output"]
     launch.layouts["d_output"] = Layout("STEP", sizes.width(form.traced.forward.nodes[number].width))
+    if form.lengths:
+        launch.gather("d_output", launch.layouts["d_output"].stride)
     for name, width in cell.widths("state").items():
         stride = launch.padded(sizes.width(width))
         launch.layouts[f"old.{name}"] = Layout("PREVIOUS", sizes.width(width))
@@ -41,7 +43,10 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
         if form.resets:
             launch.layouts[f"d_r.{name}"] = Layout("FIXED", sizes.width(width))
     for name, width in cell.widths("streams").items():
-        launch.layouts[f"d_stream.{name}"] = Layout("STEP", sizes.width(width))
+        launch.layouts[f"d_stream.{name}"] = Layout("CHUNK" if form.lengths else "STEP", sizes.width(width))
+        if form.lengths and d_streams:
+            launch.own_chunk(f"d_stream.{name}")
+            launch.scatter(f"d_stream.{name}", f"padded.d_stream.{name}", sizes.width(width))
     lay_out_inputs(launch, form, fixed_streams)
     launch.operations(lambda product: _transposed(launch, form, product), {f"old.{name}" for name in cell.widths("state")})
     for name, width in cell.widths("state").items() if form.resets else ():
@@ -70,8 +75,10 @@ def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
         gates.append((plan.d_gates[name], sizes.width(width), row))
         row += sizes.width(width)
     launch.layouts["x"] = Layout("STEP", sizes.input_size)
+    if form.lengths and "weight_ih" in needs:
+        launch.gather("x", sizes.input_size)
     if "x" in needs and gates:
-        _input_gradient(launch, [(launch.layouts["gradients"].offsets[s.column], w, r) for s, w, r in gates])
+        _input_gradient(launch, form.lengths, [(launch.layouts["gradients"].offsets[s.column], w, r) for s, w, r in gates])
     if "weight_ih" in needs and gates:
         launch.outer("x", sizes.input_size, gates, "d_weight_ih", sizes.input_size)
     if "bias" in needs and gates:
@@ -86,19 +93,21 @@ def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
             launch.column_sums([(plan.d_parameters[name], sizes.width(width), 0)], f"d_p.{name}")
 
 
-def _input_gradient(launch: Launch, gates: list[tuple[int, int, int]]) -> None:
-    """dx = gate gradients times W; by way of scratch rows of whole vectors where a row of x is not that."""
+def _input_gradient(launch: Launch, lengths: bool, gates: list[tuple[int, int, int]]) -> None:
+    """dx = gate gradients times W; by way of scratch rows of whole vectors where a row of x is not that, or is packed."""
     sizes = launch.sizes
     width = sizes.input_size
     launch.layouts["d_x"] = Layout("STEP", width)
     target = "d_x"
-    if width % launch.lanes:
+    if width % launch.lanes or lengths:
         target = "d_x_wide"
         launch.layouts[target] = Layout("CHUNK", launch.padded(width))
         launch.own_chunk(target)
     segments, weight = [(column, depth) for column, depth, _ in gates], [[row * width] for _, _, row in gates]
     launch.product("after", "gradients", segments, target, [(0, width)], "zero", "weight_ih", weight, (1, width))
-    if target != "d_x":
+    if lengths:
+        launch.scatter(target, "padded.d_x", width)
+    elif target != "d_x":
         launch.add("after", "COPY", tables.Copy(launch.buffer(target), launch.buffer("d_x"), width))
 
 

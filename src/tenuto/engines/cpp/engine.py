@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
-from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams, to_padded, to_rows, unsorted
+from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams, unsorted
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
@@ -65,11 +65,11 @@ class Cpp:
         try:
             memory = pool.shared()
             output = memory.empty(padded_rows, width, x.dtype)
-            arrays = {"output": output}
+            arrays = {"padded.output" if form.lengths else "output": output}
             for name, state_width in form.cell.widths("state").items():
-                if name == form.traced.output_state:
+                if name == form.traced.output_state and not form.lengths:
                     array = output
-                elif keep:
+                elif keep or name == form.traced.output_state:
                     array = memory.empty(padded_rows, sizes.width(state_width), x.dtype)
                 else:
                     array = x.new_empty(2 * batch_size, sizes.width(state_width))
@@ -84,11 +84,12 @@ class Cpp:
                 _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
                 final = forward.last_states(launch, form, rows, arrays, given)
             else:
+                output.zero_()
                 final = [inputs[f"s.{name}"].clone() for name in form.cell.widths("state")]
             saved = [arrays[name] for name in _kept_arrays(form)] if keep else []
         finally:
             launches.give_back(key, launch)
-        return Result(to_padded(rows, output).view(time_steps, batch_size, width), final, saved)
+        return Result(output.view(time_steps, batch_size, width), final, saved)
 
     def backward(
         self,
@@ -102,7 +103,7 @@ class Cpp:
         rows, given = arrange(form, inputs)
         sizes, record = _sizes(form, inputs, ("backward", needs))
         gradients = {name: _gradient_like(inputs[name], rows) for name in needs}
-        ordered = d_final if rows.order is None else [value[rows.order] for value in d_final]
+        ordered = d_final if rows.packing is None else [value[rows.packing.places] for value in d_final]
         if rows.total:
             self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, ordered, gradients)
         else:
@@ -117,16 +118,17 @@ class Cpp:
     ) -> None:  # fmt: skip
         needs, fixed, x, batch_size = frozenset(gradients), fixed_streams(inputs), inputs["x"], sizes.batch_size
         arrays = dict(zip(_kept_arrays(form), result.saved))
-        if form.traced.output_state is not None:
-            arrays[f"new.{form.traced.output_state}"] = to_rows(rows, result.output)
+        if form.traced.output_state is not None and not form.lengths:
+            arrays[f"new.{form.traced.output_state}"] = result.output
         for name in form.cell.widths("state"):
             arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
-        arrays["d_output"] = to_rows(rows, d_output)
-        arrays["d_x"] = torch.empty_like(given["x"]) if rows.order is not None else gradients.get("x", given["x"])
+        padded = "padded." if form.lengths else ""
+        arrays[f"{padded}d_output"] = d_output.contiguous()
+        arrays[f"{padded}d_x"] = gradients.get("x", x)
         reset_widths = form.cell.widths("state") if form.resets else {}
         d_resets = {f"d_r.{n}": x.new_zeros(batch_size, sizes.width(w)) for n, w in reset_widths.items()}
         d_streams = {
-            f"d_stream.{n}": x.new_empty(rows.total, sizes.width(w)) for n, w in form.cell.widths("streams").items()
+            f"{padded}d_stream.{n}": x.new_empty(x.shape[0], batch_size, sizes.width(w)) for n, w in form.cell.widths("streams").items()
         }
         d_dense = {name: dense(form, name, gradients[name], zero=True) for name in needs if name.startswith("U.")}
         arrays |= {f"d_{name}": value for name, value in gradients.items() if name not in ("x",)} | {f"d_{n}": b for n, b in d_dense.items()}
@@ -148,12 +150,9 @@ class Cpp:
         for name, block in d_dense.items():
             if block is not gradients[name]:
                 gradients[name].copy_(blocks(form, name, block))
-        if rows.index is not None and "x" in needs:
-            gradients["x"].view(-1, sizes.input_size).index_copy_(0, rows.index, arrays["d_x"])
         for name in form.cell.widths("streams"):
             if f"stream.{name}" in needs:
-                whole_time = to_padded(rows, d_streams[f"d_stream.{name}"], x.shape[0] * batch_size).view(x.shape[0], batch_size, -1)
-                target = gradients[f"stream.{name}"]
+                whole_time, target = d_streams[f"{padded}d_stream.{name}"], gradients[f"stream.{name}"]
                 target.copy_(whole_time.sum(0, keepdim=True) if name in fixed else whole_time)
 
 
@@ -191,8 +190,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:
-    """Memory for a gradient: all of it will be written, but for padding and where there is no step at all."""
-    if not rows.total or (tensor.dim() == 3 and rows.order is not None):
+    """Memory for a gradient: all of it will be written, unless there is no step at all."""
+    if not rows.total:
         return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
     if tensor.dim() == 3:
         return pool.shared().empty(tensor.shape[0] * tensor.shape[1], tensor.shape[2], tensor.dtype).view(tensor.shape)
@@ -200,8 +199,8 @@ def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:
 
 
 def _kept_arrays(form: Form) -> list[str]:
-    """What forward leaves for backward: gates, one number a row, and the states that are not the output."""
-    states = [f"new.{name}" for name in form.cell.widths("state") if name != form.traced.output_state]
+    """What forward leaves for backward: gates, one number a row, and the states that are not the output (with lengths, all: packed)."""
+    states = [f"new.{name}" for name in form.cell.widths("state") if form.lengths or name != form.traced.output_state]
     return ["gates", "rows", *states]
 
 

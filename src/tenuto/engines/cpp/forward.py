@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -33,6 +34,8 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
         launch.layouts[f"p.{name}"] = Layout("FIXED", 0)
     for name, width in cell.widths("streams").items():
         launch.layouts[f"stream.{name}"] = Layout("FIXED" if name in fixed_streams else "STEP", size.width(width))
+        if form.lengths and name not in fixed_streams:
+            launch.gather(f"stream.{name}", size.width(width))
     launch.layouts["zero"] = Layout("FIXED", 0)
     widest = max(layout.stride for layout in launch.layouts.values())
     launch.scratch["zero"] = torch.zeros(max(widest, launch.padded(size.hidden_size)) + launch.lanes, dtype=size.dtype)
@@ -55,12 +58,20 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     launch.columns("work", "CHUNK")
     launch.numbers("rows", "STEP" if keep else "CHUNK")
     launch.layouts["x"] = Layout("STEP", sizes.input_size)
+    if form.lengths:
+        launch.gather("x", sizes.input_size)
     for name, width in cell.widths("state").items():
         kept = keep or name == form.traced.output_state
         launch.layouts[f"new.{name}"] = Layout("STEP" if kept else "RING_NEXT", sizes.width(width))
         launch.layouts[f"old.{name}"] = Layout("PREVIOUS" if kept else "RING_PREVIOUS", sizes.width(width))
     number = dict(form.traced.forward.outputs)["output", "output"]
-    launch.layouts["output"] = Layout("STEP", sizes.width(form.traced.forward.nodes[number].width))
+    output_size = sizes.width(form.traced.forward.nodes[number].width)
+    launch.layouts["output"] = Layout("CHUNK" if form.lengths else "STEP", output_size)
+    if form.lengths:
+        own = form.traced.output_state is None
+        if own:
+            launch.own_chunk("output")
+        launch.scatter("output" if own else f"new.{form.traced.output_state}", "padded.output", output_size)
     launch.layouts["bias"] = Layout("FIXED", 0)
     launch.own_chunk(*(["work"] if keep else ["work", "gates", "rows"]))
     lay_out_inputs(launch, form, fixed_streams)
@@ -105,16 +116,19 @@ def addresses(tensors: Buffers) -> dict[str, int]:
 
 def last_states(launch: Launch, form: Form, rows: Rows, arrays: Buffers, first: Buffers) -> list[Tensor]:
     """The states after each sequence's last step [B, W], in the batch's own order."""
-    finals = []
+    finals, packing = [], rows.packing
     for name in form.cell.widths("state"):
         start, step_rows = first[f"s.{name}"], arrays[f"new.{name}"]
         ring = launch.layouts[f"new.{name}"].rule == "RING_NEXT"
         batch_size = start.shape[0]
-        if rows.order is None or rows.last is None or rows.lengths is None:
+        if packing is None:
             place = (len(rows.counts) - 1) % 2 * batch_size if ring else int(rows.starts[-1])
             finals.append(step_rows[place : place + batch_size].clone())
             continue
-        chosen = (rows.lengths - 1).clamp(min=0) % 2 * batch_size + torch.arange(batch_size) if ring else rows.last
-        value = torch.where((rows.lengths > 0)[:, None], step_rows[chosen], start)
-        finals.append(torch.empty_like(value).index_copy_(0, rows.order, value))
+        ends = numpy.maximum(packing.lengths, 1) - 1
+        chosen = ends % 2 * batch_size + numpy.arange(batch_size) if ring else rows.starts[ends] + numpy.arange(batch_size)
+        value = step_rows[torch.from_numpy(chosen)]
+        if packing.lengths[-1] == 0:
+            value = torch.where(torch.from_numpy(packing.lengths > 0)[:, None], value, start)
+        finals.append(torch.empty_like(value).index_copy_(0, packing.places, value))
     return finals

@@ -206,6 +206,18 @@ class Launch:
         )  # fmt: skip
         self.add("after", "SUM", table)
 
+    def gather(self, array: str, width: int) -> None:
+        """With lengths: before its steps, a chunk's rows of an array are fetched from the caller's padded one, "padded." by name."""
+        self.layouts |= {array: Layout("CHUNK", width), f"padded.{array}": Layout("FIXED", width)}
+        self.own_chunk(array)
+        self.add("before", "GATHER", tables.Copy(self.buffer(f"padded.{array}"), self.buffer(array), width))
+
+    def scatter(self, array: str, padded: str, width: int) -> None:
+        """With lengths: after its steps, a chunk's rows go to the caller's padded array; zeros where it has no step."""
+        self.layouts[padded] = Layout("FIXED", width)
+        self.add("after", "SCATTER", tables.Copy(self.buffer(array), self.buffer(padded), width))
+        self.add("finish", "FILL", tables.Copy(0, self.buffer(padded), width))
+
     def reset(self, kind: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
         """ENTER or LEAVE, see kernels/loop.h; the flags come with each call."""
         table = tables.Reset(self.buffer(source), self.buffer(target), self.buffer(initial), width, 0)
@@ -290,6 +302,9 @@ class Launch:
         loop = self._loop
         loop.steps, loop.chunks = len(rows.counts), len(rows.chunks) - 1
         loop.rows, loop.row_of, loop.chunk = rows.counts.ctypes.data, rows.starts.ctypes.data, rows.chunks.ctypes.data
+        loop.time_steps, loop.reverse = rows.time_steps, rows.reverse
+        if rows.packing is not None:
+            loop.order, loop.length = rows.packing.order.ctypes.data, rows.packing.lengths.ctypes.data
         self._split = None if self.sizes.by_units else rows.split(self.sizes.threads)  # kept: the loop has its address
         loop.row_of_thread = None if self._split is None else self._split.ctypes.data
         parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)

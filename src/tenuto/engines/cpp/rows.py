@@ -16,28 +16,44 @@ CHUNK_ROWS = 256  # rows between two visits to the weight gradients; measured on
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of each step: how many (`counts`), where they start in arrays over time (`starts`), and each chunk's first step.
+class Packing:
+    """How a batch is packed: `order` [B] sorts it by length, longest first, `lengths` [B] int64 are in that order."""
 
-    `order` sorts the batch by length and `index` [rows] says where each packed row stands in a padded [T * B] array; None
-    where nothing is packed. `last` [B] is the packed row of each sequence's last step, in the order of `order`.
-    """
+    order: numpy.ndarray
+    lengths: numpy.ndarray
+
+    @property
+    def places(self) -> Tensor:
+        """`order` as a tensor."""
+        return torch.from_numpy(self.order)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of each step: how many (`counts`), where they start in arrays over time (`starts`), and each chunk's first step."""
 
     counts: numpy.ndarray
     starts: numpy.ndarray
     chunks: numpy.ndarray
     total: int
-    order: Tensor | None = None
-    index: Tensor | None = None
-    last: Tensor | None = None
-    lengths: Tensor | None = None
+    time_steps: int
+    reverse: bool
+    packing: Packing | None = None
 
     def split(self, threads: int) -> numpy.ndarray | None:
         """The first row of each thread, so that all have about as many steps to run; None where rows are equally long."""
-        if self.lengths is None or threads == 1:
+        if self.packing is None or threads == 1:
             return None
-        done = numpy.concatenate([[0], numpy.cumsum(self.lengths.numpy())])
+        done = numpy.concatenate([[0], numpy.cumsum(self.packing.lengths)])
         return numpy.searchsorted(done, done[-1] * numpy.arange(threads + 1) / threads).astype(numpy.int64)
+
+    def index(self) -> Tensor | None:
+        """[rows]: where each packed row stands in a padded [T * B] array; None where nothing is packed."""
+        if self.packing is None:
+            return None
+        order, lengths = self.packing.order, self.packing.lengths
+        step, row = numpy.nonzero(numpy.arange(len(self.counts))[:, None] < lengths[None, :])
+        return torch.from_numpy((lengths[row] - 1 - step if self.reverse else step) * len(order) + order[row])
 
 
 def chunk_capacity(batch_size: int) -> int:
@@ -62,25 +78,18 @@ def whole(time_steps: int, batch_size: int, reverse: bool) -> Rows:
     counts = [batch_size] * time_steps
     chunks = _chunks(counts, chunk_capacity(batch_size))
     return Rows(
-        numpy.array(counts, dtype=numpy.int64), starts[::-1].copy() if reverse else starts, chunks, time_steps * batch_size
-    )
+        numpy.array(counts, dtype=numpy.int64), starts[::-1].copy() if reverse else starts, chunks, time_steps * batch_size,
+        time_steps, reverse,
+    )  # fmt: skip
 
 
-def packed(lengths: Tensor, time_steps: int, batch_size: int, reverse: bool) -> Rows:
+def packed(lengths: Tensor, time_steps: int, reverse: bool) -> Rows:
     """Sequences of their own lengths [B] int64; in reverse each runs from its own last step."""
-    lengths = lengths.clamp(0, time_steps)
-    sorted_lengths, order = torch.sort(lengths, descending=True, stable=True)
-    steps = torch.arange(time_steps)
-    running = steps[:, None] < sorted_lengths[None, :]  # [T, B]
-    counts = running.sum(1)
-    counts = counts[counts > 0]
-    starts = torch.cumsum(counts, 0) - counts
-    time, row = running.nonzero(as_tuple=True)
-    if reverse:
-        time = sorted_lengths[row] - 1 - time
-    index = time * batch_size + order[row]
-    last = starts[(sorted_lengths - 1).clamp(min=0)] + torch.arange(batch_size) if len(counts) else torch.zeros_like(order)
-    as_list = counts.tolist()
-    return Rows(
-        counts.numpy(), starts.numpy(), _chunks(as_list, chunk_capacity(batch_size)), int(sum(as_list)), order, index, last, sorted_lengths
-    )
+    given = numpy.clip(lengths.numpy(), 0, time_steps)
+    order = numpy.argsort(-given, kind="stable")
+    longest_first = given[order]
+    steps = numpy.arange(longest_first[0] if len(given) else 0)
+    counts = len(given) - numpy.searchsorted(longest_first[::-1], steps, side="right")
+    starts = numpy.cumsum(counts) - counts
+    chunks = _chunks(counts.tolist(), chunk_capacity(len(given)))
+    return Rows(counts, starts, chunks, int(longest_first.sum()), time_steps, reverse, Packing(order, longest_first))

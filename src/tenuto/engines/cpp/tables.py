@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 RULES = "FIXED STEP PREVIOUS CHUNK RING_NEXT RING_PREVIOUS".split()
-KINDS = "PACK CLEAR PRODUCT PASS REDUCE COPY ENTER LEAVE OUTER SUM UNPACK SYNC".split()
+KINDS = "PACK CLEAR PRODUCT PASS REDUCE COPY GATHER SCATTER FILL ENTER LEAVE OUTER SUM UNPACK SYNC".split()
 REDUCTIONS = {"sum": 0, "mean": 1, "amax": 2}
 
 
@@ -48,7 +48,9 @@ class Loop(ctypes.Structure):
 
     _fields_ = [
         *((name, c_int64) for name in "steps batch threads by_units backward buffers chunks".split()),
-        *((name, c_void_p) for name in "rows row_of chunk row_of_thread buffer".split()),
+        *((name, c_void_p) for name in "rows row_of chunk row_of_thread".split()),
+        *((name, c_int64) for name in "time_steps reverse".split()),
+        *((name, c_void_p) for name in "order length buffer".split()),
         *((name, List) for name in "prepare before step after finish".split()),
     ]
 

@@ -44,6 +44,7 @@ struct Runner {
     bool rising = loop.row_of[first] <= loop.row_of[last - 1];
     low = loop.row_of[rising ? first : last - 1];
     high = rising ? loop.row_of[last - 1] + loop.rows[last - 1] : loop.row_of[first] + loop.rows[first];
+    first_step = first, last_step = last;
     place_chunk();
     all(loop.before);
     if (loop.before.count) me.sync();
@@ -61,7 +62,6 @@ struct Runner {
     if (loop.after.count) {
       me.sync();
       place_chunk();
-      first_step = first, last_step = last;
       all(loop.after);
     }
     me.sync();
@@ -98,6 +98,9 @@ struct Runner {
         case PASS: pass(*(const Pass*)o.data); break;
         case REDUCE: reduce(*(const Reduction*)o.data); break;
         case COPY: copy(*(const Copy*)o.data); break;
+        case GATHER: gather(*(const Copy*)o.data); break;
+        case SCATTER: scatter(*(const Copy*)o.data); break;
+        case FILL: fill(*(const Copy*)o.data); break;
         case ENTER: enter(*(const Reset*)o.data); break;
         case LEAVE: leave(*(const Reset*)o.data); break;
         case OUTER: outer(*(const Outer*)o.data); break;
@@ -172,6 +175,30 @@ struct Runner {
   void copy(const Copy& c) {  // of a chunk's rows, by who computed them
     for (long b = chunk_row(); b < chunk_end(); b++)
       memcpy(at[c.target] + b * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real));
+  }
+
+  // Visits my rows of the chunk: (the row in the chunk, the row in a padded array). In reverse a sequence runs from its own last step.
+  template <class Visit> void each_padded(Visit visit) const {
+    long from = low + chunk_row(), end = low + chunk_end();
+    for (long s = first_step; s < last_step; s++) {
+      long first = loop.row_of[s], count = end - first < loop.rows[s] ? end - first : loop.rows[s];
+      for (long b = from > first ? from - first : 0; b < count; b++)
+        visit(first + b - low, (loop.reverse ? loop.length[b] - 1 - s : s) * loop.batch + loop.order[b]);
+    }
+  }
+  void gather(const Copy& c) {
+    const real* padded = loop.buffer[c.source].base;
+    each_padded([&](long b, long p) { memcpy(at[c.target] + b * stride[c.target], padded + p * stride[c.source], c.width * sizeof(real)); });
+  }
+  void scatter(const Copy& c) {
+    real* padded = loop.buffer[c.target].base;
+    each_padded([&](long b, long p) { memcpy(padded + p * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real)); });
+  }
+  void fill(const Copy& c) {
+    real* padded = loop.buffer[c.target].base;
+    for (long t = me.begin(loop.time_steps); t < me.end(loop.time_steps); t++)
+      for (long b = loop.batch - 1; b >= 0 && loop.length[b] <= t; b--)
+        memset(padded + (t * loop.batch + loop.order[b]) * stride[c.target], 0, c.width * sizeof(real));
   }
 
   void enter(const Reset& r) {

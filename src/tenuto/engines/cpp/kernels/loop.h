@@ -44,11 +44,12 @@ struct Outer {
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };
 struct Reduction { int64_t kind, source, target, width; };
+// Of a chunk's rows. GATHER: `source` is the caller's padded array [time_steps, batch]; SCATTER: `target` is; FILL: zeros there after each end.
 struct Copy { int64_t source, target, width; };
 // Forward: target rows = source rows, or `initial` rows where a reset is. Backward: target (d_initial) += source rows there; those become 0.
 struct Reset { int64_t source, target, initial, width; const uint8_t* flags; };
 
-enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
+enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
 struct Operation { int64_t kind; const void* data; };
 struct List { int64_t count; const Operation* operation; };
 
@@ -56,6 +57,8 @@ struct Loop {
   int64_t steps, batch, threads, by_units, backward, buffers, chunks;
   const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
   const int64_t* row_of_thread;          // [threads + 1], when rows are split; null: evenly
+  int64_t time_steps, reverse;
+  const int64_t *order, *length;         // with lengths, longest first: [batch] places in the batch, and lengths
   const Buffer* buffer;
   List prepare, before, step, after, finish;
 };
