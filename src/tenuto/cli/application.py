@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cache, demo, fit_classify, fit_tag, fit_text, fit_translate, predict, report, score, show
+from . import cache, demo, fit_classify, fit_language, fit_tag, fit_text, fit_translate, generate, predict, report, score, show
 from .console import complain
 from .fit_group import FitGroup
+from .tasks import tasks
+from .tune import TuneGroup, command_of
 
 
 class PlainErrors(TyperGroup):
@@ -58,11 +60,16 @@ fit = typer.Typer(
     help="Train a network on your data and write a run folder: weights, settings, measurements, report.",
 )
 # Each of these files enters its task when it is imported; the order is that of the help page.
-for file in (fit_classify, fit_tag, fit_text, fit_translate):
+for file in (fit_classify, fit_tag, fit_text, fit_language, fit_translate):
     fit.command(file.TASK.command)(file.TASK.function)
 app.add_typer(fit, name="fit")
+search = typer.Typer(cls=TuneGroup, no_args_is_help=True, rich_markup_mode="rich", help="Search for the options with which a task learns best on your data.")
+for task in tasks():
+    search.command(task.command)(command_of(task))
+app.add_typer(search, name="tune")
 app.command("predict")(predict.predict)
 app.command("score")(score.score)
+app.command("generate")(generate.generate)
 app.command("report")(report.report)
 app.command("show")(show.show)
 app.command("demo")(demo.demo)

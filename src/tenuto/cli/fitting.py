@@ -11,13 +11,13 @@ import contextlib
 import inspect
 import shutil
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .configuration import CONFIGURATION, NOT_KEPT, configuration_of, options_in, read_toml, toml_text
+from .configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, options_in, read_toml, toml_text
 from .console import messages, output
 from .tasks import Job, Task
 
@@ -27,8 +27,8 @@ PANEL = "Configuration"
 PATHS = frozenset({"data", "test", "validation", "cell"})
 
 
-def _use_configuration(context: typer.Context, path: Path) -> None:
-    """Let the options of a configuration stand where the command line has none."""
+def use_configuration(context: typer.Context, path: Path, without: Iterable[str] = (TUNE, SEARCH)) -> None:
+    """Let the options of a configuration stand where the command line has none; `without` names tables that are not for this command."""
     from ..errors import ArgumentError
     from .tasks import task_of_command
 
@@ -36,21 +36,25 @@ def _use_configuration(context: typer.Context, path: Path) -> None:
     task = task_of_command(context.info_name or "")
     if data.get("task", task.name) not in (task.name, task.command):
         raise ArgumentError(
-            f"{path} is the configuration of another task.", expected=f'task = "{task.name}"', received=f"task = {data['task']!r}", fix="leave the task's name out: tenuto fit --config FILE"
+            f"{path} is the configuration of another task.", expected=f'task = "{task.name}"', received=f"task = {data['task']!r}", fix="leave the task's name out"
         )
-    known = [str(parameter.name) for parameter in context.command.params]
-    context.default_map = {**(context.default_map or {}), **options_in(data, path, known)}
+    parameters = {str(parameter.name): parameter for parameter in context.command.params}
+    options = options_in(data, path, parameters, without=without)
+    for name, value in options.items():  # an option that may be repeated takes a single value too
+        if isinstance(value, str) and (parameters[name].nargs == -1 or getattr(parameters[name], "multiple", False)):
+            options[name] = [value]
+    context.default_map = {**(context.default_map or {}), **options}
 
 
 def _config(context: typer.Context, path: Path | None) -> Path | None:
     if path is not None and not context.resilient_parsing:
-        _use_configuration(context, Path(path))
+        use_configuration(context, Path(path))
     return path
 
 
 def _run(context: typer.Context, run: Path | None) -> Path | None:
     if run is not None and not context.resilient_parsing:
-        _use_configuration(context, configuration_of(Path(run)))
+        use_configuration(context, configuration_of(Path(run)))
     return run
 
 
@@ -154,6 +158,11 @@ def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
     """The config.toml of these options, in the groups that `--help` shows; a path is written so that it holds from any folder."""
     from importlib.metadata import version
 
+    return toml_text(task.name, option_tables(task, options), version("tenuto"))
+
+
+def option_tables(task: Task, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The task's options among these, by the groups of `--help`."""
     tables: dict[str, dict[str, Any]] = {"": {}}
     hints = typing.get_type_hints(task.function, include_extras=True)
     for name in inspect.signature(task.function).parameters:
@@ -162,7 +171,7 @@ def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
         panels = [getattr(note, "rich_help_panel", None) for note in getattr(hints[name], "__metadata__", ())]
         panel = next((panel for panel in panels if isinstance(panel, str)), "")
         tables.setdefault(panel, {})[name] = _from_anywhere(options[name]) if name in PATHS else _plain(options[name])
-    return toml_text(task.name, tables, version("tenuto"))
+    return tables
 
 
 def new_folder(*names: str) -> Path:
@@ -228,7 +237,9 @@ def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
 
 
 def _from_anywhere(value: Any) -> Any:
-    """A path that exists made absolute, also that of FILE.py:CLASS; other values as they are."""
+    """A path that exists made absolute, also that of FILE.py:CLASS, and each of a list; other values as they are."""
+    if isinstance(value, (list, tuple)):
+        return [_from_anywhere(item) for item in value]
     if not isinstance(value, (str, Path)):
         return value
     text, colon, name = str(value).rpartition(":") if ".py:" in str(value) else (str(value), "", "")

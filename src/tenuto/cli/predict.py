@@ -44,6 +44,9 @@ def predict(
     from ..train.files import write_text
 
     task = task_of_run(run)
+    if task.predict is None:
+        fix = f"it writes text: tenuto generate {run}" if task.write else None
+        raise ArgumentError(f"{run} has no answers to predict: its task is {task.name}.", fix=fix)
     kind = ".csv" if out is None else out.suffix.lower()
     writers = {".csv": _csv, ".jsonl": _jsonl, **task.writers}
     if kind not in writers:
@@ -52,7 +55,7 @@ def predict(
         raise ArgumentError(f"{out} is there already.", fix="choose another name, or add --overwrite")
     if out is not None and not out.resolve().parent.is_dir():
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
-    task, model = open_run(run, cell, device)
+    model = open_run(run, cell, device)[1]
     reading = Reading(data, split, id_column, time_column, label_column, split_column, text_column, target_column, channels)
     rows = list(task.predict(model, task.read(reading), Asking(probabilities, beam_size)))
     text = writers[kind](rows)

@@ -44,6 +44,19 @@ class Asking:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """What `tenuto generate` was asked for; see `LanguageModel.generate`."""
+
+    prompt: str
+    length: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    stop: Sequence[str]
+    seed: int
+
+
+@dataclass(frozen=True)
 class Job:
     """A training run, prepared and not begun: data read and checked, options checked as far as they can be without training.
 
@@ -77,9 +90,10 @@ class Task:
         prepare: the options of its command, by parameter name, to a `Job`. `tenuto tune` calls it with other values.
         load: (run folder, class of a cell of one's own or None, device) to the fitted estimator.
         read: a `Reading` to what the estimator's `predict` and `evaluate` take.
-        predict: (estimator, data, `Asking`) to one dictionary a row of the answer, in the order of the data.
+        predict: (estimator, data, `Asking`) to one dictionary a row of the answer, in the order of the data; None where there is no such thing.
         say_score: prints what `evaluate` gave, for people.
         evaluate: (estimator, data) to the RESULT of evaluation.json.
+        write: (estimator, `Writing`) to pieces of new text, for `tenuto generate`; None where there is no such thing.
         writers: suffix to function of the rows, for file formats beyond .csv and .jsonl (".conll", ".txt").
     """
 
@@ -89,9 +103,10 @@ class Task:
     prepare: Callable[[Mapping[str, Any]], Job]
     load: Callable[[Path, type[Cell] | None, str], Any]
     read: Callable[[Reading], Any]
-    predict: Callable[[Any, Any, Asking], Iterable[Mapping[str, Any]]]
+    predict: Callable[[Any, Any, Asking], Iterable[Mapping[str, Any]]] | None
     say_score: Callable[[Console, Mapping[str, Any]], None]
     evaluate: Callable[[Any, Any], Mapping[str, Any]] = lambda model, data: model.evaluate(data)
+    write: Callable[[Any, Writing], Iterable[str]] | None = None
     writers: Mapping[str, Callable[[Rows], str]] = field(default_factory=dict)
 
 

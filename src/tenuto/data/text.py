@@ -80,6 +80,12 @@ class Text:
         """How many characters there are, marks not counted."""
         return sum(map(len, self.documents))
 
+    def called(self, number: int = 0) -> str:
+        """What an error calls a document of it."""
+        part = "" if self.origin == "given" or "file" in self.origin.split(" ")[:2] else self.origin
+        whole = part or self.path or "the text"
+        return whole if self.whole else f"document {number}" + (f" of {whole}" if whole != "the text" else "")
+
     def __repr__(self) -> str:
         documents = "" if self.whole else f"{len(self.documents)} documents, "
         return f"Text({self.name!r}, {documents}{self.characters} characters)"
@@ -147,13 +153,53 @@ def read_text(path: str | Path, *, text_column: str = "text") -> Text:
         raise error if str(path) in error.what else error.within(str(path)) from error.__cause__
 
 
-def read_text_splits(path: str | Path, *, validation: str | Path | None = None, test: str | Path | None = None, text_column: str = "text") -> TextSplits:
-    """A file to train on; or a folder with `train.txt` (or .jsonl, .csv, .tsv, .parquet) and perhaps `valid` and `test` beside it.
+def read_texts(paths: Sequence[str | Path], *, text_column: str = "text") -> Text:
+    """The text of one file as `read_text` has it, or of several: each plain file is a document, and each row of a table.
+
+    Raises:
+        DataError: as `read_text`; no file at all.
+    """
+    texts = [read_text(path, text_column=text_column) for path in paths]
+    if not texts:
+        raise DataError("there is no file to read.", expected="at least one")
+    if len(texts) == 1:
+        return texts[0]
+    digest = hashlib.sha256("".join(text.sha256 for text in texts).encode()).hexdigest()
+    names = ", ".join(Path(path).name for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+    folders = {str(Path(path).parent) for path in paths}
+    return Text(
+        tuple(document for text in texts for document in text.documents),
+        whole=False,
+        name=texts[0].name,
+        path=folders.pop() if len(folders) == 1 else None,
+        sha256=digest,
+        origin=f"{len(texts)} files: {names}",
+    )
+
+
+def read_text_splits(
+    path: str | Path | Sequence[str | Path], *, validation: str | Path | None = None, test: str | Path | None = None, text_column: str = "text"
+) -> TextSplits:
+    """A file, or several, to train on; or a folder with `train.txt` (or .jsonl, .csv, .tsv, .parquet) and perhaps `valid` and `test` beside it.
 
     Args:
+        path: of several files each is a document.
         validation, test: files in place of what the folder has.
     Raises:
         DataError: as `read_text`; a folder without a training part, or with two of one part.
+    """
+    paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(file) for file in path]
+    parts = {} if len(paths) != 1 else text_parts(paths[0])
+    training = read_texts(paths if len(paths) != 1 else [parts.pop("train")], text_column=text_column)
+    parts |= {part: Path(file) for part, file in (("validation", validation), ("test", test)) if file is not None}
+    return TextSplits(training, **{part: read_text(file, text_column=text_column) for part, file in parts.items()})
+
+
+def text_parts(path: str | Path) -> dict[str, Path]:
+    """The files of a folder by part, "train" always and perhaps "validation" and "test"; of a file, that file as "train".
+
+    Raises:
+        DataError: a folder without a training part, or with two of one part.
     """
     path = Path(path)
     found = {"train": path}
@@ -167,9 +213,8 @@ def read_text_splits(path: str | Path, *, validation: str | Path | None = None, 
                 raise DataError(f"{path} holds two files for the {part} part.", expected="one", received=f"{found[part].name}, {file.name}")
             found[part] = file
         if "train" not in found:
-            raise DataError(f"the folder {path} has no training part.", expected="train.txt, or train with one of " + " ".join(TABLES))
-    found |= {part: Path(file) for part, file in (("validation", validation), ("test", test)) if file is not None}
-    return TextSplits(**{part: read_text(file, text_column=text_column) for part, file in found.items()})
+            raise DataError(f"the folder {path} has no training part.", expected="train.txt, or train with one of " + " ".join(TABLES), fix=f"name the files: {path}/*.txt")
+    return found
 
 
 def _jsonl(content: str, column: str) -> Iterator[str]:

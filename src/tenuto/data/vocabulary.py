@@ -108,10 +108,9 @@ class Vocabulary:
                     "this model was trained on one whole text, which has no documents.",
                     expected="a str", received=f"{len(text.documents)} documents", fix="join them, or train on a list of documents",
                 )  # fmt: skip
-            return self.encode(text.documents[0], name=text.path or "the text"), None
+            return self.encode(text.documents[0], name=text.called()), None
         mark = np.array([self.boundary], dtype=np.int64)
-        names = [text.path or "the text"] if text.whole else [f"document {number}" for number in range(len(text.documents))]
-        coded = [self.encode(document, name=name) for document, name in zip(text.documents, names)]
+        coded = [self.encode(document, name=text.called(number)) for number, document in enumerate(text.documents)]
         lengths = np.array([len(tokens) + 1 for tokens in coded])
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         return np.concatenate([part for tokens in coded for part in (mark, tokens)] + [mark]), starts

@@ -253,7 +253,7 @@ class LanguageModel(Estimator):
         with torch.no_grad():
             for text in [x] if isinstance(x, str) else x:
                 read = self.network_(torch.tensor(self._prompt(text), device=self.device)[:, None])
-                rows.append(self.network_.log_probabilities(read.features[-1, 0].double().to(read.features.dtype)).double().exp().cpu().numpy())
+                rows.append(self.network_.log_probabilities(read.features[-1, 0]).double().exp().cpu().numpy())
         return np.stack(rows)
 
     def predict(self, x: Any) -> np.ndarray:

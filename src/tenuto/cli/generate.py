@@ -1,0 +1,62 @@
+"""`tenuto generate`: new text from a language model, on the terminal as it is written."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from typing import Annotated
+
+import typer
+
+from .arguments import CellFile, RunFolder
+from .console import messages
+from .tasks import Writing, open_run, task_of_run
+
+
+def generate(
+    run: RunFolder,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What the text begins with; - reads it from standard input. Default: a line's beginning.", show_default=False)] = "",
+    length: Annotated[int, typer.Option("--length", "-n", help="Characters, bytes or byte pairs, as the model reads; at most.", min=0)] = 500,
+    temperature: Annotated[float, typer.Option("--temperature", "-t", help="Below 1 plainer, above 1 wilder; 0 takes the likeliest each time.", min=0)] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Draw from so many likeliest only; 0 for all.", min=0)] = 0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest that together have this probability.", min=0, max=1)] = 1.0,
+    stop: Annotated[list[str] | None, typer.Option(help="End before this text; repeat it for several.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same text. Default: a new one, told at the end.", show_default=False)] = None,
+    echo: Annotated[bool, typer.Option("--echo/--no-echo", help="Print the prompt before what follows it.")] = True,
+    cell: CellFile = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+) -> None:
+    """Write new text with a language model.
+
+    The text goes to standard output piece by piece; the seed to standard error.
+
+    [bold]tenuto generate runs/plays "ROMEO:" --temperature 0.8 --stop "JULIET:"[/bold]
+    """
+    from ..errors import ArgumentError
+
+    task = task_of_run(run)
+    if task.write is None:
+        raise ArgumentError(f"{run} writes no text: its task is {task.name}.", expected="a language model", fix=f"tenuto predict {run} DATA")
+    begin = _from_standard_input() if prompt == "-" else prompt
+    model = open_run(run, cell, device)[1]
+    drawn = secrets.randbits(31) if seed is None else seed
+    pieces = task.write(model, Writing(begin, length, temperature, top_k or None, top_p or None, tuple(stop or ()), drawn))
+    if echo and begin:
+        typer.secho(begin, bold=True, nl=False)
+    last = begin if echo else ""
+    try:
+        for last in pieces:
+            typer.echo(last, nl=False)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped.") from None
+    finally:
+        if last and not last.endswith("\n"):
+            typer.echo()
+    if seed is None:
+        messages().print(f"seed        {drawn}", markup=False)
+
+
+def _from_standard_input() -> str:
+    from ..data.decode import decode_utf8
+
+    return decode_utf8(sys.stdin.buffer.read(), "standard input")
