@@ -35,10 +35,10 @@ OPTIONS = TrainingOptions(
 class CharacterModel(nn.Module):
     """Embedding, LSTM with dropout between its two layers, head; the embedding's and the head's weights are one tensor."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.2) -> None:
         super().__init__()
         self.embedding = nn.Embedding(32, 12)
-        self.recurrent = Recurrent(LSTM(), 12, 12, 2, dropout=0.2, engine="vendor")
+        self.recurrent = Recurrent(LSTM(), 12, 12, 2, dropout=dropout, engine="vendor")
         self.head = nn.Linear(12, 32)
         self.head.weight = self.embedding.weight
 
@@ -47,10 +47,10 @@ class CharacterModel(nn.Module):
         return self.head(output), state
 
 
-def small_run(options: TrainingOptions = OPTIONS, **given: Any) -> tuple[CharacterModel, Outcome]:
+def small_run(options: TrainingOptions = OPTIONS, dropout: float = 0.2, **given: Any) -> tuple[CharacterModel, Outcome]:
     """Train the model; `given` goes to `train`."""
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
-    model = CharacterModel()
+    model = CharacterModel(dropout)
 
     def loss(module: nn.Module, window: Any, carried: Any) -> Loss:
         logits, state = module(window.inputs, carried)

@@ -216,7 +216,7 @@ def test_a_checkpoint_of_another_model_is_refused(begun, monkeypatch):
     refused(begun, r"weights.extra.weight, .*weights.embedding.weight.* differ(.|\n)*absent")
 
 
-def another_model(self):
+def another_model(self, dropout):
     torch.nn.Module.__init__(self)
     self.extra = torch.nn.Linear(2, 2)
 

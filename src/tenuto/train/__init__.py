@@ -5,12 +5,13 @@ May import the rooms above: `errors`, `cell`, `data`. Progress bars and logs are
 """
 
 from tenuto.train.checkpoint import Checkpoint
-from tenuto.train.launch import Launch, OneProcess, current_launch
+from tenuto.train.launch import Launch, OneProcess, current_launch, share_of
 from tenuto.train.loop import train
 from tenuto.train.observers import MetricsFile, Observer
 from tenuto.train.options import TrainingOptions
 from tenuto.train.outcome import Loss, Outcome, TrainingError
 from tenuto.train.schedule import SCHEDULES, Schedule, learning_rate_factor
+from tenuto.train.sharded import Sharded
 
 __all__ = [
     "SCHEDULES",
@@ -22,9 +23,11 @@ __all__ = [
     "OneProcess",
     "Outcome",
     "Schedule",
+    "Sharded",
     "TrainingError",
     "TrainingOptions",
     "current_launch",
     "learning_rate_factor",
+    "share_of",
     "train",
 ]

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
@@ -83,23 +84,66 @@ class OneProcess:
         pass
 
 
-def current_launch() -> Launch:
+def current_launch(device: str = "cpu", *, unused_weights: bool = False) -> Launch:
     """Where this program was started: an `accelerate.Accelerator` under torchrun, `accelerate launch` or Ray Train, else this process.
 
-    They say so in the environment (WORLD_SIZE above 1). What accelerate is told there, FSDP for example, holds.
+    They say so in the environment (WORLD_SIZE above 1). With ACCELERATE_USE_FSDP=true there, as `accelerate launch --use_fsdp` sets it, it
+    is a `Sharded`, on CPUs too; accelerate's other settings for FSDP are not read.
 
+    Args:
+        device: "cpu", or "cuda": each process then has a GPU of its own.
+        unused_weights: whether a batch may leave weights without a gradient, which DDP must be told.
     Raises:
-        ArgumentError: several processes, and accelerate is not installed.
+        ArgumentError: several processes, and accelerate is not installed, or the environment does not say which of them this is.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if process_count() < 2:
         return OneProcess()
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if missing:
+        raise ArgumentError(
+            f"the environment says WORLD_SIZE={os.environ['WORLD_SIZE']}, and not which of these processes this is.",
+            expected="RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun sets them",
+            received=f"no {', '.join(missing)}",
+            fix="start with torchrun or `accelerate launch`; or unset WORLD_SIZE to train in one process",
+        )
     try:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, DistributedDataParallelKwargs
     except ImportError as error:
         raise ArgumentError(
             "this is one of several processes, and accelerate is not installed.", fix="pip install 'tenuto[train]'"
         ) from error
-    return Accelerator(cpu=not torch.cuda.is_available())  # type: ignore[return-value]
+    cpu = torch.device(device).type == "cpu"
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes"):
+        from tenuto.train.sharded import Sharded
+
+        return Sharded(device)
+    return Accelerator(cpu=cpu, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused_weights)])  # type: ignore[return-value]
+
+
+def process_count() -> int:
+    """How many processes this program was started in, by the environment's WORLD_SIZE.
+
+    Raises:
+        ArgumentError: it is no number.
+    """
+    said = os.environ.get("WORLD_SIZE") or "1"
+    if not said.isdigit():
+        raise ArgumentError(f"the environment says WORLD_SIZE={said}.", expected="the number of processes", fix="unset WORLD_SIZE")
+    return int(said)
+
+
+def share_of(launch: Launch, rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """This process's rows of a batch that all of them drew alike, and how many of them count.
+
+    With n processes each takes every n-th, so that all have like lengths. Of a batch with fewer rows than processes, a process that would have
+    none takes the first, and it does not count: every process must compute something, or the others wait.
+
+    Example:
+        >>> share_of(OneProcess(), np.array([4, 8, 1]))
+        (array([4, 8, 1]), 3)
+    """
+    mine = rows[launch.process_index :: launch.num_processes]
+    return (mine, len(mine)) if len(mine) else (rows[:1], 0)
 
 
 def total(launch: Launch, values: Sequence[float]) -> list[float]:
@@ -125,6 +169,11 @@ def of_all_processes(launch: Launch, value: Any) -> list[Any]:
 def whole(tensor: Tensor) -> Tensor:
     """A tensor that is shared out among the processes (FSDP) put together; every process must call this."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """This process's part of a tensor that is shared out; else all of it."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def shared_out_like(tensor: Tensor, example: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
 from tenuto.train.interrupt import Interrupt
-from tenuto.train.launch import Launch, OneProcess, is_lost_process, total
+from tenuto.train.launch import Launch, OneProcess, is_lost_process, total, whole
 from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
@@ -89,7 +89,7 @@ class Training(Generic[B]):
         self.observers = observers if launch.is_main_process else ()
         self.weights = describe_weights(model)
         self.wrapped, self.optimizer = launch.prepare(model, build_optimiser(model, options))
-        self.model = launch.unwrap_model(self.wrapped)
+        self.given, self.model = model, launch.unwrap_model(self.wrapped)  # the same, unless the launch shares the weights out
         before = generator_states()
         self.batches_per_epoch = len(batches(1))
         restore_generators(before)
@@ -143,8 +143,8 @@ class Training(Generic[B]):
             if run.stopped == "interrupted":
                 raise KeyboardInterrupt
             raise TrainingError("the validation loss was not finite in any validation.", fix="lower the learning rate; look at the data")
-        self.model.load_state_dict(self.best)
-        self.model.eval()
+        self.given.load_state_dict(self.best)
+        self.given.eval()
         return run
 
     def _epoch(self) -> None:
@@ -244,10 +244,13 @@ class Training(Generic[B]):
             )
         self.wrapped.eval()
         with torch.no_grad(), nullcontext() if self.average is None else self.average.swapped(self.model):
-            numbers = self._of_main_process(self.validate(self.model))
+            if self.given is not self.model:
+                self.given.load_state_dict({name: whole(tensor) for name, tensor in self.model.state_dict().items()})
+                self.given.eval()
+            numbers = self._of_main_process(self.validate(self.given))
             loss = numbers["validation_loss"]
             if best := loss < at.best_loss:
-                self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+                self.best = {name: tensor.detach().clone() for name, tensor in self.given.state_dict().items()}
         epoch = int(epoch) if epoch == int(epoch) else epoch
         if best:
             at.best_loss, at.waited, run.best_epoch = loss, 0, epoch

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tenuto.train.launch import Launch
+from tenuto.train.launch import Launch, own_part, total, whole
 from tenuto.train.options import TrainingOptions
 
 
@@ -47,8 +47,9 @@ def ready_gradients(
     norm = _number(launch.clip_grad_norm_(parameters, limit))
     clipped = options.clip_norm is not None and norm > options.clip_norm
     if options.clip_value is not None:
-        largest = max((parameter.grad.abs().max().item() for parameter in parameters), default=0.0)  # type: ignore[union-attr]
-        clipped = clipped or largest > options.clip_value
+        own = [own_part(parameter.grad) for parameter in parameters]  # type: ignore[arg-type]  # None was left out
+        beyond = any(part.numel() and part.abs().max().item() > options.clip_value for part in own)
+        clipped = clipped or total(launch, [beyond]) > [0]
         torch.nn.utils.clip_grad_value_(parameters, options.clip_value)
         if options.clip_norm is not None:
             launch.clip_grad_norm_(parameters, options.clip_norm)
@@ -96,4 +97,4 @@ class LossScale:
 def _number(norm: Any) -> float:
     if norm is None:
         return math.nan
-    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+    return float(whole(norm))

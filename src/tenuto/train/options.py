@@ -33,8 +33,8 @@ class TrainingOptions:
         optimizer: "adamw", "adam" or "sgd".
         betas: of the Adams. momentum: of "sgd".
         weight_decay: on every weight with two axes or more; biases and per-channel parameters do not decay. None: 0.01 for "adamw", and
-            zero for the others, where a decay is a part of the gradient: "adam" divides by the gradient's size, so that 0.01, however
-            small the learning rate, outweighs what a recurrent network's loss says, and nothing is learnt.
+            zero for the others, where a decay is a part of the gradient. "adam" divides by the gradient's size, and a recurrent network's
+            gradient is small: 0.01 outweighs it, and the network learns little.
         clip_norm: gradients are scaled down to this norm; None for never. The norm before is logged either way.
         clip_value: each component of a gradient is cut to -clip_value..clip_value, before clip_norm; None for never.
         accumulate: batches whose gradients make one step, weighted by their counts; with carried state they follow one another.

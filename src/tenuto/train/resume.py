@@ -40,11 +40,11 @@ def restore(run: Training[Any], state: dict[str, Any]) -> None:
     weights = run.model.state_dict()
     device = next(iter(weights.values())).device
 
-    def placed(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: shared_out_like(value.to(weights[name].device), weights[name]) for name, value in values.items()}
+    def placed(values: Mapping[str, Tensor], like: Mapping[str, Tensor] = weights) -> dict[str, Tensor]:
+        return {name: shared_out_like(value.to(like[name].device), like[name]) for name, value in values.items()}
 
     run.model.load_state_dict(placed(state["weights"]))
-    run.best = None if state["best"] is None else placed(state["best"])
+    run.best = None if state["best"] is None else placed(state["best"], run.given.state_dict())
     parameters = [parameter for group in run.optimizer.param_groups for parameter in group["params"]]
     for index, moments in state["optimizer"]["state"].items():
         for name, value in moments.items():

@@ -1,0 +1,83 @@
+"""Weights, gradients and moments shared out among processes: PyTorch's FSDP2 as a `Launch`, on GPUs and on CPUs (gloo)."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Sharded:
+    """The processes that torchrun, `accelerate launch` or Ray Train started, each with its part of every weight.
+
+    Training keeps, in each process, one n-th of the weights, gradients and moments; the weights are put together for the time of a step. The
+    module that `train` was given stays whole: it gets the weights when they are validated, and the best at the end.
+
+    accelerate's own FSDP is for GPUs alone: on CPUs its `Accelerator` (1.15) falls back to DDP without a word, hence this class.
+
+    Args:
+        device: "cpu", or "cuda": each process then has a GPU of its own.
+    Example:
+        torchrun --nproc-per-node 2 program.py, with `train(..., launch=Sharded())` in it.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        from accelerate import PartialState
+
+        self.processes = PartialState(cpu=torch.device(device).type == "cpu")
+        self.device: torch.device = self.processes.device
+        self.is_main_process: bool = self.processes.is_main_process
+        self.process_index: int = self.processes.process_index
+        self.num_processes: int = self.processes.num_processes
+
+    def prepare(self, *objects: Any) -> Any:
+        """A module and its new optimiser, both as copies whose weights are shared out."""
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        # Recurrent layers return views of what their engine computed; nothing here writes into an output.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
+        model, optimizer = copy.deepcopy(objects)
+        model.to(self.device)
+        before = dict(model.named_parameters())
+        fully_shard(model, mesh=init_device_mesh(self.device.type, (self.num_processes,)))
+        after = dict(model.named_parameters())
+        shared_out = {before[name]: after[name] for name in before}
+        for group in optimizer.param_groups:
+            group["params"] = [shared_out[weight] for weight in group["params"]]
+        return model, optimizer
+
+    def unwrap_model(self, model: nn.Module) -> nn.Module:
+        return model
+
+    @contextlib.contextmanager
+    def no_sync(self, model: nn.Module) -> Iterator[None]:
+        model.set_requires_gradient_sync(False)  # type: ignore[operator]  # a method of FSDPModule, which fully_shard made of it
+        try:
+            yield
+        finally:
+            model.set_requires_gradient_sync(True)  # type: ignore[operator]
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+    def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> Tensor:
+        return torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+
+    def reduce(self, tensor: Tensor, reduction: str = "sum") -> Tensor:
+        from accelerate.utils import reduce
+
+        return reduce(tensor, reduction)
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        from accelerate.utils import gather
+
+        return gather(tensor)
+
+    def wait_for_everyone(self) -> None:
+        self.processes.wait_for_everyone()
