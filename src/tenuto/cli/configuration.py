@@ -10,8 +10,8 @@
     [training]
     epochs = 50
 
-The keys are the option names with underscores. Tables only group them: any option may stand in any table or in none, except `[tune]`, which
-belongs to `tenuto tune`. An option on the command line goes before the file. Paths are as on a command line, from the current folder.
+The keys are the option names with underscores. Tables only group them: any option may stand in any table or in none, except `[tune]` and
+`[search]`, which belong to `tenuto tune`: how it searches, and what (`tenuto.train.search_space`). An option on the command line goes before the file. Paths are as on a command line, from the current folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 CONFIGURATION = "config.toml"
 # Options of a command that say where and how this time, not what is trained.
 NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume"})
-TUNE = "tune"
+TUNE, SEARCH = "tune", "search"
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -72,11 +72,12 @@ def configuration_of(run: Path) -> Path:
     )
 
 
-def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str]) -> dict[str, Any]:
-    """The options of a configuration, all tables flattened; `task` and `[tune]` are left out.
+def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], *, without: Iterable[str] = (TUNE, SEARCH)) -> dict[str, Any]:
+    """The options of a configuration, all tables flattened; `task` is left out.
 
     Args:
         known: the option names that the task's command has.
+        without: tables that are not for this command.
     Raises:
         ArgumentError: a name that the command does not have, or one that stands twice.
     """
@@ -84,7 +85,7 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str]) 
 
     known = set(known) - NOT_KEPT
     options: dict[str, Any] = {}
-    for name, value in _flat(data):
+    for name, value in _flat({name: value for name, value in data.items() if name not in without}):
         key = name.replace("-", "_")
         if key in options:
             raise ArgumentError(f"{path} sets {name} twice.", fix="leave one of them out")
@@ -100,9 +101,9 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str]) 
     return options
 
 
-def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str) -> str:
+def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str, *, use: str = f"`tenuto fit --config {CONFIGURATION}` trains it again") -> str:
     """A configuration as text: the options of the table "" first, then each table; options that are None are left out."""
-    lines = [f"# Options of a run of tenuto {version}. `tenuto fit --config {CONFIGURATION}` trains it again.", f"task = {_toml(task)}"]
+    lines = [f"# Options of a run of tenuto {version}. {use}.", f"task = {_toml(task)}"]
     for title, options in tables.items():
         rows = [f"{name} = {_toml(value)}" for name, value in options.items() if value is not None]
         if rows:
@@ -112,7 +113,7 @@ def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str) 
 
 def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     for name, value in data.items():
-        if name in ("task", TUNE):
+        if name == "task":
             continue
         if isinstance(value, Mapping):
             yield from _flat(value)
@@ -132,6 +133,8 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""`tenuto fit` itself: `tenuto fit --config FILE`, `--from RUN` and `--resume RUN` find the task in the file, so it need not be typed."""
+"""`tenuto fit` and `tune` themselves: `tenuto fit --config FILE`, `--from RUN` and `--resume RUN` find the task in the file, so it need not be typed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ class FitGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and not ctx.resilient_parsing and args[0].partition("=")[0] in TAKES_TASK:
-            args = self._with_task(args)
+            args = self._with_task(ctx, args)
         return super().parse_args(ctx, args)
 
-    def _with_task(self, args: list[str]) -> list[str]:
+    def file_of(self, option: str, value: str) -> Path:
+        """The configuration that `--config FILE`, `--from RUN` or `--resume RUN` names."""
+        return Path(value) if option == "--config" else configuration_of(Path(value))
+
+    def _with_task(self, ctx: Any, args: list[str]) -> list[str]:
         """`--from RUN ...` as `TASK --from RUN ...`."""
         from ..errors import ArgumentError
         from .tasks import task_of_command
@@ -32,12 +36,12 @@ class FitGroup(TyperGroup):
         value = value if equals else args[1]
         if args[used : used + 1] and args[used] in self.commands:  # the task stands after the option
             return [args[used], *args[:used], *args[used + 1 :]]
-        path = Path(value) if option == "--config" else configuration_of(Path(value))
+        path = self.file_of(option, value)
         data = read_toml(path)
         if "task" not in data:
             raise ArgumentError(
                 f"{path} does not say which task it is for.",
                 expected=" | ".join(f'task = "{name}"' for name in self.commands),
-                fix=f"add that line, or name the task: tenuto fit TASK {option} {value}",
+                fix=f"add that line, or name the task: tenuto {ctx.info_name} TASK {option} {value}",
             )
         return [task_of_command(str(data["task"])).command, *args]

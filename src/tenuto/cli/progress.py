@@ -2,58 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..train import Observer
 from .console import messages
 
 LINES_WITHOUT_TERMINAL = 10
+# What a validation may have beside its loss, the most telling first; as many as fit are shown.
+MEASURES = (
+    ("validation_span_f1", "F1 {:.1%}"),
+    ("validation_exact", "{:.1%} exact"),
+    ("validation_bits_per_character", "{:.3f} bits a character"),
+    ("validation_perplexity", "perplexity {:.4g}"),
+    ("validation_accuracy", "{:.1%} right"),
+    ("validation_label_accuracy", "classes {:.1%} right"),
+    ("validation_error_rate", "{:.1%} symbol errors"),
+)
+MOST_MEASURES = 2
 
 
 class ProgressBar(Observer):
-    """Shows epochs, losses and the best epoch so far; in a file or a pipe, about ten plain lines instead of a bar."""
+    """Shows how far training is and how long it may still take, losses, the task's own measures and the best epoch so far.
 
-    def __init__(self) -> None:
-        self.console = messages()
+    In a file or a pipe it prints about ten plain lines instead of a bar.
+
+    Args:
+        title: stands before the bar, and with it nothing is left behind and nothing is said at the end: one of several trainings.
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self.console, self.title = messages(), title
         self.bar: Progress | None = None
-        self.epochs, self.best = 0, ""
+        self.epochs, self.steps_per_epoch, self.said, self.best = 0, 1, "", ""
 
     def started(self, *, epochs: int, steps_per_epoch: int) -> None:
-        self.epochs = epochs
+        self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         if not self.console.is_terminal:
             return
         self.bar = Progress(
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
+            TextColumn("of at most"),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[said]}"),
             console=self.console,
-            transient=False,
+            transient=bool(self.title),
         )
         self.bar.start()
-        self.task = self.bar.add_task("epochs", total=epochs, said="")
+        self.task = self.bar.add_task(self._where(1), total=epochs * steps_per_epoch, said="")
+
+    def resumed(self, *, step: int, metrics: Sequence[Mapping[str, Any]]) -> None:
+        for line in metrics:
+            if line.get("best"):
+                self.best = f"best {_epoch(line['epoch'])}"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=step)
+        else:
+            self.console.print(f"goes on     from step {step}")
+
+    def step_ended(self, *, epoch: int, step: int, loss: float, gradient_norm: float, learning_rate: float) -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=step, description=self._where(epoch))
 
     def epoch_ended(self, metrics: Mapping[str, Any]) -> None:
         epoch = metrics["epoch"]
         if metrics.get("best"):
-            self.best = f"best {epoch}"
-        said = f"loss {metrics['train_loss']:.4f}   validation {metrics['validation_loss']:.4f}"
-        if metrics.get("validation_accuracy") is not None:
-            said += f", {metrics['validation_accuracy']:.1%} right"
+            self.best = f"best {_epoch(epoch)}"
+        said = f"{in_words(metrics)}   {self.best}"
         if self.bar is not None:
-            self.bar.update(self.task, completed=epoch, said=f"{said}   {self.best}")
-        elif epoch == 1 or epoch == self.epochs or epoch % max(1, self.epochs // LINES_WITHOUT_TERMINAL) == 0:
-            self.console.print(f"epoch       {epoch} of {self.epochs}   {said}   {self.best}")
+            self.bar.update(self.task, said=said)
+        elif not self.title and (epoch in (1, self.epochs) or epoch % max(1, self.epochs // LINES_WITHOUT_TERMINAL) == 0):
+            self.console.print(f"epoch       {_epoch(epoch)} of {self.epochs}   {said}")
 
     def ended(self, *, stopped: str) -> None:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+        if self.title:
+            return
         if stopped == "interrupted":
             self.console.print("interrupted the best weights so far are kept")
         elif stopped != "error":
             self.console.print(f"ended       {stopped}; {self.best.replace('best', 'best epoch')}")
+
+    def _where(self, epoch: int) -> str:
+        return f"{self.title}  epoch {epoch} of {self.epochs}".strip()
+
+
+def in_words(metrics: Mapping[str, Any]) -> str:
+    """A line of metrics.jsonl in a few words.
+
+    Example:
+        >>> in_words({"train_loss": 1.5, "validation_loss": 1.25, "validation_span_f1": 0.912, "validation_accuracy": 0.97})
+        'loss 1.5000   validation 1.2500, F1 91.2%, 97.0% right'
+    """
+    shown = [words.format(metrics[name]) for name, words in MEASURES if metrics.get(name) is not None]
+    return ", ".join([f"loss {metrics['train_loss']:.4f}   validation {metrics['validation_loss']:.4f}", *shown[:MOST_MEASURES]])
+
+
+def _epoch(epoch: float) -> str:
+    """An epoch, or a part of one where validations come more often: 3, 0.25."""
+    return f"{epoch:g}" if epoch == int(epoch) else f"{epoch:.2f}"

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from ..errors import RunError
 from ..tasks.run_folder import REPORT, Run, read_run
+from ..tasks.search_folder import is_search
 from ..train.files import write_text
 from . import confusion, examples, language, learning, opening, origin, running, tagging, text_classes, translation
 from .page import Section, render
+from .search import build_search_report
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ def build_report(run_folder: str | Path) -> Path:
     An older report is replaced in one step; when anything goes wrong it stays as it was.
 
     Args:
-        run_folder: a folder written by `tenuto fit` or an estimator's `save`.
+        run_folder: a folder written by `tenuto fit`, `tenuto tune` or an estimator's `save`.
     Returns:
         The path of the report.
     Raises:
         RunError: the folder is not a complete run, a file was changed, or the task has no report.
     """
+    if is_search(run_folder):
+        return build_search_report(run_folder)
     run = read_run(run_folder)
     task = run.config.get("task")
     if task not in PAGES:

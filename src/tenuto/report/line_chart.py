@@ -23,11 +23,12 @@ MOST_POINTS_WITH_VALUES = 300
 
 @dataclass(frozen=True)
 class Series:
-    """One line: a name for the legend, its values by x, and the class that colours it (`first`, `second`, `third`)."""
+    """One line: a name for the legend, its values by x, and the class that colours it (`first`, `second`, `third`); or `dots` alone."""
 
     name: str
     values: Sequence[float]
     tone: str = "first"
+    dots: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class LineChart:
         upright: x of a dashed upright line with its label, for example the best epoch.
         level: value of a dashed level line, for example where a norm was clipped; the note says which.
         note: a sentence under the chart.
+        few_names: only the last line has its name in the legend and its values on hover; the others are its background.
     """
 
     title: str
@@ -56,6 +58,12 @@ class LineChart:
     level: float | None = None
     note: str = ""
     description: str = field(default="")
+    few_names: bool = False
+
+    @property
+    def named(self) -> Sequence[Series]:
+        """The lines that the legend names."""
+        return self.series[-1:] if self.few_names else self.series
 
     def svg(self) -> Markup:
         """The drawing, with role, title and a description in words for those who do not see it."""
@@ -79,7 +87,7 @@ class LineChart:
     def _described(self) -> str:
         """The chart in a sentence: where each line starts, ends, and its lowest and highest value."""
         words = []
-        for line in self.series:
+        for line in self.named:
             finite = [(x, v) for x, v in zip(self.x, line.values) if math.isfinite(v)]
             if finite:
                 low, high = min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])
@@ -97,8 +105,8 @@ class LineChart:
             if not finite:
                 continue
             places = [(_across(x, x_axis), _down(v, y_axis)) for x, v in run]
-            if len(places) == 1:
-                drawn.append(Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(line.tone, *places[0]))
+            if len(places) == 1 or line.dots:
+                drawn += [Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(line.tone, *place) for place in places]
             else:
                 path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places)
                 drawn.append(Markup('<path class="line {}" d="{}"/>').format(line.tone, path))
@@ -130,7 +138,7 @@ class LineChart:
         for index, x in enumerate(self.x):
             at = _across(x, x_axis)
             anchor, shift = ("end", -7) if at > WIDTH / 2 else ("start", 7)
-            shown = [(line, line.values[index]) for line in self.series if math.isfinite(line.values[index])]
+            shown = [(line, line.values[index]) for line in self.named if math.isfinite(line.values[index])]
             dots = Markup("").join(
                 Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.2"/>').format(line.tone, at, _down(v, y_axis))
                 for line, v in shown

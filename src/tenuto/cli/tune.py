@@ -1,0 +1,304 @@
+"""`tenuto tune`: search for the options with which a task learns best on some data.
+
+For each task a command `tenuto tune TASK` with all options of `tenuto fit TASK`; those that the space names are searched, the others stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .arguments import option as _option
+from .configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
+from .console import messages, output
+from .fit_group import FitGroup
+from .fitting import PANEL, configuration_text, new_folder, option_tables, use_configuration
+from .search_defaults import default_space, searchable
+from .tasks import Task, fit_alone
+
+SPACE_FILE, SEARCHING = "search.toml", "The search"
+# Of an option that is `tenuto tune`'s own and not the task's.
+OWN = ("trials", "timeout_s", "metric", "prune", "search_seed")
+# Options that do not change what a trial measures.
+ELSEWHERE = frozenset({"threads", "device", "engine"})
+
+
+def space_file_of(run: Path) -> Path:
+    """The search.toml of a search's folder.
+
+    Raises:
+        RunError: the folder has none.
+    """
+    from ..errors import RunError
+
+    if (run / SPACE_FILE).is_file():
+        return run / SPACE_FILE
+    raise RunError(f"{run} holds no search to go on with.", expected=f"a folder that `tenuto tune` wrote, with {SPACE_FILE}", fix="check the path")
+
+
+class TuneGroup(FitGroup):
+    """`tenuto tune`, which finds the task in a file as `tenuto fit` does; `--resume` names the folder of a search."""
+
+    def file_of(self, option: str, value: str) -> Path:
+        return space_file_of(Path(value)) if option == "--resume" else super().file_of(option, value)
+
+
+def _config(context: typer.Context, path: Path | None) -> Path | None:
+    if path is not None and not context.resilient_parsing:
+        use_configuration(context, Path(path), without=(SEARCH,))
+    return path
+
+
+def _source(context: typer.Context, run: Path | None) -> Path | None:
+    if run is not None and not context.resilient_parsing:
+        use_configuration(context, configuration_of(Path(run)))
+    return run
+
+
+def _resume(context: typer.Context, run: Path | None) -> Path | None:
+    if run is not None and not context.resilient_parsing:
+        use_configuration(context, space_file_of(Path(run)), without=(SEARCH,))
+    return run
+
+
+_EAGER = {"is_eager": True, "show_default": False}
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The folder of the search. Default: a new one in runs/.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Take away the search that is in --out, and begin anew.")]
+Config = Annotated[
+    Path | None,
+    _option("Options from a TOML file; its table [search] is what to search.", PANEL, "--config", metavar="FILE.toml", callback=_config, **_EAGER),
+]
+FromRun = Annotated[Path | None, _option("Take options from the config.toml of a run.", PANEL, "--from", metavar="RUN", callback=_source, **_EAGER)]
+Resume = Annotated[
+    Path | None, _option("Go on with a search that was stopped or killed, or let it have more trials.", PANEL, "--resume", metavar="RUN", callback=_resume, **_EAGER)
+]
+Trials = Annotated[int, _option("How many, those of an earlier call on the same folder included.", SEARCHING, min=1)]
+Timeout = Annotated[float | None, _option("Begin no trial after so many seconds.", SEARCHING, "--timeout", show_default=False)]
+Metric = Annotated[str, _option("What to search by, as in metrics.jsonl: validation_loss, validation_accuracy, ...", SEARCHING)]
+Prune = Annotated[bool, _option("Stop trials early that are worse than the median of the others, or train each to its end.", SEARCHING, "--prune/--no-prune")]
+SearchSeed = Annotated[int, _option("Of what is tried; --seed is that of each training.", SEARCHING)]
+
+HELP = """Search for good options of [bold]tenuto fit {command}[/bold] on your data.
+
+Each trial trains with other values and is measured on the validation part; the test part is not looked at. Without a table \\[search] in
+--config, usual options are searched, but for those typed here. Ctrl-C, or kill, loses the trial that runs and nothing else.
+
+[bold]tenuto tune {command} DATA --trials 30 --out runs/search[/bold]
+[bold]tenuto fit --from runs/search --out runs/best[/bold]
+
+A space, for --config: one line an option, a list of values or a range.
+
+[bold]\\[search][/bold]
+[bold]hidden_size = \\[64, 128, 256][/bold]
+[bold]learning_rate = {{low = 1e-4, high = 1e-2, log = true}}[/bold]
+"""
+
+
+def command_of(task: Task) -> Callable[..., None]:
+    """The function of `tenuto tune TASK`, as typer reads it: the parameters of `tenuto fit TASK`, and those of a search."""
+    hints = typing.get_type_hints(task.function, include_extras=True)
+    given = inspect.signature(task.function).parameters
+    own: dict[str, tuple[Any, Any]] = {
+        "out": (Out, None),
+        "overwrite": (Overwrite, False),
+        "trials": (Trials, 20),
+        "timeout_s": (Timeout, None),
+        "metric": (Metric, "validation_loss"),
+        "prune": (Prune, True),
+        "search_seed": (SearchSeed, 0),
+    }
+    late: dict[str, tuple[Any, Any]] = {"config": (Config, None), "source": (FromRun, None), "resume": (Resume, None)}
+    kept = {name: (hints[name], parameter.default) for name, parameter in given.items() if name not in own and name not in late}
+    first = {name: kept.pop(name) for name in ("context", "data")}
+    every = {**first, **own, **kept, **late}
+
+    def tune(context: typer.Context, **_: Any) -> None:
+        typed = {name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+        tune_from_options(task, context.params, typed)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    tune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, kind, annotation=hint, default=default) for name, (hint, default) in every.items()]
+    )
+    tune.__annotations__ = {**{name: hint for name, (hint, _) in every.items()}, "return": None}
+    tune.__doc__ = HELP.format(command=task.command)
+    return tune
+
+
+def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
+    """What `tenuto tune TASK` does with its parameters; returns the search as in search.json.
+
+    Args:
+        options: the command's parameters by name. typed: those that stand on the command line.
+    Raises:
+        TenutoError: data, options, space or folder are not as they must be. KeyboardInterrupt: before the first whole trial.
+    """
+    from ..tasks.search_folder import claim_search
+    from ..train.files import write_text
+    from ..train.search import Search, SearchOptions
+    from .arguments import use_threads
+
+    use_threads(options.get("threads", 0))
+    space = _space(task, options, typed)
+    searching = SearchOptions(options["trials"], options["timeout_s"], options["metric"], options["prune"], options["search_seed"])
+    fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
+    job = task.prepare(fixed)
+    folder = Path(options["resume"] or options["out"] or new_folder(*job.name[:1], "tune"))
+    kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
+    data = _digest(fixed)
+    there = claim_search(folder, overwrite=options["overwrite"])
+    base = {name: fixed[name] for name in space}
+    with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data}) as search:
+        write_text(folder / SPACE_FILE, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
+        _begin(job, folder, search, quiet=options["quiet"], there=there)
+        about = {
+            "task": task.name,
+            "title": job.name[0],
+            "cell": fixed["cell"],
+            "data": {"sha256": data},
+            "options": kept,
+            "base": base,
+        }
+        return _Course(task, fixed, folder, search, about, quiet=options["quiet"]).run()
+
+
+class _Course:
+    """The trials of one call: told to the reader as they end, and written down."""
+
+    def __init__(self, task: Task, options: Mapping[str, Any], folder: Path, search: Any, about: Mapping[str, Any], *, quiet: bool) -> None:
+        self.task, self.options, self.folder, self.search, self.about, self.quiet = task, options, folder, search, about, quiet
+
+    def run(self) -> dict[str, Any]:
+        """All of it, to the words at the end."""
+        stopped = ""
+        try:
+            for trial in self.search.run(self._objective):
+                self._ended(trial)
+        except KeyboardInterrupt:  # between two trials
+            stopped = "interrupted"
+        results = self._write(stopped or self.search.stopped)
+        best = self.search.best()
+        if best is None:
+            if results["stopped"] == "interrupted":
+                raise KeyboardInterrupt(f"interrupted before a trial was whole. Go on with: tenuto tune --resume {self.folder}")
+            messages().print(f"no trial came to its end; {self.folder} says why", markup=False)
+            return results
+        self._say(results, best)
+        return results
+
+    def _objective(self, values: dict[str, Any], observer: Any) -> Any:
+        from ..train.search import TrialOutcome
+        from .progress import ProgressBar
+
+        number = sum(trial["state"] != "interrupted" for trial in self.search.trials()) + 1
+        bar = [] if self.quiet else [ProgressBar(title=f"trial {number} of {self.search.options.trials}")]
+        model = fit_alone(self.task.prepare({**self.options, **values}), [observer, *bar])
+        training = model.evaluation_["training"]
+        return TrialOutcome(model.metrics_, training["best_epoch"], training["stopped"] == "interrupted")
+
+    def _ended(self, trial: Mapping[str, Any]) -> None:
+        from ..train.files import write_text
+
+        best = self.search.best()
+        if best is not None and best["number"] == trial["number"] and trial["state"] == "complete":
+            write_text(self.folder / CONFIGURATION, configuration_text(self.task, {**self.options, **trial["options"]}))
+        self._write(self.search.stopped or "not yet")
+        if not self.quiet:
+            messages().print(_line(trial, best, self.search.options.trials), markup=False)
+
+    def _write(self, stopped: str) -> dict[str, Any]:
+        from ..report import build_report
+        from ..tasks.search_folder import read_search, write_search
+
+        write_search(self.folder, {**self.about, **self.search.results(), "stopped": stopped})
+        build_report(self.folder)
+        return read_search(self.folder)
+
+    def _say(self, results: Mapping[str, Any], best: Mapping[str, Any]) -> None:
+        from ..train.search import in_words
+
+        console = output()
+        counted = sum(trial["state"] != "interrupted" for trial in results["trials"])
+        console.print(f"ended       {results['stopped']}; {counted} trial{'s' * (counted != 1)}", markup=False)
+        console.print(f"best        {best['value']:.4g} {results['metric']}, trial {best['number']}: {in_words(best['options'])}", markup=False)
+        console.print(f"search      {self.folder}\nreport      {self.folder / 'report.html'}", markup=False)
+        if results["stopped"] != "all trials" and counted < results["wanted"]:
+            console.print(f"go on       tenuto tune --resume {self.folder}", markup=False)
+        console.print(f"next        tenuto fit --from {self.folder}", markup=False)
+
+
+def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
+    """What to search: the table of the file, or what is usual."""
+    from ..errors import ArgumentError
+    from ..train.search_space import read_space
+
+    kinds = searchable(typing.get_type_hints(task.function, include_extras=True))
+    path = space_file_of(Path(options["resume"])) if options["resume"] else options["config"]
+    data = {} if path is None else read_toml(path)
+    if SEARCH not in data:
+        return read_space(default_space(task.name, kinds, typed), kinds, "the usual search space")
+    space = read_space(data[SEARCH], kinds, f"{path} [{SEARCH}]")
+    if both := sorted(typed & set(space)):
+        raise ArgumentError(f"{both[0]} is searched, and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take it out of [{SEARCH}]")
+    return space
+
+
+def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any], space: Mapping[str, Any]) -> str:
+    """search.toml: the options, how to search, what to search."""
+    from importlib.metadata import version
+
+    tables = {**option_tables(task, fixed), TUNE: {name: options[name] for name in OWN}, SEARCH: dict(space)}
+    return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SPACE_FILE}` searches again")
+
+
+def _digest(options: Mapping[str, Any]) -> str:
+    """SHA-256 over the files that the trials read, so that a search does not go on with others."""
+    from ..train.files import sha256_of
+    from .arguments import data_path
+
+    total = hashlib.sha256()
+    for name in ("data", "validation", "test"):
+        given = options.get(name)
+        for place in given if isinstance(given, (list, tuple)) else [] if given is None else [given]:
+            for path in _files(data_path(str(place))):
+                total.update(f"{name} {path.name} {sha256_of(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
+    elif path.is_file():
+        yield path
+
+
+def _begin(job: Any, folder: Path, search: Any, *, quiet: bool, there: bool) -> None:
+    if quiet:
+        return
+    console = messages()
+    console.print(job.described.partition("\nmodel")[0], markup=False)
+    console.print("search      " + ", ".join(f"{name} {_short(choice.to_data())}" for name, choice in search.space.items()), markup=False)
+    counted = sum(trial["state"] != "interrupted" for trial in search.trials())
+    if there:
+        console.print(f"goes on     {folder} has {counted} of {search.options.trials} trials", markup=False)
+
+
+def _short(data: Any) -> str:
+    if isinstance(data, list):
+        return "/".join(str(value) for value in data)
+    return f"{data['low']:g}..{data['high']:g}"
+
+
+def _line(trial: Mapping[str, Any], best: Mapping[str, Any] | None, wanted: int) -> str:
+    """A trial in a line: what it came to, with which values, and the best so far."""
+    from ..train.search import in_words
+
+    state = f"{trial['value']:.4g}" if trial["state"] == "complete" else trial["state"]
+    least = f"; best {best['value']:.4g}, trial {best['number']}" if best else ""
+    return f"trial {trial['number']:>3} of {wanted}   {state:<11} {in_words(trial['options'])}   {trial['seconds']:.1f} s{least}"

@@ -1,0 +1,370 @@
+"""A search for good options: trials one after the other, chosen and stopped early by optuna, kept in a folder at every moment.
+
+The folder holds journal.jsonl, optuna's own record (its `JournalStorage` on a file: one JSON object a line, flushed to the disk; nothing is
+pickled), from which a search that was stopped or killed goes on. What is tried depends on the seed and on the trials that ended, so
+a search that was killed and taken up tries the same as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from tenuto.errors import ArgumentError, RunError, TenutoError
+from tenuto.train.files import plain
+from tenuto.train.observers import Observer
+from tenuto.train.outcome import TrainingError
+from tenuto.train.search_space import Space, every_combination
+
+JOURNAL = "journal.jsonl"
+# Before a trial may be stopped early: this many others have ended, and it was validated this often.
+OTHERS_FIRST, VALIDATIONS_FIRST = 5, 5
+HIGHER_IS_BETTER = ("accuracy", "f1", "exact", "coverage")
+COUNTED = ("complete", "pruned", "diverged")
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a search goes.
+
+    Args:
+        trials: how many, those of earlier calls on the same folder included; interrupted ones are not counted.
+        timeout_s: no trial begins after so many seconds of this call.
+        metric: which number of the validation is searched by, as in metrics.jsonl; that of the epoch whose weights are kept.
+        prune: stop a trial whose best value so far is worse than the median of the others after as many validations.
+        seed: of what is tried.
+    Raises:
+        ArgumentError: a number out of range.
+    """
+
+    trials: int = 20
+    timeout_s: float | None = None
+    metric: str = "validation_loss"
+    prune: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("trials", self.trials), ("timeout_s", self.timeout_s)):
+            if value is not None and not value > 0:
+                raise ArgumentError(f"{name}={value!r} is out of range.", expected="above zero")
+
+    @property
+    def maximise(self) -> bool:
+        """Whether a higher value of the metric is better."""
+        return any(word in self.metric for word in HIGHER_IS_BETTER)
+
+
+class TrialOutcome(NamedTuple):
+    """What a trial's training came to.
+
+    Attributes:
+        metrics: the lines of metrics.jsonl.
+        best_epoch: the "epoch" of the line whose weights are kept.
+        interrupted: it was ended by Ctrl-C, so it does not count.
+    """
+
+    metrics: Sequence[Mapping[str, Any]]
+    best_epoch: float
+    interrupted: bool = False
+
+
+class Pruned(Exception):
+    """Raised inside training to end a trial that will not be the best."""
+
+
+class Search:
+    """A search in a folder: begun, or gone on with where the folder has one.
+
+    Args:
+        folder: exists; holds journal.jsonl, and may hold anything else. One search at a time uses it.
+        space: what is varied.
+        options: how.
+        first: values that are tried first where the space has them: those that one would take without a search.
+        identity: plain data that must be the same when the search is gone on with, for example the digest of the data.
+    Raises:
+        RunError: optuna is not installed, the folder is in use, or its search is another one.
+    Example:
+        >>> import tempfile
+        >>> from tenuto.train.search_space import read_space
+        >>> space = read_space({"x": {"low": 0.0, "high": 4.0, "step": 1.0}}, {"x": float})
+        >>> def objective(values, observer):
+        ...     line = {"epoch": 1, "validation_loss": (values["x"] - 3) ** 2}
+        ...     observer.epoch_ended(line)
+        ...     return TrialOutcome([line], best_epoch=1)
+        >>> with Search(tempfile.mkdtemp(), space, SearchOptions(trials=9)) as search:
+        ...     len(list(search.run(objective))), search.best()["options"]
+        (5, {'x': 3.0})
+    """
+
+    def __init__(
+        self, folder: str | Path, space: Space, options: SearchOptions, *, first: Mapping[str, Any] | None = None, identity: Mapping[str, Any] | None = None
+    ) -> None:
+        self.folder, self.space, self.options = Path(folder), dict(space), options
+        self.first = {name: (first or {}).get(name) for name in space}
+        self.distributions = {name: choice.distribution() for name, choice in _with_optuna(self.space).items()}
+        self._lock = _only_one(self.folder / JOURNAL)
+        self.stopped = ""
+        try:
+            self._open(plain(identity or {}))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, identity: dict[str, Any]) -> None:
+        options = self.options
+        self.study = _open_study(self.folder / JOURNAL, options)
+        space = {name: choice.to_data() for name, choice in self.space.items()}
+        self._check(plain({"space": space, "metric": options.metric, "prune": options.prune, "seed": options.seed, **identity}))
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state.name == "RUNNING":  # of a process that was killed
+                self._end(trial.number, "interrupted")
+
+    # --- trials --------------------------------------------------------------------------------------------------------
+
+    def run(self, objective: Callable[[dict[str, Any], Observer], TrialOutcome]) -> Iterator[dict[str, Any]]:
+        """Trials until there are enough, each given when it has ended; `stopped` says why there are no more.
+
+        Ctrl-C ends the search; the trial that ran then is given too, as interrupted.
+
+        Args:
+            objective: trains with these values and tells the observer of every validation. A loss that is not finite, or too
+                little memory, is the trial's result ("diverged"); other errors end the search.
+        Yields:
+            The entries of `trials`.
+        """
+        started = time.perf_counter()
+        while not self.stopped:
+            done = self._counted()
+            if len(done) >= self.options.trials:
+                self.stopped = "all trials"
+            elif self.options.timeout_s is not None and time.perf_counter() - started >= self.options.timeout_s:
+                self.stopped = "time limit"
+            elif (trial := self._next(done)) is None:
+                self.stopped = "every combination was tried"
+            else:
+                yield self._one(trial, objective)
+
+    def _one(self, trial: Any, objective: Callable[[dict[str, Any], Observer], TrialOutcome]) -> dict[str, Any]:
+        """Run one trial and write down what came of it."""
+        began = time.perf_counter()
+        observer = _Reports(trial, self.options)
+        state, value = "interrupted", None
+        notes: dict[str, Any] = {}
+        try:
+            outcome = objective(dict(trial.params), observer)
+            if not outcome.interrupted:
+                value = _value(outcome, self.options.metric)
+                state = "complete" if math.isfinite(value) else "diverged"
+                notes = {"best_epoch": outcome.best_epoch}
+        except Pruned:
+            state = "pruned"
+        except (TrainingError, torch.OutOfMemoryError) as error:
+            state, notes = "diverged", {"reason": str(error).partition("\n")[0]}
+        except KeyboardInterrupt:
+            pass
+        except TenutoError as error:
+            raise error.within("the trial with " + in_words(trial.params)) from error.__cause__
+        finally:
+            self._end(trial.number, state, value, {**notes, "seconds": time.perf_counter() - began})
+        if state == "interrupted":
+            self.stopped = "interrupted"
+        return self.trials()[-1]
+
+    def _next(self, done: list[Any]) -> Any:
+        """The next trial, with values that none before it had; None when every combination was tried."""
+        import optuna
+
+        tried = {_key(trial.params) for trial in done}
+        seeds = np.random.SeedSequence([self.options.seed, len(done)]).generate_state(2)
+        if not done and all(self.space[name].contains(value) for name, value in self.first.items()):
+            self.study.enqueue_trial(self.first)
+        self.study.sampler = optuna.samplers.TPESampler(seed=int(seeds[0]))
+        trial = self.study.ask(fixed_distributions=self.distributions)
+        if _key(trial.params) not in tried:
+            return trial
+        self._end(trial.number, "repeated")
+        left = [values for values in every_combination(self.space) or () if _key(values) not in tried]
+        if not left:
+            return None
+        self.study.enqueue_trial(left[int(np.random.default_rng(seeds[1]).integers(len(left)))])
+        return self.study.ask(fixed_distributions=self.distributions)
+
+    def _end(self, number: int, state: str, value: float | None = None, notes: Mapping[str, Any] | None = None) -> None:
+        """Write down how a trial ended. A pruned one counts in what is tried next, an interrupted one does not."""
+        from optuna.trial import TrialState
+
+        storage = self.study._storage
+        known = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        for name, note in plain({"state": state, **(notes or {})}).items():
+            storage.set_trial_user_attr(known, name, note)
+        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "diverged": TrialState.PRUNED}
+        self.study.tell(number, value if state == "complete" else None, state=states.get(state, TrialState.FAIL))
+
+    def _counted(self) -> list[Any]:
+        return [trial for trial in self.study.get_trials(deepcopy=False) if trial.user_attrs.get("state") in COUNTED]
+
+    def _check(self, identity: dict[str, Any]) -> None:
+        """Keep what this search is, or compare it with what is kept."""
+        before = self.study.user_attrs.get("identity")
+        if before is None:
+            self.study.set_user_attr("identity", identity)
+        elif before != identity:
+            names = [name for name in {**before, **identity} if before.get(name) != identity.get(name)]
+            raise RunError(
+                f"{self.folder} holds another search: {', '.join(names)} differ{'s' * (len(names) == 1)}.",
+                expected="; ".join(f"{name} {before.get(name)}" for name in names),
+                received="; ".join(f"{name} {identity.get(name)}" for name in names),
+                fix="go on with what it was begun with, or search in a new folder",
+            )
+
+    # --- results -------------------------------------------------------------------------------------------------------
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Every trial, in order, as plain data: number (from 1; an interrupted one has that of the next), state ("complete", "pruned",
+        "diverged", "interrupted"), options, value, best_epoch, seconds, reason (null where there is none), curve (the metric, by validation)."""
+        entries, number = [], 1
+        for trial in self.study.get_trials(deepcopy=False):
+            notes = trial.user_attrs
+            if notes.get("state") in (None, "repeated"):
+                continue
+            curve = [trial.intermediate_values.get(at) for at in range(1, max(trial.intermediate_values, default=0) + 1)]
+            known = {name: notes.get(name) for name in ("best_epoch", "seconds", "reason")}
+            value = trial.value if notes["state"] == "complete" else None
+            entries.append({"number": number, "state": notes["state"], "options": dict(trial.params), "value": value, **known, "curve": plain(curve)})
+            number += notes["state"] in COUNTED
+        return entries
+
+    def best(self) -> dict[str, Any] | None:
+        """The complete trial with the best value, the earliest of equals; None before the first."""
+        whole = [trial for trial in self.trials() if trial["state"] == "complete"]
+        sign = -1 if self.options.maximise else 1
+        return min(whole, key=lambda trial: sign * trial["value"], default=None)
+
+    def importance(self) -> dict[str, float]:
+        """How much of what sets the better half of the trials apart each option has, adding up to 1, the largest first (PED-ANOVA,
+        Watanabe, Bansal & Hutter 2023); empty with fewer than eight complete trials."""
+        import optuna
+
+        whole = [trial for trial in self.trials() if trial["state"] == "complete"]
+        if len(whole) < 8 or len({trial["value"] for trial in whole}) < 2:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
+            shares = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
+        return {name: float(share) for name, share in shares.items() if math.isfinite(share)}
+
+    def results(self) -> dict[str, Any]:
+        """The search so far, as plain data."""
+        best = self.best()
+        return {
+            "metric": self.options.metric,
+            "direction": "maximise" if self.options.maximise else "minimise",
+            "wanted": self.options.trials,
+            "space": {name: choice.to_data() for name, choice in self.space.items()},
+            "best": None if best is None else best["number"],
+            "importance": self.importance(),
+            "stopped": self.stopped or "not yet",
+            "trials": self.trials(),
+        }
+
+    def close(self) -> None:
+        """Let another search use the folder."""
+        self._lock.close()
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Reports(Observer):
+    """Tells optuna of each validation, and ends the trial when it says so."""
+
+    def __init__(self, trial: Any, options: SearchOptions) -> None:
+        self.trial, self.options, self.validations = trial, options, 0
+
+    def epoch_ended(self, metrics: Mapping[str, Any]) -> None:
+        if self.options.metric not in metrics:
+            known = [name for name in metrics if name.startswith("validation_")]
+            raise ArgumentError(f"a validation of this task has no {self.options.metric!r}.", expected=" | ".join(known), received=self.options.metric)
+        self.validations += 1
+        self.trial.report(float(metrics[self.options.metric]), self.validations)
+        if self.options.prune and self.validations >= VALIDATIONS_FIRST and self.trial.should_prune():
+            raise Pruned
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """Values as one reads them.
+
+    Example:
+        >>> in_words({"hidden_size": 64, "learning_rate": 0.00123456})
+        'hidden_size 64, learning_rate 0.00123'
+    """
+    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items())
+
+
+def _value(outcome: TrialOutcome, metric: str) -> float:
+    """The metric at the epoch whose weights are kept."""
+    line = next((line for line in outcome.metrics if line["epoch"] == outcome.best_epoch), {})
+    value = line.get(metric)
+    return math.nan if value is None else float(value)
+
+
+def _key(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What makes two trials the same."""
+    return tuple(sorted((name, f"{value:.10g}" if isinstance(value, float) else repr(value)) for name, value in values.items()))
+
+
+def _with_optuna(space: dict[str, Any]) -> dict[str, Any]:
+    try:
+        import optuna
+    except ImportError as error:
+        raise RunError("a search needs the package optuna, which is not installed.", fix="pip install 'tenuto[tune]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return space
+
+
+def _open_study(path: Path, options: SearchOptions) -> Any:
+    """The study in this journal. What a killed process left behind is taken away first: half a line, its lock."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    text = path.read_bytes()
+    if not text.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(text.rfind(b"\n") + 1)
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=OTHERS_FIRST)
+    try:
+        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+        return optuna.create_study(
+            storage=storage, study_name="tenuto", load_if_exists=True, direction="maximize" if options.maximise else "minimize", pruner=pruner
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error}.", expected="one JSON object a line, as optuna writes it", fix="search in a new folder") from error
+
+
+def _only_one(path: Path) -> Any:
+    """An open file that holds the folder for this process, as long as it lives, where the system can do that."""
+    file = path.open("ab")
+    with contextlib.suppress(ImportError):  # Windows has no such locks
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise RunError(f"another process is searching in {path.parent}.", fix="wait for it, stop it, or search in another folder") from error
+    return file
