@@ -46,11 +46,6 @@ def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
     return rows, given
 
 
-def unsorted(rows: Rows, value: Tensor) -> Tensor:
-    """[B, W] in the batch's own order again."""
-    return value if rows.packing is None else torch.empty_like(value).index_copy_(0, rows.packing.places, value)
-
-
 def firsts(form: Form, given: Buffers) -> dict[str, int]:
     """Where the rows before the first step are."""
     states = form.cell.widths("state")

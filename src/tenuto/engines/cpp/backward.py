@@ -6,8 +6,6 @@ gradients (an outer product over the chunk's rows), and of dx: there is no gate 
 
 from __future__ import annotations
 
-import torch
-
 from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.forward import lay_out_inputs, row_offsets
@@ -40,17 +38,23 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
         launch.layouts[f"old.{name}"] = Layout("PREVIOUS", sizes.width(width))
         launch.layouts[f"d_carry.{name}"] = Layout("RING_PREVIOUS", stride)
         launch.layouts[f"d_next.{name}"] = Layout("RING_NEXT", stride)
+        launch.share(f"d_carry.{name}", f"d_next.{name}", 2 * sizes.batch_size)
+        launch.whole("prepare", "START", f"d_final.{name}", f"d_next.{name}", sizes.width(width))
+        if f"s.{name}" in needs:
+            launch.whole("finish", "LEAD", f"d_next.{name}", f"d_s.{name}", sizes.width(width))
         if form.resets:
-            launch.layouts[f"d_r.{name}"] = Layout("FIXED", sizes.width(width))
+            launch.layouts[f"d_start.{name}"] = Layout("FIXED", sizes.width(width))
+        if f"r.{name}" in needs:
+            launch.whole("finish", "LEAD", f"d_start.{name}", f"d_r.{name}", sizes.width(width))
     for name, width in cell.widths("streams").items():
         launch.layouts[f"d_stream.{name}"] = Layout("CHUNK" if form.lengths else "STEP", sizes.width(width))
         if form.lengths and d_streams:
             launch.own_chunk(f"d_stream.{name}")
-            launch.scatter(f"d_stream.{name}", f"padded.d_stream.{name}", sizes.width(width))
+            launch.scatter("after", f"d_stream.{name}", f"padded.d_stream.{name}", sizes.width(width))
     lay_out_inputs(launch, form, fixed_streams)
     launch.operations(lambda product: _transposed(launch, form, product), {f"old.{name}" for name in cell.widths("state")})
     for name, width in cell.widths("state").items() if form.resets else ():
-        launch.reset("LEAVE", f"d_next.{name}", f"d_r.{name}", "zero", sizes.width(width))
+        launch.reset("LEAVE", f"d_next.{name}", f"d_start.{name}", "zero", sizes.width(width))
     _gradients(launch, form, needs)
     return launch.finish(backward=True)
 
@@ -106,17 +110,6 @@ def _input_gradient(launch: Launch, lengths: bool, gates: list[tuple[int, int, i
     segments, weight = [(column, depth) for column, depth, _ in gates], [[row * width] for _, _, row in gates]
     launch.product("after", "gradients", segments, target, [(0, width)], "zero", "weight_ih", weight, (1, width))
     if lengths:
-        launch.scatter(target, "padded.d_x", width)
+        launch.scatter("after", target, "padded.d_x", width)
     elif target != "d_x":
         launch.add("after", "COPY", tables.Copy(launch.buffer(target), launch.buffer("d_x"), width))
-
-
-def start_carry(launch: Launch, form: Form, d_final: list[torch.Tensor]) -> None:
-    """Both turns of each state's ring begin as the cotangent of the last state: a sequence joins in at its own last step."""
-    for (name, width), value in zip(form.cell.widths("state").items(), d_final):
-        ring = launch.scratch.get(f"d_next.{name}")
-        batch_size, stride = launch.sizes.batch_size, launch.layouts[f"d_next.{name}"].stride
-        if ring is None:
-            ring = torch.zeros(2 * batch_size, stride, dtype=launch.sizes.dtype)
-            launch.scratch[f"d_next.{name}"] = launch.scratch[f"d_carry.{name}"] = ring
-        ring.view(2, batch_size, stride)[:, :, : launch.sizes.width(width)] = value

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
-from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams, unsorted
+from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
@@ -69,12 +69,14 @@ class Cpp:
             for name, state_width in form.cell.widths("state").items():
                 if name == form.traced.output_state and not form.lengths:
                     array = output
-                elif keep or name == form.traced.output_state:
+                elif keep:
                     array = memory.empty(padded_rows, sizes.width(state_width), x.dtype)
                 else:
                     array = x.new_empty(2 * batch_size, sizes.width(state_width))
                 for role in ("new", "old", "before"):
                     arrays[f"{role}.{name}"] = array
+            final = [x.new_empty(batch_size, sizes.width(width)) for width in form.cell.widths("state").values()]
+            arrays |= zip((f"final.{name}" for name in form.cell.widths("state")), final)
             if keep:
                 arrays |= {a: memory.empty(padded_rows, launch.layouts[a].stride, x.dtype) for a in ("gates", "rows")}
             if rows.total:
@@ -82,10 +84,10 @@ class Cpp:
                     launch.scratch["bias"].index_copy_(0, launch.bias_places, inputs["bias"].contiguous())
                 flags = given["resets"].data_ptr() if form.resets else 0
                 _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
-                final = forward.last_states(launch, form, rows, arrays, given)
             else:
                 output.zero_()
-                final = [inputs[f"s.{name}"].clone() for name in form.cell.widths("state")]
+                for value, name in zip(final, form.cell.widths("state")):
+                    value.copy_(inputs[f"s.{name}"])
             saved = [arrays[name] for name in _kept_arrays(form)] if keep else []
         finally:
             launches.give_back(key, launch)
@@ -103,9 +105,8 @@ class Cpp:
         rows, given = arrange(form, inputs)
         sizes, record = _sizes(form, inputs, ("backward", needs))
         gradients = {name: _gradient_like(inputs[name], rows) for name in needs}
-        ordered = d_final if rows.packing is None else [value[rows.packing.places] for value in d_final]
         if rows.total:
-            self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, ordered, gradients)
+            self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, d_final, gradients)
         else:
             for name, value in zip(form.cell.widths("state"), d_final):
                 if f"s.{name}" in needs:
@@ -126,25 +127,18 @@ class Cpp:
         arrays[f"{padded}d_output"] = d_output.contiguous()
         arrays[f"{padded}d_x"] = gradients.get("x", x)
         reset_widths = form.cell.widths("state") if form.resets else {}
-        d_resets = {f"d_r.{n}": x.new_zeros(batch_size, sizes.width(w)) for n, w in reset_widths.items()}
+        d_resets = {f"d_start.{n}": x.new_zeros(batch_size, sizes.width(w)) for n, w in reset_widths.items()}
         d_streams = {
             f"{padded}d_stream.{n}": x.new_empty(x.shape[0], batch_size, sizes.width(w)) for n, w in form.cell.widths("streams").items()
         }
         d_dense = {name: dense(form, name, gradients[name], zero=True) for name in needs if name.startswith("U.")}
         arrays |= {f"d_{name}": value for name, value in gradients.items() if name not in ("x",)} | {f"d_{n}": b for n, b in d_dense.items()}
-        arrays |= d_resets | d_streams
+        arrays |= d_resets | d_streams | {f"d_final.{n}": d.contiguous() for n, d in zip(form.cell.widths("state"), d_final)}
         key = ("backward", form, sizes, needs, fixed)
         launch = launches.take(key, lambda: backward.build(form, sizes, needs, fixed))
         try:
-            backward.start_carry(launch, form, d_final)
             flags = given["resets"].data_ptr() if form.resets else 0
             _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
-            for name, width in form.cell.widths("state").items():
-                if f"s.{name}" in needs:
-                    ring = launch.scratch[f"d_next.{name}"]
-                    gradients[f"s.{name}"].copy_(unsorted(rows, ring[:batch_size, : sizes.width(width)]))
-                if f"r.{name}" in needs:
-                    gradients[f"r.{name}"].copy_(unsorted(rows, d_resets[f"d_r.{name}"]))
         finally:
             launches.give_back(key, launch)
         for name, block in d_dense.items():

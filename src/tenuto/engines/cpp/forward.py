@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy
 import torch
-from torch import Tensor
 
 from tenuto.engines.cpp import library
 from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
-from tenuto.engines.cpp.rows import Rows
 from tenuto.engines.cpp.schedule import Product
 from tenuto.engines.problem import Buffers, Form, size_of
 
@@ -61,17 +58,12 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     if form.lengths:
         launch.gather("x", sizes.input_size)
     for name, width in cell.widths("state").items():
-        kept = keep or name == form.traced.output_state
+        kept = keep or (name == form.traced.output_state and not form.lengths)
         launch.layouts[f"new.{name}"] = Layout("STEP" if kept else "RING_NEXT", sizes.width(width))
         launch.layouts[f"old.{name}"] = Layout("PREVIOUS" if kept else "RING_PREVIOUS", sizes.width(width))
     number = dict(form.traced.forward.outputs)["output", "output"]
     output_size = sizes.width(form.traced.forward.nodes[number].width)
     launch.layouts["output"] = Layout("CHUNK" if form.lengths else "STEP", output_size)
-    if form.lengths:
-        own = form.traced.output_state is None
-        if own:
-            launch.own_chunk("output")
-        launch.scatter("output" if own else f"new.{form.traced.output_state}", "padded.output", output_size)
     launch.layouts["bias"] = Layout("FIXED", 0)
     launch.own_chunk(*(["work"] if keep else ["work", "gates", "rows"]))
     lay_out_inputs(launch, form, fixed_streams)
@@ -93,6 +85,13 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
         )  # fmt: skip
 
     launch.operations(product, {f"old.{name}" for name in cell.widths("state")})
+    if form.lengths:
+        own = form.traced.output_state is None
+        if own:
+            launch.own_chunk("output")
+        launch.scatter("step", "output" if own else f"new.{form.traced.output_state}", "padded.output", output_size)
+    for name, width in cell.widths("state").items():
+        launch.whole("finish", "LAST", f"before.{name}" if form.resets else f"old.{name}", f"final.{name}", sizes.width(width))
     return launch.finish(backward=False)
 
 
@@ -112,23 +111,3 @@ def _project_input(launch: Launch, form: Form) -> None:
 def addresses(tensors: Buffers) -> dict[str, int]:
     """The address of each tensor by name."""
     return {name: tensor.data_ptr() for name, tensor in tensors.items()}
-
-
-def last_states(launch: Launch, form: Form, rows: Rows, arrays: Buffers, first: Buffers) -> list[Tensor]:
-    """The states after each sequence's last step [B, W], in the batch's own order."""
-    finals, packing = [], rows.packing
-    for name in form.cell.widths("state"):
-        start, step_rows = first[f"s.{name}"], arrays[f"new.{name}"]
-        ring = launch.layouts[f"new.{name}"].rule == "RING_NEXT"
-        batch_size = start.shape[0]
-        if packing is None:
-            place = (len(rows.counts) - 1) % 2 * batch_size if ring else int(rows.starts[-1])
-            finals.append(step_rows[place : place + batch_size].clone())
-            continue
-        ends = numpy.maximum(packing.lengths, 1) - 1
-        chosen = ends % 2 * batch_size + numpy.arange(batch_size) if ring else rows.starts[ends] + numpy.arange(batch_size)
-        value = step_rows[torch.from_numpy(chosen)]
-        if packing.lengths[-1] == 0:
-            value = torch.where(torch.from_numpy(packing.lengths > 0)[:, None], value, start)
-        finals.append(torch.empty_like(value).index_copy_(0, packing.places, value))
-    return finals

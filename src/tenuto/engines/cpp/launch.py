@@ -97,6 +97,11 @@ class Launch:
         for array in arrays:
             self.own(array, chunk_capacity(self.sizes.batch_size))
 
+    def share(self, first: str, second: str, rows: int) -> None:
+        """One memory for two arrays that are laid out alike."""
+        self.own(first, rows)
+        self.scratch[second] = self.scratch[first]
+
     def array(self, name: str) -> int:
         """The place of an array among the addresses."""
         return self._arrays.setdefault(name, len(self._arrays))
@@ -212,11 +217,16 @@ class Launch:
         self.own_chunk(array)
         self.add("before", "GATHER", tables.Copy(self.buffer(f"padded.{array}"), self.buffer(array), width))
 
-    def scatter(self, array: str, padded: str, width: int) -> None:
-        """With lengths: after its steps, a chunk's rows go to the caller's padded array; zeros where it has no step."""
+    def scatter(self, when: str, array: str, padded: str, width: int) -> None:
+        """With lengths: the rows of a step (or "after" a chunk of steps) go to the caller's padded array; zeros where it has no step."""
         self.layouts[padded] = Layout("FIXED", width)
-        self.add("after", "SCATTER", tables.Copy(self.buffer(array), self.buffer(padded), width))
+        self.add(when, "SCATTER", tables.Copy(self.buffer(array), self.buffer(padded), width))
         self.add("finish", "FILL", tables.Copy(0, self.buffer(padded), width))
+
+    def whole(self, when: str, kind: str, source: str, target: str, width: int) -> None:
+        """LAST, START or LEAD, see kernels/loop.h: the caller's array of one row a sequence is laid out here."""
+        self.layouts[source if kind == "START" else target] = Layout("FIXED", width)
+        self.add(when, kind, tables.Copy(self.buffer(source), self.buffer(target), width))
 
     def reset(self, kind: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
         """ENTER or LEAVE, see kernels/loop.h; the flags come with each call."""
@@ -318,8 +328,8 @@ class Launch:
         self._alive.append(other)
 
     def again(self, array: str) -> Callable[[int], None]:
-        """After a run: a function that runs it once more, weights as they were packed, with another address for one array."""
-        self._loop.prepare.count = 0
+        """After a run: a function that runs its steps once more, weights as they were packed, with another address for one array."""
+        self._loop.prepare.count = self._loop.finish.count = 0
         number = self._arrays[array]
         places = [self._table[k, :1] for k, (owner, offset, _, _) in enumerate(self._buffer_rows) if owner == number and not offset]
         run, loop = self._library.tenuto_run, ctypes.addressof(self._loop)

@@ -45,7 +45,7 @@ class CppStepper:
                 launch.scratch["bias"].index_copy_(0, launch.bias_places, self._given["bias"])
             if turn:  # one copy of the weights for both, or together they outgrow the second-level cache
                 launch.share_weights(self._launches[0])
-            arrays = {"output": self._outputs[turn]}
+            arrays = {"output": self._outputs[turn], **{f"final.{name}": torch.empty(batch_size, size, dtype=dtype) for name, size in names.items()}}
             firsts = {}
             for name, here, before in zip(names, self._states[turn], self._states[1 - turn], strict=True):
                 arrays |= {f"{role}.{name}": here for role in ("new", "old", "before")}

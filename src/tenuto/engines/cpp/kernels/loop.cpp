@@ -23,6 +23,7 @@ struct Runner {
   long low = 0, high = 0;     // the rows of this chunk in arrays over time
   long row = 0, end_row = 0;  // my rows of this step
   long flag_row = 0;          // r(s)
+  long step = 0;              // s
   long first_step = 0, last_step = 0;
   real* at[256];
   int64_t stride[256];
@@ -33,9 +34,11 @@ struct Runner {
 
   void run() {
     FlushTinyNumbers flush;
+    place_chunk();
     all(loop.prepare);
     me.sync();
     for (long c = 0; c < loop.chunks; c++) chunk(loop.backward ? loop.chunks - 1 - c : c);
+    place_chunk();
     all(loop.finish);
   }
 
@@ -54,7 +57,7 @@ struct Runner {
     for (long k = first; k < last; k++) {
       long s = loop.backward ? last - 1 - (k - first) : k, rows = loop.rows[s];
       place_step(s);
-      flag_row = loop.row_of[s];
+      step = s, flag_row = loop.row_of[s];
       row = by_units ? 0 : mine < rows ? mine : rows;
       end_row = by_units ? rows : mine_end < rows ? mine_end : rows;
       if (by_units || row < end_row) all(loop.step);
@@ -76,7 +79,7 @@ struct Runner {
       case PREVIOUS: return s ? b.base + loop.row_of[s - 1] * b.stride : b.first;
       case CHUNK: return b.base + (loop.row_of[s] - low) * b.stride;
       case RING_NEXT: return b.base + (s & 1) * loop.batch * b.stride;
-      case RING_PREVIOUS:
+      case RING_PREVIOUS:  // forward, s may be the number of steps: what the last one wrote
         if (loop.backward) return b.base + ((s + 1) & 1) * loop.batch * b.stride;
         return s ? b.base + ((s - 1) & 1) * loop.batch * b.stride : b.first;
     }
@@ -99,8 +102,11 @@ struct Runner {
         case REDUCE: reduce(*(const Reduction*)o.data); break;
         case COPY: copy(*(const Copy*)o.data); break;
         case GATHER: gather(*(const Copy*)o.data); break;
-        case SCATTER: scatter(*(const Copy*)o.data); break;
+        case SCATTER: scatter(*(const Copy*)o.data, whole); break;
         case FILL: fill(*(const Copy*)o.data); break;
+        case LAST: last(*(const Copy*)o.data); break;
+        case START: start(*(const Copy*)o.data); break;
+        case LEAD: lead(*(const Copy*)o.data); break;
         case ENTER: enter(*(const Reset*)o.data); break;
         case LEAVE: leave(*(const Reset*)o.data); break;
         case OUTER: outer(*(const Outer*)o.data); break;
@@ -177,28 +183,52 @@ struct Runner {
       memcpy(at[c.target] + b * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real));
   }
 
-  // Visits my rows of the chunk: (the row in the chunk, the row in a padded array). In reverse a sequence runs from its own last step.
+  // The row in a padded array of a step's row b. In reverse a sequence runs from its own last step.
+  long padded_row(long s, long b) const { return (loop.reverse ? loop.length[b] - 1 - s : s) * loop.batch + loop.order[b]; }
+  // Visits my rows of the chunk: (the row in the chunk, the row in a padded array).
   template <class Visit> void each_padded(Visit visit) const {
     long from = low + chunk_row(), end = low + chunk_end();
     for (long s = first_step; s < last_step; s++) {
       long first = loop.row_of[s], count = end - first < loop.rows[s] ? end - first : loop.rows[s];
       for (long b = from > first ? from - first : 0; b < count; b++)
-        visit(first + b - low, (loop.reverse ? loop.length[b] - 1 - s : s) * loop.batch + loop.order[b]);
+        visit(first + b - low, padded_row(s, b));
     }
   }
   void gather(const Copy& c) {
     const real* padded = loop.buffer[c.source].base;
     each_padded([&](long b, long p) { memcpy(at[c.target] + b * stride[c.target], padded + p * stride[c.source], c.width * sizeof(real)); });
   }
-  void scatter(const Copy& c) {
+  void scatter(const Copy& c, bool whole) {
     real* padded = loop.buffer[c.target].base;
-    each_padded([&](long b, long p) { memcpy(padded + p * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real)); });
+    long from = channel(c.width), size = end_channel(c.width) - from;
+    for (long b = row; b < end_row && !whole && size > 0; b++)
+      memcpy(padded + padded_row(step, b) * stride[c.target] + from, at[c.source] + b * stride[c.source] + from, size * sizeof(real));
+    if (whole) each_padded([&](long b, long p) { memcpy(padded + p * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real)); });
   }
   void fill(const Copy& c) {
     real* padded = loop.buffer[c.target].base;
     for (long t = me.begin(loop.time_steps); t < me.end(loop.time_steps); t++)
       for (long b = loop.batch - 1; b >= 0 && loop.length[b] <= t; b--)
         memset(padded + (t * loop.batch + loop.order[b]) * stride[c.target], 0, c.width * sizeof(real));
+  }
+
+  // Of whole sequences, in the caller's order of the batch outside the loop.
+  long place(long b) const { return loop.order ? loop.order[b] : b; }
+  void last(const Copy& c) {
+    const Buffer& before = loop.buffer[c.source];
+    for (long b = me.begin(loop.batch); b < me.end(loop.batch); b++) {
+      const real* state = rows_of(before, loop.length ? loop.length[b] : loop.steps) + b * before.stride;
+      memcpy(at[c.target] + place(b) * stride[c.target], state, c.width * sizeof(real));
+    }
+  }
+  void start(const Copy& c) {
+    for (long b = me.begin(loop.batch); b < me.end(loop.batch); b++)
+      for (long turn = 0; turn < 2; turn++)
+        memcpy(at[c.target] + (turn * loop.batch + b) * stride[c.target], at[c.source] + place(b) * stride[c.source], c.width * sizeof(real));
+  }
+  void lead(const Copy& c) {
+    for (long b = me.begin(loop.batch); b < me.end(loop.batch); b++)
+      memcpy(at[c.target] + place(b) * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real));
   }
 
   void enter(const Reset& r) {

@@ -44,12 +44,15 @@ struct Outer {
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };
 struct Reduction { int64_t kind, source, target, width; };
-// Of a chunk's rows. GATHER: `source` is the caller's padded array [time_steps, batch]; SCATTER: `target` is; FILL: zeros there after each end.
+// COPY: a chunk's rows. GATHER: they come from the caller's padded array [time_steps, batch]; SCATTER: they, or those of one step, go
+// there; FILL: zeros where a sequence has ended. LAST: each sequence's state after its last step, from the buffer of states before a step.
+// START: both turns of a ring begin as the cotangents of the last states, so that a sequence joins in at its own last step. LEAD: the
+// first rows of a buffer as the caller orders them.
 struct Copy { int64_t source, target, width; };
 // Forward: target rows = source rows, or `initial` rows where a reset is. Backward: target (d_initial) += source rows there; those become 0.
 struct Reset { int64_t source, target, initial, width; const uint8_t* flags; };
 
-enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
+enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, LAST, START, LEAD, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
 struct Operation { int64_t kind; const void* data; };
 struct List { int64_t count; const Operation* operation; };
 
