@@ -100,7 +100,7 @@ def prepare(options: Mapping[str, Any]) -> Job:
     )
     return Job(
         model,
-        fit=lambda observers, checkpoint: model.fit(splits.train, validation=splits.validation, observers=observers),
+        fit=lambda observers, checkpoint: model.fit(splits.train, validation=splits.validation, observers=observers, checkpoint=checkpoint),
         save=lambda folder, overwrite: model.save(folder, test=splits.test, overwrite=overwrite),
         name=(splits.train.name, options["cell"]),
         described=f"data        {splits.train!r}\nfrom        {splits.train.path}\nmodel       {_described(model)}",

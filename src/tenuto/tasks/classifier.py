@@ -6,7 +6,6 @@ list, stored as given and checked in `fit`.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,17 +16,18 @@ import torch
 from torch import nn
 
 from tenuto.cell import Cell, cell_from_data, cell_to_data
-from tenuto.data import Batch, Sequences, Standardiser, bucketed_batches, collate, stratified_split
+from tenuto.data import Batch, Sequences, Standardiser, collate, stratified_split
 from tenuto.data.batches import sorted_batches
 from tenuto.errors import ArgumentError, DataError, RunError, TenutoError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.classification_metrics import softmax
 from tenuto.tasks.classifier_evaluation import describe_test, describe_training
 from tenuto.tasks.classifier_network import ClassifierNetwork
+from tenuto.tasks.classifier_training import train_classifier
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.run_folder import claim, read_run, write_run
 from tenuto.tasks.surroundings import now, versions
-from tenuto.train import Loss, Observer, Outcome, TrainingOptions, train
+from tenuto.train import Checkpoint, Launch, Observer, TrainingOptions, current_launch, seed_of
 
 
 class SequenceClassifier(Estimator):
@@ -105,6 +105,8 @@ class SequenceClassifier(Estimator):
         lengths: Any = None,
         validation: Sequences | tuple[Any, Any] | None = None,
         observers: Iterable[Observer] = (),
+        checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
     ) -> SequenceClassifier:
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
@@ -114,19 +116,24 @@ class SequenceClassifier(Estimator):
             lengths: [N] int, in steps, for a padded array. Default: all T.
             validation: Sequences, or (x, y), to stop by. Default: `validation_fraction` of the data, by class.
             observers: told of every step and epoch, for progress bars and log files.
+            checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains.
+            launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
         Raises:
             ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
             ArgumentError: an option out of range.
-            TrainingError: the loss or a gradient became NaN or infinite.
+            TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
         try:
-            return self._fit(Sequences.from_arrays(x, y, lengths=lengths), validation, tuple(observers))
+            where = launch or current_launch(self.device)
+            return self._fit(Sequences.from_arrays(x, y, lengths=lengths), validation, tuple(observers), checkpoint, where)
         except TenutoError as error:
             raise error.within("SequenceClassifier.fit") from error.__cause__
 
-    def _fit(self, data: Sequences, validation: Any, observers: tuple[Observer, ...]) -> SequenceClassifier:
+    def _fit(
+        self, data: Sequences, validation: Any, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None, launch: Launch
+    ) -> SequenceClassifier:
         options = self._training_options()
-        seed = secrets.randbits(31) if self.random_state is None else int(self.random_state)
+        seed = seed_of(launch, self.random_state)
         if data.labels is None:
             raise DataError("the data has no labels.", expected="y [N]", fix="give y, or Sequences with labels")
         if len(data.class_counts) < 2:
@@ -139,48 +146,19 @@ class SequenceClassifier(Estimator):
             training = data
             held_out = Sequences.from_arrays(*validation) if isinstance(validation, tuple) else Sequences.from_arrays(validation)
         self.classes_ = np.array(list(training.class_counts))
-        held_out_targets = self._targets(held_out)
+        self._targets(held_out)  # a label that training never saw is an error now
         standardiser = Standardiser.learn(training, missing=self.missing)
         standardiser.check(held_out)
         self.standardiser_, self.seed_, self.n_features_in_ = standardiser, seed, len(data.channels)
         self.cell_ = cell_from_name(self.cell)
+        kept = Checkpoint.of(checkpoint, self.run_identity(training, held_out))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.network_ = self._network()
-            outcome = self._train(training, held_out, held_out_targets, options, observers)
+            outcome = train_classifier(self, training, held_out, options, observers, kept, launch)
         self.metrics_ = outcome.metrics
         self.evaluation_ = describe_training(self, training, held_out, outcome)
         return self
-
-    def _train(
-        self, training: Sequences, held_out: Sequences, held_out_targets: np.ndarray, options: TrainingOptions, observers: tuple[Observer, ...]
-    ) -> Outcome:
-        targets = self._targets(training)
-
-        def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(training.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
-
-        def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
-            batch = collate(training, indices, prepare=self.standardiser_.apply, targets=targets).to(torch.device(self.device))
-            logits = network(batch.x, batch.lengths)
-            assert batch.targets is not None  # collate was given targets
-            return Loss(nn.functional.cross_entropy(logits, batch.targets, label_smoothing=self.label_smoothing), len(indices))
-
-        def validate(network: nn.Module) -> dict[str, float]:
-            logits = torch.from_numpy(self._logits(held_out, network))
-            truth = torch.from_numpy(held_out_targets)
-            return {
-                "validation_loss": nn.functional.cross_entropy(logits, truth).item(),
-                "validation_accuracy": (logits.argmax(1) == truth).double().mean().item(),
-            }
-
-        def describe_batch(indices: np.ndarray) -> str:
-            names = ", ".join(repr(training.ids[index]) for index in indices[:6])
-            return f"{len(indices)} sequences: {names}{', ...' if len(indices) > 6 else ''}"
-
-        return train(
-            self.network_, options, batches=batches, loss=loss, validate=validate, describe_batch=describe_batch, observers=observers
-        )
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
+from tenuto.cell import cell_to_data
 from tenuto.errors import ArgumentError, NotFittedError
 
 E = TypeVar("E", bound="Estimator")
@@ -36,6 +37,19 @@ class Estimator:
                 raise ArgumentError(f"{type(self).__name__} has no option {name!r}.", expected=", ".join(self.option_names()))
             setattr(self, name, value)
         return self
+
+    def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
+        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option but the time limit.
+
+        Args:
+            training, validation: sets with a `sha256`. `cell_` and `seed_` are set already.
+        """
+        options = {name: value for name, value in self.get_params().items() if name not in ("time_limit_s", "random_state")}
+        for name in ("cell", "decoder_cell"):
+            if name in options:
+                options[name] = cell_to_data(getattr(self, f"{name}_"))
+        kind, seed = type(self).__name__, self.seed_  # type: ignore[attr-defined]  # set by `fit`
+        return {"estimator": kind, "train": training.sha256, "validation": validation.sha256, "seed": seed, "options": options}
 
     def require_fit(self, call: str) -> None:
         """Raise NotFittedError unless `fit` or `load` has been called."""

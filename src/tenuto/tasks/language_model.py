@@ -21,13 +21,13 @@ from tenuto.errors import ArgumentError, DataError, TenutoError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.language_evaluation import describe_test, describe_training
-from tenuto.tasks.language_files import options_as_data, read_model, write_model
+from tenuto.tasks.language_files import read_model, write_model
 from tenuto.tasks.language_generation import Sampler, generate_tokens, text_of_tokens, until_stop
 from tenuto.tasks.language_metrics import carried_nats, language_result
 from tenuto.tasks.language_recipes import recipe
 from tenuto.tasks.language_training import build_network, train_network, training_options
 from tenuto.tasks.run_folder import claim
-from tenuto.train import Checkpoint, Observer
+from tenuto.train import Checkpoint, Launch, Observer, current_launch, seed_of
 
 
 class LanguageModel(Estimator):
@@ -155,6 +155,7 @@ class LanguageModel(Estimator):
         validation: Any = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
     ) -> LanguageModel:
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
@@ -163,6 +164,7 @@ class LanguageModel(Estimator):
             validation: text of the same kind, to stop by. Default: the last `validation_fraction` of x; whole documents of a list.
             observers: told of every step and validation, for progress bars and log files.
             checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains.
+            launch: where to run. Default: in the processes that this program was started in; each reads its own rows of the text (`tenuto.train.current_launch`).
         Raises:
             DataError: no text, too little of it, or a character in the validation text that the training text has not: symbols are learnt
                 from what is trained on alone.
@@ -170,15 +172,16 @@ class LanguageModel(Estimator):
             RunError: the checkpoint is of another run, for example because the text has changed; the message says what differs.
         """
         try:
-            return self._fit(Text.of(x), None if validation is None else Text.of(validation), tuple(observers), checkpoint)
+            where = launch or current_launch(self.device, unused_weights=bool(self.cutoffs))
+            return self._fit(Text.of(x), None if validation is None else Text.of(validation), tuple(observers), checkpoint, where)
         except TenutoError as error:
             raise error.within("LanguageModel.fit") from error.__cause__
 
     def _fit(
-        self, data: Text, validation: Text | None, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None
+        self, data: Text, validation: Text | None, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None, launch: Launch
     ) -> LanguageModel:
         options = training_options(self)
-        self.seed_ = secrets.randbits(31) if self.random_state is None else int(self.random_state)
+        self.seed_ = seed_of(launch, self.random_state)
         training, held_out = data.split(self.validation_fraction) if validation is None else (data, validation)
         self.vocabulary_ = Vocabulary.learn(
             training, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
@@ -187,11 +190,11 @@ class LanguageModel(Estimator):
         coded, held_out_coded = self.vocabulary_.encode_text(training), self.vocabulary_.encode_text(held_out)
         if len(held_out_coded[0]) < 2 or len(coded[0]) < 2:
             raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
-        identity = {"train": training.sha256, "validation": held_out.sha256, "options": options_as_data(self)}
+        kept = Checkpoint.of(checkpoint, self.run_identity(training, held_out))
         with torch.random.fork_rng():
             torch.manual_seed(self.seed_)
             self.network_ = build_network(self, np.bincount(coded[0], minlength=self.vocabulary_.size))
-            outcome = train_network(self, coded, held_out_coded, options, observers, Checkpoint.of(checkpoint, identity))
+            outcome = train_network(self, coded, held_out_coded, options, observers, kept, launch)
         self.metrics_ = outcome.metrics
         self.evaluation_ = describe_training(self, training, held_out, outcome)
         return self

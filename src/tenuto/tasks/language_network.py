@@ -17,6 +17,8 @@ from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.masks import check_rate, dropped
 
+_NARROWER = 4  # Grave et al. 2017, section 4.3
+
 
 class Read(NamedTuple):
     """What the network made of some tokens.
@@ -143,7 +145,7 @@ class AdaptiveDecoder(nn.Module):
     Args:
         counts: [V]. cutoffs: rising, from 1 to V - 1.
     Raises:
-        ArgumentError: the cutoffs do not rise, or do not fit the vocabulary.
+        ArgumentError: the cutoffs do not rise, or do not fit the vocabulary or the width.
     """
 
     ranks: Tensor
@@ -153,10 +155,16 @@ class AdaptiveDecoder(nn.Module):
         cuts = [int(cut) for cut in cutoffs]
         if sorted(set(cuts)) != cuts or not 0 < cuts[0] <= cuts[-1] < size:
             raise ArgumentError(f"cutoffs={tuple(cuts)} do not fit.", expected=f"rising numbers between 1 and {size - 1}, the vocabulary has {size} tokens")
+        if width < _NARROWER ** len(cuts):
+            raise ArgumentError(
+                f"an output of width {width} is too narrow for {len(cuts)} cutoffs.",
+                expected=f"{_NARROWER ** len(cuts)} or more: each cluster is read {_NARROWER} times narrower than the one before",
+                fix="a larger hidden_size, or fewer cutoffs",
+            )
         amounts = torch.zeros(size) if counts is None else torch.as_tensor(counts)
         order = torch.argsort(amounts, descending=True, stable=True)
         self.register_buffer("ranks", torch.argsort(order))  # [V] the place of each token among the most frequent
-        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(width, size, cuts)
+        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(width, size, cuts, div_value=_NARROWER)
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:
         """Nats of each target [N] given its features [N, D]."""

@@ -12,7 +12,7 @@ from tenuto.data.streams import RandomWindows, Streams, Window
 from tenuto.errors import ArgumentError
 from tenuto.tasks.language_metrics import carried_nats
 from tenuto.tasks.language_network import LanguageNetwork, Read
-from tenuto.train import Checkpoint, Loss, Observer, Outcome, TrainingOptions, current_launch, train
+from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, train
 
 if TYPE_CHECKING:
     from tenuto.tasks.language_model import LanguageModel
@@ -72,10 +72,16 @@ def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, chan
 
 
 def train_network(
-    model: LanguageModel, coded: Coded, held_out: Coded, options: TrainingOptions, observers: tuple[Observer, ...], checkpoint: Checkpoint | None
+    model: LanguageModel,
+    coded: Coded,
+    held_out: Coded,
+    options: TrainingOptions,
+    observers: tuple[Observer, ...],
+    checkpoint: Checkpoint | None,
+    launch: Launch,
 ) -> Outcome:
     """Train `model.network_` on coded text; the held-out text is read with its state carried, long texts in up to 16 rows."""
-    (tokens, starts), device, launch = coded, torch.device(model.device), current_launch()
+    (tokens, starts), device = coded, torch.device(model.device)
     share: dict[str, Any] = {"rank": launch.process_index, "world": launch.num_processes, "seed": model.seed_, "starts": starts}
     windows: Streams | RandomWindows
     if model.sampling == "stream":

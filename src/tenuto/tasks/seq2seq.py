@@ -7,7 +7,6 @@ fit to file.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +28,7 @@ from tenuto.tasks.seq2seq_evaluation import describe_test, describe_training
 from tenuto.tasks.seq2seq_network import Seq2SeqNetwork
 from tenuto.tasks.seq2seq_translator import Translator, cross_entropy
 from tenuto.tasks.surroundings import now, versions
-from tenuto.train import Loss, Observer, Outcome, TrainingOptions, train
-from tenuto.train.checkpoint import Checkpoint
+from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, current_launch, seed_of, share_of, train
 
 VALIDATED = 1000  # sources that are answered after each epoch
 
@@ -141,6 +139,7 @@ class Seq2Seq(Estimator):
         validation: Pairs | tuple[Any, Any] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
     ) -> Seq2Seq:
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
@@ -149,6 +148,7 @@ class Seq2Seq(Estimator):
             validation: Pairs, or (x, y), to stop by. Default: `validation_fraction` of the distinct sources.
             observers: told of every step and epoch, for progress bars and log files.
             checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains.
+            launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
         Raises:
             DataError: the data cannot be used as it is; the message names the pair. ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
@@ -156,15 +156,15 @@ class Seq2Seq(Estimator):
         try:
             data = Pairs.of(x, y)
             others = None if validation is None else Pairs.of(*validation) if isinstance(validation, tuple) else Pairs.of(validation)
-            return self._fit(data, others, tuple(observers), checkpoint)
+            return self._fit(data, others, tuple(observers), checkpoint, launch or current_launch(self.device))
         except TenutoError as error:
             raise error.within("Seq2Seq.fit") from error.__cause__
 
     def _fit(
-        self, data: Pairs, validation: Pairs | None, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None
+        self, data: Pairs, validation: Pairs | None, observers: tuple[Observer, ...], checkpoint: str | Path | Checkpoint | None, launch: Launch
     ) -> Seq2Seq:
         options = self._training_options()
-        self.seed_ = secrets.randbits(31) if self.random_state is None else int(self.random_state)
+        self.seed_ = seed_of(launch, self.random_state)
         data.require_targets()
         training, held_out = data.split(self.validation_fraction, seed=self.seed_) if validation is None else (data, validation)
         held_out.require_targets()
@@ -176,17 +176,23 @@ class Seq2Seq(Estimator):
         )
         self.target_symbols_ = Symbols.learn(targets, minimum_count=self.minimum_count)
         self.max_length_ = self.max_length or max(map(len, targets)) + 10
-        identity = {"train": training.sha256, "validation": held_out.sha256, "options": self._options_as_data()}
+        kept = Checkpoint.of(checkpoint, self.run_identity(training, held_out))
         with torch.random.fork_rng():
             torch.manual_seed(self.seed_)
             self.network_ = self._network()
-            outcome = self._train(training, held_out, options, observers, Checkpoint.of(checkpoint, identity))
+            outcome = self._train(training, held_out, options, observers, kept, launch)
         self.metrics_ = outcome.metrics
         self.evaluation_ = describe_training(self, training, held_out, outcome)
         return self
 
     def _train(
-        self, training: Pairs, held_out: Pairs, options: TrainingOptions, observers: tuple[Observer, ...], checkpoint: Checkpoint | None
+        self,
+        training: Pairs,
+        held_out: Pairs,
+        options: TrainingOptions,
+        observers: tuple[Observer, ...],
+        checkpoint: Checkpoint | None,
+        launch: Launch,
     ) -> Outcome:
         translator = self.translator()
         pairs, others = translator.numbered(training, unknown="symbol"), translator.numbered(held_out, unknown="symbol")
@@ -200,13 +206,14 @@ class Seq2Seq(Estimator):
             return bucketed_batches(order, self.batch_size, seed=self.seed_, epoch=epoch, bucket=32)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
-            batch = collate_pairs(pairs, indices).to(device)
+            mine, count = share_of(launch, indices)
+            batch = collate_pairs(pairs, mine).to(device)
             source = batch.source
             if self.symbol_dropout:
                 drawn = torch.rand(source.shape, device=device) < self.symbol_dropout
                 source = source.masked_fill(drawn & (source != PADDING), UNKNOWN)
             logits = network(source, batch.lengths, batch.read)
-            return Loss(cross_entropy(logits, batch, label_smoothing=self.label_smoothing), batch.symbols)
+            return Loss(cross_entropy(logits, batch, label_smoothing=self.label_smoothing), batch.symbols if count else 0)
 
         def validate(network: nn.Module) -> dict[str, float]:
             if not knows_unknown:
@@ -225,10 +232,10 @@ class Seq2Seq(Estimator):
             names = ", ".join(repr(training.ids[index]) for index in indices[:6])
             return f"{len(indices)} pairs: {names}{', ...' if len(indices) > 6 else ''}"
 
-        given: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint}
         return train(
-            self.network_, options, batches=batches, loss=loss, validate=validate, describe_batch=describe_batch, observers=observers, **given
-        )
+            self.network_, options, batches=batches, loss=loss, validate=validate, describe_batch=describe_batch,
+            observers=observers, checkpoint=checkpoint, launch=launch,
+        )  # fmt: skip
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 

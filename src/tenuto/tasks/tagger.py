@@ -21,9 +21,9 @@ from tenuto.errors import DataError, TenutoError
 from tenuto.tasks.spans import has_spans
 from tenuto.tasks.tagger_evaluation import Answers, tagger_examples, tagger_result
 from tenuto.tasks.tagger_network import TaggerNetwork
-from tenuto.tasks.text_estimator import TextEstimator
+from tenuto.tasks.text_estimator import Course, TextEstimator
 from tenuto.tasks.text_evaluation import describe_text_training, with_test
-from tenuto.train import Checkpoint, Observer, Outcome
+from tenuto.train import Checkpoint, Launch, Observer, Outcome, current_launch, seed_of
 
 
 class Tagger(TextEstimator):
@@ -120,6 +120,7 @@ class Tagger(TextEstimator):
         validation: Sentences | tuple[Any, ...] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
     ) -> Tagger:
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
@@ -130,13 +131,15 @@ class Tagger(TextEstimator):
             validation: Sentences, or (x, y), or (x, y, labels), to stop by. Default: `validation_fraction` of the data, at random.
             observers: told of every step and epoch, for progress bars and log files.
             checkpoint: a folder in which the run is kept, so that it can be taken up at any moment (`tenuto.train.Checkpoint`).
+            launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
         Raises:
             DataError: the data cannot be used as it is; the message names the sentence.
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
         try:
-            data, seed = Sentences.of(x, y, labels), self._seed()
+            where = launch or current_launch(self.device)
+            data, seed = Sentences.of(x, y, labels), seed_of(where, self.random_state)
             self._need_tags(data)
             if validation is None:
                 training, held_out = random_split(data, self.validation_fraction, seed=seed)
@@ -145,7 +148,7 @@ class Tagger(TextEstimator):
                 self._need_tags(held_out)
             if training.labels is not None and held_out.labels is None:
                 raise DataError("the training sentences have labels and the validation sentences have none.", fix="give both or neither")
-            self._fit_on(training, held_out, seed, tuple(observers), checkpoint)
+            self._fit_on(training, held_out, seed, Course(tuple(observers), checkpoint, where))
         except TenutoError as error:
             raise error.within("Tagger.fit") from error.__cause__
         return self
@@ -186,14 +189,13 @@ class Tagger(TextEstimator):
 
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: tuple[np.ndarray, np.ndarray | None]) -> Tensor:
         """[B] nats; NaN for a sentence with a tag or label that training did not have."""
-        assert isinstance(network, TaggerNetwork)
         tags = torch.from_numpy(coded.padded(targets[0], batch.indices, fill=0))  # [T, B]
         labels = None if targets[1] is None else torch.from_numpy(targets[1][batch.indices])
         known = (tags >= 0).all(0)
         if labels is not None:
             known &= labels >= 0
             labels = labels.clamp(min=0).to(self.device)
-        losses = network.loss(batch, tags.clamp(min=0).to(self.device), labels)
+        losses = network(batch, tags.clamp(min=0).to(self.device), labels).nats
         return losses if bool(known.all()) else torch.where(known.to(self.device), losses, float("nan"))
 
     # --- predicting ----------------------------------------------------------------------------------------------------

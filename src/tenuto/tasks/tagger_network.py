@@ -5,6 +5,8 @@ Shapes: T time, B batch, K tags, M labels of sentences, W width of the layer's o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,20 @@ from tenuto.layers import Recurrent
 from tenuto.tasks.crf import LinearChainCRF
 from tenuto.tasks.embedding import TokenEmbedding
 from tenuto.tasks.pooling import pool
+
+
+class Scores(NamedTuple):
+    """What the network says of a batch.
+
+    Attributes:
+        tags: [T, B, K]. labels: [B, M], or None where sentences have none.
+        nats: [B], the loss of each sentence, or None where the answers were not given. It is computed in here, with the tags' scores, because
+            in several processes a weight may only be used while the module is called.
+    """
+
+    tags: Tensor
+    labels: Tensor | None
+    nats: Tensor | None
 
 
 class TaggerNetwork(nn.Module):
@@ -64,23 +80,23 @@ class TaggerNetwork(nn.Module):
         vectors = nn.functional.dropout(self.embedding(batch), self.dropout, self.training)
         return self.recurrent(vectors, lengths=batch.lengths).output
 
-    def forward(self, batch: TokenBatch) -> tuple[Tensor, Tensor | None]:
-        """Scores of tags [T, B, K]; scores of labels [B, M], or None."""
-        states = self.states(batch)
-        emissions = self.emission(nn.functional.dropout(states, self.dropout, self.training))
-        if self.label is None:
-            return emissions, None
-        pooled = pool(states, batch.lengths, ("max", "last"), bidirectional=self.bidirectional)
-        return emissions, self.label(nn.functional.dropout(pooled, self.dropout, self.training))
-
-    def loss(self, batch: TokenBatch, targets: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The negative log-likelihood of each sentence's tags, plus that of its label, [B], in nats.
+    def forward(self, batch: TokenBatch, targets: Tensor | None = None, labels: Tensor | None = None) -> Scores:
+        """Scores of what could be answered; with what is right, the loss too.
 
         Args:
             targets: [T, B] int64, 0..K - 1; any value in that range beyond each length.
             labels: [B] int64, 0..M - 1; None where sentences have none.
         """
-        emissions, scores = self(batch)
+        states = self.states(batch)
+        emissions = self.emission(nn.functional.dropout(states, self.dropout, self.training))
+        scores = None
+        if self.label is not None:
+            pooled = pool(states, batch.lengths, ("max", "last"), bidirectional=self.bidirectional)
+            scores = self.label(nn.functional.dropout(pooled, self.dropout, self.training))
+        return Scores(emissions, scores, None if targets is None else self._nats(batch, emissions, scores, targets, labels))
+
+    def _nats(self, batch: TokenBatch, emissions: Tensor, scores: Tensor | None, targets: Tensor, labels: Tensor | None) -> Tensor:
+        """The negative log-likelihood of each sentence's tags, plus that of its label, [B]."""
         if self.crf is not None:
             total = self.crf(emissions, targets, batch.lengths)
         else:
@@ -94,7 +110,7 @@ class TaggerNetwork(nn.Module):
     @torch.no_grad()
     def decode(self, batch: TokenBatch) -> tuple[list[list[int]], Tensor | None]:
         """The best tags of each sentence, as positions, and the scores of labels [B, M] or None."""
-        emissions, scores = self(batch)
+        emissions, scores, _ = self(batch)
         if self.crf is not None:
             return self.crf.decode(emissions, batch.lengths), scores
         rows = emissions.argmax(2).T.tolist()

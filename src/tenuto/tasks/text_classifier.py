@@ -20,9 +20,9 @@ from tenuto.data.token_batches import CodedSentences, TokenBatch
 from tenuto.errors import DataError, TenutoError
 from tenuto.tasks.classification_metrics import classification_result, softmax
 from tenuto.tasks.text_classifier_network import TextClassifierNetwork
-from tenuto.tasks.text_estimator import TextEstimator
+from tenuto.tasks.text_estimator import Course, TextEstimator
 from tenuto.tasks.text_evaluation import describe_text_training, with_test
-from tenuto.train import Checkpoint, Observer, Outcome
+from tenuto.train import Checkpoint, Launch, Observer, Outcome, current_launch, seed_of
 
 EXAMPLES_SHOWN, TOKENS_SHOWN = 4, 120
 
@@ -120,6 +120,7 @@ class TextClassifier(TextEstimator):
         validation: Sentences | tuple[Any, Any] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
     ) -> TextClassifier:
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
@@ -129,13 +130,15 @@ class TextClassifier(TextEstimator):
             validation: Sentences, or (x, y), to stop by. Default: `validation_fraction` of the data, by class.
             observers: told of every step and epoch, for progress bars and log files.
             checkpoint: a folder in which the run is kept, so that it can be taken up at any moment (`tenuto.train.Checkpoint`).
+            launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
         Raises:
             DataError: the data cannot be used as it is; the message names the text.
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
         try:
-            data, seed = self._labelled(x, y), self._seed()
+            where = launch or current_launch(self.device)
+            data, seed = self._labelled(x, y), seed_of(where, self.random_state)
             if len(data.class_counts) < 2:
                 raise DataError(
                     "all texts have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts)))
@@ -144,7 +147,7 @@ class TextClassifier(TextEstimator):
                 training, held_out = stratified_split(data, self.validation_fraction, seed=seed)
             else:
                 training, held_out = data, self._labelled(*(validation if isinstance(validation, tuple) else (validation, None)))
-            self._fit_on(training, held_out, seed, tuple(observers), checkpoint)
+            self._fit_on(training, held_out, seed, Course(tuple(observers), checkpoint, where))
         except TenutoError as error:
             raise error.within("TextClassifier.fit") from error.__cause__
         return self

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from tenuto.tasks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.run_folder import claim, read_run, write_run
 from tenuto.tasks.surroundings import now, versions
-from tenuto.train import Checkpoint, Loss, Observer, Outcome, TrainingOptions, train
+from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, share_of, train
 
 T = TypeVar("T", bound="TextEstimator")
 
@@ -32,6 +31,14 @@ T = TypeVar("T", bound="TextEstimator")
 TRAINING = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "patience", "time_limit_s")
 RATES = (("dropout", 0, 1), ("recurrent_dropout", 0, 1), ("word_dropout", 0, float("inf")))
 COUNTS = ("hidden_size", "num_layers", "batch_size", "min_count", "character_limit", "character_size", "character_hidden_size")
+
+
+class Course(NamedTuple):
+    """How one fit is watched, kept and run: the arguments of `fit` that are not data."""
+
+    observers: tuple[Observer, ...]
+    checkpoint: str | Path | Checkpoint | None
+    launch: Launch
 
 
 class TextEstimator(Estimator):
@@ -115,7 +122,7 @@ class TextEstimator(Estimator):
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
-    def _fit_on(self, training: Sentences, held_out: Sentences, seed: int, observers: tuple[Observer, ...], checkpoint: Any) -> None:
+    def _fit_on(self, training: Sentences, held_out: Sentences, seed: int, course: Course) -> None:
         options = self._training_options()
         self.cell_, self.seed_ = cell_from_name(self.cell), seed
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
@@ -128,12 +135,12 @@ class TextEstimator(Estimator):
             self.network_ = self._network().to(self.device)
             if words:
                 self._embedding_of(self.network_).start_words(self.coder_.words.encode(words), vectors)
-            outcome = self._train(training, held_out, options, observers, checkpoint)
+            outcome = self._train(training, held_out, options, course)
         self.metrics_ = outcome.metrics
         result, seconds = self._timed_result(held_out)
         self.evaluation_ = self._describe(training, held_out, result, outcome, seconds)
 
-    def _train(self, training: Sentences, held_out: Sentences, options: TrainingOptions, observers: tuple[Observer, ...], checkpoint: Any) -> Outcome:
+    def _train(self, training: Sentences, held_out: Sentences, options: TrainingOptions, course: Course) -> Outcome:
         coded = self.coder_.code(training)
         targets = self._targets(training, coded)
         device = torch.device(self.device)
@@ -142,7 +149,8 @@ class TextEstimator(Estimator):
             return bucketed_batches(coded.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: Any) -> Loss:
-            return Loss(self._losses(network, coded.batch(indices).to(device), coded, targets).mean(), len(indices))
+            mine, count = share_of(course.launch, indices)
+            return Loss(self._losses(network, coded.batch(mine).to(device), coded, targets).mean(), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
             return self._validation_numbers(self._result(held_out, network))
@@ -151,7 +159,6 @@ class TextEstimator(Estimator):
             names = ", ".join(repr(training.ids[index]) for index in indices[:6])
             return f"{len(indices)} sentences: {names}{', ...' if len(indices) > 6 else ''}"
 
-        identity = {"task": self.task, "seed": self.seed_, "batch_size": self.batch_size, "training": training.sha256, "validation": held_out.sha256}
         return train(
             self.network_,
             options,
@@ -159,12 +166,10 @@ class TextEstimator(Estimator):
             loss=loss,
             validate=validate,
             describe_batch=describe_batch,
-            observers=observers,
-            checkpoint=Checkpoint.of(checkpoint, identity),
+            observers=course.observers,
+            launch=course.launch,
+            checkpoint=Checkpoint.of(course.checkpoint, self.run_identity(training, held_out)),
         )
-
-    def _seed(self) -> int:
-        return secrets.randbits(31) if self.random_state is None else int(self.random_state)
 
     def _training_options(self) -> TrainingOptions:
         for name, low, high in RATES:

@@ -5,7 +5,7 @@ May import the rooms above: `errors`, `cell`, `data`. Progress bars and logs are
 """
 
 from tenuto.train.checkpoint import Checkpoint
-from tenuto.train.launch import Launch, OneProcess, current_launch, share_of
+from tenuto.train.launch import Launch, OneProcess, current_launch, seed_of, share_of
 from tenuto.train.loop import train
 from tenuto.train.observers import MetricsFile, Observer
 from tenuto.train.options import TrainingOptions
@@ -28,6 +28,7 @@ __all__ = [
     "TrainingOptions",
     "current_launch",
     "learning_rate_factor",
+    "seed_of",
     "share_of",
     "train",
 ]

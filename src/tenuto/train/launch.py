@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -130,6 +131,12 @@ def process_count() -> int:
     if not said.isdigit():
         raise ArgumentError(f"the environment says WORLD_SIZE={said}.", expected="the number of processes", fix="unset WORLD_SIZE")
     return int(said)
+
+
+def seed_of(launch: Launch, given: int | None) -> int:
+    """The seed of a run, the same in all its processes: the one given, or one that the main process draws."""
+    drawn = secrets.randbits(31) if launch.is_main_process else 0
+    return int(total(launch, [drawn])[0]) if given is None else int(given)
 
 
 def share_of(launch: Launch, rows: np.ndarray) -> tuple[np.ndarray, int]:

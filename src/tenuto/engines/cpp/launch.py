@@ -315,8 +315,6 @@ class Launch:
         loop.time_steps, loop.reverse = rows.time_steps, rows.reverse
         if rows.packing is not None:
             loop.order, loop.length = rows.packing.order.ctypes.data, rows.packing.lengths.ctypes.data
-        self._split = None if self.sizes.by_units else rows.split(self.sizes.threads)  # kept: the loop has its address
-        loop.row_of_thread = None if self._split is None else self._split.ctypes.data
         parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 

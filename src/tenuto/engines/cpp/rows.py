@@ -12,7 +12,6 @@ import numpy
 import torch
 from torch import Tensor
 
-STEP_ROWS = 2  # how many rows' time a step takes before the first row; measured on a Xeon with 128 and 256 hidden units
 CHUNK_ROWS = 256  # rows between two visits to the weight gradients; measured on a Xeon with 2 MB of second-level cache
 
 
@@ -28,18 +27,6 @@ class Packing:
         """`order` as a tensor."""
         return torch.from_numpy(self.order)
 
-    @lru_cache(maxsize=8)  # noqa: B019 (a packing is kept by `packed` as long)
-    def split(self, threads: int) -> numpy.ndarray:
-        """The first row of each thread, and the end: a step costs a thread as much as STEP_ROWS rows besides those that it has."""
-        done = numpy.concatenate([[0], numpy.cumsum(self.lengths)])
-        middles = (done[1:] + done[:-1]) / 2
-        bounds = numpy.arange(threads + 1) * len(self.lengths) // threads
-        for _ in range(4):  # the longest sequence of each thread depends on the bounds, so they are found by repetition
-            steps = STEP_ROWS * self.lengths[numpy.minimum(bounds[:-1], len(self.lengths) - 1)]
-            shares = numpy.cumsum((done[-1] + steps.sum()) / threads - steps)
-            bounds[1:-1] = numpy.searchsorted(middles, shares[:-1])
-        return numpy.maximum.accumulate(bounds)
-
 
 @dataclass(frozen=True)
 class Rows:
@@ -52,10 +39,6 @@ class Rows:
     time_steps: int
     reverse: bool
     packing: Packing | None = None
-
-    def split(self, threads: int) -> numpy.ndarray | None:
-        """The first row of each thread, so that all have about as many steps to run; None where rows are equally long."""
-        return None if self.packing is None or threads == 1 else self.packing.split(threads)
 
     def index(self) -> Tensor | None:
         """[rows]: where each packed row stands in a padded [T * B] array; None where nothing is packed."""

@@ -51,9 +51,8 @@ struct Runner {
     place_chunk();
     all(loop.before);
     if (loop.before.count) me.sync();
-    bool given = loop.row_of_thread && me.count == loop.threads;
-    long mine = given ? loop.row_of_thread[me.id] : me.begin(loop.batch);
-    long mine_end = given ? loop.row_of_thread[me.id + 1] : me.end(loop.batch);
+    long mine = me.begin(loop.batch), mine_end = me.end(loop.batch);
+    if (loop.length && me.count > 1 && !by_units) share_rows(mine, mine_end);
     for (long k = first; k < last; k++) {
       long s = loop.backward ? last - 1 - (k - first) : k, rows = loop.rows[s];
       place_step(s);
@@ -68,6 +67,27 @@ struct Runner {
       all(loop.after);
     }
     me.sync();
+  }
+
+  // With lengths: my rows of the chunk's steps, so that the thread with the most to do has as little as can be. A step takes as long
+  // as STEP_ROWS rows (measured on a Xeon, 128 and 256 hidden units) besides those that it has.
+  void share_rows(long& mine, long& mine_end) const {
+    const long STEP_ROWS = 2;
+    long least = 0, most = 0;
+    auto steps = [&](long b) { return loop.length[b] < last_step ? loop.length[b] < first_step ? 0 : loop.length[b] - first_step : last_step - first_step; };
+    auto take = [&](long b, long limit) {  // the end of the rows that a thread can take from row b on
+      for (long work = steps(b) * STEP_ROWS; b < loop.batch && (work += steps(b)) <= limit;) b++;
+      return b;
+    };
+    for (long b = 0; b < loop.batch; b++) most += steps(b) * (1 + STEP_ROWS);
+    while (least < most) {
+      long limit = (least + most) / 2, b = 0;
+      for (int k = 0; k < me.count && b < loop.batch; k++) b = take(b, limit);
+      if (b == loop.batch) most = limit;
+      else least = limit + 1;
+    }
+    mine_end = 0;
+    for (int k = 0; k <= me.id; k++) mine = mine_end, mine_end = mine < loop.batch ? take(mine, most) : mine;
   }
 
   void place_step(long s) {

@@ -59,7 +59,6 @@ struct List { int64_t count; const Operation* operation; };
 struct Loop {
   int64_t steps, batch, threads, by_units, backward, buffers, chunks;
   const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
-  const int64_t* row_of_thread;          // [threads + 1], when rows are split; null: evenly
   int64_t time_steps, reverse;
   const int64_t *order, *length;         // with lengths, longest first: [batch] places in the batch, and lengths
   const Buffer* buffer;
