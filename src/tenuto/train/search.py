@@ -234,7 +234,7 @@ class Search:
         entries, number = [], 1
         for trial in self.study.get_trials(deepcopy=False):
             notes = trial.user_attrs
-            if notes.get("state") in (None, "repeated"):
+            if notes.get("state") in (None, "repeated") or set(trial.params) != set(self.space):  # stopped before it had its values
                 continue
             curve = [trial.intermediate_values.get(at) for at in range(1, max(trial.intermediate_values, default=0) + 1)]
             known = {name: notes.get(name) for name in ("best_epoch", "seconds", "reason")}

@@ -1,0 +1,138 @@
+"""`tenuto tune` on a small table: what it writes, that the best can be trained again, that it goes on after Ctrl-C and kill."""
+
+import json
+import signal
+import sys
+import typing
+
+import pytest
+
+from tenuto.cli.search_defaults import default_space, searchable
+from tenuto.cli.tasks import tasks
+from tenuto.train.search_space import read_space
+from tests.cli.test_as_a_program import start
+from tests.cli.test_commands import content, run, write_table
+
+FIXED = ["--epochs", "2", "--num-layers", "1", "--forward-only", "--threads", "1"]
+SPACE = "[search]\nhidden_size = [2, 4, 8]\nlearning_rate = {low = 1e-3, high = 1e-1, log = true}\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a table, a space, and a search of three trials."""
+    folder = tmp_path_factory.mktemp("place")
+    write_table(folder / "walks.csv")
+    (folder / "space.toml").write_text(SPACE)
+    run("tune", "classify", folder / "walks.csv", "--config", folder / "space.toml", "--trials", "3", "-o", folder / "search", *FIXED)
+    return folder
+
+
+def results(folder):
+    return json.loads((folder / "search.json").read_text())
+
+
+def tried(folder):
+    return [(trial["options"], trial["value"]) for trial in results(folder)["trials"] if trial["state"] != "interrupted"]
+
+
+def test_a_search_writes_its_folder_and_says_what_was_best(place):
+    assert {path.name for path in (place / "search").iterdir()} == {"config.toml", "journal.jsonl", "report.html", "search.json", "search.toml"}
+    search = results(place / "search")
+    assert [trial["state"] for trial in search["trials"]] == ["complete"] * 3 and search["stopped"] == "all trials"
+    assert set(search["space"]) == set(search["base"]) == {"hidden_size", "learning_rate"}
+    result = run("tune", "--resume", place / "search")
+    best = min(search["trials"], key=lambda trial: trial["value"])
+    assert f"best        {best['value']:.4g} validation_loss, trial {best['number']}" in result.stdout
+    assert "has 3 of 3 trials" in result.stderr and "trial 3 of 3" not in result.stderr
+
+
+def test_the_best_is_trained_again_with_the_same_result(place, tmp_path):
+    run("fit", "--from", place / "search", "-o", tmp_path / "run", "-q")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert min(line["validation_loss"] for line in lines) == min(value for _, value in tried(place / "search"))
+
+
+def test_the_page_shows_every_trial_and_can_be_made_anew(place):
+    page = place / "search" / "report.html"
+    page.unlink()
+    assert run("report", place / "search").stdout.strip() == str(page)
+    text = page.read_text()
+    assert "Every trial" in text and "What mattered" in text and "<script" not in text and "http" not in text.replace("http-equiv", "")
+    for trial in results(place / "search")["trials"]:
+        assert f"{trial['value']:.3g}"[:5] in text
+
+
+def test_more_trials_are_those_of_a_longer_search(place, tmp_path):
+    words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-q", *FIXED]
+    run(*words, "--trials", "1", "-o", tmp_path / "part")
+    run("tune", "--resume", tmp_path / "part", "--trials", "3", "-q")
+    assert tried(tmp_path / "part") == tried(place / "search")
+    assert "trials = 3" in (tmp_path / "part" / "search.toml").read_text()
+    run(*words, "--trials", "1", "-o", tmp_path / "part", "--overwrite")
+    assert len(tried(tmp_path / "part")) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_search_that_was_stopped_goes_on(place, tmp_path, number):
+    words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-o", tmp_path / "run", *FIXED]
+    with start(*words, "--trials", "1000") as process:
+        for line in process.stderr:
+            if line.startswith("trial   2"):
+                break
+        process.send_signal(number)
+        said, complaints = process.communicate(timeout=60)
+    done = tried(tmp_path / "run")
+    if number == signal.SIGINT:
+        assert process.returncode == 0 and "go on       tenuto tune --resume" in said and "Traceback" not in complaints
+    assert 2 <= len(done) < 1000 and done == tried(place / "search")[: len(done)] + done[3:]
+    run("tune", "--resume", tmp_path / "run", "--trials", str(len(done) + 1), "-q")
+    assert tried(tmp_path / "run")[: len(done)] == done and len(tried(tmp_path / "run")) == len(done) + 1
+
+
+FAILURES = [
+    ("[search]\nhiden_size = [1]\n", [], "hiden_size", "hidden_size?"),
+    ("[search]\ndropout = {low = 0.5, high = 0.1}\n", [], "low end that is not below", "low < high"),
+    ("[search]\nhidden_size = [2.5]\n", [], "another type", "a whole number"),
+    ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "another type", "a number"),
+    ("search = 3\n", [], "is empty", "at least one"),
+    (SPACE, ["--hidden-size", "4"], "hidden_size is searched, and given", "--hidden-size"),
+    (SPACE, ["--metric", "validation_taste"], "no 'validation_taste'", "validation_accuracy"),
+    ("[search]\ndropout = [1.5]\n", [], "the trial with dropout 1.5", "dropout < 1"),
+    (SPACE + "[tune]\ntrails = 3\n", [], "trails", "trials?"),
+]
+
+
+@pytest.mark.parametrize("space, words, what, mend", FAILURES, ids=lambda value: str(value)[:40])
+def test_bad_searches_are_told(place, tmp_path, space, words, what, mend):
+    (tmp_path / "space.toml").write_text(space)
+    before = content(place)
+    error = run("tune", "classify", place / "walks.csv", "--config", tmp_path / "space.toml", "-o", tmp_path / "new", *FIXED, *words, code=1).stderr
+    assert what in error and mend in error and "Traceback" not in error
+    assert content(place) == before
+
+
+def test_folders_that_are_not_for_this_search_are_refused(place, tmp_path):
+    words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-q", *FIXED]
+    assert "options differ" in run(*words, "-o", place / "search", "--seed", "1", code=1).stderr
+    (tmp_path / "precious.txt").write_text("precious")
+    assert "is not a search" in run(*words, "-o", tmp_path, code=1).stderr
+    assert "no search to go on with" in run("tune", "--resume", tmp_path, code=1).stderr
+    assert "not a run of tenuto" in run("fit", "classify", place / "walks.csv", "-o", place / "search", *FIXED, code=1).stderr
+    write_table(place / "other.csv", seed=5)
+    text = (place / "search" / "search.toml").read_text().replace("walks.csv", "other.csv")
+    (tmp_path / "other.toml").write_text(text)
+    assert "data differ" in run("tune", "--config", tmp_path / "other.toml", "-o", place / "search", code=1).stderr
+
+
+@pytest.mark.parametrize("task", tasks(), ids=lambda task: task.name)
+def test_each_task_has_a_usual_space_that_holds_its_defaults(task):
+    import inspect
+
+    kinds = searchable(typing.get_type_hints(task.function, include_extras=True))
+    space = read_space(default_space(task.name, kinds), kinds)
+    assert len(space) >= 3
+    usual = {name: parameter.default for name, parameter in inspect.signature(task.function).parameters.items()}
+    assert not [name for name, choice in space.items() if not choice.contains(usual[name])]
+    assert "hidden_size" not in default_space(task.name, kinds, {"hidden_size"})
+    assert "Usage: " in run("tune", task.command, "--help").output
