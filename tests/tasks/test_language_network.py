@@ -52,7 +52,7 @@ def test_an_adaptive_softmax_keeps_the_most_frequent_tokens_near():
 def test_tied_weights_are_one_tensor_through_a_step_too():
     model = network(tied=True, embedding_size=5)
     assert model.decoder.weight is model.embedding.weight and model.projection.weight.shape == (5, 12)
-    assert len([name for name, _ in model.named_parameters() if name.endswith("embedding.weight") or name.endswith("decoder.weight")]) == 1
+    assert len([name for name, _ in model.named_parameters() if name.endswith(("embedding.weight", "decoder.weight"))]) == 1
     model(tokens(), targets=tokens()).nats.sum().backward()
     torch.optim.SGD(model.parameters(), lr=0.1).step()
     assert model.decoder.weight.data_ptr() == model.embedding.weight.data_ptr()

@@ -342,6 +342,11 @@ class LanguageModel(Estimator):
         """
         return read_model(cls, folder, cell, device)
 
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=InputTags(two_d_array=False, string=True))
+
     # --- inside --------------------------------------------------------------------------------------------------------
 
     def _coded(self, text: Text) -> tuple[np.ndarray, np.ndarray | None]:
