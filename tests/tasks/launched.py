@@ -1,0 +1,70 @@
+"""Each task's estimator fitted on data made here, with no chance in training, for torchrun.
+
+    torchrun --nproc-per-node 2 launched.py FOLDER TASK ...
+
+Writes FOLDER/TASK-PROCESSES.json: losses of each validation, and the score on the training data.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
+from tenuto.train import current_launch
+from tenuto.train.files import write_json
+
+SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # 20 things: the last batch has 2 of them
+READER = {**SAME, "word_size": 6, "character_size": 4, "character_hidden_size": 4, "dropout": 0.0, "word_dropout": 0.0}
+SENTENCES = [["play", "jazz"], ["play", "some", "old", "rock"], ["stop"], ["please", "stop", "it"]] * 6
+TAGS = [["O", "B-genre"], ["O", "O", "O", "B-genre"], ["O"], ["O", "O", "O"]] * 6
+
+
+def classify() -> tuple[Any, ...]:
+    x = [np.full((3 + i % 4, 1), i % 2 + 0.1 * (i % 3)) for i in range(25)]
+    return SequenceClassifier("gru", dropout=0.0, input_noise=0.0, **SAME), x, ["low", "high"] * 12 + ["low"]
+
+
+def tag() -> tuple[Any, ...]:
+    return Tagger("gru", **READER), SENTENCES, TAGS
+
+
+def text() -> tuple[Any, ...]:
+    return TextClassifier("gru", **READER), SENTENCES, ["play", "play", "stop", "stop"] * 6
+
+
+def translate() -> tuple[Any, ...]:
+    words = [f"{a}{b}" for a in "abcde" for b in "fghij"]
+    return Seq2Seq("gru", embedding_size=6, dropout=0.0, **SAME), words, [word[::-1] for word in words]
+
+
+def language() -> tuple[Any, ...]:
+    return LanguageModel("gru", window=5, dropout=0.0, output_dropout=0.0, validation_fraction=0.2, **SAME), "do re mi fa sol la si " * 20, None
+
+
+def softmax() -> tuple[Any, ...]:
+    model = LanguageModel("gru", window=5, dropout=0.0, output_dropout=0.0, cutoffs=(3,), validation_fraction=0.2, **SAME)
+    return model, "do re mi fa sol la si " * 20, None
+
+
+TASKS = {"classify": classify, "tag": tag, "text": text, "translate": translate, "language": language, "softmax": softmax}
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """See the top of the file."""
+    for name in names:
+        model, x, y = TASKS[name]()
+        launch = current_launch()
+        model.fit(x, y, checkpoint=folder / f"{name}-{launch.num_processes}")
+        if launch.is_main_process:
+            losses = [[line["train_loss"], line["validation_loss"], line["count"]] for line in model.metrics_]
+            write_json(folder / f"{name}-{launch.num_processes}.json", [*losses, [model.score(x, y)]])
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]), sys.argv[2:] or list(TASKS))
