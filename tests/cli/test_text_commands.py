@@ -58,6 +58,22 @@ def test_texts_from_files(tmp_path):
     assert (rows[0], len(rows)) == ("id,predicted,probability,p(bad),p(good)", 21)
 
 
+def test_columns_are_read_as_the_run_was_trained(tmp_path):
+    data = tmp_path / "slots.conll"
+    data.write_text("1 V play O\n2 N jazz B-genre\n\n1 V stop O\n2 P it O\n\n" * 6)
+    run("fit", "tag", data, "--validation", data, "--token-column", 2, "--tag-column", 1, "--out", tmp_path / "run", *TINY)
+    score = json.loads(run("score", tmp_path / "run", data, "--json"))
+    assert {row["name"] for row in score["tags"]} == {"V", "N", "P"} and not score["unseen"]
+    assert "jazz" in run("predict", tmp_path / "run", data)
+    typed = json.loads(run("score", tmp_path / "run", data, "--json", "--tag-column", -1))
+    assert set(typed["unseen"]) == {"O", "B-genre"}
+    table = tmp_path / "films.csv"
+    table.write_text("body,topic\n" + "fine,good\na bore,bad\n" * 10)
+    run("fit", "text", table, "--text-column", "body", "--label-column", "topic", "--out", tmp_path / "films", *TINY)
+    assert json.loads(run("score", tmp_path / "films", table, "--json"))["sequences"] == 20
+    assert len(run("predict", tmp_path / "films", table).splitlines()) == 21
+
+
 def test_a_fault_of_the_data_is_told(tmp_path):
     (tmp_path / "a.conll").write_text("play O\njazz\n")
     result = CliRunner().invoke(app, ["fit", "tag", str(tmp_path / "a.conll"), "--out", str(tmp_path / "run")])

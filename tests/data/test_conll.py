@@ -54,6 +54,10 @@ def test_tokens_alone_are_for_prediction(tmp_path):
     assert read_conll(path, need_tags=False).tags is None
     with pytest.raises(DataError, match="line 1: column 0 is to be both token and tag"):
         read_conll(path)
+    assert read_conll(path, token_column=2, tag_column=1, need_tags=False).tokens == [("Bonn", "again")]
+    path = write(tmp_path / "b.txt", "1 Bonn\n2 again\n")
+    bare = read_conll(path, token_column=1, tag_column=3, need_tags=False)
+    assert bare.tokens == [("Bonn", "again")] and bare.tags is None
 
 
 @pytest.mark.parametrize(

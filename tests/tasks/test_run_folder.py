@@ -50,6 +50,12 @@ def test_a_missing_or_changed_file_is_named(run, name):
         read_run(run)
 
 
+def test_a_checkpoint_may_stand_in_the_folder_of_its_run(tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"x")
+    read_run(write_run(tmp_path, tensors={"w": torch.ones(2)}, **PARTS))
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == b"x"
+
+
 def test_a_changed_config_is_noticed(run):
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     config["number"] = 0.2

@@ -25,7 +25,7 @@ from typing import Any
 
 CONFIGURATION = "config.toml"
 # Options of a command that say where and how this time, not what is trained.
-NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume"})
+NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume", "checkpoint_every_s"})
 TUNE, SEARCH = "tune", "search"
 
 
@@ -85,7 +85,7 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], 
 
     known = set(known) - NOT_KEPT
     options: dict[str, Any] = {}
-    for name, value in _flat({name: value for name, value in data.items() if name not in without}):
+    for name, value in flattened({name: value for name, value in data.items() if name not in without}):
         key = name.replace("-", "_")
         if key in options:
             raise ArgumentError(f"{path} sets {name} twice.", fix="leave one of them out")
@@ -111,12 +111,13 @@ def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str, 
     return "\n".join(lines) + "\n"
 
 
-def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+def flattened(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """The options of a configuration, whatever table they stand in."""
     for name, value in data.items():
         if name == "task":
             continue
         if isinstance(value, Mapping):
-            yield from _flat(value)
+            yield from flattened(value)
         else:
             yield name, value
 

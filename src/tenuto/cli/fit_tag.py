@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import fitting, text_options
+from .arguments import TagColumn, TokenColumn
 from .arguments import option as _option
 from .console import class_table
-from .fitting import Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Asking, Job, Reading, Rows, Task, register
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ..tasks import Tagger
 
 DATA_HELP = "A file with one token a line (CoNLL, TSV), a folder with seq.in, seq.out and label, or a folder of such parts (train, valid, test)."
-COLUMNS = "Columns of the file"
 
 
 def tag(
@@ -68,11 +68,12 @@ def tag(
     device: text_options.Device = "cpu",
     threads: text_options.Threads = 0,
     quiet: Quiet = False,
-    token_column: Annotated[int, _option("Which column is the token, from 0; negative numbers count from the end.", COLUMNS)] = 0,
-    tag_column: Annotated[int, _option("Which column is the tag.", COLUMNS)] = -1,
+    token_column: TokenColumn = 0,
+    tag_column: TagColumn = -1,
     config: Config = None,
     source: FromRun = None,
     resume: Resume = None,
+    checkpoint_every_s: CheckpointEvery = 60.0,
 ) -> None:
     """Learn a tag for each word: parts of speech, names, slots; and the class of the sentence where it has one.
 
@@ -136,7 +137,7 @@ def _read(reading: Reading) -> Sentences:
     wanted = reading.split or ("test" if "test" in parts else "train")
     if wanted not in parts:
         raise DataError(f"{reading.data} has no {wanted} part.", expected=wanted, received=", ".join(parts))
-    return read_tagged(parts[wanted], need_tags=False)
+    return read_tagged(parts[wanted], token_column=reading.token_column, tag_column=reading.tag_column, need_tags=False)
 
 
 def _predict(model: Tagger, data: Sentences, asking: Asking) -> list[dict[str, Any]]:

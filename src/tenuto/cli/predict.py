@@ -11,14 +11,29 @@ from typing import Annotated, Any
 
 import typer
 
-from .arguments import CellFile, Channels, Data, IdColumn, LabelColumn, RunFolder, Split, SplitColumn, TargetColumn, TextColumn, TimeColumn
+from .arguments import (
+    CellFile,
+    RunChannels,
+    RunData,
+    RunFolder,
+    RunIdColumn,
+    RunLabelColumn,
+    RunSplitColumn,
+    RunTagColumn,
+    RunTargetColumn,
+    RunTextColumn,
+    RunTimeColumn,
+    RunTokenColumn,
+    Split,
+)
 from .console import messages
-from .tasks import Asking, Reading, Rows, open_run, task_of_run
+from .tasks import Asking, Rows, open_run, reading_of, task_of_run
 
 
 def predict(
+    context: typer.Context,
     run: RunFolder,
-    data: Data,
+    data: RunData,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .csv or .jsonl file (or .conll for tags), not to the terminal.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class, not only of the answer.")] = False,
@@ -26,13 +41,15 @@ def predict(
     split: Split = None,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    id_column: IdColumn = "id",
-    time_column: TimeColumn = "time",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = "split",
-    text_column: TextColumn = "text",
-    target_column: TargetColumn = "target",
-    channels: Channels = None,
+    id_column: RunIdColumn = None,
+    time_column: RunTimeColumn = None,
+    label_column: RunLabelColumn = None,
+    split_column: RunSplitColumn = None,
+    text_column: RunTextColumn = None,
+    target_column: RunTargetColumn = None,
+    token_column: RunTokenColumn = None,
+    tag_column: RunTagColumn = None,
+    channels: RunChannels = None,
 ) -> None:
     """Predict, for each item of DATA, what the run was trained for: its class, the tag of each word, its translation.
 
@@ -56,7 +73,8 @@ def predict(
     if out is not None and not out.resolve().parent.is_dir():
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
     model = open_run(run, cell, device)[1]
-    reading = Reading(data, split, id_column, time_column, label_column, split_column, text_column, target_column, channels)
+    typed = {name: context.params[name] for name in context.params if name.endswith("_column") or name == "channels"}
+    reading = reading_of(run, data, split, typed)
     rows = list(task.predict(model, task.read(reading), Asking(probabilities, beam_size)))
     text = writers[kind](rows)
     if out is None:

@@ -7,25 +7,42 @@ from typing import Annotated
 
 import typer
 
-from .arguments import CellFile, Channels, Data, IdColumn, LabelColumn, RunFolder, Split, SplitColumn, TargetColumn, TextColumn, TimeColumn
+from .arguments import (
+    CellFile,
+    RunChannels,
+    RunData,
+    RunFolder,
+    RunIdColumn,
+    RunLabelColumn,
+    RunSplitColumn,
+    RunTagColumn,
+    RunTargetColumn,
+    RunTextColumn,
+    RunTimeColumn,
+    RunTokenColumn,
+    Split,
+)
 from .console import output
-from .tasks import Reading, open_run
+from .tasks import open_run, reading_of
 
 
 def score(
+    context: typer.Context,
     run: RunFolder,
-    data: Data,
+    data: RunData,
     split: Split = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object, for other programs.")] = False,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    id_column: IdColumn = "id",
-    time_column: TimeColumn = "time",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = "split",
-    text_column: TextColumn = "text",
-    target_column: TargetColumn = "target",
-    channels: Channels = None,
+    id_column: RunIdColumn = None,
+    time_column: RunTimeColumn = None,
+    label_column: RunLabelColumn = None,
+    split_column: RunSplitColumn = None,
+    text_column: RunTextColumn = None,
+    target_column: RunTargetColumn = None,
+    token_column: RunTokenColumn = None,
+    tag_column: RunTagColumn = None,
+    channels: RunChannels = None,
 ) -> None:
     """Score a run on labelled data, with the numbers of its task: accuracy and each class, perplexity, span F1, word error rate.
 
@@ -36,7 +53,8 @@ def score(
     from ..train.files import plain
 
     task, model = open_run(run, cell, device)
-    reading = Reading(data, split, id_column, time_column, label_column, split_column, text_column, target_column, channels)
+    typed = {name: context.params[name] for name in context.params if name.endswith("_column") or name == "channels"}
+    reading = reading_of(run, data, split, typed)
     result = task.evaluate(model, task.read(reading))
     if as_json:
         typer.echo(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))

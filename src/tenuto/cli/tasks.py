@@ -32,6 +32,8 @@ class Reading:
     split_column: str = "split"
     text_column: str = "text"
     target_column: str = "target"
+    token_column: int = 0
+    tag_column: int = -1
     channels: Sequence[str] | None = None
 
 
@@ -157,6 +159,20 @@ def task_of_run(run: Path) -> Task:
             fix="install a newer tenuto",
         )
     return _TASKS[name]
+
+
+def reading_of(run: Path, data: str, split: str | None, columns: Mapping[str, Any]) -> Reading:
+    """The data as it is to be read: by the columns that were typed, else by those in the run's config.toml, else by the usual ones.
+
+    Args:
+        columns: by the names in `Reading`; None where nothing was typed.
+    """
+    from .configuration import CONFIGURATION, flattened, read_toml
+
+    path = run / CONFIGURATION
+    kept = dict(flattened(read_toml(path))) if path.is_file() else {}
+    chosen = {name: kept.get(name) if typed in (None, []) else typed for name, typed in columns.items()}
+    return Reading(data, split, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def open_run(run: Path, cell: str | None = None, device: str = "cpu") -> tuple[Task, Any]:

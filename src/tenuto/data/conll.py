@@ -39,7 +39,7 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
 
     Args:
         token_column, tag_column: which column is what, counted from 0, or from the end with negative numbers; no tags with None.
-        need_tags: whether a file with tokens alone is an error; else its sentences have no tags.
+        need_tags: whether a file without the tags' column is an error; else its sentences have no tags, and a lone column is the tokens.
     Raises:
         DataError: no such file, not UTF-8, no tokens, a line with another number of columns than the first (the message names the line),
             or without the columns asked for.
@@ -61,8 +61,8 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
         cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
         if first is None:
             first = (number, len(cells))
-            if len(cells) == 1 and not need_tags:
-                tag_column = None
+            if not need_tags:
+                token_column, tag_column = _columns_there(len(cells), token_column, tag_column)
             _check_columns(path, number, len(cells), token_column, tag_column)
         if len(cells) != first[1]:
             raise DataError(
@@ -205,6 +205,14 @@ def tagged_parts(path: str | Path) -> dict[str, Path]:
             received=_listing(path),
         )
     return found
+
+
+def _columns_there(columns: int, token_column: int, tag_column: int | None) -> tuple[int, int | None]:
+    """Where tokens and tags stand in a file that need not have tags."""
+    if columns == 1:
+        return 0, None
+    there = tag_column is not None and -columns <= tag_column < columns and tag_column % columns != token_column % columns
+    return token_column, tag_column if there else None
 
 
 def _check_columns(path: Path, number: int, columns: int, token_column: int, tag_column: int | None) -> None:

@@ -8,6 +8,7 @@
       report.html         made from the files above by `tenuto.report`; not covered by a digest
       config.toml         the options of the `tenuto fit` that made the run, for `tenuto fit --from RUN`; not covered either
       unfinished/         only while a run trains, and after it was killed: config.toml, metrics.jsonl so far, checkpoint/
+      checkpoint.safetensors   where `fit(checkpoint=RUN)` was told to keep the run here (`tenuto.train.Checkpoint`)
 
 Other names in the folder are left alone. Numbers are JSON numbers; a value that is not finite, or not known, is null.
 Every object may gain keys in a later version; a key named here keeps its meaning while `format_version` stays.
@@ -117,6 +118,7 @@ from typing import Any
 import torch
 
 from tenuto.errors import RunError
+from tenuto.train.checkpoint import FILE as CHECKPOINT
 from tenuto.train.files import plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
 
 FORMAT, FORMAT_VERSION = "tenuto run", 1
@@ -130,7 +132,7 @@ CONFIG, MODEL, METRICS, EVALUATION, REPORT = (
 )
 # What the command line adds: its options, and a folder with what an interrupted run needs to go on.
 CONFIGURATION, UNFINISHED = "config.toml", "unfinished"
-_OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED}
+_OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED, CHECKPOINT}
 
 
 @dataclass(frozen=True)
