@@ -23,7 +23,7 @@ _OF_TRAINING = (
     "epochs max_steps validate_every optimizer learning_rate weight_decay clip_norm schedule warmup_steps trigger_patience average "
     "ema_decay accumulate precision patience time_limit_s"
 ).split()
-_OF_NETWORK = (
+OF_NETWORK = (
     "embedding_size num_layers residual layer_norm tied cutoffs embedding_dropout input_dropout dropout output_dropout dropout_kind "
     "weight_dropout zoneout engine"
 ).split()
@@ -48,7 +48,7 @@ def training_options(model: LanguageModel) -> TrainingOptions:
 
 def build_network(model: LanguageModel, counts: Any) -> LanguageNetwork:
     """A new network for the vocabulary and the cell that the model has; `counts` as there."""
-    options = {name: getattr(model, name) for name in _OF_NETWORK}
+    options = {name: getattr(model, name) for name in OF_NETWORK}
     return LanguageNetwork(model.cell_, model.vocabulary_.size, model.hidden_size, counts=counts, **options).to(model.device)
 
 
