@@ -38,6 +38,14 @@ def fitted():
     return Tagger("gru", **SMALL).fit(x, y, labels=labels, validation=commands(seed=1))
 
 
+def test_the_weights_kept_can_be_those_of_the_best_f1():
+    x, y, labels = commands()
+    model = Tagger("gru", **{**SMALL, "epochs": 4}, select_by="validation_span_f1").fit(x, y, validation=commands(seed=1)[:2])
+    shares = [line["validation_span_f1"] for line in model.metrics_]
+    assert model.evaluation_["training"]["best_epoch"] == 1 + shares.index(max(shares))
+    assert model.evaluation_["results"]["validation"]["spans"]["f1"] == max(shares)
+
+
 def test_it_learns_tags_and_labels(fitted):
     x, y, labels = commands(seed=2)
     assert fitted.score(x, y) == 1.0

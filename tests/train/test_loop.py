@@ -216,3 +216,20 @@ def test_another_place_to_run_is_asked_for_everything():
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ArgumentError, match=next(iter(wrong))):
         TrainingOptions(**wrong)
+
+
+def test_what_is_best_can_be_another_number_than_the_loss():
+    shares = iter([0.1, 0.9, 0.9, 0.5])
+    outcome = train(
+        nn.Linear(1, 1),
+        TrainingOptions(epochs=9, patience=2, select_by="validation_accuracy", schedule="constant"),
+        batches=lambda epoch: [X],
+        loss=lambda module, batch, carried: Loss(module(batch).square().mean(), len(batch)),
+        validate=lambda module: {"validation_loss": 1.0 - len(module.bias), "validation_accuracy": next(shares)},
+    )
+    assert (outcome.best_epoch, outcome.stopped) == (2, "early stopping")
+    assert [line["best"] for line in outcome.metrics] == [True, True, False, False]
+    with pytest.raises(ArgumentError, match=r"no 'validation_taste'(.|\n)*validation_loss"):
+        run(select_by="validation_taste")
+    with pytest.raises(ArgumentError, match="select_by='loss'"):
+        TrainingOptions(select_by="loss")

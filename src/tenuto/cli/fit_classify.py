@@ -16,7 +16,7 @@ from . import arguments, fitting
 from .arguments import Channels, Data, IdColumn, LabelColumn, SplitColumn, TimeColumn
 from .arguments import option as _option
 from .console import class_table
-from .fitting import Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Asking, Job, Reading, Task, register
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def classify(
     config: Config = None,
     source: FromRun = None,
     resume: Resume = None,
+    checkpoint_every_s: CheckpointEvery = 60.0,
 ) -> None:
     """Learn which class a whole sequence belongs to.
 

@@ -15,7 +15,7 @@ import typer
 from . import arguments, fitting, text_options
 from .arguments import TextColumn
 from .arguments import option as _option
-from .fitting import Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Job, Reading, Task, Writing, register
 from .text_options import MODEL, TRAINING
 
@@ -101,6 +101,7 @@ def language(
     config: Config = None,
     source: FromRun = None,
     resume: Resume = None,
+    checkpoint_every_s: CheckpointEvery = 60.0,
 ) -> None:
     """Learn what comes next in a text: to write new text, and to measure how likely a text is.
 

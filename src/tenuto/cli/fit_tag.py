@@ -60,6 +60,7 @@ def tag(
     weight_decay: text_options.WeightDecay = 0.01,
     clip_norm: text_options.ClipNorm = 5.0,
     schedule: text_options.Schedule = "cosine",
+    select_by: text_options.SelectBy = "validation_loss",
     patience: text_options.Patience = 0,
     time_limit_s: text_options.TimeLimit = None,
     validation_fraction: text_options.ValidationFraction = 0.1,

@@ -16,7 +16,7 @@ from . import arguments, fitting, text_options
 from .arguments import LabelColumn, TextColumn
 from .arguments import option as _option
 from .console import class_table
-from .fitting import Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Asking, Job, Reading, Task, register
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def text(
     weight_decay: text_options.WeightDecay = 0.01,
     clip_norm: text_options.ClipNorm = 5.0,
     schedule: text_options.Schedule = "cosine",
+    select_by: text_options.SelectBy = "validation_loss",
     patience: text_options.Patience = 0,
     time_limit_s: text_options.TimeLimit = None,
     validation_fraction: text_options.ValidationFraction = 0.1,
@@ -74,6 +75,7 @@ def text(
     config: Config = None,
     source: FromRun = None,
     resume: Resume = None,
+    checkpoint_every_s: CheckpointEvery = 60.0,
 ) -> None:
     """Learn which class a text belongs to: topics, opinions, intents.
 

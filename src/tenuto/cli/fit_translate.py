@@ -14,7 +14,7 @@ import typer
 
 from . import arguments, fitting, text_options
 from .arguments import option as _option
-from .fitting import Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Asking, Job, Reading, Task, register
 from .text_options import MODEL, TRAINING
 
@@ -83,6 +83,7 @@ def translate(
     config: Config = None,
     source: FromRun = None,
     resume: Resume = None,
+    checkpoint_every_s: CheckpointEvery = 60.0,
 ) -> None:
     """Learn to turn one sequence of symbols into another: spelling into sounds, sums into results, phrases into phrases.
 

@@ -75,6 +75,9 @@ Resume = Annotated[
     Path | None,
     typer.Option("--resume", metavar="RUN", help="Go on with a run that was killed or interrupted, from its last checkpoint.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_run),
 ]
+CheckpointEvery = Annotated[
+    float, typer.Option("--checkpoint-every-s", min=0.001, help="Seconds between two checkpoints, from which a killed run goes on.", rich_help_panel=PANEL)
+]
 
 
 def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,42 +92,52 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
     from .arguments import use_threads
 
     use_threads(options.get("threads", 0))
+    _check_processes(options)
     resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
     _check_resume(resume, options.get("out"))
     job = task.prepare(options)
     folder = resume or (Path(options["out"]) if options.get("out") else new_folder(*job.name))
     text = configuration_text(task, options)
-    evaluation = train_and_save(job, folder, configuration=text, overwrite=bool(options.get("overwrite")), quiet=bool(options.get("quiet")), resume=resume is not None)
+    overwrite, quiet, every_s = bool(options.get("overwrite")), bool(options.get("quiet")), options.get("checkpoint_every_s", 60.0)
+    evaluation = train_and_save(job, folder, configuration=text, overwrite=overwrite, quiet=quiet, resume=resume is not None, every_s=every_s)
     if source is not None:
         _compare_data(source, evaluation)
     return evaluation
 
 
-def train_and_save(job: Job, folder: Path, *, configuration: str, overwrite: bool, quiet: bool, resume: bool = False) -> dict[str, Any]:
-    """Fit, test, save, build the report, and say what came out.
+def train_and_save(
+    job: Job, folder: Path, *, configuration: str, overwrite: bool, quiet: bool, resume: bool = False, every_s: float = 60.0
+) -> dict[str, Any]:
+    """Fit, test, save, build the report, and say what came out. Of several processes all fit, and the main one does the rest.
 
     Args:
         folder: claimed before training starts; taken away again when training fails, nothing was in it, and there is no checkpoint.
         configuration: the text of config.toml.
+        every_s: seconds between two checkpoints.
     Returns:
         The evaluation, as in evaluation.json.
     """
     from ..report import build_report
     from ..tasks.run_folder import claim
-    from ..train import MetricsFile
+    from ..train import Checkpoint, MetricsFile, current_launch
     from ..train.files import write_text
     from .progress import ProgressBar
 
+    launch, work = current_launch(job.model.device), folder / UNFINISHED
+    if not launch.is_main_process:
+        launch.wait_for_everyone()  # until the main process has made the folder
+        job.fit(observers=[], checkpoint=Checkpoint(work / CHECKPOINT, every_s=every_s))
+        return dict(job.model.evaluation_)
     existed = folder.exists()
     claim(folder, overwrite=overwrite or resume)
-    work = folder / UNFINISHED
     _clear_earlier(work, overwrite=overwrite, resume=resume)
     try:
         work.mkdir(exist_ok=True)
         write_text(work / CONFIGURATION, configuration)
         if not quiet:
             messages().print(job.described, markup=False)
-        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=work / CHECKPOINT)
+        launch.wait_for_everyone()
+        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=Checkpoint(work / CHECKPOINT, every_s=every_s))
         job.save(folder, overwrite=overwrite or resume)
         write_text(folder / CONFIGURATION, configuration)
     except BaseException as error:
@@ -182,6 +195,15 @@ def new_folder(*names: str) -> Path:
     while (folder := Path("runs") / f"{name}-{number}").exists():
         number += 1
     return folder
+
+
+def _check_processes(options: Mapping[str, Any]) -> None:
+    """Several processes must be told their folder: each would find another one free."""
+    from ..errors import ArgumentError
+    from ..train.launch import process_count
+
+    if process_count() > 1 and options.get("out") is None and options.get("resume") is None:
+        raise ArgumentError("these are several processes, and no run folder is named.", expected="--out RUN, or --resume RUN", fix="say --out RUN")
 
 
 def _check_resume(resume: Path | None, out: Any) -> None:

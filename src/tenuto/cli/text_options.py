@@ -36,7 +36,8 @@ LearningRate = Annotated[float, _option("The highest of the schedule.", TRAINING
 WeightDecay = Annotated[float, _option("Of AdamW, on matrices.", TRAINING)]
 ClipNorm = Annotated[float, _option("Gradients are scaled down to this norm; 0 for never.", TRAINING)]
 Schedule = Annotated[str, _option("cosine, constant or plateau.", TRAINING)]
-Patience = Annotated[int, _option("Stop after so many epochs without a lower validation loss; 0 for never.", TRAINING)]
+SelectBy = Annotated[str, _option("Which epoch's weights are kept: the best by this number of metrics.jsonl, for example validation_accuracy.", TRAINING)]
+Patience = Annotated[int, _option("Stop after so many epochs without a better one; 0 for never.", TRAINING)]
 TimeLimit = Annotated[float | None, _option("Stop after the epoch in which so many seconds have passed.", TRAINING, show_default=False)]
 ValidationFraction = Annotated[float, _option("Held out to stop by, if there is no validation part.", TRAINING)]
 Seed = Annotated[int, _option("Of the split, the weights, the batches and the dropout.", TRAINING)]
@@ -46,7 +47,7 @@ Threads = Annotated[int, _option("Threads of torch; 0 leaves the number as it is
 
 AS_GIVEN = (
     "hidden_size num_layers bidirectional word_size character_encoder character_size character_hidden_size character_limit case_size lowercase "
-    "min_count vectors dropout recurrent_dropout word_dropout epochs batch_size learning_rate weight_decay schedule time_limit_s "
+    "min_count vectors dropout recurrent_dropout word_dropout epochs batch_size learning_rate weight_decay schedule select_by time_limit_s "
     "validation_fraction engine device"
 ).split()
 

@@ -39,12 +39,12 @@ class Estimator:
         return self
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
-        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option but the time limit.
+        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option but the time limit and a file's place.
 
         Args:
             training, validation: sets with a `sha256`. `cell_` and `seed_` are set already.
         """
-        options = {name: value for name, value in self.get_params().items() if name not in ("time_limit_s", "random_state")}
+        options = {name: value for name, value in self.get_params().items() if name not in ("time_limit_s", "random_state", "vectors")}
         for name in ("cell", "decoder_cell"):
             if name in options:
                 options[name] = cell_to_data(getattr(self, f"{name}_"))

@@ -1,7 +1,7 @@
 """The run folder: what a training run leaves behind, as plain files. This page is the contract; readers need nothing else.
 
     RUN/
-      model.safetensors   the weights that had the lowest validation loss
+      model.safetensors   the weights of the best validation: the lowest loss, or what the option `select_by` names
       config.json         all that is needed to predict, and the digests of the other files; written last: with it a run is complete
       metrics.jsonl       one JSON object a line, one line an epoch
       evaluation.json     all that a report shows, as plain data
@@ -35,7 +35,7 @@ metrics.jsonl, each line
     averaging                    true when the weights validated were an average (EMA, NT-ASGD)
     skipped_steps                steps left out because a loss or gradient was not finite
     seconds                      since training began         epoch_seconds         of this epoch, validation included
-    best                         true when this epoch has the lowest validation loss so far
+    best                         true when this epoch is the best so far
 
 evaluation.json
     format            "tenuto evaluation"          format_version   1

@@ -30,7 +30,7 @@ class Tagger(TextEstimator):
     """Tags tokens: parts of speech, names, slots; with labels too, it learns slots and intents together.
 
     Words, their characters and their case are read by a recurrent layer in both directions; a linear-chain CRF chooses the tags of a
-    sentence together. Trains with AdamW on batches of like lengths, keeps the weights of the epoch with the lowest validation loss, and
+    sentence together. Trains with AdamW on batches of like lengths, keeps the weights of the best epoch, and
     saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
 
     A word that training did not have is read by its characters and its case. A tag or label that training did not have cannot be
@@ -48,7 +48,7 @@ class Tagger(TextEstimator):
         crf: choose the tags of a sentence together.
         dropout: on vectors of tokens, between layers, before the heads. recurrent_dropout: on the state, one mask a sentence.
         word_dropout: a word seen n times is read as unknown with probability word_dropout / (n + word_dropout) in training.
-        epochs, learning_rate, weight_decay, clip_norm, schedule, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
+        epochs, learning_rate, weight_decay, clip_norm, schedule, select_by, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
         batch_size: sentences a step.
         validation_fraction: held out at random when `fit` is given no validation set.
         engine: who runs the time loop, see `tenuto.Recurrent`.
@@ -93,6 +93,7 @@ class Tagger(TextEstimator):
         weight_decay: float = 0.01,
         clip_norm: float | None = 5.0,
         schedule: str = "cosine",
+        select_by: str = "validation_loss",
         patience: int | None = None,
         time_limit_s: float | None = None,
         validation_fraction: float = 0.1,
@@ -107,6 +108,7 @@ class Tagger(TextEstimator):
         self.crf, self.dropout, self.recurrent_dropout, self.word_dropout = crf, dropout, recurrent_dropout, word_dropout
         self.epochs, self.batch_size, self.learning_rate, self.weight_decay = epochs, batch_size, learning_rate, weight_decay
         self.clip_norm, self.schedule, self.patience, self.time_limit_s = clip_norm, schedule, patience, time_limit_s
+        self.select_by = select_by
         self.validation_fraction, self.engine, self.device, self.random_state = validation_fraction, engine, device, random_state
 
     # --- fitting -------------------------------------------------------------------------------------------------------

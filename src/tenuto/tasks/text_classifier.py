@@ -32,7 +32,7 @@ class TextClassifier(TextEstimator):
 
     Raw text is cut into words and marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters and their
     case are read by a recurrent layer in both directions, its outputs pooled over time. Trains with AdamW on batches of like lengths, keeps
-    the weights of the epoch with the lowest validation loss, and saves itself as a folder of plain files. Fitting leaves torch's own
+    the weights of the best epoch, and saves itself as a folder of plain files. Fitting leaves torch's own
     random generator as it was. A word that training did not have is read by its characters and its case.
 
     Args:
@@ -48,7 +48,7 @@ class TextClassifier(TextEstimator):
         dropout: on vectors of tokens, between layers, before the head. recurrent_dropout: on the state, one mask a text.
         word_dropout: a word seen n times is read as unknown with probability word_dropout / (n + word_dropout) in training.
         label_smoothing: share of the target spread over all classes in training.
-        epochs, learning_rate, weight_decay, clip_norm, schedule, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
+        epochs, learning_rate, weight_decay, clip_norm, schedule, select_by, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
         batch_size: texts a step.
         validation_fraction: of each class, held out when `fit` is given no validation set.
         engine: who runs the time loop, see `tenuto.Recurrent`.
@@ -93,6 +93,7 @@ class TextClassifier(TextEstimator):
         weight_decay: float = 0.01,
         clip_norm: float | None = 5.0,
         schedule: str = "cosine",
+        select_by: str = "validation_loss",
         patience: int | None = None,
         time_limit_s: float | None = None,
         validation_fraction: float = 0.1,
@@ -107,6 +108,7 @@ class TextClassifier(TextEstimator):
         self.dropout, self.recurrent_dropout, self.word_dropout = dropout, recurrent_dropout, word_dropout
         self.label_smoothing, self.epochs, self.batch_size, self.learning_rate = label_smoothing, epochs, batch_size, learning_rate
         self.weight_decay, self.clip_norm, self.schedule, self.patience = weight_decay, clip_norm, schedule, patience
+        self.select_by = select_by
         self.time_limit_s, self.validation_fraction = time_limit_s, validation_fraction
         self.engine, self.device, self.random_state = engine, device, random_state
 

@@ -28,7 +28,7 @@ from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOp
 T = TypeVar("T", bound="TextEstimator")
 
 # Options of a constructor that are a `TrainingOptions`' own, and those with a range to be checked: (name, lowest, first too high).
-TRAINING = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "patience", "time_limit_s")
+TRAINING = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "select_by", "patience", "time_limit_s")
 RATES = (("dropout", 0, 1), ("recurrent_dropout", 0, 1), ("word_dropout", 0, float("inf")))
 COUNTS = ("hidden_size", "num_layers", "batch_size", "min_count", "character_limit", "character_size", "character_hidden_size")
 

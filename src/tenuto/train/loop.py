@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from tenuto.errors import ArgumentError
 from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
@@ -23,7 +24,7 @@ from tenuto.train.launch import Launch, OneProcess, is_lost_process, total, whol
 from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
-from tenuto.train.options import TrainingOptions
+from tenuto.train.options import TrainingOptions, higher_is_better
 from tenuto.train.outcome import Loss, Outcome, Position, TrainingError, lost_process
 from tenuto.train.resume import identity_of, restore, state_of
 from tenuto.train.schedule import Schedule
@@ -248,12 +249,12 @@ class Training(Generic[B]):
                 self.given.load_state_dict({name: whole(tensor) for name, tensor in self.model.state_dict().items()})
                 self.given.eval()
             numbers = self._of_main_process(self.validate(self.given))
-            loss = numbers["validation_loss"]
-            if best := loss < at.best_loss:
+            loss, value = numbers["validation_loss"], self._lower_is_better(numbers)
+            if best := value < at.best_value:
                 self.best = {name: tensor.detach().clone() for name, tensor in self.given.state_dict().items()}
         epoch = int(epoch) if epoch == int(epoch) else epoch
         if best:
-            at.best_loss, at.waited, run.best_epoch = loss, 0, epoch
+            at.best_value, at.waited, run.best_epoch = value, 0, epoch
         else:
             at.waited += 1
         self.schedule.validated(loss)
@@ -280,6 +281,13 @@ class Training(Generic[B]):
         at.begin_measuring()
         for observer in self.observers:
             observer.epoch_ended(line)
+
+    def _lower_is_better(self, numbers: Mapping[str, float]) -> float:
+        """The number that says what is best, with its sign turned where higher is better."""
+        name = self.options.select_by
+        if name not in numbers:
+            raise ArgumentError(f"a validation of this task has no {name!r}.", expected=" | ".join(numbers), received=f"select_by={name!r}")
+        return -numbers[name] if higher_is_better(name) else numbers[name]
 
     def _perhaps_stop(self, done: bool) -> None:
         """Set `stopped` where there is a reason, and write a checkpoint where it is time. All processes decide alike."""

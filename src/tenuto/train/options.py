@@ -46,7 +46,8 @@ class TrainingOptions:
         trigger_patience: "nt-asgd" starts to average the weights when a validation loss is above the lowest of all but the last so
             many; from then on it is the average that is validated and kept (Merity et al. 2018, algorithm 1).
         average: "ema" validates and keeps an exponential moving average of the weights, of decay `ema_decay`; None the weights.
-        patience: stop after this many validations without a lower validation loss; None for never.
+        select_by: which number of the validation says what is best; the weights of the best validation are kept, and patience counts from it.
+        patience: stop after this many validations without a better one; None for never.
         non_finite: what a loss or gradient that is NaN or infinite does. "stop": TrainingError. "skip": the step is left out, counted,
             told to the observers, and the next batch starts without carried state.
         time_limit_s: stop after the validation by which this many seconds have passed, those before a resumption too; None for never.
@@ -74,6 +75,7 @@ class TrainingOptions:
     trigger_patience: int = 5
     average: str | None = None
     ema_decay: float = 0.999
+    select_by: str = "validation_loss"
     patience: int | None = 40
     non_finite: str = "stop"
     time_limit_s: float | None = None
@@ -90,6 +92,9 @@ class TrainingOptions:
             if name in CHOICES:
                 if value not in CHOICES[name]:
                     raise ArgumentError(f"{name}={value!r} is not known.", expected=" | ".join(map(str, CHOICES[name])))
+            elif name == "select_by":
+                if not isinstance(value, str) or not value.startswith("validation_"):
+                    raise ArgumentError(f"select_by={value!r} is no number of a validation.", expected='for example "validation_loss"')
             elif name == "betas":
                 if len(value) != 2 or not all(0 <= beta < 1 for beta in value):
                     raise ArgumentError(f"betas={value!r} is out of range.", expected="two numbers, 0 <= beta < 1")
@@ -97,6 +102,16 @@ class TrainingOptions:
                 _check(name, value)
         if self.average and self.schedule == "nt-asgd":
             raise ArgumentError("average and the schedule nt-asgd, which averages by itself, exclude each other.", fix="average=None")
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a higher value of this number of a validation is better: shares of right answers; not losses, errors and perplexities.
+
+    Example:
+        >>> higher_is_better("validation_span_f1"), higher_is_better("validation_loss")
+        (True, False)
+    """
+    return any(word in metric for word in ("accuracy", "f1", "exact"))
 
 
 def _check(name: str, value: float) -> None:

@@ -38,7 +38,7 @@ class Outcome:
 
     Attributes:
         metrics: one entry a validation, as metrics.jsonl.
-        best_epoch: the "epoch" of the entry with the lowest validation loss; counts from 1.
+        best_epoch: the "epoch" of the entry with the lowest validation loss, or what `select_by` names; counts from 1.
         stopped: "all epochs", "all steps", "early stopping", "time limit", "interrupted"; while it runs, "".
         skipped: what was wrong with the first 100 steps that were left out, one sentence each.
     """
@@ -58,7 +58,7 @@ class Position:
 
     epoch: int = 1
     batch: int = 0
-    best_loss: float = math.inf
+    best_value: float = math.inf
     waited: int = 0
     loss: float = 0.0
     count: int = 0

@@ -22,13 +22,13 @@ import torch
 from tenuto.errors import ArgumentError, RunError, TenutoError
 from tenuto.train.files import plain
 from tenuto.train.observers import Observer
+from tenuto.train.options import higher_is_better
 from tenuto.train.outcome import TrainingError
 from tenuto.train.search_space import Space, every_combination
 
 JOURNAL = "journal.jsonl"
 # Before a trial may be stopped early: this many others have ended, and it was validated this often.
 OTHERS_FIRST, VALIDATIONS_FIRST = 5, 5
-HIGHER_IS_BETTER = ("accuracy", "f1", "exact", "coverage")
 COUNTED = ("complete", "pruned", "diverged")
 
 
@@ -60,7 +60,7 @@ class SearchOptions:
     @property
     def maximise(self) -> bool:
         """Whether a higher value of the metric is better."""
-        return any(word in self.metric for word in HIGHER_IS_BETTER)
+        return higher_is_better(self.metric)
 
 
 class TrialOutcome(NamedTuple):

@@ -46,12 +46,6 @@ def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
     return rows, given
 
 
-def firsts(form: Form, given: Buffers) -> dict[str, int]:
-    """Where the rows before the first step are."""
-    states = form.cell.widths("state")
-    return {f"{role}.{name}": given[f"s.{name}"].data_ptr() for name in states for role in ("old", "before")}
-
-
 def _heads(form: Form, name: str) -> int:
     return next(stack.heads for stack in form.traced.stacks if f"U.{stack.name}" == name)
 

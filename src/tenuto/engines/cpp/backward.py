@@ -19,8 +19,8 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
     cell, d_streams = form.cell, any(name.startswith("stream.") for name in needs)
     plan = schedule_cell(cell, d_streams)
     functions = library.passes(cell, d_streams, library.bits_of(sizes.dtype))["backward"]
-    launch = Launch(plan.backward, sizes, functions)
-    forward = Launch(plan.forward, sizes, ())
+    launch = Launch(plan.backward, tuple(cell.widths("state")), sizes, functions)
+    forward = Launch(plan.forward, (), sizes, ())
     forward.columns("gates", "STEP")
     forward.numbers("rows", "STEP")
     launch.layouts |= {"gates": forward.layouts["gates"], "rows": forward.layouts["rows"]}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
-from tenuto.engines.cpp.arrange import arrange, blocks, dense, firsts, fixed_streams
+from tenuto.engines.cpp.arrange import arrange, blocks, dense, fixed_streams
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
@@ -80,10 +80,7 @@ class Cpp:
             if keep:
                 arrays |= {a: memory.empty(padded_rows, launch.layouts[a].stride, x.dtype) for a in ("gates", "rows")}
             if rows.total:
-                if form.bias:
-                    launch.scratch["bias"].index_copy_(0, launch.bias_places, inputs["bias"].contiguous())
-                flags = given["resets"].data_ptr() if form.resets else 0
-                _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
+                _run(launch, record, given | arrays, rows)
             else:
                 output.zero_()
                 for value, name in zip(final, form.cell.widths("state")):
@@ -137,8 +134,7 @@ class Cpp:
         key = ("backward", form, sizes, needs, fixed)
         launch = launches.take(key, lambda: backward.build(form, sizes, needs, fixed))
         try:
-            flags = given["resets"].data_ptr() if form.resets else 0
-            _run(launch, record, forward.addresses({**given, **arrays}), firsts(form, given), rows, flags)
+            _run(launch, record, given | arrays, rows)
         finally:
             launches.give_back(key, launch)
         for name, block in d_dense.items():
@@ -162,10 +158,10 @@ def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> tuple[Sizes, tune.Rec
     return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units), record
 
 
-def _run(launch: Launch, record: tune.Record, given: Mapping[str, int], firsts: Mapping[str, int], rows: Rows, flags: int) -> None:
+def _run(launch: Launch, record: tune.Record, given: Buffers, rows: Rows) -> None:
     """Runs a launch and remembers how long it took."""
     begin = time.perf_counter()
-    launch.run(given, firsts, rows, flags)
+    launch.run(given, rows)
     seconds = (time.perf_counter() - begin) / rows.total
     record.learn(tune.Way(launch.sizes.threads, launch.sizes.by_units), seconds)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from tenuto.engines.cpp import library
+from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
-from tenuto.engines.cpp.schedule import Product
-from tenuto.engines.problem import Buffers, Form, size_of
+from tenuto.engines.cpp.schedule import Product, Slot
+from tenuto.engines.problem import Form, size_of
 
 
 def row_offsets(form: Form, stack_name: str, hidden: int) -> dict[str, int]:
@@ -50,7 +50,7 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     cell, plan = form.cell, schedule_cell(form.cell, False)
     schedule = plan.forward if keep else plan.inference
     functions = library.passes(cell, False, library.bits_of(sizes.dtype))["forward" if keep else "inference"]
-    launch = Launch(schedule, sizes, functions)
+    launch = Launch(schedule, tuple(cell.widths("state")), sizes, functions)
     launch.columns("gates", "STEP" if keep else "CHUNK")
     launch.columns("work", "CHUNK")
     launch.numbers("rows", "STEP" if keep else "CHUNK")
@@ -64,14 +64,16 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     number = dict(form.traced.forward.outputs)["output", "output"]
     output_size = sizes.width(form.traced.forward.nodes[number].width)
     launch.layouts["output"] = Layout("CHUNK" if form.lengths else "STEP", output_size)
-    launch.layouts["bias"] = Layout("FIXED", 0)
     launch.own_chunk(*(["work"] if keep else ["work", "gates", "rows"]))
     lay_out_inputs(launch, form, fixed_streams)
     gates = launch.layouts["gates"]
-    launch.scratch["bias"] = torch.zeros(gates.stride + launch.lanes, dtype=sizes.dtype)
-    for name, width in cell.widths("gates").items():
-        places = gates.offsets[plan.gates[name].column] + torch.arange(sizes.width(width))
-        launch.bias_places = torch.cat([launch.bias_places, places])
+    launch.layouts["bias_row"] = Layout("FIXED", 0, gates.offsets)
+    launch.scratch["bias_row"] = torch.zeros(gates.stride + launch.lanes, dtype=sizes.dtype)
+    widths = [sizes.width(width) for width in cell.widths("gates").values()]
+    launch.layouts["bias"] = Layout("FIXED", 0, tuple(sum(widths[:k]) for k in range(len(widths))))
+    for k, (name, width) in enumerate(zip(cell.widths("gates"), widths)) if form.bias else ():
+        target = launch.buffer(Slot("bias_row", plan.gates[name].column))
+        launch.add("prepare", "LINE", tables.Copy(launch.buffer(Slot("bias", k)), target, width))
     _project_input(launch, form)
 
     def product(operation: Product) -> None:
@@ -105,9 +107,4 @@ def _project_input(launch: Launch, form: Form) -> None:
         row += sizes.width(width)
     if items:
         segments = [(0, sizes.input_size)]
-        launch.product("before", "x", segments, "gates", items, "bias", "weight_ih", [weight], (sizes.input_size, 1))
-
-
-def addresses(tensors: Buffers) -> dict[str, int]:
-    """The address of each tensor by name."""
-    return {name: tensor.data_ptr() for name, tensor in tensors.items()}
+        launch.product("before", "x", segments, "gates", items, "bias_row", "weight_ih", [weight], (sizes.input_size, 1))

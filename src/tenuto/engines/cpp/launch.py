@@ -50,8 +50,8 @@ class Layout:
 class Launch:
     """The tables of one loop. Subclass-free: forward.py and backward.py fill it."""
 
-    def __init__(self, schedule: Schedule, sizes: Sizes, passes: Sequence[int]) -> None:
-        self.schedule, self.sizes = schedule, sizes
+    def __init__(self, schedule: Schedule, states: Sequence[str], sizes: Sizes, passes: Sequence[int]) -> None:
+        self.schedule, self.states, self.sizes = schedule, states, sizes
         self._library = library.loop(library.bits_of(sizes.dtype))
         self.lanes, self.panel = self._library.tenuto_lanes(), self._library.tenuto_panel()
         self._bytes = sizes.dtype.itemsize
@@ -61,12 +61,9 @@ class Launch:
         self._buffers: dict[tuple[Slot, str], int] = {}
         self._buffer_rows: list[tuple[int, int, int, str]] = []  # array, offset in bytes, stride, rule
         self._pointers: list[tuple[numpy.ndarray, numpy.ndarray, str]] = []  # addresses to fill in: offsets, of which tensor
-        self._flags: list[Any] = []
         self._lists: dict[str, list[tuple[int, Any]]] = {name: [] for name in "prepare before step after finish".split()}
         self._alive: list[object] = []
         self.scratch: dict[str, Tensor] = {}
-        self.bias_places = torch.zeros(0, dtype=torch.long)  # where the gates' columns have their biases
-        self._sums: list[Tensor] = []
 
     # --- arrays and buffers --------------------------------------------------------------------------------------------
 
@@ -203,7 +200,7 @@ class Launch:
         columns, widths = [offsets[slot.column] for slot, _, _ in items], [w for _, w, _ in items]
         vectors = [v for panel in tables.cut(columns, widths, self.lanes, 1, 1)[0] for v in panel]
         sums = torch.zeros(max(len(vectors), 1) * self.lanes, dtype=self.sizes.dtype)
-        self._sums.append(sums)
+        self._alive.append(sums)
         table = tables.Sum(
             self.buffer("gradients"), len(vectors), self.address([v.column for v in vectors]),
             self._where([items[v.item][2] + v.channel for v in vectors], tensor),
@@ -230,9 +227,7 @@ class Launch:
 
     def reset(self, kind: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
         """ENTER or LEAVE, see kernels/loop.h; the flags come with each call."""
-        table = tables.Reset(self.buffer(source), self.buffer(target), self.buffer(initial), width, 0)
-        self._flags.append(table)
-        self.add("step", kind, table)
+        self.add("step", kind, tables.Reset(self.buffer(source), self.buffer(target), self.buffer(initial), width))
 
     def operations(self, products: Any, carried: set[str]) -> None:
         """The schedule's operations, with a barrier wherever a thread reads what others wrote (used when units are split).
@@ -282,39 +277,37 @@ class Launch:
                 place.kind, place.data = kind, None if table is None else ctypes.addressof(table)
             self._alive.append(listed)
             setattr(loop, name, tables.List(len(entries), ctypes.addressof(listed)))
-        rows = self._buffer_rows
-        self._table = numpy.zeros((max(len(rows), 1), 4), dtype=numpy.int64)
-        self._array_of = tables.integers([array for array, _, _, _ in rows])
-        self._offset_of = tables.integers([offset for _, offset, _, _ in rows])
-        for entry, (_, _, stride, rule) in zip(self._table, rows):
-            entry[2], entry[3] = stride, tables.RULES.index(rule)
-        loop.buffers, loop.buffer = len(rows), self._table.ctypes.data
+        self._buffer_tables = (tables.Buffer * max(len(self._buffer_rows), 1))()
+        for entry, (array, offset, stride, rule) in zip(self._buffer_tables, self._buffer_rows):
+            entry.array, entry.offset, entry.stride, entry.rule = array, offset, stride, tables.RULES.index(rule)
+        pointers = (tables.Pointers * max(len(self._pointers), 1))()
+        for entry, (places, offsets, tensor) in zip(pointers, self._pointers):
+            entry.count, entry.array, entry.offset, entry.to = len(offsets), self.array(tensor), offsets.ctypes.data, places.ctypes.data
+        self._alive.append(pointers)
+        self._addresses, self._firsts = (ctypes.c_int64 * len(self._arrays))(), (ctypes.c_int64 * len(self._arrays))()
+        for name, tensor in self.scratch.items():
+            if name in self._arrays:
+                self._addresses[self._arrays[name]] = tensor.data_ptr()
+        self._given = [(place, name) for name, place in self._arrays.items() if name not in self.scratch]
+        states = [(f"s.{n}", role) for n in self.states for role in (f"old.{n}", f"before.{n}") if role in self._arrays]
+        self._starts = [(self._arrays[role], name) for name, role in states]
+        loop.buffers, loop.buffer = len(self._buffer_rows), ctypes.addressof(self._buffer_tables)
+        loop.pointers, loop.pointer = len(self._pointers), ctypes.addressof(pointers)
+        loop.address, loop.first = ctypes.addressof(self._addresses), ctypes.addressof(self._firsts)
         self._loop = loop
         return self
 
-    def run(self, given: Mapping[str, int], firsts: Mapping[str, int], rows: Rows, flags: int) -> None:
-        """Runs the loop. `given`: the address of each array and tensor that is not scratch; `firsts`: of rows before the first step."""
-        addresses = numpy.zeros(len(self._arrays), dtype=numpy.int64)
-        first = numpy.zeros(len(self._arrays), dtype=numpy.int64)
-        for name, place in self._arrays.items():
-            scratch = self.scratch.get(name)
-            addresses[place] = scratch.data_ptr() if scratch is not None else given[name]
-            first[place] = firsts.get(name, 0)
-        count = len(self._buffer_rows)
-        self._table[:count, 0] = addresses[self._array_of] + self._offset_of
-        self._table[:count, 1] = first[self._array_of]
-        for array, offsets, tensor in self._pointers:
-            numpy.add(offsets, addresses[self._arrays[tensor]], out=array)
-        for table in self._flags:
-            table.flags = flags
-        for sums in self._sums:
-            sums.zero_()
-        loop = self._loop
-        loop.steps, loop.chunks = len(rows.counts), len(rows.chunks) - 1
-        loop.rows, loop.row_of, loop.chunk = rows.counts.ctypes.data, rows.starts.ctypes.data, rows.chunks.ctypes.data
-        loop.time_steps, loop.reverse = rows.time_steps, rows.reverse
-        if rows.packing is not None:
-            loop.order, loop.length = rows.packing.order.ctypes.data, rows.packing.lengths.ctypes.data
+    def run(self, given: Mapping[str, Tensor], rows: Rows) -> None:
+        """Runs the loop. `given`: each array and tensor that is not scratch, with the rows before the first step as "s.NAME"."""
+        for place, name in self._given:
+            self._addresses[place] = given[name].data_ptr()
+        for place, name in self._starts:
+            self._firsts[place] = given[name].data_ptr()
+        loop, at = self._loop, rows.addresses
+        loop.steps, loop.chunks, loop.time_steps, loop.reverse = len(rows.counts), len(rows.chunks) - 1, rows.time_steps, rows.reverse
+        loop.rows, loop.row_of, loop.chunk, loop.order, loop.length = at
+        if "resets" in given:
+            loop.flags = given["resets"].data_ptr()
         parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
@@ -329,13 +322,11 @@ class Launch:
         """After a run: a function that runs its steps once more, weights as they were packed, with another address for one array."""
         self._loop.prepare.count = self._loop.finish.count = 0
         number = self._arrays[array]
-        places = [self._table[k, :1] for k, (owner, offset, _, _) in enumerate(self._buffer_rows) if owner == number and not offset]
-        run, loop = self._library.tenuto_run, ctypes.addressof(self._loop)
+        addresses, run, loop = self._addresses, self._library.tenuto_run, ctypes.addressof(self._loop)
         parallel = library.thread_pool() if self.sizes.threads > 1 else (None, None, None)
 
         def once(address: int) -> None:
-            for place in places:
-                place[0] = address
+            addresses[number] = address
             run(loop, *parallel)
 
         return once

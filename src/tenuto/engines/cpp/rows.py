@@ -6,7 +6,7 @@ Sorted by length, longest first, the running sequences of a step are the first r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 CHUNK_ROWS = 256  # rows between two visits to the weight gradients; measured on a Xeon with 2 MB of second-level cache
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Packing:
     """How a batch is packed: `order` [B] sorts it by length, longest first, `lengths` [B] int64 are in that order."""
 
@@ -39,6 +39,13 @@ class Rows:
     time_steps: int
     reverse: bool
     packing: Packing | None = None
+
+    @cached_property
+    def addresses(self) -> tuple[int | None, ...]:
+        """Where counts, starts, chunks, and the packing's order and lengths are."""
+        arrays = [self.counts, self.starts, self.chunks]
+        arrays += [] if self.packing is None else [self.packing.order, self.packing.lengths]
+        return tuple(array.ctypes.data for array in arrays) + (None, None)[len(arrays) - 3 :]
 
     def index(self) -> Tensor | None:
         """[rows]: where each packed row stands in a padded [T * B] array; None where nothing is packed."""

@@ -41,16 +41,12 @@ class CppStepper:
         self._launches, self._runs, self._turn = [], [], 0
         for turn in range(2):
             launch = forward.build(form, sizes, False, fixed_streams(inputs))
-            if form.bias:
-                launch.scratch["bias"].index_copy_(0, launch.bias_places, self._given["bias"])
             if turn:  # one copy of the weights for both, or together they outgrow the second-level cache
                 launch.share_weights(self._launches[0])
             arrays = {"output": self._outputs[turn], **{f"final.{name}": torch.empty(batch_size, size, dtype=dtype) for name, size in names.items()}}
-            firsts = {}
             for name, here, before in zip(names, self._states[turn], self._states[1 - turn], strict=True):
-                arrays |= {f"{role}.{name}": here for role in ("new", "old", "before")}
-                firsts |= {f"{role}.{name}": before.data_ptr() for role in ("old", "before")}
-            launch.run(forward.addresses({**self._given, **arrays}), firsts, rows, 0)
+                arrays |= {f"{role}.{name}": here for role in ("new", "old", "before")} | {f"s.{name}": before}
+            launch.run(self._given | arrays, rows)
             self._launches.append(launch)
             self._runs.append(launch.again("x"))
         self.set_state([inputs[f"s.{name}"] for name in names])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 RULES = "FIXED STEP PREVIOUS CHUNK RING_NEXT RING_PREVIOUS".split()
-KINDS = "PACK CLEAR PRODUCT PASS REDUCE COPY GATHER SCATTER FILL LAST START LEAD ENTER LEAVE OUTER SUM UNPACK SYNC".split()
+KINDS = "PACK CLEAR PRODUCT PASS REDUCE COPY GATHER SCATTER FILL LAST START LEAD LINE ENTER LEAVE OUTER SUM UNPACK SYNC".split()
 REDUCTIONS = {"sum": 0, "mean": 1, "amax": 2}
 
 
@@ -21,7 +21,8 @@ def _structure(name: str, fields: str) -> type[ctypes.Structure]:
     return type(name, (ctypes.Structure,), {"_fields_": kinds})
 
 
-Buffer: Any = _structure("Buffer", "base* first* stride rule")
+Buffer: Any = _structure("Buffer", "base* first* stride rule array offset")
+Pointers: Any = _structure("Pointers", "count array offset* to*")
 Pass: Any = _structure("Pass", "function* width buffer*")
 Panel: Any = _structure("Panel", "vectors column packed")
 Product: Any = _structure(
@@ -33,7 +34,7 @@ Outer: Any = _structure("Outer", "operand gradient columns panels panel* packed*
 Sum: Any = _structure("Sum", "gradient vectors column* target* lanes* sums*")
 Reduction: Any = _structure("Reduction", "kind source target width")
 Copy: Any = _structure("Copy", "source target width")
-Reset: Any = _structure("Reset", "source target initial width flags*")
+Reset: Any = _structure("Reset", "source target initial width")
 Operation: Any = _structure("Operation", "kind data*")
 
 
@@ -47,10 +48,10 @@ class Loop(ctypes.Structure):
     """A whole time loop."""
 
     _fields_ = [
-        *((name, c_int64) for name in "steps batch threads by_units backward buffers chunks".split()),
+        *((name, c_int64) for name in "steps batch threads by_units backward buffers pointers chunks".split()),
         *((name, c_void_p) for name in "rows row_of chunk".split()),
         *((name, c_int64) for name in "time_steps reverse".split()),
-        *((name, c_void_p) for name in "order length buffer".split()),
+        *((name, c_void_p) for name in "order length address first flags buffer pointer".split()),
         *((name, List) for name in "prepare before step after finish".split()),
     ]
 

@@ -127,6 +127,7 @@ struct Runner {
         case LAST: last(*(const Copy*)o.data); break;
         case START: start(*(const Copy*)o.data); break;
         case LEAD: lead(*(const Copy*)o.data); break;
+        case LINE: line(*(const Copy*)o.data); break;
         case ENTER: enter(*(const Reset*)o.data); break;
         case LEAVE: leave(*(const Reset*)o.data); break;
         case OUTER: outer(*(const Outer*)o.data); break;
@@ -253,19 +254,23 @@ struct Runner {
 
   void enter(const Reset& r) {
     long from = channel(r.width), size = end_channel(r.width) - from;
-    const uint8_t* flags = r.flags + flag_row;
+    const uint8_t* flags = loop.flags + flag_row;
     for (long b = row; b < end_row && size > 0; b++) {
       const real* source = flags[b] ? at[r.initial] + b * stride[r.initial] : at[r.source] + b * stride[r.source];
       memcpy(at[r.target] + b * stride[r.target] + from, source + from, size * sizeof(real));
     }
   }
   void leave(const Reset& r) {
-    const uint8_t* flags = r.flags + flag_row;
+    const uint8_t* flags = loop.flags + flag_row;
     for (long b = row; b < end_row; b++) {
       if (!flags[b]) continue;
       real *d = at[r.source] + b * stride[r.source], *start = at[r.target] + b * stride[r.target];
       for (long u = channel(r.width); u < end_channel(r.width); u++) start[u] = start[u] + d[u], d[u] = 0;
     }
+  }
+
+  void line(const Copy& c) {
+    if (me.id == 0) memcpy(at[c.target], at[c.source], c.width * sizeof(real));
   }
 
   // --- weights: packed before the loop, their gradients gathered after each chunk ----------------------------------------
@@ -347,10 +352,10 @@ struct Runner {
     }
   }
 
-  void sum(const Sum& s) {  // columns of a chunk's gradients; finished into the targets at the last chunk
+  void sum(const Sum& s) {  // columns of a chunk's gradients, the last chunk's first; finished into the targets at each
     for (long j = me.begin(s.vectors); j < me.end(s.vectors); j++) {
       const real* d = at[s.gradient] + s.column[j];
-      vec total = load(s.sums + j * LANES);
+      vec total = last_step == loop.steps ? vec{} : load(s.sums + j * LANES);
       for (long b = 0; b < high - low; b++) total = total + load(d + b * stride[s.gradient]);
       store(s.sums + j * LANES, total);
       store_part(s.target[j], total, s.lanes[j]);
@@ -368,6 +373,10 @@ void member(void* data) {
 }  // namespace
 
 extern "C" void tenuto_run(const Loop* loop, Parallel parallel, Number id, Number count) {
+  for (Buffer* b = loop->buffer; b < loop->buffer + loop->buffers; b++)
+    b->base = (real*)(loop->address[b->array] + b->offset), b->first = (real*)loop->first[b->array];
+  for (const Pointers* p = loop->pointer; p < loop->pointer + loop->pointers; p++)
+    for (long k = 0; k < p->count; k++) p->to[k] = (real*)(loop->address[p->array] + p->offset[k]);
   Call call = {loop, {0, 0}, parallel ? id : 0, parallel ? count : 0};
   if (parallel && loop->threads > 1) parallel(member, &call, (unsigned)loop->threads, 0);
   else call.id = call.count = 0, member(&call);

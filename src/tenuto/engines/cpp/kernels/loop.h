@@ -12,7 +12,8 @@ enum Rule {
   RING_NEXT,      // two steps' rows in turn: what step s writes
   RING_PREVIOUS,  // what the step before wrote; forward, at the first step, the rows at `first`
 };
-struct Buffer { real *base, *first; int64_t stride, rule; };
+struct Buffer { real *base, *first; int64_t stride, rule, array, offset; };  // base and first: from `array`'s addresses at each call; offset in bytes
+struct Pointers { int64_t count, array; const int64_t* offset; real** to; };  // addresses inside a tensor, likewise
 
 typedef void (*PassFunction)(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
                              long end_channel, long width);
@@ -47,21 +48,24 @@ struct Reduction { int64_t kind, source, target, width; };
 // COPY: a chunk's rows. GATHER: they come from the caller's padded array [time_steps, batch]; SCATTER: they, or those of one step, go
 // there; FILL: zeros where a sequence has ended. LAST: each sequence's state after its last step, from the buffer of states before a step.
 // START: both turns of a ring begin as the cotangents of the last states, so that a sequence joins in at its own last step. LEAD: the
-// first rows of a buffer as the caller orders them.
+// first rows of a buffer as the caller orders them. LINE: one row, the bias.
 struct Copy { int64_t source, target, width; };
 // Forward: target rows = source rows, or `initial` rows where a reset is. Backward: target (d_initial) += source rows there; those become 0.
-struct Reset { int64_t source, target, initial, width; const uint8_t* flags; };
+struct Reset { int64_t source, target, initial, width; };
 
-enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, LAST, START, LEAD, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
+enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, LAST, START, LEAD, LINE, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
 struct Operation { int64_t kind; const void* data; };
 struct List { int64_t count; const Operation* operation; };
 
 struct Loop {
-  int64_t steps, batch, threads, by_units, backward, buffers, chunks;
+  int64_t steps, batch, threads, by_units, backward, buffers, pointers, chunks;
   const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
   int64_t time_steps, reverse;
   const int64_t *order, *length;         // with lengths, longest first: [batch] places in the batch, and lengths
-  const Buffer* buffer;
+  const int64_t *address, *first;        // of each array: where it is, and where its rows before the first step are
+  const uint8_t* flags;                  // resets, by row of arrays over time
+  Buffer* buffer;
+  const Pointers* pointer;
   List prepare, before, step, after, finish;
 };
 
