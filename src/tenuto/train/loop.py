@@ -239,6 +239,8 @@ class Training(Generic[B]):
     def _validate(self, epoch: float) -> None:
         """Measure, keep the weights if they are the best so far, tell the observers."""
         at, run = self.position, self.outcome
+        if not at.steps and self.scale.may_fall:
+            return  # every step since the last validation overflowed float16, and the next ones have a lower scale
         if not at.steps:
             raise TrainingError(
                 f"every step of epoch {math.ceil(epoch)} had a loss or gradient that is not finite.", fix="lower the learning rate"

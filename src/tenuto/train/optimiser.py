@@ -72,9 +72,14 @@ class LossScale:
         self.value, self.quiet = (2.0**16 if enabled else 1.0), 0
         self.enabled = enabled
 
+    @property
+    def may_fall(self) -> bool:
+        """Whether a lower scale is to be tried when gradients overflow."""
+        return self.enabled and self.value >= 1.0
+
     def overflowed(self) -> bool:
         """Hear that a gradient was not finite; whether a lower scale may mend that."""
-        if not self.enabled or self.value < 1.0:
+        if not self.may_fall:
             return False
         self.value, self.quiet = self.value / 2, 0
         return True

@@ -1,0 +1,130 @@
+"""What the options promise, against sums done by hand: accumulation, averages of the weights, the plateau, 16-bit products."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from tenuto.train import Checkpoint, Loss, Observer, TrainingOptions, train
+from tests.train.small_run import OPTIONS, small_run
+
+X = torch.linspace(-1, 1, 24)[:, None]
+Y = 3 * X - 1
+
+
+class Weights(Observer):
+    """The weight after each step."""
+
+    def __init__(self, model):
+        self.model, self.seen = model, []
+
+    def step_ended(self, **rest):
+        self.seen.append(self.model.weight.item())
+
+
+def line(batches, validation=None, factor=lambda step: 1.0, **options):
+    """A line through these batches; returns the model, its weights after each step, and the outcome."""
+    torch.manual_seed(1)
+    model, losses, steps = nn.Linear(1, 1), iter(validation or []), iter(range(1, 10**6))
+    weights = Weights(model)
+    outcome = train(
+        model,
+        TrainingOptions(**{"learning_rate": 0.1, "warmup_steps": 0, "schedule": "constant", **options}),
+        batches=lambda epoch: batches,
+        loss=lambda module, batch, carried: Loss(nn.functional.mse_loss(module(X[batch]), Y[batch]) * factor(next(steps)), len(batch)),
+        validate=lambda module: {"validation_loss": next(losses) if validation else nn.functional.mse_loss(module(X), Y).item()},
+        observers=[weights],
+    )
+    return model, weights.seen, outcome
+
+
+def test_accumulated_batches_of_unequal_size_are_the_step_of_one_large_batch():
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(3))
+    parts = order.split([1, 8, 3, 7, 2, 3])
+    _, small, outcome = line(list(parts), accumulate=3, epochs=4, clip_norm=0.5)
+    _, large, whole = line([order[:12], order[12:]], epochs=4, clip_norm=0.5)
+    torch.testing.assert_close(small, large, rtol=1e-5, atol=0)
+    for name in ("train_loss", "gradient_norm_mean", "count", "steps", "clipped_steps"):
+        assert [entry[name] for entry in outcome.metrics] == pytest.approx([entry[name] for entry in whole.metrics], rel=1e-5), name
+
+
+def test_the_exponential_average_is_what_is_kept():
+    model, weights, outcome = line(X.new_ones(24).nonzero()[:, 0].split(8), validation=[3.0, 2.0, 1.0], epochs=3, average="ema", ema_decay=0.3)
+    torch.manual_seed(1)
+    average = nn.Linear(1, 1).weight.item()
+    for step, weight in enumerate(weights, start=1):
+        decay = min(0.3, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * weight
+    assert model.weight.item() == pytest.approx(average, rel=1e-6)
+    assert outcome.metrics[-1]["averaging"]
+
+
+def test_averaging_begins_when_the_loss_stops_falling():
+    losses = [3.0, 2.0, 2.5, 2.4, 2.3, 1.5, 1.0]  # the fifth is the first above the lowest of those that two or more came after
+    model, weights, outcome = line([torch.arange(24)], validation=losses, epochs=7, schedule="nt-asgd", trigger_patience=2, optimizer="sgd")
+    assert [entry["averaging"] for entry in outcome.metrics] == [False] * 4 + [True] * 3
+    assert {entry["learning_rate"] for entry in outcome.metrics} == {0.1}
+    assert model.weight.item() == pytest.approx(sum(weights[5:]) / 2, rel=1e-6)
+
+
+def test_the_rate_falls_on_a_plateau():
+    losses = [3.0, 2.0, 2.5, 2.4, 2.3, 2.2, 1.0]
+    _, _, outcome = line([torch.arange(24)], validation=losses, epochs=7, schedule="plateau", plateau_patience=2, plateau_factor=0.1)
+    assert [entry["learning_rate"] for entry in outcome.metrics] == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+# --- 16 bits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_products_of_16_bits_train_weights_of_32_on_a_cpu(precision):
+    seen = set()
+
+    class Watched(nn.Linear):
+        def forward(self, x):
+            y = super().forward(x)
+            seen.add(y.dtype)
+            return y
+
+    def trained(kind):
+        torch.manual_seed(1)
+        model = Watched(1, 1)
+        options = TrainingOptions(learning_rate=0.1, epochs=40, precision=kind)
+        measure = lambda module: nn.functional.mse_loss(module(X).float(), Y)  # noqa: E731
+        outcome = train(
+            model, options, batches=lambda epoch: [slice(0, 12), slice(12, 24)], validate=lambda module: {"validation_loss": measure(module).item()},
+            loss=lambda module, batch, carried: Loss(nn.functional.mse_loss(module(X[batch]).float(), Y[batch]), 12),
+        )  # fmt: skip
+        return model, outcome
+
+    model, outcome = trained(precision)
+    assert getattr(torch, precision) in seen
+    assert model.weight.dtype == torch.float32
+    assert outcome.skipped_steps <= (3 if precision == "float16" else 0)  # until the scale has come down to what these gradients bear
+    reference, _ = trained("float32")
+    torch.testing.assert_close(model.weight, reference.weight, rtol=0.05, atol=0)
+
+
+def test_a_gradient_beyond_float16_costs_a_step_and_halves_the_scale():
+    model, weights, outcome = line([torch.arange(24)], factor=lambda step: 0.1 if step != 3 else 50.0, epochs=5, precision="float16")
+    assert outcome.skipped == ["the gradient is not finite at step 3 (epoch 3, batch 1 of 1): overflow at a loss scale of 65536"]
+    assert len(weights) == 4
+    assert [entry["epoch"] for entry in outcome.metrics] == [1, 2, 4, 5], "nothing was learnt in the third"
+    assert torch.isfinite(model.weight).all()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_run_of_16_bits_is_taken_up_with_the_same_bits(tmp_path, precision):
+    class Stop(Observer):
+        def step_ended(self, *, step, **rest):
+            if step == 7:
+                raise ZeroDivisionError
+
+    options = replace(OPTIONS, precision=precision)
+    model, outcome = small_run(options)
+    assert outcome.metrics[-1]["train_loss"] < outcome.metrics[0]["train_loss"]
+    with pytest.raises(ZeroDivisionError):
+        small_run(options, checkpoint=Checkpoint(tmp_path, every_steps=2), observers=[Stop()])
+    again, _ = small_run(options, checkpoint=Checkpoint(tmp_path, every_steps=2))
+    torch.testing.assert_close(dict(again.state_dict()), dict(model.state_dict()), rtol=0, atol=0)
