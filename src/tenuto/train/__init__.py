@@ -12,6 +12,7 @@ from tenuto.train.options import TrainingOptions
 from tenuto.train.outcome import Loss, Outcome, TrainingError
 from tenuto.train.schedule import SCHEDULES, Schedule, learning_rate_factor
 from tenuto.train.sharded import Sharded
+from tenuto.train.tensorboard import TensorBoard
 
 __all__ = [
     "SCHEDULES",
@@ -24,6 +25,7 @@ __all__ = [
     "Outcome",
     "Schedule",
     "Sharded",
+    "TensorBoard",
     "TrainingError",
     "TrainingOptions",
     "current_launch",
