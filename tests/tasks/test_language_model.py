@@ -49,6 +49,10 @@ def test_the_result_says_one_thing_in_four_ways(model):
     assert model.score(TEXT) == pytest.approx(-result["bits_per_character"] * math.log(2))
     short, long = result["windows"]
     assert long["loss"] == pytest.approx(result["loss"], rel=1e-5) and short["loss"] > result["loss"]
+    curve = model.evaluate(TEXT, windows=(12,))["by_position"]
+    table = window_nats(model.network_, model.vocabulary_.encode(TEXT), window=12)
+    assert (curve["position"], curve["loss"][0]) == ([1, 2, 3, 4, 6, 8, 12], pytest.approx(table[:, 0].mean()))
+    assert curve["loss"][-1] == pytest.approx(np.nanmean(table[:, 8:12]))
     table = window_nats(model.network_, model.vocabulary_.encode(TEXT), window=500)
     assert table.shape == (3, 500) and np.isnan(table[2]).sum() == 1500 - len(nats)
     np.testing.assert_allclose(table[0], nats[:500], rtol=1e-3, atol=1e-5)

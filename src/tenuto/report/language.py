@@ -110,7 +110,7 @@ def _by_position(curve: dict[str, Any] | None, carried: float) -> LineChart | No
         series=[Series("from a zero state", [math.nan if value is None else value for value in curve["loss"]], "first")],
         x_name="token",
         level=carried,
-        note=f"Mean loss in nats of the first, second, ... token after a zero state. Dashed: {carried:.4f}, the loss with the state carried.",
+        note=f"Mean loss in nats of the tokens up to each place after a zero state, from the place before it. Dashed: {carried:.4f}, the loss with the state carried.",
     )
 
 

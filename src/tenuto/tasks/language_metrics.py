@@ -76,6 +76,8 @@ def language_result(
     Characters are those of the predicted tokens: all of the text's, but those of the first token where there is no mark before it. The
     marks between documents are tokens, and their nats are counted among the characters'.
 
+    `by_position` is the mean loss of the tokens up to each place in the longest windows, from the place before it.
+
     Args:
         windows: lengths, in tokens, to measure from a zero state.
     """
@@ -88,7 +90,8 @@ def language_result(
         result["windows"].append({"length": length, **summary(float(np.nansum(table)), len(nats), characters)})
         if length == max(windows) and len(table) > 1:
             shown = [place for place in POSITIONS if place <= length]
-            result["by_position"] = {"position": shown, "loss": [float(np.nanmean(table[:, place - 1])) for place in shown]}
+            losses = [float(np.nanmean(table[:, before:place])) for before, place in zip([0, *shown], shown)]
+            result["by_position"] = {"position": shown, "loss": losses}
     if vocabulary.unknown is not None:
         result["unknown_tokens"] = int((tokens == vocabulary.unknown).sum())
     return result, tokens, nats

@@ -80,7 +80,8 @@ sequences, steps, length_min, length_mean, length_max are shown where they are t
     vocabulary        {kind: "characters" | "bytes" | "bpe" | "words", size: int}
     RESULT            {tokens, characters, loss (nats a token, state carried over the exact text), perplexity, bits_per_character,
                        windows: [{length, loss, perplexity, bits_per_character}] each window from a zero state,
-                       by_position: {position: [int], loss: [nats]} mean loss by steps since a zero state, or null}
+                       by_position: {position: [int], loss: [nats]} or null: mean loss of the tokens since a zero state, up to
+                       each position from the one before it}
     passage           {set, tokens: [text], loss: [nats]} of each token, in the order of the text; at most 1,500 tokens
     surprising        at most 12 [{before, text, after, loss}] tokens with the highest loss, with the text around them
     samples           [{prompt, text, temperature, top_k, top_p, seed}] generated when the run was saved
