@@ -116,3 +116,12 @@ def test_texts_that_cannot_be_cut_are_refused():
         RandomWindows(range(9), 1, 9, 1)
     with pytest.raises(ArgumentError, match="steps is 0"):
         RandomWindows(range(9), 1, 3, 0)
+
+
+def test_jittered_lengths_are_those_of_the_paper():
+    lengths = np.array([len(window.inputs) for window in Streams(np.zeros(70 * 3000, dtype=np.uint8), 1, 70, jitter=True).epoch(1)][:-1])
+    short = lengths < 52
+    assert short.mean() == pytest.approx(0.05, abs=0.015)
+    assert (lengths[~short].mean(), lengths[short].mean()) == (pytest.approx(69.5, abs=0.5), pytest.approx(34.5, abs=2))
+    assert lengths[~short].std() == pytest.approx(5, abs=0.3)
+    assert min(len(window.inputs) for window in list(Streams(range(2000), 1, 4, jitter=True).epoch(1))[:-1]) == 5
