@@ -82,7 +82,17 @@ def test_help_loads_nothing_heavy_of_its_own():
         assert f"'{heavy}'" not in result.stdout, heavy
 
 
-def test_completion_is_offered():
-    words = {**ENVIRONMENT, "_TENUTO_COMPLETE": "complete_bash", "COMP_WORDS": "tenuto sc", "COMP_CWORD": "1"}
+@pytest.mark.parametrize(
+    "typed, offered", [("tenuto sc", ["score"]), ("tenuto fit t", ["tag", "text", "translate"]), ("tenuto tune tag --tri", ["--trials"])]
+)
+def test_completion_is_offered(typed, offered):
+    words = {**ENVIRONMENT, "_TENUTO_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
     completed = subprocess.run([sys.executable, "-m", "tenuto.cli"], capture_output=True, text=True, env=words, check=False)
-    assert "score" in completed.stdout
+    assert completed.stdout.split() == offered, completed.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_installed(shell):
+    words = {**ENVIRONMENT, "_TENUTO_COMPLETE": f"source_{shell}"}
+    completed = subprocess.run([sys.executable, "-m", "tenuto.cli"], capture_output=True, text=True, env=words, check=False)
+    assert "tenuto" in completed.stdout and f"complete_{shell}" in completed.stdout

@@ -241,10 +241,12 @@ def test_a_wrong_command_line_is_exit_code_2():
 
 def test_help_says_what_each_command_is_for():
     said = run("--help").output
-    for name in ("fit", "predict", "score", "report", "show", "demo", "cache"):
-        assert name in said
-    for words in (["fit", "classify"], ["predict"], ["score"], ["report"], ["show"], ["demo"], ["cache"]):
+    names = ("fit", "tune", "demo", "predict", "score", "generate", "report", "show", "cache")
+    places = [said.index(f"│ {name} ") for name in names]
+    assert places == sorted(places)  # what one begins with stands first
+    for words in (["fit", "classify"], ["predict"], ["score"], ["generate"], ["report"], ["show"], ["demo"], ["cache"]):
         assert "Usage: " in run(*words, "--help").output
+    assert "--config FILE.toml" in run("fit", "--help").output and "--resume RUN" in run("tune", "--help").output
 
 
 def test_cache_is_shown_and_emptied(tmp_path, monkeypatch):

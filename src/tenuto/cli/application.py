@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +13,6 @@ from typer.core import TyperGroup
 from . import cache, demo, fit_classify, fit_language, fit_tag, fit_text, fit_translate, generate, predict, report, score, show
 from .console import complain
 from .fit_group import FitGroup
-from .tasks import tasks
 from .tune import TuneGroup, command_of
 
 
@@ -20,6 +21,11 @@ class PlainErrors(TyperGroup):
 
     `TENUTO_TRACEBACK=1` in the environment lets the traceback through, for those who look for the place in the code.
     """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Groups first: what one begins with."""
+        names = list(super().list_commands(ctx))
+        return sorted(names, key=lambda name: not hasattr(self.commands[name], "commands"))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -58,22 +64,39 @@ fit = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="Train a network on your data and write a run folder: weights, settings, measurements, report.",
+    epilog="With options from a file: [bold]tenuto fit --config FILE.toml[/bold]. Those of another run: [bold]--from RUN[/bold]. "
+    "Go on with a run that was killed or interrupted: [bold]--resume RUN[/bold].",
 )
+search = typer.Typer(
+    cls=TuneGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Search for the options with which a task learns best on your data.",
+    epilog="Go on with a search: [bold]tenuto tune --resume RUN[/bold]. Train the best of it: [bold]tenuto fit --from RUN[/bold].",
+)
+
+
+def help_of(function: Callable[..., Any]) -> str:
+    """A function's docstring for a terminal of any width: a paragraph is one line, but for commands, of which each has its own."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(part if part.startswith("[bold]") else part.replace("\n", " ") for part in paragraphs)
+
+
+TRAIN, USE, LOOK = "Train", "Use a run", "Look inside"
+app.add_typer(fit, name="fit", rich_help_panel=TRAIN)
+app.add_typer(search, name="tune", rich_help_panel=TRAIN)
 # Each of these files enters its task when it is imported; the order is that of the help page.
 for file in (fit_classify, fit_tag, fit_text, fit_language, fit_translate):
-    fit.command(file.TASK.command)(file.TASK.function)
-app.add_typer(fit, name="fit")
-search = typer.Typer(cls=TuneGroup, no_args_is_help=True, rich_markup_mode="rich", help="Search for the options with which a task learns best on your data.")
-for task in tasks():
-    search.command(task.command)(command_of(task))
-app.add_typer(search, name="tune")
-app.command("predict")(predict.predict)
-app.command("score")(score.score)
-app.command("generate")(generate.generate)
-app.command("report")(report.report)
-app.command("show")(show.show)
-app.command("demo")(demo.demo)
-app.command("cache")(cache.cache)
+    fit.command(file.TASK.command, help=help_of(file.TASK.function))(file.TASK.function)
+    tuning = command_of(file.TASK)
+    search.command(file.TASK.command, help=help_of(tuning))(tuning)
+for panel, functions in {
+    TRAIN: (demo.demo,),
+    USE: (predict.predict, score.score, generate.generate, report.report),
+    LOOK: (show.show, cache.cache),
+}.items():
+    for function in functions:
+        app.command(function.__name__, help=help_of(function), rich_help_panel=panel)(function)
 
 
 def _print_version(asked: bool) -> None:

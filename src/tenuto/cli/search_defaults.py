@@ -41,7 +41,7 @@ def searchable(hints: Mapping[str, Any]) -> dict[str, type]:
 
     from .configuration import NOT_KEPT
 
-    fixed = NOT_KEPT | {"context", "data", "test", "validation", "device", "threads", "vectors", "return"}
+    fixed = NOT_KEPT | {"context", "data", "test", "validation", "device", "threads", "vectors", "recipe", "return"}
     kinds = {}
     for name, hint in hints.items():
         kind = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint

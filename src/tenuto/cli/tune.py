@@ -114,7 +114,7 @@ def command_of(task: Task) -> Callable[..., None]:
         "search_seed": (SearchSeed, 0),
     }
     late: dict[str, tuple[Any, Any]] = {"config": (Config, None), "source": (FromRun, None), "resume": (Resume, None)}
-    kept = {name: (hints[name], parameter.default) for name, parameter in given.items() if name not in own and name not in late}
+    kept = {name: (hints[name], parameter.default) for name, parameter in given.items() if name not in NOT_KEPT or name == "quiet"}
     first = {name: kept.pop(name) for name in ("context", "data")}
     every = {**first, **own, **kept, **late}
 
