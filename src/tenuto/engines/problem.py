@@ -110,6 +110,7 @@ def size_of(width: Width, hidden: int) -> int:
     return hidden if width == HIDDEN else int(width)
 
 
+@lru_cache(maxsize=None)
 def output_width(form: Form) -> Width:
     """The width of what the layer puts out."""
     number = dict(form.traced.forward.outputs)["output", "output"]

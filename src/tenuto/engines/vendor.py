@@ -21,6 +21,7 @@ from tenuto.engines.reference import replay
 _LSTM_MODE = 2  # at::native's code for an LSTM in mkldnn_rnn_layer
 
 
+@lru_cache(maxsize=None)
 def kernel_of(form: Form) -> str:
     """The name of torch's function for this cell ("lstm", "gru", "rnn_tanh", "rnn_relu"), or "" if it has none."""
     cell = form.cell

@@ -113,23 +113,28 @@ class _Replacement(Streaming, nn.RNNBase):
         suffixes = ("", "_reverse") if self.bidirectional else ("",)
         return [[self._direction(f"_l{layer}{suffix}") for suffix in suffixes] for layer in range(self.num_layers)]
 
+    def _weight(self, name: str) -> Tensor:
+        """A weight by name: from where torch keeps parameters, which is quick, or, where it is parametrized, as an attribute."""
+        kept = self._parameters.get(name)
+        return getattr(self, name) if kept is None else kept
+
     def _direction(self, suffix: str) -> Direction:
         """torch's weights by our names: both biases are one, but for a GRU's, whose candidate has its own inside the reset."""
-        own = {name: getattr(self, name + suffix) for name in ("weight_ih", "weight_hh")}
+        weight_ih, weight_hh = self._weight(f"weight_ih{suffix}"), self._weight(f"weight_hh{suffix}")
         bias, parameters = None, {}
         if self.bias:
-            bias_ih, bias_hh = getattr(self, f"bias_ih{suffix}"), getattr(self, f"bias_hh{suffix}")
+            bias_ih, bias_hh = self._weight(f"bias_ih{suffix}"), self._weight(f"bias_hh{suffix}")
             bias = bias_ih + bias_hh
             if self.mode == "GRU":
                 gates, candidate = bias_hh.split([2 * self.hidden_size, self.hidden_size])
                 bias = bias_ih + nn.functional.pad(gates, (0, self.hidden_size))
                 parameters = {"recurrent_bias": candidate}
         elif self.mode == "GRU":
-            parameters = {"recurrent_bias": own["weight_ih"].new_zeros(self.hidden_size)}
-        products = {self._stacks[0]: own["weight_hh"]}
+            parameters = {"recurrent_bias": weight_ih.new_zeros(self.hidden_size)}
+        products = {self._stacks[0]: weight_hh}
         if self.proj_size:
-            products[self._stacks[1]] = getattr(self, f"weight_hr{suffix}")
-        return Direction(self._handle, own["weight_ih"], bias, products, parameters, suffix.endswith("_reverse"))
+            products[self._stacks[1]] = self._weight(f"weight_hr{suffix}")
+        return Direction(self._handle, weight_ih, bias, products, parameters, suffix.endswith("_reverse"))
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
         if state is not None:

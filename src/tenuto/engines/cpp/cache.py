@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tenuto.errors import EngineError
@@ -31,10 +32,15 @@ class CacheReport:
 
 def folder() -> Path:
     """Where kernels are kept: TENUTO_CACHE, else tenuto/kernels in the user's cache folder."""
-    named = os.environ.get(ENVIRONMENT)
+    return _folder(os.environ.get(ENVIRONMENT), os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
+
+
+@lru_cache(maxsize=16)
+def _folder(named: str | None, caches: str | None, home: str | None) -> Path:
+    """The folder for these values of the environment; asked at every call, so remembered."""
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tenuto" / "kernels"
+    return Path(caches or Path.home() / ".cache") / "tenuto" / "kernels"
 
 
 def report() -> CacheReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -188,6 +189,7 @@ def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:
     return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
+@lru_cache(maxsize=None)
 def _kept_arrays(form: Form) -> list[str]:
     """What forward leaves for backward: gates, one number a row, and the states that are not the output (with lengths, all: packed)."""
     states = [f"new.{name}" for name in form.cell.widths("state") if form.lengths or name != form.traced.output_state]

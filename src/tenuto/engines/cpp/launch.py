@@ -285,9 +285,9 @@ class Launch:
             entry.count, entry.array, entry.offset, entry.to = len(offsets), self.array(tensor), offsets.ctypes.data, places.ctypes.data
         self._alive.append(pointers)
         self._addresses, self._firsts = (ctypes.c_int64 * len(self._arrays))(), (ctypes.c_int64 * len(self._arrays))()
-        for name, tensor in self.scratch.items():
+        for name, memory in self.scratch.items():
             if name in self._arrays:
-                self._addresses[self._arrays[name]] = tensor.data_ptr()
+                self._addresses[self._arrays[name]] = memory.data_ptr()
         self._given = [(place, name) for name, place in self._arrays.items() if name not in self.scratch]
         states = [(f"s.{n}", role) for n in self.states for role in (f"old.{n}", f"before.{n}") if role in self._arrays]
         self._starts = [(self._arrays[role], name) for name, role in states]
@@ -312,9 +312,11 @@ class Launch:
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
     def share_weights(self, other: Launch) -> None:
-        """Before the first run: uses the packed weights of another launch of the same kind, which has run, and packs none."""
+        """Before the first run: uses the packed weights and biases of another launch of the same kind, which has run, and packs none."""
         for (_, mine), (_, theirs) in zip(self._lists["prepare"], other._lists["prepare"]):
-            mine.packed = theirs.packed
+            if isinstance(mine, tables.Product):
+                mine.packed = theirs.packed
+        self._addresses[self.array("bias_row")] = other.scratch["bias_row"].data_ptr()
         self._loop.prepare.count = 0
         self._alive.append(other)
 
