@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
-OWN_PROCESS = {"keras_sequential.py"}  # Keras takes its backend once in a process
+OWN_PROCESS = {"keras_sequential.py", "ray_train.py"}  # Keras takes its backend once in a process; Ray starts others
+SLOW = {"ray_train.py"}
 
 # What each prints, at the least; an example without a line here does not pass.
 SAYS = {
@@ -18,6 +19,7 @@ SAYS = {
     "keras_sequential.py": ("Epoch 10/10", "LSTM"),
     "language_model.py": ("bits a character", "ROMEO:"),
     "own_cell.py": ("Summing()", "mean squared error"),
+    "ray_train.py": ("2 workers, ",),
     "seq2seq.py": ("of 50 numbers",),
     "streaming.py": ("microseconds a step", "after the stop, the same:"),
     "tagging.py": ("span F1", "intent"),
@@ -26,12 +28,12 @@ SAYS = {
 }
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("example", [pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name in SLOW)) for path in EXAMPLES])
 def test_examples_run(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)  # what an example writes lands there
     if example.name in OWN_PROCESS:
         environment = {**os.environ, "PYTHONWARNINGS": "default"}
-        result = subprocess.run([sys.executable, example], env=environment, capture_output=True, text=True, timeout=240, check=False)
+        result = subprocess.run([sys.executable, example, "--small"], env=environment, capture_output=True, text=True, timeout=240, check=False)
         assert result.returncode == 0, result.stderr
         said = result.stdout
     else:
