@@ -6,6 +6,7 @@ import pytest
 
 from tenuto.report import build_report
 from tenuto.report.translation import differences
+from tenuto.tasks import LanguageModel
 from tests.report.sample_tasks import WRITERS
 from tests.report.test_report import HOSTILE, Page
 
@@ -37,3 +38,12 @@ def test_differences_put_together_give_both_sides():
     pieces = differences(list("kitten"), list("sitting"))
     assert "".join(piece["text"] for piece in pieces if piece["kind"] != "missing") == "sitting"
     assert "".join(piece["text"] for piece in pieces if piece["kind"] != "extra") == "kitten"
+
+
+def test_validations_within_an_epoch_are_drawn_by_number(tmp_path):
+    model = LanguageModel("gru", hidden_size=8, num_layers=1, window=8, batch_size=4, epochs=2, validate_every=5, max_steps=30)
+    model.fit("to be or not to be. " * 40).save(tmp_path / "run")
+    page = Page(build_report(tmp_path / "run").read_text(encoding="utf-8"))
+    steps_of_an_epoch = -(-(len("to be or not to be. " * 38) - 1) // 32)
+    assert f"after {30 / steps_of_an_epoch:.3g} epochs. The weights kept are those of epoch {model.evaluation_['training']['best_epoch']:.3g}" in page.text
+    assert "Loss by validation: " in str([chart.get("aria-label") or "" for chart in page.all("svg")]) + page.text

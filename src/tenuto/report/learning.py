@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 from ..tasks.run_folder import Run
 from .line_chart import LineChart, Series
@@ -22,6 +22,13 @@ SHARES = (
 )
 
 
+class Across(TypedDict):
+    """What the charts run over: epochs, or validations where there were several in an epoch."""
+
+    x: list[int]
+    x_name: str
+
+
 def section(run: Run) -> Section | None:
     """The learning curves; absent when no epoch was finished."""
     if not run.metrics:
@@ -29,11 +36,12 @@ def section(run: Run) -> Section | None:
     epochs = [line["epoch"] for line in run.metrics]
     best = run.evaluation["training"]["best_epoch"]
     upright = (best, f"best, epoch {number(best)}") if best in epochs else None
+    across: Across = {"x": epochs, "x_name": "epoch"}
     if any(epoch != int(epoch) for epoch in epochs):  # validated within epochs: drawn by the number of the validation
         upright = (epochs.index(best) + 1, upright[1]) if upright else None
-        epochs = list(range(1, len(epochs) + 1))
-    shares = [_share(run, epochs, upright, *which) for which in SHARES]
-    charts = [_loss(run, epochs, upright), *shares, _gradients(run, epochs), _rate(run, epochs)]
+        across = {"x": list(range(1, len(epochs) + 1)), "x_name": "validation"}
+    shares = [_share(run, across, upright, *which) for which in SHARES]
+    charts = [_loss(run, across, upright), *shares, _gradients(run, across), _rate(run, across)]
     return Section(
         name="learning",
         title="How it learnt",
@@ -47,12 +55,12 @@ def column(metrics: list[dict[str, Any]], name: str) -> list[float]:
     return [math.nan if line.get(name) is None else float(line[name]) for line in metrics]
 
 
-def _loss(run: Run, epochs: list[int], upright: tuple[int, str] | None) -> LineChart:
+def _loss(run: Run, across: Across, upright: tuple[int, str] | None) -> LineChart:
     train, validation = column(run.metrics, "train_loss"), column(run.metrics, "validation_loss")
     positive = [v for v in (*train, *validation) if v > 0]
     return LineChart(
         title="Loss",
-        x=epochs,
+        **across,
         series=[Series("training", train, "second"), Series("validation", validation, "first")],
         logarithmic=bool(positive) and max(positive) / min(positive) > 30,
         from_zero=True,
@@ -61,15 +69,15 @@ def _loss(run: Run, epochs: list[int], upright: tuple[int, str] | None) -> LineC
     )
 
 
-def _share(run: Run, epochs: list[int], upright: tuple[int, str] | None, name: str, title: str, note: str) -> LineChart | None:
+def _share(run: Run, across: Across, upright: tuple[int, str] | None, name: str, title: str, note: str) -> LineChart | None:
     """A number of the validation that the task's metrics.jsonl may have; absent where it has not."""
     values = column(run.metrics, name)
     if all(math.isnan(value) for value in values):
         return None
-    return LineChart(title=title, x=epochs, series=[Series("validation", values, "first")], upright=upright, note=note)
+    return LineChart(title=title, **across, series=[Series("validation", values, "first")], upright=upright, note=note)
 
 
-def _gradients(run: Run, epochs: list[int]) -> LineChart | None:
+def _gradients(run: Run, across: Across) -> LineChart | None:
     mean, largest = column(run.metrics, "gradient_norm_mean"), column(run.metrics, "gradient_norm_max")
     if all(math.isnan(v) for v in mean):
         return None
@@ -81,7 +89,7 @@ def _gradients(run: Run, epochs: list[int]) -> LineChart | None:
         note = f"Before clipping at {number(clip)} (the dashed line), which {percent(clipped / steps)} of the steps met."
     return LineChart(
         title="Gradient norm",
-        x=epochs,
+        **across,
         series=[Series("largest", largest, "third"), Series("mean", mean, "first")],
         logarithmic=True,
         level=clip or None,
@@ -89,16 +97,16 @@ def _gradients(run: Run, epochs: list[int]) -> LineChart | None:
     )
 
 
-def _rate(run: Run, epochs: list[int]) -> LineChart | None:
+def _rate(run: Run, across: Across) -> LineChart | None:
     rates = column(run.metrics, "learning_rate")
     if len({rate for rate in rates if not math.isnan(rate)}) < 2:
         return None
     return LineChart(
         title="Learning rate",
-        x=epochs,
+        **across,
         series=[Series("learning rate", rates, "first")],
         from_zero=True,
-        note="At the end of each epoch.",
+        note="At the end of each epoch." if across["x_name"] == "epoch" else "At each validation.",
     )
 
 
@@ -111,7 +119,12 @@ def _lead(run: Run) -> str:
         "time limit": "Training ended at its time limit",
         "all epochs": "Training ran to its last epoch",
     }.get(training["stopped"], f"Training ended ({training['stopped']})")
-    said = f"{reason}, after {count(training['epochs_run'], 'epoch')}. The weights kept are those of epoch {training['best_epoch']}."
+    said = f"{reason}, after {_epochs(training['epochs_run'])}. The weights kept are those of epoch {number(training['best_epoch'])}."
     if training.get("skipped_steps"):
         said += f" {count(training['skipped_steps'], 'step')} with a loss or gradient that was not finite were left out."
     return said
+
+
+def _epochs(amount: float) -> str:
+    """`1 epoch`, `12 epochs`, `1.53 epochs`."""
+    return count(int(amount), "epoch") if amount == int(amount) else f"{number(amount)} epochs"

@@ -69,7 +69,7 @@ def training_facts(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Best epoch, time, weights: what every task's page shows."""
     training = evaluation["training"]
     return [
-        ("Best epoch", f"{training['best_epoch']}", f"of {training['epochs_run']}; {training['stopped']}"),
+        ("Best epoch", number(training["best_epoch"]), f"of {number(training['epochs_run'])}; {training['stopped']}"),
         ("Trained in", duration(training["seconds"]), f"{count(training['steps'], 'step')}"),
         ("Weights", f"{evaluation['model']['parameters']:,}", "numbers"),
     ]

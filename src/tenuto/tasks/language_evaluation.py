@@ -54,7 +54,7 @@ def describe_training(model: LanguageModel, training: Text, validation: Text, ou
             "summary": str(network),
         },
         "training": {
-            "epochs_run": len(outcome.metrics),
+            "epochs_run": outcome.metrics[-1]["epoch"],
             "best_epoch": outcome.best_epoch,
             "stopped": outcome.stopped,
             "seconds": outcome.seconds,
