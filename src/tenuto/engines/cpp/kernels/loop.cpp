@@ -295,9 +295,15 @@ struct Runner {
       for (long i = 0; i < depth; i++) store(to + i * width, load_part(from + i * p.depth_stride, lanes));
       return;
     }
-    for (long n = 0; n < LANES; n++)
-      if (n < lanes) for (long i = 0; i < depth; i++) to[i * width + n] = from[n * p.lane_stride + i * p.depth_stride];
-      else for (long i = 0; i < depth; i++) to[i * width + n] = 0;
+    long k = 0;
+    for (; p.depth_stride == 1 && k + LANES <= depth; k += LANES) {
+      vec square[LANES];
+      for (long n = 0; n < LANES; n++) square[n] = n < lanes ? load(from + n * p.lane_stride + k) : vec{};
+      transpose<1>(square);
+      for (long i = 0; i < LANES; i++) store(to + (k + i) * width, square[i]);
+    }
+    for (; k < depth; k++)
+      for (long n = 0; n < LANES; n++) to[k * width + n] = n < lanes ? from[n * p.lane_stride + k * p.depth_stride] : 0;
   }
 
   void clear(const Outer& o) {
@@ -343,12 +349,20 @@ struct Runner {
       long vectors = 0;
       for (long j = 0; j < k; j++) vectors += o.panel[j].vectors;
       const long width = o.panel[k].vectors * LANES;
-      for (long j = 0; j < o.panel[k].vectors; j++)
-        for (long n = 0; n < o.lanes[vectors + j]; n++) {
-          const real* from = o.packed + o.panel[k].packed + j * LANES + n;
-          real* to = o.target[vectors + j] + n * o.lane_stride;
-          for (long i = 0; i < o.columns; i++) to[i] = from[i * width];
+      for (long j = 0; j < o.panel[k].vectors; j++) {
+        const real* from = o.packed + o.panel[k].packed + j * LANES;
+        real* to = o.target[vectors + j];
+        const long lanes = o.lanes[vectors + j];
+        long i = 0;
+        for (; i + LANES <= o.columns; i += LANES) {
+          vec square[LANES];
+          for (long r = 0; r < LANES; r++) square[r] = load(from + (i + r) * width);
+          transpose<1>(square);
+          for (long n = 0; n < lanes; n++) store(to + n * o.lane_stride + i, square[n]);
         }
+        for (; i < o.columns; i++)
+          for (long n = 0; n < lanes; n++) to[n * o.lane_stride + i] = from[i * width + n];
+      }
     }
   }
 

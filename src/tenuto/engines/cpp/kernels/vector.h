@@ -75,6 +75,34 @@ INLINE vec clamp(vec x, real least, real most) {
 #endif
 }
 
+// A square of LANES vectors turned about its diagonal, in log2(LANES) rounds of exchanges.
+#if defined(__clang__)
+template <class, int... I> struct Numbers {};
+typedef __make_integer_seq<Numbers, int, LANES> EveryLane;
+#elif __GNUC__ >= 12
+template <class, int... I> struct Numbers {};
+template <int N> struct Below { typedef Numbers<int, __integer_pack(N)...> All; };
+typedef Below<LANES>::All EveryLane;
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+template <int S, int... I> INLINE void exchange(vec& a, vec& b, Numbers<int, I...>) {
+  vec first = __builtin_shufflevector(a, b, (I & S ? LANES + I - S : I)...);
+  b = __builtin_shufflevector(a, b, (I & S ? LANES + I : I + S)...);
+  a = first;
+}
+template <int S> INLINE void transpose(vec* square) {
+#pragma GCC unroll 16
+  for (int k = 0; k < LANES; k++)
+    if (!(k & S)) exchange<S>(square[k], square[k + S], EveryLane());
+  if constexpr (2 * S < LANES) transpose<2 * S>(square);
+}
+#else
+template <int> INLINE void transpose(vec* square) {
+  for (int k = 0; k < LANES; k++)
+    for (int i = 0; i < k; i++) { real x = square[k][i]; square[k][i] = square[i][k]; square[i][k] = x; }
+}
+#endif
+
 // The lanes in one fixed tree: a sum over channels has the same bits on every path.
 INLINE real sum_lanes(vec v) {
   for (int half = LANES / 2; half; half /= 2) for (int i = 0; i < half; i++) v[i] = v[i] + v[i + half];
