@@ -63,6 +63,7 @@ def test_commands_in_documents_exist() -> None:
     from typer.main import get_command
 
     from tenuto.cli import app
+    from tenuto.cli.fit_group import TAKES_TASK, FitGroup
 
     wrong = []
     for where, line in shell_lines():
@@ -73,6 +74,7 @@ def test_commands_in_documents_exist() -> None:
         while rest and hasattr(command, "commands") and rest[0] in command.commands:
             command, rest = command.commands[rest[0]], rest[1:]
         options = {name for parameter in command.get_params(typer.Context(command)) for name in (*parameter.opts, *parameter.secondary_opts)}
+        options |= set(TAKES_TASK) if isinstance(command, FitGroup) else set()
         if hasattr(command, "commands") and not (rest and rest[0].startswith("-")):
             wrong.append(f"{where}: {line}: no such command")
         wrong += [f"{where}: {line}: no option {word}" for word in rest if word.startswith("-") and word.partition("=")[0] not in options]

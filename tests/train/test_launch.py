@@ -14,7 +14,7 @@ import torch
 from tenuto.data import RandomWindows, Streams
 from tenuto.data.streams import IGNORED
 from tenuto.errors import ArgumentError
-from tenuto.train import Checkpoint, Launch, OneProcess, Sharded, current_launch, share_of
+from tenuto.train import Checkpoint, Launch, OneProcess, Sharded, current_launch, seed_of, share_of
 from tenuto.train.files import read_tensors
 from tests.train.small_run import TEXT
 
@@ -143,6 +143,11 @@ def test_rows_of_a_batch_are_shared_so_that_each_counts_once(world):
         assert len(mine) >= 1, "every process has something to compute"
         counted += mine[:count].tolist()
     assert sorted(counted) == sorted(rows)
+
+
+def test_a_seed_is_the_one_given_or_drawn():
+    assert seed_of(OneProcess(), 7) == seed_of(Process(1, 1), 7) == 7
+    assert len({seed_of(OneProcess(), None) for _ in range(5)}) == 5
 
 
 # --- what the environment says -----------------------------------------------------------------------------------------
