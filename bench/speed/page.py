@@ -37,7 +37,7 @@ def ratios(rows: list[Row], ours: str, peer: str, best: bool = False) -> list[fl
     return [entry[peer][best] / entry[ours][best] for entry in times if peer in entry and ours in entry]
 
 
-def limit(row: Row, peer: str, peak: float) -> float | None:
+def at_peak(row: Row, peer: str, peak: float) -> float | None:
     """The ratio of a loop whose products ran at the measured peak and whose activations took no time; None where it is unknown."""
     times = row["ms_median_best"]
     return times[peer][0] * peak * 1e6 / row["operations"] if peer in times and row["operations"] else None
@@ -58,7 +58,7 @@ def targets(sections: Sections) -> Iterator[list[str]]:
         values = ratios(rows, ours, peer)
         if values:
             peak = sections[kind.lower()]["about"]["peak_gflops"]
-            highest = geometric_mean([found for row in rows if (found := limit(row, peer, peak))])
+            highest = geometric_mean([found for row in rows if (found := at_peak(row, peer, peak))])
             yield [*verdict(f"{title}, {ours}, against {peer}", values, ratios(rows, ours, peer, True), mean, least), f"{highest:.2f}"]
     for name in LOOPS:
         rows = rows_of(sections, name, "training")
@@ -144,7 +144,7 @@ def _section(section: dict[str, Any]) -> str:
         if rated:
             rate = row["operations"] / times[ours][0] / 1e6
             line += [f"{times[name][0] / times[ours][0]:.2f}" if name in times else "" for name in names[1:]]
-            line += [f"{rate:.0f}", f"{rate / peak:.2f}", *([f"{limit(row, peer, peak):.2f}"] if peer else [])]
+            line += [f"{rate:.0f}", f"{rate / peak:.2f}", *([f"{at_peak(row, peer, peak):.2f}"] if peer else [])]
         lines.append(line)
     return table(head, lines)
 

@@ -86,8 +86,10 @@ def test_generation_repeats_with_its_seed_and_stops_at_a_string(model):
     assert model.generate("the ", length=40, top_k=1) == model.generate("the ", length=40, top_p=1e-9) == model.generate("the ", length=40, temperature=0)
 
 
-def test_a_step_of_writing_is_a_step_of_reading(model, reader):
-    for fitted, prompt in ((model, "the ca"), (reader, "")):
+@pytest.mark.parametrize("cell", ["lstm", "rnn", "peephole-lstm"])
+def test_a_step_of_writing_is_a_step_of_reading(model, reader, cell):
+    regularised = {**TINY, "num_layers": 2, "residual": True, "layer_norm": True, "zoneout": 0.2, "weight_dropout": 0.3, "dropout": 0.2, "cutoffs": (6,)}
+    for fitted, prompt in ((model, "the ca"), (reader, ""), (LanguageModel(cell, **regularised).fit(TEXT), "the cat ")):
         text = fitted.generate(prompt, length=12, temperature=0)
         for place in range(0, len(text), 5):
             assert fitted.predict(prompt + text[:place])[0] == text[place]

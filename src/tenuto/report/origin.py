@@ -10,21 +10,15 @@ from .opening import cell_name
 from .page import Section, render
 from .wording import count
 
-# What the table of the data shows, where a set's description has it.
-SET_COLUMNS = (
-    ("sequences", "sequences"),
-    ("sentences", "sentences"),
-    ("texts", "texts"),
-    ("pairs", "pairs"),
-    ("documents", "documents"),
-    ("time steps", "steps"),
-    ("tokens", "tokens"),
-    ("characters", "characters"),
-    ("length, least", "length_min"),
-    ("mean", "length_mean"),
-    ("most", "length_max"),
-    ("missing values", "missing_values"),
-)
+_LENGTHS = (("length, least", "length_min"), ("mean", "length_mean"), ("most", "length_max"))
+# What the table of the data shows, by task: heading, and key in a set's description; a column that no set has is left out.
+SET_COLUMNS = {
+    "classify": (("sequences", "sequences"), ("time steps", "steps"), *_LENGTHS, ("missing values", "missing_values")),
+    "language": (("documents", "sequences"), ("tokens", "steps"), ("characters", "characters")),
+    "tag": (("sentences", "sequences"), ("words", "steps"), *_LENGTHS),
+    "classify-text": (("texts", "sequences"), ("words", "steps"), *_LENGTHS),
+    "translate": (("pairs", "sequences"), ("symbols read", "steps"), *_LENGTHS, ("symbols written", "target_steps")),
+}
 
 
 def section(run: Run) -> Section:
@@ -38,7 +32,7 @@ def section(run: Run) -> Section:
         body=render(
             "origin.html",
             sets=sets,
-            columns=[(title, key) for title, key in SET_COLUMNS if any(known.get(key) is not None for _, known in sets)],
+            columns=[(title, key) for title, key in SET_COLUMNS[run.config["task"]] if any(known.get(key) is not None for _, known in sets)],
             classes=[label for label in sets[0][1].get("class_counts") or {}],
             channels=evaluation.get("channels", []),
             model=_model(evaluation),
