@@ -10,6 +10,7 @@ from sklearn.model_selection import cross_val_score
 
 from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError
 from tenuto.tasks import LanguageModel
+from tenuto.tasks.language_generation import Sampler
 from tenuto.tasks.language_metrics import window_nats
 from tenuto.tasks.language_recipes import RECIPES
 
@@ -90,9 +91,12 @@ def test_generation_repeats_with_its_seed_and_stops_at_a_string(model):
 def test_a_step_of_writing_is_a_step_of_reading(model, reader, cell):
     regularised = {**TINY, "num_layers": 2, "residual": True, "layer_norm": True, "zoneout": 0.2, "weight_dropout": 0.3, "dropout": 0.2, "cutoffs": (6,)}
     for fitted, prompt in ((model, "the ca"), (reader, ""), (LanguageModel(cell, **regularised).fit(TEXT), "the cat ")):
-        text = fitted.generate(prompt, length=12, temperature=0)
-        for place in range(0, len(text), 5):
-            assert fitted.predict(prompt + text[:place])[0] == text[place]
+        text, generator = fitted.generate(prompt, length=12, seed=5), torch.Generator().manual_seed(5)
+        assert len(text) == 12
+        for place, letter in enumerate(text):  # the same draws from the probabilities of the whole text before
+            logs = torch.from_numpy(np.log(fitted.predict_proba(prompt + text[:place])[0]))
+            assert fitted.vocabulary_.shown(Sampler().draw(logs, generator)) == letter
+    assert model.predict("the ca")[0] == "t"
     assert model.predict_proba(["the ", "a"]).sum(1) == pytest.approx([1, 1])
 
 
