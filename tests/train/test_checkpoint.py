@@ -120,22 +120,23 @@ def test_other_optimisers_and_averages_are_taken_up_too(tmp_path, changed):
 
 
 class Press(Observer):
-    """Presses Ctrl-C after a step, so many times."""
+    """Presses Ctrl-C after a step, so many times; or sends another signal."""
 
-    def __init__(self, at, times=1):
-        self.at, self.times = at, times
+    def __init__(self, at, times=1, number=signal.SIGINT):
+        self.at, self.times, self.number = at, times, number
 
     def step_ended(self, *, step, **rest):
         for _ in range(self.times * (step == self.at)):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.number)
 
 
-def test_ctrl_c_writes_a_checkpoint_and_keeps_the_best(tmp_path, uninterrupted):
-    before = signal.getsignal(signal.SIGINT)
-    model, outcome = small_run(checkpoint=Checkpoint(tmp_path), observers=[Press(7)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_writes_a_checkpoint_and_keeps_the_best(tmp_path, uninterrupted, number):
+    before = signal.getsignal(number)
+    model, outcome = small_run(checkpoint=Checkpoint(tmp_path), observers=[Press(7, number=number)])
     assert (outcome.stopped, outcome.steps, outcome.best_epoch) == ("interrupted", 7, outcome.metrics[0]["epoch"])
     assert not model.training
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     assert_same(*small_run(checkpoint=Checkpoint(tmp_path)), uninterrupted)
 
 

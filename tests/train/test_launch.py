@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,20 @@ def test_a_run_whose_process_died_ends_with_the_same_bits_when_it_is_started_aga
     three = torchrun(broken, CONSTANT, processes=1, **variables)
     assert "processes differs" in three.stderr
     assert three.returncode != 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_all_processes_and_loses_nothing(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", PROGRAM, tmp_path, '{"epochs": 100000}']
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True) as process:
+        while process.poll() is None and not Checkpoint(tmp_path).exists():
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does; torchrun itself then sends SIGTERM
+        process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert losses(tmp_path, 2)[-1, 0] < 3.2, "the best so far was kept"
+    begun = torchrun(tmp_path, {"epochs": 100000, "patience": 3})
+    assert "training.patience differs" in begun.stderr, "the checkpoint is whole"
 
 
 # --- who takes what ----------------------------------------------------------------------------------------------------

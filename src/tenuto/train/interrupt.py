@@ -1,4 +1,4 @@
-"""Ctrl-C while training: heard between two steps, so that nothing is left half done."""
+"""Ctrl-C and SIGTERM while training: heard between two steps, so that nothing is left half done."""
 
 from __future__ import annotations
 
@@ -7,29 +7,37 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
 
 class Interrupt:
-    """Inside the block the first Ctrl-C (SIGINT) only sets `pressed`; a second one raises KeyboardInterrupt at once, as usual.
+    """Inside the block a first Ctrl-C (SIGINT), or a first SIGTERM, only sets `pressed`; a second of its kind does at once what it usually does.
 
-    Outside the main thread, where Python delivers no signals, nothing changes.
+    SIGTERM is what schedulers send before they take a machine away, and what torchrun sends to the others when a process has died or Ctrl-C was
+    pressed: the others then live on for long enough to write a checkpoint, or to say what is wrong.
+
+    Outside the main thread, where Python delivers no signals, nothing changes. Another program's handler is its own business, and stays.
     """
 
     def __init__(self) -> None:
         self.pressed = False
-        self._before: Any = None
+        self._replaced: list[signal.Signals] = []
+        self._heard: set[int] = set()
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            if self._before is signal.default_int_handler:  # another program's handler is its own business
-                signal.signal(signal.SIGINT, self._hear)
+            self._replaced = [number for number, usual in USUAL.items() if signal.getsignal(number) is usual]
+            for number in self._replaced:
+                signal.signal(number, self._hear)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._before)
+        for number in self._replaced:
+            signal.signal(number, USUAL[number])
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.pressed:
-            raise KeyboardInterrupt
+    def _hear(self, number: int, frame: FrameType | None) -> Any:
+        if number in self._heard:
+            signal.signal(number, USUAL[signal.Signals(number)])
+            signal.raise_signal(number)
+        self._heard.add(number)
         self.pressed = True

@@ -46,8 +46,8 @@ def train(
 ) -> Outcome:
     """Train `model` in place and leave it with the weights of the validation that had the lowest loss, in eval mode.
 
-    Ctrl-C is heard at the end of the step: a checkpoint is written, training ends and the best so far is kept; before the first validation
-    there is no best, and KeyboardInterrupt goes on to the caller. A second Ctrl-C does not wait for the step, and writes no checkpoint.
+    Ctrl-C, or SIGTERM, is heard at the end of the step: a checkpoint is written, training ends and the best so far is kept; before the first
+    validation there is no best, and KeyboardInterrupt goes on to the caller. A second one does not wait for the step, and writes no checkpoint.
 
     With a checkpoint, a run that was stopped or killed at any moment goes on where its last checkpoint was written, and ends with the bits of
     one that never stopped (same machine, same versions), as long as `batches`, `loss` and `validate` depend on nothing but their
