@@ -41,12 +41,12 @@ def forgetful(monkeypatch):
 @pytest.mark.parametrize(("ours", "theirs", "expected"), [(0.02, 0.004, "theirs"), (0.004, 0.02, "ours"), (0.01, 0.01, "ours")])
 def test_the_faster_one_and_ours_where_it_is_close(tmp_path, ours, theirs, expected):
     engines = Sleeper("ours", ours), Sleeper("theirs", theirs)
-    assert contest.winner(problem(), *engines, tmp_path).name == expected
+    assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == expected
     calls = engines[0].calls
     assert calls >= 3
-    assert contest.winner(problem(), *engines, tmp_path).name == expected
+    assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == expected
     contest._known.clear()  # as another process would: from the disk
-    assert contest.winner(problem(steps=60), *engines, tmp_path).name == expected  # 50 and 60 steps are one class
+    assert contest.winner(problem(steps=60), *engines, tmp_path / "contests.json").name == expected  # 50 and 60 steps are one class
     assert engines[0].calls == calls
     assert list(json.loads((tmp_path / "contests.json").read_text()).values()) == [expected]
 
@@ -54,16 +54,16 @@ def test_the_faster_one_and_ours_where_it_is_close(tmp_path, ours, theirs, expec
 @pytest.mark.parametrize("given", [problem(steps=1, rows=1), problem(lengths=True), problem(resets=True)])
 def test_nothing_is_measured_where_it_does_not_pay(tmp_path, given):
     engines = Sleeper("ours", 1.0), Sleeper("theirs", 0.0)
-    assert contest.winner(given, *engines, tmp_path).name == "ours"
+    assert contest.winner(given, *engines, tmp_path / "contests.json").name == "ours"
     assert engines[1].calls == 0 and not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file_and_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "contests.json").write_text('{"half')
     engines = Sleeper("ours", 0.002), Sleeper("theirs", 0.01)
-    assert contest.winner(problem(), *engines, tmp_path).name == "ours"
+    assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == "ours"
     assert json.loads((tmp_path / "contests.json").read_text())
     blocker = tmp_path / "file"
     blocker.write_text("")
     contest._known.clear()
-    assert contest.winner(problem(), *engines, blocker / "folder").name == "ours"
+    assert contest.winner(problem(), *engines, blocker / "folder" / "contests.json").name == "ours"

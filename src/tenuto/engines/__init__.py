@@ -12,13 +12,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from tenuto.engines import autograd, contest
 from tenuto.engines.autograd import time_loop
-from tenuto.engines.cpp import Cpp, cache
+from tenuto.engines.cpp import Cpp, cache, library
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import Vendor
@@ -141,11 +143,17 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
     )
 
 
+@lru_cache(maxsize=16)
+def _contests(folder: Path) -> Path:
+    """Where this edition of the kernels keeps what was measured."""
+    return folder / f"contests-{library.edition()}.json"
+
+
 def _fastest(problem: Problem, first: Engine) -> Engine:
     """The first engine that can, unless torch has a fused kernel that was measured to be clearly faster on this machine."""
     rival = next(engine for engine in _ORDER if isinstance(engine, Vendor))
     if isinstance(first, Cpp) and rival.rivals(problem.form) and rival.supports(problem):
-        return contest.winner(problem, first, rival, cache.folder())
+        return contest.winner(problem, first, rival, _contests(cache.folder()))
     return first
 
 
