@@ -295,12 +295,12 @@ def test_a_run_of_another_kind_is_refused(tmp_path, fitted):
     tensors = fitted.network_.state_dict()
     config = json.loads((fitted.save(tmp_path / "run") / "config.json").read_text(encoding="utf-8"))
     parts = {"metrics": [], "evaluation": {}, "tensors": tensors}
-    with pytest.raises(RunError, match="is not a classifier"):
+    with pytest.raises(RunError, match="is not a SequenceClassifier's"):
         SequenceClassifier.load(write_run(tmp_path / "a", config={**config, "task": "tag"}, **parts))
-    with pytest.raises(RunError, match="does not describe a classifier"):
+    with pytest.raises(RunError, match="does not describe a SequenceClassifier"):
         SequenceClassifier.load(write_run(tmp_path / "b", config={"task": "classify"}, **parts))
     tensors = {**tensors, "head.weight": torch.zeros(1, 1)}
-    with pytest.raises(RunError, match=r"does not describe a classifier(.|\n)*head.weight"):
+    with pytest.raises(RunError, match=r"does not describe a SequenceClassifier(.|\n)*head.weight"):
         SequenceClassifier.load(write_run(tmp_path / "c", config=config, metrics=[], evaluation={}, tensors=tensors))
 
 

@@ -197,5 +197,5 @@ def test_not_fitted_and_foreign_runs(tmp_path, fitted):
     with pytest.raises(DataError, match=r"Tagger\.predict: sentence '0' has no tokens"):
         fitted.predict([[]])
     folder = fitted.save(tmp_path / "run")
-    with pytest.raises(RunError, match="is not a classifier"):
+    with pytest.raises(RunError, match="is not a SequenceClassifier's"):
         SequenceClassifier.load(folder)

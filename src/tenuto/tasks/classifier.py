@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenuto.cell import Cell, cell_from_data, cell_to_data
+from tenuto.cell import Cell, cell_to_data
 from tenuto.data import Batch, Sequences, Standardiser, collate, stratified_split
 from tenuto.data.batches import sorted_batches
-from tenuto.errors import ArgumentError, DataError, RunError, TenutoError
+from tenuto.errors import ArgumentError, DataError, TenutoError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.classification_metrics import softmax
 from tenuto.tasks.classifier_evaluation import describe_test, describe_training
 from tenuto.tasks.classifier_network import ClassifierNetwork
 from tenuto.tasks.classifier_training import train_classifier
 from tenuto.tasks.estimator import Estimator
-from tenuto.tasks.run_folder import claim, read_run, write_run
-from tenuto.tasks.surroundings import now, versions
+from tenuto.tasks.estimator_files import kept_cell, reading, with_weights, write_estimator
+from tenuto.tasks.run_folder import claim
 from tenuto.train import Checkpoint, Launch, Observer, TrainingOptions, current_launch, seed_of
 
 
@@ -244,10 +244,7 @@ class SequenceClassifier(Estimator):
         claim(folder, overwrite=overwrite)
         if test is not None:
             self.evaluate(*(test if isinstance(test, tuple) else (test,)))
-        evaluation = self.evaluation_
         config = {
-            "tenuto": versions()["tenuto"],
-            "created": now(),
             "task": "classify",
             "options": {**self.get_params(), "cell": cell_to_data(self.cell_), "pooling": list(self.pooling), "random_state": self.seed_},
             "model": {
@@ -265,11 +262,8 @@ class SequenceClassifier(Estimator):
                 "classes": self.classes_.tolist(),
                 "class_kind": type(self.classes_.tolist()[0]).__name__,
             },
-            "data": evaluation["data"],
         }
-        return write_run(
-            folder, config=config, tensors=self.network_.state_dict(), metrics=self.metrics_, evaluation=evaluation, overwrite=overwrite
-        )
+        return write_estimator(self, folder, config=config, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> SequenceClassifier:
@@ -280,36 +274,16 @@ class SequenceClassifier(Estimator):
         Raises:
             RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
         """
-        run = read_run(folder)
-        config, preprocessing = run.config, run.config.get("preprocessing", {})
-        if config.get("task") != "classify":
-            raise RunError(
-                f"the run {folder} is not a classifier.", expected='"task": "classify"', received=f'"task": "{config.get("task")}"'
-            )
-        try:
-            data = dict(config["model"]["cell"])
-            if cell is not None:
-                data["class"] = f"{cell.__module__}:{cell.__qualname__}"
-            options = {**config["options"], "cell": cell_from_data(data), "pooling": tuple(config["options"]["pooling"]), "device": device}
-            model = cls(**options)
-            model.cell_, model.seed_ = options["cell"], options["random_state"]
-            model.n_features_in_, model.classes_ = config["model"]["input_size"], np.array(preprocessing["classes"])
+        with reading(cls, folder, "classify") as run:
+            kept, preprocessing = run.config["options"], run.config["preprocessing"]
+            cell_ = kept_cell(run.config["model"]["cell"], cell)
+            model = cls(**{**kept, "cell": cell_, "pooling": tuple(kept["pooling"]), "device": device})
+            model.cell_, model.seed_ = cell_, kept["random_state"]
+            model.n_features_in_, model.classes_ = run.config["model"]["input_size"], np.array(preprocessing["classes"])
             model.standardiser_ = Standardiser.from_data(preprocessing)
             with torch.random.fork_rng():
                 model.network_ = model._network()
-            model.network_.load_state_dict(run.tensors())
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, TenutoError):
-                raise
-            raise RunError(
-                f"the run {folder} does not describe a classifier of this version: {error}.",
-                expected="the files as SequenceClassifier.save writes them",
-                received=f"written by tenuto {config.get('tenuto')}",
-                fix="install that version, or train the model again",
-            ) from error
-        model.network_.eval()
-        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
-        return model
+            return with_weights(model, run)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags

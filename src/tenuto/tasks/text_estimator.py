@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenuto.cell import Cell, cell_from_data, cell_to_data
+from tenuto.cell import Cell, cell_to_data
 from tenuto.data import bucketed_batches
 from tenuto.data.batches import sorted_batches
 from tenuto.data.sentences import Sentences
 from tenuto.data.token_batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.vectors import read_vectors
-from tenuto.errors import ArgumentError, RunError, TenutoError
+from tenuto.errors import ArgumentError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Estimator
-from tenuto.tasks.run_folder import claim, read_run, write_run
-from tenuto.tasks.surroundings import now, versions
+from tenuto.tasks.estimator_files import kept_cell, reading, with_weights, write_estimator
+from tenuto.tasks.run_folder import claim
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, share_of, train
 
 T = TypeVar("T", bound="TextEstimator")
@@ -227,17 +227,12 @@ class TextEstimator(Estimator):
 
     def _save(self, folder: str | Path, *, overwrite: bool) -> Path:
         config = {
-            "tenuto": versions()["tenuto"],
-            "created": now(),
             "task": self.task,
             "options": {**self.get_params(), "cell": cell_to_data(self.cell_), "random_state": self.seed_},
             "model": {"cell": cell_to_data(self.cell_), "hidden_size": self.hidden_size, "num_layers": self.num_layers, **self._model_data()},
             "preprocessing": {**self.coder_.to_data(), **self._target_data()},
-            "data": self.evaluation_["data"],
         }
-        return write_run(
-            folder, config=config, tensors=self.network_.state_dict(), metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
-        )
+        return write_estimator(self, folder, config=config, overwrite=overwrite)
 
     @classmethod
     def load(cls: type[T], folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> T:
@@ -248,35 +243,16 @@ class TextEstimator(Estimator):
         Raises:
             RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
         """
-        run = read_run(folder)
-        config, preprocessing = run.config, run.config.get("preprocessing", {})
-        if config.get("task") != cls.task:
-            raise RunError(
-                f"the run {folder} is not a {cls.__name__}'s.", expected=f'"task": "{cls.task}"', received=f'"task": "{config.get("task")}"'
-            )
-        try:
-            data = dict(config["model"]["cell"])
-            if cell is not None:
-                data["class"] = f"{cell.__module__}:{cell.__qualname__}"
-            model = cls(**{**cls._options_from(config["options"]), "cell": cell_from_data(data), "device": device})
-            model.cell_, model.seed_ = cell_from_name(model.cell), config["options"]["random_state"]
+        with reading(cls, folder, cls.task) as run:
+            kept, preprocessing = run.config["options"], run.config["preprocessing"]
+            cell_ = kept_cell(run.config["model"]["cell"], cell)
+            model = cls(**{**cls._options_from(kept), "cell": cell_, "device": device})
+            model.cell_, model.seed_ = cell_, kept["random_state"]
             model.coder_ = TokenCoder.from_data(preprocessing)
             model._restore_targets(preprocessing)
             with torch.random.fork_rng():
                 model.network_ = model._network().to(device)
-            model.network_.load_state_dict(run.tensors())
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, TenutoError):
-                raise
-            raise RunError(
-                f"the run {folder} does not describe a {cls.__name__} of this version: {error}.",
-                expected=f"the files as {cls.__name__}.save writes them",
-                received=f"written by tenuto {config.get('tenuto')}",
-                fix="install that version, or train the model again",
-            ) from error
-        model.network_.eval()
-        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
-        return model
+            return with_weights(model, run)
 
     @classmethod
     def _options_from(cls, options: Mapping[str, Any]) -> dict[str, Any]:
