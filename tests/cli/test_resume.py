@@ -67,6 +67,11 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(task, tmp_path):
     before = [json.loads(line)["epoch"] for line in (broken / "unfinished" / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert 2 <= len(before) < 30
     assert f"tenuto fit --resume {broken}" in " ".join(run("fit", task, data, "--out", broken, code=1).stderr.split())
+    if task == "language":
+        content = data.read_bytes()
+        data.write_bytes(content[::-1])  # the same symbols in another order
+        assert "belongs to another run: train" in " ".join(run("fit", "--resume", broken, "--quiet", code=1).stderr.split())
+        data.write_bytes(content)
     run("fit", "--resume", broken, "--quiet")
     torch.testing.assert_close(read_tensors(broken / "model.safetensors"), read_tensors(tmp_path / "whole" / "model.safetensors"), rtol=0, atol=0)
     whole, again = ((tmp_path / name / "metrics.jsonl").read_text("utf-8").splitlines() for name in ("whole", "broken"))
