@@ -1,7 +1,8 @@
-"""Which of two engines is faster on a problem of this size: measured once on this machine, and remembered on disk.
+"""Which of two engines is faster on a problem of this size: measured on this machine, and remembered on disk.
 
 Only asked where torch has a hand-written kernel that can win. Both run the same made-up problem in turns; the second engine must win
-clearly, since the first gives the same bits in any batch. TENUTO_ENGINE or `engine=` makes the choice deterministic.
+clearly, since the first gives the same bits in any batch, and in several processes, since a machine that is busy with other things may
+turn the tables once. TENUTO_ENGINE or `engine=` makes the choice deterministic.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tenuto.engines.problem import Buffers, Engine, Form, Problem, size_of
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
 SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
 MOST_STEPS = 64
+CERTAIN = 3  # wins in a row until the second engine is believed without another measurement
 _known: dict[tuple[Problem, int], str] = {}
 
 
@@ -36,12 +38,13 @@ def _find(problem: Problem, first: Engine, second: Engine, file: Path) -> str:
     small = rows * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) < SMALL
     if small or form.lengths or form.resets or form.cell.widths("streams"):
         return first.name
-    key, found = _key(problem), _read(file)
-    if key not in found:
+    key = _key(problem)
+    wins = _read(file).get(key)
+    if wins is None or 0 < wins < CERTAIN:
         seconds = _measure(problem, (first, second))
-        found = {**_read(file), key: second.name if seconds[1] < MARGIN * seconds[0] else first.name}
-        _write(file, found)
-    return found[key]
+        wins = (wins or 0) + 1 if seconds[1] < MARGIN * seconds[0] else 0
+        _write(file, {**_read(file), key: wins})
+    return second.name if wins else first.name
 
 
 def _key(problem: Problem) -> str:
@@ -55,15 +58,16 @@ def _key(problem: Problem) -> str:
     return " ".join(map(str, parts))
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read(file: Path) -> dict[str, int]:
+    """How often in a row the second engine has won, by key; 0 where the first did."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+    return {key: value for key, value in data.items() if isinstance(value, int)} if isinstance(data, dict) else {}
 
 
-def _write(file: Path, data: dict[str, str]) -> None:
+def _write(file: Path, data: dict[str, int]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f".{os.getpid()}")
