@@ -2,8 +2,8 @@
 
 Each worker reads its own rows of the text with carried state; gradients are averaged (DDP). If a worker dies, Ray starts the workers again and
 training goes on from the checkpoint. On a real cluster: `ray.init("auto")`, more workers, use_gpu=True with device="cuda", and FOLDER on storage
-that all nodes see. Needs tenuto[ray]. Prints the processes, the bits a character on unseen text, and new text. Takes about 90 s on two cores,
-most of it Ray's start (--small: two steps).
+that all nodes see. Needs tenuto[ray]. Prints the processes, the bits a character on unseen text, and new text. Takes about 40 s on two cores,
+half of it Ray's start (--small: two steps).
 """
 
 import sys
