@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tenuto import Recurrent, cells
 from tenuto.engines.problem import Form
 from tests.engines.cpp.posing import ENGINE, ours, pose, truth
 from tests.zoo import CELLS
@@ -115,3 +116,15 @@ def test_padding_is_never_read():
     assert torch.equal(result.output, expected.output)
     for name, expected_gradient in expected_gradients.items():
         assert torch.equal(gradients[name], expected_gradient), name
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([2] * 9 + [1] * 9)], ids=["equal", "ragged"])
+def test_an_input_much_wider_than_the_state(lengths):
+    """The input's gradient begins from zeros as wide as the input; once they were as wide as the gates, and what lay behind them was added."""
+    wide = Recurrent(cells.LSTM(), 188, 8, engine="cpp")
+    slow = Recurrent(cells.LSTM(), 188, 8, engine="reference")
+    slow.load_state_dict(wide.state_dict())
+    for _ in range(3):  # memory that was used before
+        x, weight = torch.randn(2, 18, 188), torch.randn(2, 18, 8)
+        found, expected = (torch.autograd.grad((layer(y := x.clone().requires_grad_(), lengths=lengths).output * weight).sum(), y)[0] for layer in (wide, slow))
+        torch.testing.assert_close(found, expected)

@@ -35,7 +35,8 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
             launch.gather(f"stream.{name}", size.width(width))
     launch.layouts["zero"] = Layout("FIXED", 0)
     widest = max(layout.stride for layout in launch.layouts.values())
-    launch.scratch["zero"] = torch.zeros(max(widest, launch.padded(size.hidden_size)) + launch.lanes, dtype=size.dtype)
+    widest = max(widest, launch.padded(size.hidden_size), launch.padded(size.input_size))  # of x: its gradient begins from zero
+    launch.scratch["zero"] = torch.zeros(widest + launch.lanes, dtype=size.dtype)
     for name, width in cell.widths("state").items():
         if form.resets:
             launch.layouts[f"before.{name}"] = launch.layouts[f"old.{name}"]
