@@ -1,10 +1,11 @@
 """How good the recipes are: each data set's recipe over seeds, beside baselines and published numbers, as JSON and as a table.
 
     python bench/quality.py --data FOLDER [--only cmudict addition] [--seeds 3] [--threads 1] [--again] [--smoke]
-    python bench/quality.py --table
+    python bench/quality.py --table | --readme
 
 FOLDER (or TENUTO_DATA) holds one folder for each data set. Each seed runs in a process of its own, so that its peak memory is its own; when
-it ends, bench/results/quality/NAME.json is replaced in one step. A seed that is there already is not run again (but see --again), so an
+it ends, bench/results/quality/NAME.json is replaced in one step, and the table in README.md is made anew from all of them (--readme does
+that alone). A seed that is there already is not run again (but see --again), so an
 interrupted call goes on where it was stopped. --smoke trains each recipe for a moment and writes nothing. Minutes to hours, by recipe.
 """
 
@@ -28,6 +29,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the recipes are bench.recipes, from whatever folder this is started
 RESULTS = HERE / "results" / "quality"
+README, BEGIN, END = HERE.parent / "README.md", "<!-- quality: made by bench/quality.py -->", "<!-- quality: end -->"
 VERIFIED = {"r": "[r]", "2": "[2]", "m": "[m]"}
 LEGEND = "[r] read in the cited source, [2] read as a quotation of it, [m] measured on these files. Ours: mean ± standard deviation over seeds."
 
@@ -123,6 +125,24 @@ def write_results(recipe: ModuleType, runs: list[dict[str, Any]]) -> None:
         "runs": runs,
     }
     write_json(RESULTS / f"{recipe.NAME}.json", content)
+    update_readme()
+
+
+def update_readme() -> None:
+    """Put the table of all results between the two marks of README.md."""
+    from tenuto.train.files import write_text
+
+    text = README.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"README.md has no place for the table: {BEGIN} ... {END}")
+    write_text(README, f"{before}{begin}\n{whole_table()}\n{end}{after}")
+
+
+def whole_table() -> str:
+    """The table of all results, and what its marks mean."""
+    return table([result for name in recipe_names() if (result := stored(name))]) + f"\n\n{LEGEND}"
 
 
 def _rows(recipe: ModuleType, name: str) -> list[dict[str, Any]]:
@@ -220,10 +240,13 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="run seeds that are there already once more")
     parser.add_argument("--smoke", action="store_true", help="does each recipe run? Writes nothing")
     parser.add_argument("--table", action="store_true", help="print the results as a Markdown table and stop")
+    parser.add_argument("--readme", action="store_true", help="write that table into README.md and stop")
     for name, kind in (("--one", str), ("--seed", int), ("--result", int)):
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.table:
+    if arguments.readme:
+        update_readme()
+    elif arguments.table:
         print(table([result for name in arguments.only if (result := stored(name))]))
         print(f"\n{LEGEND}")
     elif arguments.one:

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+QUALITY = re.compile(r"<!-- quality: made by bench/quality.py -->\n(.*?)\n<!-- quality: end -->", re.DOTALL)
 CLAIM = re.compile(r"(\d+(?:\.\d+)?) ?([×%])")
 
 
@@ -63,7 +64,7 @@ def test_commands_in_documents_exist() -> None:
     from typer.main import get_command
 
     from tenuto.cli import app
-    from tenuto.cli.fit_group import TAKES_TASK, FitGroup
+    from tenuto.cli.fit_group import FitGroup
 
     wrong = []
     for where, line in shell_lines():
@@ -73,8 +74,9 @@ def test_commands_in_documents_exist() -> None:
         command, rest = get_command(app), words[1:]
         while rest and hasattr(command, "commands") and rest[0] in command.commands:
             command, rest = command.commands[rest[0]], rest[1:]
-        options = {name for parameter in command.get_params(typer.Context(command)) for name in (*parameter.opts, *parameter.secondary_opts)}
-        options |= set(TAKES_TASK) if isinstance(command, FitGroup) else set()
+        takes = [command, *(command.commands.values() if isinstance(command, FitGroup) else [])]  # the task stands in the file that is named
+        parameters = [parameter for one in takes for parameter in one.get_params(typer.Context(one))]
+        options = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
         if hasattr(command, "commands") and not (rest and rest[0].startswith("-")):
             wrong.append(f"{where}: {line}: no such command")
         wrong += [f"{where}: {line}: no option {word}" for word in rest if word.startswith("-") and word.partition("=")[0] not in options]
@@ -95,7 +97,8 @@ def numbers_in(value: object) -> Iterator[float]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_numbers_in_documents_were_measured(document: Path) -> None:
     wrong = []
-    for section in re.split(r"^## ", FENCE.sub("", document.read_text(encoding="utf-8")), flags=re.MULTILINE):
+    text = QUALITY.sub("", FENCE.sub("", document.read_text(encoding="utf-8")))
+    for section in re.split(r"^## ", text, flags=re.MULTILINE):
         claimed = CLAIM.findall(section)
         sources = re.findall(r"<!-- measured: (\S+) -->", section)
         title = section.partition("\n")[0]
@@ -108,6 +111,14 @@ def test_numbers_in_documents_were_measured(document: Path) -> None:
             if not any(round(number * scale, digits) == float(text) for number in measured):
                 wrong.append(f"section {title!r}: {text} {unit} is in none of {sources}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_quality_table_is_that_of_the_results() -> None:
+    """Made anew it would be the same: `python bench/quality.py --readme`."""
+    from bench.quality import whole_table
+
+    shown = QUALITY.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown == [whole_table()]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
