@@ -38,8 +38,9 @@ class TrainingOptions:
         clip_norm: gradients are scaled down to this norm; None for never. The norm before is logged either way.
         clip_value: each component of a gradient is cut to -clip_value..clip_value, before clip_norm; None for never.
         accumulate: batches whose gradients make one step, weighted by their counts; with carried state they follow one another.
-        precision: "float32"; or "bfloat16" or "float16" for matrix products under torch's autocast, weights staying float32. float16
-            scales the loss by a power of two that halves when gradients overflow (such a step is left out and counted).
+        precision: "float32"; or "bfloat16" or "float16" for matrix products under torch's autocast, on CPUs and GPUs alike; weights stay
+            float32, and recurrent layers compute in float32 and give out 16 bits. float16 scales the loss by a power of two that halves
+            when gradients overflow (such a step is left out and counted).
         schedule: "cosine" (down to `final_factor` of the rate at the last step), "constant", "plateau" (times `plateau_factor` after
             `plateau_patience` validations without a lower loss) or "nt-asgd" (constant; see `trigger_patience`).
         warmup_steps: over which the learning rate rises from zero.
