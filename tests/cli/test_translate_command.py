@@ -20,7 +20,7 @@ def run(*words, code=0):
 def test_defaults_of_the_command_are_those_of_the_class():
     ours = {name: parameter.default for name, parameter in inspect.signature(translate).parameters.items()}
     ours |= {"random_state": ours["seed"], "average": None if ours["average"] == "none" else ours["average"]}
-    for name in ("encoder_size", "encoder_layers", "max_length", "patience"):
+    for name in ("encoder_size", "encoder_layers", "max_length", "max_steps", "validate_every", "patience"):
         ours[name] = ours[name] or None
     for name, parameter in inspect.signature(Seq2Seq).parameters.items():
         assert ours[name] == parameter.default, name

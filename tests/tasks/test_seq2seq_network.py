@@ -99,6 +99,44 @@ def test_luong_attention_is_its_equations():
         torch.testing.assert_close(network(source, lengths, target)[t, 0], network.head(joined))
 
 
+def test_bahdanau_attention_is_its_equations():
+    network = made(cells.GRU(), attention="bahdanau").eval()
+    source, lengths, target = example(batch=1)
+    memory = network.encoder(network.source_embedding(source)).output[:, 0]  # [S, M]
+    encoded, state = network.encode(source, lengths)
+    part, states = network.attention, state.states
+    before = torch.tanh(network.first_query.weight @ encoded.summary[0] + network.first_query.bias)
+    got = network.decode(target, encoded, state)
+    for t in range(len(target)):
+        energies = [
+            part.energy.weight[0] @ torch.tanh(part.query.weight @ before + part.key.weight @ place + part.key.bias) for place in memory
+        ]
+        weights = torch.softmax(torch.stack(energies), 0)
+        context = sum(weight * place for weight, place in zip(weights, memory))
+        output, states = network.decoder(torch.cat([network.target_embedding.weight[target[t, 0]], context])[None, None], states)
+        before = output[0, 0]
+        joined = torch.tanh(network.join.weight @ torch.cat([before, context]) + network.join.bias)
+        torch.testing.assert_close(got.weights[0, t], weights)
+        torch.testing.assert_close(got.logits[t, 0], network.head.weight @ joined + network.head.bias)
+
+
+@pytest.mark.parametrize(("attention", "feeding"), [kind for kind in KINDS if kind[0] != "none"])
+def test_padding_is_never_attended_whatever_stands_there(attention, feeding):
+    network = made(attention=attention, input_feeding=feeding).eval()
+    source, lengths, target = example()
+    valid = torch.arange(len(source)) < lengths[:, None]  # [B, S]
+    found = []
+    for written in (0, 4, 8):
+        filled = torch.where(valid.T, source, written)
+        memory, state = network.encode(filled, lengths)
+        decoded = network.decode(target, memory, state)
+        assert (decoded.weights[~valid[:, None].expand_as(decoded.weights)] == 0).all()
+        torch.testing.assert_close(decoded.weights.sum(-1), torch.ones(3, 4, dtype=torch.float64))
+        found.append(decoded.logits)
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+    torch.testing.assert_close(found[2], found[0], rtol=0, atol=0)
+
+
 def test_bahdanau_attends_with_the_output_before():
     network = made(cells.GRU(), attention="bahdanau").eval()
     source, lengths, target = example(batch=1)

@@ -66,6 +66,8 @@ def translate(
     dropout: Annotated[float, _option("On embeddings, between layers, before the head.", TRAINING)] = 0.1,
     label_smoothing: Annotated[float, _option("Share of a target symbol spread over all.", TRAINING)] = 0.0,
     epochs: text_options.Epochs = 30,
+    max_steps: Annotated[int, _option("At most; 0 for as many as the epochs have.", TRAINING)] = 0,
+    validate_every: Annotated[int, _option("So many steps; 0 for at the end of each epoch.", TRAINING)] = 0,
     batch_size: Annotated[int, _option("Pairs a step.", TRAINING)] = 64,
     learning_rate: text_options.LearningRate = 3e-3,
     weight_decay: text_options.WeightDecay = 0.01,
@@ -88,7 +90,7 @@ def translate(
     """Learn to turn one sequence of symbols into another: spelling into sounds, sums into results, phrases into phrases.
 
     An encoder, a decoder, and attention between them. A source on several lines has several right answers. The run folder holds the weights
-    with the lowest validation loss, all settings, one line of measurements an epoch, and report.html with what the attention read.
+    with the lowest validation loss, all settings, one line of measurements a validation, and report.html with what the attention read.
     Ctrl-C ends training early and keeps the best so far.
 
     [bold]tenuto fit translate words.tsv --target-unit words --beam-size 5 --out runs/sounds[/bold]
@@ -112,6 +114,8 @@ def prepare(options: Mapping[str, Any]) -> Job:
         encoder_size=options["encoder_size"] or None,
         encoder_layers=options["encoder_layers"] or None,
         max_length=options["max_length"] or None,
+        max_steps=options["max_steps"] or None,
+        validate_every=options["validate_every"] or None,
         clip_norm=options["clip_norm"] or None,
         average=None if options["average"] == "none" else options["average"],
         patience=options["patience"] or None,

@@ -51,8 +51,8 @@ evaluation.json
     model             {cell: str, cell_data: {...}, hidden_size, num_layers, bidirectional: bool, dropout, pooling: [str],
                        parameters: int, weights: [{name, shape: [int], parameters: int}], summary: str}
     training          {epochs_run, best_epoch, stopped: "early stopping" | "all epochs" | "interrupted" | "time limit", seconds, seed,
-                       steps, skipped_steps, options: {...}}; best_epoch and a language model's epochs_run have a fraction where it
-                       was validated within an epoch
+                       steps, skipped_steps, options: {...}}; best_epoch, and epochs_run of a language model or a
+                       translation, have a fraction where it was validated within an epoch
     results           {validation: RESULT, test: RESULT | null}
         RESULT = {sequences, loss, accuracy, accuracy_interval: [low, high] (Wilson, 95 %), majority_accuracy,
                   macro_f1, confusion: [[int]] rows are the true class and columns the predicted one,

@@ -30,7 +30,7 @@ from tenuto.tasks.seq2seq_translator import Translator, cross_entropy
 from tenuto.tasks.surroundings import now, versions
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, current_launch, seed_of, share_of, train
 
-VALIDATED = 1000  # sources that are answered after each epoch
+VALIDATED = 1000  # sources that are answered in each validation, about
 
 
 class Translation(NamedTuple):
@@ -63,13 +63,14 @@ class Seq2Seq(Estimator):
             or "symbol", read as one symbol of its own (the mean of all embeddings, where training had none). Answers never hold one.
         beam_size: 1 for greedy search. length_penalty: scores are log probability / (symbols + 1) ** length_penalty.
         max_length: of answers, in symbols; None for the longest target of training and 10 more.
-        epochs, learning_rate, weight_decay, clip_norm, schedule, average, patience, time_limit_s: see `tenuto.train.TrainingOptions`.
+        epochs, max_steps, validate_every, learning_rate, weight_decay, clip_norm, schedule, average, patience, time_limit_s: see
+            `tenuto.train.TrainingOptions`.
         batch_size: pairs a step. validation_fraction: of the distinct sources, held out when `fit` is given no validation set.
         engine: who runs the time loops, see `tenuto.Recurrent`. device: where, for example "cpu" or "cuda".
         random_state: seed of the split, the weights, the batches and the dropout; None draws one (kept as `seed_`).
     Attributes (after fit):
         source_symbols_, target_symbols_: the tables of symbols. max_length_. seed_. network_: the torch module.
-        metrics_: one dictionary an epoch. evaluation_: what a report shows (`tenuto.tasks.run_folder`).
+        metrics_: one dictionary a validation. evaluation_: what a report shows (`tenuto.tasks.run_folder`).
     Example:
         >>> words = [a + b + c for a in "abcd" for b in "abcd" for c in "abcd"]
         >>> model = Seq2Seq("gru", hidden_size=32, embedding_size=16, epochs=25, batch_size=4, learning_rate=1e-2, dropout=0.0)
@@ -103,6 +104,8 @@ class Seq2Seq(Estimator):
         length_penalty: float = 1.0,
         max_length: int | None = None,
         epochs: int = 30,
+        max_steps: int | None = None,
+        validate_every: int | None = None,
         batch_size: int = 64,
         learning_rate: float = 3e-3,
         weight_decay: float = 0.01,
@@ -124,7 +127,8 @@ class Seq2Seq(Estimator):
         self.dropout, self.label_smoothing, self.symbol_dropout = dropout, label_smoothing, symbol_dropout
         self.minimum_count, self.unknown = minimum_count, unknown
         self.beam_size, self.length_penalty, self.max_length = beam_size, length_penalty, max_length
-        self.epochs, self.batch_size, self.learning_rate, self.weight_decay = epochs, batch_size, learning_rate, weight_decay
+        self.epochs, self.max_steps, self.validate_every, self.batch_size = epochs, max_steps, validate_every, batch_size
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.clip_norm, self.schedule, self.average, self.patience = clip_norm, schedule, average, patience
         self.time_limit_s, self.validation_fraction = time_limit_s, validation_fraction
         self.engine, self.device, self.random_state = engine, device, random_state
@@ -380,6 +384,13 @@ class Seq2Seq(Estimator):
             device=self.device,
         )
 
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None, target_tags=TargetTags(required=True), input_tags=InputTags(one_d_array=True, two_d_array=False, string=True)
+        )
+
     def _options_as_data(self) -> dict[str, Any]:
         cells = {"cell": cell_to_data(self.cell_), "decoder_cell": cell_to_data(self.decoder_cell_)}
         return {**self.get_params(), **cells, "random_state": self.seed_}
@@ -401,7 +412,7 @@ class Seq2Seq(Estimator):
                 continue
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more")
-        names = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "average", "patience", "time_limit_s")
+        names = "epochs max_steps validate_every learning_rate weight_decay clip_norm schedule average patience time_limit_s".split()
         return TrainingOptions(**{name: getattr(self, name) for name in names})
 
     def _network(self) -> Seq2SeqNetwork:

@@ -28,6 +28,7 @@ def describe_training(model: Seq2Seq, training: Pairs, validation: Pairs, outcom
     network = model.network_
     cells = repr(model.cell_) if model.cell_ == model.decoder_cell_ else f"{model.cell_!r}, decoder {model.decoder_cell_!r}"
     trained = sum(line["count"] for line in outcome.metrics)  # symbols of targets
+    epochs = outcome.metrics[-1]["epoch"]  # with a fraction where a validation stands within one
     return {
         "format": EVALUATION_FORMAT,
         "format_version": FORMAT_VERSION,
@@ -60,7 +61,7 @@ def describe_training(model: Seq2Seq, training: Pairs, validation: Pairs, outcom
             "summary": str(network),
         },
         "training": {
-            "epochs_run": len(outcome.metrics),
+            "epochs_run": epochs,
             "best_epoch": outcome.best_epoch,
             "stopped": outcome.stopped,
             "seconds": outcome.seconds,
@@ -74,7 +75,7 @@ def describe_training(model: Seq2Seq, training: Pairs, validation: Pairs, outcom
         "engine": _engine(model, training),
         "speed": {
             "training": {
-                "sequences_per_s": len(training) * len(outcome.metrics) / outcome.seconds,
+                "sequences_per_s": len(training) * epochs / outcome.seconds,
                 "steps_per_s": trained / outcome.seconds,
                 "tokens_per_s": trained / outcome.seconds,
                 "optimiser_steps_per_s": outcome.steps / outcome.seconds,
