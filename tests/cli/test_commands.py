@@ -59,8 +59,8 @@ def test_fit_writes_a_whole_run(place):
 
 def test_fit_says_what_came_out(place, tmp_path):
     result = run("fit", "classify", place / "walks.csv", "--test", place / "walks.csv", "-o", tmp_path / "run", "--cell", "gru", *SMALL)
-    assert re.search(r"validation +[\d.]+% right \(\d+ of 4;", result.stdout)
-    assert re.search(r"test +[\d.]+% right \(\d+ of 24;", result.stdout)
+    assert re.search(r"validation +[\d.]+% right \(\d+ of 4 sequences;", result.stdout)
+    assert re.search(r"test +[\d.]+% right \(\d+ of 24 sequences;", result.stdout)
     assert str(tmp_path / "run" / "report.html") in result.stdout
     assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["cell"]["class"].endswith(":GRU")
 

@@ -52,7 +52,7 @@ def test_texts_from_files(tmp_path):
     data = tmp_path / "films.jsonl"
     data.write_text('{"text": "fine", "label": "good"}\n{"text": "a bore", "label": "bad"}\n' * 10)
     folder = tmp_path / "run"
-    assert "texts right" in run("fit", "text", data, "--test", data, "--out", folder, *TINY)
+    assert "20 texts;" in run("fit", "text", data, "--test", data, "--out", folder, *TINY)
     assert "accuracy" in run("score", folder, data)
     rows = run("predict", folder, data, "--probabilities").splitlines()
     assert (rows[0], len(rows)) == ("id,predicted,probability,p(bad),p(good)", 21)

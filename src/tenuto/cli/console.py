@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -41,3 +41,32 @@ def class_table(classes: Iterable[Mapping[str, Any]], counted: str) -> Table:
         shares = ["-" if row[name] is None else f"{row[name]:.1%}" for name in ("precision", "recall", "f1")]
         table.add_row(escape(str(row["name"])), *shares, str(row["support"]))
     return table
+
+
+def say_splits(console: Console, evaluation: Mapping[str, Any], words: Callable[[Mapping[str, Any]], str]) -> None:
+    """The results of a run, one line a split, in these words."""
+    for name in ("validation", "test"):
+        result = evaluation["results"].get(name)
+        if result is not None:
+            console.print(f"{name:<12}{words(result)}")
+
+
+def accuracy_words(result: Mapping[str, Any], counted: str) -> str:
+    """How many `counted` ("sequences", "texts") got the right class."""
+    low, high = result["accuracy_interval"]
+    right = round(result["accuracy"] * result["sequences"])
+    return (
+        f"[bold]{result['accuracy']:.2%}[/bold] right ({right} of {result['sequences']} {counted}; 95 % interval {low:.1%} to {high:.1%}), "
+        f"loss {result['loss']:.4f}"
+    )
+
+
+def say_classes(console: Console, result: Mapping[str, Any], counted: str) -> None:
+    """Accuracy with its interval, loss, and each class, for `tenuto score`."""
+    low, high = result["accuracy_interval"]
+    console.print(
+        f"accuracy  [bold]{result['accuracy']:.2%}[/bold] of {result['sequences']} {counted} "
+        f"(95 % interval {low:.1%} to {high:.1%}; always the largest class: {result['majority_accuracy']:.1%})"
+    )
+    console.print(f"macro F1  {result['macro_f1']:.4f}\nloss      {result['loss']:.4f} nats a {counted.removesuffix('s')}")
+    console.print(class_table(result["classes"], counted))

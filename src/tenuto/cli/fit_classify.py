@@ -15,13 +15,11 @@ import typer
 from . import arguments, fitting
 from .arguments import Channels, Data, IdColumn, LabelColumn, SplitColumn, TimeColumn
 from .arguments import option as _option
-from .console import class_table
+from .console import accuracy_words, say_classes, say_splits
 from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Asking, Job, Reading, Task, register
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..cell import Cell
     from ..tasks import SequenceClassifier
 
@@ -105,21 +103,8 @@ def prepare(options: Mapping[str, Any]) -> Job:
         save=lambda folder, overwrite: model.save(folder, test=splits.test, overwrite=overwrite),
         name=(splits.train.name, options["cell"]),
         described=f"data        {splits.train!r}\nfrom        {splits.train.path}\nmodel       {_described(model)}",
-        say=_say,
+        say=lambda console, evaluation: say_splits(console, evaluation, lambda result: accuracy_words(result, "sequences")),
     )
-
-
-def _say(console: Console, evaluation: Mapping[str, Any]) -> None:
-    """The results, one line a split."""
-    for name in ("validation", "test"):
-        result = evaluation["results"].get(name)
-        if result is not None:
-            low, high = result["accuracy_interval"]
-            right = round(result["accuracy"] * result["sequences"])
-            console.print(
-                f"{name:<12}[bold]{result['accuracy']:.2%}[/bold] right ({right} of {result['sequences']}; 95 % interval {low:.1%} to {high:.1%}), "
-                f"loss {result['loss']:.4f}"
-            )
 
 
 def _described(model: SequenceClassifier) -> str:
@@ -146,17 +131,6 @@ def _predict(model: SequenceClassifier, data: Any, asking: Asking) -> list[dict[
     return arguments.class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=asking.probabilities)
 
 
-def _say_score(console: Console, result: Mapping[str, Any]) -> None:
-    """Accuracy with its interval, loss, and each class."""
-    low, high = result["accuracy_interval"]
-    console.print(
-        f"accuracy  [bold]{result['accuracy']:.2%}[/bold] of {result['sequences']} sequences "
-        f"(95 % interval {low:.1%} to {high:.1%}; always the largest class: {result['majority_accuracy']:.1%})"
-    )
-    console.print(f"macro F1  {result['macro_f1']:.4f}\nloss      {result['loss']:.4f} nats a sequence")
-    console.print(class_table(result["classes"], "sequences"))
-
-
 TASK = register(
-    Task(name="classify", command="classify", function=classify, prepare=prepare, load=_load, read=_read, predict=_predict, say_score=_say_score)
+    Task(name="classify", command="classify", function=classify, prepare=prepare, load=_load, read=_read, predict=_predict, say_score=lambda console, result: say_classes(console, result, "sequences"))
 )

@@ -15,7 +15,7 @@ import typer
 from . import fitting, text_options
 from .arguments import TagColumn, TokenColumn
 from .arguments import option as _option
-from .console import class_table
+from .console import class_table, say_splits
 from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
 from .tasks import Asking, Job, Reading, Rows, Task, register
 
@@ -103,16 +103,8 @@ def prepare(options: Mapping[str, Any]) -> Job:
         save=lambda folder, overwrite: model.save(folder, test=splits.test, overwrite=overwrite),
         name=(Path(options["data"]).resolve().stem, options["cell"]),
         described=f"data        {splits.train!r}\nfrom        {splits.train.path}\nmodel       {text_options.described(model)}",
-        say=_say,
+        say=lambda console, evaluation: say_splits(console, evaluation, _in_words),
     )
-
-
-def _say(console: Console, evaluation: Mapping[str, Any]) -> None:
-    """The results, one line a split."""
-    for name in ("validation", "test"):
-        result = evaluation["results"].get(name)
-        if result is not None:
-            console.print(f"{name:<12}{_in_words(result)}")
 
 
 def _in_words(result: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from torch import nn
 from tenuto.cell import Cell, cell_to_data
 from tenuto.data import Batch, Sequences, Standardiser, collate, stratified_split
 from tenuto.data.batches import sorted_batches
-from tenuto.errors import ArgumentError, DataError, TenutoError
+from tenuto.errors import DataError, TenutoError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.classification_metrics import softmax
 from tenuto.tasks.classifier_evaluation import describe_test, describe_training
@@ -299,13 +299,10 @@ class SequenceClassifier(Estimator):
 
     def _training_options(self) -> TrainingOptions:
         names = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "patience", "time_limit_s")
-        for name, low, high in (("dropout", 0, 1), ("label_smoothing", 0, 1), ("input_noise", 0, float("inf"))):
-            if not low <= getattr(self, name) < high:
-                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected=f"{low} <= {name} < {high}")
+        for name, high in (("dropout", 1), ("label_smoothing", 1), ("input_noise", float("inf"))):
+            self.check_range(name, 0, high)
         for name in ("hidden_size", "num_layers", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more")
+            self.check_count(name)
         return TrainingOptions(**{name: getattr(self, name) for name in names})
 
     def _network(self) -> ClassifierNetwork:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
+import numpy as np
+
 from tenuto.cell import cell_to_data
 from tenuto.errors import ArgumentError, NotFittedError
 
@@ -37,6 +39,18 @@ class Estimator:
                 raise ArgumentError(f"{type(self).__name__} has no option {name!r}.", expected=", ".join(self.option_names()))
             setattr(self, name, value)
         return self
+
+    def check_range(self, name: str, low: float, high: float) -> None:
+        """Raise ArgumentError unless low <= the option < high."""
+        value = getattr(self, name)
+        if not low <= value < high:
+            raise ArgumentError(f"{name}={value!r} is out of range.", expected=f"{low} <= {name} < {high}")
+
+    def check_count(self, name: str, least: int = 1) -> None:
+        """Raise ArgumentError unless the option is a whole number, `least` (1, or 0 for none) or more."""
+        value = getattr(self, name)
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more" if least else "0 for none, or more")
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
         """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option but the time limit and a file's place.

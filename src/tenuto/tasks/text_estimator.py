@@ -17,7 +17,6 @@ from tenuto.data.batches import sorted_batches
 from tenuto.data.sentences import Sentences
 from tenuto.data.token_batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.vectors import read_vectors
-from tenuto.errors import ArgumentError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Estimator
@@ -27,9 +26,9 @@ from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOp
 
 T = TypeVar("T", bound="TextEstimator")
 
-# Options of a constructor that are a `TrainingOptions`' own, and those with a range to be checked: (name, lowest, first too high).
+# Options of a constructor that are a `TrainingOptions`' own, and those with a range to be checked: (name, first too high).
 TRAINING = ("epochs", "learning_rate", "weight_decay", "clip_norm", "schedule", "select_by", "patience", "time_limit_s")
-RATES = (("dropout", 0, 1), ("recurrent_dropout", 0, 1), ("word_dropout", 0, float("inf")))
+RATES = (("dropout", 1), ("recurrent_dropout", 1), ("word_dropout", float("inf")))
 COUNTS = ("hidden_size", "num_layers", "batch_size", "min_count", "character_limit", "character_size", "character_hidden_size")
 
 
@@ -172,17 +171,12 @@ class TextEstimator(Estimator):
         )
 
     def _training_options(self) -> TrainingOptions:
-        for name, low, high in RATES:
-            if not low <= getattr(self, name) < high:
-                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected=f"{low} <= {name} < {high}")
+        for name, high in RATES:
+            self.check_range(name, 0, high)
         for name in COUNTS:
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more")
+            self.check_count(name)
         for name in ("word_size", "case_size"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 0:
-                raise ArgumentError(f"{name}={value!r} is out of range.", expected="0 for none, or more")
+            self.check_count(name, least=0)
         return TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
 
     def _words_of(self, data: Sentences) -> set[str]:
