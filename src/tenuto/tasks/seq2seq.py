@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenuto.cell import Cell, cell_from_data, cell_to_data
+from tenuto.cell import Cell, cell_to_data
 from tenuto.data import bucketed_batches
 from tenuto.data.pairs import Pairs, Side
 from tenuto.data.pairs_batches import collate_pairs
 from tenuto.data.pairs_symbols import FIRST, PADDING, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, split_side
-from tenuto.errors import ArgumentError, RunError, TenutoError
+from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tasks.cell_names import cell_from_name
 from tenuto.tasks.estimator import Estimator
-from tenuto.tasks.run_folder import claim, read_run, write_run
+from tenuto.tasks.estimator_files import kept_cell, reading, with_weights, write_estimator
+from tenuto.tasks.run_folder import claim
 from tenuto.tasks.seq2seq_evaluation import describe_test, describe_training
 from tenuto.tasks.seq2seq_network import Seq2SeqNetwork
 from tenuto.tasks.seq2seq_translator import Translator, cross_entropy
-from tenuto.tasks.surroundings import now, versions
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, current_launch, seed_of, share_of, train
 
 VALIDATED = 1000  # sources that are answered in each validation, about
@@ -308,8 +308,6 @@ class Seq2Seq(Estimator):
         options = self._options_as_data()
         cells = {name: options[name] for name in ("cell", "decoder_cell")}
         config = {
-            "tenuto": versions()["tenuto"],
-            "created": now(),
             "task": "translate",
             "options": options,
             "model": {**cells, "hidden_size": self.hidden_size, "num_layers": self.num_layers, "bidirectional": self.bidirectional},
@@ -318,10 +316,9 @@ class Seq2Seq(Estimator):
                 "target_symbols": list(self.target_symbols_.names),
                 "max_length": self.max_length_,
             },
-            "data": self.evaluation_["data"],
         }
         tensors = {name: tensor for name, tensor in self.network_.state_dict().items() if not (self.tied_embeddings and name == "head.weight")}
-        return write_run(folder, config=config, tensors=tensors, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite)
+        return write_estimator(self, folder, config=config, tensors=tensors, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> Seq2Seq:
@@ -332,20 +329,14 @@ class Seq2Seq(Estimator):
         Raises:
             RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
         """
-        run = read_run(folder)
-        config = run.config
-        if config.get("task") != "translate":
-            raise RunError(f"the run {folder} is no translation.", expected='"task": "translate"', received=f'"task": "{config.get("task")}"')
-        try:
-            options = {**config["options"], "device": device}
+        with reading(cls, folder, "translate") as run:
+            options = {**run.config["options"], "device": device}
             for name in ("cell", "decoder_cell"):
-                data = dict(options[name])
-                if cell is not None and not str(data["class"]).startswith("tenuto."):
-                    data["class"] = f"{cell.__module__}:{cell.__qualname__}"
-                options[name] = cell_from_data(data)
+                ours = str(options[name]["class"]).startswith("tenuto.")
+                options[name] = kept_cell(options[name], None if ours else cell)
             model = cls(**options)
             model.cell_, model.decoder_cell_, model.seed_ = options["cell"], options["decoder_cell"], options["random_state"]
-            known = config["preprocessing"]
+            known = run.config["preprocessing"]
             model.source_symbols_, model.target_symbols_ = Symbols(known["source_symbols"]), Symbols(known["target_symbols"])
             model.max_length_ = known["max_length"]
             with torch.random.fork_rng():
@@ -353,19 +344,7 @@ class Seq2Seq(Estimator):
             tensors = run.tensors()
             if model.tied_embeddings:
                 tensors["head.weight"] = tensors["target_embedding.weight"]
-            model.network_.load_state_dict(tensors)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, TenutoError):
-                raise
-            raise RunError(
-                f"the run {folder} does not describe a translation of this version: {error}.",
-                expected="the files as Seq2Seq.save writes them",
-                received=f"written by tenuto {config.get('tenuto')}",
-                fix="install that version, or train the model again",
-            ) from error
-        model.network_.eval()
-        model.metrics_, model.evaluation_ = run.metrics, run.evaluation
-        return model
+            return with_weights(model, run, tensors)
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
