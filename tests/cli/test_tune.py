@@ -112,6 +112,14 @@ def test_bad_searches_are_told(place, tmp_path, space, words, what, mend):
     assert content(place) == before
 
 
+def test_without_a_space_what_is_usual_is_searched_but_for_what_was_chosen(place, tmp_path):
+    (tmp_path / "chosen.toml").write_text("learning_rate = 5.0\ninput_noise = 0.5\n")  # the first is outside its usual range
+    words = ["tune", "classify", place / "walks.csv", "--config", tmp_path / "chosen.toml", "--trials", "1", "-q", *FIXED, "--hidden-size", "3"]
+    run(*words, "-o", tmp_path / "run")
+    assert tried(tmp_path / "run")[0][0] == {"dropout": 0.3, "input_noise": 0.5}
+    assert "nothing is left to search" in run(*words, "--dropout", "0.1", "--input-noise", "0.2", "-o", tmp_path / "no", code=1).stderr
+
+
 def test_folders_that_are_not_for_this_search_are_refused(place, tmp_path):
     words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-q", *FIXED]
     assert "options differ" in run(*words, "-o", place / "search", "--seed", "1", code=1).stderr
@@ -134,5 +142,4 @@ def test_each_task_has_a_usual_space_that_holds_its_defaults(task):
     assert len(space) >= 3
     usual = {name: parameter.default for name, parameter in inspect.signature(task.function).parameters.items()}
     assert not [name for name, choice in space.items() if not choice.contains(usual[name])]
-    assert "hidden_size" not in default_space(task.name, kinds, {"hidden_size"})
     assert "Usage: " in run("tune", task.command, "--help").output

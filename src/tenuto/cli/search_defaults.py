@@ -1,6 +1,7 @@
 """What `tenuto tune` varies when it is given no search space: for each option that a task has, a range that has proved worth searching.
 
-An option that is typed on the command line stays as typed. The first trial always has the options' own defaults.
+An option that is typed on the command line stays as typed, and so does one that a configuration or a recipe has set outside its usual range.
+The first trial always has the options' own values.
 """
 
 from __future__ import annotations
@@ -25,14 +26,10 @@ OF_TASK: dict[str, dict[str, Any]] = {
 }
 
 
-def default_space(task: str, known: Iterable[str], typed: Iterable[str] = ()) -> dict[str, Any]:
-    """The space of a task as plain data.
-
-    Args:
-        known: the options that its command has. typed: those that the user has set.
-    """
+def default_space(task: str, known: Iterable[str]) -> dict[str, Any]:
+    """The space of a task as plain data; `known` are the options that its command has."""
     table = {**SPACE, **OF_TASK.get(task, {})}
-    return {name: content for name, content in table.items() if content is not None and name in set(known) and name not in set(typed)}
+    return {name: content for name, content in table.items() if content is not None and name in set(known)}
 
 
 def searchable(hints: Mapping[str, Any]) -> dict[str, type]:

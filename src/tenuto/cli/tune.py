@@ -242,7 +242,11 @@ def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
     path = space_file_of(Path(options["resume"])) if options["resume"] else options["config"]
     data = {} if path is None else read_toml(path)
     if SEARCH not in data:
-        return read_space(default_space(task.name, kinds, typed), kinds, "the usual search space")
+        usual = read_space(default_space(task.name, kinds), kinds)
+        left = {name: choice for name, choice in usual.items() if name not in typed and choice.contains(options[name])}  # others were chosen
+        if not left:
+            raise ArgumentError("nothing is left to search.", expected=", ".join(usual), fix=f"name what to search in a file: --config FILE.toml with [{SEARCH}]")
+        return left
     space = read_space(data[SEARCH], kinds, f"{path} [{SEARCH}]")
     if both := sorted(typed & set(space)):
         raise ArgumentError(f"{both[0]} is searched, and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take it out of [{SEARCH}]")
