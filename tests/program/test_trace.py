@@ -181,3 +181,12 @@ def test_a_state_of_its_own_output():
 
     assert trace(Squared()).output_state is None
     assert trace(LSTM()).output_state == "h"
+
+
+def test_a_step_is_traced_while_torch_looks_for_nan():
+    class Fresh(Elman):
+        """A cell that no other test has traced."""
+
+    with torch.autograd.set_detect_anomaly(True):
+        assert trace(Fresh()).stacks
+        assert torch.is_anomaly_enabled()

@@ -32,7 +32,7 @@ def section(run: Run) -> Section:
         body=render(
             "origin.html",
             sets=sets,
-            columns=[(title, key) for title, key in SET_COLUMNS[run.config["task"]] if any(known.get(key) is not None for _, known in sets)],
+            columns=[(title, key) for title, key in SET_COLUMNS.get(run.config["task"], SET_COLUMNS["classify"]) if any(known.get(key) is not None for _, known in sets)],
             classes=[label for label in sets[0][1].get("class_counts") or {}],
             channels=evaluation.get("channels", []),
             model=_model(evaluation),
