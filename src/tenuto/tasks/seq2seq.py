@@ -47,6 +47,9 @@ class Seq2Seq(Estimator):
     Trains with teacher forcing on batches of like lengths, keeps the weights with the lowest validation loss, and saves itself as a folder
     of plain files. With the usual attention the whole decoder is one fused time loop, and attention is computed for all its steps at once.
     A source that occurs in several pairs has several right answers. Fitting leaves torch's own random generator as it was.
+    `clone`, `cross_val_score`, grid search and pipelines of scikit-learn work; a step before it in a pipeline takes and gives a list of
+    sources, for example `FunctionTransformer` around a function that writes them in lower case. Folds keep no pairs of one source together:
+    with several answers a source, split with `Pairs.split` or `GroupKFold`.
 
     Args:
         cell, decoder_cell: of encoder and decoder: a name ("lstm", "gru", ...) or any `Cell`; decoder_cell None is the encoder's.
