@@ -6,7 +6,7 @@ Data, split and scores are those of bench/recipes/cmudict.py. Every letter of a 
 pronunciation, in order: at first wherever they stand at like heights of the word, then three times by the likeliest way (Viterbi) under
 the counts of the time before; words with more than two phonemes a letter are left out. A letter of a new word is then spoken as most
 often in training in the widest context (up to four letters on either side) that was seen at least `least` times, and `least` is chosen in
-validation. No network, no probabilities of phoneme sequences. Takes about two minutes; prints one line of JSON.
+validation. No network, no probabilities of phoneme sequences. Takes about two minutes of one core; prints one line of JSON.
 """
 
 from __future__ import annotations

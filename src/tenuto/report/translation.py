@@ -18,7 +18,7 @@ MOST_SYMBOLS_LABELLED = 26
 
 
 def headline(run: Run) -> Headline:
-    """The share of pairs whose whole answer is right."""
+    """The share of distinct inputs whose whole answer is right: equal to one of the true answers, where there are several."""
     evaluation = run.evaluation
     shown, result = best_result(evaluation)
     train, searched = evaluation["data"]["train"], result.get("beam_size")
@@ -27,7 +27,7 @@ def headline(run: Run) -> Headline:
     return Headline(
         sentence=f"{network_words(evaluation)} learnt to write the second part of a pair from the first, from {count(amount, 'pair')}.",
         score=percent(result["exact"]),
-        score_says=f"of {count(result['pairs'], shown + ' pair')} wholly right",
+        score_says=f"of {count(result.get('sources', result['pairs']), shown + ' input')} wholly right",
         score_interval=f"95 % interval {percent(low)} to {percent(high)}" if low is not None else "",
         facts=[
             ("Error rate", percent(result["error_rate"]), "edits over target tokens"),
