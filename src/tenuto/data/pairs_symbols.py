@@ -100,7 +100,7 @@ class Symbols:
                 f"{where} has a symbol that training never saw: {side[place]!r} at position {place}.",
                 expected=" ".join(self.names[:60]) + (" ..." if len(self.names) > 60 else ""),
                 received=f"{side[place]!r} (U+{ord(side[place]):04X})" if len(side[place]) == 1 else repr(side[place]),
-                fix='mend the text, or read unknown symbols as one symbol of their own with unknown="symbol" (--unknown symbol)',
+                fix='mend the text, or read unknown symbols as one of their own: set_params(unknown="symbol"), or fit with --unknown symbol',
             )
         return found
 
