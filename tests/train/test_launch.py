@@ -51,7 +51,7 @@ def check_they_follow(tmp_path, changed, **variables):
     (tmp_path / "alone").mkdir()
     np.testing.assert_allclose(losses(tmp_path, 2), alone(tmp_path / "alone", changed), rtol=1e-5)
     both, one = (read_tensors(folder / f"end-{n}.safetensors") for folder, n in ((tmp_path, 2), (tmp_path / "alone", 1)))
-    torch.testing.assert_close(both, one, rtol=1e-3, atol=1e-4)  # Adam divides rounding by rounding where a gradient is near zero
+    torch.testing.assert_close(both, one, rtol=1e-3, atol=1e-3)  # Adam divides rounding by rounding where a gradient is near zero
     return done
 
 
