@@ -81,7 +81,7 @@ Resume = Annotated[
 Trials = Annotated[int, _option("How many, those of an earlier call on the same folder included.", SEARCHING, min=1)]
 Timeout = Annotated[float | None, _option("Begin no trial after so many seconds.", SEARCHING, "--timeout", show_default=False)]
 Metric = Annotated[str, _option("What to search by, as in metrics.jsonl: validation_loss, validation_accuracy, ...", SEARCHING)]
-Prune = Annotated[bool, _option("Stop trials early that are worse than the median of the others, or train each to its end.", SEARCHING, "--prune/--no-prune")]
+Prune = Annotated[bool, _option("Stop trials early that are worse than three quarters of the others, or train each to its end.", SEARCHING, "--prune/--no-prune")]
 SearchSeed = Annotated[int, _option("Of what is tried; --seed is that of each training.", SEARCHING)]
 
 HELP = """Search for good options of [bold]tenuto fit {command}[/bold] on your data.

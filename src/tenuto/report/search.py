@@ -49,7 +49,7 @@ def _opening(search: dict[str, Any], folder: Path) -> dict[str, Any]:
     first = next((trial for trial in trials if trial["options"] == search["base"]), None)
     facts = [
         ("Trials", str(len(trials)), f"of {search['wanted']}; {search['stopped']}"),
-        ("Stopped early", str(gone), "worse than the median"),
+        ("Stopped early", str(gone), "worse than three quarters"),
         ("Took", duration(seconds), "all trials together"),
         ("Searched", str(len(search["space"])), "options"),
     ]

@@ -29,6 +29,8 @@ from tenuto.train.search_space import Space, every_combination
 JOURNAL = "journal.jsonl"
 # Before a trial may be stopped early: this many others have ended, and it was validated this often.
 OTHERS_FIRST, VALIDATIONS_FIRST = 5, 5
+# The median, which is usual, stopped 19 of 24 trials on Japanese Vowels: a trial is looked at after every validation.
+KEPT_PERCENT = 75.0
 COUNTED = ("complete", "pruned", "diverged")
 
 
@@ -40,7 +42,7 @@ class SearchOptions:
         trials: how many, those of earlier calls on the same folder included; interrupted ones are not counted.
         timeout_s: no trial begins after so many seconds of this call.
         metric: which number of the validation is searched by, as in metrics.jsonl; that of the epoch whose weights are kept.
-        prune: stop a trial whose best value so far is worse than the median of the others after as many validations.
+        prune: stop a trial whose best value so far is worse than three quarters of the others had after as many validations.
         seed: of what is tried.
     Raises:
         ArgumentError: a number out of range.
@@ -346,7 +348,7 @@ def _open_study(path: Path, options: SearchOptions) -> Any:
         with path.open("r+b") as file:
             file.truncate(text.rfind(b"\n") + 1)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=OTHERS_FIRST)
+    pruner = optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=OTHERS_FIRST)
     try:
         storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
         return optuna.create_study(
