@@ -60,10 +60,11 @@ class TorchNetwork(nn.Module):
         self.options, self.size = model, ours.size
         self.embedding = nn.Embedding(ours.size, width)
         kind = {"lstm": nn.LSTM, "gru": nn.GRU}[str(model.cell)]
-        self.layers = nn.ModuleList(kind(hidden if layer else width, hidden) for layer in range(model.num_layers))
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(model.num_layers - 1)) if model.layer_norm else None
-        self.projection = None if ours.projection is None else nn.Linear(hidden, width)
-        self.decoder = nn.Linear(width if model.tied else hidden, ours.size)
+        widths = [hidden] * (model.num_layers - (ours.last is not None)) + [width] * (ours.last is not None)
+        self.layers = nn.ModuleList(kind(before, after) for before, after in zip([width, *widths], widths))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(model.num_layers - 1)) if model.layer_norm and ours.last is None else None
+        self.projection = None if ours.projection is None else nn.Linear(widths[-1], width)
+        self.decoder = nn.Linear(width if model.tied else widths[-1], ours.size)
         if model.tied:
             self.decoder.weight = self.embedding.weight
         self.load_state_dict(self._weights_of(ours))
@@ -106,12 +107,13 @@ class TorchNetwork(nn.Module):
         for name, value in ours.state_dict().items():
             room, _, rest = name.rpartition(".")
             kind, _, layer = rest.rpartition("_l")
+            layer = str(ours.recurrent.num_layers) if room == "last" else layer
             if room.startswith("recurrent.norm_l"):
                 found[f"norms.{int(room[-1]) - 1}.{rest}"] = value
-            elif room != "recurrent":
+            elif room not in ("recurrent", "last"):
                 found[name] = value
             elif kind == "bias":
-                inside = ours.state_dict().get(f"recurrent.recurrent_bias_l{layer}", value.new_zeros(0))
+                inside = ours.state_dict().get(f"{room}.recurrent_bias_l{layer}", value.new_zeros(0))
                 found[f"layers.{layer}.bias_ih_l0"] = value
                 found[f"layers.{layer}.bias_hh_l0"] = torch.cat([value.new_zeros(len(value) - len(inside)), inside])
             elif kind == "recurrent_bias":

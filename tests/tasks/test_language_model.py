@@ -100,9 +100,9 @@ def test_a_step_of_writing_is_a_step_of_reading(model, reader, cell):
     assert model.predict_proba(["the ", "a"]).sum(1) == pytest.approx([1, 1])
 
 
-@pytest.mark.parametrize("options", [{}, {"tied": True, "embedding_size": 6}, {"cutoffs": (6,)}, {"units": "bpe", "vocabulary_size": 270}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"tied": True, "embedding_size": 6}, {"tied": True, "embedding_size": 6, "num_layers": 2}, {"cutoffs": (6,)}, {"units": "bpe", "vocabulary_size": 270}], ids=str)
 def test_a_saved_model_gives_the_same_numbers(tmp_path, options):
-    model = LanguageModel(**TINY, **options).fit(TEXT)
+    model = LanguageModel(**{**TINY, **options}).fit(TEXT)
     model.save(tmp_path / "run", test=TEXT[:200])
     again = LanguageModel.load(tmp_path / "run")
     assert again.perplexity(TEXT[:300]) == model.perplexity(TEXT[:300])

@@ -21,7 +21,7 @@ def tokens(time_steps=7, rows=3):
     return torch.randint(0, SIZE, (time_steps, rows), generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("options", [{}, {"tied": True}, {"tied": True, "embedding_size": 5}, {"cutoffs": (6,)}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"tied": True}, {"tied": True, "embedding_size": 5}, {"tied": True, "embedding_size": 5, "num_layers": 3, "layer_norm": True}, {"cutoffs": (6,)}], ids=str)
 def test_nats_are_those_of_a_distribution_over_all_tokens(options):
     counts = torch.arange(SIZE)
     model = network(counts=counts, **options).eval()
@@ -56,6 +56,21 @@ def test_tied_weights_are_one_tensor_through_a_step_too():
     model(tokens(), targets=tokens()).nats.sum().backward()
     torch.optim.SGD(model.parameters(), lr=0.1).step()
     assert model.decoder.weight.data_ptr() == model.embedding.weight.data_ptr()
+
+
+def test_the_last_of_tied_layers_is_as_wide_as_the_embedding():
+    model = network(tied=True, embedding_size=5, num_layers=3, dropout=0.5)
+    assert model.projection is None and (model.recurrent.num_layers, model.last.hidden_size) == (2, 5)
+    seen = []
+    model.last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    read = model(tokens(30, 4))
+    assert read.output.shape == (30, 4, 5) and 0.3 < (seen[0] == 0).float().mean() < 0.7
+    model.eval()
+    whole, half = model(tokens(8, 1)), model(tokens(8, 1)[:4])
+    torch.testing.assert_close(model(tokens(8, 1)[4:], half.state).output, whole.output[4:])
+    step = model.live(half.state)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.stack([step(token).clone() for token in tokens(8, 1)[4:]]), whole.features[4:])
 
 
 @pytest.mark.parametrize("kind", ["variational", "step"])

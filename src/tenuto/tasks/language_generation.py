@@ -75,8 +75,7 @@ def generate_tokens(
     network.eval()
     generator = torch.Generator().manual_seed(seed)
     read = network(torch.tensor(prompt, device=device)[:, None])
-    features, layer = read.features[-1], network.recurrent
-    stream = layer.stream(1, read.state)
+    features, step = read.features[-1], network.live(read.state)
     while True:
         scores = network.log_probabilities(features)[0].cpu()
         if vocabulary.unknown is not None:
@@ -85,7 +84,7 @@ def generate_tokens(
         if token == vocabulary.boundary:
             return
         yield token
-        features = network.project(layer.step(network.embedding(torch.tensor([token], device=device)), stream))
+        features = step(torch.tensor([token], device=device))
 
 
 def text_of_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> Iterator[str]:

@@ -41,7 +41,7 @@ class LanguageModel(Estimator):
         units: "characters", "bytes" or "bpe" (byte pairs; needs tenuto[text]). vocabulary_size: of BPE, at most.
         unknown, minimum_count: what an unknown character does: "error", or "symbol" (what is rarer than minimum_count too); see `Vocabulary.learn`.
         hidden_size, num_layers, residual, layer_norm, zoneout: of the recurrent stack, see `tenuto.Recurrent`.
-        embedding_size: None for hidden_size. tied: the decoder shares the embedding's matrix.
+        embedding_size: None for hidden_size. tied: the decoder shares the embedding's matrix; the last of several layers is then as wide.
         cutoffs: of an adaptive softmax, for large vocabularies; () for a full one.
         embedding_dropout: rate at which tokens of the vocabulary are dropped. input_dropout, dropout, output_dropout: on the embedded input,
             between layers, on the output. dropout_kind: of these three, one mask a window ("variational") or a "step".
@@ -62,8 +62,8 @@ class LanguageModel(Estimator):
         >>> model.fit("do re mi fa sol la si " * 40).generate("do re ", length=12, temperature=0)
         'mi fa sol la'
 
-    Source:     regularisers: Merity, Keskar, Socher 2018, sections 2 to 4. Differs: one width for all layers; a projection where weights
-        are tied and widths differ; learning rate not scaled by the window's length, the loss is.
+    Source:     regularisers: Merity, Keskar, Socher 2018, sections 2 to 4. Differs: the learning rate is not scaled by the window's
+        length, the loss is.
     """
 
     def __init__(

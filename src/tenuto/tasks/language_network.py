@@ -5,7 +5,7 @@ Shapes: B rows, T time, V vocabulary, E embedding, W width of the recurrent outp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -43,7 +43,8 @@ class LanguageNetwork(nn.Module):
     Args:
         cell: of the recurrent stack. size: V. hidden_size, num_layers, residual, layer_norm, weight_dropout, zoneout: see `tenuto.Recurrent`.
         embedding_size: E; None for hidden_size.
-        tied: the decoder's matrix is the embedding's; a projection stands between where W is not E.
+        tied: the decoder's matrix is the embedding's. Where W is not E the last of several layers is as wide as E, as in AWD-LSTM (a linear
+            projection in its place is not bounded as a state is, and diverges at that recipe's learning rate); one layer is projected.
         counts: [V] how often each token occurs, for the order that an adaptive softmax needs.
         cutoffs: of the adaptive softmax (Grave et al. 2017): the numbers of most frequent tokens where one cluster ends; none for a full softmax.
         embedding_dropout: rate at which whole tokens are dropped from the embedding (Gal & Ghahramani 2016).
@@ -83,13 +84,19 @@ class LanguageNetwork(nn.Module):
             raise ArgumentError("tied weights and an adaptive softmax exclude each other.", fix="tied=False, or cutoffs=()")
         width = hidden_size if embedding_size is None else embedding_size
         self.embedding = nn.Embedding(size, width)
+        narrow = tied and num_layers > 1 and width != hidden_size
+        layers = num_layers - narrow
+        shared: dict[str, Any] = {"weight_dropout": weight_dropout, "zoneout": zoneout, "engine": engine}
         self.recurrent = Recurrent(
-            cell, width, hidden_size, num_layers, residual=residual, layer_norm=layer_norm, weight_dropout=weight_dropout, zoneout=zoneout,
-            dropout=dropout if num_layers > 1 else 0.0, dropout_kind=dropout_kind, engine=engine,
+            cell, width, hidden_size, layers, residual=residual, layer_norm=layer_norm,
+            dropout=dropout if layers > 1 else 0.0, dropout_kind=dropout_kind, **shared,
         )  # fmt: skip
+        inner = self.recurrent.output_width
+        self.last = Recurrent(cell, inner, width, **shared) if narrow else None
+        self.last_norm = nn.LayerNorm(inner) if narrow and layer_norm else None
         self.embedding_dropout, self.input_dropout, self.output_dropout = embedding_dropout, input_dropout, output_dropout
-        self.dropout_kind, self.size = dropout_kind, size
-        output = self.recurrent.output_width
+        self.dropout, self.dropout_kind, self.size = dropout, dropout_kind, size
+        output = inner if self.last is None else self.last.output_width
         self.projection = nn.Linear(output, width) if tied and output != width else None
         self.decoder: nn.Module
         if cutoffs:
@@ -106,7 +113,13 @@ class LanguageNetwork(nn.Module):
         x = self._embedded(tokens)
         if self.training:
             x = dropped(x, self.input_dropout, self.dropout_kind)
-        output, state = self.recurrent(x, state, resets=resets)
+        first, last = state if self.last is not None and state is not None else (state, None)
+        output, state = self.recurrent(x, first, resets=resets)
+        if self.last is not None:
+            if self.training:
+                output = dropped(output, self.dropout, self.dropout_kind)
+            output, last = self.last(self._before_last(output), last, resets=resets)
+            state = (state, last)
         after = dropped(output, self.output_dropout, self.dropout_kind) if self.training else output
         features = self.project(after)
         return Read(None if targets is None else self.nats(features, targets), features, output, after, state)
@@ -114,6 +127,20 @@ class LanguageNetwork(nn.Module):
     def project(self, output: Tensor) -> Tensor:
         """Outputs [..., W] as the decoder reads them, [..., D]."""
         return output if self.projection is None else self.projection(output)
+
+    def live(self, state: Any) -> Callable[[Tensor], Tensor]:
+        """A function that reads one more token [B] each time, from this state on, and gives its features [B, D], for one row, B = 1; they hold until the next call."""
+        first, last = state if self.last is not None else (state, None)
+        stream = self.recurrent.stream(1, first)
+        stream_last: Any = None if self.last is None else self.last.stream(1, last)
+
+        def step(token: Tensor) -> Tensor:
+            output = self.recurrent.step(self.embedding(token), stream)
+            if self.last is not None:
+                output = self.last.step(self._before_last(output), stream_last)
+            return self.project(output)
+
+        return step
 
     def log_probabilities(self, features: Tensor) -> Tensor:
         """Features [..., D] to log-probabilities [..., V] of the next token."""
@@ -130,6 +157,9 @@ class LanguageNetwork(nn.Module):
         counted = flat != IGNORED
         found = features.new_zeros(len(flat))
         return found.masked_scatter(counted, self.decoder(features.flatten(0, 1)[counted], flat[counted])).view_as(targets)
+
+    def _before_last(self, output: Tensor) -> Tensor:
+        return output if self.last_norm is None else self.last_norm(output)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """Tokens [T, B] to [T, B, E]; in training, some tokens of the vocabulary are zero wherever they stand."""

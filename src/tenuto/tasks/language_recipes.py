@@ -8,8 +8,8 @@ from tenuto.errors import ArgumentError
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Merity, Keskar, Socher 2018, sections 4 and 5, with the values for the Penn Treebank (input dropout .65 for WikiText-2), and the number
-    # of epochs of their program's README. Published for words; byte pairs are our nearest units. Differs: one width for all layers, with a
-    # projection to the tied embedding's, where their third layer is as wide as the embedding.
+    # of epochs of their program's README. Published for words; byte pairs are our nearest units, and for far fewer symbols (characters) that
+    # learning rate is too high. Differs: windows are weighed by their length, not the learning rate.
     "awd-lstm": {
         "cell": "lstm",
         "units": "bpe",
