@@ -91,7 +91,7 @@ def _backward(
 
 
 _library.impl("forward", _forward, "CompositeExplicitAutograd")
-_library.impl("backward", _backward, "CompositeExplicitAutograd")
+_library.impl("backward", lambda *given: [gradient.contiguous() for gradient in _backward(*given)], "CompositeExplicitAutograd")
 
 
 @torch.library.register_fake("tenuto::forward")

@@ -177,7 +177,7 @@ class Engine(Protocol):
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
-        """The gradients of the inputs named in `needs`, contiguous, shaped like the inputs."""
+        """The gradients of the inputs named in `needs`, shaped like the inputs, in whatever order of memory."""
         ...
 
 

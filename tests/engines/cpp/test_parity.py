@@ -77,6 +77,21 @@ def test_empty_and_smallest(kind, sizes):
         torch.testing.assert_close(gradients["U.h"], expected["U.h"])
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("sizes", [(5, 3, 4, 6), (4, 2, 40, 34)])
+def test_weights_that_lie_by_columns_give_the_same_bits(cell, sizes):
+    form = Form(CELLS[cell])
+    inputs = pose(form, sizes, torch.float32)
+    weights = [name for name in inputs if name == "weight_ih" or name.startswith("U.")]
+    turned = inputs | {name: inputs[name].t().contiguous().t() for name in weights} | {"s.h": inputs["s.h"].t().contiguous().t()}
+    result, gradients = ours(form, inputs)
+    turned_result, turned_gradients = ours(form, turned)
+    assert torch.equal(result.output, turned_result.output)
+    for name, expected in gradients.items():
+        assert torch.equal(turned_gradients[name], expected), name
+        assert turned_gradients[name].shape == expected.shape
+
+
 def test_inputs_that_are_not_contiguous():
     form = Form(CELLS["lstm"])
     inputs = pose(form, (6, 4, 5, 8), torch.float64)

@@ -22,7 +22,7 @@ draw = random.Random(0)
 for name in ("lstm", "layer_norm", "mgu", "projection", "dropout"):
     for _ in range(8):
         form = Form(CELLS[name], lengths=draw.random() < 0.5, resets=draw.random() < 0.3, reverse=draw.random() < 0.5)
-        sizes = draw.randint(1, 9), draw.randint(1, 14), draw.randint(1, 20), draw.randint(1, 70)
+        sizes = draw.randint(1, 9), draw.randint(1, 14), draw.choice([draw.randint(1, 20), draw.randint(100, 400)]), draw.randint(1, 70)
         ours(form, pose(form, sizes, draw.choice([torch.float32, torch.float64])))
 print("clean")
 """

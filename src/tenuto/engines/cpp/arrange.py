@@ -41,9 +41,27 @@ def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
             given[name] = tensor.flatten(0, -2)[rows.packing.places]
         elif name.startswith("U."):
             given[name] = dense(form, name, tensor)
+        elif name == "weight_ih":
+            given[name] = settled(tensor)
         else:
             given[name] = tensor.contiguous()
     return rows, given
+
+
+def by_columns(weight: Tensor) -> bool:
+    """Whether a weight lies column by column, as the transpose of a weight that is stored the other way round (Keras's) does."""
+    return not weight.is_contiguous() and weight.t().is_contiguous()
+
+
+def settled(weight: Tensor) -> Tensor:
+    """A weight whose rows or columns lie without gaps, which is what the loop reads."""
+    return weight if by_columns(weight) else weight.contiguous()
+
+
+def transposed(form: Form, inputs: Buffers) -> frozenset[str]:
+    """The weights that lie column by column, where the loop reads them as they lie."""
+    stacks = [f"U.{stack.name}" for stack in form.traced.stacks if stack.heads == 1]
+    return frozenset(name for name in ("weight_ih", *stacks) if by_columns(inputs[name]))
 
 
 def _heads(form: Form, name: str) -> int:
@@ -54,7 +72,7 @@ def dense(form: Form, name: str, weight: Tensor, zero: bool = False) -> Tensor:
     """Block-diagonal weights [rows, width_in / heads] with their zeros, [rows, width_in]; others as they are."""
     heads = _heads(form, name)
     if heads == 1:
-        return weight.contiguous()
+        return settled(weight)
     dense = weight.new_zeros(weight.shape[0], weight.shape[1] * heads)
     if not zero:
         for row, column, block in _block_places(form, name, weight):

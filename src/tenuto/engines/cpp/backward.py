@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.cell_schedule import schedule_cell
-from tenuto.engines.cpp.forward import lay_out_inputs, row_offsets
+from tenuto.engines.cpp.forward import lay_out_inputs, row_offsets, weight_strides
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
 from tenuto.engines.cpp.schedule import Product
 from tenuto.engines.problem import Form
@@ -66,8 +66,9 @@ def _transposed(launch: Launch, form: Form, operation: Product) -> None:
     offsets = launch.layouts["gradients"].offsets
     segments = [(offsets[s.column], sizes.width(w)) for s, w in zip(operation.operands, stack.widths)]
     column = launch.layouts[slot.array].offsets[slot.column]
-    weight = [[rows[name] * width_in] for name in operation.rows]
-    launch.product("step", "gradients", segments, slot.array, [(column, width_in)], "zero", f"U.{stack.name}", weight, (1, width_in))
+    per_row, per_column = sizes.strides(f"U.{stack.name}", sum(map(sizes.width, stack.widths)), width_in)
+    weight, strides = [[rows[name] * per_row] for name in operation.rows], (per_column, per_row)
+    launch.product("step", "gradients", segments, slot.array, [(column, width_in)], "zero", f"U.{stack.name}", weight, strides)
 
 
 def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
@@ -82,34 +83,36 @@ def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
     if form.lengths and "weight_ih" in needs:
         launch.gather("x", sizes.input_size)
     if "x" in needs and gates:
-        _input_gradient(launch, form.lengths, [(launch.layouts["gradients"].offsets[s.column], w, r) for s, w, r in gates])
+        _input_gradient(launch, form, [(launch.layouts["gradients"].offsets[s.column], w, r) for s, w, r in gates])
     if "weight_ih" in needs and gates:
-        launch.outer("x", sizes.input_size, gates, "d_weight_ih", sizes.input_size)
+        launch.outer("x", sizes.input_size, gates, "d_weight_ih", weight_strides(form, sizes))
     if "bias" in needs and gates:
         launch.column_sums(gates, "d_bias")
     for stack in plan.stacks:
         if f"U.{stack.name}" in needs:
             rows, width_in = row_offsets(form, stack.name, sizes.hidden_size), sizes.width(stack.width_in)
             items = [(plan.d_products[n], sizes.width(w), rows[n]) for n, w in zip(stack.products, stack.widths)]
-            launch.outer(plan.operands[stack.name], width_in, items, f"d_U.{stack.name}", width_in)
+            strides = sizes.strides(f"U.{stack.name}", sum(map(sizes.width, stack.widths)), width_in)
+            launch.outer(plan.operands[stack.name], width_in, items, f"d_U.{stack.name}", strides)
     for name, width in cell.widths("parameters").items():
         if f"p.{name}" in needs:
             launch.column_sums([(plan.d_parameters[name], sizes.width(width), 0)], f"d_p.{name}")
 
 
-def _input_gradient(launch: Launch, lengths: bool, gates: list[tuple[int, int, int]]) -> None:
+def _input_gradient(launch: Launch, form: Form, gates: list[tuple[int, int, int]]) -> None:
     """dx = gate gradients times W; by way of scratch rows of whole vectors where a row of x is not that, or is packed."""
     sizes = launch.sizes
     width = sizes.input_size
     launch.layouts["d_x"] = Layout("STEP", width)
     target = "d_x"
-    if width % launch.lanes or lengths:
+    if width % launch.lanes or form.lengths:
         target = "d_x_wide"
         launch.layouts[target] = Layout("CHUNK", launch.padded(width))
         launch.own_chunk(target)
-    segments, weight = [(column, depth) for column, depth, _ in gates], [[row * width] for _, _, row in gates]
-    launch.product("after", "gradients", segments, target, [(0, width)], "zero", "weight_ih", weight, (1, width))
-    if lengths:
+    per_row, per_column = weight_strides(form, sizes)
+    segments, weight = [(column, depth) for column, depth, _ in gates], [[row * per_row] for _, _, row in gates]
+    launch.product("after", "gradients", segments, target, [(0, width)], "zero", "weight_ih", weight, (per_column, per_row))
+    if form.lengths:
         launch.scatter("after", target, "padded.d_x", width)
     elif target != "d_x":
         launch.add("after", "COPY", tables.Copy(launch.buffer(target), launch.buffer("d_x"), width))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
-from tenuto.engines.cpp.arrange import arrange, blocks, dense, fixed_streams
+from tenuto.engines.cpp.arrange import arrange, blocks, dense, fixed_streams, transposed
 from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
@@ -102,7 +102,7 @@ class Cpp:
     ) -> Buffers:
         rows, given = arrange(form, inputs)
         sizes, record = _sizes(form, inputs, ("backward", needs))
-        gradients = {name: _gradient_like(inputs[name], rows) for name in needs}
+        gradients = {name: _gradient_like(inputs[name], rows, name in sizes.transposed) for name in needs}
         if rows.total:
             self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, d_final, gradients)
         else:
@@ -156,7 +156,7 @@ def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> tuple[Sizes, tune.Rec
     ways = tune.ways(batch_size, threads, not numbers_travel)
     record = tune.record((kind, form, batch_size, input_size, hidden, dtype), ways)
     way = record.choose(steps * batch_size)
-    return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units), record
+    return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units, transposed(form, inputs)), record
 
 
 def _run(launch: Launch, record: tune.Record, given: Buffers, rows: Rows) -> None:
@@ -180,13 +180,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _gradient_like(tensor: Tensor, rows: Rows) -> Tensor:
-    """Memory for a gradient: all of it will be written, unless there is no step at all."""
+def _gradient_like(tensor: Tensor, rows: Rows, by_columns: bool) -> Tensor:
+    """Memory for a gradient: all of it will be written, unless there is no step at all. `by_columns`: it lies as the weight does."""
     if not rows.total:
         return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
     if tensor.dim() == 3:
         return pool.shared().empty(tensor.shape[0] * tensor.shape[1], tensor.shape[2], tensor.dtype).view(tensor.shape)
-    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    return torch.empty_like(tensor, memory_format=torch.preserve_format if by_columns else torch.contiguous_format)
 
 
 @lru_cache(maxsize=None)

@@ -21,6 +21,11 @@ def row_offsets(form: Form, stack_name: str, hidden: int) -> dict[str, int]:
     return offsets
 
 
+def weight_strides(form: Form, sizes: Sizes) -> tuple[int, int]:
+    """Of the input's weight, from row to row and from column to column."""
+    return sizes.strides("weight_ih", sum(map(sizes.width, form.cell.widths("gates").values())), sizes.input_size)
+
+
 def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) -> None:
     """What forward and backward read alike: parameters, streams, and the states before each step.
 
@@ -79,12 +84,13 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
 
     def product(operation: Product) -> None:
         rows, width_in = row_offsets(form, operation.stack.name, sizes.hidden_size), sizes.width(operation.stack.width_in)
-        array = launch.layouts[operation.results[0].array]
+        array, weight = launch.layouts[operation.results[0].array], f"U.{operation.stack.name}"
+        per_row, per_column = sizes.strides(weight, sum(map(sizes.width, operation.stack.widths)), width_in)
         widths = dict(zip(operation.stack.products, operation.stack.widths))
         items = [(array.offsets[slot.column], sizes.width(widths[name])) for slot, name in zip(operation.results, operation.rows)]
         launch.product(
             "step", operation.operands[0], [(0, width_in)], "gates", items, "zero" if operation.fresh else "gates",
-            f"U.{operation.stack.name}", [[rows[name] * width_in for name in operation.rows]], (width_in, 1),
+            weight, [[rows[name] * per_row for name in operation.rows]], (per_row, per_column),
         )  # fmt: skip
 
     launch.operations(product, {f"old.{name}" for name in cell.widths("state")})
@@ -102,10 +108,11 @@ def _project_input(launch: Launch, form: Form) -> None:
     """x W^T + b for a chunk of steps at a time, straight into the gates' columns."""
     sizes, plan = launch.sizes, schedule_cell(form.cell, False)
     offsets, items, weight, row = launch.layouts["gates"].offsets, [], [], 0
+    per_row, per_column = weight_strides(form, sizes)
     for name, width in form.cell.widths("gates").items():
         items.append((offsets[plan.gates[name].column], sizes.width(width)))
-        weight.append(row * sizes.input_size)
+        weight.append(row * per_row)
         row += sizes.width(width)
     if items:
         segments = [(0, sizes.input_size)]
-        launch.product("before", "x", segments, "gates", items, "bias_row", "weight_ih", [weight], (sizes.input_size, 1))
+        launch.product("before", "x", segments, "gates", items, "bias_row", "weight_ih", [weight], (per_row, per_column))

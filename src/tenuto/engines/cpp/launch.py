@@ -32,6 +32,11 @@ class Sizes:
     dtype: torch.dtype
     threads: int
     by_units: bool
+    transposed: frozenset[str] = frozenset()  # the weights, by name, that lie column by column in memory
+
+    def strides(self, weight: str, rows: int, columns: int) -> tuple[int, int]:
+        """From row to row and from column to column of a weight [rows, columns] and of its gradient, in numbers."""
+        return (1, rows) if weight in self.transposed else (columns, 1)
 
     def width(self, width: Width) -> int:
         """A declared width as a number."""
@@ -177,9 +182,13 @@ class Launch:
         self.add(when, "PRODUCT", product)
 
     def outer(
-        self, operand: Slot | str, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, per_channel: int
+        self, operand: Slot | str, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, strides: tuple[int, int]
     ) -> None:
-        """tensor[item] = the sum over all rows of gradient (a column of "gradients") times operand: items are column, width, row."""
+        """tensor[item] = the sum over all rows of gradient (a column of "gradients") times operand: items are column, width, row.
+
+        `strides`: of the tensor, from one row to the next and from one column.
+        """
+        per_channel, per_column = strides
         offsets = self.layouts["gradients"].offsets
         columns = [offsets[slot.column] for slot, _, _ in items]
         panels, _ = tables.cut(columns, [w for _, w, _ in items], self.lanes, self.panel, 1)
@@ -188,7 +197,7 @@ class Launch:
         outer = tables.Outer(
             self.buffer(operand), self.buffer("gradients"), width_in, len(panels), ctypes.addressof(table), packed.data_ptr(),
             self._where([(items[v.item][2] + v.channel) * per_channel for v in vectors], tensor),
-            self.address([v.lanes for v in vectors]), per_channel,
+            self.address([v.lanes for v in vectors]), per_channel, per_column,
         )  # fmt: skip
         self.add("prepare", "CLEAR", outer)
         self.add("after", "OUTER", outer)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import forward
-from tenuto.engines.cpp.arrange import arrange, fixed_streams
+from tenuto.engines.cpp.arrange import arrange, fixed_streams, transposed
 from tenuto.engines.cpp.launch import Sizes
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of
 
@@ -28,7 +28,7 @@ class CppStepper:
         weights = sum(inputs[name].numel() for name in form.names if name == "weight_ih" or name.startswith("U."))
         threads = torch.get_num_threads() if weights * batch_size > ALONE else 1
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
-        sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split)
+        sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, transposed(form, inputs))
         rows, self._given = arrange(form, {name: tensor.detach() for name, tensor in inputs.items()})
         width = size_of(output_width(form), hidden)
         names = {name: sizes.width(declared) for name, declared in form.cell.widths("state").items()}

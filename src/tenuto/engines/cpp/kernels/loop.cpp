@@ -354,12 +354,13 @@ struct Runner {
         real* to = o.target[vectors + j];
         const long lanes = o.lanes[vectors + j];
         long i = 0;
-        for (; i + LANES <= o.columns; i += LANES) {
+        for (; o.column_stride == 1 && i + LANES <= o.columns; i += LANES) {
           vec square[LANES];
           for (long r = 0; r < LANES; r++) square[r] = load(from + (i + r) * width);
           transpose<1>(square);
           for (long n = 0; n < lanes; n++) store(to + n * o.lane_stride + i, square[n]);
         }
+        for (; o.lane_stride == 1 && i < o.columns; i++) store_part(to + i * o.column_stride, load(from + i * width), lanes);
         for (; i < o.columns; i++)
           for (long n = 0; n < lanes; n++) to[n * o.lane_stride + i] = from[i * width + n];
       }

@@ -40,7 +40,7 @@ struct Outer {
   real* packed;
   real* const* target;  // [vectors]: where unpacking puts column 0 of the vector's first lane
   const int64_t* lanes;
-  int64_t lane_stride;
+  int64_t lane_stride, column_stride;  // one of them is 1
 };
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };
