@@ -106,6 +106,15 @@ def test_weight_dropout_is_drawn_for_a_window_and_is_not_there_in_evaluation():
     assert torch.equal(model(tokens()).output, model(tokens()).output)
 
 
+@pytest.mark.parametrize("options", [{}, {"tied": True, "embedding_size": 5}], ids=str)
+def test_the_forget_bias_is_that_of_every_layer(options):
+    for bias in (1.0, 0.0, -2.0):
+        starts = [values.view(4, -1)[1] for name, values in network(num_layers=3, forget_bias=bias, **options).named_parameters() if "bias_l" in name]
+        assert len(starts) == 3 and all((start == bias).all() for start in starts)
+    with pytest.raises(ArgumentError, match="forget_bias is inf"):
+        network(forget_bias=float("inf"))
+
+
 def test_activation_and_change_decay_are_what_is_written_by_hand():
     output = torch.tensor([[[1.0, 2.0]], [[4.0, -2.0]], [[4.0, 0.0]]], dtype=torch.float64)  # [3, 1, 2]
     dropped = torch.tensor([[[2.0, 0.0]], [[8.0, 0.0]], [[0.0, 0.0]]], dtype=torch.float64)

@@ -68,6 +68,7 @@ def language(
     output_dropout: Annotated[float, _option("On the output.", REGULARISERS)] = 0.2,
     dropout_kind: Annotated[str, _option("Of these three: one mask a window (variational), or a step.", REGULARISERS, metavar="variational|step")] = "variational",
     weight_dropout: Annotated[float, _option("On recurrent weights (DropConnect).", REGULARISERS)] = 0.0,
+    forget_bias: Annotated[float, _option("What the bias of a forget gate starts at: 1 remembers long from the beginning, 0 learns faster in a short run.", MODEL)] = 1.0,
     zoneout: Annotated[float, _option("States that stay as they were.", REGULARISERS)] = 0.0,
     activation_decay: Annotated[float, _option("AR: weight of the mean square of the output.", REGULARISERS)] = 0.0,
     change_decay: Annotated[float, _option("TAR: weight of the mean square of its change from step to step.", REGULARISERS)] = 0.0,

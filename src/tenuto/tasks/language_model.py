@@ -46,6 +46,7 @@ class LanguageModel(Estimator):
         embedding_dropout: rate at which tokens of the vocabulary are dropped. input_dropout, dropout, output_dropout: on the embedded input,
             between layers, on the output. dropout_kind: of these three, one mask a window ("variational") or a "step".
         weight_dropout: rate on recurrent weights, one mask a window (DropConnect).
+        forget_bias: what the bias of a forget gate starts at: 1 remembers long from the beginning, 0 learns faster in a short run.
         activation_decay, change_decay: AR and TAR, weights of the mean square of the dropped output and of its change from step to step.
         sampling: "stream" (rows go on, the state is carried) or "windows" (random places, zero state).
         window, batch_size: tokens of a row, and rows, in a step. jitter: random window lengths, as AWD-LSTM.
@@ -87,6 +88,7 @@ class LanguageModel(Estimator):
         output_dropout: float = 0.2,
         dropout_kind: str = "variational",
         weight_dropout: float = 0.0,
+        forget_bias: float = 1.0,
         zoneout: float = 0.0,
         activation_decay: float = 0.0,
         change_decay: float = 0.0,
@@ -121,7 +123,7 @@ class LanguageModel(Estimator):
         self.tied, self.cutoffs, self.residual, self.layer_norm = tied, cutoffs, residual, layer_norm
         self.embedding_dropout, self.input_dropout, self.dropout = embedding_dropout, input_dropout, dropout
         self.output_dropout, self.dropout_kind, self.weight_dropout, self.zoneout = output_dropout, dropout_kind, weight_dropout, zoneout
-        self.activation_decay, self.change_decay = activation_decay, change_decay
+        self.activation_decay, self.change_decay, self.forget_bias = activation_decay, change_decay, forget_bias
         self.sampling, self.window, self.batch_size, self.jitter = sampling, window, batch_size, jitter
         self.epochs, self.max_steps, self.validate_every = epochs, max_steps, validate_every
         self.optimizer, self.learning_rate, self.weight_decay, self.clip_norm = optimizer, learning_rate, weight_decay, clip_norm

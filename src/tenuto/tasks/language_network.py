@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tenuto.cell import Cell
 from tenuto.data.streams import IGNORED
 from tenuto.errors import ArgumentError
-from tenuto.layers import Recurrent
+from tenuto.layers import Init, Recurrent
 from tenuto.layers.masks import check_rate, dropped
 
 _NARROWER = 4  # Grave et al. 2017, section 4.3
@@ -49,6 +49,7 @@ class LanguageNetwork(nn.Module):
         cutoffs: of the adaptive softmax (Grave et al. 2017): the numbers of most frequent tokens where one cluster ends; none for a full softmax.
         embedding_dropout: rate at which whole tokens are dropped from the embedding (Gal & Ghahramani 2016).
         input_dropout, dropout, output_dropout: rates on the embedded input, between layers, and on the output.
+        forget_bias: of `tenuto.Init`.
         dropout_kind: of these three: one mask a sequence ("variational") or a "step".
     Raises:
         ArgumentError: an option out of range, or tied weights beside an adaptive softmax.
@@ -74,6 +75,7 @@ class LanguageNetwork(nn.Module):
         dropout_kind: str = "variational",
         weight_dropout: float = 0.0,
         zoneout: float = 0.0,
+        forget_bias: float = 1.0,
         engine: str = "auto",
     ) -> None:
         super().__init__()
@@ -86,7 +88,7 @@ class LanguageNetwork(nn.Module):
         self.embedding = nn.Embedding(size, width)
         narrow = tied and num_layers > 1 and width != hidden_size
         layers = num_layers - narrow
-        shared: dict[str, Any] = {"weight_dropout": weight_dropout, "zoneout": zoneout, "engine": engine}
+        shared: dict[str, Any] = {"weight_dropout": weight_dropout, "zoneout": zoneout, "init": Init(forget_bias=forget_bias), "engine": engine}
         self.recurrent = Recurrent(
             cell, width, hidden_size, layers, residual=residual, layer_norm=layer_norm,
             dropout=dropout if layers > 1 else 0.0, dropout_kind=dropout_kind, **shared,

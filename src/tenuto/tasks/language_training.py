@@ -25,7 +25,7 @@ _OF_TRAINING = (
 ).split()
 OF_NETWORK = (
     "embedding_size num_layers residual layer_norm tied cutoffs embedding_dropout input_dropout dropout output_dropout dropout_kind "
-    "weight_dropout zoneout engine"
+    "weight_dropout zoneout forget_bias engine"
 ).split()
 Coded = tuple[np.ndarray, "np.ndarray | None"]  # tokens [N], and where documents begin
 
