@@ -91,9 +91,9 @@ def test_auto_never_takes_torchs_kernels(vendor_wins):
     with tenuto.invariant():
         with tenuto.invariant():
             assert settled("auto") == "invariant" and settled("cpp") == "cpp"
-        assert choose(problem(cells.LSTM())).name == "cpp"
-        assert choose(problem(cells.LSTM()), "cpp").name == "cpp"
-        assert Recurrent(cells.LSTM(), 3, 4).engine_report(torch.zeros(5, 2, 3)).chosen == "cpp"
+        assert choose(problem(cells.LSTM())).name == "invariant cpp"
+        assert choose(problem(cells.LSTM()), "cpp").name == "invariant cpp"
+        assert Recurrent(cells.LSTM(), 3, 4).engine_report(torch.zeros(5, 2, 3)).chosen == "invariant cpp"
         others = []
         thread = threading.Thread(target=lambda: others.append(choose(problem(cells.LSTM())).name))
         thread.start()
@@ -107,7 +107,7 @@ def test_what_it_refuses(monkeypatch):
     with tenuto.invariant():
         with pytest.raises(EngineError, match="the engine 'vendor' does not give a sequence the same bits"):
             choose(problem(cells.LSTM()), "vendor")
-        with pytest.raises(EngineError, match=r"can run this \(cpp: the tensors are on meta"):
+        with pytest.raises(EngineError, match=r"can run this \(invariant cpp: the tensors are on meta"):
             choose(problem(cells.LSTM(), device="meta"))
         monkeypatch.setenv("TENUTO_ENGINE", "reference")
         with pytest.raises(EngineError, match="LSTM: the engine 'reference' does not give"):
@@ -131,5 +131,5 @@ def test_compiled_calls_follow_it(vendor_wins):
             whole, alone = compiled(x), compiled(x[:, :1].contiguous())
             assert all(torch.equal(a, b) for a, b in zip(alone, (whole[0][:, :1], whole[1][:1]), strict=True))
             assert torch.equal(whole[0], layer(x)[0])
-    engines = [{name for name in ("vendor", "cpp") if f'["{name}"' in graph} for graph in graphs]
-    assert engines[0] == {"vendor"} and {"cpp"} in engines[1:] and not any("vendor" in names for names in engines[1:])
+    engines = [{name for name in ("vendor", "invariant cpp") if f'["{name}"' in graph} for graph in graphs]
+    assert engines[0] == {"vendor"} and {"invariant cpp"} in engines[1:] and not any("vendor" in names for names in engines[1:])

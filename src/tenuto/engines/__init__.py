@@ -33,9 +33,9 @@ __all__ = [
 
 ENVIRONMENT = "TENUTO_ENGINE"
 _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
-for _engine in _ORDER:
+_PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
+for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
-_PROMISING = ("cpp",)  # the engines that give a sequence the same bits in any company
 _INVARIANT = "invariant"  # what "auto" becomes inside `invariant()`
 
 
@@ -132,7 +132,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
             f"the engine {name!r} does not give a sequence the same bits in any batch, which tenuto.invariant() asks for",
             expected="auto, " + ", ".join(_PROMISING), fix="leave engine at 'auto' inside the block, or leave the block",
         )  # fmt: skip
-    answers = {engine: engine.supports(problem) for engine in _ORDER if engine.name in _PROMISING and name in ("auto", engine.name)}
+    answers = {engine: engine.supports(problem) for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
     for engine, answer in answers.items():
         if answer:
             return engine
@@ -173,14 +173,15 @@ class EngineReport:
         lines = [f"{form.cell!r}", f"  {shape}, {kind}" + "".join(f", {word}" for word in extras)]
         for name, answer in self.answers.items():
             verdict = "runs" if name == self.chosen else "could run" if answer else "cannot"
-            lines.append(f"  {name:<10} {verdict:<10} {answer.reason}".rstrip())
+            lines.append(f"  {name:<13} {verdict:<10} {answer.reason}".rstrip())
         return "\n".join(lines)
 
 
 def report(problem: Problem, engine: str = "auto") -> EngineReport:
     """Which engine would run this problem and why not the others."""
-    answers = {candidate.name: candidate.supports(problem) for candidate in _ORDER}
-    return EngineReport(problem, choose(problem, engine).name, answers)
+    chosen = choose(problem, engine)
+    engines = _ORDER if chosen in _ORDER else (chosen, *_ORDER)
+    return EngineReport(problem, chosen.name, {candidate.name: candidate.supports(problem) for candidate in engines})
 
 
 def needs_gradients(inputs: Mapping[str, Tensor]) -> bool:

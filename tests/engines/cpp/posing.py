@@ -6,10 +6,15 @@ import torch
 from torch import Tensor
 
 from tenuto.engines import reference
-from tenuto.engines.cpp import Cpp
+from tenuto.engines.cpp import Cpp, library
 from tenuto.engines.problem import Buffers, Form, Result, output_width, size_of
 
-ENGINE = Cpp()
+ENGINE, INVARIANT = Cpp(), Cpp(invariant=True)
+
+
+def engines(dtype: torch.dtype) -> list[Cpp]:
+    """What computes differently on this machine: for sizes as small as a test's only the invariant engine uses matrix units, if there are any."""
+    return [ENGINE, INVARIANT] if library.has_matrix_units(dtype) else [ENGINE]
 
 
 def pose(form: Form, sizes: tuple[int, int, int, int], dtype: torch.dtype, seed: int = 0, fixed_streams: bool = False) -> Buffers:
@@ -59,10 +64,10 @@ def floats(inputs: Buffers) -> frozenset[str]:
     return frozenset(name for name, tensor in inputs.items() if tensor.is_floating_point())
 
 
-def ours(form: Form, inputs: Buffers) -> tuple[Result, Buffers]:
+def ours(form: Form, inputs: Buffers, engine: Cpp = ENGINE) -> tuple[Result, Buffers]:
     """The engine's results and all gradients."""
-    result = ENGINE.forward(form, inputs, True)
-    return result, ENGINE.backward(form, inputs, result, *cotangents(form, inputs), floats(inputs))
+    result = engine.forward(form, inputs, True)
+    return result, engine.backward(form, inputs, result, *cotangents(form, inputs), floats(inputs))
 
 
 def truth(form: Form, inputs: Buffers) -> tuple[Tensor, list[Tensor], Buffers]:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import ENGINE, cotangents, floats, ours, pose
+from tests.engines.cpp.posing import INVARIANT, cotangents, floats, ours, pose
 from tests.zoo import CELLS
 
 pytestmark = pytest.mark.cpp
@@ -37,10 +37,10 @@ def test_threads(cell, threads, sizes, lengths):
     form = Form(CELLS[cell], lengths=lengths)
     inputs = pose(form, sizes, torch.float32)
     threads(1, "rows")
-    result, gradients = ours(form, inputs)
+    result, gradients = ours(form, inputs, INVARIANT)
     for count, split in ((2, "rows"), (2, "units"), (3, "units")):
         threads(count, split)
-        again, gradients_again = ours(form, inputs)
+        again, gradients_again = ours(form, inputs, INVARIANT)
         for a, b in zip([result.output, *result.final], [again.output, *again.final]):
             assert torch.equal(a, b), (count, split)
         for name, gradient in gradients.items():
@@ -55,7 +55,7 @@ def test_batch_and_padding(cell, sizes, data):
     form = Form(CELLS[cell], lengths=True)
     inputs = pose(form, sizes, torch.float32)
     chosen = data.draw(st.lists(st.integers(0, rows - 1), min_size=1, max_size=rows, unique=True))
-    result, gradients = ours(form, inputs)
+    result, gradients = ours(form, inputs, INVARIANT)
     d_output, d_final = cotangents(form, inputs)
     more = data.draw(st.integers(0, 3))  # steps of padding
 
@@ -65,12 +65,12 @@ def test_batch_and_padding(cell, sizes, data):
         return tensor[chosen] if name.startswith("s.") or name == "lengths" else tensor
 
     part = {name: pick(name, tensor) for name, tensor in inputs.items()}
-    again = ENGINE.forward(form, part, True)
+    again = INVARIANT.forward(form, part, True)
     assert torch.equal(again.output[:steps], result.output[:, chosen])
     for a, b in zip(again.final, result.final):
         assert torch.equal(a, b[chosen])
     d_part = torch.cat([d_output[:, chosen], torch.zeros(more, *d_output[:, chosen].shape[1:])])
-    d_inputs = ENGINE.backward(form, part, again, d_part, [d[chosen] for d in d_final], floats(part))
+    d_inputs = INVARIANT.backward(form, part, again, d_part, [d[chosen] for d in d_final], floats(part))
     assert torch.equal(d_inputs["x"][:steps], gradients["x"][:, chosen])
     for name in form.cell.widths("state"):
         assert torch.equal(d_inputs[f"s.{name}"], gradients[f"s.{name}"][chosen])
@@ -83,11 +83,11 @@ def test_chunks_in_time(cell, sizes, data):
     form = Form(CELLS[cell])
     inputs = pose(form, sizes, torch.float32)
     cut = data.draw(st.integers(0, sizes[0]))
-    whole = ENGINE.forward(form, inputs, False)
+    whole = INVARIANT.forward(form, inputs, False)
     timed = [name for name in inputs if name == "x" or name.startswith("stream.")]
-    first = ENGINE.forward(form, inputs | {name: inputs[name][:cut] for name in timed}, False)
+    first = INVARIANT.forward(form, inputs | {name: inputs[name][:cut] for name in timed}, False)
     states = {f"s.{name}": value for name, value in zip(form.cell.widths("state"), first.final)}
-    second = ENGINE.forward(form, inputs | {name: inputs[name][cut:] for name in timed} | states, False)
+    second = INVARIANT.forward(form, inputs | {name: inputs[name][cut:] for name in timed} | states, False)
     assert torch.equal(torch.cat([first.output, second.output]), whole.output)
     for a, b in zip(second.final, whole.final):
         assert torch.equal(a, b)

@@ -7,7 +7,7 @@ import torch
 
 from tenuto import Recurrent, cells
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import ENGINE, ours, pose, truth
+from tests.engines.cpp.posing import ENGINE, INVARIANT, engines, ours, pose, truth
 from tests.zoo import CELLS
 
 pytestmark = pytest.mark.cpp
@@ -43,13 +43,40 @@ def test_forward_and_every_gradient(cell, kind, dtype):
         if form.lengths and form.resets:
             inputs["resets"] &= torch.arange(sizes[0])[:, None] < inputs["lengths"]
         output, final, gradients = truth(form, inputs)
-        result, ours_gradients = ours(form, inputs)
         forward_tolerance, gradient_tolerance = TOLERANCE[dtype]
-        assert_near("output", result.output, output, forward_tolerance)
-        for name, actual, expected in zip(form.cell.widths("state"), result.final, final):
-            assert_near(name, actual, expected, forward_tolerance)
-        for name, expected in gradients.items():
-            assert_near(f"d {name}", ours_gradients[name], expected, gradient_tolerance)
+        for engine in engines(dtype):
+            result, ours_gradients = ours(form, inputs, engine)
+            assert_near("output", result.output, output, forward_tolerance)
+            for name, actual, expected in zip(form.cell.widths("state"), result.final, final):
+                assert_near(name, actual, expected, forward_tolerance)
+            for name, expected in gradients.items():
+                assert_near(f"d {name}", ours_gradients[name], expected, gradient_tolerance)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "reset_before", "elman"])
+@pytest.mark.parametrize("sizes", [(9, 33, 70, 140), (3, 150, 600, 48)])
+def test_sizes_at_which_products_run_on_matrix_units(cell, sizes):
+    """More rows than one group of parts, depths over several groups and beside whole blocks; on other machines vectors do it."""
+    form = Form(CELLS[cell], lengths=True)
+    inputs = pose(form, sizes, torch.float32)
+    output, _, gradients = truth(form, inputs)
+    result, ours_gradients = ours(form, inputs)
+    assert_near("output", result.output, output, TOLERANCE[torch.float32][0])
+    for name, expected in gradients.items():
+        assert_near(f"d {name}", ours_gradients[name], expected, TOLERANCE[torch.float32][1])
+
+
+@pytest.mark.parametrize("where", ["x", "weight_ih", "U.h"])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 3e38, -1e38, 1e-40])
+@pytest.mark.parametrize("engine", [ENGINE, INVARIANT], ids=["cpp", "invariant"])
+def test_numbers_at_the_ends_of_the_range(engine, where, value):
+    """As a loop of multiply-adds has them: Inf stays Inf in the sums that it is in, and what is next to it stays as it was."""
+    form = Form(cells.Elman(activation="relu"))
+    inputs = pose(form, (1, 20, 40, 36), torch.float32)
+    inputs[where].view(-1)[inputs[where].shape[-1] * 2 + 5] = value
+    exact = {name: tensor.double() for name, tensor in inputs.items()}
+    expected = (exact["x"][0] @ exact["weight_ih"].t() + exact["bias"] + exact["s.h"] @ exact["U.h"].t()).float().relu()
+    torch.testing.assert_close(engine.forward(form, inputs, False).output[0], expected, rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
 @pytest.mark.parametrize("cell", CELLS)

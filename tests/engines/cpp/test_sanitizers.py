@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.cpp, pytest.mark.slow, pytest.mark.timeout(1200)]  # t
 _RUN = """
 import random, torch
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import ours, pose
+from tests.engines.cpp.posing import engines, ours, pose
 from tests.zoo import CELLS
 torch.set_num_threads(2)
 draw = random.Random(0)
@@ -23,7 +23,9 @@ for name in ("lstm", "layer_norm", "mgu", "projection", "dropout"):
     for _ in range(8):
         form = Form(CELLS[name], lengths=draw.random() < 0.5, resets=draw.random() < 0.3, reverse=draw.random() < 0.5)
         sizes = draw.randint(1, 9), draw.randint(1, 14), draw.choice([draw.randint(1, 20), draw.randint(100, 400)]), draw.randint(1, 70)
-        ours(form, pose(form, sizes, draw.choice([torch.float32, torch.float64])))
+        dtype = draw.choice([torch.float32, torch.float64])
+        for engine in engines(dtype):
+            ours(form, pose(form, sizes, dtype), engine)
 print("clean")
 """
 

@@ -16,13 +16,21 @@ from tenuto.engines.cpp.launch import Launch, Sizes
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
 from tenuto.engines.cpp.stepper import CppStepper
+from tenuto.engines.cpp.units import CALL_ROWS, units
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, output_width, size_of
 
 
 class Cpp:
-    """Prints, compiles and runs the time loop for the processor at hand."""
+    """Prints, compiles and runs the time loop for the processor at hand.
 
-    name = "cpp"
+    Args:
+        invariant: every product is computed in one way, whatever the size of the batch: a sequence has the same bits in any company.
+            (Otherwise products of large batches, where it is faster, run on matrix units, see `units`.)
+    """
+
+    def __init__(self, invariant: bool = False) -> None:
+        self.name = "invariant cpp" if invariant else "cpp"
+        self._invariant = invariant
 
     def supports(self, problem: Problem) -> Yes | No:
         if problem.device.type != "cpu":
@@ -36,7 +44,7 @@ class Cpp:
 
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         """A live stream's way, see `engines.stepping`."""
-        return CppStepper(form, inputs)
+        return CppStepper(form, inputs, self._invariant)
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return False
@@ -44,7 +52,7 @@ class Cpp:
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            sizes, _ = _sizes(form, inputs, "empty")
+            sizes, _ = self._sizes(form, inputs, "empty")
             fixed = fixed_streams(inputs)
             with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
                 key, launch = _forward_launch(form, sizes, True, fixed)
@@ -58,7 +66,7 @@ class Cpp:
         x = inputs["x"]
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs)
-        sizes, record = _sizes(form, inputs, ("forward", keep))
+        sizes, record = self._sizes(form, inputs, ("forward", keep))
         fixed = fixed_streams(inputs)
         width = size_of(output_width(form), sizes.hidden_size)
         padded_rows = time_steps * batch_size
@@ -101,7 +109,7 @@ class Cpp:
         needs: frozenset[str],
     ) -> Buffers:
         rows, given = arrange(form, inputs)
-        sizes, record = _sizes(form, inputs, ("backward", needs))
+        sizes, record = self._sizes(form, inputs, ("backward", needs))
         gradients = {name: _gradient_like(inputs[name], rows, name in sizes.transposed) for name in needs}
         if rows.total:
             self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, d_final, gradients)
@@ -146,17 +154,17 @@ class Cpp:
                 whole_time, target = d_streams[f"{padded}d_stream.{name}"], gradients[f"stream.{name}"]
                 target.copy_(whole_time.sum(0, keepdim=True) if name in fixed else whole_time)
 
-
-def _sizes(form: Form, inputs: Buffers, kind: Hashable) -> tuple[Sizes, tune.Record]:
-    """The sizes of a call, with the way to share its work that has been fastest for this kind of call; and what is known of that kind."""
-    steps, batch_size, input_size = inputs["x"].shape
-    hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
-    threads = 1 if _forked else torch.get_num_threads()
-    numbers_travel = 1 in form.cell.widths("state").values()  # one thread's step would need another's
-    ways = tune.ways(batch_size, threads, not numbers_travel)
-    record = tune.record((kind, form, batch_size, input_size, hidden, dtype), ways)
-    way = record.choose(steps * batch_size)
-    return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units, transposed(form, inputs)), record
+    def _sizes(self, form: Form, inputs: Buffers, kind: Hashable) -> tuple[Sizes, tune.Record]:
+        """The sizes of a call, with the way to share its work that has been fastest for this kind of call; and what is known of that kind."""
+        steps, batch_size, input_size = inputs["x"].shape
+        hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
+        threads = 1 if _forked else torch.get_num_threads()
+        numbers_travel = 1 in form.cell.widths("state").values()  # one thread's step would need another's
+        ways = tune.ways(batch_size, threads, not numbers_travel)
+        chosen = units(form, batch_size, input_size, hidden, steps * batch_size >= CALL_ROWS, dtype, self._invariant)
+        record = tune.record((kind, form, batch_size, input_size, hidden, dtype, chosen), ways)
+        way = record.choose(steps * batch_size)
+        return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units, chosen, transposed(form, inputs)), record
 
 
 def _run(launch: Launch, record: tune.Record, given: Buffers, rows: Rows) -> None:

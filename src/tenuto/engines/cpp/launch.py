@@ -19,7 +19,15 @@ from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.rows import Rows, chunk_capacity
 from tenuto.engines.cpp.schedule import Pass, Product, Reduction, Schedule, Slot
 from tenuto.engines.cpp.tables import Vector
+from tenuto.engines.cpp.units import VECTORS, Units
 from tenuto.engines.problem import size_of
+
+# Of kernels/matrix.h: the parts of 32 x 16 numbers as float32's, and the rows whose parts an outer product holds at once.
+TILES_OF_A_BLOCK, TURNED_ROWS = 3 * 256, 256
+
+
+def _blocks(depth: int) -> int:
+    return -(-depth // 32)
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Sizes:
     dtype: torch.dtype
     threads: int
     by_units: bool
+    units: Units = VECTORS
     transposed: frozenset[str] = frozenset()  # the weights, by name, that lie column by column in memory
 
     def strides(self, weight: str, rows: int, columns: int) -> tuple[int, int]:
@@ -139,12 +148,13 @@ class Launch:
         self.array(tensor)
         return array.ctypes.data
 
-    def _panels(self, panels: list[list[Vector]], depth: int) -> tuple[Any, Tensor]:
+    def _panels(self, panels: list[list[Vector]], numbers: Callable[[int], int]) -> tuple[Any, Tensor]:
+        """The table of panels, and memory for what each packs: `numbers` for so many vectors."""
         table = (tables.Panel * max(len(panels), 1))()
         packed = 0
         for entry, vectors in zip(table, panels):
             entry.vectors, entry.column, entry.packed = len(vectors), vectors[0].column, packed
-            packed += depth * len(vectors) * self.lanes
+            packed += numbers(len(vectors))
         memory = torch.zeros(packed + self.lanes, dtype=self.sizes.dtype)
         self._alive += [table, memory]
         return table, memory
@@ -166,20 +176,27 @@ class Launch:
         `segments`: column and depth in the operand; `items`: column and width in the result; `weight[segment][item]`: where in
         `tensor` the weight stands that joins their first elements; `strides`: from one channel of an item to the next, and of a segment.
         """
-        depth, per_channel, per_depth = sum(d for _, d in segments), *strides
+        per_channel, per_depth = strides
+        matrix = tensor in (self.sizes.units.steps if when == "step" else self.sizes.units.chunks)
         threads = self.sizes.threads if self.sizes.by_units and when == "step" else 1
         panels, starts = tables.cut([c for c, _ in items], [w for _, w in items], self.lanes, self.panel, threads)
         vectors = [vector for panel in panels for vector in panel]
-        table, packed = self._panels(panels, depth)
+        table, packed = self._panels(panels, lambda vectors: self._packed(vectors, [d for _, d in segments], matrix))
         offsets = [weight[s][v.item] + v.channel * per_channel for s in range(len(segments)) for v in vectors]
         product = tables.Product(
             self.buffer(operand), self.buffer(result), self.buffer(initial), len(segments),
             self.address([column for column, _ in segments]), self.address([d for _, d in segments]),
             len(panels), ctypes.addressof(table), self.address(starts), packed.data_ptr(),
-            self._where(offsets, tensor), self.address([v.lanes for v in vectors]), per_channel, per_depth,
+            self._where(offsets, tensor), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix,
         )  # fmt: skip
         self.add("prepare", "PACK", product)
         self.add(when, "PRODUCT", product)
+
+    def _packed(self, vectors: int, depths: Sequence[int], matrix: bool) -> int:
+        """How many numbers the packed weights of some vectors are (matrix units': see kernels/matrix.h)."""
+        if not matrix:
+            return sum(depths) * vectors * self.lanes
+        return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * TILES_OF_A_BLOCK
 
     def outer(
         self, operand: Slot | str, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, strides: tuple[int, int]
@@ -193,11 +210,15 @@ class Launch:
         columns = [offsets[slot.column] for slot, _, _ in items]
         panels, _ = tables.cut(columns, [w for _, w, _ in items], self.lanes, self.panel, 1)
         vectors = [vector for panel in panels for vector in panel]
-        table, packed = self._panels(panels, width_in)
+        table, packed = self._panels(panels, lambda vectors: width_in * vectors * self.lanes)
+        turned = None
+        if tensor.removeprefix("d_") in self.sizes.units.chunks:
+            turned = torch.empty(_blocks(TURNED_ROWS) * -(-width_in // self.lanes) * TILES_OF_A_BLOCK)
+            self._alive.append(turned)
         outer = tables.Outer(
             self.buffer(operand), self.buffer("gradients"), width_in, len(panels), ctypes.addressof(table), packed.data_ptr(),
             self._where([(items[v.item][2] + v.channel) * per_channel for v in vectors], tensor),
-            self.address([v.lanes for v in vectors]), per_channel, per_column,
+            self.address([v.lanes for v in vectors]), per_channel, per_column, None if turned is None else turned.data_ptr(),
         )  # fmt: skip
         self.add("prepare", "CLEAR", outer)
         self.add("after", "OUTER", outer)

@@ -73,6 +73,12 @@ def _loop(bits: int) -> ctypes.CDLL:
     return library
 
 
+@lru_cache(maxsize=None)
+def has_matrix_units(dtype: torch.dtype) -> bool:
+    """Whether products of this dtype can run on matrix units: the processor has them, and the system lets this process use them."""
+    return bool(loop(bits_of(dtype)).tenuto_matrix_units())
+
+
 def loop(bits: int) -> ctypes.CDLL:
     """The time loop for numbers of 32 or 64 bits."""
     with _lock:

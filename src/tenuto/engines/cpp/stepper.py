@@ -14,6 +14,7 @@ from torch import Tensor
 from tenuto.engines.cpp import forward
 from tenuto.engines.cpp.arrange import arrange, fixed_streams, transposed
 from tenuto.engines.cpp.launch import Sizes
+from tenuto.engines.cpp.units import units
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of
 
 ALONE = 1 << 18  # weights times rows that one thread works through in about the time of a barrier; measured on a Xeon (AVX-512)
@@ -22,13 +23,14 @@ ALONE = 1 << 18  # weights times rows that one thread works through in about the
 class CppStepper:
     """See `engines.stepping.Stepper`."""
 
-    def __init__(self, form: Form, inputs: Buffers) -> None:
+    def __init__(self, form: Form, inputs: Buffers, invariant: bool) -> None:
         _, batch_size, input_size = inputs["x"].shape
         hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
         weights = sum(inputs[name].numel() for name in form.names if name == "weight_ih" or name.startswith("U."))
         threads = torch.get_num_threads() if weights * batch_size > ALONE else 1
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
-        sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, transposed(form, inputs))
+        chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant)
+        sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, transposed(form, inputs))
         rows, self._given = arrange(form, {name: tensor.detach() for name, tensor in inputs.items()})
         width = size_of(output_width(form), hidden)
         names = {name: sizes.width(declared) for name, declared in form.cell.widths("state").items()}

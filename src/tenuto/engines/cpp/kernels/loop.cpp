@@ -3,7 +3,7 @@
 // any chunk, any number of threads gives the same bits.
 #include "loop.h"
 #include "product.h"
-#include "team.h"
+#include "weights.h"
 
 namespace {
 
@@ -16,21 +16,10 @@ struct FlushTinyNumbers {
 #endif
 };
 
-struct Runner {
-  const Loop& loop;
-  Member me;
-  bool by_units;
-  long low = 0, high = 0;     // the rows of this chunk in arrays over time
-  long row = 0, end_row = 0;  // my rows of this step
+struct Runner : Weights {
   long flag_row = 0;          // r(s)
-  long step = 0;              // s
-  long first_step = 0, last_step = 0;
-  real* at[256];
-  int64_t stride[256];
 
-  Runner(const Loop& l, Member m) : loop(l), me(m), by_units(l.by_units && m.count == l.threads) {
-    for (long k = 0; k < l.buffers; k++) stride[k] = l.buffer[k].stride;
-  }
+  using Weights::Weights;
 
   void run() {
     FlushTinyNumbers flush;
@@ -40,6 +29,9 @@ struct Runner {
     for (long c = 0; c < loop.chunks; c++) chunk(loop.backward ? loop.chunks - 1 - c : c);
     place_chunk();
     all(loop.finish);
+#if MATRIX_UNITS
+    release_tiles();
+#endif
   }
 
   void chunk(long c) {
@@ -90,26 +82,6 @@ struct Runner {
     for (int k = 0; k <= me.id; k++) mine = mine_end, mine_end = mine < loop.batch ? take(mine, most) : mine;
   }
 
-  void place_step(long s) {
-    for (long k = 0; k < loop.buffers; k++) at[k] = rows_of(loop.buffer[k], s);
-  }
-  real* rows_of(const Buffer& b, long s) const {
-    switch (b.rule) {
-      case STEP: return b.base + loop.row_of[s] * b.stride;
-      case PREVIOUS: return s ? b.base + loop.row_of[s - 1] * b.stride : b.first;
-      case CHUNK: return b.base + (loop.row_of[s] - low) * b.stride;
-      case RING_NEXT: return b.base + (s & 1) * loop.batch * b.stride;
-      case RING_PREVIOUS:  // forward, s may be the number of steps: what the last one wrote
-        if (loop.backward) return b.base + ((s + 1) & 1) * loop.batch * b.stride;
-        return s ? b.base + ((s - 1) & 1) * loop.batch * b.stride : b.first;
-    }
-    return b.base;
-  }
-  void place_chunk() {  // all rows of the chunk at once
-    for (long k = 0; k < loop.buffers; k++)
-      at[k] = loop.buffer[k].base + (loop.buffer[k].rule == STEP ? low * loop.buffer[k].stride : 0);
-  }
-
   void all(const List& list) {
     for (long k = 0; k < list.count; k++) {
       const Operation& o = list.operation[k];
@@ -140,8 +112,6 @@ struct Runner {
 
   // --- the step's operations -------------------------------------------------------------------------------------------
 
-  long chunk_row() const { return me.begin(high - low, ACCUMULATORS / PANEL); }
-  long chunk_end() const { return me.end(high - low, ACCUMULATORS / PANEL); }
   long channel(long width) const { return by_units ? me.begin(width, LANES) : 0; }
   long end_channel(long width) const { return by_units ? me.end(width, LANES) : width; }
 
@@ -150,6 +120,13 @@ struct Runner {
     long k = 0, end = p.panels;
     if (by_units && !whole) k = p.panel_of_thread[me.id], end = p.panel_of_thread[me.id + 1];
     const real* a = at[p.operand] + from * stride[p.operand];
+#if MATRIX_UNITS
+    if (p.matrix) {
+      const real* initial = at[p.initial] + from * stride[p.initial];
+      real* result = at[p.result] + from * stride[p.result];
+      return MatrixProduct{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
+    }
+#endif
     for (; k < end; k++) {
       const Panel& panel = p.panel[k];
       const real *weights = p.packed + panel.packed, *start = at[p.initial] + from * stride[p.initial] + panel.column;
@@ -272,110 +249,6 @@ struct Runner {
   void line(const Copy& c) {
     if (me.id == 0) memcpy(at[c.target], at[c.source], c.width * sizeof(real));
   }
-
-  // --- weights: packed before the loop, their gradients gathered after each chunk ----------------------------------------
-
-  void pack(const Product& p) {
-    for (long k = me.begin(p.panels); k < me.end(p.panels); k++) {
-      const Panel& panel = p.panel[k];
-      long vectors = 0;
-      for (long j = 0; j < k; j++) vectors += p.panel[j].vectors;
-      long all_vectors = vectors;
-      for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
-      real* to = p.packed + panel.packed;
-      const long width = panel.vectors * LANES;
-      for (long g = 0; g < p.segments; to += p.segment_depth[g] * width, g++)
-        for (long j = 0; j < panel.vectors; j++) pack_vector(p, p.source[g * all_vectors + vectors + j], p.segment_depth[g],
-                                                             p.lanes[vectors + j], to + j * LANES, width);
-    }
-  }
-  // One vector's weights for all k: along memory first, whichever way they lie.
-  static void pack_vector(const Product& p, const real* from, long depth, long lanes, real* to, long width) {
-    if (p.lane_stride == 1) {
-      for (long i = 0; i < depth; i++) store(to + i * width, load_part(from + i * p.depth_stride, lanes));
-      return;
-    }
-    long k = 0;
-    for (; p.depth_stride == 1 && k + LANES <= depth; k += LANES) {
-      vec square[LANES];
-      for (long n = 0; n < LANES; n++) square[n] = n < lanes ? load(from + n * p.lane_stride + k) : vec{};
-      transpose<1>(square);
-      for (long i = 0; i < LANES; i++) store(to + (k + i) * width, square[i]);
-    }
-    for (; k < depth; k++)
-      for (long n = 0; n < LANES; n++) to[k * width + n] = n < lanes ? from[n * p.lane_stride + k * p.depth_stride] : 0;
-  }
-
-  void clear(const Outer& o) {
-    for (long k = me.begin(o.panels); k < me.end(o.panels); k++)
-      memset(o.packed + o.panel[k].packed, 0, o.columns * o.panel[k].vectors * LANES * sizeof(real));
-  }
-
-  // Runs of steps whose operand rows lie as their gradient rows do are one outer product; shared out by panels and columns.
-  void outer(const Outer& o) {
-    const Buffer &a = loop.buffer[o.operand], &d = loop.buffer[o.gradient];
-    const long grain = 48, blocks = (o.columns + grain - 1) / grain;
-    for (long task = me.begin(o.panels * blocks); task < me.end(o.panels * blocks); task++) {
-      const Panel& panel = o.panel[task / blocks];
-      long column = task % blocks * grain, columns = o.columns - column < grain ? o.columns - column : grain;
-      real* c = o.packed + panel.packed + column * panel.vectors * LANES;
-      for (long s = first_step; s < last_step;) {
-        const real* rows = rows_of(a, s);
-        long r = loop.row_of[s], count = loop.rows[s], next = s + 1;
-        // in memory, steps run up or (in reverse) down; a run is grown while both arrays go on without a gap
-        for (; next < last_step; next++) {
-          const real* more = rows_of(a, next);
-          if (loop.row_of[next] == r + count && more == rows + count * a.stride) count += loop.rows[next];
-          else if (loop.row_of[next] + loop.rows[next] == r && more + loop.rows[next] * a.stride == rows)
-            r = loop.row_of[next], rows = more, count += loop.rows[next];
-          else break;
-        }
-        const real* gradient = d.base + (d.rule == CHUNK ? r - low : r) * d.stride + panel.column;
-        switch (panel.vectors) {
-          case 1: outer_panel<1>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
-          case 2: outer_panel<2>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
-#if PANEL_VECTORS > 2
-          case 3: outer_panel<3>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
-          case 4: outer_panel<4>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
-#endif
-        }
-        s = next;
-      }
-    }
-  }
-
-  void unpack(const Outer& o) {
-    for (long k = me.begin(o.panels); k < me.end(o.panels); k++) {
-      long vectors = 0;
-      for (long j = 0; j < k; j++) vectors += o.panel[j].vectors;
-      const long width = o.panel[k].vectors * LANES;
-      for (long j = 0; j < o.panel[k].vectors; j++) {
-        const real* from = o.packed + o.panel[k].packed + j * LANES;
-        real* to = o.target[vectors + j];
-        const long lanes = o.lanes[vectors + j];
-        long i = 0;
-        for (; o.column_stride == 1 && i + LANES <= o.columns; i += LANES) {
-          vec square[LANES];
-          for (long r = 0; r < LANES; r++) square[r] = load(from + (i + r) * width);
-          transpose<1>(square);
-          for (long n = 0; n < lanes; n++) store(to + n * o.lane_stride + i, square[n]);
-        }
-        for (; o.lane_stride == 1 && i < o.columns; i++) store_part(to + i * o.column_stride, load(from + i * width), lanes);
-        for (; i < o.columns; i++)
-          for (long n = 0; n < lanes; n++) to[n * o.lane_stride + i] = from[i * width + n];
-      }
-    }
-  }
-
-  void sum(const Sum& s) {  // columns of a chunk's gradients, the last chunk's first; finished into the targets at each
-    for (long j = me.begin(s.vectors); j < me.end(s.vectors); j++) {
-      const real* d = at[s.gradient] + s.column[j];
-      vec total = last_step == loop.steps ? vec{} : load(s.sums + j * LANES);
-      for (long b = 0; b < high - low; b++) total = total + load(d + b * stride[s.gradient]);
-      store(s.sums + j * LANES, total);
-      store_part(s.target[j], total, s.lanes[j]);
-    }
-  }
 };
 
 struct Call { const Loop* loop; Barrier barrier; Number id, count; };
@@ -398,3 +271,10 @@ extern "C" void tenuto_run(const Loop* loop, Parallel parallel, Number id, Numbe
 }
 extern "C" int64_t tenuto_lanes(void) { return LANES; }
 extern "C" int64_t tenuto_panel(void) { return PANEL; }
+extern "C" int64_t tenuto_matrix_units(void) {
+#if MATRIX_UNITS
+  return ask_for_matrix_units();
+#else
+  return 0;
+#endif
+}

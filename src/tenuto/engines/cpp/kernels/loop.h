@@ -22,6 +22,7 @@ struct Pass { PassFunction function; int64_t width; const int64_t* buffer; };  /
 struct Panel { int64_t vectors, column, packed; };  // column: in the result; packed: in the packed weights; both in numbers
 
 // result = initial + operand * weights. The depth comes in segments, columns of the operand; `initial` may be `result` itself.
+// `matrix`: the weights are packed for, and the product is done by, matrix units (matrix.h).
 struct Product {
   int64_t operand, result, initial, segments;
   const int64_t *segment_column, *segment_depth;
@@ -31,7 +32,7 @@ struct Product {
   real* packed;
   const real* const* source;  // [segments][vectors]: the weight that meets k = 0 and the vector's first lane
   const int64_t* lanes;       // [vectors]: how many lanes have a weight
-  int64_t lane_stride, depth_stride;
+  int64_t lane_stride, depth_stride, matrix;
 };
 // packed[panel][column][lane] += sum over the rows of a chunk of operand[row][column] * gradient[row][lane]
 struct Outer {
@@ -41,6 +42,7 @@ struct Outer {
   real* const* target;  // [vectors]: where unpacking puts column 0 of the vector's first lane
   const int64_t* lanes;
   int64_t lane_stride, column_stride;  // one of them is 1
+  real* turned;  // for matrix units (else null): a place for the operand's parts, columns as rows
 };
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };

@@ -29,12 +29,26 @@ INLINE void store(real* p, vec v) { *(unaligned*)p = v; }
 INLINE vec broadcast(real x) { return x - vec{}; }
 // The first n lanes, where a row ends inside a vector; the others are zero and are not touched in memory.
 INLINE vec load_part(const real* p, long n) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
+  return (vec)_mm512_maskz_loadu_ps((1u << n) - 1, p);
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+  return (vec)_mm512_maskz_loadu_pd((1u << n) - 1, p);
+#else
   if (n == LANES) return load(p);
   vec v = {};
   memcpy(&v, p, n * sizeof(real));
   return v;
+#endif
 }
-INLINE void store_part(real* p, vec v, long n) { memcpy(p, &v, n * sizeof(real)); }
+INLINE void store_part(real* p, vec v, long n) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
+  _mm512_mask_storeu_ps(p, (1u << n) - 1, (__m512)v);
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+  _mm512_mask_storeu_pd(p, (1u << n) - 1, (__m512d)v);
+#else
+  memcpy(p, &v, n * sizeof(real));
+#endif
+}
 
 INLINE vec fma(vec a, vec b, vec c) {  // a * b + c, rounded once
 #if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)

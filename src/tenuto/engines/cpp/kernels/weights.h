@@ -1,0 +1,178 @@
+// Weights are packed before the loop; their gradients are added up after each chunk of steps and unpacked at the end.
+#pragma once
+#include "place.h"
+
+namespace {
+struct Weights : Place {
+  using Place::Place;
+
+  void pack(const Product& p) {
+    for (long k = me.begin(p.panels); k < me.end(p.panels); k++) {
+      const Panel& panel = p.panel[k];
+      long vectors = 0;
+      for (long j = 0; j < k; j++) vectors += p.panel[j].vectors;
+      long all_vectors = vectors;
+      for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
+#if MATRIX_UNITS
+      if (p.matrix) {
+        pack_parts(p, panel, vectors, all_vectors);
+        continue;
+      }
+#endif
+      real* to = p.packed + panel.packed;
+      const long width = panel.vectors * LANES;
+      for (long g = 0; g < p.segments; to += p.segment_depth[g] * width, g++)
+        for (long j = 0; j < panel.vectors; j++) pack_vector(p, p.source[g * all_vectors + vectors + j], p.segment_depth[g],
+                                                             p.lanes[vectors + j], to + j * LANES, width);
+    }
+  }
+  // One vector's weights for all k: along memory first, whichever way they lie.
+  static void pack_vector(const Product& p, const real* from, long depth, long lanes, real* to, long width) {
+    if (p.lane_stride == 1) {
+      for (long i = 0; i < depth; i++) store(to + i * width, load_part(from + i * p.depth_stride, lanes));
+      return;
+    }
+    long k = 0;
+    for (; p.depth_stride == 1 && k + LANES <= depth; k += LANES) {
+      vec square[LANES];
+      for (long n = 0; n < LANES; n++) square[n] = n < lanes ? load(from + n * p.lane_stride + k) : vec{};
+      transpose<1>(square);
+      for (long i = 0; i < LANES; i++) store(to + (k + i) * width, square[i]);
+    }
+    for (; k < depth; k++)
+      for (long n = 0; n < LANES; n++) to[k * width + n] = n < lanes ? from[n * p.lane_stride + k * p.depth_stride] : 0;
+  }
+
+#if MATRIX_UNITS
+  static void pack_parts(const Product& p, const Panel& panel, long vectors, long all_vectors) {
+    uint16_t* to = (uint16_t*)(p.packed + panel.packed + LANES);
+    bool good = true;
+    for (long g = 0; g < p.segments; g++)
+      for (long k = 0; k < p.segment_depth[g]; k += BLOCK_DEPTH, to += PARTS * panel.vectors * TILE)
+        for (long j = 0; j < panel.vectors; j++) {
+          real block[BLOCK_DEPTH * LANES];
+          const real* rows[BLOCK_DEPTH];
+          const long depth = p.segment_depth[g] - k < BLOCK_DEPTH ? p.segment_depth[g] - k : BLOCK_DEPTH;
+          pack_vector(p, p.source[g * all_vectors + vectors + j] + k * p.depth_stride, depth, p.lanes[vectors + j], block, LANES);
+          for (long i = 0; i < depth; i++) rows[i] = block + i * LANES;
+          good &= have_parts(block, depth * LANES);
+          pair_rows(rows, depth, 0, to + j * PARTS * TILE);
+        }
+    p.packed[panel.packed] = good ? 0 : 1;
+  }
+
+  // As `outer` on matrix units, 256 rows at a time: threads share the operand's parts, and make those of their panels' gradients.
+  void matrix_outer(const Outer& o) {
+    enum { ROWS = 256, GROUP = 4 };  // GROUP: tiles of columns that are one task
+    const Buffer &a = loop.buffer[o.operand], &d = loop.buffer[o.gradient];
+    const long tiles = (o.columns + TILE_ROWS - 1) / TILE_ROWS, groups = (tiles + GROUP - 1) / GROUP, tasks = o.panels * groups;
+    uint16_t* turned = (uint16_t*)o.turned;
+    const real *rows[ROWS], *gradients[ROWS];
+    for (long s = first_step, b = 0; s < last_step;) {
+      if (s > first_step || b) me.sync();
+      long count = 0;
+      for (; s < last_step && count < ROWS; b = 0, s++) {
+        const real *row = rows_of(a, s), *gradient = rows_of(d, s);
+        for (; b < loop.rows[s] && count < ROWS; b++, count++) rows[count] = row + b * a.stride, gradients[count] = gradient + b * d.stride;
+        if (b < loop.rows[s]) break;
+      }
+      const long blocks = (count + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
+      for (long t = me.begin(tiles); t < me.end(tiles); t++)
+        for (long k = 0; k < blocks; k++) {
+          long column = t * TILE_ROWS, columns = o.columns - column < LANES ? o.columns - column : LANES;
+          turn(rows + k * BLOCK_DEPTH, count - k * BLOCK_DEPTH, column, columns, turned + (t * blocks + k) * PARTS * TILE);
+        }
+      me.sync();
+      long split = -1;  // the panel whose gradients' parts I have
+      for (long task = me.begin(tasks); task < me.end(tasks); task++) {
+        const Panel& panel = o.panel[task / groups];
+        for (long k = 0; k < blocks && split != task / groups; k++)
+          for (long j = 0; j < panel.vectors; j++)
+            pair_rows(gradients + k * BLOCK_DEPTH, count - k * BLOCK_DEPTH, panel.column + j * LANES, own_parts + (k * panel.vectors + j) * PARTS * TILE);
+        split = task / groups;
+        for (long t = task % groups * GROUP; t < tiles && t < (task % groups + 1) * GROUP; t++) {
+          long column = t * TILE_ROWS, columns = o.columns - column < TILE_ROWS ? o.columns - column : TILE_ROWS, width = panel.vectors * LANES;
+          real* c = o.packed + panel.packed + column * width;
+          configure_tiles(columns);
+          matrix_tile(panel.vectors, turned + t * blocks * PARTS * TILE, own_parts, blocks, c, width, c, width);
+        }
+      }
+    }
+  }
+#endif
+
+  void clear(const Outer& o) {
+    for (long k = me.begin(o.panels); k < me.end(o.panels); k++)
+      memset(o.packed + o.panel[k].packed, 0, o.columns * o.panel[k].vectors * LANES * sizeof(real));
+  }
+
+  // Runs of steps whose operand rows lie as their gradient rows do are one outer product; shared out by panels and columns.
+  void outer(const Outer& o) {
+#if MATRIX_UNITS
+    if (o.turned) return matrix_outer(o);
+#endif
+    const Buffer &a = loop.buffer[o.operand], &d = loop.buffer[o.gradient];
+    const long grain = 48, blocks = (o.columns + grain - 1) / grain;
+    for (long task = me.begin(o.panels * blocks); task < me.end(o.panels * blocks); task++) {
+      const Panel& panel = o.panel[task / blocks];
+      long column = task % blocks * grain, columns = o.columns - column < grain ? o.columns - column : grain;
+      real* c = o.packed + panel.packed + column * panel.vectors * LANES;
+      for (long s = first_step; s < last_step;) {
+        const real* rows = rows_of(a, s);
+        long r = loop.row_of[s], count = loop.rows[s], next = s + 1;
+        // in memory, steps run up or (in reverse) down; a run is grown while both arrays go on without a gap
+        for (; next < last_step; next++) {
+          const real* more = rows_of(a, next);
+          if (loop.row_of[next] == r + count && more == rows + count * a.stride) count += loop.rows[next];
+          else if (loop.row_of[next] + loop.rows[next] == r && more + loop.rows[next] * a.stride == rows)
+            r = loop.row_of[next], rows = more, count += loop.rows[next];
+          else break;
+        }
+        const real* gradient = d.base + (d.rule == CHUNK ? r - low : r) * d.stride + panel.column;
+        switch (panel.vectors) {
+          case 1: outer_panel<1>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+          case 2: outer_panel<2>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+#if PANEL_VECTORS > 2
+          case 3: outer_panel<3>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+          case 4: outer_panel<4>(columns, rows + column, a.stride, gradient, d.stride, count, c); break;
+#endif
+        }
+        s = next;
+      }
+    }
+  }
+
+  void unpack(const Outer& o) {
+    for (long k = me.begin(o.panels); k < me.end(o.panels); k++) {
+      long vectors = 0;
+      for (long j = 0; j < k; j++) vectors += o.panel[j].vectors;
+      const long width = o.panel[k].vectors * LANES;
+      for (long j = 0; j < o.panel[k].vectors; j++) {
+        const real* from = o.packed + o.panel[k].packed + j * LANES;
+        real* to = o.target[vectors + j];
+        const long lanes = o.lanes[vectors + j];
+        long i = 0;
+        for (; o.column_stride == 1 && i + LANES <= o.columns; i += LANES) {
+          vec square[LANES];
+          for (long r = 0; r < LANES; r++) square[r] = load(from + (i + r) * width);
+          transpose<1>(square);
+          for (long n = 0; n < lanes; n++) store(to + n * o.lane_stride + i, square[n]);
+        }
+        for (; o.lane_stride == 1 && i < o.columns; i++) store_part(to + i * o.column_stride, load(from + i * width), lanes);
+        for (; i < o.columns; i++)
+          for (long n = 0; n < lanes; n++) to[n * o.lane_stride + i] = from[i * width + n];
+      }
+    }
+  }
+
+  void sum(const Sum& s) {  // columns of a chunk's gradients, the last chunk's first; finished into the targets at each
+    for (long j = me.begin(s.vectors); j < me.end(s.vectors); j++) {
+      const real* d = at[s.gradient] + s.column[j];
+      vec total = last_step == loop.steps ? vec{} : load(s.sums + j * LANES);
+      for (long b = 0; b < high - low; b++) total = total + load(d + b * stride[s.gradient]);
+      store(s.sums + j * LANES, total);
+      store_part(s.target[j], total, s.lanes[j]);
+    }
+  }
+};
+}  // namespace
