@@ -251,10 +251,10 @@ struct Runner : Weights {
   }
 };
 
-struct Call { const Loop* loop; Barrier barrier; Number id, count; };
+struct Call { const Loop* loop; Flag* flags; Number id, count; };
 void member(void* data) {
   Call& call = *(Call*)data;
-  Member me = {call.id ? call.id() : 0, call.count ? call.count() : 1, &call.barrier};
+  Member me = {call.id ? call.id() : 0, call.count ? call.count() : 1, call.flags};
   Runner(*call.loop, me).run();
 }
 
@@ -265,9 +265,12 @@ extern "C" void tenuto_run(const Loop* loop, Parallel parallel, Number id, Numbe
     b->base = (real*)(loop->address[b->array] + b->offset), b->first = (real*)loop->first[b->array];
   for (const Pointers* p = loop->pointer; p < loop->pointer + loop->pointers; p++)
     for (long k = 0; k < p->count; k++) p->to[k] = (real*)(loop->address[p->array] + p->offset[k]);
-  Call call = {loop, {0, 0}, parallel ? id : 0, parallel ? count : 0};
-  if (parallel && loop->threads > 1) parallel(member, &call, (unsigned)loop->threads, 0);
-  else call.id = call.count = 0, member(&call);
+  const bool alone = !parallel || loop->threads == 1;
+  Flag flags[alone ? 1 : loop->threads];
+  memset(flags, 0, sizeof flags);
+  Call call = {loop, flags, alone ? 0 : id, alone ? 0 : count};
+  if (alone) member(&call);
+  else parallel(member, &call, (unsigned)loop->threads, 0);
 }
 extern "C" int64_t tenuto_lanes(void) { return LANES; }
 extern "C" int64_t tenuto_panel(void) { return PANEL; }

@@ -13,8 +13,8 @@ enum { PANEL = PANEL_VECTORS, ACCUMULATORS = 6 * PANEL };
 const long BLOCK = 128;  // steps of k between stores: a panel's part of the weights, 32 KB, stays in the first-level cache
 
 // C[r][j] = init[r][j] + sum_k A[r][k] P[k][j];  A row-major, P packed [k][VECTORS vectors], init_stride 0: one row for all; depth > 0.
-// `ahead`: memory that is wanted soon; a line of it is fetched into the second-level cache at each k. The lines that the next
-// tile will write are asked for now. (Beyond that cache a core of the Xeon reads 11 GB/s and writes 7; waiting costs a quarter.)
+// `ahead`: memory that is wanted soon; a line of it is fetched into the second-level cache at each k (not by tiles of one or two rows,
+// which wait for nothing but their weights: 145 GB/s with it, 176 without). The lines that the next tile will write are asked for now. (Beyond that cache a core of the Xeon reads 11 GB/s and writes 7; waiting costs a quarter.)
 template <int ROWS, int VECTORS>
 static __attribute__((noinline)) void product_tile(const real* __restrict a, long a_stride, const real* __restrict p, long depth,
                                                    const real* init, long init_stride, real* c, long c_stride, const real* __restrict ahead) {
@@ -31,8 +31,7 @@ static __attribute__((noinline)) void product_tile(const real* __restrict a, lon
     vec weight[VECTORS];
 #pragma GCC unroll 4
     for (int j = 0; j < VECTORS; j++) weight[j] = load(p + j * LANES);
-    __builtin_prefetch(ahead, 0, 2);
-    ahead += LANES;
+    if constexpr (ROWS > 2) __builtin_prefetch(ahead, 0, 2), ahead += LANES;
 #pragma GCC unroll 12
     for (int r = 0; r < ROWS; r++) {
       vec x = broadcast(a[r * a_stride]);
