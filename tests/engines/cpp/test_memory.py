@@ -59,7 +59,7 @@ def test_wrong_split_is_named(monkeypatch):
 
 def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
     ways = tune.ways(4, 2, True)
-    assert ways == [tune.Way(1, False), tune.Way(2, False), tune.Way(2, True)]
+    assert ways == (tune.Way(1, False), tune.Way(2, False), tune.Way(2, True))
     cost = dict(zip(ways, (3.0, 1.0, 2.0)))
     chosen, record = [], tune.Record(ways)
     for _ in range(120):

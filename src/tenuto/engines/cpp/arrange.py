@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,41 +12,39 @@ from tenuto.engines.cpp.rows import Rows, packed, whole
 from tenuto.engines.problem import Buffers, Form
 
 
-def fixed_streams(inputs: Buffers) -> frozenset[str]:
-    """The streams that are the same at every step."""
-    return frozenset(
-        name.removeprefix("stream.") for name, t in inputs.items() if name.startswith("stream.") and t.shape[0] == 1
-    )
+def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, Buffers]:
+    """The rows of each step, and the inputs as the loop reads them: contiguous; "padded." is what it packs by length itself.
 
-
-def arrange(form: Form, inputs: Buffers) -> tuple[Rows, Buffers]:
-    """The rows of each step, and the inputs as the loop reads them: contiguous; "padded." is what it packs by length itself."""
-    x = inputs["x"]
-    time_steps, batch_size, _ = x.shape
-    fixed = fixed_streams(inputs)
-    rows = packed(inputs["lengths"], time_steps, form.reverse) if form.lengths else whole(time_steps, batch_size, form.reverse)
-    given = {}
-    for name, tensor in inputs.items():
-        if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
-            given[f"padded.{name}" if form.lengths else name] = tensor.contiguous()
-        elif name == "resets":
-            flags = tensor
-            if form.reverse:
-                flags = torch.zeros_like(tensor)
-                flags[:-1] = tensor[1:]
-                if form.lengths:  # a sequence's own last step is where it starts
-                    flags &= torch.arange(1, time_steps + 1)[:, None] < inputs["lengths"][None]
-            index = rows.index()
-            given[name] = flags.contiguous() if index is None else flags.flatten()[index]
-        elif rows.packing is not None and name.startswith(("s.", "r.", "stream.")):
-            given[name] = tensor.flatten(0, -2)[rows.packing.places]
-        elif name.startswith("U."):
-            given[name] = dense(form, name, tensor)
-        elif name == "weight_ih":
-            given[name] = settled(tensor)
-        else:
-            given[name] = tensor.contiguous()
+    `fixed`: the streams that are the same at every step.
+    """
+    time_steps, batch_size, _ = inputs["x"].shape
+    given = {name: tensor if tensor.is_contiguous() else settled(name, tensor) for name, tensor in inputs.items()}
+    for name in _with_heads(form):
+        given[name] = dense(form, name, given[name])
+    if not form.lengths:
+        rows = whole(time_steps, batch_size, form.reverse)
+    else:
+        rows = packed(inputs["lengths"], time_steps, form.reverse)
+        for name in inputs:
+            if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
+                given[f"padded.{name}"] = given.pop(name)
+            elif name.startswith(("s.", "r.", "stream.")):
+                given[name] = inputs[name].flatten(0, -2)[rows.packing.places]  # type: ignore[union-attr]
+    if form.resets:
+        given["resets"] = _flags(form, inputs, rows)
     return rows, given
+
+
+def _flags(form: Form, inputs: Buffers, rows: Rows) -> Tensor:
+    """The resets in the order of the loop's steps, row by row."""
+    resets = flags = inputs["resets"]
+    if form.reverse:
+        flags = torch.zeros_like(resets)
+        flags[:-1] = resets[1:]
+        if form.lengths:  # a sequence's own last step is where it starts
+            flags &= torch.arange(1, len(resets) + 1)[:, None] < inputs["lengths"][None]
+    index = rows.index()
+    return flags.contiguous() if index is None else flags.flatten()[index]
 
 
 def by_columns(weight: Tensor) -> bool:
@@ -53,15 +52,15 @@ def by_columns(weight: Tensor) -> bool:
     return not weight.is_contiguous() and weight.t().is_contiguous()
 
 
-def settled(weight: Tensor) -> Tensor:
-    """A weight whose rows or columns lie without gaps, which is what the loop reads."""
-    return weight if by_columns(weight) else weight.contiguous()
+def settled(name: str, tensor: Tensor) -> Tensor:
+    """A tensor without gaps; a weight may lie row by row or column by column."""
+    weight = name == "weight_ih" or name.startswith("U.")
+    return tensor if weight and by_columns(tensor) else tensor.contiguous()
 
 
-def transposed(form: Form, inputs: Buffers) -> frozenset[str]:
-    """The weights that lie column by column, where the loop reads them as they lie."""
-    stacks = [f"U.{stack.name}" for stack in form.traced.stacks if stack.heads == 1]
-    return frozenset(name for name in ("weight_ih", *stacks) if by_columns(inputs[name]))
+@lru_cache(maxsize=None)
+def _with_heads(form: Form) -> tuple[str, ...]:
+    return tuple(f"U.{stack.name}" for stack in form.traced.stacks if stack.heads > 1)
 
 
 def _heads(form: Form, name: str) -> int:
@@ -72,7 +71,7 @@ def dense(form: Form, name: str, weight: Tensor, zero: bool = False) -> Tensor:
     """Block-diagonal weights [rows, width_in / heads] with their zeros, [rows, width_in]; others as they are."""
     heads = _heads(form, name)
     if heads == 1:
-        return settled(weight)
+        return settled(name, weight)
     dense = weight.new_zeros(weight.shape[0], weight.shape[1] * heads)
     if not zero:
         for row, column, block in _block_places(form, name, weight):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
-from tenuto.engines.cpp.arrange import arrange, blocks, dense, fixed_streams, transposed
-from tenuto.engines.cpp.launch import Launch, Sizes
+from tenuto.engines.cpp.arrange import arrange, blocks, dense
+from tenuto.engines.cpp.kind import Kind, Kinds
+from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
 from tenuto.engines.cpp.stepper import CppStepper
-from tenuto.engines.cpp.units import CALL_ROWS, units
-from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, output_width, size_of
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result
 
 
 class Cpp:
@@ -30,7 +29,7 @@ class Cpp:
 
     def __init__(self, invariant: bool = False) -> None:
         self.name = "invariant cpp" if invariant else "cpp"
-        self._invariant = invariant
+        self._invariant, self._kinds = invariant, Kinds(invariant)
 
     def supports(self, problem: Problem) -> Yes | No:
         if problem.device.type != "cpu":
@@ -52,119 +51,99 @@ class Cpp:
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            sizes, _ = self._sizes(form, inputs, "empty")
-            fixed = fixed_streams(inputs)
+            kind = self._kinds.of(form, inputs)
             with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
-                key, launch = _forward_launch(form, sizes, True, fixed)
+                key, launch = _forward_launch(kind, True, tune.Way(1, False))
                 launches.give_back(key, launch)
             x = inputs["x"]
             rows = x.shape[0] * x.shape[1]
-            result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in _kept_arrays(form))
+            result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in kind.kept)
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
-        x = inputs["x"]
+        x, kind = inputs["x"], self._kinds.of(form, inputs)
         time_steps, batch_size, _ = x.shape
-        rows, given = arrange(form, inputs)
-        sizes, record = self._sizes(form, inputs, ("forward", keep))
-        fixed = fixed_streams(inputs)
-        width = size_of(output_width(form), sizes.hidden_size)
-        padded_rows = time_steps * batch_size
-        key, launch = _forward_launch(form, sizes, keep, fixed)
+        rows, given = arrange(form, inputs, kind.fixed)
+        record = kind.record(keep, _threads())
+        key, launch = _forward_launch(kind, keep, record.choose(rows.total))
         try:
-            memory = pool.shared()
-            output = memory.empty(padded_rows, width, x.dtype)
-            arrays = {"padded.output" if form.lengths else "output": output}
-            for name, state_width in form.cell.widths("state").items():
-                if name == form.traced.output_state and not form.lengths:
+            padded_rows, memory = time_steps * batch_size, pool.shared()
+            output = memory.empty(padded_rows, kind.output, x.dtype)
+            given["padded.output" if form.lengths else "output"] = output
+            final = []
+            for name, width in kind.states:
+                if name == kind.output_state:
                     array = output
                 elif keep:
-                    array = memory.empty(padded_rows, sizes.width(state_width), x.dtype)
+                    array = memory.empty(padded_rows, width, x.dtype)
                 else:
-                    array = x.new_empty(2 * batch_size, sizes.width(state_width))
-                for role in ("new", "old", "before"):
-                    arrays[f"{role}.{name}"] = array
-            final = [x.new_empty(batch_size, sizes.width(width)) for width in form.cell.widths("state").values()]
-            arrays |= zip((f"final.{name}" for name in form.cell.widths("state")), final)
+                    array = x.new_empty(2 * batch_size, width)
+                given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
+                end = given[f"final.{name}"] = x.new_empty(batch_size, width)
+                final.append(end)
             if keep:
-                arrays |= {a: memory.empty(padded_rows, launch.layouts[a].stride, x.dtype) for a in ("gates", "rows")}
+                for array_name in ("gates", "rows"):
+                    given[array_name] = memory.empty(padded_rows, launch.layouts[array_name].stride, x.dtype)
             if rows.total:
-                _run(launch, record, given | arrays, rows)
+                _run(launch, record, given, rows)
             else:
                 output.zero_()
-                for value, name in zip(final, form.cell.widths("state")):
+                for value, (name, _) in zip(final, kind.states):
                     value.copy_(inputs[f"s.{name}"])
-            saved = [arrays[name] for name in _kept_arrays(form)] if keep else []
         finally:
             launches.give_back(key, launch)
-        return Result(output.view(time_steps, batch_size, width), final, saved)
+        return Result(output.view(time_steps, batch_size, kind.output), final, [given[name] for name in kind.kept] if keep else [])
 
     def backward(
-        self,
-        form: Form,
-        inputs: Buffers,
-        result: Result,
-        d_output: Tensor,
-        d_final: list[Tensor],
-        needs: frozenset[str],
+        self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
     ) -> Buffers:
-        rows, given = arrange(form, inputs)
-        sizes, record = self._sizes(form, inputs, ("backward", needs))
-        gradients = {name: _gradient_like(inputs[name], rows, name in sizes.transposed) for name in needs}
+        kind = self._kinds.of(form, inputs)
+        rows, given = arrange(form, inputs, kind.fixed)
+        gradients = {name: _gradient_like(inputs[name], rows, name in kind.transposed) for name in needs}
         if rows.total:
-            self._run_backward(form, sizes, record, rows, given, inputs, result, d_output, d_final, gradients)
+            _run_backward(kind, rows, given, inputs, result, d_output, d_final, gradients)
         else:
-            for name, value in zip(form.cell.widths("state"), d_final):
+            for (name, _), value in zip(kind.states, d_final):
                 if f"s.{name}" in needs:
                     gradients[f"s.{name}"].copy_(value)
         return gradients
 
-    def _run_backward(
-        self, form: Form, sizes: Sizes, record: tune.Record, rows: Rows, given: Buffers, inputs: Buffers,
-        result: Result, d_output: Tensor, d_final: list[Tensor], gradients: Buffers,
-    ) -> None:  # fmt: skip
-        needs, fixed, x, batch_size = frozenset(gradients), fixed_streams(inputs), inputs["x"], sizes.batch_size
-        arrays = dict(zip(_kept_arrays(form), result.saved))
-        if form.traced.output_state is not None and not form.lengths:
-            arrays[f"new.{form.traced.output_state}"] = result.output
-        for name in form.cell.widths("state"):
-            arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
-        padded = "padded." if form.lengths else ""
-        arrays[f"{padded}d_output"] = d_output.contiguous()
-        arrays[f"{padded}d_x"] = gradients.get("x", x)
-        reset_widths = form.cell.widths("state") if form.resets else {}
-        d_resets = {f"d_start.{n}": x.new_zeros(batch_size, sizes.width(w)) for n, w in reset_widths.items()}
-        d_streams = {
-            f"{padded}d_stream.{n}": x.new_empty(x.shape[0], batch_size, sizes.width(w)) for n, w in form.cell.widths("streams").items()
-        }
-        d_dense = {name: dense(form, name, gradients[name], zero=True) for name in needs if name.startswith("U.")}
-        arrays |= {f"d_{name}": value for name, value in gradients.items() if name not in ("x",)} | {f"d_{n}": b for n, b in d_dense.items()}
-        arrays |= d_resets | d_streams | {f"d_final.{n}": d.contiguous() for n, d in zip(form.cell.widths("state"), d_final)}
-        key = ("backward", form, sizes, needs, fixed)
-        launch = launches.take(key, lambda: backward.build(form, sizes, needs, fixed))
-        try:
-            _run(launch, record, given | arrays, rows)
-        finally:
-            launches.give_back(key, launch)
-        for name, block in d_dense.items():
-            if block is not gradients[name]:
-                gradients[name].copy_(blocks(form, name, block))
-        for name in form.cell.widths("streams"):
-            if f"stream.{name}" in needs:
-                whole_time, target = d_streams[f"{padded}d_stream.{name}"], gradients[f"stream.{name}"]
-                target.copy_(whole_time.sum(0, keepdim=True) if name in fixed else whole_time)
 
-    def _sizes(self, form: Form, inputs: Buffers, kind: Hashable) -> tuple[Sizes, tune.Record]:
-        """The sizes of a call, with the way to share its work that has been fastest for this kind of call; and what is known of that kind."""
-        steps, batch_size, input_size = inputs["x"].shape
-        hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
-        threads = 1 if _forked else torch.get_num_threads()
-        numbers_travel = 1 in form.cell.widths("state").values()  # one thread's step would need another's
-        ways = tune.ways(batch_size, threads, not numbers_travel)
-        chosen = units(form, batch_size, input_size, hidden, steps * batch_size >= CALL_ROWS, dtype, self._invariant)
-        record = tune.record((kind, form, batch_size, input_size, hidden, dtype, chosen), ways)
-        way = record.choose(steps * batch_size)
-        return Sizes(batch_size, input_size, hidden, dtype, way.threads, way.by_units, chosen, transposed(form, inputs)), record
+def _run_backward(
+    kind: Kind, rows: Rows, arrays: Buffers, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], gradients: Buffers
+) -> None:
+    """The backward loop: from `arrays`, which are the inputs as it reads them, into the gradients."""
+    form, x, padded = kind.form, inputs["x"], "padded." if kind.form.lengths else ""
+    arrays.update(zip(kind.kept, result.saved))
+    if kind.output_state is not None:
+        arrays[f"new.{kind.output_state}"] = result.output
+    d_output = arrays[f"{padded}d_output"] = d_output.contiguous()
+    for (name, width), d in zip(kind.states, d_final):
+        arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
+        arrays[f"d_final.{name}"] = d.contiguous()
+        if form.resets:
+            arrays[f"d_start.{name}"] = x.new_zeros(kind.batch_size, width)
+    for name, gradient in gradients.items():
+        arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name.startswith("U.") else gradient
+    arrays[f"{padded}d_x"] = gradients.get("x", x)
+    for name, width in kind.streams:
+        arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], kind.batch_size, width)
+    needs = frozenset(gradients)
+    record = kind.record(needs, _threads())
+    way = record.choose(rows.total)
+    key = (kind, needs, way)
+    launch = launches.take(key, lambda: backward.build(form, kind.sizes(way), needs, kind.fixed))
+    try:
+        _run(launch, record, arrays, rows)
+    finally:
+        launches.give_back(key, launch)
+    for name, gradient in gradients.items():
+        if name.startswith("U.") and arrays[f"d_{name}"] is not gradient:
+            gradient.copy_(blocks(form, name, arrays[f"d_{name}"]))
+    for name, _ in kind.streams:
+        if f"stream.{name}" in needs:
+            whole_time = arrays[f"{padded}d_stream.{name}"]
+            gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in kind.fixed else whole_time)
 
 
 def _run(launch: Launch, record: tune.Record, given: Buffers, rows: Rows) -> None:
@@ -173,6 +152,15 @@ def _run(launch: Launch, record: tune.Record, given: Buffers, rows: Rows) -> Non
     launch.run(given, rows)
     seconds = (time.perf_counter() - begin) / rows.total
     record.learn(tune.Way(launch.sizes.threads, launch.sizes.by_units), seconds)
+
+
+def _forward_launch(kind: Kind, keep: bool, way: tune.Way) -> tuple[object, Launch]:
+    key = (kind, keep, way)
+    return key, launches.take(key, lambda: forward.build(kind.form, kind.sizes(way), keep, kind.fixed))
+
+
+def _threads() -> int:
+    return 1 if _forked else torch.get_num_threads()
 
 
 _forked = False
@@ -195,15 +183,3 @@ def _gradient_like(tensor: Tensor, rows: Rows, by_columns: bool) -> Tensor:
     if tensor.dim() == 3:
         return pool.shared().empty(tensor.shape[0] * tensor.shape[1], tensor.shape[2], tensor.dtype).view(tensor.shape)
     return torch.empty_like(tensor, memory_format=torch.preserve_format if by_columns else torch.contiguous_format)
-
-
-@lru_cache(maxsize=None)
-def _kept_arrays(form: Form) -> list[str]:
-    """What forward leaves for backward: gates, one number a row, and the states that are not the output (with lengths, all: packed)."""
-    states = [f"new.{name}" for name in form.cell.widths("state") if form.lengths or name != form.traced.output_state]
-    return ["gates", "rows", *states]
-
-
-def _forward_launch(form: Form, sizes: Sizes, keep: bool, fixed: frozenset[str]) -> tuple[object, Launch]:
-    key = ("forward", form, sizes, keep, fixed)
-    return key, launches.take(key, lambda: forward.build(form, sizes, keep, fixed))

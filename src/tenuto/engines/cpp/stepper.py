@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tenuto.engines.cpp import forward
-from tenuto.engines.cpp.arrange import arrange, fixed_streams, transposed
+from tenuto.engines.cpp.arrange import arrange
+from tenuto.engines.cpp.kind import fixed_streams, transposed
 from tenuto.engines.cpp.launch import Sizes
 from tenuto.engines.cpp.units import units
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of
@@ -31,7 +32,8 @@ class CppStepper:
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
         chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant)
         sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, transposed(form, inputs))
-        rows, self._given = arrange(form, {name: tensor.detach() for name, tensor in inputs.items()})
+        fixed = fixed_streams(form, inputs)
+        rows, self._given = arrange(form, {name: tensor.detach() for name, tensor in inputs.items()}, fixed)
         width = size_of(output_width(form), hidden)
         names = {name: sizes.width(declared) for name, declared in form.cell.widths("state").items()}
         self._outputs = [torch.zeros(batch_size, width, dtype=dtype) for _ in range(2)]
@@ -42,7 +44,7 @@ class CppStepper:
         ]  # fmt: skip
         self._launches, self._runs, self._turn = [], [], 0
         for turn in range(2):
-            launch = forward.build(form, sizes, False, fixed_streams(inputs))
+            launch = forward.build(form, sizes, False, fixed)
             if turn:  # one copy of the weights for both, or together they outgrow the second-level cache
                 launch.share_weights(self._launches[0])
             arrays = {"output": self._outputs[turn], **{f"final.{name}": torch.empty(batch_size, size, dtype=dtype) for name, size in names.items()}}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from tenuto.errors import ArgumentError
 
@@ -22,8 +22,7 @@ GAIN = 0.9  # threads must win by this much: on a busy machine each waits for th
 SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """A number of threads, and whether they share each step's units (with a barrier a step) or the rows of the batch."""
 
     threads: int
@@ -33,10 +32,10 @@ class Way:
 class Record:
     """What is known of one kind of call: the times of each way to run it."""
 
-    def __init__(self, candidates: list[Way]) -> None:
+    def __init__(self, candidates: Sequence[Way]) -> None:
         self._candidates = candidates
         self._times: dict[Way, list[float]] = {way: [] for way in candidates}
-        self._ranked = candidates
+        self._ranked = list(candidates)
         self._calls = 0
         self._looks = 0  # how often the other ways were looked at again
         self._next_look = PERIOD
@@ -83,32 +82,25 @@ class Record:
         return None
 
 
-_records: dict[Hashable, Record] = {}
 _lock = threading.Lock()
 
 
-def record(key: Hashable, candidates: list[Way]) -> Record:
-    """The record of a kind of call; the ways belong to the kind."""
-    found = _records.get((key, *candidates))
-    return found or _records.setdefault((key, *candidates), Record(candidates))
+_ALONE = (Way(1, False),)
 
 
-def ways(batch_size: int, threads: int, units_can_split: bool) -> list[Way]:
+def ways(batch_size: int, threads: int, units_can_split: bool) -> tuple[Way, ...]:
     """The ways worth trying, or the one that TENUTO_CPP_SPLIT asks for.
 
     Raises:
         ArgumentError: TENUTO_CPP_SPLIT is neither "rows" nor "units".
     """
+    if threads == 1:
+        return _ALONE
     forced = os.environ.get(ENVIRONMENT)
     if forced not in (None, "", "rows", "units"):
         raise ArgumentError(f"{ENVIRONMENT} is {forced!r}", expected="rows or units")
-    if threads == 1:
-        return [Way(1, False)]
     if forced:
-        return [Way(threads, forced == "units" and units_can_split)]
-    found = [Way(1, False)]
-    if batch_size > 1:
-        found.append(Way(threads, False))
-    if units_can_split and batch_size < 12 * threads:  # with more rows, each thread's tiles are full
-        found.append(Way(threads, True))
-    return found
+        return (Way(threads, forced == "units" and units_can_split),)
+    by_rows = (Way(threads, False),) if batch_size > 1 else ()
+    by_units = (Way(threads, True),) if units_can_split and batch_size < 12 * threads else ()  # with more rows, each thread's tiles are full
+    return _ALONE + by_rows + by_units

@@ -1,0 +1,99 @@
+"""What calls of one kind have in common: worked out at the first of them, so that a short loop is not most of a call.
+
+A kind is a form with sizes; the number of steps may differ from call to call, and each sequence may have its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from functools import lru_cache
+
+from tenuto.engines.cpp import tune
+from tenuto.engines.cpp.arrange import by_columns
+from tenuto.engines.cpp.launch import Sizes
+from tenuto.engines.cpp.units import CALL_ROWS, units
+from tenuto.engines.problem import Buffers, Form, output_width, size_of
+
+_MOST = 4096  # kinds that are remembered
+_NONE: frozenset[str] = frozenset()
+
+
+class Kind:
+    """Names and sizes of a kind of call, the ways to share its work among threads, and how fast each was.
+
+    Attributes:
+        states, streams: (name, width in channels) of each. output: the output's width.
+        output_state: the state whose array is the output too; None where that is an array of its own.
+        kept: the arrays that forward leaves for backward: gates, one number a row, and the states that are not the output.
+        fixed: the streams that are the same at every step.
+    """
+
+    def __init__(self, form: Form, sizes: Sizes, fixed: frozenset[str]) -> None:
+        cell = form.cell
+        self.form, self.fixed, self.hidden, self.batch_size = form, fixed, sizes.hidden_size, sizes.batch_size
+        self.states = tuple((name, sizes.width(width)) for name, width in cell.widths("state").items())
+        self.streams = tuple((name, sizes.width(width)) for name, width in cell.widths("streams").items())
+        self.output = size_of(output_width(form), sizes.hidden_size)
+        self.output_state = None if form.lengths else form.traced.output_state
+        self.kept = ("gates", "rows", *(f"new.{name}" for name, _ in self.states if name != self.output_state))
+        self.transposed = sizes.transposed
+        self._units_can_split = all(width != 1 for width in cell.widths("state").values())  # a number a row: one thread's step needs another's
+        self._sizes = {tune.Way(sizes.threads, sizes.by_units): sizes}
+        self._records: dict[Hashable, tune.Record] = {}
+
+    def sizes(self, way: tune.Way) -> Sizes:
+        """The sizes of a launch that shares its work in this way."""
+        found = self._sizes.get(way)
+        if found is None:
+            found = self._sizes[way] = replace(next(iter(self._sizes.values())), threads=way.threads, by_units=way.by_units)
+        return found
+
+    def record(self, what: Hashable, threads: int) -> tune.Record:
+        """What has been learnt of the forward loop or one of the backward loops; the ways belong to it."""
+        ways = tune.ways(self.batch_size, threads, self._units_can_split)
+        found = self._records.get((what, ways))
+        return found or self._records.setdefault((what, ways), tune.Record(ways))
+
+
+class Kinds:
+    """The kinds of call that an engine has seen."""
+
+    def __init__(self, invariant: bool) -> None:
+        self._invariant = invariant
+        self._known: dict[Hashable, Kind] = {}
+
+    def of(self, form: Form, inputs: Buffers) -> Kind:
+        """The kind of this call."""
+        x, rows = inputs["x"], inputs["weight_ih"].shape[0]
+        steps, batch_size, input_size = x.shape
+        turned, fixed = transposed(form, inputs), fixed_streams(form, inputs)
+        key = (form, batch_size, input_size, rows, x.dtype, steps * batch_size >= CALL_ROWS, turned, fixed)
+        kind = self._known.get(key)
+        if kind is None:
+            hidden = rows // len(form.cell.widths("gates"))
+            chosen = units(form, batch_size, input_size, hidden, steps * batch_size >= CALL_ROWS, x.dtype, self._invariant)
+            kind = Kind(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, turned), fixed)
+            if len(self._known) == _MOST:
+                self._known.clear()
+            self._known[key] = kind
+        return kind
+
+
+def fixed_streams(form: Form, inputs: Buffers) -> frozenset[str]:
+    """The streams that are the same at every step."""
+    names = form.cell.widths("streams")
+    return frozenset(name for name in names if inputs[f"stream.{name}"].shape[0] == 1) if names else _NONE
+
+
+@lru_cache(maxsize=None)
+def _read_as_they_lie(form: Form) -> tuple[str, ...]:
+    return "weight_ih", *(f"U.{stack.name}" for stack in form.traced.stacks if stack.heads == 1)
+
+
+def transposed(form: Form, inputs: Buffers) -> frozenset[str]:
+    """The weights that lie column by column, where the loop reads them as they lie."""
+    names = _read_as_they_lie(form)
+    if all(inputs[name].is_contiguous() for name in names):
+        return _NONE
+    return frozenset(name for name in names if by_columns(inputs[name]))
