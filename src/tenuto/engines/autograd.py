@@ -62,8 +62,8 @@ def _flat(result: Result) -> list[Tensor]:
 
 
 def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
-    states = 1 + len(form.cell.widths("state"))
-    return Result(tensors[0], list(tensors[1:states]), list(tensors[states:]))
+    count = _results_of(form)
+    return Result(tensors[0], list(tensors[1:count]), list(tensors[count:]))
 
 
 def _quiet() -> AbstractContextManager[None]:
@@ -133,13 +133,25 @@ def _ordinary(tensors: Iterable[Tensor]) -> bool:
     )
 
 
+@lru_cache(maxsize=None)
+def _results_of(form: Form) -> int:
+    """How many results a loop has that others may use: its output and final states."""
+    return 1 + len(form.cell.widths("state"))
+
+
+@lru_cache(maxsize=4096)
+def _wanted(form: Form, needed: tuple[bool, ...]) -> tuple[str, tuple[int, ...]]:
+    """The names of the inputs whose gradients are needed, and their places among the arguments of `TimeLoop`."""
+    places = [k + 2 for k, name in enumerate(form.names) if needed[k + 2] and name not in NOT_DIFFERENTIABLE]
+    return " ".join(form.names[k - 2] for k in places), tuple(places)
+
+
 class _Function(torch.autograd.Function):
-    """A Function whose call is not bound to its signature first, which takes longer than a short loop; transforms take torch's way."""
+    """A Function that can be called without being bound to its signature first, which takes longer than a short loop."""
 
     @classmethod
-    def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or _transformed() or _compiling():
-            return super().apply(*args, **kwargs)
+    def apply_at_once(cls, *args: Any) -> Any:
+        """`apply` where no transform and no compiler is at work."""
         return super(torch.autograd.Function, cls).apply(*args)
 
 
@@ -155,10 +167,9 @@ class TimeLoop(_Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         key, _, *tensors = inputs
-        form, _ = _read(key)
         ctx.key, ctx.count = key, len(tensors)
         ctx.set_materialize_grads(False)  # or zeros as large as all that is saved are made for it
-        ctx.mark_non_differentiable(*output[1 + len(form.cell.widths("state")) :])
+        ctx.mark_non_differentiable(*output[_results_of(_read(key)[0]) :])
         ctx.save_for_backward(*tensors, *output)
         ctx.save_for_forward(*tensors)
 
@@ -167,20 +178,16 @@ class TimeLoop(_Function):
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # once: activation checkpointing refuses a second look
         inputs, results = tensors[: ctx.count], tensors[ctx.count :]
-        used = results[: 1 + len(form.cell.widths("state"))]
-        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, used, strict=False)]
-        wanted = [
-            name for name, needed in zip(form.names, ctx.needs_input_grad[2:], strict=True)
-            if needed and name not in NOT_DIFFERENTIABLE
-        ]  # fmt: skip
+        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: _results_of(form)], results)]
+        needs, places = _wanted(form, ctx.needs_input_grad)
         if not torch.is_grad_enabled() and not _transformed() and _ordinary(tensors):  # no second derivative will be asked for
-            gradients = _backward(ctx.key, inputs, results, given, " ".join(wanted))
+            gradients = _backward(ctx.key, inputs, results, given, needs)
         else:
-            gradients = _function(TimeLoopGradient).apply(
-                ctx.key, ctx.count, len(results), " ".join(wanted), *inputs, *results, *given
-            )
-        found = dict(zip(wanted, gradients, strict=True))
-        return None, None, *(found.get(name) for name in form.names)
+            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(results), needs, *inputs, *results, *given)
+        found: list[Tensor | None] = [None] * (2 + ctx.count)
+        for place, gradient in zip(places, gradients, strict=True):
+            found[place] = gradient
+        return tuple(found)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
@@ -287,8 +294,11 @@ def _transformed() -> bool:
 
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
     """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
-    if not _compiling() and (engine.recorded(form, inputs) or not (keep or _transformed())):
+    compiling, transformed = _compiling(), _transformed()
+    if not compiling and (engine.recorded(form, inputs) or not (keep or transformed)):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
-    results = _function(TimeLoop).apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))
-    return results[0], list(results[1 : 1 + len(form.cell.widths("state"))])
+    function = TimeLoop if compiling else _TimeLoopWithTangents
+    apply = function.apply if compiling or transformed else function.apply_at_once
+    results = apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))
+    return results[0], list(results[1 : _results_of(form)])

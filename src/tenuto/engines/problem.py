@@ -77,8 +77,7 @@ def _names(form: Form) -> tuple[str, ...]:
     return tuple(names)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A form with sizes, dtype and device: what `supports` is asked about."""
 
     form: Form

@@ -44,6 +44,10 @@ def _streams(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
     return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("streams").items())
 
 
+_fitting: set[tuple[Any, ...]] = set()  # shapes and devices that have been looked at and fit
+_MOST_SIGNATURES = 4096
+
+
 def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     """Every input of the time loop fits x [T, B, I] and the hidden size, and is on x's device.
 
@@ -51,6 +55,11 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
         ShapeError: the first that does not.
     """
     x = inputs["x"]
+    signature = None
+    if type(x) is Tensor:  # not while a graph is made, where sizes may be symbols
+        signature = (form, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
+        if signature in _fitting:
+            return
     sizes = dict(zip("TBI", x.shape, strict=True))
     if x.shape[2] != inputs["weight_ih"].shape[-1]:
         features, built = x.shape[2], inputs["weight_ih"].shape[-1]
@@ -72,6 +81,10 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
                 f"{_spoken(name)} is on {tensor.device}, but x is on {x.device}", expected="all on one device",
                 received=f"x {describe(x)}", fix=f"layer.to({str(x.device)!r}), or x.to({str(tensor.device)!r})",
             )  # fmt: skip
+    if signature is not None:
+        if len(_fitting) == _MOST_SIGNATURES:
+            _fitting.clear()
+        _fitting.add(signature)
 
 
 def _spoken(name: str) -> str:

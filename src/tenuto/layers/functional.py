@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -144,6 +145,9 @@ def layer_handle(cell: Cell) -> str:
     return handle_of(cell)
 
 
+_form = lru_cache(maxsize=4096)(Form)  # one object a form: found in other tables without comparing cells
+
+
 def bind(
     cell: Cell, tensors: Mapping[str, Tensor], initial_state: list[Tensor], reset_state: list[Tensor], reverse: bool
 ) -> tuple[Form, dict[str, Tensor], torch.dtype]:
@@ -153,19 +157,23 @@ def bind(
         ShapeError: a tensor is missing or does not fit.
     """
     x, weight_ih = tensors["x"], tensors["weight_ih"]
-    form = Form(cell, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
+    form = _form(cell, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
     if x.dim() != 3:
         raise ShapeError("x has the wrong number of axes", expected="x [T, B, I]", received=f"x {describe(x)}")
     compute, result = dtypes(x, weight_ih)
     hidden = weight_ih.shape[0] // max(1, len(cell.widths("gates")))
     states, inputs = sizes_of_states(form, hidden), dict(tensors)
-    for prefix, given in (("s", initial_state), *((("r", reset_state),) if form.resets else ())):
-        named = {f"{prefix}.{name}": state for (name, _), state in zip(states, given)}
-        check_states(named, x, compute)
-        inputs |= named or {f"{prefix}.{name}": x.new_zeros(x.shape[1], size) for name, size in states}
-    for name in form.names:
-        if name not in inputs:
-            raise _missing(cell, name, inputs)
+    for prefix, given in (("s.", initial_state), ("r.", reset_state)) if form.resets else (("s.", initial_state),):
+        if given:
+            named = {prefix + name: state for (name, _), state in zip(states, given)}
+            check_states(named, x, compute)
+            inputs.update(named)
+        else:
+            inputs.update((prefix + name, x.new_zeros(x.shape[1], size)) for name, size in states)
+    try:
+        inputs = {name: inputs[name] for name in form.names}
+    except KeyError as missing:
+        raise _missing(cell, missing.args[0], inputs) from None
     if form.lengths:
         inputs["lengths"] = inputs["lengths"].to(device=x.device, dtype=torch.int64)
     if form.resets:
@@ -176,7 +184,7 @@ def bind(
     for name, tensor in inputs.items():
         if tensor.dtype != compute and name not in NOT_DIFFERENTIABLE:
             inputs[name] = tensor.to(compute)
-    return form, {name: inputs[name] for name in form.names}, result
+    return form, inputs, result
 
 
 def _missing(cell: Cell, name: str, inputs: Mapping[str, Tensor]) -> ShapeError:

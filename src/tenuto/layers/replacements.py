@@ -61,7 +61,10 @@ class _Replacement(Streaming, nn.RNNBase):
                 hx = tuple(value.unsqueeze(1) for value in hx)
             x = as_time_first(x, self.batch_first)
             start = self._start(hx, x)
-            self.check_forward_args(as_time_first(x, self.batch_first), self._as_torch(start), None)
+            if hx is None:
+                self.check_input(as_time_first(x, self.batch_first), None)
+            else:
+                self.check_forward_args(as_time_first(x, self.batch_first), self._as_torch(start), None)
         if resets is not None:
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
             resets = resets if unpacked is None else unpacked.sort(resets)

@@ -20,7 +20,7 @@ from torch import Tensor
 from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_POOL_BYTES"
-SMALLEST = 1 << 18  # below this, malloc has warm memory of its own
+SMALLEST = 1 << 20  # below this, malloc has warm memory of its own
 _ROUND = 1 << 21  # a huge page
 
 
