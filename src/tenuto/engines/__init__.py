@@ -49,9 +49,12 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
+_NAMES = tuple(engine.name for engine in _ORDER)
+
+
 def engine_names() -> tuple[str, ...]:
     """The engines by name, in order of expected speed."""
-    return tuple(engine.name for engine in _ORDER)
+    return _NAMES
 
 
 def wanted(engine: str) -> str:
@@ -63,7 +66,7 @@ def wanted(engine: str) -> str:
     source = "engine"
     if engine == "auto" and os.environ.get(ENVIRONMENT):
         engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
-    if engine != "auto" and engine not in engine_names():
+    if engine != "auto" and engine not in _NAMES:
         raise ArgumentError(f"{source} is {engine!r}", expected="auto, " + ", ".join(engine_names()))
     return engine
 

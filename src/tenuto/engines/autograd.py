@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -62,36 +61,40 @@ def _flat(result: Result) -> list[Tensor]:
 
 
 def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
-    count = _results_of(form)
+    count = form.results
     return Result(tensors[0], list(tensors[1:count]), list(tensors[count:]))
 
 
-def _quiet() -> AbstractContextManager[None]:
-    """Engines compute in the dtypes they are given. (Leaving autocast takes longer than asking whether it is on.)"""
-    return torch.amp.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext()
-
-
 def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
+    """An engine's forward; gradients and autocast are off: engines compute in the dtypes they are given."""
     form, engine = _read(key)
-    with torch.no_grad(), _quiet():
-        return _flat(engine.forward(form, _named(form, inputs), keep))
+    return _flat(engine.forward(form, _named(form, inputs), keep))
 
 
 def _backward(
+    key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: Sequence[str]
+) -> list[Tensor]:
+    """An engine's backward; gradients and autocast are off."""
+    form, engine = _read(key)
+    d_output, *d_final = cotangents
+    gradients = engine.backward(form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(needs))
+    return [gradients[name] for name in needs]
+
+
+def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
+    with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
+        return _forward(key, inputs, keep)
+
+
+def _backward_operation(
     key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
 ) -> list[Tensor]:
-    form, engine = _read(key)
-    wanted = needs.split()
-    d_output, *d_final = cotangents
-    with torch.no_grad(), _quiet():
-        gradients = engine.backward(
-            form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(wanted)
-        )
-    return [gradients[name] for name in wanted]
+    with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
+        return [gradient.contiguous() for gradient in _backward(key, inputs, results, cotangents, needs.split())]
 
 
-_library.impl("forward", _forward, "CompositeExplicitAutograd")
-_library.impl("backward", lambda *given: [gradient.contiguous() for gradient in _backward(*given)], "CompositeExplicitAutograd")
+_library.impl("forward", _forward_operation, "CompositeExplicitAutograd")
+_library.impl("backward", _backward_operation, "CompositeExplicitAutograd")
 
 
 @torch.library.register_fake("tenuto::forward")
@@ -120,30 +123,24 @@ def _differentiable(form: Form, inputs: Sequence[Tensor], results: Sequence[Tens
     return [name for name in form.names if name not in NOT_DIFFERENTIABLE]
 
 
-_ORDINARY = (Tensor, torch.nn.Parameter)
+_ORDINARY = {Tensor, torch.nn.Parameter}
 
 
 def _ordinary(tensors: Iterable[Tensor]) -> bool:
     """Whether nobody listens to operations: no tracing, no transform, no subclass. Then an engine is called at once, not as an operation."""
     return (
-        torch._C._len_torch_dispatch_stack() == 0
+        _ORDINARY.issuperset(map(type, tensors))
+        and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
         and not _compiling()
-        and all(type(tensor) in _ORDINARY for tensor in tensors)
     )
 
 
-@lru_cache(maxsize=None)
-def _results_of(form: Form) -> int:
-    """How many results a loop has that others may use: its output and final states."""
-    return 1 + len(form.cell.widths("state"))
-
-
 @lru_cache(maxsize=4096)
-def _wanted(form: Form, needed: tuple[bool, ...]) -> tuple[str, tuple[int, ...]]:
+def _wanted(form: Form, needed: tuple[bool, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The names of the inputs whose gradients are needed, and their places among the arguments of `TimeLoop`."""
     places = [k + 2 for k, name in enumerate(form.names) if needed[k + 2] and name not in NOT_DIFFERENTIABLE]
-    return " ".join(form.names[k - 2] for k in places), tuple(places)
+    return tuple(form.names[k - 2] for k in places), tuple(places)
 
 
 class _Function(torch.autograd.Function):
@@ -169,7 +166,7 @@ class TimeLoop(_Function):
         key, _, *tensors = inputs
         ctx.key, ctx.count = key, len(tensors)
         ctx.set_materialize_grads(False)  # or zeros as large as all that is saved are made for it
-        ctx.mark_non_differentiable(*output[_results_of(_read(key)[0]) :])
+        ctx.mark_non_differentiable(*output[_read(key)[0].results :])
         ctx.save_for_backward(*tensors, *output)
         ctx.save_for_forward(*tensors)
 
@@ -178,12 +175,12 @@ class TimeLoop(_Function):
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # once: activation checkpointing refuses a second look
         inputs, results = tensors[: ctx.count], tensors[ctx.count :]
-        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: _results_of(form)], results)]
+        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: form.results], results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
-        if not torch.is_grad_enabled() and not _transformed() and _ordinary(tensors):  # no second derivative will be asked for
+        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not _ordinary(tensors):
+            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(results), " ".join(needs), *inputs, *results, *given)
+        else:  # no second derivative will be asked for
             gradients = _backward(ctx.key, inputs, results, given, needs)
-        else:
-            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(results), needs, *inputs, *results, *given)
         found: list[Tensor | None] = [None] * (2 + ctx.count)
         for place, gradient in zip(places, gradients, strict=True):
             found[place] = gradient
@@ -301,4 +298,4 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[
     function = TimeLoop if compiling else _TimeLoopWithTangents
     apply = function.apply if compiling or transformed else function.apply_at_once
     results = apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))
-    return results[0], list(results[1 : _results_of(form)])
+    return results[0], list(results[1 : form.results])

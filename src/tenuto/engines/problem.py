@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -53,28 +53,33 @@ class Form:
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined, no-any-return]
 
-    @property
+    @cached_property
     def traced(self) -> Traced:
         """The cell's programs."""
         return trace(self.cell)
 
-    @property
+    @cached_property
+    def gates(self) -> int:
+        """How many gates the input is projected to."""
+        return len(self.cell.widths("gates"))
+
+    @cached_property
+    def results(self) -> int:
+        """How many results a loop has that others may use: its output and final states."""
+        return 1 + len(self.cell.widths("state"))
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The inputs of the time loop, in order."""
-        return _names(self)
-
-
-@lru_cache(maxsize=None)
-def _names(form: Form) -> tuple[str, ...]:
-    cell, states = form.cell, tuple(form.cell.widths("state"))
-    names = ["x", "weight_ih", *(["bias"] if form.bias else [])]
-    names += [f"U.{stack.name}" for stack in form.traced.stacks]
-    names += [f"p.{name}" for name in cell.widths("parameters")]
-    names += [f"s.{name}" for name in states]
-    names += [f"r.{name}" for name in states if form.resets]
-    names += [f"stream.{name}" for name in cell.widths("streams")]
-    names += [*(["lengths"] if form.lengths else []), *(["resets"] if form.resets else [])]
-    return tuple(names)
+        cell, states = self.cell, tuple(self.cell.widths("state"))
+        names = ["x", "weight_ih", *(["bias"] if self.bias else [])]
+        names += [f"U.{stack.name}" for stack in self.traced.stacks]
+        names += [f"p.{name}" for name in cell.widths("parameters")]
+        names += [f"s.{name}" for name in states]
+        names += [f"r.{name}" for name in states if self.resets]
+        names += [f"stream.{name}" for name in cell.widths("streams")]
+        names += [*(["lengths"] if self.lengths else []), *(["resets"] if self.resets else [])]
+        return tuple(names)
 
 
 class Problem(NamedTuple):
@@ -95,13 +100,13 @@ class Problem(NamedTuple):
         x = inputs["x"]
         time_steps, batch_size, input_size = x.shape
         return Problem(
-            form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients
+            form, time_steps, batch_size, input_size, inputs["weight_ih"].shape[0] // form.gates, x.dtype, x.device, gradients
         )
 
 
 def hidden_size(form: Form, inputs: Mapping[str, Tensor]) -> int:
     """H, read off the input projection."""
-    return inputs["weight_ih"].shape[0] // len(form.cell.widths("gates"))
+    return inputs["weight_ih"].shape[0] // form.gates
 
 
 def size_of(width: Width, hidden: int) -> int:

@@ -17,7 +17,7 @@ from tenuto.cell import Activation, Cell, state_type
 from tenuto.cells import GRU, LSTM, Elman, RecurrentDropout, ResetBeforeGRU
 from tenuto.engines import Form, Problem
 from tenuto.keras.cell_layer import CellLayer
-from tenuto.layers.functional import layer_handle, layer_tensors, recurrent, run_layer
+from tenuto.layers.functional import layer_handle, layer_tensors, layer_weights, recurrent, run_layer
 from tenuto.program import handle_of, trace
 
 # Keras's activation functions (and those of torch and of keras.ops that say the same) by our names.
@@ -156,9 +156,8 @@ def _run_cell(
             cell, x, weights, final_type(*initial), lengths=lengths, streams=streams, reverse=options.go_backwards, engine=options.engine
         )
     products = {stacks[0].name: weights["stacked"]}
-    tensors = layer_tensors(
-        x, weights["weight_ih"], weights["bias"], products, weights["parameters"], streams or {}, lengths=lengths, resets=None
-    )
+    own = layer_weights(weights["weight_ih"], weights["bias"], products, weights["parameters"], streams or {})
+    tensors = layer_tensors(own, x, lengths, None)
     output, *final = run_layer(layer_handle(cell), tensors, initial, [], options.go_backwards, options.engine)
     return output, final_type(*final)
 

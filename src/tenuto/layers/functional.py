@@ -58,16 +58,14 @@ def recurrent(
     """
     check_streams(streams or {}, cell.widths("streams"))
     U, stacks = weights["U"], Form(cell).traced.stacks
-    tensors = layer_tensors(
-        x,
+    own = layer_weights(
         weights["weight_ih"],
         weights.get("bias"),
         {stack.name: _stacked([U[name] for name in stack.products]) for stack in stacks},
         weights.get("parameters") or {},
         streams or {},
-        lengths=lengths,
-        resets=resets,
     )
+    tensors = layer_tensors(own, x, lengths, resets)
     output, *final = run_layer(layer_handle(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
     return output, state_type(tuple(cell.widths("state")))(*final)
 
@@ -76,24 +74,31 @@ def _stacked(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def layer_tensors(
-    x: Tensor,
+def layer_weights(
     weight_ih: Tensor,
     bias: Tensor | None,
     products: Mapping[str, Tensor],
     parameters: Mapping[str, Tensor],
     streams: Mapping[str, Tensor],
-    *,
-    lengths: Tensor | None,
-    resets: Tensor | None,
 ) -> dict[str, Tensor]:
-    """A layer's tensors by the engines' names (see `engines.problem`), but for the states."""
-    tensors = {"x": x, "weight_ih": weight_ih}
-    tensors |= {f"U.{name}": weight for name, weight in products.items()}
-    tensors |= {f"p.{name}": value for name, value in parameters.items()}
-    tensors |= {f"stream.{name}": value for name, value in streams.items()}
-    optional = {"bias": bias, "lengths": lengths, "resets": resets}
-    return tensors | {name: value for name, value in optional.items() if value is not None}
+    """A layer's weights and streams by the engines' names (see `engines.problem`)."""
+    weights = {"weight_ih": weight_ih}
+    if bias is not None:
+        weights["bias"] = bias
+    for prefix, tensors in (("U.", products), ("p.", parameters), ("stream.", streams)):
+        for name, tensor in tensors.items():
+            weights[prefix + name] = tensor
+    return weights
+
+
+def layer_tensors(weights: Mapping[str, Tensor], x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> dict[str, Tensor]:
+    """All of a layer's tensors by the engines' names but for the states, from `layer_weights`."""
+    tensors = {"x": x, **weights}
+    if lengths is not None:
+        tensors["lengths"] = lengths
+    if resets is not None:
+        tensors["resets"] = resets
+    return tensors
 
 
 def run_layer(
@@ -128,6 +133,8 @@ def _run(
             output, final = engines.time_loop(form, chosen, inputs, gradients)
     else:
         output, final = engines.time_loop(form, chosen, inputs, gradients)
+    if output.dtype == result_dtype:
+        return [output, *final]
     return [value.to(result_dtype) for value in (output, *final)]
 
 
@@ -161,7 +168,7 @@ def bind(
     if x.dim() != 3:
         raise ShapeError("x has the wrong number of axes", expected="x [T, B, I]", received=f"x {describe(x)}")
     compute, result = dtypes(x, weight_ih)
-    hidden = weight_ih.shape[0] // max(1, len(cell.widths("gates")))
+    hidden = weight_ih.shape[0] // form.gates
     states, inputs = sizes_of_states(form, hidden), dict(tensors)
     for prefix, given in (("s.", initial_state), ("r.", reset_state)) if form.resets else (("s.", initial_state),):
         if given:

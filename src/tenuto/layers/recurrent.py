@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.checks import check_lengths, check_streams
-from tenuto.layers.functional import bind, layer_handle
+from tenuto.layers.functional import bind, layer_handle, layer_weights
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack
@@ -242,16 +241,14 @@ class Recurrent(Streaming, nn.Module):
         reset: list[Tensor] = []
         if self.learned_state:
             reset = [self._own(f"initial_{name}{suffix}").expand(x.shape[1], -1) for name in self._states]
-        return Direction(
-            handle=handle,
-            weight_ih=self._own("weight_ih" + suffix),
-            bias=self._own("bias" + suffix) if self.bias else None,
-            products=dict(zip(stacks, self._stacks(suffix), strict=True)),
-            parameters={name: self._own(name + suffix) for name in self._cell_parameters},
-            reverse=self.reverse or suffix.endswith("_reverse"),
-            reset_state=reset,
-            streams={**streams, **masks},
+        weights = layer_weights(
+            self._own("weight_ih" + suffix),
+            self._own("bias" + suffix) if self.bias else None,
+            dict(zip(stacks, self._stacks(suffix), strict=True)),
+            {name: self._own(name + suffix) for name in self._cell_parameters},
+            {**streams, **masks},
         )
+        return Direction(handle, weights, self.reverse or suffix.endswith("_reverse"), reset)
 
     def forward(
         self,
@@ -364,12 +361,12 @@ class Recurrent(Streaming, nn.Module):
         direction = self._direction(0, self._suffixes(0)[0], x, {})
         given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
         flags = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device) if resets is not None else None
-        missing = {
-            name: x.new_zeros(1, x.shape[1], size_of(width, self.hidden_size))
-            for name, width in cell_of(direction.handle).widths("streams").items() if name not in direction.streams
-        }  # fmt: skip
-        direction = replace(direction, streams={**missing, **direction.streams})
-        form, inputs, _ = bind(cell_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
+        streams = {
+            f"stream.{name}": x.new_zeros(1, x.shape[1], size_of(width, self.hidden_size))
+            for name, width in cell_of(direction.handle).widths("streams").items()
+        }
+        tensors = {**streams, **direction.tensors(x, given, flags)}
+        form, inputs, _ = bind(cell_of(direction.handle), tensors, [], [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
 
     def extra_repr(self) -> str:

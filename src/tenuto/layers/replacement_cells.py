@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tenuto import cells
 from tenuto.cell import Activation, Cell
 from tenuto.engines import settled
-from tenuto.layers.functional import layer_handle, layer_tensors, run_layer
+from tenuto.layers.functional import layer_handle, layer_tensors, layer_weights, run_layer
 
 
 class _ReplacementCell(nn.RNNCellBase):
@@ -49,10 +49,8 @@ class _ReplacementCell(nn.RNNCellBase):
             start = [value[None] for value in start]
         self._check(x, start)
         bias, parameters = self._biases()
-        tensors = layer_tensors(
-            x[None], self.weight_ih, bias, {self._stack: self.weight_hh}, parameters, {}, lengths=None, resets=None
-        )
-        _, *final = run_layer(self._handle, tensors, start, [], False, settled(self.engine))
+        weights = layer_weights(self.weight_ih, bias, {self._stack: self.weight_hh}, parameters, {})
+        _, *final = run_layer(self._handle, layer_tensors(weights, x[None], None, None), start, [], False, settled(self.engine))
         return tuple(final) if batched else tuple(value[0] for value in final)
 
     def _check(self, x: Tensor, start: list[Tensor]) -> None:

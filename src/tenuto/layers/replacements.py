@@ -31,7 +31,7 @@ class _Replacement(Streaming, nn.RNNBase):
     def __init__(self, mode: str, cell: Cell, *args: Any, **kwargs: Any) -> None:
         super().__init__(mode, *args, **kwargs)
         self.cell, self._handle = cell, layer_handle(cell)
-        self._stacks = tuple(stack.name for stack in Form(cell).traced.stacks)
+        self._stacks = tuple(f"U.{stack.name}" for stack in Form(cell).traced.stacks)
 
     def __setstate__(self, d: dict[str, Any]) -> None:
         super().__setstate__(d)
@@ -41,30 +41,26 @@ class _Replacement(Streaming, nn.RNNBase):
         """The call of torch.nn, with the state as a tuple of one or two tensors."""
         name = type(self).__name__
         unpacked, batched = None, True
+        start = None if hx is None else list(hx)
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ArgumentError(f"{name}: a packed sequence has its own lengths", fix="pass it padded with lengths=, or packed")
             unpacked = Unpacked.of(input)
             x, lengths = unpacked.padded, unpacked.lengths
-            start = self._start(hx, x)
-            start = start if hx is None else [unpacked.sort(value) for value in start]
-            self.check_forward_args(input.data, self._as_torch(start), input.batch_sizes)
+            start = None if start is None else [unpacked.sort(value) for value in start]
+            self._check_sizes(input.data, start, input.batch_sizes)
         else:
             if input.dim() not in (2, 3):
                 kind = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
                 raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}{kind}")
             batched = input.dim() == 3
-            self._check_state_axes(hx, batched)
             batch_axis = 0 if self.batch_first else 1
             x = input if batched else input.unsqueeze(batch_axis)
-            if not batched and hx is not None:
-                hx = tuple(value.unsqueeze(1) for value in hx)
+            if start is not None:
+                self._check_state_axes(start, batched)
+                start = start if batched else [value.unsqueeze(1) for value in start]
+            self._check_sizes(x, start, None)
             x = as_time_first(x, self.batch_first)
-            start = self._start(hx, x)
-            if hx is None:
-                self.check_input(as_time_first(x, self.batch_first), None)
-            else:
-                self.check_forward_args(as_time_first(x, self.batch_first), self._as_torch(start), None)
         if resets is not None:
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
             resets = resets if unpacked is None else unpacked.sort(resets)
@@ -83,10 +79,15 @@ class _Replacement(Streaming, nn.RNNBase):
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
         return output, tuple(final)
 
-    def _check_state_axes(self, hx: Any, batched: bool) -> None:
+    def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
+        """torch.nn's errors for an input or a state of the wrong size."""
+        if state is None:
+            self.check_input(x, batch_sizes)
+        else:
+            self.check_forward_args(x, self._as_torch(state), batch_sizes)
+
+    def _check_state_axes(self, hx: list[Tensor], batched: bool) -> None:
         """torch.nn's errors for a state with the wrong number of axes."""
-        if hx is None:
-            return
         axes, wanted = [value.dim() for value in hx], 3 if batched else 2
         if all(count == wanted for count in axes):
             return
@@ -96,13 +97,6 @@ class _Replacement(Streaming, nn.RNNBase):
                 f"For {which} input, hx and cx should also be {wanted}-D but got ({axes[0]}-D, {axes[1]}-D) tensors"
             )
         raise RuntimeError(f"For {which} input, hx should also be {wanted}-D but got {axes[0]}-D tensor")
-
-    def _start(self, hx: Any, x: Tensor) -> list[Tensor]:
-        if hx is not None:
-            return list(hx)
-        layers = self.num_layers * (2 if self.bidirectional else 1)
-        widths = [self.proj_size or self.hidden_size] + [self.hidden_size] * (self.mode == "LSTM")
-        return [x.new_zeros(layers, x.shape[1], width) for width in widths]
 
     def _as_torch(self, state: list[Tensor]) -> Any:
         return tuple(state) if self.mode == "LSTM" else state[0]
@@ -124,20 +118,20 @@ class _Replacement(Streaming, nn.RNNBase):
     def _direction(self, suffix: str) -> Direction:
         """torch's weights by our names: both biases are one, but for a GRU's, whose candidate has its own inside the reset."""
         weight_ih, weight_hh = self._weight(f"weight_ih{suffix}"), self._weight(f"weight_hh{suffix}")
-        bias, parameters = None, {}
+        weights = {"weight_ih": weight_ih, self._stacks[0]: weight_hh}
         if self.bias:
             bias_ih, bias_hh = self._weight(f"bias_ih{suffix}"), self._weight(f"bias_hh{suffix}")
-            bias = bias_ih + bias_hh
             if self.mode == "GRU":
                 gates, candidate = bias_hh.split([2 * self.hidden_size, self.hidden_size])
-                bias = bias_ih + nn.functional.pad(gates, (0, self.hidden_size))
-                parameters = {"recurrent_bias": candidate}
+                weights["bias"] = bias_ih + nn.functional.pad(gates, (0, self.hidden_size))
+                weights["p.recurrent_bias"] = candidate
+            else:
+                weights["bias"] = bias_ih + bias_hh
         elif self.mode == "GRU":
-            parameters = {"recurrent_bias": weight_ih.new_zeros(self.hidden_size)}
-        products = {self._stacks[0]: weight_hh}
+            weights["p.recurrent_bias"] = weight_ih.new_zeros(self.hidden_size)
         if self.proj_size:
-            products[self._stacks[1]] = self._weight(f"weight_hr{suffix}")
-        return Direction(self._handle, weight_ih, bias, products, parameters, suffix.endswith("_reverse"))
+            weights[self._stacks[1]] = self._weight(f"weight_hr{suffix}")
+        return Direction(self._handle, weights, suffix.endswith("_reverse"))
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
         if state is not None:

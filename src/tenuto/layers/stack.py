@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,24 +14,17 @@ from tenuto.engines import settled
 from tenuto.layers.functional import layer_tensors, run_layer
 
 
-@dataclass(frozen=True)
-class Direction:
-    """One layer in one direction, ready to run: its cell's handle, its weights, and the streams and masks drawn for this call."""
+class Direction(NamedTuple):
+    """One layer in one direction, ready to run: its cell's handle; its weights, and the streams and masks drawn for this call, by the engines' names."""
 
     handle: str
-    weight_ih: Tensor
-    bias: Tensor | None
-    products: Mapping[str, Tensor]
-    parameters: Mapping[str, Tensor]
+    weights: dict[str, Tensor]
     reverse: bool
     reset_state: Sequence[Tensor] = ()
-    streams: Mapping[str, Tensor] = field(default_factory=dict)
 
     def tensors(self, x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> dict[str, Tensor]:
         """All of its tensors by the engines' names, but for the states."""
-        return layer_tensors(
-            x, self.weight_ih, self.bias, self.products, self.parameters, self.streams, lengths=lengths, resets=resets
-        )
+        return layer_tensors(self.weights, x, lengths, resets)
 
 
 def run_stack(

@@ -52,6 +52,7 @@ def test_supports_says_why_not(monkeypatch):
 def test_no_compiler_at_all(monkeypatch):
     monkeypatch.delenv(compiler.ENVIRONMENT, raising=False)
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(compiler, "_found", {})
     monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
     answer = ENGINE.supports(problem())
     assert not answer and 'pip install "tenuto[compiler]"' in answer.reason

@@ -71,12 +71,19 @@ def _candidates(named: str, path: str) -> list[tuple[str, ...]]:
 
 def find() -> Compiler | None:
     """The compiler that TENUTO_CXX names, else g++, clang++, c++, or the clang in the `ziglang` package; None if there is none."""
-    return search(os.environ.get(ENVIRONMENT, ""), os.environ.get("PATH", ""))
+    named = os.environ.get(ENVIRONMENT, "")
+    found = _found.get(named) or _search(named, os.environ.get("PATH", ""))
+    if found is not None:
+        _found[named] = found
+    return found
+
+
+_found: dict[str, Compiler] = {}  # by what TENUTO_CXX says: a compiler that ran is not looked for again
 
 
 @lru_cache(maxsize=16)
-def search(named: str, path: str) -> Compiler | None:
-    """`find` for these values of TENUTO_CXX and PATH; asked at every call, so remembered."""
+def _search(named: str, path: str) -> Compiler | None:
+    """`find` for these values of TENUTO_CXX and PATH; asked at every call where there is none, so remembered."""
     for command in _candidates(named, path):
         version = _ask(command)
         if version is not None:

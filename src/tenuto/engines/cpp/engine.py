@@ -65,7 +65,8 @@ class Cpp:
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs, kind.fixed)
         record = kind.record(keep, _threads())
-        key, launch = _forward_launch(kind, keep, record.choose(rows.total))
+        way = record.choose(rows.total)
+        key, launch = _forward_launch(kind, keep, way)
         try:
             padded_rows, memory = time_steps * batch_size, pool.shared()
             output = memory.empty(padded_rows, kind.output, x.dtype)
@@ -85,7 +86,7 @@ class Cpp:
                 for array_name in ("gates", "rows"):
                     given[array_name] = memory.empty(padded_rows, launch.layouts[array_name].stride, x.dtype)
             if rows.total:
-                _run(launch, record, given, rows)
+                _run(launch, record, way, given, rows)
             else:
                 output.zero_()
                 for value, (name, _) in zip(final, kind.states):
@@ -124,7 +125,7 @@ def _run_backward(
         if form.resets:
             arrays[f"d_start.{name}"] = x.new_zeros(kind.batch_size, width)
     for name, gradient in gradients.items():
-        arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name.startswith("U.") else gradient
+        arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name in kind.with_heads else gradient
     arrays[f"{padded}d_x"] = gradients.get("x", x)
     for name, width in kind.streams:
         arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], kind.batch_size, width)
@@ -134,24 +135,22 @@ def _run_backward(
     key = (kind, needs, way)
     launch = launches.take(key, lambda: backward.build(form, kind.sizes(way), needs, kind.fixed))
     try:
-        _run(launch, record, arrays, rows)
+        _run(launch, record, way, arrays, rows)
     finally:
         launches.give_back(key, launch)
-    for name, gradient in gradients.items():
-        if name.startswith("U.") and arrays[f"d_{name}"] is not gradient:
-            gradient.copy_(blocks(form, name, arrays[f"d_{name}"]))
+    for name in kind.with_heads & gradients.keys():
+        gradients[name].copy_(blocks(form, name, arrays[f"d_{name}"]))
     for name, _ in kind.streams:
         if f"stream.{name}" in needs:
             whole_time = arrays[f"{padded}d_stream.{name}"]
             gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in kind.fixed else whole_time)
 
 
-def _run(launch: Launch, record: tune.Record, given: Buffers, rows: Rows) -> None:
+def _run(launch: Launch, record: tune.Record, way: tune.Way, given: Buffers, rows: Rows) -> None:
     """Runs a launch and remembers how long it took."""
     begin = time.perf_counter()
     launch.run(given, rows)
-    seconds = (time.perf_counter() - begin) / rows.total
-    record.learn(tune.Way(launch.sizes.threads, launch.sizes.by_units), seconds)
+    record.learn(way, (time.perf_counter() - begin) / rows.total)
 
 
 def _forward_launch(kind: Kind, keep: bool, way: tune.Way) -> tuple[object, Launch]:

@@ -27,6 +27,7 @@ class Kind:
         output_state: the state whose array is the output too; None where that is an array of its own.
         kept: the arrays that forward leaves for backward: gates, one number a row, and the states that are not the output.
         fixed: the streams that are the same at every step.
+        with_heads: the recurrent weights that are stored as their diagonal blocks.
     """
 
     def __init__(self, form: Form, sizes: Sizes, fixed: frozenset[str]) -> None:
@@ -38,6 +39,7 @@ class Kind:
         self.output_state = None if form.lengths else form.traced.output_state
         self.kept = ("gates", "rows", *(f"new.{name}" for name, _ in self.states if name != self.output_state))
         self.transposed = sizes.transposed
+        self.with_heads = frozenset(f"U.{stack.name}" for stack in form.traced.stacks if stack.heads > 1)
         self._units_can_split = all(width != 1 for width in cell.widths("state").values())  # a number a row: one thread's step needs another's
         self._sizes = {tune.Way(sizes.threads, sizes.by_units): sizes}
         self._records: dict[Hashable, tune.Record] = {}
@@ -51,9 +53,9 @@ class Kind:
 
     def record(self, what: Hashable, threads: int) -> tune.Record:
         """What has been learnt of the forward loop or one of the backward loops; the ways belong to it."""
-        ways = tune.ways(self.batch_size, threads, self._units_can_split)
-        found = self._records.get((what, ways))
-        return found or self._records.setdefault((what, ways), tune.Record(ways))
+        asked = what, threads, tune.forced()
+        found = self._records.get(asked)
+        return found or self._records.setdefault(asked, tune.Record(tune.ways(self.batch_size, threads, self._units_can_split)))
 
 
 class Kinds:
@@ -71,7 +73,7 @@ class Kinds:
         key = (form, batch_size, input_size, rows, x.dtype, steps * batch_size >= CALL_ROWS, turned, fixed)
         kind = self._known.get(key)
         if kind is None:
-            hidden = rows // len(form.cell.widths("gates"))
+            hidden = rows // form.gates
             chosen = units(form, batch_size, input_size, hidden, steps * batch_size >= CALL_ROWS, x.dtype, self._invariant)
             kind = Kind(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, turned), fixed)
             if len(self._known) == _MOST:
@@ -93,7 +95,8 @@ def _read_as_they_lie(form: Form) -> tuple[str, ...]:
 
 def transposed(form: Form, inputs: Buffers) -> frozenset[str]:
     """The weights that lie column by column, where the loop reads them as they lie."""
-    names = _read_as_they_lie(form)
-    if all(inputs[name].is_contiguous() for name in names):
-        return _NONE
-    return frozenset(name for name in names if by_columns(inputs[name]))
+    found = _NONE
+    for name in _read_as_they_lie(form):
+        if not inputs[name].is_contiguous() and by_columns(inputs[name]):
+            found |= {name}
+    return found

@@ -35,7 +35,8 @@ class Record:
     def __init__(self, candidates: Sequence[Way]) -> None:
         self._candidates = candidates
         self._times: dict[Way, list[float]] = {way: [] for way in candidates}
-        self._ranked = list(candidates)
+        self._seconds = dict.fromkeys(candidates, 0.0)  # a row, as they are compared; zero until a way has been tried
+        self._ranked: list[Way] = []  # empty until all have been
         self._calls = 0
         self._looks = 0  # how often the other ways were looked at again
         self._next_look = PERIOD
@@ -48,11 +49,10 @@ class Record:
         with _lock:
             self._calls += 1
             alone = self._candidates[0]
-            if len(self._times[alone]) < TRIALS or self._middle(alone) * rows < SHORT:
+            if self._seconds[alone] * rows < SHORT:
                 return alone
-            untried = [way for way, times in self._times.items() if len(times) < TRIALS]
-            if untried:
-                return min(untried, key=lambda way: len(self._times[way]))
+            if not self._ranked:
+                return min(self._candidates, key=lambda way: len(self._times[way]))
             return self._look_again() or self._ranked[0]
 
     def learn(self, way: Way, seconds_per_row: float) -> None:
@@ -63,12 +63,10 @@ class Record:
             times = self._times[way]
             times.append(seconds_per_row)
             del times[:-MEMORY]
-            if all(self._times.values()):
-                self._ranked = sorted(self._candidates, key=self._middle)
-
-    def _middle(self, way: Way) -> float:
-        times = sorted(self._times[way])
-        return times[len(times) // 2] / (GAIN if way.threads > 1 else 1)
+            if len(times) >= TRIALS:
+                self._seconds[way] = sorted(times)[len(times) // 2] / (GAIN if way.threads > 1 else 1)
+            if all(self._seconds.values()):
+                self._ranked = sorted(self._candidates, key=self._seconds.__getitem__)
 
     def _look_again(self) -> Way | None:
         """Another way than the fastest, for a few calls in a row, when it is time."""
@@ -88,19 +86,25 @@ _lock = threading.Lock()
 _ALONE = (Way(1, False),)
 
 
-def ways(batch_size: int, threads: int, units_can_split: bool) -> tuple[Way, ...]:
-    """The ways worth trying, or the one that TENUTO_CPP_SPLIT asks for.
+def forced() -> str:
+    """What TENUTO_CPP_SPLIT asks for: "rows", "units", or "" for what is fastest.
 
     Raises:
-        ArgumentError: TENUTO_CPP_SPLIT is neither "rows" nor "units".
+        ArgumentError: it is something else.
     """
+    asked = os.environ.get(ENVIRONMENT, "")
+    if asked not in ("", "rows", "units"):
+        raise ArgumentError(f"{ENVIRONMENT} is {asked!r}", expected="rows or units")
+    return asked
+
+
+def ways(batch_size: int, threads: int, units_can_split: bool) -> tuple[Way, ...]:
+    """The ways worth trying, or the one that TENUTO_CPP_SPLIT asks for."""
     if threads == 1:
         return _ALONE
-    forced = os.environ.get(ENVIRONMENT)
-    if forced not in (None, "", "rows", "units"):
-        raise ArgumentError(f"{ENVIRONMENT} is {forced!r}", expected="rows or units")
-    if forced:
-        return (Way(threads, forced == "units" and units_can_split),)
+    asked = forced()
+    if asked:
+        return (Way(threads, asked == "units" and units_can_split),)
     by_rows = (Way(threads, False),) if batch_size > 1 else ()
     by_units = (Way(threads, True),) if units_can_split and batch_size < 12 * threads else ()  # with more rows, each thread's tiles are full
     return _ALONE + by_rows + by_units
