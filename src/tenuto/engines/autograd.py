@@ -297,5 +297,5 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[
         return result.output, result.final
     function = TimeLoop if compiling else _TimeLoopWithTangents
     apply = function.apply if compiling or transformed else function.apply_at_once
-    results = apply(key_of(form, engine.name), keep, *(inputs[name] for name in form.names))
+    results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
     return results[0], list(results[1 : form.results])

@@ -59,6 +59,11 @@ class Form:
         return trace(self.cell)
 
     @cached_property
+    def number(self) -> int:
+        """This form's number in this process, equal forms having the same: a key that is compared at once."""
+        return _numbers.setdefault(self, len(_numbers))
+
+    @cached_property
     def gates(self) -> int:
         """How many gates the input is projected to."""
         return len(self.cell.widths("gates"))
@@ -80,6 +85,9 @@ class Form:
         names += [f"stream.{name}" for name in cell.widths("streams")]
         names += [*(["lengths"] if self.lengths else []), *(["resets"] if self.resets else [])]
         return tuple(names)
+
+
+_numbers: dict[Form, int] = {}
 
 
 class Problem(NamedTuple):

@@ -57,7 +57,7 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     x = inputs["x"]
     signature = None
     if type(x) is Tensor:  # not while a graph is made, where sizes may be symbols
-        signature = (form, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
+        signature = (form.number, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
         if signature in _fitting:
             return
     sizes = dict(zip("TBI", x.shape, strict=True))

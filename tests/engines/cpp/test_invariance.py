@@ -7,6 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tenuto.engines.cpp import tune
 from tenuto.engines.problem import Form
 from tests.engines.cpp.posing import INVARIANT, cotangents, floats, ours, pose
 from tests.zoo import CELLS
@@ -24,7 +25,7 @@ def threads(monkeypatch):
 
     def choose(count, split):
         torch.set_num_threads(count)
-        monkeypatch.setenv("TENUTO_CPP_SPLIT", split)
+        monkeypatch.setattr(tune, "forced", lambda: split)
 
     yield choose
     torch.set_num_threads(before)

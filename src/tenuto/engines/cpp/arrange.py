@@ -18,7 +18,9 @@ def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, B
     `fixed`: the streams that are the same at every step.
     """
     time_steps, batch_size, _ = inputs["x"].shape
-    given = {name: tensor if tensor.is_contiguous() else settled(name, tensor) for name, tensor in inputs.items()}
+    given = inputs.copy()
+    if not without_gaps(inputs):
+        given = {name: tensor if tensor.is_contiguous() else settled(name, tensor) for name, tensor in inputs.items()}
     for name in _with_heads(form):
         given[name] = dense(form, name, given[name])
     if not form.lengths:
@@ -45,6 +47,11 @@ def _flags(form: Form, inputs: Buffers, rows: Rows) -> Tensor:
             flags &= torch.arange(1, len(resets) + 1)[:, None] < inputs["lengths"][None]
     index = rows.index()
     return flags.contiguous() if index is None else flags.flatten()[index]
+
+
+def without_gaps(tensors: Buffers) -> bool:
+    """Whether all of these tensors are contiguous."""
+    return all(map(Tensor.is_contiguous, tensors.values()))
 
 
 def by_columns(weight: Tensor) -> bool:

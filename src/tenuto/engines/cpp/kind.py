@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from tenuto.engines.cpp import tune
-from tenuto.engines.cpp.arrange import by_columns
+from tenuto.engines.cpp.arrange import by_columns, without_gaps
 from tenuto.engines.cpp.launch import Sizes
 from tenuto.engines.cpp.units import CALL_ROWS, units
 from tenuto.engines.problem import Buffers, Form, output_width, size_of
@@ -70,7 +70,7 @@ class Kinds:
         x, rows = inputs["x"], inputs["weight_ih"].shape[0]
         steps, batch_size, input_size = x.shape
         turned, fixed = transposed(form, inputs), fixed_streams(form, inputs)
-        key = (form, batch_size, input_size, rows, x.dtype, steps * batch_size >= CALL_ROWS, turned, fixed)
+        key = (form.number, batch_size, input_size, rows, x.dtype, steps * batch_size >= CALL_ROWS, turned, fixed)
         kind = self._known.get(key)
         if kind is None:
             hidden = rows // form.gates
@@ -95,8 +95,6 @@ def _read_as_they_lie(form: Form) -> tuple[str, ...]:
 
 def transposed(form: Form, inputs: Buffers) -> frozenset[str]:
     """The weights that lie column by column, where the loop reads them as they lie."""
-    found = _NONE
-    for name in _read_as_they_lie(form):
-        if not inputs[name].is_contiguous() and by_columns(inputs[name]):
-            found |= {name}
-    return found
+    if without_gaps(inputs):
+        return _NONE
+    return frozenset(name for name in _read_as_they_lie(form) if by_columns(inputs[name]))

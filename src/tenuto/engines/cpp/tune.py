@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tenuto.errors import ArgumentError
@@ -86,8 +87,9 @@ _lock = threading.Lock()
 _ALONE = (Way(1, False),)
 
 
+@lru_cache(maxsize=1)
 def forced() -> str:
-    """What TENUTO_CPP_SPLIT asks for: "rows", "units", or "" for what is fastest.
+    """What TENUTO_CPP_SPLIT asks for in this process: "rows", "units", or "" for what is fastest.
 
     Raises:
         ArgumentError: it is something else.
