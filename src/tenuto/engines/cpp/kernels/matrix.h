@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 enum { TILE_ROWS = 16, BLOCK_DEPTH = 32, PARTS = 3, TILE = TILE_ROWS * BLOCK_DEPTH };
+enum { BLOCKS_TOGETHER = 4 };  // of weights, 48 KB: what several tiles of rows read from the first-level cache
 enum { SPLIT_ROWS = 128, SPLIT_BLOCKS = 16 };  // of an operand at once: 384 KB of parts, which stay in the second-level cache
 static __thread uint16_t own_parts[SPLIT_ROWS * SPLIT_BLOCKS * BLOCK_DEPTH * PARTS] __attribute__((aligned(64)));
 
@@ -194,8 +195,14 @@ struct MatrixProduct {
       const Panel& panel = p.panel[k];
       if (!weights_have_parts(p, panel)) continue;
       const uint16_t* weights = weight_parts(p, panel) + blocks_before * PARTS * panel.vectors * TILE;
-      for (long r = row; r < end; r += TILE_ROWS)
-        matrix_tile(panel.vectors, parts(r), weights, blocks, start + r * stride + panel.column, stride, c + r * result_stride + panel.column, result_stride);
+      const long together = end - row > TILE_ROWS ? BLOCKS_TOGETHER : blocks;
+      for (long b = 0; b < blocks; b += together, weights += together * PARTS * panel.vectors * TILE)
+        for (long r = row; r < end; r += TILE_ROWS) {
+          real* to = c + r * result_stride + panel.column;
+          const long now = blocks - b < together ? blocks - b : together;
+          if (b) matrix_tile(panel.vectors, parts(r) + b * PARTS * TILE, weights, now, to, result_stride, to, result_stride);
+          else matrix_tile(panel.vectors, parts(r), weights, now, start + r * stride + panel.column, stride, to, result_stride);
+        }
     }
   }
 };

@@ -90,12 +90,14 @@ struct Weights : Place {
           for (long j = 0; j < panel.vectors; j++)
             pair_rows(gradients + k * BLOCK_DEPTH, count - k * BLOCK_DEPTH, panel.column + j * LANES, own_parts + (k * panel.vectors + j) * PARTS * TILE);
         split = task / groups;
-        for (long t = task % groups * GROUP; t < tiles && t < (task % groups + 1) * GROUP; t++) {
-          long column = t * TILE_ROWS, columns = o.columns - column < TILE_ROWS ? o.columns - column : TILE_ROWS, width = panel.vectors * LANES;
-          real* c = o.packed + panel.packed + column * width;
-          configure_tiles(columns);
-          matrix_tile(panel.vectors, turned + t * blocks * PARTS * TILE, own_parts, blocks, c, width, c, width);
-        }
+        for (long k = 0; k < blocks; k += BLOCKS_TOGETHER)
+          for (long t = task % groups * GROUP; t < tiles && t < (task % groups + 1) * GROUP; t++) {
+            long column = t * TILE_ROWS, columns = o.columns - column < TILE_ROWS ? o.columns - column : TILE_ROWS, width = panel.vectors * LANES;
+            real* c = o.packed + panel.packed + column * width;
+            configure_tiles(columns);
+            matrix_tile(panel.vectors, turned + (t * blocks + k) * PARTS * TILE, own_parts + k * panel.vectors * PARTS * TILE,
+                        blocks - k < BLOCKS_TOGETHER ? blocks - k : BLOCKS_TOGETHER, c, width, c, width);
+          }
       }
     }
   }
