@@ -32,7 +32,8 @@ __all__ = [
 ]  # fmt: skip
 
 ENVIRONMENT = "TENUTO_ENGINE"
-_ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
+_CPP, _VENDOR = Cpp(), Vendor()
+_ORDER: tuple[Engine, ...] = (_CPP, _VENDOR, Reference())  # by expected speed
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
 for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
@@ -154,10 +155,12 @@ def _contests(folder: Path) -> Path:
 
 def _fastest(problem: Problem, first: Engine) -> Engine:
     """The first engine that can, unless torch has a fused kernel that was measured to be clearly faster on this machine."""
-    rival = next(engine for engine in _ORDER if isinstance(engine, Vendor))
-    if isinstance(first, Cpp) and rival.rivals(problem.form) and rival.supports(problem):
-        return contest.winner(problem, first, rival, _contests(cache.folder()))
-    return first
+    if first is not _CPP or not _VENDOR.rivals(problem.form):
+        return first
+    known = contest.remembered(problem)
+    if known is None and _VENDOR.supports(problem):
+        return contest.winner(problem, first, _VENDOR, _contests(cache.folder()))
+    return _VENDOR if known == _VENDOR.name else first
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ CERTAIN = 3  # wins in a row until the second engine is believed without another
 _known: dict[tuple[Problem, int], str] = {}
 
 
+def remembered(problem: Problem) -> str | None:
+    """The name of the faster engine, where `winner` was asked before by this process."""
+    return _known.get((problem, torch.get_num_threads()))
+
+
 def winner(problem: Problem, first: Engine, second: Engine, file: Path) -> Engine:
     """The faster engine for this problem; `file` is where measurements are kept, one for each edition of the engines."""
     asked = problem, torch.get_num_threads()
