@@ -114,7 +114,8 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 def markdown(sections: Sections) -> str:
     """The page: targets, then every section with its own circumstances."""
     text = ["# The CPU engine beside its peers\n", "Written by bench/cpu.py. Ratios: the peer's time over ours (medians; ×). Shapes: B×T×I×H. At peak: the ratio if all\n"
-            "products ran at the peak measured for a large matrix product and nothing else took time, which no loop reaches.\n"]
+            "products ran as fast as float32 products in registers (on matrix units where the processor has them) and nothing else took\n"
+            "time, which no loop reaches.\n"]
     lines = [[*line, *[""] * (7 - len(line))] for line in targets(sections)]
     text.append(table(["target", "to reach", "mean", "worst", "mean of best times", "", "at peak"], lines))
     for name, section in sections.items():

@@ -22,7 +22,7 @@ Shape = tuple[int, int, int, int]  # B, T, I, H
 WARM_CALLS, WARM_SECONDS = 12, 2.0  # the engine tries its ways of sharing the work on its first calls
 MOST_ROUNDS = 300
 _PEAK = r"""
-#include "vector.h"
+#include "matrix.h"
 extern "C" __attribute__((noinline)) real peak(long n, real a, real b) {  // 12 chains of multiply-adds in registers
   vec s[12], x = broadcast(a), y = broadcast(b);
   for (int j = 0; j < 12; j++) s[j] = broadcast(real(j));
@@ -32,20 +32,46 @@ extern "C" __attribute__((noinline)) real peak(long n, real a, real b) {  // 12 
   for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
   return sum_lanes(s[0]);
 }
-extern "C" int lanes(void) { return LANES; }
+extern "C" double operations(void) { return 12.0 * 2 * LANES; }
+#if MATRIX_UNITS
+// Four tiles of results, each number as three parts: the six products of parts that make a float32 product, all in registers.
+extern "C" __attribute__((noinline)) real matrix_peak(long n) {
+  static uint16_t parts[PARTS * TILE];
+  static real result[4 * TILE_ROWS * LANES];
+  for (int i = 0; i < LANES * TILE_ROWS; i += LANES) {
+    vec x = {};
+    for (int j = 0; j < LANES; j++) x[j] = real((i + j) * 2654435761u % 1000003) / 1000003;
+    store_parts(x, x * real(0.7), parts + i * 2, TILE);
+  }
+  configure_tiles(TILE_ROWS);
+  _tile_loadd(4, parts, 64); _tile_loadd(5, parts + TILE, 64); _tile_loadd(6, parts + 2 * TILE, 64); _tile_loadd(7, parts, 64);
+  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+#define PRODUCTS(part) _tile_dpbf16ps(0, part, 7); _tile_dpbf16ps(1, part, 7); _tile_dpbf16ps(2, part, 7); _tile_dpbf16ps(3, part, 7);
+  for (long i = 0; i < n; i++) { PRODUCTS(4) PRODUCTS(4) PRODUCTS(4) PRODUCTS(5) PRODUCTS(5) PRODUCTS(6) }
+  _tile_stored(0, result, 64);
+  release_tiles();
+  return result[0];
+}
+extern "C" double matrix_operations(void) { return 4.0 * 2 * TILE_ROWS * LANES * BLOCK_DEPTH; }
+#endif
 """
 
 
 def peak_gflops() -> float:
-    """Multiply-adds in registers on one thread, float32, times the threads in use."""
+    """Float32 products in registers on one thread, times the threads in use: on vectors, or on matrix units where the engine may use them."""
+    matrix = library.has_matrix_units(torch.float32)
     kernel = library.build("peak", _PEAK, 32)
-    kernel.peak.argtypes, kernel.peak.restype = [ctypes.c_long, ctypes.c_float, ctypes.c_float], ctypes.c_float
-    best = math.inf
-    for _ in range(20):
+    kernel.peak.argtypes, kernel.operations.restype = [ctypes.c_long, ctypes.c_float, ctypes.c_float], ctypes.c_double
+    run, operations = lambda turns: kernel.peak(turns, 0.999, 0.001), kernel.operations()
+    if matrix:
+        kernel.matrix_peak.argtypes, kernel.matrix_operations.restype = [ctypes.c_long], ctypes.c_double
+        run, operations = kernel.matrix_peak, kernel.matrix_operations()
+    turns, best = 10_000, math.inf
+    for _ in range(50):
         begin = time.perf_counter()
-        kernel.peak(200_000, 0.999, 0.001)
+        run(turns)
         best = min(best, time.perf_counter() - begin)
-    return 200_000 * 12 * 2 * kernel.lanes() / best / 1e9 * torch.get_num_threads()
+    return turns * operations / best / 1e9 * torch.get_num_threads()
 
 
 def processor() -> str:
