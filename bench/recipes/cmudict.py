@@ -47,13 +47,12 @@ RECIPE: dict[str, Any] = {
     "dropout": 0.1,
     "label_smoothing": 0.1,
     "batch_size": 128,
-    "learning_rate": 2e-3,
+    "learning_rate": 4e-3,
     "weight_decay": 0.01,
-    "average": "ema",
     "epochs": 12,
     "unknown": "symbol",
 }
-BEAM_SIZES = (1, 5)
+BEAM_SIZES = (1, 5, 10)
 _ENTRY = re.compile(r"^(?P<word>.+?)(\(\d+\))?$")
 
 
