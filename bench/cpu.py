@@ -3,7 +3,7 @@
     python bench/cpu.py [--only SECTION ...] [--seconds 1.2] [--results FOLDER] [--smoke]
 
 Writes results/cpu.json (every median and best time, with each section's own date, load and measured peak), results/cpu.md (tables, and
-the targets) and results/cpu.png, anew after each section. `--only` measures some sections and leaves the others as they are, so a
+the targets), results/cpu.png and the table in README.md, anew after each section. `--only` measures some sections and leaves the others as they are, so a
 long run can be made in pieces. Training is forward + backward with the gradients of x and of all weights. Contenders take turns call
 by call, so that whatever else the machine does falls on all of them; where medians and best times disagree, something else was running.
 
@@ -24,6 +24,9 @@ from pathlib import Path
 import torch
 
 from speed import compiling, memory, page, sequences, steps, timing
+
+RESULTS = Path(__file__).resolve().parent / "results"
+README, BEGIN, END = Path(__file__).resolve().parent.parent / "README.md", "<!-- speed: made by bench/cpu.py -->", "<!-- speed: end -->"
 
 
 def sections(smoke: bool, seconds: float) -> dict[str, Callable[[], list[dict[str, object]]]]:
@@ -51,12 +54,21 @@ def write(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+def update_readme(known: page.Sections) -> None:
+    """Puts the short table between the two marks of README.md."""
+    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"README.md has no place for the table: {BEGIN} ... {END}")
+    write(README, f"{before}{begin}\n{page.summary(known)}{end}{after}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--smoke", action="store_true", help="everything at its smallest, nothing written")
     options.add_argument("--only", action="append", metavar="SECTION", help="this section (again for more)")
     options.add_argument("--seconds", type=float, default=1.2, help="for each line of the tables")
-    options.add_argument("--results", type=Path, default=Path(__file__).parent / "results", metavar="FOLDER")
+    options.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     arguments = options.parse_args()
     results: Path = arguments.results
     chosen = sections(arguments.smoke, 0.02 if arguments.smoke else arguments.seconds)
@@ -81,6 +93,8 @@ def main() -> None:
             write(file, json.dumps({"targets": list(page.targets(known)), "sections": known}, indent=1) + "\n")
             write(results / "cpu.md", text)
             page.plot(known, results / "cpu.png")
+            if results.resolve() == RESULTS:
+                update_readme(known)
     for line in page.targets(known):
         print("  ".join([f"{line[0]:52}", f"{line[1]:20}", *line[2:]]))
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUALITY = re.compile(r"<!-- quality: made by bench/quality.py -->\n(.*?)\n<!-- quality: end -->", re.DOTALL)
+SPEED = re.compile(r"<!-- speed: made by bench/cpu.py -->\n(.*?)<!-- speed: end -->", re.DOTALL)
 CLAIM = re.compile(r"(\d+(?:\.\d+)?) ?([×%])")
 
 
@@ -119,6 +120,14 @@ def test_the_quality_table_is_that_of_the_results() -> None:
 
     shown = QUALITY.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     assert shown == [whole_table()]
+
+
+def test_the_speed_table_is_that_of_the_results() -> None:
+    """Made anew by each run of `python bench/cpu.py`."""
+    from bench.speed.page import summary
+
+    shown = SPEED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown == [summary(json.loads((ROOT / "bench/results/cpu.json").read_text(encoding="utf-8"))["sections"])]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
