@@ -1,10 +1,13 @@
 """Which engine runs, how one asks for another, and what the report says."""
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 import tenuto
-from tenuto.cells import LSTM, Elman
+from tenuto.cells import GRU, LSTM, Elman
 from tenuto.engines import Engine, EngineReport, Yes, choose, engine_names, report
 from tenuto.engines.problem import Form, Problem
 from tenuto.errors import ArgumentError, EngineError
@@ -52,3 +55,11 @@ def test_the_report_gives_every_engines_answer(monkeypatch):
     assert "T=7 B=3 I=4 H=8, float64 cpu, training" in text
     assert "vendor     cannot     torch has no kernel" in text
     assert "reference  runs" in text
+
+
+def test_forms_have_numbers_of_their_own_whichever_threads_ask():
+    flags = list(itertools.product((False, True), repeat=4))
+    forms, again = ([Form(GRU("relu"), *each) for each in flags] for _ in range(2))
+    with ThreadPoolExecutor(8) as pool:
+        numbers, others = list(pool.map(lambda form: form.number, forms)), list(pool.map(lambda form: form.number, again))
+    assert len(set(numbers)) == len(forms) and numbers == others

@@ -17,6 +17,7 @@ All floats have the problem's dtype (float32 or float64: 16-bit tensors are wide
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -61,7 +62,7 @@ class Form:
     @cached_property
     def number(self) -> int:
         """This form's number in this process, equal forms having the same: a key that is compared at once."""
-        return _numbers.setdefault(self, len(_numbers))
+        return _numbers.setdefault(self, next(_count))
 
     @cached_property
     def gates(self) -> int:
@@ -88,6 +89,7 @@ class Form:
 
 
 _numbers: dict[Form, int] = {}
+_count = itertools.count()  # never the same number twice, whichever threads ask
 
 
 class Problem(NamedTuple):
