@@ -99,6 +99,8 @@ def circumstances() -> dict[str, object]:
 def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()) -> Times:
     """Each call in turn, round after round for about `seconds` (at least three rounds), after one call of each.
 
+    Every round begins with another one, since some leave threads behind that spin for a while (ONNX Runtime's do).
+
     Args:
         warm: those that are called a dozen times before.
     """
@@ -109,11 +111,11 @@ def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()
             call()
             if turn and time.perf_counter() - begin > WARM_SECONDS * min(1.0, seconds):
                 break
-    begin = time.perf_counter()
+    order, begin = list(calls.items()), time.perf_counter()
     for turn in range(MOST_ROUNDS):
         if turn >= 3 and time.perf_counter() - begin > seconds:
             break
-        for name, call in calls.items():
+        for name, call in order[turn % len(order) :] + order[: turn % len(order)]:
             start = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - start)
