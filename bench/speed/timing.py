@@ -99,7 +99,7 @@ def circumstances() -> dict[str, object]:
 def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()) -> Times:
     """Each call in turn, round after round for about `seconds` (at least three rounds), after one call of each.
 
-    Every round begins with another one, since some leave threads behind that spin for a while (ONNX Runtime's do).
+    Every round begins with another one, since each finds the caches as the one before left them.
 
     Args:
         warm: those that are called a dozen times before.
