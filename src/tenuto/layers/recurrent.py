@@ -18,7 +18,7 @@ from tenuto.layers.checks import check_lengths, check_streams
 from tenuto.layers.functional import bind, layer_handle, layer_weights
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
-from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack
+from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, weight_of
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.program import cell_of
 
@@ -189,19 +189,16 @@ class Recurrent(Streaming, nn.Module):
         with torch.no_grad():
             for layer in range(self.num_layers):
                 for suffix in self._suffixes(layer):
-                    self.init.start_input(self._own("weight_ih" + suffix), len(self._gates))
+                    self.init.start_input(weight_of(self, "weight_ih" + suffix), len(self._gates))
                     for weight in self._matrices(suffix).values():
                         self.init.start_product(weight, 1 if cell.rank is not None else cell.heads, self.hidden_size)
                     if self.bias:
-                        self.init.start_bias(self._own("bias" + suffix), cell)
+                        self.init.start_bias(weight_of(self, "bias" + suffix), cell)
                     for name in self._cell_parameters:
-                        cell.initial_parameter(name, self._own(name + suffix))
+                        cell.initial_parameter(name, weight_of(self, name + suffix))
                     if self.learned_state:
                         for name in self._states:
-                            self._own(f"initial_{name}{suffix}").zero_()
-
-    def _own(self, name: str) -> Tensor:
-        return getattr(self, name)  # type: ignore[no-any-return]
+                            weight_of(self, f"initial_{name}{suffix}").zero_()
 
     def _matrices(self, suffix: str) -> dict[str, Tensor]:
         """The recurrent matrices by gate or product name: views into the parameters."""
@@ -209,8 +206,8 @@ class Recurrent(Streaming, nn.Module):
         stacked = [name for name in self._gates if name in products]
         found = {}
         if stacked:
-            found = dict(zip(stacked, self._own("weight_hh" + suffix).chunk(len(stacked)), strict=True))
-        return {name: found[name] if name in found else self._own(f"weight_{name}{suffix}") for name in products}
+            found = dict(zip(stacked, weight_of(self, "weight_hh" + suffix).chunk(len(stacked)), strict=True))
+        return {name: found[name] if name in found else weight_of(self, f"weight_{name}{suffix}") for name in products}
 
     def _place(self, products: tuple[str, ...]) -> tuple[str, int, int] | None:
         """Where a stack stands: (parameter, first product, products in it); None where it is put together from several."""
@@ -229,7 +226,7 @@ class Recurrent(Streaming, nn.Module):
                 found.append(torch.cat([matrices[name] for name in products]))
                 continue
             name, first, count = place
-            weight, rows = self._own(name + suffix), self._product_shapes[products[0]][0]
+            weight, rows = weight_of(self, name + suffix), self._product_shapes[products[0]][0]
             found.append(weight if weight.shape[0] == rows * count else weight.narrow(0, first * rows, rows * count))
         if self.weight_dropout > 0 and self.training:
             found = [nn.functional.dropout(weight, self.weight_dropout) for weight in found]
@@ -240,12 +237,12 @@ class Recurrent(Streaming, nn.Module):
         masks = self.regularisation.draw(self._states, self._state_sizes, x, self.training)
         reset: list[Tensor] = []
         if self.learned_state:
-            reset = [self._own(f"initial_{name}{suffix}").expand(x.shape[1], -1) for name in self._states]
+            reset = [weight_of(self, f"initial_{name}{suffix}").expand(x.shape[1], -1) for name in self._states]
         weights = layer_weights(
-            self._own("weight_ih" + suffix),
-            self._own("bias" + suffix) if self.bias else None,
+            weight_of(self, "weight_ih" + suffix),
+            weight_of(self, "bias" + suffix) if self.bias else None,
             dict(zip(stacks, self._stacks(suffix), strict=True)),
-            {name: self._own(name + suffix) for name in self._cell_parameters},
+            {name: weight_of(self, name + suffix) for name in self._cell_parameters},
             {**streams, **masks},
         )
         return Direction(handle, weights, self.reverse or suffix.endswith("_reverse"), reset)
@@ -334,7 +331,7 @@ class Recurrent(Streaming, nn.Module):
                 return None
             suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
             return [
-                torch.stack([self._own(f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, x.shape[1], -1)
+                torch.stack([weight_of(self, f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, x.shape[1], -1)
                 for name in self._states
             ]
         layers = self.num_layers * self.directions

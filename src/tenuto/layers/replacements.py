@@ -19,7 +19,7 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind, layer_handle
-from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same
+from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
 from tenuto.layers.stream import Stream, Streaming
 
 
@@ -110,17 +110,12 @@ class _Replacement(Streaming, nn.RNNBase):
         suffixes = ("", "_reverse") if self.bidirectional else ("",)
         return [[self._direction(f"_l{layer}{suffix}") for suffix in suffixes] for layer in range(self.num_layers)]
 
-    def _weight(self, name: str) -> Tensor:
-        """A weight by name: from where torch keeps parameters, which is quick, or, where it is parametrized, as an attribute."""
-        kept = self._parameters.get(name)
-        return getattr(self, name) if kept is None else kept
-
     def _direction(self, suffix: str) -> Direction:
         """torch's weights by our names: both biases are one, but for a GRU's, whose candidate has its own inside the reset."""
-        weight_ih, weight_hh = self._weight(f"weight_ih{suffix}"), self._weight(f"weight_hh{suffix}")
+        weight_ih, weight_hh = weight_of(self, f"weight_ih{suffix}"), weight_of(self, f"weight_hh{suffix}")
         weights = {"weight_ih": weight_ih, self._stacks[0]: weight_hh}
         if self.bias:
-            bias_ih, bias_hh = self._weight(f"bias_ih{suffix}"), self._weight(f"bias_hh{suffix}")
+            bias_ih, bias_hh = weight_of(self, f"bias_ih{suffix}"), weight_of(self, f"bias_hh{suffix}")
             if self.mode == "GRU":
                 gates, candidate = bias_hh.split([2 * self.hidden_size, self.hidden_size])
                 weights["bias"] = bias_ih + nn.functional.pad(gates, (0, self.hidden_size))
@@ -130,7 +125,7 @@ class _Replacement(Streaming, nn.RNNBase):
         elif self.mode == "GRU":
             weights["p.recurrent_bias"] = weight_ih.new_zeros(self.hidden_size)
         if self.proj_size:
-            weights[self._stacks[1]] = self._weight(f"weight_hr{suffix}")
+            weights[self._stacks[1]] = weight_of(self, f"weight_hr{suffix}")
         return Direction(self._handle, weights, suffix.endswith("_reverse"))
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:

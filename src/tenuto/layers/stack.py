@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tenuto.engines import settled
 from tenuto.layers.functional import layer_tensors, run_layer
+
+
+def weight_of(layer: nn.Module, name: str) -> Tensor:
+    """A weight by name: from where torch keeps parameters, which is quick, or, where it is parametrized, as an attribute."""
+    kept = layer._parameters.get(name)
+    return getattr(layer, name) if kept is None else kept
 
 
 class Direction(NamedTuple):
