@@ -16,17 +16,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from speed import compiling, memory, page, sequences, steps, timing
+from speed import compiling, memory, page, readme, sequences, steps, timing
+from tenuto.train.files import write_text
 
 RESULTS = Path(__file__).resolve().parent / "results"
-README, BEGIN, END = Path(__file__).resolve().parent.parent / "README.md", "<!-- speed: made by bench/cpu.py -->", "<!-- speed: end -->"
 
 
 def sections(smoke: bool, seconds: float) -> dict[str, Callable[[], list[dict[str, object]]]]:
@@ -45,22 +44,6 @@ def sections(smoke: bool, seconds: float) -> dict[str, Callable[[], list[dict[st
         "compile": lambda: compiling.compile_times(cells),
         "memory": lambda: memory.peak_memory(sizes, kinds),
     }
-
-
-def write(path: Path, text: str) -> None:
-    """A file that is whole or not there."""
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def update_readme(known: page.Sections) -> None:
-    """Puts the short table between the two marks of README.md."""
-    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"README.md has no place for the table: {BEGIN} ... {END}")
-    write(README, f"{before}{begin}\n{page.summary(known)}{end}{after}")
 
 
 def main() -> None:
@@ -90,11 +73,11 @@ def main() -> None:
         text = page.markdown(known)
         if not arguments.smoke:
             results.mkdir(parents=True, exist_ok=True)
-            write(file, json.dumps({"targets": list(page.targets(known)), "sections": known}, indent=1) + "\n")
-            write(results / "cpu.md", text)
+            write_text(file, json.dumps({"targets": list(page.targets(known)), "sections": known}, indent=1) + "\n")
+            write_text(results / "cpu.md", text)
             page.plot(known, results / "cpu.png")
             if results.resolve() == RESULTS:
-                update_readme(known)
+                readme.put("speed", "bench/cpu.py", page.summary(known))
     for line in page.targets(known):
         print("  ".join([f"{line[0]:52}", f"{line[1]:20}", *line[2:]]))
 

@@ -29,7 +29,6 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the recipes are bench.recipes, from whatever folder this is started
 RESULTS = HERE / "results" / "quality"
-README, BEGIN, END = HERE.parent / "README.md", "<!-- quality: made by bench/quality.py -->", "<!-- quality: end -->"
 VERIFIED = {"r": "[r]", "2": "[2]", "m": "[m]"}
 LEGEND = "[r] read in the cited source, [2] read as a quotation of it, [m] measured on these files. Ours: mean ± standard deviation over seeds."
 
@@ -130,14 +129,9 @@ def write_results(recipe: ModuleType, runs: list[dict[str, Any]]) -> None:
 
 def update_readme() -> None:
     """Put the table of all results between the two marks of README.md."""
-    from tenuto.train.files import write_text
+    from bench.speed import readme
 
-    text = README.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"README.md has no place for the table: {BEGIN} ... {END}")
-    write_text(README, f"{before}{begin}\n{whole_table()}\n{end}{after}")
+    readme.put("quality", "bench/quality.py", whole_table() + "\n")
 
 
 def whole_table() -> str:

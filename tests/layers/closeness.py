@@ -11,10 +11,15 @@ TOLERANCE = {
 }
 
 
-def assert_near(actual: Tensor, expected: Tensor, name: str = "", *, gradient: bool = False, dtype: torch.dtype | None = None) -> None:
-    """`actual` equals `expected` (of any dtype) within the table's tolerance for `dtype`, by default actual's."""
+def assert_near(
+    actual: Tensor, expected: Tensor, name: str = "", *, gradient: bool = False, dtype: torch.dtype | None = None, least: float = 0.0
+) -> None:
+    """`actual` equals `expected` (of any dtype) within the table's tolerance for `dtype`, by default actual's.
+
+    `least`: the norm is taken for this at least, where relu all but cuts off sums of about 1, whose rounding stays.
+    """
     tolerance = TOLERANCE[dtype or actual.dtype][gradient]
-    scale = max(expected.double().norm().item(), 0.1)  # what relu nearly cuts off has the rounding of sums of about 1
+    scale = max(expected.double().norm().item(), least) or 1.0
     torch.testing.assert_close(
         actual.double() / scale, expected.double() / scale, rtol=0, atol=tolerance, msg=lambda text: f"{name} relative to its norm: {text}"
     )

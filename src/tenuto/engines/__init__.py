@@ -67,7 +67,7 @@ def wanted(engine: str) -> str:
     source = "engine"
     if engine == "auto" and os.environ.get(ENVIRONMENT):
         engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
-    if engine != "auto" and engine not in _NAMES:
+    if engine != "auto" and engine not in engine_names():
         raise ArgumentError(f"{source} is {engine!r}", expected="auto, " + ", ".join(engine_names()))
     return engine
 

@@ -119,10 +119,6 @@ def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args
     return stacked, (0,) * len(stacked)
 
 
-def _differentiable(form: Form, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> list[str]:
-    return [name for name in form.names if name not in NOT_DIFFERENTIABLE]
-
-
 _ORDINARY = {Tensor, torch.nn.Parameter}
 
 

@@ -70,6 +70,11 @@ class Form:
         return len(self.cell.widths("gates"))
 
     @cached_property
+    def with_heads(self) -> frozenset[str]:
+        """The recurrent weights, by name, that are stored as their diagonal blocks."""
+        return frozenset(f"U.{stack.name}" for stack in self.traced.stacks if stack.heads > 1)
+
+    @cached_property
     def results(self) -> int:
         """How many results a loop has that others may use: its output and final states."""
         return 1 + len(self.cell.widths("state"))
@@ -110,7 +115,7 @@ class Problem(NamedTuple):
         x = inputs["x"]
         time_steps, batch_size, input_size = x.shape
         return Problem(
-            form, time_steps, batch_size, input_size, inputs["weight_ih"].shape[0] // form.gates, x.dtype, x.device, gradients
+            form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients
         )
 
 

@@ -25,9 +25,11 @@ def threads(monkeypatch):
 
     def choose(count, split):
         torch.set_num_threads(count)
-        monkeypatch.setattr(tune, "forced", lambda: split)
+        monkeypatch.setenv("TENUTO_CPP_SPLIT", split)
+        tune.forced.cache_clear()
 
     yield choose
+    tune.forced.cache_clear()
     torch.set_num_threads(before)
 
 

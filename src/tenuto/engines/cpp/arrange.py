@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, B
     given = inputs.copy()
     if not without_gaps(inputs):
         given = {name: tensor if tensor.is_contiguous() else settled(name, tensor) for name, tensor in inputs.items()}
-    for name in _with_heads(form):
+    for name in form.with_heads:
         given[name] = dense(form, name, given[name])
     if not form.lengths:
         rows = whole(time_steps, batch_size, form.reverse)
@@ -63,11 +62,6 @@ def settled(name: str, tensor: Tensor) -> Tensor:
     """A tensor without gaps; a weight may lie row by row or column by column."""
     weight = name == "weight_ih" or name.startswith("U.")
     return tensor if weight and by_columns(tensor) else tensor.contiguous()
-
-
-@lru_cache(maxsize=None)
-def _with_heads(form: Form) -> tuple[str, ...]:
-    return tuple(f"U.{stack.name}" for stack in form.traced.stacks if stack.heads > 1)
 
 
 def _heads(form: Form, name: str) -> int:

@@ -125,7 +125,7 @@ def _run_backward(
         if form.resets:
             arrays[f"d_start.{name}"] = x.new_zeros(kind.batch_size, width)
     for name, gradient in gradients.items():
-        arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name in kind.with_heads else gradient
+        arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name in form.with_heads else gradient
     arrays[f"{padded}d_x"] = gradients.get("x", x)
     for name, width in kind.streams:
         arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], kind.batch_size, width)
@@ -138,7 +138,7 @@ def _run_backward(
         _run(launch, record, way, arrays, rows)
     finally:
         launches.give_back(key, launch)
-    for name in kind.with_heads & gradients.keys():
+    for name in form.with_heads & gradients.keys():
         gradients[name].copy_(blocks(form, name, arrays[f"d_{name}"]))
     for name, _ in kind.streams:
         if f"stream.{name}" in needs:

@@ -27,7 +27,6 @@ class Kind:
         output_state: the state whose array is the output too; None where that is an array of its own.
         kept: the arrays that forward leaves for backward: gates, one number a row, and the states that are not the output.
         fixed: the streams that are the same at every step.
-        with_heads: the recurrent weights that are stored as their diagonal blocks.
     """
 
     def __init__(self, form: Form, sizes: Sizes, fixed: frozenset[str]) -> None:
@@ -39,7 +38,6 @@ class Kind:
         self.output_state = None if form.lengths else form.traced.output_state
         self.kept = ("gates", "rows", *(f"new.{name}" for name, _ in self.states if name != self.output_state))
         self.transposed = sizes.transposed
-        self.with_heads = frozenset(f"U.{stack.name}" for stack in form.traced.stacks if stack.heads > 1)
         self._units_can_split = all(width != 1 for width in cell.widths("state").values())  # a number a row: one thread's step needs another's
         self._sizes = {tune.Way(sizes.threads, sizes.by_units): sizes}
         self._records: dict[Hashable, tune.Record] = {}
@@ -90,7 +88,7 @@ def fixed_streams(form: Form, inputs: Buffers) -> frozenset[str]:
 
 @lru_cache(maxsize=None)
 def _read_as_they_lie(form: Form) -> tuple[str, ...]:
-    return "weight_ih", *(f"U.{stack.name}" for stack in form.traced.stacks if stack.heads == 1)
+    return tuple(name for name in form.names if (name == "weight_ih" or name.startswith("U.")) and name not in form.with_heads)
 
 
 def transposed(form: Form, inputs: Buffers) -> frozenset[str]:

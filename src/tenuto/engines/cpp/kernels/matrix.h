@@ -199,9 +199,9 @@ struct MatrixProduct {
       for (long b = 0; b < blocks; b += together, weights += together * PARTS * panel.vectors * TILE)
         for (long r = row; r < end; r += TILE_ROWS) {
           real* to = c + r * result_stride + panel.column;
+          const real* from = b ? to : start + r * stride + panel.column;
           const long now = blocks - b < together ? blocks - b : together;
-          if (b) matrix_tile(panel.vectors, parts(r) + b * PARTS * TILE, weights, now, to, result_stride, to, result_stride);
-          else matrix_tile(panel.vectors, parts(r), weights, now, start + r * stride + panel.column, stride, to, result_stride);
+          matrix_tile(panel.vectors, parts(r) + b * PARTS * TILE, weights, now, from, b ? result_stride : stride, to, result_stride);
         }
     }
   }
