@@ -20,9 +20,9 @@ import torch
 
 from tenuto.data import Sequences, read_splits
 from tenuto.data.sets import path_of
+from tenuto.files import write_json
+from tenuto.runs.surroundings import machine, now, versions
 from tenuto.tasks import SequenceClassifier
-from tenuto.tasks.surroundings import machine, now, versions
-from tenuto.train.files import write_json
 
 RESULTS = Path(__file__).resolve().parent / "results" / "classify_japanese_vowels.json"
 PUBLISHED = {

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the recipes a
 from bench.recipes.cmudict import split
 
 from tenuto.data import Pairs
-from tenuto.tasks.edit_distance import nearest
+from tenuto.scores.edit_distance import nearest
 
 LONGEST, WIDEST, ROUNDS = 2, 4, 3
 Chunk = tuple[str, ...]

@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from speed import compiling, memory, page, readme, sequences, steps, timing
-from tenuto.train.files import write_text
+from tenuto.files import write_text
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -32,12 +32,12 @@ sys.path.insert(0, str(HERE.parent))  # the recipes are bench.recipes, from what
 from bench.recipes import tinyshakespeare, tinyshakespeare_best  # noqa: E402
 from bench.speed.timing import circumstances  # noqa: E402
 
-from tenuto.data.streams import Streams, Window  # noqa: E402
+from tenuto.cells.names import cell_from_name  # noqa: E402
+from tenuto.data import Streams, Window  # noqa: E402
 from tenuto.layers.masks import dropped  # noqa: E402
 from tenuto.tasks import LanguageModel  # noqa: E402
-from tenuto.tasks.cell_names import cell_from_name  # noqa: E402
-from tenuto.tasks.language_network import LanguageNetwork, Read  # noqa: E402
-from tenuto.tasks.language_training import OF_NETWORK, training_options, window_loss  # noqa: E402
+from tenuto.tasks.language.learning import OF_NETWORK, training_options, window_loss  # noqa: E402
+from tenuto.tasks.language.network import LanguageNetwork, Read  # noqa: E402
 from tenuto.train.optimiser import build_optimiser  # noqa: E402
 
 # name: (options, vocabulary). AWD-LSTM at half its width: at its full one a step takes seconds on two cores.

@@ -52,7 +52,7 @@ def one_seed(name: str, data: Path, seed: int, *, smoke: bool, threads: int) -> 
     """Run a recipe with one seed in this process; its result with what it ran on."""
     import torch
 
-    from tenuto.tasks.surroundings import machine, now, versions
+    from tenuto.runs.surroundings import machine, now, versions
 
     torch.set_num_threads(threads)
     recipe = load_recipe(name)
@@ -106,7 +106,7 @@ def stored(name: str) -> dict[str, Any]:
 
 def write_results(recipe: ModuleType, runs: list[dict[str, Any]]) -> None:
     """Replace a recipe's file with these runs and what follows from them."""
-    from tenuto.train.files import write_json
+    from tenuto.files import write_json
 
     runs = sorted(runs, key=lambda run: run["seed"])
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -244,7 +244,7 @@ def main() -> None:
         print(table([result for name in arguments.only if (result := stored(name))]))
         print(f"\n{LEGEND}")
     elif arguments.one:
-        from tenuto.train.files import plain
+        from tenuto.files import plain
 
         result = one_seed(arguments.one, arguments.data, arguments.seed, smoke=arguments.smoke, threads=arguments.threads)
         with os.fdopen(arguments.result, "w", encoding="utf-8") as pipe:

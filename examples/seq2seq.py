@@ -7,7 +7,7 @@ Takes about 25 s on one core (--small: one epoch).
 import random
 import sys
 
-from tenuto.tasks.seq2seq import Seq2Seq
+from tenuto.tasks import Seq2Seq
 
 ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()

@@ -7,8 +7,8 @@ the slots it finds in two commands. Takes about 25 s on one core (--small: one e
 import sys
 from pathlib import Path
 
-from tenuto.data.conll import read_tagged_splits
-from tenuto.tasks.tagger import Tagger
+from tenuto.data import read_tagged_splits
+from tenuto.tasks import Tagger
 
 splits = read_tagged_splits(Path(__file__).parent / "data" / "snips")
 model = Tagger("lstm", hidden_size=64, word_size=64, character_hidden_size=16, epochs=1 if "--small" in sys.argv else 20)

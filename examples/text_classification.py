@@ -7,8 +7,8 @@ Takes about 20 s on one core (--small: one epoch).
 import sys
 from pathlib import Path
 
-from tenuto.data.conll import read_tagged_splits
-from tenuto.tasks.text_classifier import TextClassifier
+from tenuto.data import read_tagged_splits
+from tenuto.tasks import TextClassifier
 
 splits = read_tagged_splits(Path(__file__).parent / "data" / "snips")
 model = TextClassifier("gru", hidden_size=48, epochs=1 if "--small" in sys.argv else 12)

@@ -22,6 +22,7 @@ TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py"))
 # Reading order: a room imports the rooms above it, itself, and nothing below. Rooms on one line do not import each other.
 ROOMS = [
     ["errors"],
+    ["files"],
     ["cell"],
     ["cells"],
     ["program"],
@@ -29,6 +30,8 @@ ROOMS = [
     ["layers"],
     ["data"],
     ["train"],
+    ["runs"],
+    ["networks", "scores", "pages"],
     ["tasks"],
     ["explain", "compress", "export"],
     ["serve", "report", "adapters"],
@@ -45,7 +48,8 @@ MEANT = {
 # Inside these rooms the named files or folders do not import each other. (Every engine may call the reference, the oracle.)
 SIBLINGS = {
     "engines": {"vendor", "scan", "newton", "cpp", "triton"},
-    "tasks": {"classifier", "tagger", "forecaster", "language_model", "transcriber"},
+    "tasks": {path.name for path in (PACKAGE / "tasks").iterdir() if path.is_dir() and path.name != "__pycache__"},
+    "data": {"sequences", "sentences", "text", "pairs"},
 }
 OPTIONAL = {
     "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",

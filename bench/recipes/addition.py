@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.pairs import Pairs
-from tenuto.tasks.seq2seq import Seq2Seq
+from tenuto.data import Pairs
+from tenuto.tasks import Seq2Seq
 from tenuto.train import Observer
 
 NAME = "addition"

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.pairs import Pairs
-from tenuto.tasks.seq2seq import Seq2Seq
+from tenuto.data import Pairs
+from tenuto.tasks import Seq2Seq
 from tenuto.train import Observer
 
 NAME = "cmudict"

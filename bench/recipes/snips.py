@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.conll import read_tagged_splits
+from tenuto.data import read_tagged_splits
+from tenuto.runs.folder import digest_of
 from tenuto.tasks import Tagger
-from tenuto.tasks.run_folder import digest_of
 from tenuto.train import Observer
 
 NAME = "snips"

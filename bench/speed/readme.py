@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tenuto.train.files import write_text
+from tenuto.files import write_text
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

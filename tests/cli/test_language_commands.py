@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tenuto.cli import app
 from tenuto.cli.fit_language import NONE_IF_ZERO, language
 from tenuto.tasks import LanguageModel
-from tenuto.tasks.language_recipes import RECIPES
+from tenuto.tasks.language.recipes import RECIPES
 
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 12
 TINY = "--hidden-size 12 --num-layers 1 --window 16 --batch-size 4 --epochs 2 --validation-fraction 0.2 -q".split()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tenuto.train.files import read_tensors
+from tenuto.files import read_tensors
 from tests.cli.test_as_a_program import ENVIRONMENT, start
 from tests.cli.test_commands import run, write_table
 

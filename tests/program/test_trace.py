@@ -10,12 +10,11 @@ from tenuto.cells import (
     LSTM,
     Elman,
     IndRNN,
-    LayerNormLSTM,
     ProjectionLSTM,
     RecurrentHighway,
     ResetBeforeGRU,
 )
-from tenuto.program import Plan, Program, Stack, Traced, cell_of, handle_of, plan, trace
+from tenuto.program import Program, Stack, Traced, cell_of, handle_of, trace
 from tenuto.program.step import run_step
 from tenuto.program.trace import Markers
 from tests.zoo import CELLS
@@ -46,7 +45,6 @@ def test_a_trace_is_a_value():
     assert hash(traced.forward) == hash(trace(LSTM("tanh")).forward)
     (stack,) = traced.stacks
     assert stack == Stack("h", ("i", "f", "g", "o"), ("H",) * 4, "H", 0, stack.operand, "h")
-    assert isinstance(plan(traced, "forward"), Plan)
 
 
 def marker_values(traced):
@@ -120,23 +118,6 @@ def test_torch_reductions_become_primitives():
 
     kinds = {node.kind for node in trace(Normalised()).forward.nodes}
     assert {"mean", "sum", "amax"} <= kinds
-
-
-def test_plan_orders_products_and_reductions():
-    stages = plan(trace(ResetBeforeGRU()), "forward").stages
-    assert [tuple(stack.products for stack in stage.products) for stage in stages] == [(), (("r", "z"),), (("n",),)]
-    stages = plan(trace(ResetBeforeGRU()), "backward").stages
-    assert [tuple(stack.products for stack in stage.products) for stage in stages] == [(), (("n",),), (("r", "z"),)]
-    for direction in ("forward", "backward"):
-        made = plan(trace(LayerNormLSTM()), direction)
-        seen = {number for number, node in enumerate(made.program.nodes) if node.name or node.kind == "const"}
-        for stage in made.stages:
-            for number in stage.reductions:
-                assert set(made.program.nodes[number].args) <= seen
-            seen |= set(stage.reductions)
-            for number in stage.nodes:
-                assert set(made.program.nodes[number].args) <= seen
-                seen.add(number)
 
 
 def test_a_program_prints_itself():

@@ -1,4 +1,4 @@
-"""A run folder written by hand, as `tenuto.tasks.run_folder` documents it: what the report's tests read."""
+"""A run folder written by hand, as `tenuto.runs.folder` documents it: what the report's tests read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tenuto.tasks.run_folder import write_run
+from tenuto.runs.folder import write_run
 
 CREATED = "2026-01-31T12:00:00Z"
 CELL = {"class": "tenuto.cells.lstm:LSTM", "heads": 1, "rank": None, "activation": "tanh", "recurrent_activation": "sigmoid"}

@@ -1,4 +1,4 @@
-"""Whole run folders of the tasks over language, written by hand as `tenuto.tasks.run_folder` documents them: what the report's tests read."""
+"""Whole run folders of the tasks over language, written by hand as `tenuto.runs.folder` documents them: what the report's tests read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tenuto.tasks.run_folder import write_run
+from tenuto.runs.folder import write_run
 from tests.report.sample_run import CREATED, sample_evaluation, sample_metrics
 
 TEXT = (

@@ -188,7 +188,7 @@ def test_no_run_no_report(tmp_path):
 
 
 def test_a_picture_keeps_sign_and_strength():
-    from tenuto.report.heat_map import ABOVE, BELOW, heat_map_address
+    from tenuto.pages.heat_map import ABOVE, BELOW, heat_map_address
 
     data = base64.b64decode(heat_map_address(np.array([[-1.0, 0.0, 2.0, np.nan]]), 1.0).partition(",")[2])
     length = struct.unpack(">I", data[33:37])[0]

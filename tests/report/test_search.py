@@ -5,10 +5,10 @@ import re
 import pytest
 
 from tenuto.errors import RunError
+from tenuto.pages.scatter import Point, Scatter
 from tenuto.report import build_report
-from tenuto.report.scatter import Point, Scatter
 from tenuto.report.search import build_search_report
-from tenuto.tasks.search_folder import claim_search, is_search, read_search, write_search
+from tenuto.runs.search_folder import claim_search, is_search, read_search, write_search
 
 
 def entry(number, state, value, **more):

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tenuto.report import build_report
-from tenuto.report.translation import differences
 from tenuto.tasks import LanguageModel
+from tenuto.tasks.translate.page import differences
 from tests.report.sample_tasks import WRITERS
 from tests.report.test_report import HOSTILE, Page
 

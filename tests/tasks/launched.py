@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenuto.files import write_json
 from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
 from tenuto.train import current_launch
-from tenuto.train.files import write_json
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # 20 things: the last batch has 2 of them
 READER = {**SAME, "word_size": 6, "character_size": 4, "character_hidden_size": 4, "dropout": 0.0, "word_dropout": 0.0}

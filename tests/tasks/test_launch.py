@@ -12,11 +12,13 @@ import pytest
 from tests.tasks.launched import TASKS, main
 
 PROGRAM = Path(__file__).with_name("launched.py")
+ROOT = PROGRAM.parents[2]
+SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # the tests and the source beside them, whatever tenuto is installed
 
 
 @pytest.mark.parametrize("sharded", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_follow_the_curve_of_one(tmp_path, sharded):
-    variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROGRAM.parents[2]), "ACCELERATE_USE_FSDP": str(sharded).lower()}
+    variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": SEARCHED, "ACCELERATE_USE_FSDP": str(sharded).lower()}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", PROGRAM, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables}, timeout=240)
     assert done.returncode == 0, done.stderr

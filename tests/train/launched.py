@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 from tenuto.data import Streams
+from tenuto.files import write_json, write_tensors
 from tenuto.train import Checkpoint, Loss, current_launch
-from tenuto.train.files import write_json, write_tensors
 from tests.train.small_run import OPTIONS, TEXT, small_run
 
 

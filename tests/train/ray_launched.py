@@ -28,8 +28,8 @@ class Die(Observer):
 
 def fit_on_a_worker(folder: str) -> int:
     """What each worker does; returns how many they are."""
+    from tenuto.files import write_json
     from tenuto.train import Checkpoint, current_launch
-    from tenuto.train.files import write_json
     from tests.tasks.launched import language
 
     model, text, _ = language()

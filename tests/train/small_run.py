@@ -23,8 +23,8 @@ from torch import nn
 from tenuto import Recurrent
 from tenuto.cells import LSTM
 from tenuto.data import Streams
+from tenuto.files import write_tensors
 from tenuto.train import Checkpoint, Loss, Outcome, TrainingOptions, train
-from tenuto.train.files import write_tensors
 
 TEXT = np.frombuffer(b"she sells sea shells by the sea shore; the shells she sells are sea shells, i am sure. " * 3, dtype=np.uint8) % 32
 OPTIONS = TrainingOptions(

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from tenuto.errors import ArgumentError, RunError
+from tenuto.files import read_tensors, write_tensors
 from tenuto.train import Checkpoint, Loss, MetricsFile, Observer
 from tenuto.train.checkpoint import FILE
-from tenuto.train.files import read_tensors, write_tensors
 from tests.train.small_run import OPTIONS, small_run
 
 

@@ -14,19 +14,20 @@ import pytest
 import torch
 
 from tenuto.data import RandomWindows, Streams
-from tenuto.data.streams import IGNORED
+from tenuto.data.text.streams import IGNORED
 from tenuto.errors import ArgumentError
+from tenuto.files import read_tensors
 from tenuto.train import Checkpoint, Launch, OneProcess, Sharded, current_launch, seed_of, share_of
-from tenuto.train.files import read_tensors
 from tests.train.small_run import TEXT
 
 PROGRAM = Path(__file__).with_name("launched.py")
 ROOT = PROGRAM.parents[2]
+SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # the tests and the source beside them, whatever tenuto is installed
 CONSTANT = {"schedule": "constant"}
 
 
 def environment(**more):
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **more}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": SEARCHED, **more}
 
 
 def torchrun(folder, changed, *more, processes=2, **variables):

@@ -12,11 +12,13 @@ import pytest
 from tests.tasks.launched import language
 
 PROGRAM = Path(__file__).with_name("ray_launched.py")
+ROOT = PROGRAM.parents[2]
+SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # the tests and the source beside them, whatever tenuto is installed
 
 
 @pytest.mark.slow
 def test_two_workers_of_which_one_dies(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": SEARCHED, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, PROGRAM, tmp_path], capture_output=True, text=True, env=environment, timeout=280)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "2"  # Ray has told of the death before

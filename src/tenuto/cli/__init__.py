@@ -4,6 +4,6 @@ Comes in: words typed in a shell. Goes out: text, files, an exit code (0 done; 1
 May import everything above it. What is heavy (torch, numpy) is imported inside the commands, so that `--help` and completion answer at once.
 """
 
-from .application import app
+from tenuto.cli.application import app
 
 __all__ = ["app"]

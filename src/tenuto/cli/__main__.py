@@ -1,5 +1,5 @@
 """`python -m tenuto.cli` is `tenuto`."""
 
-from . import app
+from tenuto.cli import app
 
 app(prog_name="tenuto")

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import cache, demo, fit_classify, fit_language, fit_tag, fit_text, fit_translate, generate, predict, report, score, show
-from .console import complain
-from .fit_group import FitGroup
-from .tune import TuneGroup, command_of
+from tenuto.cli import cache, demo, fit_classify, fit_language, fit_tag, fit_text, fit_translate, generate, predict, report, score, show
+from tenuto.cli.console import complain
+from tenuto.cli.fit_group import FitGroup
+from tenuto.cli.tune import TuneGroup, command_of
 
 
 class PlainErrors(TyperGroup):
@@ -44,7 +44,7 @@ class PlainErrors(TyperGroup):
 
 
 def _ours(error: Exception) -> bool:
-    from ..errors import TenutoError
+    from tenuto.errors import TenutoError
 
     return isinstance(error, TenutoError)
 

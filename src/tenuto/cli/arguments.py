@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..cell import Cell
-    from ..data import Columns
+    from tenuto.cell import Cell
+    from tenuto.data import Columns
 
 DATA_HELP = "A .ts, .csv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels)."
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `tenuto fit` writes it.", show_default=False)]
@@ -62,7 +62,7 @@ Channels = Annotated[
 
 def data_path(text: str) -> Path:
     """The path that was typed, or that of the shipped data set of this name when no such file exists."""
-    from ..data.sets import SETS, path_of
+    from tenuto.data.sets import SETS, path_of
 
     path = Path(text)
     return path_of(text) if text in SETS and not path.exists() else path
@@ -70,7 +70,7 @@ def data_path(text: str) -> Path:
 
 def columns(id_column: str, time_column: str, label_column: str, split_column: str, channels: Sequence[str] | None) -> Columns:
     """Which column of a table is what."""
-    from ..data import Columns
+    from tenuto.data import Columns
 
     return Columns(id=id_column, time=time_column, label=label_column, split=split_column, channels=tuple(channels) if channels else None)
 
@@ -95,7 +95,7 @@ def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *
 
 def shipped_cells() -> dict[str, type[Cell]]:
     """The cells that come with tenuto, by the names that a command line takes: `lstm`, `gru-reset-before`, ..."""
-    from .. import cells
+    from tenuto import cells
 
     found = {}
     for name in cells.__all__:
@@ -112,7 +112,7 @@ def cell_class(text: str) -> type[Cell]:
     Raises:
         ArgumentError: no cell has that name, or the file has no such class. CellError: the class is not a cell.
     """
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     if ".py:" in text:
         return _from_file(*text.rsplit(":", 1))
@@ -134,7 +134,7 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
     """
     import dataclasses
 
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values = {}
@@ -155,8 +155,8 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
 
 def _from_file(file: str, name: str) -> type[Cell]:
     """Run the user's own file, as `python file.py` would, and take the class from it."""
-    from ..cell import Cell
-    from ..errors import ArgumentError, CellError
+    from tenuto.cell import Cell
+    from tenuto.errors import ArgumentError, CellError
 
     path = Path(file)
     if not path.is_file():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .console import output
+from tenuto.cli.console import output
 
 
 def cache(
@@ -18,7 +18,7 @@ def cache(
 
     [bold]tenuto cache --clear[/bold]
     """
-    from ..engines.cpp import cache as kernels
+    from tenuto.engines.cpp import cache as kernels
 
     console = output()
     if clear:

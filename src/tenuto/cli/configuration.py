@@ -35,7 +35,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises:
         ArgumentError: no such file, not UTF-8, or not TOML; the message has the parser's line.
     """
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     if sys.version_info >= (3, 11):
         import tomllib
@@ -58,8 +58,8 @@ def configuration_of(run: Path) -> Path:
     Raises:
         RunError: the folder has none.
     """
-    from ..errors import RunError
-    from .fitting import UNFINISHED
+    from tenuto.cli.fitting import UNFINISHED
+    from tenuto.errors import RunError
 
     for path in (run / UNFINISHED / CONFIGURATION, run / CONFIGURATION):
         if path.is_file():
@@ -81,7 +81,7 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], 
     Raises:
         ArgumentError: a name that the command does not have, or one that stands twice.
     """
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     known = set(known) - NOT_KEPT
     options: dict[str, Any] = {}

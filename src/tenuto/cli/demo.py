@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .console import messages, output
-from .fit_classify import TASK
-from .fitting import complete, fit_from_options
+from tenuto.cli.console import messages, output
+from tenuto.cli.fit_classify import TASK
+from tenuto.cli.fitting import complete, fit_from_options
 
 # Test accuracy on the official split (270 training, 370 test sequences).
 YARDSTICKS = (

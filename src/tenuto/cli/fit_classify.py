@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import arguments, fitting
-from .arguments import Channels, Data, IdColumn, LabelColumn, SplitColumn, TimeColumn
-from .arguments import option as _option
-from .console import accuracy_words, say_classes, say_splits
-from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
-from .tasks import Asking, Job, Reading, Task, register
+from tenuto.cli import arguments, fitting
+from tenuto.cli.arguments import Channels, Data, IdColumn, LabelColumn, SplitColumn, TimeColumn
+from tenuto.cli.arguments import option as _option
+from tenuto.cli.console import accuracy_words, say_classes, say_splits
+from tenuto.cli.fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from tenuto.cli.tasks import Asking, Job, Reading, Task, register
 
 if TYPE_CHECKING:
-    from ..cell import Cell
-    from ..tasks import SequenceClassifier
+    from tenuto.cell import Cell
+    from tenuto.tasks import SequenceClassifier
 
 MODEL, TRAINING, WHERE = "The network", "Training", "Where and how"
 
@@ -79,8 +79,8 @@ def classify(
 
 def prepare(options: Mapping[str, Any]) -> Job:
     """Read the data and build the classifier that the options describe."""
-    from ..data import read_splits
-    from ..tasks import SequenceClassifier
+    from tenuto.data import read_splits
+    from tenuto.tasks import SequenceClassifier
 
     table = arguments.columns(options["id_column"], options["time_column"], options["label_column"], options["split_column"], options["channels"])
     test = options["test"]
@@ -114,13 +114,13 @@ def _described(model: SequenceClassifier) -> str:
 
 
 def _load(run: Path, cell: type[Cell] | None, device: str) -> SequenceClassifier:
-    from ..tasks import SequenceClassifier
+    from tenuto.tasks import SequenceClassifier
 
     return SequenceClassifier.load(run, cell=cell, device=device)
 
 
 def _read(reading: Reading) -> Any:
-    from ..data import read_sequences
+    from tenuto.data import read_sequences
 
     table = arguments.columns(reading.id_column, reading.time_column, reading.label_column, reading.split_column, reading.channels)
     return read_sequences(arguments.data_path(reading.data), split=reading.split, columns=table)

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from .configuration import configuration_of, read_toml
+from tenuto.cli.configuration import configuration_of, read_toml
 
 TAKES_TASK = ("--config", "--from", "--resume")
 
@@ -26,8 +26,8 @@ class FitGroup(TyperGroup):
 
     def _with_task(self, ctx: Any, args: list[str]) -> list[str]:
         """`--from RUN ...` as `TASK --from RUN ...`."""
-        from ..errors import ArgumentError
-        from .tasks import task_of_command
+        from tenuto.cli.tasks import task_of_command
+        from tenuto.errors import ArgumentError
 
         option, equals, value = args[0].partition("=")
         used = 1 if equals else 2

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import arguments, fitting, text_options
-from .arguments import TextColumn
-from .arguments import option as _option
-from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
-from .tasks import Job, Reading, Task, Writing, register
-from .text_options import MODEL, TRAINING
+from tenuto.cli import arguments, fitting, text_options
+from tenuto.cli.arguments import TextColumn
+from tenuto.cli.arguments import option as _option
+from tenuto.cli.fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from tenuto.cli.tasks import Job, Reading, Task, Writing, register
+from tenuto.cli.text_options import MODEL, TRAINING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..cell import Cell
-    from ..data.text import Text
-    from ..tasks import LanguageModel
+    from tenuto.cell import Cell
+    from tenuto.data.text.text import Text
+    from tenuto.tasks import LanguageModel
 
 DATA_HELP = "A text file; or several, each a document; or a .jsonl, .csv, .tsv or .parquet file with a document a row; or a folder with train.txt, valid.txt, test.txt."
 SYMBOLS, REGULARISERS = "What is a symbol", "Regularisers"
@@ -34,7 +34,7 @@ NONE_IF_ZERO = ("embedding_size", "max_steps", "validate_every", "clip_norm", "p
 
 def _use_recipe(context: typer.Context, name: str | None) -> str | None:
     """Let the options of a recipe stand where neither the command line nor a configuration has any."""
-    from ..tasks.language_recipes import recipe
+    from tenuto.tasks.language.recipes import recipe
 
     if name and not context.resilient_parsing:
         context.default_map = {**recipe(name), **(context.default_map or {})}
@@ -119,8 +119,8 @@ def language(
 
 def prepare(options: Mapping[str, Any]) -> Job:
     """Read the text and build the model that the options describe."""
-    from ..data.text import read_text_splits
-    from ..tasks import LanguageModel
+    from tenuto.data.text.text import read_text_splits
+    from tenuto.tasks import LanguageModel
 
     splits = read_text_splits(options["data"], validation=options["validation"], test=options["test"], text_column=options["text_column"])
     changed = {
@@ -146,7 +146,7 @@ def prepare(options: Mapping[str, Any]) -> Job:
 
 
 def _cutoffs(text: str) -> tuple[int, ...]:
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
@@ -172,15 +172,15 @@ def _in_words(result: Mapping[str, Any]) -> str:
 
 
 def _load(run: Path, cell: type[Cell] | None, device: str) -> LanguageModel:
-    from ..tasks import LanguageModel
+    from tenuto.tasks import LanguageModel
 
     return LanguageModel.load(run, cell=cell, device=device)
 
 
 def _read(reading: Reading) -> Text:
     """The text of a file; of a folder the part asked for, else the test part, else the training part."""
-    from ..data.text import read_text, text_parts
-    from ..errors import DataError
+    from tenuto.data.text.text import read_text, text_parts
+    from tenuto.errors import DataError
 
     parts = text_parts(reading.data)
     wanted = reading.split or ("test" if "test" in parts else "train")

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import fitting, text_options
-from .arguments import TagColumn, TokenColumn
-from .arguments import option as _option
-from .console import class_table, say_splits
-from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
-from .tasks import Asking, Job, Reading, Rows, Task, register
+from tenuto.cli import fitting, text_options
+from tenuto.cli.arguments import TagColumn, TokenColumn
+from tenuto.cli.arguments import option as _option
+from tenuto.cli.console import class_table, say_splits
+from tenuto.cli.fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from tenuto.cli.tasks import Asking, Job, Reading, Rows, Task, register
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..cell import Cell
-    from ..data.sentences import Sentences
-    from ..tasks import Tagger
+    from tenuto.cell import Cell
+    from tenuto.data.sentences.sentences import Sentences
+    from tenuto.tasks import Tagger
 
 DATA_HELP = "A file with one token a line (CoNLL, TSV), a folder with seq.in, seq.out and label, or a folder of such parts (train, valid, test)."
 
@@ -90,8 +90,8 @@ def tag(
 
 def prepare(options: Mapping[str, Any]) -> Job:
     """Read the data and build the tagger that the options describe."""
-    from ..data.conll import read_tagged_splits
-    from ..tasks import Tagger
+    from tenuto.data.sentences.conll import read_tagged_splits
+    from tenuto.tasks import Tagger
 
     splits = read_tagged_splits(
         options["data"], validation=options["validation"], test=options["test"], token_column=options["token_column"], tag_column=options["tag_column"]
@@ -116,15 +116,15 @@ def _in_words(result: Mapping[str, Any]) -> str:
 
 
 def _load(run: Path, cell: type[Cell] | None, device: str) -> Tagger:
-    from ..tasks import Tagger
+    from tenuto.tasks import Tagger
 
     return Tagger.load(run, cell=cell, device=device)
 
 
 def _read(reading: Reading) -> Sentences:
     """The sentences of a file or folder; of a folder with parts the one asked for, else the test part, else the training part."""
-    from ..data.conll import read_tagged, tagged_parts
-    from ..errors import DataError
+    from tenuto.data.sentences.conll import read_tagged, tagged_parts
+    from tenuto.errors import DataError
 
     parts = tagged_parts(reading.data)
     wanted = reading.split or ("test" if "test" in parts else "train")

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import arguments, fitting, text_options
-from .arguments import LabelColumn, TextColumn
-from .arguments import option as _option
-from .console import accuracy_words, say_classes, say_splits
-from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
-from .tasks import Asking, Job, Reading, Task, register
+from tenuto.cli import arguments, fitting, text_options
+from tenuto.cli.arguments import LabelColumn, TextColumn
+from tenuto.cli.arguments import option as _option
+from tenuto.cli.console import accuracy_words, say_classes, say_splits
+from tenuto.cli.fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from tenuto.cli.tasks import Asking, Job, Reading, Task, register
 
 if TYPE_CHECKING:
-    from ..cell import Cell
-    from ..data.sentences import Sentences
-    from ..tasks import TextClassifier
+    from tenuto.cell import Cell
+    from tenuto.data.sentences.sentences import Sentences
+    from tenuto.tasks import TextClassifier
 
 DATA_HELP = "Texts with a label each: .jsonl, .csv, .tsv or .parquet; or a folder with train, valid and test of one of these."
 
@@ -89,8 +89,8 @@ def text(
 
 def prepare(options: Mapping[str, Any]) -> Job:
     """Read the data and build the classifier that the options describe."""
-    from ..data.labelled_text import read_labelled_text_splits
-    from ..tasks import TextClassifier
+    from tenuto.data.sentences.labelled_text import read_labelled_text_splits
+    from tenuto.tasks import TextClassifier
 
     splits = read_labelled_text_splits(
         options["data"],
@@ -115,15 +115,15 @@ def prepare(options: Mapping[str, Any]) -> Job:
 
 
 def _load(run: Path, cell: type[Cell] | None, device: str) -> TextClassifier:
-    from ..tasks import TextClassifier
+    from tenuto.tasks import TextClassifier
 
     return TextClassifier.load(run, cell=cell, device=device)
 
 
 def _read(reading: Reading) -> Sentences:
     """The texts of a file; of a folder the part asked for, else the test part, else the training part."""
-    from ..data.labelled_text import labelled_text_parts, read_labelled_text
-    from ..errors import DataError
+    from tenuto.data.sentences.labelled_text import labelled_text_parts, read_labelled_text
+    from tenuto.errors import DataError
 
     parts = labelled_text_parts(reading.data)
     wanted = reading.split or ("test" if "test" in parts else "train")

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import arguments, fitting, text_options
-from .arguments import option as _option
-from .fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
-from .tasks import Asking, Job, Reading, Task, register
-from .text_options import MODEL, TRAINING
+from tenuto.cli import arguments, fitting, text_options
+from tenuto.cli.arguments import option as _option
+from tenuto.cli.fitting import CheckpointEvery, Config, FromRun, Out, Overwrite, Quiet, Resume, Test
+from tenuto.cli.tasks import Asking, Job, Reading, Task, register
+from tenuto.cli.text_options import MODEL, TRAINING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..cell import Cell
-    from ..data import Pairs
-    from ..tasks import Seq2Seq
+    from tenuto.cell import Cell
+    from tenuto.data import Pairs
+    from tenuto.tasks import Seq2Seq
 
 DATA_HELP = "Pairs, one a line: .tsv or .txt (source, tab, target) or .jsonl (source, target); or a folder with train, valid and test of these."
 SYMBOLS, SEARCH = "Symbols", "Search for an answer"
@@ -101,8 +101,8 @@ def translate(
 
 def prepare(options: Mapping[str, Any]) -> Job:
     """Read the data and build the model that the options describe."""
-    from ..data import read_pair_splits, read_pairs
-    from ..tasks import Seq2Seq
+    from tenuto.data import read_pair_splits, read_pairs
+    from tenuto.tasks import Seq2Seq
 
     empty = "skip" if options["skip_empty"] else "error"
     splits = read_pair_splits(options["data"], test=options["test"], empty=empty)
@@ -150,15 +150,15 @@ def _words(result: Mapping[str, Any]) -> str:
 
 
 def _load(run: Path, cell: type[Cell] | None, device: str) -> Seq2Seq:
-    from ..tasks import Seq2Seq
+    from tenuto.tasks import Seq2Seq
 
     return Seq2Seq.load(run, cell=cell, device=device)
 
 
 def _read(reading: Reading) -> Pairs:
     """The pairs of a file, or the sources alone where it has no targets; of a folder the part asked for, else the test part."""
-    from ..data import read_pair_splits, read_pairs
-    from ..errors import DataError
+    from tenuto.data import read_pair_splits, read_pairs
+    from tenuto.errors import DataError
 
     path = Path(reading.data)
     if path.is_dir():

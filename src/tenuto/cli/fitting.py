@@ -17,9 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, options_in, read_toml, toml_text
-from .console import messages, output
-from .tasks import Job, Task
+from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, options_in, read_toml, toml_text
+from tenuto.cli.console import messages, output
+from tenuto.cli.tasks import Job, Task
 
 UNFINISHED, CHECKPOINT, METRICS = "unfinished", "checkpoint", "metrics.jsonl"
 PANEL = "Configuration"
@@ -29,8 +29,8 @@ PATHS = frozenset({"data", "test", "validation", "cell"})
 
 def use_configuration(context: typer.Context, path: Path, without: Iterable[str] = (TUNE, SEARCH)) -> None:
     """Let the options of a configuration stand where the command line has none; `without` names tables that are not for this command."""
-    from ..errors import ArgumentError
-    from .tasks import task_of_command
+    from tenuto.cli.tasks import task_of_command
+    from tenuto.errors import ArgumentError
 
     data = read_toml(path)
     task = task_of_command(context.info_name or "")
@@ -89,7 +89,7 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
         TenutoError: data, options or the folder are not as they must be; nothing was written, or RUN/unfinished holds what was trained.
         KeyboardInterrupt: with words for the reader.
     """
-    from .arguments import use_threads
+    from tenuto.cli.arguments import use_threads
 
     use_threads(options.get("threads", 0))
     _check_processes(options)
@@ -117,11 +117,11 @@ def train_and_save(
     Returns:
         The evaluation, as in evaluation.json.
     """
-    from ..report import build_report
-    from ..tasks.run_folder import claim
-    from ..train import Checkpoint, MetricsFile, current_launch
-    from ..train.files import write_text
-    from .progress import ProgressBar
+    from tenuto.cli.progress import ProgressBar
+    from tenuto.files import write_text
+    from tenuto.report import build_report
+    from tenuto.runs.folder import claim
+    from tenuto.train import Checkpoint, MetricsFile, current_launch
 
     launch, work = current_launch(job.model.device), folder / UNFINISHED
     if not launch.is_main_process:
@@ -199,15 +199,15 @@ def new_folder(*names: str) -> Path:
 
 def _check_processes(options: Mapping[str, Any]) -> None:
     """Several processes must be told their folder: each would find another one free."""
-    from ..errors import ArgumentError
-    from ..train.launch import process_count
+    from tenuto.errors import ArgumentError
+    from tenuto.train.launch import process_count
 
     if process_count() > 1 and options.get("out") is None and options.get("resume") is None:
         raise ArgumentError("these are several processes, and no run folder is named.", expected="--out RUN, or --resume RUN", fix="say --out RUN")
 
 
 def _check_resume(resume: Path | None, out: Any) -> None:
-    from ..errors import ArgumentError, RunError
+    from tenuto.errors import ArgumentError, RunError
 
     if resume is None:
         return
@@ -223,7 +223,7 @@ def _check_resume(resume: Path | None, out: Any) -> None:
 
 def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
     """An interrupted run in the folder is gone on with, or replaced, only when that was asked for."""
-    from ..errors import RunError
+    from tenuto.errors import RunError
 
     if not work.exists() or resume:
         return
@@ -249,7 +249,7 @@ def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
 
 def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
     """Say so when a repeated run saw other data than the run that it repeats."""
-    from ..tasks.run_folder import CONFIG, read_config
+    from tenuto.runs.folder import CONFIG, read_config
 
     if not (source / CONFIG).is_file():
         return

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .arguments import CellFile, RunFolder
-from .console import messages
-from .tasks import Writing, open_run, task_of_run
+from tenuto.cli.arguments import CellFile, RunFolder
+from tenuto.cli.console import messages
+from tenuto.cli.tasks import Writing, open_run, task_of_run
 
 
 def generate(
@@ -32,7 +32,7 @@ def generate(
 
     [bold]tenuto generate runs/plays "ROMEO:" --temperature 0.8 --stop "JULIET:"[/bold]
     """
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     task = task_of_run(run)
     if task.write is None:
@@ -57,6 +57,6 @@ def generate(
 
 
 def _from_standard_input() -> str:
-    from ..data.decode import decode_utf8
+    from tenuto.data.decode import decode_utf8
 
     return decode_utf8(sys.stdin.buffer.read(), "standard input")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .arguments import (
+from tenuto.cli.arguments import (
     CellFile,
     RunChannels,
     RunData,
@@ -26,8 +26,8 @@ from .arguments import (
     RunTokenColumn,
     Split,
 )
-from .console import messages
-from .tasks import Asking, Rows, open_run, reading_of, task_of_run
+from tenuto.cli.console import messages
+from tenuto.cli.tasks import Asking, Rows, open_run, reading_of, task_of_run
 
 
 def predict(
@@ -57,8 +57,8 @@ def predict(
 
     [bold]tenuto predict runs/vowels japanese_vowels -o answers.csv[/bold]
     """
-    from ..errors import ArgumentError
-    from ..train.files import write_text
+    from tenuto.errors import ArgumentError
+    from tenuto.files import write_text
 
     task = task_of_run(run)
     if task.predict is None:
@@ -103,6 +103,6 @@ def _cell(value: Any) -> Any:
 
 
 def _plain(row: Mapping[str, Any]) -> Any:
-    from ..train.files import plain
+    from tenuto.files import plain
 
     return plain(row)

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ..train import Observer
-from .console import messages
+from tenuto.cli.console import messages
+from tenuto.train import Observer
 
 LINES_WITHOUT_TERMINAL = 10
 # What a validation may have beside its loss, the most telling first; as many as fit are shown.

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .arguments import RunFolder
-from .console import output
+from tenuto.cli.arguments import RunFolder
+from tenuto.cli.console import output
 
 
 def report(
@@ -18,7 +18,7 @@ def report(
 
     [bold]tenuto report runs/vowels --open[/bold]
     """
-    from ..report import build_report
+    from tenuto.report import build_report
 
     page = build_report(run)
     output().print(str(page), markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .arguments import (
+from tenuto.cli.arguments import (
     CellFile,
     RunChannels,
     RunData,
@@ -22,8 +22,8 @@ from .arguments import (
     RunTokenColumn,
     Split,
 )
-from .console import output
-from .tasks import open_run, reading_of
+from tenuto.cli.console import output
+from tenuto.cli.tasks import open_run, reading_of
 
 
 def score(
@@ -50,7 +50,7 @@ def score(
 
     [bold]tenuto score runs/vowels japanese_vowels --split test[/bold]
     """
-    from ..train.files import plain
+    from tenuto.files import plain
 
     task, model = open_run(run, cell, device)
     typed = {name: context.params[name] for name in context.params if name.endswith("_column") or name == "channels"}

@@ -36,7 +36,7 @@ def searchable(hints: Mapping[str, Any]) -> dict[str, type]:
     """The options of a command that can be searched, each with the type of its values; `hints` are the function's annotations."""
     from typing import get_args
 
-    from .configuration import NOT_KEPT
+    from tenuto.cli.configuration import NOT_KEPT
 
     fixed = NOT_KEPT | {"context", "data", "test", "validation", "device", "threads", "vectors", "recipe", "return"}
     kinds = {}

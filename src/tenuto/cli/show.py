@@ -10,11 +10,11 @@ import typer
 from rich.syntax import Syntax
 from rich.table import Table
 
-from . import arguments
-from .console import output
+from tenuto.cli import arguments
+from tenuto.cli.console import output
 
 if TYPE_CHECKING:
-    from ..cell import Cell
+    from tenuto.cell import Cell
 
 
 def show(
@@ -42,7 +42,7 @@ def show(
     console.print(Syntax(_maths(kind), "python", theme="ansi_dark", background_color="default"))
     if maths_only:
         return
-    from ..program import trace
+    from tenuto.program import trace
 
     traced = trace(built)
     _heading("program", "one step, traced")
@@ -69,7 +69,7 @@ def _maths(kind: type[Cell]) -> str:
     """The class's own declarations and methods as they stand in its file, without its documentation."""
     names = [name for name in ("gates", "products", "state", "parameters", "streams") if isinstance(getattr(kind, name, None), str)]
     declared = [f"{name} = {getattr(kind, name)!r}" for name in names if getattr(kind, name)]
-    from ..cell import Cell
+    from tenuto.cell import Cell
 
     methods = [textwrap.dedent(inspect.getsource(getattr(kind, name))) for name in ("step", "output") if getattr(kind, name) is not getattr(Cell, name)]
     return "\n".join([*declared, "", *methods]).rstrip()

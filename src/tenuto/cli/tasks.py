@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..cell import Cell
-    from ..train import Observer
+    from tenuto.cell import Cell
+    from tenuto.train import Observer
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -133,7 +133,7 @@ def task_of_command(command: str) -> Task:
     Raises:
         ArgumentError: there is none.
     """
-    from ..errors import ArgumentError
+    from tenuto.errors import ArgumentError
 
     for task in _TASKS.values():
         if command in (task.command, task.name):
@@ -147,8 +147,8 @@ def task_of_run(run: Path) -> Task:
     Raises:
         RunError: not a whole run, or of a task that this tenuto does not know.
     """
-    from ..errors import RunError
-    from ..tasks.run_folder import read_config
+    from tenuto.errors import RunError
+    from tenuto.runs.folder import read_config
 
     name = read_config(run).get("task")
     if name not in _TASKS:
@@ -167,7 +167,7 @@ def reading_of(run: Path, data: str, split: str | None, columns: Mapping[str, An
     Args:
         columns: by the names in `Reading`; None where nothing was typed.
     """
-    from .configuration import CONFIGURATION, flattened, read_toml
+    from tenuto.cli.configuration import CONFIGURATION, flattened, read_toml
 
     path = run / CONFIGURATION
     kept = dict(flattened(read_toml(path))) if path.is_file() else {}
@@ -181,8 +181,8 @@ def open_run(run: Path, cell: str | None = None, device: str = "cpu") -> tuple[T
     Raises:
         RunError: the folder is not a whole run. CellError: the cell is not known and was not named.
     """
-    from ..errors import CellError
-    from .arguments import cell_class
+    from tenuto.cli.arguments import cell_class
+    from tenuto.errors import CellError
 
     task = task_of_run(run)
     try:

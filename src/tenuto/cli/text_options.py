@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from . import arguments
-from .arguments import option as _option
+from tenuto.cli import arguments
+from tenuto.cli.arguments import option as _option
 
 MODEL, READING, TRAINING, WHERE = "The network", "What is read off a word", "Training", "Where and how"
 

@@ -14,13 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
-from .arguments import option as _option
-from .configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
-from .console import messages, output
-from .fit_group import FitGroup
-from .fitting import PANEL, configuration_text, new_folder, option_tables, use_configuration
-from .search_defaults import default_space, searchable
-from .tasks import Task, fit_alone
+from tenuto.cli.arguments import option as _option
+from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
+from tenuto.cli.console import messages, output
+from tenuto.cli.fit_group import FitGroup
+from tenuto.cli.fitting import PANEL, configuration_text, new_folder, option_tables, use_configuration
+from tenuto.cli.search_defaults import default_space, searchable
+from tenuto.cli.tasks import Task, fit_alone
 
 SPACE_FILE, SEARCHING = "search.toml", "The search"
 # Of an option that is `tenuto tune`'s own and not the task's.
@@ -35,7 +35,7 @@ def space_file_of(run: Path) -> Path:
     Raises:
         RunError: the folder has none.
     """
-    from ..errors import RunError
+    from tenuto.errors import RunError
 
     if (run / SPACE_FILE).is_file():
         return run / SPACE_FILE
@@ -139,10 +139,10 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     Raises:
         TenutoError: data, options, space or folder are not as they must be. KeyboardInterrupt: before the first whole trial.
     """
-    from ..tasks.search_folder import claim_search
-    from ..train.files import write_text
-    from ..train.search import Search, SearchOptions
-    from .arguments import use_threads
+    from tenuto.cli.arguments import use_threads
+    from tenuto.files import write_text
+    from tenuto.runs.search_folder import claim_search
+    from tenuto.train.search import Search, SearchOptions
 
     use_threads(options.get("threads", 0))
     space = _space(task, options, typed)
@@ -193,8 +193,8 @@ class _Course:
         return results
 
     def _objective(self, values: dict[str, Any], observer: Any) -> Any:
-        from ..train.search import TrialOutcome
-        from .progress import ProgressBar
+        from tenuto.cli.progress import ProgressBar
+        from tenuto.train.search import TrialOutcome
 
         number = sum(trial["state"] != "interrupted" for trial in self.search.trials()) + 1
         bar = [] if self.quiet else [ProgressBar(title=f"trial {number} of {self.search.options.trials}")]
@@ -203,7 +203,7 @@ class _Course:
         return TrialOutcome(model.metrics_, training["best_epoch"], training["stopped"] == "interrupted")
 
     def _ended(self, trial: Mapping[str, Any]) -> None:
-        from ..train.files import write_text
+        from tenuto.files import write_text
 
         best = self.search.best()
         if best is not None and best["number"] == trial["number"] and trial["state"] == "complete":
@@ -213,15 +213,15 @@ class _Course:
             messages().print(_line(trial, best, self.search.options.trials), markup=False)
 
     def _write(self, stopped: str) -> dict[str, Any]:
-        from ..report import build_report
-        from ..tasks.search_folder import read_search, write_search
+        from tenuto.report import build_report
+        from tenuto.runs.search_folder import read_search, write_search
 
         write_search(self.folder, {**self.about, **self.search.results(), "stopped": stopped})
         build_report(self.folder)
         return read_search(self.folder)
 
     def _say(self, results: Mapping[str, Any], best: Mapping[str, Any]) -> None:
-        from ..train.search import in_words
+        from tenuto.train.search import in_words
 
         console = output()
         counted = sum(trial["state"] != "interrupted" for trial in results["trials"])
@@ -235,8 +235,8 @@ class _Course:
 
 def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
     """What to search: the table of the file, or what is usual."""
-    from ..errors import ArgumentError
-    from ..train.search_space import read_space
+    from tenuto.errors import ArgumentError
+    from tenuto.train.search_space import read_space
 
     kinds = searchable(typing.get_type_hints(task.function, include_extras=True))
     path = space_file_of(Path(options["resume"])) if options["resume"] else options["config"]
@@ -263,8 +263,8 @@ def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any
 
 def _digest(options: Mapping[str, Any]) -> str:
     """SHA-256 over the files that the trials read, so that a search does not go on with others."""
-    from ..train.files import sha256_of
-    from .arguments import data_path
+    from tenuto.cli.arguments import data_path
+    from tenuto.files import sha256_of
 
     total = hashlib.sha256()
     for name in ("data", "validation", "test"):
@@ -301,7 +301,7 @@ def _short(data: Any) -> str:
 
 def _line(trial: Mapping[str, Any], best: Mapping[str, Any] | None, wanted: int) -> str:
     """A trial in a line: what it came to, with which values, and the best so far."""
-    from ..train.search import in_words
+    from tenuto.train.search import in_words
 
     state = f"{trial['value']:.4g}" if trial["state"] == "complete" else trial["state"]
     least = f"; best {best['value']:.4g}, trial {best['number']}" if best else ""

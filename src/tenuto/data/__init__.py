@@ -1,21 +1,22 @@
 """Sequences of unequal length: read, checked, split, standardised, batched.
 
 In: files (`.ts`, long CSV or Parquet, npz; CoNLL, JSON lines) or arrays. Out: `Sequences`, `Sentences`, and `Batch`es of `x [T, B, C]` with lengths; or tokens, and `Streams` of windows.
+One folder a family: sequences (numbers), sentences (tokens), text (a stream), pairs; they do not import each other.
 May import the rooms above: `errors`. Parquet needs pyarrow, imported where it is used; nothing here is ever unpickled.
 """
 
-from tenuto.data.batches import Batch, bucketed_batches, collate
-from tenuto.data.conll import SentenceSplits, read_conll, read_slots, read_tagged, read_tagged_splits
-from tenuto.data.labelled_text import read_labelled_text, read_labelled_text_splits
-from tenuto.data.pairs import Pairs
-from tenuto.data.pairs_read import PairSplits, read_pair_splits, read_pairs
-from tenuto.data.read import SPLITS, Splits, read_parts, read_sequences, read_splits
-from tenuto.data.sentences import Sentences, tokenise
-from tenuto.data.sequences import Sequences
+from tenuto.data.pairs.pairs import Pairs
+from tenuto.data.pairs.read import PairSplits, read_pair_splits, read_pairs
+from tenuto.data.sentences.conll import SentenceSplits, read_conll, read_slots, read_tagged, read_tagged_splits
+from tenuto.data.sentences.labelled_text import read_labelled_text, read_labelled_text_splits
+from tenuto.data.sentences.sentences import Sentences, tokenise
+from tenuto.data.sequences.batches import Batch, bucketed_batches, collate
+from tenuto.data.sequences.read import SPLITS, Splits, read_parts, read_sequences, read_splits
+from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.standardise import Standardiser
+from tenuto.data.sequences.table import Columns, sequences_from_columns
 from tenuto.data.split import random_split, stratified_split
-from tenuto.data.standardise import Standardiser
-from tenuto.data.streams import IGNORED, RandomWindows, Streams, Window
-from tenuto.data.table import Columns, sequences_from_columns
+from tenuto.data.text.streams import IGNORED, RandomWindows, Streams, Window
 
 __all__ = [
     "IGNORED",

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from tenuto.data.sentences import Sentences
-from tenuto.data.sequences import Sequences
+from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import ArgumentError, DataError
 
 S = TypeVar("S", Sequences, Sentences)

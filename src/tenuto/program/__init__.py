@@ -1,12 +1,12 @@
 """The language between maths and machine.
 
-In: a `Cell`. Out: a `Traced` pair of `Program`s (one step, and its derivative) and the `Plan` that engines print.
-Reading order: grammar (the words), graph (the sentences), trace and gradient (from a step), check (what is legal), plan (in which order).
+In: a `Cell`. Out: a `Traced` pair of `Program`s (one step, and its derivative) and, from them, the `CellSchedule` that engines print.
+Reading order: grammar (the words), graph (the sentences), trace and gradient (from a step), check (what is legal),
+union, schedule, cell_schedule (what a step does, in order, free of sizes and machines).
 Imports `tenuto.cell` and nothing else of ours: no `torch.nn`, no engine.
 """
 
 from tenuto.program.graph import Program, Stack
-from tenuto.program.plan import Plan, plan
 from tenuto.program.trace import Traced, cell_of, handle_of, trace
 
-__all__ = ["Plan", "Program", "Stack", "Traced", "cell_of", "handle_of", "plan", "trace"]
+__all__ = ["Program", "Stack", "Traced", "cell_of", "handle_of", "trace"]

@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import RunError
-from ..tasks.run_folder import REPORT, Run, read_run
-from ..tasks.search_folder import is_search
-from ..train.files import write_text
-from . import confusion, examples, language, learning, opening, origin, running, tagging, text_classes, translation
-from .page import Section, render
-from .search import build_search_report
+from tenuto.errors import RunError
+from tenuto.files import write_text
+from tenuto.pages import confusion, learning, opening, origin, running
+from tenuto.pages.page import Section, render
+from tenuto.report.search import build_search_report
+from tenuto.runs.folder import REPORT, Run, read_run
+from tenuto.runs.search_folder import is_search
+from tenuto.tasks.classify import page as examples
+from tenuto.tasks.language import page as language
+from tenuto.tasks.tag import page as tagging
+from tenuto.tasks.text import page as text_classes
+from tenuto.tasks.translate import page as translation
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Page:
 
 
 PAGES: dict[str, Page] = {
-    "classify": Page(opening.headline, (learning.section, confusion.section, examples.section, running.section, origin.section)),
+    "classify": Page(examples.headline, (learning.section, confusion.section, examples.section, running.section, origin.section)),
     "language": Page(
         language.headline,
         (learning.section, language.chances, language.samples, language.surprise, running.section, origin.section),

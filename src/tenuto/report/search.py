@@ -6,14 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
-from ..tasks.search_folder import REPORT, read_search
-from ..train.files import write_text
-from .line_chart import LineChart, Series
-from .opening import data_name, day
-from .page import Section, render
-from .scatter import Point, Scatter
-from .wording import count, duration, number, percent
+from tenuto.errors import RunError
+from tenuto.files import write_text
+from tenuto.pages.line_chart import LineChart, Series
+from tenuto.pages.opening import data_name, day
+from tenuto.pages.page import Section, render
+from tenuto.pages.scatter import Point, Scatter
+from tenuto.pages.wording import count, duration, number, percent
+from tenuto.runs.search_folder import REPORT, read_search
 
 MOST_CURVES = 12
 

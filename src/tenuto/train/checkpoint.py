@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from tenuto.errors import ArgumentError, RunError
-from tenuto.train.files import plain, write_tensors
+from tenuto.files import plain, write_tensors
 from tenuto.train.nested import put_together, take_apart
 
 FILE = "checkpoint.safetensors"

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tenuto.train.files import plain
+from tenuto.files import plain
 
 
 class Observer:

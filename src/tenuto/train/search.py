@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
-from tenuto.train.files import plain
+from tenuto.files import plain
 from tenuto.train.observers import Observer
 from tenuto.train.options import higher_is_better
 from tenuto.train.outcome import TrainingError

@@ -14,10 +14,10 @@ import torch
 
 from tenuto import cells
 from tenuto.engines.cpp import Cpp, cache, compiler, library
-from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.printer import print_passes
 from tenuto.engines.problem import Form, Problem
 from tenuto.errors import EngineError
+from tenuto.program.cell_schedule import schedule_cell
 from tests.engines.cpp.posing import ENGINE, pose
 from tests.zoo import CELLS
 
@@ -198,7 +198,7 @@ def test_golden_text(name, request):
 
 
 def test_every_kind_of_node_can_be_printed():
-    from tenuto.engines.cpp.kinds import EXPRESSIONS, OPERATIONS
+    from tenuto.engines.cpp.expressions import EXPRESSIONS, OPERATIONS
     from tenuto.program.grammar import KINDS
 
     assert set(KINDS) == set(EXPRESSIONS) | set(OPERATIONS)

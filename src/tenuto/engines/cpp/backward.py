@@ -7,11 +7,11 @@ gradients (an outer product over the chunk's rows), and of dx: there is no gate 
 from __future__ import annotations
 
 from tenuto.engines.cpp import library, tables
-from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.forward import lay_out_inputs, row_offsets, weight_strides
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
-from tenuto.engines.cpp.schedule import Product
 from tenuto.engines.problem import Form
+from tenuto.program.cell_schedule import schedule_cell
+from tenuto.program.schedule import Product
 
 
 def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozenset[str]) -> Launch:

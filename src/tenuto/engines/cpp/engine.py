@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
-from tenuto.engines.cpp.kind import Kind, Kinds
+from tenuto.engines.cpp.calls import Kind, Kinds
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows

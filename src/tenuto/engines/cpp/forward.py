@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from tenuto.engines.cpp import library, tables
-from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
-from tenuto.engines.cpp.schedule import Product, Slot
 from tenuto.engines.problem import Form, size_of
+from tenuto.program.cell_schedule import schedule_cell
+from tenuto.program.schedule import Product, Slot
 
 
 def row_offsets(form: Form, stack_name: str, hidden: int) -> dict[str, int]:

@@ -17,10 +17,10 @@ from torch import Tensor
 from tenuto.cell import Width
 from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.rows import Rows, chunk_capacity
-from tenuto.engines.cpp.schedule import Pass, Product, Reduction, Schedule, Slot
 from tenuto.engines.cpp.tables import Vector
 from tenuto.engines.cpp.units import VECTORS, Units
 from tenuto.engines.problem import size_of
+from tenuto.program.schedule import Pass, Product, Reduction, Schedule, Slot
 
 # Of kernels/matrix.h: the parts of 32 x 16 numbers as float32's, and the rows whose parts an outer product holds at once.
 TILES_OF_A_BLOCK, TURNED_ROWS = 3 * 256, 256

@@ -13,10 +13,10 @@ import torch
 
 from tenuto.cell import Cell
 from tenuto.engines.cpp import cache, compiler
-from tenuto.engines.cpp.cell_schedule import schedule_cell
 from tenuto.engines.cpp.printer import pass_names, print_passes
-from tenuto.engines.cpp.schedule import Schedule
 from tenuto.errors import EngineError
+from tenuto.program.cell_schedule import schedule_cell
+from tenuto.program.schedule import Schedule
 
 KERNELS = Path(__file__).parent / "kernels"
 _lock = threading.Lock()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from tenuto.engines.cpp.kinds import EXPRESSIONS
-from tenuto.engines.cpp.schedule import Pass, Schedule, uniform
+from tenuto.engines.cpp.expressions import EXPRESSIONS
 from tenuto.program.graph import Node, label
+from tenuto.program.schedule import Pass, Schedule, uniform
 
 _PASS = """\
 // {title}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tenuto.engines.cpp import forward
 from tenuto.engines.cpp.arrange import arrange
-from tenuto.engines.cpp.kind import fixed_streams, transposed
+from tenuto.engines.cpp.calls import fixed_streams, transposed
 from tenuto.engines.cpp.launch import Sizes
 from tenuto.engines.cpp.units import units
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of

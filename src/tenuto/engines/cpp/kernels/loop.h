@@ -1,4 +1,4 @@
-// What the time loop is told: tables that schedule.py fills and launch.py mirrors (ctypes), field by field.
+// What the time loop is told: tables that launch.py fills and tables.py mirrors (ctypes), field by field.
 // A loop is five lists of operations: prepare (once), before (a chunk of steps), step, after (a chunk), finish (once).
 #pragma once
 #include "vector.h"

@@ -1,0 +1,173 @@
+"""Sentences as numbers: a word's number, its case and its characters, and padded batches of them.
+
+Everything that a network reads off a token depends on the token's text alone, so each distinct text (a *type*) is coded once, and the
+characters of a batch are read once for each type in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenuto.data.sentences.lexicon import Lexicon
+from tenuto.data.sentences.sentences import Sentences
+
+CASES = ("padding", "lower", "capitalised", "upper", "mixed", "number", "with digits", "no letters")
+
+
+class TokenBatch(NamedTuple):
+    """Some sentences of a set, padded to the longest of them.
+
+    Attributes:
+        words, cases: [T, B] int64; zero beyond each length.
+        types: [T, B] int64, columns of `characters`.
+        characters: [C, U] int64, the characters of the U types of this batch; zero beyond each length.
+        character_lengths: [U] int64, 1..C.
+        lengths: [B] int64, in tokens.
+        indices: [B] int64, the sentences' positions in the set.
+    """
+
+    words: Tensor
+    cases: Tensor
+    types: Tensor
+    characters: Tensor
+    character_lengths: Tensor
+    lengths: Tensor
+    indices: np.ndarray
+
+    def to(self, device: torch.device) -> TokenBatch:
+        """The same batch on another device; lengths stay where they are."""
+        if device.type == "cpu":
+            return self
+        moved = [value.to(device) for value in (self.words, self.cases, self.types, self.characters)]
+        return TokenBatch(moved[0], moved[1], moved[2], moved[3], self.character_lengths, self.lengths, self.indices)
+
+
+def case_of(word: str) -> int:
+    """How a word is written, as a position in `CASES`.
+
+    Example:
+        >>> [CASES[case_of(word)] for word in ("play", "Play", "NASA", "iPod", "1999", "B2B", "?")]
+        ['lower', 'capitalised', 'upper', 'mixed', 'number', 'with digits', 'no letters']
+    """
+    if word.isdigit():
+        return 5
+    if any(letter.isdigit() for letter in word):
+        return 6
+    if not any(letter.isalpha() for letter in word):
+        return 7
+    if word.islower():
+        return 1
+    if word[0].isupper() and (len(word) == 1 or word[1:].islower()):
+        return 2
+    return 3 if word.isupper() else 4
+
+
+@dataclass(frozen=True)
+class TokenCoder:
+    """From texts to numbers, as learnt from a training set.
+
+    Attributes:
+        words, characters: what is known.
+        lowercase: whether words are looked up in lower case; characters and cases keep the case.
+        character_limit: of a longer word, the first and the last halves of this many characters are read.
+    """
+
+    words: Lexicon
+    characters: Lexicon
+    lowercase: bool = True
+    character_limit: int = 24
+
+    @classmethod
+    def learn(cls, data: Sentences, *, min_count: int = 1, lowercase: bool = True, character_limit: int = 24, more: Iterable[str] = ()) -> TokenCoder:
+        """The words that occur `min_count` times or more, and every character; `more` adds words, of pretrained vectors for example."""
+        words = Lexicon.learn((token.lower() if lowercase else token for row in data.tokens for token in row), min_count=min_count, more=more)
+        return cls(words, Lexicon.learn(letter for row in data.tokens for token in row for letter in token), lowercase, character_limit)
+
+    def code(self, data: Sentences) -> CodedSentences:
+        """The set as numbers, ready to be cut into batches."""
+        places: dict[str, int] = {}
+        types = np.array([places.setdefault(token, len(places) + 1) for row in data.tokens for token in row], dtype=np.int64)
+        longest = min(max(map(len, places)), self.character_limit)
+        characters = np.zeros((len(places) + 1, longest), dtype=np.int64)
+        lengths = np.ones(len(places) + 1, dtype=np.int64)  # type 0 is padding: one character that is none
+        for row, token in enumerate(places, start=1):
+            if len(token) > self.character_limit:
+                half = self.character_limit // 2
+                token = token[: self.character_limit - half] + token[len(token) - half :]
+            lengths[row] = len(token)
+            characters[row, : len(token)] = self.characters.encode(token)
+        words = self.words.encode(token.lower() if self.lowercase else token for token in places)
+        return CodedSentences(
+            lengths=data.lengths,
+            offsets=np.concatenate([[0], np.cumsum(data.lengths)]),
+            types=types,
+            type_words=np.concatenate([[0], words]),
+            type_cases=np.array([0, *map(case_of, places)], dtype=np.int64),
+            type_characters=characters,
+            type_lengths=lengths,
+        )
+
+    def unknown_share(self, data: Sentences) -> float:
+        """The share of tokens whose word is not known."""
+        coded = self.code(data)
+        return float((coded.type_words[coded.types] == 1).mean())
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data, for config.json."""
+        return {
+            "words": self.words.to_data(),
+            "characters": self.characters.to_data(),
+            "lowercase": self.lowercase,
+            "character_limit": self.character_limit,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> TokenCoder:
+        """What `to_data` gave."""
+        return cls(Lexicon.from_data(data["words"]), Lexicon.from_data(data["characters"]), data["lowercase"], data["character_limit"])
+
+
+@dataclass(frozen=True)
+class CodedSentences:
+    """A set of N sentences, n tokens, U types. Row 0 of the tables by type is padding.
+
+    Attributes:
+        lengths: [N], in tokens. offsets: [N + 1], where each sentence begins in `types`.
+        types: [n]. type_words, type_cases, type_lengths: [U + 1]. type_characters: [U + 1, C].
+    """
+
+    lengths: np.ndarray
+    offsets: np.ndarray
+    types: np.ndarray
+    type_words: np.ndarray
+    type_cases: np.ndarray
+    type_characters: np.ndarray
+    type_lengths: np.ndarray
+
+    def batch(self, indices: np.ndarray) -> TokenBatch:
+        """The sentences at these positions, padded."""
+        padded = self.padded(self.types, indices, fill=0)  # [T, B]
+        present, places = np.unique(padded, return_inverse=True)
+        lengths = self.type_lengths[present]
+        return TokenBatch(
+            torch.from_numpy(self.type_words[padded]),
+            torch.from_numpy(self.type_cases[padded]),
+            torch.from_numpy(places.reshape(padded.shape)),
+            torch.from_numpy(np.ascontiguousarray(self.type_characters[present, : lengths.max()].T)),
+            torch.from_numpy(lengths),
+            torch.from_numpy(self.lengths[indices]),
+            np.asarray(indices),
+        )
+
+    def padded(self, flat: np.ndarray, indices: np.ndarray, *, fill: int) -> np.ndarray:
+        """One number a token, [n], as [T, B] for these sentences, with `fill` beyond each length."""
+        lengths = self.lengths[indices]
+        steps = np.arange(lengths.max())[:, None]  # [T, 1]
+        positions = np.minimum(self.offsets[indices][None] + steps, len(flat) - 1)
+        return np.where(steps < lengths, flat[positions], fill)

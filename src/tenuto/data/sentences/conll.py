@@ -1,0 +1,238 @@
+"""Tagged sentences from files: columns a token a line (CoNLL, TSV), and folders of three line files (seq.in, seq.out, label).
+
+    EU      NNP   B-ORG          one token a line, columns separated by tabs (where a line has one) or by spaces
+    rejects VBZ   O              an empty line ends a sentence; CoNLL-U's comments ("# key = value") and -DOCSTART- lines are left out
+
+In a folder, line k of `seq.in` holds the tokens of sentence k, `seq.out` their tags, `label` the sentence's class; a set with parts is a
+folder of such folders, `train`, `valid` and `test`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenuto.data.decode import read_utf8
+from tenuto.data.parts import split_name
+from tenuto.data.sentences.sentences import Sentences
+from tenuto.errors import DataError
+
+TOKENS_FILE, TAGS_FILE, LABEL_FILE = "seq.in", "seq.out", "label"
+SUFFIXES = (".conll", ".tsv", ".txt", ".iob", ".iob2", ".bio")
+_PART = re.compile(r"(?:^|[_\-.])(train|dev|valid|validation|val|test)(?=[_\-.]|$)", re.I)
+_COMMENT = re.compile(r"# (\S+ ?=|newdoc|newpar)|-DOCSTART-")
+
+
+@dataclass(frozen=True)
+class SentenceSplits:
+    """The parts of a set of sentences; `validation` and `test` are None where the data has none."""
+
+    train: Sentences
+    validation: Sentences | None = None
+    test: Sentences | None = None
+
+
+def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
+    """The sentences of a file with one token a line.
+
+    Args:
+        token_column, tag_column: which column is what, counted from 0, or from the end with negative numbers; no tags with None.
+        need_tags: whether a file without the tags' column is an error; else its sentences have no tags, and a lone column is the tokens.
+    Raises:
+        DataError: no such file, not UTF-8, no tokens, a line with another number of columns than the first (the message names the line),
+            or without the columns asked for.
+    """
+    path = Path(path)
+    text, sha256 = read_utf8(path)
+    tokens: list[list[str]] = [[]]
+    tags: list[list[str]] = [[]]
+    first: tuple[int, int] | None = None  # the first token's line and how many columns it has
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.rstrip("\r")
+        if not line.strip():
+            if tokens[-1]:
+                tokens.append([])
+                tags.append([])
+            continue
+        if _COMMENT.match(line):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
+        if first is None:
+            first = (number, len(cells))
+            if not need_tags:
+                token_column, tag_column = _columns_there(len(cells), token_column, tag_column)
+            _check_columns(path, number, len(cells), token_column, tag_column)
+        if len(cells) != first[1]:
+            raise DataError(
+                f"{path}, line {number}: it has {len(cells)} columns.",
+                expected=f"{first[1]} columns, as line {first[0]} has",
+                received=repr(line if len(line) <= 60 else line[:57] + "..."),
+                fix="mend the line; an empty line ends a sentence",
+            )
+        for name, column in (("token", token_column), ("tag", tag_column)):
+            if column is not None and not cells[column]:
+                raise DataError(f"{path}, line {number}: its {name} is empty.", expected="text in every column used", received=repr(line[:60]))
+        tokens[-1].append(cells[token_column])
+        if tag_column is not None:
+            tags[-1].append(cells[tag_column])
+    filled = [index for index, row in enumerate(tokens) if row]
+    if not filled:
+        raise DataError(f"{path} holds no tokens.", expected="one token a line, an empty line after each sentence", received=f"{len(text)} characters")
+    return Sentences(
+        [tokens[index] for index in filled],
+        None if tag_column is None else [tags[index] for index in filled],
+        name=path.stem,
+        path=str(path),
+        sha256=sha256,
+        origin=f"file {path.name}",
+    )
+
+
+def read_slots(folder: str | Path) -> Sentences:
+    """The sentences of a folder with `seq.in` (tokens), and `seq.out` (tags) and `label` (classes) where it has them.
+
+    Raises:
+        DataError: no seq.in, another number of lines or of tags than of tokens (the message names the line), not UTF-8, or empty.
+    """
+    folder = Path(folder)
+    if not (folder / TOKENS_FILE).is_file():
+        raise DataError(f"{folder} has no {TOKENS_FILE}.", expected=f"{TOKENS_FILE}, {TAGS_FILE}, {LABEL_FILE}", received=_listing(folder))
+    digest = hashlib.sha256()
+    lines: dict[str, list[str]] = {}
+    for name in (TOKENS_FILE, TAGS_FILE, LABEL_FILE):
+        if (folder / name).is_file():
+            text, sha256 = read_utf8(folder / name)
+            lines[name] = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+            digest.update(f"{name} {sha256}\n".encode())
+    tokens = [line.split() for line in lines[TOKENS_FILE]]
+    if not tokens:
+        raise DataError(f"{folder / TOKENS_FILE} is empty.", expected="one sentence a line")
+    for name, rows in lines.items():
+        if len(rows) != len(tokens):
+            raise DataError(
+                f"{folder / name} has {len(rows)} lines, {TOKENS_FILE} has {len(tokens)}.", expected="one line a sentence in each file", received=str(len(rows))
+            )
+        for number, row in enumerate(rows, start=1):
+            if not row.strip():
+                raise DataError(f"{folder / name}, line {number} is empty.", expected="one sentence a line in each file")
+    tags = [line.split() for line in lines[TAGS_FILE]] if TAGS_FILE in lines else None
+    for number, (words, marks) in enumerate(zip(tokens, tags or tokens), start=1):
+        if len(words) != len(marks):
+            raise DataError(
+                f"{folder / TAGS_FILE}, line {number}: {len(marks)} tags for {len(words)} tokens.",
+                expected="one tag a token",
+                received=f"{' '.join(words)[:50]!r} and {' '.join(marks)[:50]!r}",
+                fix="mend that line",
+            )
+    return Sentences(
+        tokens,
+        tags,
+        [line.strip() for line in lines[LABEL_FILE]] if LABEL_FILE in lines else None,
+        name=folder.name,
+        path=str(folder),
+        sha256=digest.hexdigest(),
+        origin=f"folder {folder.name}",
+    )
+
+
+def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
+    """One set of sentences: a file with a token a line, or a folder of line files; arguments as `read_conll`.
+
+    Raises:
+        DataError: as `read_conll` and `read_slots`.
+    """
+    path = Path(path)
+    return read_slots(path) if path.is_dir() else read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags)
+
+
+def read_tagged_splits(
+    path: str | Path,
+    *,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    token_column: int = 0,
+    tag_column: int | None = -1,
+) -> SentenceSplits:
+    """A tagged set with its parts.
+
+    Args:
+        path: a folder with the folders `train`, `valid` and `test`; a folder with one file a part (`NAME-train.tsv`, `dev.conll`, ...); or
+            one file or folder, which is then the training part.
+        validation, test: files or folders for these parts, in place of what `path` has.
+    Raises:
+        DataError: unreadable, without a training part, or with two files for one part.
+    """
+    found = tagged_parts(path)
+    found |= {name: Path(given) for name, given in (("validation", validation), ("test", test)) if given is not None}
+    if "train" not in found:
+        raise DataError(f"{path} has no training part.", expected="a file or folder named train", received=", ".join(found))
+    parts = {name: read_tagged(part, token_column=token_column, tag_column=tag_column) for name, part in found.items()}
+    return SentenceSplits(parts["train"], parts.get("validation"), parts.get("test"))
+
+
+def tagged_parts(path: str | Path) -> dict[str, Path]:
+    """Where each part ("train", "validation", "test") lies; a lone file or folder of line files is "train".
+
+    Raises:
+        DataError: nothing there, or two files for one part.
+    """
+    path = Path(path)
+    if not path.is_dir() or (path / TOKENS_FILE).is_file():
+        if not path.exists():
+            raise DataError(f"there is no data {path}.", expected="a file or a folder", fix="check the path")
+        return {"train": path}
+    found: dict[str, Path] = {}
+    for entry in sorted(path.iterdir()):
+        usable = (entry / TOKENS_FILE).is_file() if entry.is_dir() else entry.suffix.lower() in SUFFIXES
+        match = _PART.search(entry.name if entry.is_dir() else entry.stem)
+        if not usable or match is None:
+            continue
+        name = split_name(match[1])
+        if name in found:
+            raise DataError(
+                f"{path} holds two sets that are the {name} part by their names.",
+                expected="one",
+                received=f"{found[name].name}, {entry.name}",
+                fix="name the training file itself, and the test file beside it",
+            )
+        found[name] = entry
+    if not found:
+        raise DataError(
+            f"the folder {path} holds no tagged sentences.",
+            expected="the folders train, valid and test, or files like NAME-train.tsv and NAME-test.tsv",
+            received=_listing(path),
+        )
+    return found
+
+
+def _columns_there(columns: int, token_column: int, tag_column: int | None) -> tuple[int, int | None]:
+    """Where tokens and tags stand in a file that need not have tags."""
+    if columns == 1:
+        return 0, None
+    there = tag_column is not None and -columns <= tag_column < columns and tag_column % columns != token_column % columns
+    return token_column, tag_column if there else None
+
+
+def _check_columns(path: Path, number: int, columns: int, token_column: int, tag_column: int | None) -> None:
+    for name, column in (("token", token_column), ("tag", tag_column)):
+        if column is not None and not -columns <= column < columns:
+            raise DataError(
+                f"{path}, line {number}: there is no column {column} for the {name}.",
+                expected=f"a column from 0 to {columns - 1}, or from the end -1 to {-columns}",
+                received=f"{columns} columns",
+            )
+    if tag_column is not None and token_column % columns == tag_column % columns:
+        raise DataError(
+            f"{path}, line {number}: column {token_column} is to be both token and tag.",
+            expected="two columns or more",
+            received=f"{columns} {'column' if columns == 1 else 'columns'}",
+            fix="separate token and tag by a tab, or name the columns",
+        )
+
+
+def _listing(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder"
+    return ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "an empty folder"

@@ -1,0 +1,190 @@
+"""`Sentences`: token lists, with a tag for each token, a label for each sentence, both or neither."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.labels import as_labels
+from tenuto.errors import DataError
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def tokenise(text: str) -> list[str]:
+    """Words, and each other mark by itself; white space only separates.
+
+    Example:
+        >>> tokenise("Play Ö1, won't you?")
+        ['Play', 'Ö1', ',', 'won', "'", 't', 'you', '?']
+    """
+    return _TOKEN.findall(text)
+
+
+class Sentences:
+    """Token lists of unequal lengths, in the order given.
+
+    Args:
+        tokens: N sentences, each a sequence of texts; or a raw text, which `tokenise` cuts.
+        tags: N sequences of texts, one tag a token; or None.
+        labels: [N], one a sentence: text, integers or booleans; or None.
+        ids: [N] names for messages and tables. Default: the positions.
+        name, path, sha256, origin: what it is called, the file and its digest, and in words where it comes from.
+    Raises:
+        DataError: no sentences, a sentence without tokens, a token or tag that is not text, another number of tags than tokens.
+    Example:
+        >>> Sentences([["play", "jazz"], ["stop"]], [["O", "B-genre"], ["O"]], labels=["play", "stop"])
+        Sentences(2 sentences, 1 to 2 tokens, 2 tags, 2 classes)
+    """
+
+    def __init__(
+        self,
+        tokens: Iterable[Any],
+        tags: Iterable[Any] | None = None,
+        labels: Iterable[Any] | None = None,
+        *,
+        ids: Iterable[Any] | None = None,
+        name: str = "data",
+        path: str | None = None,
+        sha256: str | None = None,
+        origin: str = "given",
+    ) -> None:
+        self.name, self.path, self.origin, self._file_sha256 = name, path, origin, sha256
+        if isinstance(tokens, str):
+            raise DataError("the data is one text.", expected="a list of texts or of token lists", received="str", fix="put it in a list: [text]")
+        given = list(tokens)
+        if not given:
+            raise DataError("there are no sentences.", expected="one sentence or more", received="none", fix="check the data")
+        self.ids: tuple[str, ...] = tuple(str(identity) for identity in (range(len(given)) if ids is None else ids))
+        _check_count("ids", len(self.ids), len(given))
+        self.texts: tuple[str | None, ...] = tuple(item if isinstance(item, str) else None for item in given)
+        self.tokens = [_as_texts("token", item, identity) for item, identity in zip(given, self.ids)]
+        self.tags = None if tags is None else self._matching(list(tags))
+        self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
+        if self.labels is not None:
+            _check_count("labels", len(self.labels), len(given))
+
+    @classmethod
+    def of(cls, tokens: Any, tags: Any = None, labels: Any = None) -> Sentences:
+        """Sentences as they are, or made of lists; tags and labels given beside Sentences replace theirs.
+
+        Raises:
+            DataError: as the class.
+        """
+        if not isinstance(tokens, Sentences):
+            return cls(tokens, tags, labels)
+        if tags is None and labels is None:
+            return tokens
+        old = tokens
+        tags = old.tags if tags is None else tags
+        labels = old.labels if labels is None else labels
+        items = [text if text is not None else words for text, words in zip(old.texts, old.tokens)]
+        return cls(items, tags, labels, ids=old.ids, name=old.name, path=old.path, origin=old.origin)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, index: int) -> tuple[str, ...]:
+        """The tokens of one sentence."""
+        return self.tokens[index]
+
+    def __repr__(self) -> str:
+        words = [f"{len(self)} sentences", f"{self.lengths.min()} to {self.lengths.max()} tokens"]
+        words += [] if self.tags is None else [f"{len(self.tag_counts)} tags"]
+        words += [] if self.labels is None else [f"{len(self.class_counts)} classes"]
+        return f"Sentences({', '.join(words)})"
+
+    def text(self, index: int) -> str:
+        """A sentence as text: the raw text where there was one, else the tokens with spaces between."""
+        return self.texts[index] or " ".join(self.tokens[index])
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """[N] int64, in tokens."""
+        return np.array([len(words) for words in self.tokens], dtype=np.int64)
+
+    @cached_property
+    def tag_counts(self) -> dict[str, int]:
+        """How often each tag occurs, in the order of the tags; empty without tags."""
+        counts = Counter(tag for row in self.tags or () for tag in row)
+        return {tag: counts[tag] for tag in sorted(counts)}
+
+    @cached_property
+    def class_counts(self) -> dict[Any, int]:
+        """How many sentences each label has, in the order of the labels; empty without labels."""
+        counts = Counter([] if self.labels is None else self.labels.tolist())
+        return {label: counts[label] for label in sorted(counts)}
+
+    @property
+    def sha256(self) -> str:
+        """The file's digest; for data without a file, or a part of one, that of tokens, tags and labels."""
+        if self._file_sha256 is not None:
+            return self._file_sha256
+        digest = hashlib.sha256()
+        for index, words in enumerate(self.tokens):
+            row = (words, None if self.tags is None else self.tags[index], None if self.labels is None else self.labels[index : index + 1].tolist())
+            digest.update(repr(row).encode("utf-8", errors="surrogatepass"))
+        return digest.hexdigest()
+
+    def select(self, indices: Iterable[int] | np.ndarray, *, origin: str | None = None) -> Sentences:
+        """The sentences at these positions, in this order."""
+        positions = [int(index) for index in indices]
+        return Sentences(
+            [self.texts[index] or self.tokens[index] for index in positions],
+            None if self.tags is None else [self.tags[index] for index in positions],
+            None if self.labels is None else self.labels[positions],
+            ids=[self.ids[index] for index in positions],
+            name=self.name,
+            path=self.path,
+            origin=self.origin if origin is None else origin,
+        )
+
+    def _matching(self, rows: list[Any]) -> list[tuple[str, ...]]:
+        _check_count("tag sequences", len(rows), len(self))
+        tags = [_as_texts("tag", row, identity) for row, identity in zip(rows, self.ids)]
+        for words, row, identity in zip(self.tokens, tags, self.ids):
+            if len(words) != len(row):
+                raise DataError(
+                    f"sentence {identity!r} has {len(words)} tokens and {len(row)} tags.",
+                    expected="one tag a token",
+                    received=f"{' '.join(words)[:50]!r} and {' '.join(row)[:50]!r}",
+                    fix="mend that sentence, or leave it out",
+                )
+        return tags
+
+
+def _check_count(what: str, count: int, sentences: int) -> None:
+    if count != sentences:
+        raise DataError(f"there are {sentences} sentences and {count} {what}.", expected="one each", received=f"{sentences} and {count}")
+
+
+def _as_texts(what: str, row: Any, identity: str) -> tuple[str, ...]:
+    """A row of texts; for tokens a raw text is cut first."""
+    if isinstance(row, str):
+        if what == "tag":
+            raise DataError(f"the tags of sentence {identity!r} are one text.", expected="a list of tags", received=repr(row[:40]))
+        row = tokenise(row)
+    elif isinstance(row, np.ndarray):
+        row = row.tolist()
+    try:
+        texts = tuple(row)
+    except TypeError:
+        raise DataError(
+            f"sentence {identity!r} is not a list of {what}s.", expected=f"a list of {what}s (texts)", received=f"{type(row).__name__} {str(row)[:40]}"
+        ) from None
+    if not texts:
+        raise DataError(f"sentence {identity!r} has no {what}s.", expected=f"one {what} or more", fix="leave it out")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str) or not text:
+            raise DataError(
+                f"{what} {position} of sentence {identity!r} is {'empty' if text == '' else 'not text'}.",
+                expected=f"{what}s that are texts",
+                received=f"{text!r} ({type(text).__name__})",
+            )
+    return texts

@@ -1,0 +1,94 @@
+"""Batches: sequences of like length together, padded at the end, in an order that a seed and an epoch fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from tenuto.data.sequences.sequences import Sequences
+from tenuto.errors import ArgumentError
+
+
+class Batch(NamedTuple):
+    """Some sequences of a set, padded to the longest of them.
+
+    Attributes:
+        x: [T, B, C] float32; zeros beyond each length.
+        lengths: [B] int64, in steps.
+        targets: [B] int64, or None.
+        indices: [B] int64, their positions in the set.
+    """
+
+    x: torch.Tensor
+    lengths: torch.Tensor
+    targets: torch.Tensor | None
+    indices: np.ndarray
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device; lengths stay where they are."""
+        return Batch(
+            self.x.to(device), self.lengths, None if self.targets is None else self.targets.to(device), self.indices
+        )
+
+
+def bucketed_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int, bucket: int = 8) -> list[np.ndarray]:
+    """Every position once, in shuffled batches of like lengths.
+
+    Positions are shuffled, cut into buckets of `bucket` batches, sorted by length inside a bucket and cut into batches, whose order is
+    shuffled. So lengths are alike in a batch, and who meets whom changes with every epoch. Same arguments, same batches.
+
+    Args:
+        lengths: [N], in steps.
+        bucket: in batches; more means less padding and less mixing.
+    Returns:
+        Arrays of positions, `batch_size` long each but for one.
+    Example:
+        >>> [batch.tolist() for batch in bucketed_batches(np.array([5, 1, 4, 2]), 2, seed=0, epoch=1)]
+        [[2, 0], [1, 3]]
+    """
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size is {batch_size}.", expected="1 or more")
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(order), batch_size * bucket):
+        near = order[start : start + batch_size * bucket]
+        near = near[np.argsort(lengths[near], kind="stable")]
+        batches += [near[first : first + batch_size] for first in range(0, len(near), batch_size)]
+    return [batches[position] for position in generator.permutation(len(batches))]
+
+
+def sorted_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Every position once, shortest first: for prediction, where order does not matter and padding costs time."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+
+
+def collate(
+    data: Sequences,
+    indices: Sequence[int] | np.ndarray,
+    *,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    targets: np.ndarray | None = None,
+) -> Batch:
+    """The sequences at `indices` as one padded batch.
+
+    Args:
+        prepare: what to do with each `[T_i, C]` first, for example `Standardiser.apply`. Padding comes after it and is zero.
+        targets: [N] int, for the whole set.
+    """
+    indices = np.asarray(indices, dtype=np.int64)
+    lengths = data.lengths[indices]
+    x = np.zeros((int(lengths.max()), len(indices), len(data.channels)), dtype=np.float32)  # [T, B, C]
+    for row, index in enumerate(indices):
+        values = data.values[index]
+        x[: len(values), row] = values if prepare is None else prepare(values)
+    return Batch(
+        torch.from_numpy(x),
+        torch.from_numpy(lengths),
+        None if targets is None else torch.from_numpy(np.asarray(targets, dtype=np.int64)[indices]),
+        indices,
+    )

@@ -1,0 +1,244 @@
+"""`Sequences`: a data set of multivariate sequences of unequal length, checked once when it is made.
+
+Values stay as they came: one array `[T_i, C]` a sequence, which may be a view into one large array, never a padded copy.
+NaN stands for a missing value and is allowed here; what is trained on decides what to do with it (`Standardiser`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.labels import as_labels
+from tenuto.errors import DataError, ShapeError
+
+
+class Sequences:
+    """A set of sequences with one label each.
+
+    Args:
+        values: one array `[T_i, C]` a sequence, T_i >= 1; cast to float32.
+        labels: one a sequence: text, integers, floats or booleans. Default: none.
+        ids: one text a sequence, to name it in messages. Default: "0", "1", ...
+        channels: C names. Default: "channel 0", ...
+        name: what to call the set. path, sha256: the file it came from, if any. origin: in words, how it was made.
+    Raises:
+        ShapeError: an array is not `[T, C]`, or C differs between sequences.
+        DataError: no sequence at all, an empty sequence, an infinite value, or as many labels, ids or channels as do not fit.
+    Example:
+        >>> data = Sequences([np.zeros((3, 2)), np.ones((5, 2))], labels=["a", "b"])
+        >>> data
+        Sequences(2 sequences, 3 to 5 steps, 2 channels, 2 classes)
+        >>> data.lengths.tolist()
+        [3, 5]
+    """
+
+    def __init__(
+        self,
+        values: Iterable[Any],
+        labels: Iterable[Any] | None = None,
+        *,
+        ids: Iterable[Any] | None = None,
+        channels: Iterable[Any] | None = None,
+        name: str = "data",
+        path: str | None = None,
+        sha256: str | None = None,
+        origin: str = "given",
+    ) -> None:
+        self.name, self.path, self.origin, self._file_sha256 = name, path, origin, sha256
+        arrays = list(values)
+        if not arrays:
+            raise DataError("there are no sequences.", expected="one sequence or more", received="none", fix="check the data")
+        self.ids: tuple[str, ...] = tuple(str(identity) for identity in (range(len(arrays)) if ids is None else ids))
+        self._check_count("ids", len(self.ids), len(arrays))
+        self.values: list[np.ndarray] = [_as_steps(array, identity) for array, identity in zip(arrays, self.ids)]
+        width = self.values[0].shape[1]
+        self.channels: tuple[str, ...] = (
+            tuple(f"channel {index}" for index in range(width)) if channels is None else tuple(str(channel) for channel in channels)
+        )
+        if len(self.channels) != width:
+            raise DataError(f"there are {width} channels and {len(self.channels)} channel names.", fix="name each channel once")
+        for array, identity in zip(self.values, self.ids):
+            if array.shape[1] != width:
+                raise ShapeError(
+                    f"sequence {identity!r} has {array.shape[1]} channels, sequence {self.ids[0]!r} has {width}.",
+                    expected=f"[T, {width}]",
+                    received=f"[{array.shape[0]}, {array.shape[1]}]",
+                    fix="give every sequence the same channels; a value that was not measured is NaN",
+                )
+            infinite = np.isinf(array)
+            if infinite.any():
+                step, channel = np.argwhere(infinite)[0]
+                raise DataError(
+                    f"sequence {identity!r} has an infinite value at step {step}, {self.channels[channel]}.",
+                    expected="finite values of float32, |x| < 3.4e38",
+                    received=str(array[step, channel]),
+                    fix="mend the value, or mark it as missing (NaN)",
+                )
+        self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
+        if self.labels is not None:
+            self._check_count("labels", len(self.labels), len(self.values))
+
+    @classmethod
+    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None) -> Sequences:
+        """Sequences from what people have: a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array, or Sequences.
+
+        Args:
+            values: see above. A padded array is cut at `lengths`; what lies beyond is never read.
+            labels: [N]. Default: those of `values`, if it is Sequences.
+            lengths: [N] int, in steps, 1..T; for a padded array only. Default: all T.
+        Raises:
+            ShapeError, DataError: as the class, and lengths beyond T or not one a sequence.
+        """
+        if isinstance(values, Sequences):
+            if lengths is not None:
+                raise DataError("lengths are for a padded array; Sequences know their own.", fix="leave lengths out")
+            return values if labels is None else values.with_labels(labels)
+        if hasattr(values, "detach"):
+            values = values.detach().cpu().numpy()
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            if values.ndim != 3:
+                raise ShapeError(
+                    f"x has {values.ndim} axes.",
+                    expected="a list of [T, C] arrays, or one padded array [N, T, C]",
+                    received=f"{list(values.shape)} {values.dtype}",
+                    fix="for sequences of one channel add an axis: x[:, :, None]; one sequence alone is x[None]",
+                )
+            values = _unpad(values, lengths)
+        elif lengths is not None:
+            raise DataError("lengths are for a padded array; a list of arrays knows its own.", fix="leave lengths out")
+        return cls(values, labels)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The values [T, C] of one sequence."""
+        return self.values[index]
+
+    def __repr__(self) -> str:
+        low, high = self.lengths.min(), self.lengths.max()
+        classes = "no labels" if self.labels is None else f"{len(self.class_counts)} classes"
+        return f"Sequences({len(self)} sequences, {low} to {high} steps, {len(self.channels)} channels, {classes})"
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """[N] int64, in steps."""
+        return np.array([len(array) for array in self.values], dtype=np.int64)
+
+    @cached_property
+    def class_counts(self) -> dict[Any, int]:
+        """How many sequences each label has, in the order of the labels; empty without labels."""
+        if self.labels is None:
+            return {}
+        counts = Counter(self.labels.tolist())
+        return {label: counts[label] for label in sorted(counts)}
+
+    @cached_property
+    def missing_values(self) -> int:
+        """How many values are NaN."""
+        return sum(int(np.isnan(array).sum()) for array in self.values)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the file, or, for a set made in memory, of its names, lengths, values and labels."""
+        if self._file_sha256 is not None:
+            return self._file_sha256
+        digest = hashlib.sha256(repr((self.channels, None if self.labels is None else self.labels.tolist())).encode())
+        digest.update(self.lengths.tobytes())
+        for array in self.values:
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def first_missing(self) -> tuple[int, int, int] | None:
+        """(sequence, step, channel) of the first NaN, or None."""
+        for index, array in enumerate(self.values):
+            missing = np.isnan(array)
+            if missing.any():
+                step, channel = np.argwhere(missing)[0]
+                return index, int(step), int(channel)
+        return None
+
+    def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Sequences:
+        """The sequences at these positions; values are shared, not copied."""
+        chosen = [int(index) for index in indices]
+        return self._like(
+            [self.values[index] for index in chosen],
+            None if self.labels is None else self.labels[chosen],
+            ids=[self.ids[index] for index in chosen],
+            origin=origin or self.origin,
+        )
+
+    def with_labels(self, labels: Any) -> Sequences:
+        """The same sequences with other labels; the digest is then of the content, not of the file."""
+        return Sequences(self.values, labels, ids=self.ids, channels=self.channels, name=self.name, path=self.path, origin=self.origin)
+
+    def _like(self, values: list[np.ndarray], labels: Any, *, ids: Iterable[str], origin: str) -> Sequences:
+        """Another part of the same source; skips the checks that the values already passed."""
+        part = object.__new__(Sequences)
+        part.name, part.path, part.origin, part._file_sha256 = self.name, self.path, origin, self._file_sha256
+        part.values, part.labels, part.ids, part.channels = values, labels, tuple(ids), self.channels
+        return part
+
+    @staticmethod
+    def _check_count(what: str, count: int, sequences: int) -> None:
+        if count != sequences:
+            raise DataError(
+                f"there are {sequences} sequences and {count} {what}.",
+                expected=f"{sequences} {what}",
+                received=str(count),
+                fix=f"give each sequence one of the {what}",
+            )
+
+
+def _as_steps(array: Any, identity: str) -> np.ndarray:
+    """One sequence as float32 `[T, C]`; no copy where it is that already."""
+    if hasattr(array, "detach"):
+        array = array.detach().cpu().numpy()
+    try:
+        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is named as such
+            array = np.asarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sequence {identity!r} is not made of numbers: {error}.", expected="an array [T, C] of numbers") from error
+    if array.ndim != 2:
+        raise ShapeError(
+            f"sequence {identity!r} has {array.ndim} axes.",
+            expected="[T, C]: steps, channels",
+            received=str(list(array.shape)),
+            fix="for one channel add an axis: x[:, None]",
+        )
+    if not array.shape[0] or not array.shape[1]:
+        raise DataError(
+            f"sequence {identity!r} is empty.",
+            expected="one step and one channel or more",
+            received=str(list(array.shape)),
+            fix="leave the sequence out",
+        )
+    return array
+
+
+def _unpad(padded: np.ndarray, lengths: Any) -> list[np.ndarray]:
+    """A padded array `[N, T, C]` as N views `[T_i, C]`."""
+    count, steps, _ = padded.shape
+    cuts = np.full(count, steps) if lengths is None else np.asarray(lengths)
+    if cuts.shape != (count,) or not np.issubdtype(cuts.dtype, np.integer):
+        raise ShapeError(
+            "lengths do not fit x.",
+            expected=f"lengths [{count}] of integers",
+            received=f"{list(cuts.shape)} {cuts.dtype}",
+            fix="give each sequence one length, in steps",
+        )
+    wrong = np.flatnonzero((cuts < 1) | (cuts > steps))
+    if wrong.size:
+        raise DataError(
+            f"sequence at position {wrong[0]} has length {cuts[wrong[0]]}, and x has {steps} steps.",
+            expected=f"1 <= length <= {steps}",
+            received=str(cuts[wrong[0]]),
+            fix="leave empty sequences out; pad x to the longest sequence",
+        )
+    return [padded[index, : int(cut)] for index, cut in enumerate(cuts)]

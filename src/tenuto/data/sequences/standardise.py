@@ -1,0 +1,124 @@
+"""`Standardiser`: zero mean and unit deviation by channel, learnt on the training part, and the rule for missing values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.sequences.sequences import Sequences
+from tenuto.errors import ArgumentError, DataError, ShapeError
+
+MISSING = ("error", "forward", "mean")
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """`(x - mean) / deviation`, channel by channel, then missing values filled.
+
+    Attributes:
+        mean, deviation: [C] float64 over all steps of the training part; a constant channel has deviation 1.
+        minimum, maximum: [C], for reports.
+        channels: C names, for messages.
+        missing: what NaN becomes. "error": nothing, it is refused. "forward": the last value before it in its sequence, and the
+            training mean where there is none. "mean": the training mean.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    minimum: np.ndarray
+    maximum: np.ndarray
+    channels: tuple[str, ...]
+    missing: str = "error"
+
+    @classmethod
+    def learn(cls, data: Sequences, *, missing: str = "error") -> Standardiser:
+        """Measure the channels of `data`; missing values do not count.
+
+        Raises:
+            ArgumentError: missing is not one of the three rules.
+            DataError: a value is missing and the rule is "error", or a channel has no value at all.
+        """
+        if missing not in MISSING:
+            raise ArgumentError(f"missing={missing!r} is not a rule for missing values.", expected=" | ".join(MISSING))
+        if missing == "error":
+            refuse_missing(data)
+        width = len(data.channels)
+        count, total = np.zeros(width), np.zeros(width)
+        minimum, maximum = np.full(width, np.inf), np.full(width, -np.inf)
+        for array in data.values:
+            count += np.sum(~np.isnan(array), axis=0)
+            total += np.nansum(array, axis=0, dtype=np.float64)
+            minimum, maximum = np.fmin(minimum, np.fmin.reduce(array)), np.fmax(maximum, np.fmax.reduce(array))
+        if not count.all():
+            raise DataError(
+                f"{data.channels[int(np.argmin(count))]} has no value in any training sequence.", fix="leave the channel out"
+            )
+        mean = total / count
+        # Second pass: the difference of two sums of squares would lose all digits where the mean is large.
+        square = sum((np.nansum((array - mean) ** 2, axis=0) for array in data.values), np.zeros(width))
+        deviation = np.sqrt(square / count)
+        deviation[deviation < 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
+        return cls(mean, deviation, minimum, maximum, data.channels, missing)
+
+    def check(self, data: Sequences) -> None:
+        """Raise unless `apply` can take every sequence of `data`.
+
+        Raises:
+            ShapeError: another number of channels. DataError: a missing value where the rule is "error".
+        """
+        width = len(self.mean)
+        if len(data.channels) != width:
+            raise ShapeError(
+                f"the data has {len(data.channels)} channels but the model was trained on {width}.",
+                expected=f"[T, {width}]: {', '.join(self.channels[:6])}{', ...' if width > 6 else ''}",
+                received=f"[T, {len(data.channels)}]: {', '.join(data.channels[:6])}{', ...' if len(data.channels) > 6 else ''}",
+                fix="give the same channels in the same order as in training",
+            )
+        if self.missing == "error":
+            refuse_missing(data)
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """One sequence `[T, C]`, standardised and filled; float32, a new array."""
+        scaled = ((values - self.mean) / self.deviation).astype(np.float32)
+        if self.missing == "error":
+            return scaled
+        known = ~np.isnan(scaled)
+        if known.all():
+            return scaled
+        if self.missing == "mean":
+            return np.where(known, scaled, np.float32(0))
+        last = np.maximum.accumulate(np.where(known, np.arange(len(scaled))[:, None], -1), axis=0)  # [T, C]: step last known
+        filled = np.take_along_axis(scaled, np.maximum(last, 0), axis=0)
+        return np.where(last >= 0, filled, np.float32(0))
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data for config.json; `from_data` gives back the same numbers, bit for bit."""
+        return {
+            "channels": list(self.channels),
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+            "minimum": self.minimum.tolist(),
+            "maximum": self.maximum.tolist(),
+            "missing": self.missing,
+        }
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Standardiser:
+        """The standardiser that `to_data` described."""
+        numbers = {name: np.array(data[name], dtype=np.float64) for name in ("mean", "deviation", "minimum", "maximum")}
+        return cls(**numbers, channels=tuple(data["channels"]), missing=data["missing"])
+
+
+def refuse_missing(data: Sequences) -> None:
+    """Raise DataError that names the first missing value, if there is one."""
+    place = data.first_missing()
+    if place is not None:
+        sequence, step, channel = place
+        raise DataError(
+            f"sequence {data.ids[sequence]!r} has a missing value (NaN) at step {step}, {data.channels[channel]}.",
+            expected="a number in every place",
+            received=f"{data.missing_values} missing values in {len(data)} sequences",
+            fix='fill them, or train with missing="forward" (the last value stays) or missing="mean"',
+        )

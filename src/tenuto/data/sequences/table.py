@@ -1,0 +1,233 @@
+"""Sequences from a long table, CSV or Parquet: one row a time step.
+
+    id,time,speed,heart_rate,label,split
+    walk-1,0.0,1.2,80,walking,train
+    walk-1,0.5,1.3,82,walking,train
+    run-7,0.0,3.1,120,running,test
+
+Rows with one `id` are one sequence, in the order of `time` (in the order of the file without such a column). `label` and `split` are the
+same in all rows of a sequence; both may be absent. All other columns are channels; an empty cell is a missing value.
+CSV needs nothing beyond Python; Parquet needs pyarrow (`pip install 'tenuto[data]'`).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.sequences.npz import parts_by_split
+from tenuto.data.sequences.sequences import Sequences
+from tenuto.errors import DataError, TenutoError
+
+_NO_VALUE = {"", "?", "na", "n/a", "nan", "null", "none"}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column is what, by name; `channels` names those to use, by default all others."""
+
+    id: str = "id"
+    time: str = "time"
+    label: str = "label"
+    split: str = "split"
+    channels: tuple[str, ...] | None = None
+
+
+USUAL = Columns()
+
+
+def read_csv(path: Path, *, sha256: str, columns: Columns) -> dict[str, Sequences]:
+    """The parts of a CSV file by split; "all" where it has no split column.
+
+    Raises:
+        DataError: the file is not CSV text with a header, a row has another number of cells, or as `sequences_from_columns`.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.reader(file)
+            names = [name.strip() for name in next(rows, [])]
+            _refuse_twice(path, names)
+            cells: list[list[str]] = [[] for _ in names]
+            for row in rows:
+                if not row:
+                    continue
+                if len(row) != len(names):
+                    raise DataError(
+                        f"{path}, line {rows.line_num}: it has {len(row)} cells, the header has {len(names)}.",
+                        expected=",".join(names),
+                        received=",".join(row)[:80],
+                        fix="mend the line; the file may be cut off there",
+                    )
+                for column, cell in zip(cells, row):
+                    column.append(cell)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}.", expected="a CSV file in UTF-8 with a header line") from error
+    return _parts(path, dict(zip(names, cells)), sha256=sha256, columns=columns)
+
+
+def read_parquet(path: Path, *, sha256: str, columns: Columns) -> dict[str, Sequences]:
+    """The parts of a Parquet file by split; "all" where it has no split column.
+
+    Raises:
+        DataError: pyarrow is not installed, the file is not Parquet or truncated, or as `sequences_from_columns`.
+    """
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise DataError("Parquet files need pyarrow.", fix="pip install 'tenuto[data]'") from error
+    try:
+        table = parquet.read_table(path)
+    except (OSError, ArrowException) as error:
+        raise DataError(f"{path} cannot be read: {error}.", expected="a whole Parquet file", fix="copy it again") from error
+    arrays = {name: table.column(name).to_numpy() for name in table.column_names}
+    return _parts(path, arrays, sha256=sha256, columns=columns)
+
+
+def sequences_from_columns(
+    table: Mapping[str, Any], columns: Columns = USUAL, *, name: str = "table", path: str | None = None, sha256: str | None = None
+) -> tuple[Sequences, list[str] | None]:
+    """Sequences, and the split of each (None without such a column), from a long table.
+
+    Args:
+        table: column name to `[rows]`: a dictionary of lists or arrays, or a pandas DataFrame.
+        columns: which column is what.
+    Raises:
+        DataError: no id column, no channel, a cell that is no number, two rows of one sequence at one time, or a label or split that
+            changes within a sequence.
+    """
+    names = [str(column) for column in (table.columns if hasattr(table, "columns") else table)]
+    _require(names, columns)
+    identities = [str(value) for value in table[columns.id]]
+    if not identities:
+        raise DataError("the table has no rows.", expected="one row a time step")
+    channels = columns.channels or tuple(n for n in names if n not in (columns.id, columns.time, columns.label, columns.split))
+    if not channels:
+        raise DataError("the table has no channel.", expected=f"columns beside {columns.id}, {columns.time}, {columns.label}")
+    frame = np.stack([_numbers(table[channel], channel) for channel in channels], axis=1).astype(np.float32)  # [rows, C]
+    order, starts, first_ids = _rows_by_sequence(identities, table[columns.time] if columns.time in names else None, columns.time)
+    pieces = np.split(order, starts[1:])
+    per_sequence = {}
+    for column in (columns.label, columns.split):
+        if column in names:
+            cells = np.asarray(table[column])
+            per_sequence[column] = [_constant(cells[piece], column, identity) for piece, identity in zip(pieces, first_ids)]
+    frame = frame[order]
+    data = Sequences(
+        np.split(frame, starts[1:]),
+        per_sequence.get(columns.label),
+        ids=first_ids,
+        channels=channels,
+        name=name,
+        path=path,
+        sha256=sha256,
+    )
+    return data, per_sequence.get(columns.split)
+
+
+def _parts(path: Path, table: Mapping[str, Any], *, sha256: str, columns: Columns) -> dict[str, Sequences]:
+    try:
+        data, split = sequences_from_columns(table, columns, name=Path(path).stem, path=str(path), sha256=sha256)
+        return {"all": data} if split is None else parts_by_split(data, split)
+    except TenutoError as error:
+        raise error.within(str(path)) from None
+
+
+def _refuse_twice(path: Path, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: two columns are named {twice[0]!r}.", received=", ".join(names), fix="rename or drop one of them")
+
+
+def _require(names: list[str], columns: Columns) -> None:
+    for needed in (columns.id, *(columns.channels or ())):
+        if needed not in names:
+            raise DataError(
+                f"there is no column {needed!r}.",
+                expected=f"columns {columns.id}, {columns.time}, channels ..., {columns.label}",
+                received=", ".join(names) or "no column",
+                fix="name the columns so, or say which are which with Columns(id=..., time=..., label=...)",
+            )
+
+
+def _numbers(column: Any, name: str) -> np.ndarray:
+    """A column of cells `[rows]` as float64; the first cell that is no number is named."""
+    try:
+        array = np.asarray(column)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64)
+        return np.array(["nan" if str(c).strip().lower() in _NO_VALUE else c for c in array.tolist()], dtype=np.float64)
+    except (TypeError, ValueError):
+        for row, cell in enumerate(list(column)):
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                if str(cell).strip().lower() not in _NO_VALUE:
+                    raise DataError(
+                        f"column {name!r} is no number in data row {row + 1}.",
+                        expected="a number, or an empty cell for a missing value",
+                        received=repr(cell),
+                        fix="leave the column out of the channels, or encode it as numbers",
+                    ) from None
+        raise
+
+
+def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Row numbers sequence by sequence and in time; where each sequence starts in them; the ids in order of appearance."""
+    numbers: dict[str, int] = {}
+    group = np.array([numbers.setdefault(identity, len(numbers)) for identity in identities])
+    if time is None:
+        order = np.argsort(group, kind="stable")
+    else:
+        moments = _moments(time, time_name)
+        order = np.lexsort((moments, group))
+        same = np.flatnonzero((np.diff(group[order]) == 0) & (moments[order][1:] == moments[order][:-1]))
+        if same.size:
+            row = order[same[0] + 1]
+            raise DataError(
+                f"sequence {identities[row]!r} has two rows at one time (data row {row + 1}).",
+                expected=f"each {time_name} once in a sequence",
+                received=str(list(time)[row]),
+                fix=f"mend the rows, or drop the column {time_name!r} to keep the order of the file",
+            )
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return order, starts, list(numbers)
+
+
+def _moments(time: Any, name: str) -> np.ndarray:
+    """A time column as something that sorts: numbers, or dates."""
+    array = np.asarray(time)
+    if array.dtype.kind == "M":
+        return array.astype("datetime64[ns]").astype(np.int64)
+    try:
+        moments = array.astype(np.float64)
+    except (TypeError, ValueError):
+        try:
+            moments = np.array([np.datetime64(str(cell).strip().replace("Z", "")) for cell in array.tolist()], dtype="datetime64[ns]")
+        except ValueError as error:
+            raise DataError(
+                f"column {name!r} is neither numbers nor dates: {error}.", expected="numbers, or dates like 2026-01-31T12:00:00"
+            ) from error
+        return moments.astype(np.int64)
+    if np.isnan(moments).any():
+        raise DataError(f"column {name!r} is empty in data row {int(np.argmax(np.isnan(moments))) + 1}.", fix="give every row a time")
+    return moments
+
+
+def _constant(values: np.ndarray, name: str, identity: str) -> Any:
+    """The one value that a column has in all rows of a sequence."""
+    first = values[0]
+    if (values != first).any():
+        raise DataError(
+            f"sequence {identity!r} has more than one {name}.",
+            expected=f"the same {name} in all its rows",
+            received=", ".join(sorted({repr(value) for value in values.tolist()})[:4]),
+            fix="give the parts with different labels different ids",
+        )
+    if first is None or (isinstance(first, float) and np.isnan(first)) or (isinstance(first, str) and not first.strip()):
+        raise DataError(f"sequence {identity!r} has an empty {name}.", fix=f"fill it in, or drop the column {name!r}")
+    return first.item() if isinstance(first, np.generic) else first

@@ -1,0 +1,158 @@
+"""Sequences from a `.ts` file, the text format of the UCR and UEA archives, of sktime and of aeon.
+
+    # comments
+    @problemName JapaneseVowels
+    @timeStamps false
+    @missing false
+    @univariate false
+    @dimensions 12
+    @equalLength false
+    @classLabel true 1 2 3
+    @data
+    1.86,1.89,1.93:-0.20,-0.19,-0.23:...:1        one sequence a line: channels between colons, values between commas, the label last
+
+`?` and NaN are missing values. With `@timeStamps true` values are (time,value) pairs; channels are then aligned on the union of their times.
+Source: the format as sktime and aeon document it. Differs: every line is checked against the header, and an error names the line.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tenuto.data.sequences.sequences import Sequences
+from tenuto.errors import DataError, TenutoError
+
+_PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
+
+
+def read_ts(path: Path, *, sha256: str) -> dict[str, Sequences]:
+    """The file as {"all": Sequences}; labels are text, as they stand in the file.
+
+    Raises:
+        DataError: the file is not text, has no @data, a line does not fit the header or the lines before it, or it is a regression set.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}.", expected="a .ts text file in UTF-8") from error
+    lines = text.splitlines()
+    header, start = _header(path, lines)
+    labelled, classes = _label_rule(path, header)
+    timed = header.get("timestamps", "false").split()[:1] == ["true"]
+    values, labels = [], []
+    for number, line in enumerate(lines[start:], start + 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        # A time stamp may hold colons; those stand inside brackets.
+        fields = [field.strip() for field in (re.split(r":(?![^()]*\))", line) if timed else line.split(":"))]
+        if labelled:
+            label = fields.pop()
+            if classes and label not in classes:
+                raise _line_error(path, number, "its label is not among those of @classLabel", " ".join(classes), repr(label[:40]))
+            labels.append(label)
+        try:
+            channels = _timed_channels(fields) if timed else _channels(fields)
+        except ValueError as error:
+            raise _line_error(path, number, str(error), "numbers between commas, channels between colons", _short(line)) from error
+        values.append(channels)
+        _check_against_header(path, number, channels, header, first=values[0])
+    if not values:
+        raise DataError(f"{path} has no sequence after @data.", expected="one sequence a line", received=f"{len(lines)} lines")
+    name = header.get("problemname", "").strip() or Path(path).stem
+    try:
+        return {"all": Sequences(values, labels if labelled else None, name=name, path=str(path), sha256=sha256)}
+    except TenutoError as error:
+        raise error.within(str(path)) from None
+
+
+def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
+    """The tags by lower-case name, and the number of lines up to and with @data."""
+    header: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        word = line.strip()
+        if not word or word.startswith("#"):
+            continue
+        if not word.startswith("@"):
+            raise _line_error(path, number, "data stands before @data", "header tags, then @data", _short(word))
+        tag, _, rest = word[1:].partition(" ")
+        if tag.lower() == "data":
+            return header, number
+        # Values are case-insensitive, but for class labels and the name.
+        header[tag.lower()] = rest.strip() if tag.lower() in ("classlabel", "problemname") else rest.strip().lower()
+    raise DataError(f"{path} has no @data line.", expected="header tags, @data, then one sequence a line", fix="copy the file again")
+
+
+def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
+    """Whether lines end in a label, and the labels that the header declares."""
+    if header.get("targetlabel", "false").startswith("true"):
+        raise DataError(
+            f"{path} is a regression set: its targets are numbers (@targetLabel true).",
+            expected="a classification set, with @classLabel",
+            fix="classification cannot use this file",
+        )
+    flag, *classes = header.get("classlabel", "false").split() or ["false"]
+    if flag.lower() not in ("true", "false"):
+        raise DataError(f"{path}: @classLabel says {flag!r}.", expected="@classLabel true LABEL LABEL ... | false")
+    return flag.lower() == "true", classes
+
+
+def _channels(fields: list[str]) -> np.ndarray:
+    """Fields of comma-separated values as `[T, C]`."""
+    rows = [np.array(["nan" if value.strip() == "?" else value for value in field.split(",")], dtype=np.float32) for field in fields]
+    lengths = sorted({len(row) for row in rows})
+    if not rows:
+        raise ValueError("it has no channel")
+    if len(lengths) > 1:
+        raise ValueError(f"its channels have unequal lengths, {lengths[0]} to {lengths[-1]} steps")
+    return np.stack(rows, axis=1)
+
+
+def _timed_channels(fields: list[str]) -> np.ndarray:
+    """Fields of (time,value) pairs as `[T, C]`, on the sorted union of the times; NaN where a channel has no value at a time."""
+    channels: list[dict[float | str, float]] = []
+    for field in fields:
+        pairs = _PAIR.findall(field)
+        if not pairs:
+            raise ValueError("it has a channel without (time,value) pairs")
+        try:
+            known: dict[float | str, float] = {float(time): _value(value) for time, value in pairs}
+        except ValueError:  # dates: ISO text sorts as time does
+            known = {time.strip("'\""): _value(value) for time, value in pairs}
+        if len(known) != len(pairs):
+            raise ValueError("it has two values at one time")
+        channels.append(known)
+    if not channels:
+        raise ValueError("it has no channel")
+    kinds = {type(time) for channel in channels for time in channel}
+    if len(kinds) > 1:
+        raise ValueError("its times are numbers and dates")
+    times = sorted(set().union(*channels))  # type: ignore[type-var]
+    return np.array([[channel.get(time, np.nan) for channel in channels] for time in times], dtype=np.float32)
+
+
+def _value(text: str) -> float:
+    return float("nan") if text == "?" else float(text)
+
+
+def _check_against_header(path: Path, number: int, channels: np.ndarray, header: dict[str, str], *, first: np.ndarray) -> None:
+    steps, width = channels.shape
+    declared = header.get("dimensions", header.get("dimension", ""))
+    if header.get("univariate") == "true" and not declared:
+        declared = "1"
+    expected = int(declared) if declared.isdigit() else first.shape[1]
+    if width != expected:
+        raise _line_error(path, number, f"it has {width} channels", f"{expected} channels", f"{width}; the line may be cut off")
+    declared = header.get("serieslength", "")
+    if header.get("equallength") == "true" and declared.isdigit() and steps != int(declared):
+        raise _line_error(path, number, f"it has {steps} steps", f"{declared} steps (@seriesLength)", f"{steps}; the line may be cut off")
+
+
+def _line_error(path: Path, number: int, what: str, expected: str, received: str) -> DataError:
+    return DataError(f"{path}, line {number}: {what}.", expected=expected, received=received, fix="mend the line, or copy the file again")
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= 60 else f"{line[:40]} ... {line[-15:]}"

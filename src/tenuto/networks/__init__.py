@@ -1,0 +1,4 @@
+"""Modules that several tasks' networks are made of.
+
+In: batches. Out: tensors. Imports `cell`, `layers`, `data`; no task.
+"""

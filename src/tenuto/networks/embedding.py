@@ -1,0 +1,140 @@
+"""From tokens to vectors: a word's own vector, what its characters say, and how it is written.
+
+Shapes: T time, B batch, C characters of a word, U distinct words of a batch, E width of a token's vector.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tenuto.cell import Cell
+from tenuto.data.sentences.batches import CASES, TokenBatch
+from tenuto.data.sentences.lexicon import PADDING, UNKNOWN, Lexicon
+from tenuto.errors import ArgumentError
+from tenuto.layers import Recurrent
+from tenuto.networks.pooling import pool
+
+CHARACTER_ENCODERS = ("recurrent", "convolution", "none")
+
+
+class CharacterEncoder(nn.Module):
+    """One vector for each word of a list, read off its characters.
+
+    "recurrent": a recurrent layer in both directions, the last output of each. "convolution": filters three characters wide, the largest
+    answer of each.
+
+    Args:
+        kind: "recurrent" or "convolution".
+        characters: how many numbers characters have, padding and unknown among them.
+        embedding_size: the vector of a character.
+        hidden_size: units of each direction; the convolution has twice as many filters.
+        cell, engine: of the recurrent layer.
+    """
+
+    def __init__(self, kind: str, characters: int, embedding_size: int, hidden_size: int, *, cell: Cell, engine: str = "auto") -> None:
+        super().__init__()
+        self.kind = kind
+        self.embedding = nn.Embedding(characters, embedding_size, padding_idx=PADDING)
+        if kind == "recurrent":
+            self.recurrent = Recurrent(cell, embedding_size, hidden_size, bidirectional=True, engine=engine)
+            self.width = 2 * self.recurrent.output_width
+        else:
+            self.convolution = nn.Conv1d(embedding_size, 2 * hidden_size, kernel_size=3, padding=1)
+            self.width = 2 * hidden_size
+
+    def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """[U, width] from characters [C, U] and their lengths [U]. What stands beyond a word's end has no influence."""
+        vectors = self.embedding(characters)  # [C, U, embedding_size]
+        if self.kind == "recurrent":
+            return pool(self.recurrent(vectors, lengths=lengths).output, lengths, ("last",), bidirectional=True)
+        answers = self.convolution(vectors.permute(1, 2, 0)).permute(2, 0, 1)  # [C, U, width]; padding's vector is zero
+        return pool(torch.relu(answers), lengths, ("max",), bidirectional=False)
+
+
+class TokenEmbedding(nn.Module):
+    """The vector [E] of each token of a batch: word, characters, case, side by side.
+
+    A word seen n times in training is read as unknown with probability word_dropout / (n + word_dropout) in training, so that the vector
+    of unknown words is learnt from the rare ones. Source: Kiperwasser & Goldberg 2016, section 4.
+
+    Args:
+        words, characters: what is known.
+        word_size: the width of a word's vector; 0 for none.
+        character_encoder: "recurrent", "convolution" or "none".
+        character_size, character_hidden_size: see `CharacterEncoder`.
+        case_size: the width of the vector of how a word is written (capitals, digits); 0 for none.
+        word_dropout: see above.
+        cell, engine: of the character encoder.
+    Raises:
+        ArgumentError: an option out of range, or nothing to read.
+    """
+
+    def __init__(
+        self,
+        words: Lexicon,
+        characters: Lexicon,
+        *,
+        word_size: int,
+        character_encoder: str,
+        character_size: int,
+        character_hidden_size: int,
+        case_size: int,
+        word_dropout: float,
+        cell: Cell,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__()
+        if character_encoder not in CHARACTER_ENCODERS:
+            raise ArgumentError(f"character_encoder={character_encoder!r} is not known.", expected=" | ".join(CHARACTER_ENCODERS))
+        if not word_size and character_encoder == "none":
+            raise ArgumentError("nothing is read off a token.", expected='word_size of 1 or more, or a character_encoder other than "none"')
+        counts = torch.tensor([0, 0, *words.counts], dtype=torch.float32)
+        rates = word_dropout / (counts + word_dropout) if word_dropout else torch.zeros(len(counts))
+        rates[: UNKNOWN + 1] = 0.0
+        rates[counts == 0] = 0.0  # words of pretrained vectors, which training never meets
+        self.register_buffer("unknown_rates", rates, persistent=False)
+        self.word_dropout = word_dropout
+        self.word = nn.Embedding(len(words), word_size, padding_idx=PADDING) if word_size else None
+        self.case = nn.Embedding(len(CASES), case_size, padding_idx=PADDING) if case_size else None
+        self.character = (
+            CharacterEncoder(character_encoder, len(characters), character_size, character_hidden_size, cell=cell, engine=engine)
+            if character_encoder != "none"
+            else None
+        )
+        self.width = word_size + case_size + (self.character.width if self.character else 0)
+        if self.word is not None:
+            with torch.no_grad():
+                self.word.weight.uniform_(-((3 / word_size) ** 0.5), (3 / word_size) ** 0.5)[PADDING].zero_()
+
+    def start_words(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
+        """Let the words with these numbers [n] start from these vectors [n, word_size], scaled to the deviation of the others.
+
+        Raises:
+            ArgumentError: the vectors are of another width.
+        """
+        width = 0 if self.word is None else self.word.embedding_dim
+        if self.word is None or vectors.shape[1] != width:
+            raise ArgumentError(
+                f"the pretrained vectors have {vectors.shape[1]} numbers a word.", expected=f"word_size={width}", fix=f"word_size={vectors.shape[1]}"
+            )
+        scale = (1 / width) ** 0.5 / max(float(vectors.std()), 1e-12)
+        with torch.no_grad():
+            self.word.weight[torch.from_numpy(numbers)] = torch.from_numpy(vectors * scale)
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """[T, B, E]."""
+        parts = []
+        if self.word is not None:
+            words = batch.words
+            if self.training and self.word_dropout:
+                rates: Tensor = self.unknown_rates[words]  # type: ignore[index]
+                words = words.masked_fill(torch.rand_like(rates) < rates, UNKNOWN)
+            parts.append(self.word(words))
+        if self.character is not None:
+            by_type = self.character(batch.characters, batch.character_lengths)  # [U, width]
+            parts.append(nn.functional.embedding(batch.types, by_type))
+        if self.case is not None:
+            parts.append(self.case(batch.cases))
+        return torch.cat(parts, dim=-1)

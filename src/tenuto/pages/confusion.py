@@ -1,0 +1,86 @@
+"""Where the model is right and where it is wrong: confusion matrix, table by class, and its surest mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tenuto.pages.heat_map import heat_map_address
+from tenuto.pages.opening import best_result
+from tenuto.pages.page import Section, render
+from tenuto.pages.wording import count
+from tenuto.runs.folder import Run
+
+MOST_CLASSES_AT_A_GLANCE, MOST_CLASSES_AS_TABLE = 14, 40
+MOST_PAIRS, MOST_MISTAKES = 8, 12
+
+
+def section(run: Run) -> Section:
+    """The confusion matrix (a table; a picture beyond 40 classes), the classes one by one, and the mistakes."""
+    shown, result = best_result(run.evaluation)
+    names, noun = run.evaluation["classes"], "text" if run.config["task"] == "classify-text" else "sequence"
+    matrix = np.asarray(result["confusion"], dtype=np.int64).reshape(len(names), len(names))
+    wrong = int(matrix.sum() - np.trace(matrix))
+    return Section(
+        name="answers",
+        title="Where it is right and wrong",
+        lead=_lead(f"{shown} {noun}", result["sequences"], wrong),
+        body=render(
+            "confusion.html",
+            shown=shown,
+            noun=noun,
+            names=names,
+            dense=len(names) > MOST_CLASSES_AT_A_GLANCE,
+            long_names=max(len(name) for name in names) > 3,
+            rows=cells(matrix) if len(names) <= MOST_CLASSES_AS_TABLE else None,
+            picture=heat_map_address(_signed(matrix), 1.0) if len(names) > MOST_CLASSES_AS_TABLE else None,
+            pairs=confused_pairs(matrix, names, MOST_PAIRS) if len(names) > MOST_CLASSES_AT_A_GLANCE else [],
+            classes=result["classes"],
+            mistakes=result["mistakes"][:MOST_MISTAKES],
+            mistakes_in_all=wrong,
+        ),
+    )
+
+
+def _lead(what: str, sequences: int, wrong: int) -> str:
+    if wrong == 0:
+        return f"Every one of the {count(sequences, what)} got the right answer."
+    return f"Of {count(sequences, what)}, {sequences - wrong:,} got the right answer and {wrong:,} a wrong one."
+
+
+def _shares(matrix: np.ndarray) -> np.ndarray:
+    """[C, C] int counts as shares of each true class; a class without sequences is a row of zeros."""
+    return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+
+def _signed(matrix: np.ndarray) -> np.ndarray:
+    """[C, C] in -1..1 for a picture: right answers below zero (blue), wrong ones above (orange), as the table colours them."""
+    wrong = matrix - np.diag(np.diag(matrix))
+    return wrong / max(1, wrong.max()) - np.diag(np.diag(_shares(matrix)))
+
+
+def cells(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
+    """Each cell of a confusion matrix [C, C] with its count, its kind (`right`, `wrong`, `none`) and how strongly to colour it."""
+    shares, most = _shares(matrix), max(1, int((matrix - np.diag(np.diag(matrix))).max()))
+    return [
+        [
+            {
+                "count": int(matrix[true, said]),
+                "kind": "none" if matrix[true, said] == 0 else "right" if true == said else "wrong",
+                "share": round(float(shares[true, said] if true == said else matrix[true, said] / most), 3),
+            }
+            for said in range(len(matrix))
+        ]
+        for true in range(len(matrix))
+    ]
+
+
+def confused_pairs(matrix: np.ndarray, names: list[str], most: int) -> list[dict[str, Any]]:
+    """The pairs of classes most often taken for one another, in that direction, most often first."""
+    pairs = [
+        {"true": names[true], "said": names[said], "count": int(matrix[true, said]), "of": int(matrix[true].sum())}
+        for true, said in np.argwhere(matrix > 0)
+        if true != said
+    ]
+    return sorted(pairs, key=lambda pair: -pair["count"])[:most]

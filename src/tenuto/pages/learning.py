@@ -1,0 +1,130 @@
+"""How the model learnt: loss, accuracy, gradient norms and learning rate, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypedDict
+
+from tenuto.pages.line_chart import LineChart, Series
+from tenuto.pages.page import Section, loss_unit, render
+from tenuto.pages.wording import count, number, percent
+from tenuto.runs.folder import Run
+
+# What a task's metrics.jsonl may have beside the losses: key, title, note.
+SHARES = (
+    ("validation_accuracy", "Accuracy", "Share of the validation set that is right."),
+    ("validation_span_f1", "Span F1", "Of the validation set, a span counting when its words and its kind are right."),
+    ("validation_label_accuracy", "Accuracy of the sentences' classes", "Share of the validation sentences."),
+    ("validation_perplexity", "Perplexity", "Of the validation text, with the state carried."),
+    ("validation_bits_per_character", "Bits a character", "Of the validation text, with the state carried."),
+    ("validation_exact", "Wholly right", "Share of the validation pairs whose whole answer is right."),
+    ("validation_error_rate", "Error rate", "Edits over target tokens on the validation pairs."),
+)
+
+
+class Across(TypedDict):
+    """What the charts run over: epochs, or validations where there were several in an epoch."""
+
+    x: list[int]
+    x_name: str
+
+
+def section(run: Run) -> Section | None:
+    """The learning curves; absent when no epoch was finished."""
+    if not run.metrics:
+        return None
+    epochs = [line["epoch"] for line in run.metrics]
+    best = run.evaluation["training"]["best_epoch"]
+    upright = (best, f"best, epoch {number(best)}") if best in epochs else None
+    across: Across = {"x": epochs, "x_name": "epoch"}
+    if any(epoch != int(epoch) for epoch in epochs):  # validated within epochs: drawn by the number of the validation
+        upright = (epochs.index(best) + 1, upright[1]) if upright else None
+        across = {"x": list(range(1, len(epochs) + 1)), "x_name": "validation"}
+    shares = [_share(run, across, upright, *which) for which in SHARES]
+    charts = [_loss(run, across, upright), *shares, _gradients(run, across), _rate(run, across)]
+    return Section(
+        name="learning",
+        title="How it learnt",
+        lead=_lead(run),
+        body=render("learning.html", charts=[chart for chart in charts if chart is not None]),
+    )
+
+
+def column(metrics: list[dict[str, Any]], name: str) -> list[float]:
+    """One value an epoch; NaN where the file says null or the key is absent."""
+    return [math.nan if line.get(name) is None else float(line[name]) for line in metrics]
+
+
+def _loss(run: Run, across: Across, upright: tuple[int, str] | None) -> LineChart:
+    train, validation = column(run.metrics, "train_loss"), column(run.metrics, "validation_loss")
+    positive = [v for v in (*train, *validation) if v > 0]
+    return LineChart(
+        title="Loss",
+        **across,
+        series=[Series("training", train, "second"), Series("validation", validation, "first")],
+        logarithmic=bool(positive) and max(positive) / min(positive) > 30,
+        from_zero=True,
+        upright=upright,
+        note=f"In {loss_unit(run.config['task'])}.",
+    )
+
+
+def _share(run: Run, across: Across, upright: tuple[int, str] | None, name: str, title: str, note: str) -> LineChart | None:
+    """A number of the validation that the task's metrics.jsonl may have; absent where it has not."""
+    values = column(run.metrics, name)
+    if all(math.isnan(value) for value in values):
+        return None
+    return LineChart(title=title, **across, series=[Series("validation", values, "first")], upright=upright, note=note)
+
+
+def _gradients(run: Run, across: Across) -> LineChart | None:
+    mean, largest = column(run.metrics, "gradient_norm_mean"), column(run.metrics, "gradient_norm_max")
+    if all(math.isnan(v) for v in mean):
+        return None
+    clip = run.evaluation["training"]["options"].get("clip_norm")
+    clipped = sum(line.get("clipped_steps") or 0 for line in run.metrics)
+    steps = run.evaluation["training"]["steps"]
+    note = "Norm of all gradients before clipping, by step."
+    if clip and steps:
+        note = f"Before clipping at {number(clip)} (the dashed line), which {percent(clipped / steps)} of the steps met."
+    return LineChart(
+        title="Gradient norm",
+        **across,
+        series=[Series("largest", largest, "third"), Series("mean", mean, "first")],
+        logarithmic=True,
+        level=clip or None,
+        note=note,
+    )
+
+
+def _rate(run: Run, across: Across) -> LineChart | None:
+    rates = column(run.metrics, "learning_rate")
+    if len({rate for rate in rates if not math.isnan(rate)}) < 2:
+        return None
+    return LineChart(
+        title="Learning rate",
+        **across,
+        series=[Series("learning rate", rates, "first")],
+        from_zero=True,
+        note="At the end of each epoch." if across["x_name"] == "epoch" else "At each validation.",
+    )
+
+
+def _lead(run: Run) -> str:
+    """How long it trained, why it stopped, and what was kept."""
+    training = run.evaluation["training"]
+    reason = {
+        "early stopping": "Training stopped when the validation loss no longer fell",
+        "interrupted": "Training was interrupted by its user",
+        "time limit": "Training ended at its time limit",
+        "all epochs": "Training ran to its last epoch",
+    }.get(training["stopped"], f"Training ended ({training['stopped']})")
+    said = f"{reason}, after {_epochs(training['epochs_run'])}. The weights kept are those of epoch {number(training['best_epoch'])}."
+    if training.get("skipped_steps"):
+        said += f" {count(training['skipped_steps'], 'step')} with a loss or gradient that was not finite were left out."
+    return said
+
+
+def _epochs(amount: float) -> str:
+    """`1 epoch`, `12 epochs`, `1.53 epochs`."""
+    return count(int(amount), "epoch") if amount == int(amount) else f"{number(amount)} epochs"

@@ -1,0 +1,111 @@
+"""The head of the page: the one number, the sentence that says what it is, and the facts beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tenuto.pages.wording import count, duration, number
+from tenuto.runs.folder import Run
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a task puts at the head of its page.
+
+    Args:
+        sentence: what the model is and what it learnt from.
+        score: the one number, as text.
+        score_says, score_interval: two short lines under it; the second may be empty.
+        facts: name, value and small print of each fact beside it.
+    """
+
+    sentence: str
+    score: str
+    score_says: str
+    score_interval: str
+    facts: Sequence[tuple[str, str, str]]
+
+
+def content(run: Run, headline: Headline) -> dict[str, Any]:
+    """What the page's head shows; see page.html for where each value goes."""
+    evaluation = run.evaluation
+    return {
+        **dataclasses.asdict(headline),
+        "title": evaluation["title"],
+        "data_name": data_name(_name_of(evaluation["data"]["train"])),
+        "created": day(evaluation["created"]),
+        "run_name": run.folder.resolve().name,
+        "version": evaluation["versions"]["tenuto"],
+        "remake": f"tenuto report {run.folder.resolve().name}",
+    }
+
+
+def training_facts(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Best epoch, time, weights: what every task's page shows."""
+    training = evaluation["training"]
+    return [
+        ("Best epoch", number(training["best_epoch"]), f"of {number(training['epochs_run'])}; {training['stopped']}"),
+        ("Trained in", duration(training["seconds"]), f"{count(training['steps'], 'step')}"),
+        ("Weights", f"{evaluation['model']['parameters']:,}", "numbers"),
+    ]
+
+
+def speed_fact(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """How fast it predicts, in sequences or in tokens; nothing where neither was measured."""
+    for name in ("sequences", "tokens"):
+        rate = evaluation["speed"]["prediction"].get(f"{name}_per_s")
+        if rate is not None:
+            return [("Predicts", number(float(f"{rate:.3g}")), f"{name} a second")]
+    return []
+
+
+def network_words(evaluation: dict[str, Any]) -> str:
+    """`2 layers of 64 LSTM units, read in both directions,`."""
+    model = evaluation["model"]
+    layers = "One layer" if model["num_layers"] == 1 else f"{model['num_layers']} layers"
+    ways = ", read in both directions," if model.get("bidirectional") else ""
+    return f"{layers} of {model['hidden_size']} {cell_name(model['cell_data'])} units{ways}"
+
+
+def best_result(evaluation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The result to put first: on the test set where there is one, else on the validation set, with the set's name."""
+    results = evaluation["results"]
+    name = "test" if results.get("test") else "validation"
+    return name, results[name]
+
+
+def cell_name(cell: dict[str, Any]) -> str:
+    """The bare name of a cell given as data: `{"class": "tenuto.cells.lstm:LSTM", ...}` is an LSTM."""
+    return str(cell["class"]).rpartition(":")[2].rpartition(".")[2]
+
+
+def data_name(name: str) -> str:
+    """A data set's name as a heading: `japanese_vowels train` gives `Japanese vowels`."""
+    words = name.replace("_", " ").split()
+    if len(words) > 1 and words[-1].lower() == "train":
+        words = words[:-1]
+    heading = " ".join(words) or name
+    return heading[:1].upper() + heading[1:]
+
+
+def _name_of(known: dict[str, Any]) -> str:
+    """The name of a set; that of the folder where the file is called only `train`."""
+    name, path = str(known["name"]), known.get("path")
+    if name.lower() in ("train", "training", "all") and path:
+        parents = [part for part in Path(path).parts[:-1] if part.lower() not in ("train", "training", "data", "/")]
+        return parents[-1] if parents else name
+    return name
+
+
+def day(created: str) -> str:
+    """A date as one reads it: `2026-01-31T12:00:00Z` gives `31 January 2026`."""
+    try:
+        moment = datetime.fromisoformat(created.replace("Z", "+00:00"))
+    except ValueError:
+        return created
+    return f"{moment.day} {moment:%B %Y}"

@@ -1,0 +1,99 @@
+"""What was trained on what: data with digests, model, options, seed, versions, machine; enough to do it again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tenuto.pages.opening import cell_name
+from tenuto.pages.page import Section, render
+from tenuto.pages.wording import count
+from tenuto.runs.folder import Run
+
+_LENGTHS = (("length, least", "length_min"), ("mean", "length_mean"), ("most", "length_max"))
+# What the table of the data shows, by task: heading, and key in a set's description; a column that no set has is left out.
+SET_COLUMNS = {
+    "classify": (("sequences", "sequences"), ("time steps", "steps"), *_LENGTHS, ("missing values", "missing_values")),
+    "language": (("documents", "sequences"), ("tokens", "steps"), ("characters", "characters")),
+    "tag": (("sentences", "sequences"), ("words", "steps"), *_LENGTHS),
+    "classify-text": (("texts", "sequences"), ("words", "steps"), *_LENGTHS),
+    "translate": (("pairs", "sequences"), ("symbols read", "steps"), *_LENGTHS, ("symbols written", "target_steps")),
+}
+
+
+def section(run: Run) -> Section:
+    """The data sets side by side, the channels, the model's weights, and everything that a repetition needs."""
+    evaluation = run.evaluation
+    sets = [(name, evaluation["data"][name]) for name in ("train", "validation", "test") if evaluation["data"].get(name)]
+    return Section(
+        name="origin",
+        title="What was trained on what",
+        lead="Enough to do it again. The digests say whether two runs saw the same data.",
+        body=render(
+            "origin.html",
+            sets=sets,
+            columns=[(title, key) for title, key in SET_COLUMNS.get(run.config["task"], SET_COLUMNS["classify"]) if any(known.get(key) is not None for _, known in sets)],
+            classes=[label for label in sets[0][1].get("class_counts") or {}],
+            channels=evaluation.get("channels", []),
+            model=_model(evaluation),
+            weights=evaluation["model"]["weights"],
+            options=[(name, _said(value)) for name, value in sorted(evaluation["training"]["options"].items())],
+            machine=_machine(evaluation),
+            files=run.config["files"],
+        ),
+    )
+
+
+def _model(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
+    model = evaluation["model"]
+    rows = [
+        ("Cell", _said(model["cell_data"])),
+        ("Units", f"{model['hidden_size']} in each layer" + (" and direction" if model.get("bidirectional") else "")),
+        ("Layers", f"{model['num_layers']}" + (", both directions" if model.get("bidirectional") else "")),
+        ("Pooling over time", ", ".join(model.get("pooling", []))),
+        ("Vocabulary", _vocabulary(evaluation.get("vocabulary"))),
+        ("Dropout", _said(model["dropout"]) if "dropout" in model else ""),
+        ("Weights", f"{model['parameters']:,} numbers"),
+        ("Seed", _said(evaluation["training"]["seed"])),
+    ]
+    return [(name, said) for name, said in rows if said]
+
+
+def _vocabulary(vocabulary: dict[str, Any] | None) -> str:
+    """`65 characters`, or `source 31 characters, target 72 symbols`."""
+    if not vocabulary:
+        return ""
+    if "kind" in vocabulary:
+        return f"{vocabulary['size']:,} {vocabulary['kind']}"
+    return ", ".join(f"{side} {_vocabulary(part)}" for side, part in vocabulary.items() if isinstance(part, dict) and "kind" in part)
+
+
+def _machine(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
+    machine, versions = evaluation["machine"], evaluation["versions"]
+    rows = [
+        ("Processor", machine["processor"]),
+        ("Cores", f"{count(machine['cores'], 'core')}, {count(machine['threads'], 'thread')}"),
+        ("Memory", f"{machine['memory_bytes'] / 2**30:.0f} GiB" if machine.get("memory_bytes") else ""),
+        ("Device", machine["device"]),
+        ("System", machine["platform"]),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("Finished", evaluation["created"].replace("T", " ").replace("Z", " UTC")),
+    ]
+    return [(name, said) for name, said in rows if said]
+
+
+def _said(value: Any) -> str:
+    """An option's value as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and "class" in value:
+        usual = {"heads": 1, "rank": None}
+        fields = [f"{name}={_said(field)}" for name, field in value.items() if name != "class" and usual.get(name, value) != field]
+        return f"{cell_name(value)}({', '.join(fields)})"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return json.dumps(value)

@@ -1,0 +1,56 @@
+"""What every section hands over, and the templates that turn it into HTML (all text is escaped unless it is our own markup)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tenuto.pages import wording
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a report.
+
+    Args:
+        name: its anchor in the page, one word.
+        title: its heading.
+        lead: a sentence or two under the heading; may be empty.
+        body: HTML.
+    """
+
+    name: str
+    title: str
+    lead: str
+    body: Markup
+
+
+def render(template: str, **values: Any) -> Markup:
+    """Fill a template, which lies beside the section that fills it or here; a value the template needs and does not get is an error."""
+    return Markup(_environment().get_template(template).render(**values))
+
+
+def loss_unit(task: str) -> str:
+    """What a task's loss is counted in."""
+    return {"classify": "nats a sequence", "classify-text": "nats a text", "tag": "nats a sentence"}.get(task, "nats a token")
+
+
+@cache
+def _environment() -> Environment:
+    """Every room's templates, found by name, with the wording functions as filters; autoescaping is on for every one of them."""
+    environment = Environment(
+        loader=FileSystemLoader(sorted(Path(__file__).parents[1].rglob("templates"))),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=wording.number, percent=wording.percent, duration=wording.duration, count=wording.count
+    )
+    return environment

@@ -1,0 +1,92 @@
+"""A scatter of one option's values against what came of them, as inline SVG in the page's colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from tenuto.pages.axis import Axis, axis_for, tick_text
+from tenuto.pages.line_chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from tenuto.pages.wording import number
+
+
+@dataclass(frozen=True)
+class Point:
+    """One trial: where it stands across and up, how it is marked, and what is said of it when the pointer rests on it."""
+
+    across: Any
+    up: float
+    tone: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points over an axis of numbers or of words.
+
+    Args:
+        title: the option.
+        points: the important ones last (drawn on top).
+        places: the words across, in order; None for numbers.
+        logarithmic: the axis across.
+        up_logarithmic: the axis of what came of it.
+        note: a sentence under it.
+    """
+
+    title: str
+    points: Sequence[Point]
+    places: Sequence[str] | None = None
+    logarithmic: bool = False
+    up_logarithmic: bool = False
+    note: str = ""
+
+    def svg(self) -> Markup:
+        """The drawing, with its description for those who do not see it."""
+        up = axis_for([point.up for point in self.points], logarithmic=self.up_logarithmic)
+        across = None if self.places is not None else axis_for([point.across for point in self.points], logarithmic=self.logarithmic)
+        best = self.points[-1] if self.points else None
+        said = f"{self.title}: {len(self.points)} trials" + (f"; best at {_text(best.across)} with {number(best.up)}" if best else "") + "."
+        drawn = [Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, said)]
+        drawn += [self._level(tick, up) for tick in up.ticks] + self._names(across)
+        for point in self.points:
+            if math.isfinite(point.up):
+                x, y = self._x(point.across, across), TOP + (1 - up.place(point.up)) * (HEIGHT - TOP - BOTTOM)
+                drawn.append(
+                    Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>').format(
+                        point.tone, x, y, 5 if point.tone == "third" else 3.6, point.says
+                    )
+                )
+        return Markup("\n").join([*drawn, Markup("</svg>")])
+
+    def _x(self, value: Any, axis: Axis | None) -> float:
+        if axis is not None:
+            return LEFT + 8 + axis.place(float(value)) * (WIDTH - LEFT - RIGHT - 16)
+        places = [str(place) for place in self.places or ()]
+        return LEFT + (places.index(_text(value)) + 0.5) / len(places) * (WIDTH - LEFT - RIGHT)
+
+    def _level(self, tick: float, axis: Axis) -> Markup:
+        at = TOP + (1 - axis.place(tick)) * (HEIGHT - TOP - BOTTOM)
+        return Markup(
+            '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
+        ).format(LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, tick_text(tick))
+
+    def _names(self, axis: Axis | None) -> list[Markup]:
+        """What stands under the drawing."""
+        marks = [(tick, tick_text(tick)) for tick in axis.ticks] if axis is not None else [(place, _short(place)) for place in self.places or ()]
+        every = math.ceil(len(marks) / 8)
+        return [
+            Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(self._x(mark, axis), HEIGHT - BOTTOM + 18, text)
+            for mark, text in marks[::every]
+        ]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 14 else f"{text[:13]}…"

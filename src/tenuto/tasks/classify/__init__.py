@@ -1,0 +1,1 @@
+"""Which class a whole sequence belongs to."""

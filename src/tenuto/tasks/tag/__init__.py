@@ -1,0 +1,1 @@
+"""A tag for each token, and a label for the sentence."""

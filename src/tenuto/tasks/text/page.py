@@ -1,0 +1,54 @@
+"""A text classifier's page: its head, and texts with what the model gave weight to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenuto.pages.bars import bars
+from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
+from tenuto.pages.page import Section, render
+from tenuto.pages.wording import count, number, percent
+from tenuto.runs.folder import Run
+
+
+def headline(run: Run) -> Headline:
+    """The share of texts that are right."""
+    evaluation = run.evaluation
+    shown, result = best_result(evaluation)
+    low, high = result["accuracy_interval"]
+    train = evaluation["data"]["train"]
+    amount = train.get("sequences") or train.get("sentences") or train.get("texts")
+    return Headline(
+        sentence=f"{network_words(evaluation)} told {count(len(evaluation['classes']), 'class')} apart after training on {count(amount, 'text')}.",
+        score=percent(result["accuracy"]),
+        score_says=f"of {count(result['sequences'], shown + ' text')} right",
+        score_interval=f"95 % interval {percent(low)} to {percent(high)}",
+        facts=[
+            (f"Loss on {shown}", number(result["loss"]), "nats a text"),
+            ("Macro F1", number(result["macro_f1"]), "mean over classes"),
+            ("Baseline", percent(result["majority_accuracy"]), "always the largest class"),
+            *training_facts(evaluation),
+            *speed_fact(evaluation),
+        ],
+    )
+
+
+def texts(run: Run) -> Section | None:
+    """Example texts; absent when the run kept none."""
+    examples = run.evaluation.get("examples") or []
+    if not examples:
+        return None
+    weighted = any(example.get("weights") for example in examples)
+    return Section(
+        name="texts",
+        title="Texts and answers",
+        lead="The stronger a word's colour, the more of the pooled features came from it." if weighted else "Texts with what the model answered.",
+        body=render("text_classes.html", examples=[_example(example, run.evaluation["classes"]) for example in examples]),
+    )
+
+
+def _example(example: dict[str, Any], classes: list[str]) -> dict[str, Any]:
+    weights = example.get("weights") or [0.0] * len(example["tokens"])
+    most = max((abs(weight or 0.0) for weight in weights), default=0.0) or 1.0
+    words = [{"word": word, "share": f"{abs(weight or 0.0) / most:.2f}"} for word, weight in zip(example["tokens"], weights)]
+    return {**example, "words": words, "bars": bars(example, classes)}

@@ -1,0 +1,103 @@
+"""Axes, line charts and the wording of numbers: round ticks, gaps where a value is not finite, nothing outside the frame."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenuto.pages.axis import axis_for, tick_text, whole_axis
+from tenuto.pages.heat_map import similar_rows_together
+from tenuto.pages.line_chart import HEIGHT, WIDTH, LineChart, Series
+from tenuto.pages.wording import duration, number, percent
+
+finite = st.floats(-1e12, 1e12).filter(lambda v: v == 0 or abs(v) > 1e-12)
+
+
+@given(st.lists(finite, min_size=1, max_size=20), st.booleans())
+def test_an_axis_holds_its_values(values, logarithmic):
+    axis = axis_for(values, logarithmic=logarithmic)
+    shown = [v for v in values if v > 0] if axis.logarithmic else values
+    slack = 1e-6 * max(abs(axis.low), abs(axis.high))
+    assert axis.low < axis.high
+    assert all(axis.low - slack <= v <= axis.high + slack for v in shown)
+    assert 2 <= len(axis.ticks) <= 12
+    assert list(axis.ticks) == sorted(set(axis.ticks))
+    assert all(0 <= axis.place(v) <= 1 for v in values)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [math.inf], [0.0, 0.0], [5.0]])
+def test_an_axis_without_a_range(values):
+    axis = axis_for(values)
+    assert axis.low < axis.high
+
+
+@given(st.integers(1, 10_000), st.integers(0, 5))
+def test_whole_axes_have_whole_ticks(last, first):
+    axis = whole_axis(last, first=first)
+    assert all(float(tick).is_integer() for tick in axis.ticks)
+    assert all(axis.low <= tick <= axis.high for tick in axis.ticks)
+
+
+def test_tick_texts_differ():
+    axis = axis_for([0.0004, 0.0011])
+    assert len({tick_text(tick) for tick in axis.ticks}) == len(axis.ticks)
+
+
+def chart(values, **options):
+    return LineChart(title="Loss", x=list(range(1, len(values) + 1)), series=[Series("validation", values)], **options)
+
+
+def test_a_value_that_is_not_finite_leaves_a_gap():
+    svg = str(chart([1.0, 2.0, math.nan, 3.0, 1.0]).svg())
+    assert len(re.findall(r'<path class="line first"', svg)) == 2
+    assert "nan" not in svg
+
+
+def test_a_lone_value_is_a_dot():
+    svg = str(chart([1.0]).svg())
+    assert '<circle class="dot first"' in svg and "<path" not in svg
+
+
+def test_nothing_to_draw_is_no_error():
+    assert "<svg" in str(chart([]).svg())
+    assert "<svg" in str(chart([math.nan, math.inf], logarithmic=True).svg())
+
+
+@given(st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=30), st.booleans())
+def test_lines_stay_in_the_frame(values, logarithmic):
+    svg = str(chart(values, logarithmic=logarithmic, upright=(2, "best"), level=1.0).svg())
+    for path in re.findall(r'<path class="line first" d="M([^"]+)"', svg):
+        for point in path.split("L"):
+            across, down = map(float, point.split())
+            assert 0 <= across <= WIDTH and 0 <= down <= HEIGHT
+
+
+def test_the_description_says_the_numbers():
+    svg = str(chart([2.0, 0.25, 0.5]).svg())
+    assert "Loss by epoch: validation goes from 2 to 0.5, lowest 0.25 at epoch 2, highest 2 at 1." in svg
+
+
+def test_a_zero_on_a_logarithmic_axis_leaves_a_gap():
+    svg = str(chart([1.0, 10.0, 0.0, 100.0, 10.0], logarithmic=True).svg())
+    assert len(re.findall(r'<path class="line first"', svg)) == 2
+
+
+def test_rows_that_move_alike_become_neighbours():
+    time = np.linspace(0, 6, 40)
+    rows = np.stack([np.sin(time), np.cos(time), 1.01 * np.sin(time), 0.99 * np.cos(time)])
+    order = similar_rows_together(rows).tolist()
+    assert sorted(order) == [0, 1, 2, 3]
+    assert abs(order.index(0) - order.index(2)) == 1 and abs(order.index(1) - order.index(3)) == 1
+    assert similar_rows_together(np.zeros((1, 3))).tolist() == [0]
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_every_number_has_words(value):
+    assert number(value) and duration(abs(value)) and tick_text(value if math.isfinite(value) else 1.0)
+
+
+def test_a_share_is_not_rounded_up_to_all():
+    assert percent(0.9999999) == "99.9 %" and percent(1.0) == "100 %" and percent(0.0) == "0 %"

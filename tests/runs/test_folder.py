@@ -1,0 +1,143 @@
+"""The run folder: nothing overwritten, nothing half-written, every damage noticed and named."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from tenuto.errors import RunError
+from tenuto.runs.folder import claim, digest_of, read_config
+from tenuto.tasks import Run, read_run, write_run
+
+PARTS = {
+    "config": {"task": "toy", "tenuto": "0", "number": 0.1, "word": "ü"},
+    "metrics": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": float("nan")}],
+    "evaluation": {"classes": ["a"], "value": float("inf")},
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "run", tensors={"w": torch.ones(2, 3)}, **PARTS)
+
+
+def test_what_is_written_is_read(run):
+    read = read_run(run)
+    assert isinstance(read, Run)
+    assert (read.config["word"], read.config["format"], read.config["format_version"]) == ("ü", "tenuto run", 1)
+    assert read.metrics == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": None}]
+    assert read.evaluation == {"classes": ["a"], "value": None}
+    torch.testing.assert_close(read.tensors(), {"w": torch.ones(2, 3)})
+    assert sorted(os.listdir(run)) == ["config.json", "evaluation.json", "metrics.jsonl", "model.safetensors"]
+
+
+def test_a_report_and_notes_beside_the_files_are_no_damage(run):
+    (run / "report.html").write_text("x", encoding="utf-8")
+    (run / "notes.txt").write_text("x", encoding="utf-8")
+    read_run(run)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "metrics.jsonl", "evaluation.json"])
+def test_a_missing_or_changed_file_is_named(run, name):
+    content = (run / name).read_bytes()
+    for damaged in (content[:-1], content + b" ", b"", content.replace(b"1", b"2", 1)[:-1] + b"\x00"):
+        (run / name).write_bytes(damaged)
+        with pytest.raises(RunError, match=rf"{name} in the run (.|\n)*digest differs(.|\n)*fix"):
+            read_run(run)
+    (run / name).unlink()
+    with pytest.raises(RunError, match=rf"lacks {name}"):
+        read_run(run)
+
+
+def test_a_checkpoint_may_stand_in_the_folder_of_its_run(tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"x")
+    read_run(write_run(tmp_path, tensors={"w": torch.ones(2)}, **PARTS))
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == b"x"
+
+
+def test_a_changed_config_is_noticed(run):
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config["number"] = 0.2
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(RunError, match=r"config.json was changed after it was written"):
+        read_run(run)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "config.json cannot be read"),
+        (b'{"format": "tenuto r', "config.json cannot be read"),
+        (b"\xff\xfe", "config.json cannot be read"),
+        (b'{"model_type": "bert"}', r"was not written by tenuto(.|\n)*null"),
+        (b"[1]", "was not written by tenuto"),
+        (b'{"format": "tenuto run", "format_version": 99, "tenuto": "9.9"}', r"does not know(.|\n)*written by tenuto 9.9"),
+    ],
+)
+def test_a_foreign_or_broken_config_is_named(run, content, words):
+    (run / "config.json").write_bytes(content)
+    with pytest.raises(RunError, match=words):
+        read_run(run)
+    before = sorted(os.listdir(run))
+    with pytest.raises(RunError, match=words):
+        write_run(run, tensors={}, overwrite=True, **PARTS)
+    assert sorted(os.listdir(run)) == before
+
+
+def test_what_is_no_run_folder_is_named(tmp_path):
+    with pytest.raises(RunError, match="there is no run folder"):
+        read_config(tmp_path / "absent")
+    with pytest.raises(RunError, match=r"not a complete run(.|\n)*an empty folder"):
+        read_run(tmp_path)
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(RunError, match=r"there is no run folder(.|\n)*a file"):
+        read_run(tmp_path / "file")
+    with pytest.raises(RunError, match="is a file, not a folder"):
+        claim(tmp_path / "file")
+
+
+def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match=r"not empty(.|\n)*thesis.tex(.|\n)*nothing was written"):
+            write_run(tmp_path, tensors={}, overwrite=overwrite, **PARTS)
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_a_complete_run_is_replaced_only_when_asked(run):
+    (run / "report.html").write_text("of the old run", encoding="utf-8")
+    with pytest.raises(RunError, match=r"already holds a complete run(.|\n)*overwrite=True"):
+        write_run(run, tensors={}, **PARTS)
+    write_run(run, tensors={"v": torch.zeros(1)}, overwrite=True, **PARTS)
+    assert list(read_run(run).tensors()) == ["v"]
+    assert not (run / "report.html").exists()
+
+
+def test_what_an_interrupted_run_left_is_no_obstacle(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text("{}\n", encoding="utf-8")
+    (tmp_path / ".model.safetensors.x1.partial").write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match="not a complete run"):
+        read_run(tmp_path)
+    write_run(tmp_path, tensors={}, **PARTS)
+    read_run(tmp_path)
+
+
+def test_a_run_that_dies_while_it_is_written_is_not_a_run(tmp_path, monkeypatch):
+    """At whichever file: there is no config.json, so nothing reads it as complete, and the next attempt succeeds."""
+    import tenuto.runs.folder as module
+
+    for name in ("write_tensors", "write_text", "write_json"):
+        folder = write_run(tmp_path / name, tensors={}, **PARTS)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            with pytest.raises(RunError, match="could not be written: No space left"):
+                write_run(folder, tensors={}, overwrite=True, **PARTS)
+        with pytest.raises(RunError, match="not a complete run"):
+            read_run(folder)
+        write_run(folder, tensors={}, **PARTS)
+
+
+def test_the_digest_does_not_depend_on_order_or_spelling():
+    assert digest_of({"a": 1, "b": [0.1]}) == digest_of(json.loads('{"b": [1e-1], "a": 1}'))
+    assert digest_of({"a": 1}) != digest_of({"a": 2})

@@ -1,0 +1,50 @@
+"""The network: pooling against a loop over sequences, and no influence of padding or company."""
+
+import pytest
+import torch
+
+from tenuto import cells
+from tenuto.errors import ArgumentError
+from tenuto.tasks.classify.network import ClassifierNetwork
+
+LENGTHS = torch.tensor([4, 1, 3])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", [("mean",), ("max",), ("last",), ("last", "mean", "max")])
+@pytest.mark.parametrize("cell", [cells.LSTM(), cells.MGU(), cells.ProjectionLSTM(projection=3)], ids=repr)
+def test_a_batch_is_its_sequences_one_by_one(cell, bidirectional, pooling):
+    network = ClassifierNetwork(cell, 2, 5, 3, num_layers=2, bidirectional=bidirectional, pooling=pooling, dropout=0.5, input_noise=1.0)
+    network.eval()
+    x = torch.full((4, 3, 2), float("nan"))
+    for row, length in enumerate(LENGTHS):
+        x[:length, row] = torch.randn(length, 2)
+    together = network(x, LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        alone = network(x[:length, row : row + 1], LENGTHS[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone)
+
+
+def test_pooling_is_what_it_says():
+    network = ClassifierNetwork(cells.GRU(), 2, 4, 3, pooling=("mean", "max", "last"))
+    output = torch.randn(4, 3, 8)
+    output[torch.arange(4)[:, None] >= LENGTHS] = 0.0
+    pooled = network.pool(output, LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        valid = output[:length, row]
+        expected = torch.cat([valid.mean(0), valid.amax(0), valid[-1, :4], valid[0, 4:]])
+        torch.testing.assert_close(pooled[row], expected)
+
+
+def test_noise_and_dropout_are_for_training_alone():
+    network = ClassifierNetwork(cells.GRU(), 2, 4, 3, dropout=0.5, input_noise=1.0)
+    x = torch.randn(4, 3, 2)
+    assert not torch.equal(network(x, LENGTHS), network(x, LENGTHS))
+    network.eval()
+    assert torch.equal(network(x, LENGTHS), network(x, LENGTHS))
+
+
+@pytest.mark.parametrize("pooling", [(), ("sum",), ("mean", "mean")])
+def test_unknown_pooling_is_refused(pooling):
+    with pytest.raises(ArgumentError, match="mean, max, last"):
+        ClassifierNetwork(cells.GRU(), 2, 4, 3, pooling=pooling)

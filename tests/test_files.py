@@ -1,0 +1,71 @@
+"""Files are whole or not there; reading says what is wrong."""
+
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+import torch
+
+from tenuto.errors import RunError
+from tenuto.files import plain, read_json, read_tensors, replacing, sha256_of, write_json, write_tensors, write_text
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_nobody_sees_half_a_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_text(encoding="utf-8") == "old"
+    assert path.read_text(encoding="utf-8") == "new"
+
+
+def test_files_can_be_read_by_whom_the_system_lets(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_json_is_standard_json(tmp_path):
+    data = {"a": float("nan"), "b": np.float32(0.5), "c": np.arange(3), "d": [np.inf, True, None, "ü"], 1: (torch.tensor(2), tmp_path)}
+    write_json(tmp_path / "a.json", data)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    read = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert read == {"a": None, "b": 0.5, "c": [0, 1, 2], "d": [None, True, None, "ü"], "1": [2, str(tmp_path)]}
+    assert plain(data) == read == read_json(tmp_path / "a.json")
+
+
+def test_tensors_come_back_as_they_went(tmp_path):
+    tensors = {"w": torch.randn(3, 4).T, "n": torch.arange(3), "h": torch.randn(2).half()}
+    write_tensors(tmp_path / "w.safetensors", tensors)
+    read = read_tensors(tmp_path / "w.safetensors")
+    for name, tensor in tensors.items():
+        torch.testing.assert_close(read[name], tensor, rtol=0, atol=0)
+    assert len(sha256_of(tmp_path / "w.safetensors")) == 64
+
+
+@pytest.mark.parametrize("read", [read_json, read_tensors])
+def test_damage_is_named(tmp_path, read):
+    with pytest.raises(RunError, match=r"absent cannot be read: No such file(.|\n)*fix"):
+        read(tmp_path / "absent")
+    (tmp_path / "broken").write_bytes(b"\x00\xff{")
+    with pytest.raises(RunError, match="broken cannot be read"):
+        read(tmp_path / "broken")
