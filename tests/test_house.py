@@ -1,6 +1,6 @@
 """The rules of the house, read off the source text: who imports whom, how files are named, what is public.
 
-Each rule holds for what exists; a new folder needs a place in ROOMS and nothing else.
+Each rule holds for what exists; a new folder needs a place in ROOMS and nothing else. What keeps a task in one folder is held by `test_house_tasks.py`.
 """
 
 import ast
@@ -45,7 +45,7 @@ MEANT = {
     ("tenuto.cell", "tenuto.cells"),  # a cell is read back from data by its name, so the zoo must be known by then
 }
 
-# Inside these rooms the named files or folders do not import each other. (Every engine may call the reference, the oracle.)
+# Inside these rooms the named files or folders do not import each other; those of tasks are read off the disk. (Every engine may call the reference, the oracle.)
 SIBLINGS = {
     "engines": {"vendor", "scan", "newton", "cpp", "triton"},
     "tasks": {path.name for path in (PACKAGE / "tasks").iterdir() if path.is_dir() and path.name != "__pycache__"},
@@ -66,8 +66,8 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_modules(path: Path) -> list[tuple[int, str]]:
-    """(line, absolute module name) of every import in the file, those inside functions too.
+def imported_modules(path: Path, text: str | None = None) -> list[tuple[int, str]]:
+    """(line, absolute module name) of every import in the file, or in a text that might stand there; those inside functions too.
 
     `from tenuto import x` counts as "tenuto.x" where x is a module of ours, since that is what it loads.
     """
@@ -75,7 +75,7 @@ def imported_modules(path: Path) -> list[tuple[int, str]]:
     if path.name != "__init__.py":
         package = package[:-1]
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8") if text is None else text, str(path))):
         if isinstance(node, ast.Import):
             found += [(node.lineno, name.name) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -116,18 +116,47 @@ def test_imports_go_downward_only(path: Path) -> None:
     assert not wrong, "imports go downward only:\n" + "\n".join(wrong)
 
 
+def imports_of_siblings(path: Path, text: str | None = None) -> list[str]:
+    """What a file takes from a sibling of its folder, or from the room as a whole, which hands its siblings on."""
+    parts = module_name(path).split(".")
+    siblings = SIBLINGS.get(parts[1], set()) if len(parts) > 2 else set()
+    if len(parts) < 3 or parts[2] not in siblings:
+        return []
+    wrong = []
+    for line, module in imported_modules(path, text):
+        other = module.split(".")
+        if other[:2] == parts[:2] and (len(other) == 2 or other[2] in siblings - {parts[2]}):
+            wrong.append(f"{relative(path)}:{line} imports {module}")
+    return wrong
+
+
 @pytest.mark.parametrize("room", sorted(SIBLINGS))
 def test_siblings_do_not_import_each_other(room: str) -> None:
-    wrong = []
-    for path in SOURCES:
-        parts = module_name(path).split(".")
-        if len(parts) < 3 or parts[1] != room or parts[2] not in SIBLINGS[room]:
-            continue
-        for line, module in imported_modules(path):
-            other = module.split(".")
-            if other[:2] == ["tenuto", room] and len(other) > 2 and other[2] in SIBLINGS[room] - {parts[2]}:
-                wrong.append(f"{relative(path)}:{line} imports {module}")
+    wrong = [breach for path in SOURCES if room_of(module_name(path)) == room for breach in imports_of_siblings(path)]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("place", "planted"),
+    [
+        ("tasks/tag/page.py", "from tenuto.tasks.text.page import headline"),
+        ("tasks/tag/page.py", "from tenuto.tasks import text"),
+        ("tasks/tag/page.py", "def late():\n    from tenuto.tasks import TextClassifier"),
+        ("tasks/tag/page.py", "from ..text import page"),
+        ("data/text/text.py", "import tenuto.data.sequences.ts"),
+        ("data/pairs/__init__.py", "from tenuto.data import Sequences"),
+        ("engines/vendor.py", "from tenuto.engines.cpp.engine import Cpp"),
+    ],
+)
+def test_a_planted_import_of_a_sibling_is_found(place: str, planted: str) -> None:
+    assert len(imports_of_siblings(PACKAGE / place, planted)) == 1
+    assert not imports_of_siblings(PACKAGE / place, "from tenuto.errors import DataError\nimport tenuto.files")
+
+
+def test_templates_have_names_of_their_own() -> None:
+    """A section names its template without a folder, so two of one name would hide each other."""
+    names = [path.name for path in PACKAGE.rglob("templates/*")]
+    assert names and len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
 
 
 def test_the_program_knows_no_layers_of_torch() -> None:
