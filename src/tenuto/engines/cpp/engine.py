@@ -61,10 +61,11 @@ class Cpp:
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        threads = process.threads()  # first of all: in a child torch is told here
         x, kind = inputs["x"], self._kinds.of(form, inputs)
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs, kind.fixed)
-        record = kind.record(keep, process.threads())
+        record = kind.record(keep, threads)
         way = record.choose(rows.total)
         key, launch = _forward_launch(kind, keep, way)
         try:
@@ -98,6 +99,7 @@ class Cpp:
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
     ) -> Buffers:
+        process.tell_torch()
         kind = self._kinds.of(form, inputs)
         rows, given = arrange(form, inputs, kind.fixed)
         gradients = {name: _gradient_like(inputs[name], rows, name in kind.transposed) for name in needs}
