@@ -52,7 +52,7 @@ def test_parent_and_children_at_once_compute_what_one_process_does():
     form = Form(cells.LSTM())
     posed = [pose(form, LARGE, torch.float32, seed=k) for k in range(4)]
     expected = [_copy(ours(form, inputs)) for inputs in posed]  # and blocks lie free in the pool now
-    work = lambda k: all(_same(form, posed[k], expected[k]) for _ in range(4))  # noqa: E731
+    work = lambda k: all(_same(form, posed[k], expected[k]) for _ in range(2))  # noqa: E731
     children = [start(functools.partial(work, k)) for k in (1, 2, 3)]
     here = work(0)
     assert [outcome(child) for child in children] == ["right"] * 3
