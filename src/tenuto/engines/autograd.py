@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.library import Library
 
+from tenuto import process
 from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program.trace import cell_of, handle_of
@@ -82,6 +83,7 @@ def _backward(
 
 
 def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
+    process.tell_torch()  # compiled code comes here at once
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         return _forward(key, inputs, keep)
 
@@ -89,6 +91,7 @@ def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[T
 def _backward_operation(
     key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
 ) -> list[Tensor]:
+    process.tell_torch()
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         return [gradient.contiguous() for gradient in _backward(key, inputs, results, cotangents, needs.split())]
 

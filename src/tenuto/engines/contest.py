@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tenuto import process
 from tenuto.engines.problem import Buffers, Engine, Form, Problem, size_of
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
@@ -26,12 +27,12 @@ _known: dict[tuple[Problem, int], str] = {}
 
 def remembered(problem: Problem) -> str | None:
     """The name of the faster engine, where `winner` was asked before by this process."""
-    return _known.get((problem, torch.get_num_threads()))
+    return _known.get((problem, process.threads()))
 
 
 def winner(problem: Problem, first: Engine, second: Engine, file: Path) -> Engine:
     """The faster engine for this problem; `file` is where measurements are kept, one for each edition of the engines."""
-    asked = problem, torch.get_num_threads()
+    asked = problem, process.threads()
     if asked not in _known:
         _known[asked] = _find(problem, first, second, file)
     return second if _known[asked] == second.name else first
@@ -58,7 +59,7 @@ def _key(problem: Problem) -> str:
     form = problem.form
     parts = [
         repr(form.cell), form.reverse, min(steps, MOST_STEPS), problem.batch_size, problem.input_size, problem.hidden_size,
-        str(problem.dtype), problem.gradients, torch.get_num_threads(), torch.__version__,
+        str(problem.dtype), problem.gradients, process.threads(), torch.__version__,
     ]  # fmt: skip
     return " ".join(map(str, parts))
 

@@ -20,13 +20,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from tenuto.cell import HIDDEN, Cell, Width
+from tenuto.process import kept_property
 from tenuto.program import Traced, trace
 
 Buffers = dict[str, Tensor]
@@ -54,32 +55,32 @@ class Form:
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined, no-any-return]
 
-    @cached_property
+    @kept_property
     def traced(self) -> Traced:
         """The cell's programs."""
         return trace(self.cell)
 
-    @cached_property
+    @kept_property
     def number(self) -> int:
         """This form's number in this process, equal forms having the same: a key that is compared at once."""
         return _numbers.setdefault(self, next(_count))
 
-    @cached_property
+    @kept_property
     def gates(self) -> int:
         """How many gates the input is projected to."""
         return len(self.cell.widths("gates"))
 
-    @cached_property
+    @kept_property
     def with_heads(self) -> frozenset[str]:
         """The recurrent weights, by name, that are stored as their diagonal blocks."""
         return frozenset(f"U.{stack.name}" for stack in self.traced.stacks if stack.heads > 1)
 
-    @cached_property
+    @kept_property
     def results(self) -> int:
         """How many results a loop has that others may use: its output and final states."""
         return 1 + len(self.cell.widths("state"))
 
-    @cached_property
+    @kept_property
     def names(self) -> tuple[str, ...]:
         """The inputs of the time loop, in order."""
         cell, states = self.cell, tuple(self.cell.widths("state"))

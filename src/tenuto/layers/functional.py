@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto import engines
+from tenuto import engines, process
 from tenuto.cell import Cell, state_type
 from tenuto.engines import Form, Problem
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
@@ -163,6 +163,7 @@ def bind(
     Raises:
         ShapeError: a tensor is missing or does not fit.
     """
+    process.tell_torch()
     x, weight_ih = tensors["x"], tensors["weight_ih"]
     form = _form(cell, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
     if x.dim() != 3:

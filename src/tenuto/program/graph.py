@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from tenuto.cell import HIDDEN, Width
+from tenuto.process import kept_property
 from tenuto.program.grammar import KINDS
 
 Key = tuple[str, str]  # what an input or output is (its role) and its name: ("gate", "i"), ("state", "h"), ("d_product", "f")
@@ -65,12 +65,12 @@ class Program:
     nodes: tuple[Node, ...]
     outputs: tuple[tuple[Key, int], ...]
 
-    @cached_property
+    @kept_property
     def inputs(self) -> dict[Key, int]:
         """The numbers of the inputs by key, in the order of declaration."""
         return {node.name: number for number, node in enumerate(self.nodes) if node.name is not None}
 
-    @cached_property
+    @kept_property
     def digest(self) -> str:
         """Names what the program computes: equal for equal programs, whatever cell and file they come from."""
         text = repr([node.identity for node in self.nodes]) + repr(self.outputs)

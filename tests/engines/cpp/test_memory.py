@@ -10,6 +10,7 @@ import torch
 
 from tenuto import Recurrent, cells
 from tenuto.engines.cpp import pool, tune
+from tenuto.engines.cpp.allowance import allowed_bytes
 from tenuto.engines.cpp.pool import Pool
 from tenuto.engines.problem import Form
 from tenuto.errors import ArgumentError
@@ -34,6 +35,91 @@ def test_blocks_are_used_again_and_bounded():
     assert here.report().free_bytes <= 8 << 20
     here.clear()
     assert here.report().free_blocks == 0
+
+
+def test_idle_blocks_go_back_at_a_later_call():
+    now = [0.0]
+    here = Pool(limit_bytes=64 << 20, idle_seconds=10.0, clock=lambda: now[0])
+    kept = [here.empty(1 << 20, 1, torch.float32) for _ in range(3)]
+    kept.append(here.empty(1 << 21, 1, torch.float64))
+    kept.clear()
+    gc.collect()
+    assert here.report().free_bytes == (3 * 4 + 16) << 20
+    for now[0] in (4.0, 8.0, 12.0):  # one block is in use all the time
+        here.empty(1 << 20, 1, torch.float32)
+    assert here.report().free_bytes == 4 << 20
+    now[0] = 30.0
+    kept.append(here.empty(1 << 18, 4, torch.float64))  # another size: the free one is of no use to it
+    assert here.report().free_blocks == 0
+
+
+def test_a_block_larger_than_the_limit_drives_out_no_other():
+    here = Pool(limit_bytes=8 << 20)
+    here.empty(1 << 20, 1, torch.float32)
+    here.empty(1 << 22, 1, torch.float32)
+    assert here.report().free_bytes == 4 << 20
+
+
+def test_blocks_begin_where_huge_pages_do():
+    here = Pool(limit_bytes=0)
+    several = [here.empty(1 << 18, 5, torch.float32) for _ in range(4)]
+    assert all(tensor.data_ptr() % (1 << 21) == 0 for tensor in several)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "limit"), [(None, pool.MOST // 4), (1 << 30, 1 << 26), (1 << 36, pool.MOST)], ids=["unknown", "container", "large"]
+)
+def test_the_pools_limit_follows_what_the_process_may_use(allowed, limit, monkeypatch):
+    monkeypatch.delenv(pool.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(pool, "allowed_bytes", lambda: allowed)
+    pool.shared.cache_clear()
+    assert pool.shared().limit_bytes == limit
+    monkeypatch.setenv(pool.ENVIRONMENT, "12345")
+    pool.shared.cache_clear()
+    assert pool.shared().limit_bytes == 12345
+    monkeypatch.undo()
+    pool.shared.cache_clear()
+
+
+SMALL, SMALLER = 48 << 20, 32 << 20
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        ("0::/a/b", {"a/memory.max": SMALL, "a/b/memory.max": "max", "memory.max": "max"}, SMALL),
+        ("0::/a/b", {"a/memory.max": SMALL, "a/b/memory.max": SMALLER}, SMALLER),
+        ("0::/", {"memory.max": SMALL}, SMALL),
+        ("0::/not/seen/from/here", {"memory.max": SMALL}, SMALL),
+        ("4:memory:/a\n3:cpu:/\n0::/", {"memory/a/memory.limit_in_bytes": SMALL, "memory/memory.limit_in_bytes": 9223372036854771712}, SMALL),
+        ("4:cpu,memory:/not/seen", {"memory/memory.limit_in_bytes": SMALL}, SMALL),
+        ("4:memory:/\n0::/x:y", {"memory/memory.limit_in_bytes": SMALL, "unified/x:y/memory.max": SMALLER}, SMALLER),
+        ("0::/", {"memory.max": "max"}, None),
+        ("3:cpu:/a", {}, None),
+        (None, {"memory.max": SMALL}, None),
+    ],
+)
+def test_the_limit_of_a_container_is_seen(groups, files, limit, tmp_path):
+    if groups is not None:
+        (tmp_path / "proc" / "self").mkdir(parents=True)
+        (tmp_path / "proc" / "self" / "cgroup").write_text(f"{groups}\n")
+    for name, value in files.items():
+        file = tmp_path / "sys" / "fs" / "cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n")
+    assert allowed_bytes(tmp_path) == (limit or allowed_bytes(tmp_path / "nothing"))
+
+
+@pytest.mark.cpp
+def test_a_training_loop_maps_memory_once(monkeypatch):
+    form = Form(cells.LSTM())
+    inputs = pose(form, (100, 64, 32, 128), torch.float32)
+    ours(form, inputs)
+    mapped, before = [], pool._mapped
+    monkeypatch.setattr(pool, "_mapped", lambda size: (mapped.append(size), before(size))[1])
+    for _ in range(3):
+        ours(form, inputs)
+    assert not mapped
 
 
 def test_small_tensors_are_not_pooled():

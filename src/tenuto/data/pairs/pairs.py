@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tenuto.errors import ArgumentError, DataError
+from tenuto.process import kept_property
 
 Side = str | tuple[str, ...]
 
@@ -78,7 +78,7 @@ class Pairs:
     def __repr__(self) -> str:
         return f"Pairs({len(self)} pairs, {len(self.groups)} sources)"
 
-    @cached_property
+    @kept_property
     def groups(self) -> dict[Side, list[int]]:
         """Where each distinct source stands, in order of appearance."""
         found: dict[Side, list[int]] = {}
@@ -105,7 +105,7 @@ class Pairs:
             raise DataError("the data has no targets.", expected="a target for each source", fix="give y, or Pairs with targets")
         return self.target
 
-    @cached_property
+    @kept_property
     def sha256(self) -> str:
         """The digest of the file, or, for a set made in memory, of its content."""
         if self._file_sha256 is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from tenuto.process import kept_property
 
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
 
@@ -43,7 +44,7 @@ class Lexicon:
         """How many numbers there are, padding and unknown among them."""
         return len(self.entries) + RESERVED
 
-    @cached_property
+    @kept_property
     def numbers(self) -> Mapping[str, int]:
         """The number of each entry."""
         return {entry: index + RESERVED for index, entry in enumerate(self.entries)}

@@ -6,13 +6,13 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tenuto.data.labels import as_labels
 from tenuto.errors import DataError
+from tenuto.process import kept_property
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -104,18 +104,18 @@ class Sentences:
         """A sentence as text: the raw text where there was one, else the tokens with spaces between."""
         return self.texts[index] or " ".join(self.tokens[index])
 
-    @cached_property
+    @kept_property
     def lengths(self) -> np.ndarray:
         """[N] int64, in tokens."""
         return np.array([len(words) for words in self.tokens], dtype=np.int64)
 
-    @cached_property
+    @kept_property
     def tag_counts(self) -> dict[str, int]:
         """How often each tag occurs, in the order of the tags; empty without tags."""
         counts = Counter(tag for row in self.tags or () for tag in row)
         return {tag: counts[tag] for tag in sorted(counts)}
 
-    @cached_property
+    @kept_property
     def class_counts(self) -> dict[Any, int]:
         """How many sentences each label has, in the order of the labels; empty without labels."""
         counts = Counter([] if self.labels is None else self.labels.tolist())

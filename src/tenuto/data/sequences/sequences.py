@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tenuto.data.labels import as_labels
 from tenuto.errors import DataError, ShapeError
+from tenuto.process import kept_property
 
 
 class Sequences:
@@ -126,12 +126,12 @@ class Sequences:
         classes = "no labels" if self.labels is None else f"{len(self.class_counts)} classes"
         return f"Sequences({len(self)} sequences, {low} to {high} steps, {len(self.channels)} channels, {classes})"
 
-    @cached_property
+    @kept_property
     def lengths(self) -> np.ndarray:
         """[N] int64, in steps."""
         return np.array([len(array) for array in self.values], dtype=np.int64)
 
-    @cached_property
+    @kept_property
     def class_counts(self) -> dict[Any, int]:
         """How many sequences each label has, in the order of the labels; empty without labels."""
         if self.labels is None:
@@ -139,12 +139,12 @@ class Sequences:
         counts = Counter(self.labels.tolist())
         return {label: counts[label] for label in sorted(counts)}
 
-    @cached_property
+    @kept_property
     def missing_values(self) -> int:
         """How many values are NaN."""
         return sum(int(np.isnan(array).sum()) for array in self.values)
 
-    @cached_property
+    @kept_property
     def sha256(self) -> str:
         """The digest of the file, or, for a set made in memory, of its names, lengths, values and labels."""
         if self._file_sha256 is not None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tenuto.data.text.text import Text
 from tenuto.errors import ArgumentError, DataError
+from tenuto.process import kept_property
 
 UNITS = ("characters", "bytes", "bpe")
 UNKNOWN = ("error", "symbol")
@@ -168,12 +168,12 @@ class Vocabulary:
     def __repr__(self) -> str:
         return f"Vocabulary({self.units!r}, {self.size} symbols)"
 
-    @cached_property
+    @kept_property
     def _points(self) -> np.ndarray:
         """[S] uint32, the code points of the characters, rising."""
         return np.array([ord(symbol.decode("utf-8", errors="surrogatepass")) for symbol in self.symbols], dtype=np.uint32)
 
-    @cached_property
+    @kept_property
     def _pairs(self) -> Any:
         return _tokenizers().Tokenizer.from_str(self.tokenizer)
 

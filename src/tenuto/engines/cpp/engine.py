@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from tenuto import process
 from tenuto.engines.cpp import backward, compiler, forward, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Kind, Kinds
@@ -61,10 +61,11 @@ class Cpp:
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        threads = process.threads()  # first of all: in a child torch is told here
         x, kind = inputs["x"], self._kinds.of(form, inputs)
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs, kind.fixed)
-        record = kind.record(keep, _threads())
+        record = kind.record(keep, threads)
         way = record.choose(rows.total)
         key, launch = _forward_launch(kind, keep, way)
         try:
@@ -98,6 +99,7 @@ class Cpp:
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
     ) -> Buffers:
+        process.tell_torch()
         kind = self._kinds.of(form, inputs)
         rows, given = arrange(form, inputs, kind.fixed)
         gradients = {name: _gradient_like(inputs[name], rows, name in kind.transposed) for name in needs}
@@ -130,7 +132,7 @@ def _run_backward(
     for name, width in kind.streams:
         arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], kind.batch_size, width)
     needs = frozenset(gradients)
-    record = kind.record(needs, _threads())
+    record = kind.record(needs, process.threads())
     way = record.choose(rows.total)
     key = (kind, needs, way)
     launch = launches.take(key, lambda: backward.build(form, kind.sizes(way), needs, kind.fixed))
@@ -156,23 +158,6 @@ def _run(launch: Launch, record: tune.Record, way: tune.Way, given: Buffers, row
 def _forward_launch(kind: Kind, keep: bool, way: tune.Way) -> tuple[object, Launch]:
     key = (kind, keep, way)
     return key, launches.take(key, lambda: forward.build(kind.form, kind.sizes(way), keep, kind.fixed))
-
-
-def _threads() -> int:
-    return 1 if _forked else torch.get_num_threads()
-
-
-_forked = False
-
-
-def _after_fork() -> None:
-    """A child has the parent's memory but not its threads, and libgomp would wait for them: one thread from here on."""
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _gradient_like(tensor: Tensor, rows: Rows, by_columns: bool) -> Tensor:

@@ -338,7 +338,7 @@ class Launch:
         loop.rows, loop.row_of, loop.chunk, loop.order, loop.length = at
         if "resets" in given:
             loop.flags = given["resets"].data_ptr()
-        parallel = library.thread_pool() if self.sizes.threads > 1 else (0, 0, 0)
+        parallel = library.thread_pool() if self.sizes.threads > 1 else library.NOBODY
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
     def share_weights(self, other: Launch) -> None:
@@ -355,7 +355,7 @@ class Launch:
         self._loop.prepare.count = self._loop.finish.count = 0
         number = self._arrays[array]
         addresses, run, loop = self._addresses, self._library.tenuto_run, ctypes.addressof(self._loop)
-        parallel = library.thread_pool() if self.sizes.threads > 1 else (None, None, None)
+        parallel = library.thread_pool() if self.sizes.threads > 1 else library.NOBODY
 
         def once(address: int) -> None:
             addresses[number] = address

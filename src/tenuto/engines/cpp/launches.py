@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 
+from tenuto import process
 from tenuto.engines.cpp.launch import Launch
 
 
@@ -12,7 +13,12 @@ class Launches:
     """Launches that are not running, by what they were built for; each runs one call at a time."""
 
     def __init__(self, most: int) -> None:
-        self.most, self._free, self._lock = most, dict[Hashable, list[Launch]](), threading.Lock()
+        self.most = most
+        self._begin()
+        process.in_child(self._begin)
+
+    def _begin(self) -> None:
+        self._free, self._lock = dict[Hashable, list[Launch]](), threading.Lock()
 
     def take(self, key: Hashable, build: Callable[[], Launch]) -> Launch:
         """One that is free, or a new one."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from tenuto import process
 from tenuto.cell import Cell
 from tenuto.engines.cpp import cache, compiler
 from tenuto.engines.cpp.printer import pass_names, print_passes
@@ -20,6 +21,16 @@ from tenuto.program.schedule import Schedule
 
 KERNELS = Path(__file__).parent / "kernels"
 _lock = threading.Lock()
+NOBODY = (0, 0, 0)
+_thread_pool: list[int] = []
+
+
+@process.in_child
+def _renew() -> None:
+    """A child has no other threads; whoever was building a kernel is not there to finish it, and the child builds its own."""
+    global _lock
+    _lock = threading.Lock()
+    _thread_pool[:] = NOBODY
 
 
 @lru_cache(maxsize=1)
@@ -103,13 +114,21 @@ def passes(cell: Cell, d_streams: bool, bits: int) -> dict[str, tuple[int, ...]]
         return dict(zip(("inference", "forward", "backward"), _passes(cell, d_streams, bits)))
 
 
-@lru_cache(maxsize=1)
-def thread_pool() -> tuple[int, int, int]:
-    """The addresses of GOMP_parallel, omp_get_thread_num and omp_get_num_threads in the OpenMP library that torch uses; zeros if none."""
+def thread_pool() -> list[int]:
+    """The addresses of GOMP_parallel, omp_get_thread_num and omp_get_num_threads in the OpenMP library that torch uses; zeros if none.
+
+    Always the same list: in a child its addresses become zeros.
+    """
+    if not _thread_pool:
+        _thread_pool[:] = _find_thread_pool()
+    return _thread_pool
+
+
+def _find_thread_pool() -> tuple[int, ...]:
     places = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
     try:
         library = ctypes.CDLL(str(places[0]) if places else None)
         names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
-        return tuple(ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names)  # type: ignore[return-value]
+        return tuple(ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names)
     except (OSError, AttributeError):
-        return 0, 0, 0
+        return NOBODY

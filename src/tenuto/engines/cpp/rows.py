@@ -6,11 +6,13 @@ Sorted by length, longest first, the running sequences of a step are the first r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy
 import torch
 from torch import Tensor
+
+from tenuto.process import kept_property
 
 CHUNK_ROWS = 256  # rows between two visits to the weight gradients; measured on a Xeon with 2 MB of second-level cache
 
@@ -40,7 +42,7 @@ class Rows:
     reverse: bool
     packing: Packing | None = None
 
-    @cached_property
+    @kept_property
     def addresses(self) -> tuple[int | None, ...]:
         """Where counts, starts, chunks, and the packing's order and lengths are."""
         arrays = [self.counts, self.starts, self.chunks]

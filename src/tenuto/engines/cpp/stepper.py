@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tenuto import process
 from tenuto.engines.cpp import forward
 from tenuto.engines.cpp.arrange import arrange
 from tenuto.engines.cpp.calls import fixed_streams, transposed
@@ -28,7 +29,7 @@ class CppStepper:
         _, batch_size, input_size = inputs["x"].shape
         hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
         weights = sum(inputs[name].numel() for name in form.names if name == "weight_ih" or name.startswith("U."))
-        threads = torch.get_num_threads() if weights * batch_size > ALONE else 1
+        threads = process.threads() if weights * batch_size > ALONE else 1
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
         chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant)
         sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, transposed(form, inputs))

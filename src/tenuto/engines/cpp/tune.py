@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from tenuto import process
 from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_CPP_SPLIT"
@@ -82,6 +83,13 @@ class Record:
 
 
 _lock = threading.Lock()
+
+
+@process.in_child
+def _renew() -> None:
+    """Anew for a child. What was learnt of several threads may stay, half written even: a child's calls have one thread, and one way."""
+    global _lock
+    _lock = threading.Lock()
 
 
 _ALONE = (Way(1, False),)
