@@ -59,7 +59,9 @@ def write(path, body, version="made up 1.0"):
 @pytest.fixture
 def working():
     """The command of a compiler that works, as a shell writes it."""
-    return shlex.join(compiler.find().command)
+    command = compiler.find().command
+    compiler._found.clear()
+    return shlex.join(command)
 
 
 @pytest.fixture
@@ -204,8 +206,8 @@ def test_a_compiler_that_does_not_say_its_version(tmp_path, monkeypatch):
         path.chmod(0o755)
         monkeypatch.setenv(compiler.ENVIRONMENT, str(path))
         assert compiler.find() is None
-    path.write_text("#!/bin/sh\nprintf '\\377 1.0\\n'\n")
-    monkeypatch.setenv(compiler.ENVIRONMENT, f"{path} ")
+    path = write(tmp_path / "bin" / "c++", "", "$(printf '\\377 1.0')")
+    monkeypatch.setenv(compiler.ENVIRONMENT, str(path))
     assert compiler.find().version == "\ufffd 1.0"
 
 

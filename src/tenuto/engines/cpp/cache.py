@@ -161,7 +161,8 @@ def keep(place: Path, name: str, build: Callable[[Path], None], source: str) -> 
         with open(made, "r+b") as file:
             digest = _digest(name, file.read())
             file.write(digest)
-        os.chmod(made, made.stat().st_mode & 0o755)  # some umasks let a group write
+        for each in (made, text):
+            each.chmod(each.stat().st_mode & 0o755)  # some umasks let a group write
         os.replace(made, path)
         os.replace(text, path.with_suffix(".cpp"))
     finally:
