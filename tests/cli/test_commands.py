@@ -249,16 +249,6 @@ def test_help_says_what_each_command_is_for():
     assert "--config FILE.toml" in run("fit", "--help").output and "--resume RUN" in run("tune", "--help").output
 
 
-def test_cache_is_shown_and_emptied(tmp_path, monkeypatch):
-    monkeypatch.setenv("TENUTO_CACHE", str(tmp_path))
-    (tmp_path / "kernel.so").write_bytes(bytes(2**20))
-    (tmp_path / "precious.txt").write_text("not a kernel")
-    said = run("cache").stdout
-    assert str(tmp_path) in said and "1, 1.0 MiB" in said
-    assert "removed   1 kernel\n" in run("cache", "--clear").stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
-
-
 def test_version_is_that_of_the_package():
     from importlib.metadata import version
 

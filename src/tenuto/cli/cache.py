@@ -1,29 +1,66 @@
-"""`tenuto cache`: the compiled kernels on this machine's disk: how many, how large, where; and how to be rid of them."""
+"""`tenuto cache`: the compiled kernels on this machine's disk: how many, how large, where; how to be rid of them, and to have them early."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tenuto.cli import arguments
 from tenuto.cli.console import output
+
+if TYPE_CHECKING:
+    from tenuto.cell import Cell
 
 
 def cache(
+    cells: Annotated[list[str] | None, typer.Argument(metavar="[CELL]...", help="With --build: cells (lstm, gru-reset-before, ...) or your own, FILE.py:CLASS.", show_default=False)] = None,
+    build: Annotated[bool, typer.Option("--build", help="Compile each CELL's kernels now: float32 and float64, forward and backward.")] = False,
+    cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --build: a field of the cells, for example activation=relu; repeat it.", show_default=False)] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove every kernel; each is compiled anew when it is next needed.")] = False,
 ) -> None:
-    """Show, or empty, the cache of compiled kernels.
+    """Show, empty, or fill the cache of compiled kernels.
 
-    The folder is that of TENUTO_CACHE, else tenuto/kernels in your cache folder.
+    The folder is that of TENUTO_CACHE, else tenuto/kernels in your cache folder. Files there that tenuto did not write are left alone.
+    Kernels that were built before, for this kind of processor, need no compiler: a container can have them and be without one.
 
     [bold]tenuto cache --clear[/bold]
+    [bold]tenuto cache --build lstm gru[/bold]
     """
     from tenuto.engines.cpp import cache as kernels
+    from tenuto.errors import ArgumentError
 
+    if build != bool(cells):
+        raise ArgumentError(
+            "--build needs the cells to build for." if build else "cells are named without --build.", expected="tenuto cache --build CELL..."
+        )
+    if cell_field and not build:
+        raise ArgumentError("--cell-field says how cells are built, and none is.", expected="tenuto cache --build CELL...")
+    wanted = {name: arguments.build_cell(arguments.cell_class(name), cell_field or []) for name in cells or ()}
     console = output()
     if clear:
         removed = kernels.clear()
         console.print(f"removed   {removed} kernel{'s' * (removed != 1)}")
+    for name, cell in wanted.items():
+        for path, is_new in _fill(cell):
+            console.print(f"{'built' if is_new else 'there':<10}{name}: {path.name}", markup=False)
     held = kernels.report()
-    console.print(f"folder    {held.folder}{'' if held.writable else '   (cannot be written to)'}", markup=False)
+    console.print(f"folder    {held.folder or 'none'}{'' if held.writable else '   (cannot be written to)'}", markup=False)
+    if held.fault:
+        console.print(f"not used  {held.fault}", markup=False)
     console.print(f"kernels   {held.kernels}, {held.size_bytes / 2**20:.1f} MiB")
+
+
+def _fill(cell: Cell) -> list[tuple[Path, bool]]:
+    """The kernels of a cell in the cache, and whether each was built just now."""
+    from tenuto.engines.cpp import cache as kernels
+    from tenuto.engines.cpp import library
+    from tenuto.errors import EngineError
+
+    place = kernels.usable()
+    before = set(place.glob("*.so")) if place is not None else set()
+    paths = list(library.fill(cell))
+    if place is None or any(path.parent != place for path in paths):
+        raise EngineError("the kernels were built, and could not be kept", fix="see the warning above, or name another folder in TENUTO_CACHE")
+    return [(path, path not in before) for path in paths]

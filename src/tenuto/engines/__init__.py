@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tenuto.engines import autograd, contest
+from tenuto.engines import autograd, contest, notices
 from tenuto.engines.autograd import time_loop
-from tenuto.engines.cpp import Cpp, cache, library
+from tenuto.engines.cpp import Cpp, cache, compiler, library
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import Vendor
@@ -37,6 +37,7 @@ _ORDER: tuple[Engine, ...] = (_CPP, _VENDOR, Reference())  # by expected speed
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
 for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
+_COMPILED = (_CPP, *_PROMISING.values())
 _INVARIANT = "invariant"  # what "auto" becomes inside `invariant()`
 
 
@@ -115,18 +116,42 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
     name = wanted("auto" if engine == _INVARIANT else engine)
     if inside:
         return _choose_invariant(problem, name)
+    hindered = ""
     for candidate in _ORDER:
         if name not in ("auto", candidate.name):
             continue
-        answer = candidate.supports(problem)
+        answer, obstacle = _ask(candidate, problem)
         if answer:
+            if hindered:
+                _say_slower(candidate, hindered)
             return candidate if name != "auto" else _fastest(problem, candidate)
+        hindered = hindered or obstacle
         if name != "auto":
-            able = [other.name for other in _ORDER if other.supports(problem)]
+            able = [other.name for other in _ORDER if _ask(other, problem)[0]]
             raise EngineError(
                 f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
             )
     raise AssertionError("the reference engine runs everything")
+
+
+def _ask(engine: Engine, problem: Problem) -> tuple[Yes | No, str]:
+    """An engine's answer; and where only the want of kernels hinders it, what hinders these.
+
+    Kernels that the cache has need no compiler, and a compiler that is there may fail: so they are loaded here.
+    """
+    answer = engine.supports(problem)
+    if engine not in _COMPILED or not (answer or answer.reason == compiler.missing()):
+        return answer, ""
+    obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
+    if obstacle:
+        return No(obstacle), obstacle
+    return answer or Yes("fused loop, compiled before"), ""
+
+
+def _say_slower(engine: Engine, obstacle: str) -> None:
+    reason, _, details = obstacle.partition("\n")
+    text = f"tenuto runs without compiled kernels, several times slower: {reason} (engine {engine.name!r} instead)"
+    notices.once(f"{text}\n{details}".rstrip(), f"slower: {reason}")
 
 
 def _choose_invariant(problem: Problem, name: str) -> Engine:
@@ -136,7 +161,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
             f"the engine {name!r} does not give a sequence the same bits in any batch, which tenuto.invariant() asks for",
             expected="auto, " + ", ".join(_PROMISING), fix="leave engine at 'auto' inside the block, or leave the block",
         )  # fmt: skip
-    answers = {engine: engine.supports(problem) for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
+    answers = {engine: _ask(engine, problem)[0] for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
     for engine, answer in answers.items():
         if answer:
             return engine
@@ -148,9 +173,9 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
 
 
 @lru_cache(maxsize=16)
-def _contests(folder: Path) -> Path:
-    """Where this edition of the kernels keeps what was measured."""
-    return folder / f"contests-{library.edition()}.json"
+def _contests(folder: Path | None) -> Path | None:
+    """Where this edition of the kernels keeps what was measured; nowhere where the cache is not used."""
+    return None if folder is None else folder / f"contests-{library.edition()}.json"
 
 
 def _fastest(problem: Problem, first: Engine) -> Engine:
@@ -159,7 +184,7 @@ def _fastest(problem: Problem, first: Engine) -> Engine:
         return first
     known = contest.remembered(problem)
     if known is None and _VENDOR.supports(problem):
-        return contest.winner(problem, first, _VENDOR, _contests(cache.folder()))
+        return contest.winner(problem, first, _VENDOR, _contests(cache.usable()))
     return _VENDOR if known == _VENDOR.name else first
 
 
@@ -188,7 +213,7 @@ def report(problem: Problem, engine: str = "auto") -> EngineReport:
     """Which engine would run this problem and why not the others."""
     chosen = choose(problem, engine)
     engines = _ORDER if chosen in _ORDER else (chosen, *_ORDER)
-    return EngineReport(problem, chosen.name, {candidate.name: candidate.supports(problem) for candidate in engines})
+    return EngineReport(problem, chosen.name, {candidate.name: _ask(candidate, problem)[0] for candidate in engines})
 
 
 def needs_gradients(inputs: Mapping[str, Tensor]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from tenuto import process
+from tenuto.engines import trust
 from tenuto.engines.problem import Buffers, Engine, Form, Problem, size_of
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
@@ -30,26 +32,27 @@ def remembered(problem: Problem) -> str | None:
     return _known.get((problem, process.threads()))
 
 
-def winner(problem: Problem, first: Engine, second: Engine, file: Path) -> Engine:
-    """The faster engine for this problem; `file` is where measurements are kept, one for each edition of the engines."""
+def winner(problem: Problem, first: Engine, second: Engine, file: Path | None) -> Engine:
+    """The faster engine for this problem; `file` is where measurements are kept, if anywhere, one for each edition of the engines."""
     asked = problem, process.threads()
     if asked not in _known:
         _known[asked] = _find(problem, first, second, file)
     return second if _known[asked] == second.name else first
 
 
-def _find(problem: Problem, first: Engine, second: Engine, file: Path) -> str:
+def _find(problem: Problem, first: Engine, second: Engine, file: Path | None) -> str:
     form = problem.form
     rows, gates = problem.time_steps * problem.batch_size, len(form.cell.widths("gates"))
     small = rows * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) < SMALL
     if small or form.lengths or form.resets or form.cell.widths("streams"):
         return first.name
     key = _key(problem)
-    wins = _read(file).get(key)
+    wins = _read(file).get(key) if file else None
     if wins is None or 0 < wins < CERTAIN:
         seconds = _measure(problem, (first, second))
         wins = (wins or 0) + 1 if seconds[1] < MARGIN * seconds[0] else 0
-        _write(file, {**_read(file), key: wins})
+        if file:
+            _write(file, {**_read(file), key: wins})
     return second.name if wins else first.name
 
 
@@ -67,20 +70,25 @@ def _key(problem: Problem) -> str:
 def _read(file: Path) -> dict[str, int]:
     """How often in a row the second engine has won, by key; 0 where the first did."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data = json.loads(trust.read(file))
+    except (OSError, ValueError, RecursionError):
         return {}
     return {key: value for key, value in data.items() if isinstance(value, int)} if isinstance(data, dict) else {}
 
 
 def _write(file: Path, data: dict[str, int]) -> None:
+    if trust.folder_fault(Path(os.path.realpath(file.parent))):  # others could make it a link to anything of the user's
+        return
+    part = None
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
+        trust.make_folder(file.parent)
+        handle, part = tempfile.mkstemp(prefix=f".{file.stem}-", dir=file.parent)
+        with open(handle, "w", encoding="utf-8") as text:
+            json.dump(data, text, indent=1, sort_keys=True)
         os.replace(part, file)
-    except OSError:
-        pass  # a folder that cannot be written: measured again by the next process
+    except OSError:  # a folder that cannot be written: measured again by the next process
+        if part is not None and os.path.exists(part):
+            os.unlink(part)
 
 
 def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> list[float]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +15,10 @@ import torch
 
 from tenuto import process
 from tenuto.cell import Cell
+from tenuto.engines import notices, trust
 from tenuto.engines.cpp import cache, compiler
 from tenuto.engines.cpp.printer import pass_names, print_passes
+from tenuto.engines.problem import Form
 from tenuto.errors import EngineError
 from tenuto.program.cell_schedule import schedule_cell
 from tenuto.program.schedule import Schedule
@@ -46,29 +50,110 @@ def edition() -> str:
     return hashlib.sha256((_headers() + loop).encode()).hexdigest()[:8]
 
 
-def build(kind: str, source: str, bits: int) -> ctypes.CDLL:
-    """The library made from a source, from the cache or the compiler.
+def build(kind: str, source: str, bits: int, functions: Sequence[str] = ()) -> ctypes.CDLL:
+    """The library made from a source, with these functions in it: from the cache, or the compiler, or another compiler or folder.
+
+    A kernel that this compiler has not built yet is built, even if the cache has one by another; where there is no compiler, or none that
+    succeeds, any compiler's will do.
 
     Raises:
-        EngineError: there is no compiler, or it failed.
+        EngineError: there is no compiler, or it failed, or nothing that it builds can be loaded.
     """
+    parts = [source, _headers(), str(bits), *compiler.flags(), compiler.machine().digest]
+    key = hashlib.sha256(chr(0).join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:20]
+    stem = f"{_plain(kind)}-{key}"
     found = compiler.find()
+    library = _load_kept(stem, found.digest if found else None, functions)
+    if library is not None:
+        return library
     if found is None:
         raise EngineError(compiler.missing(), fix="engine='auto' uses another engine until there is one")
-    machine = compiler.machine()
-    parts = [source, _headers(), str(bits), *found.command, found.version, *found.flags, machine.digest]
-    name = f"{kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:20]}"
-    defines = {"REAL_BITS": bits, "VECTOR_BYTES": machine.vector_bytes}
+    try:
+        return _compile(stem, source, bits, functions)
+    except EngineError as error:
+        library = _load_kept(stem, None, functions)
+        if library is None:
+            raise
+        notices.once(f"{error.what}: kernels that another compiler built are used instead", error.what)
+        return library
+
+
+def _plain(kind: str) -> str:
+    """A kind as a part of a file's name: a class may be called anything, "../../x" too."""
+    return re.sub(r"[^a-z0-9_]", "", kind.lower())[:40] or "cell"
+
+
+def _load_kept(stem: str, made_by: str | None, functions: Sequence[str]) -> ctypes.CDLL | None:
+    for path in cache.kept(stem, made_by):
+        try:
+            return _open(path, functions)
+        except OSError:  # for another system after all
+            continue
+    return None
+
+
+def _open(path: Path, functions: Sequence[str]) -> ctypes.CDLL:
+    """Loads a library.
+
+    Raises:
+        OSError: it cannot be loaded, or lacks one of the functions.
+    """
+    library = ctypes.CDLL(str(path))
+    for name in functions:
+        if not hasattr(library, name):
+            raise OSError(f"it has no function {name}")
+    return library
+
+
+def _compile(stem: str, source: str, bits: int, functions: Sequence[str]) -> ctypes.CDLL:
+    """Builds a library with the first compiler, and in the first folder, from which it can be loaded.
+
+    Raises:
+        EngineError: there is none; what the first compiler failed of.
+    """
+    failed: list[tuple[compiler.Compiler, Path, EngineError]] = []
+    for found in compiler.every():
+        for place in cache.places():
+            try:
+                library = _build_in(place, found, stem, source, bits, functions)
+            except EngineError as error:
+                failed.append((found, place, error))
+                if not compiler.works(found):
+                    break
+            else:
+                _say_what_failed(found, failed)
+                return library
+    if not failed:
+        raise EngineError("there is no folder in which a kernel can be built", fix=f"name one that is yours alone in {cache.ENVIRONMENT}")
+    raise [error for found, _, error in failed if found == failed[0][0]][-1]
+
+
+def _build_in(place: Path, found: compiler.Compiler, stem: str, source: str, bits: int, functions: Sequence[str]) -> ctypes.CDLL:
+    """Builds a library into a folder and loads it. Whatever goes wrong is an EngineError."""
+    defines = {"REAL_BITS": bits, "VECTOR_BYTES": compiler.machine().vector_bytes}
 
     def make(path: Path) -> None:
         found.compile(str(path.with_suffix(".cpp")), str(path), str(KERNELS), defines)
 
-    path = cache.get(name, make, source)
     try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # for another system after all, or damaged between the check and here: once more
-        path.unlink(missing_ok=True)
-        return ctypes.CDLL(str(cache.get(name, make, source)))
+        path = cache.keep(place, f"{stem}-{found.digest}", make, source)
+    except OSError as error:
+        raise EngineError(f"nothing can be written to {trust.shown(place)} ({error.strerror or error})") from None
+    try:
+        return _open(path, functions)
+    except OSError as error:
+        cache.forget(path)
+        raise EngineError(f"a kernel that {found.command[0]} built cannot be loaded", received=str(error)) from None
+
+
+def _say_what_failed(found: compiler.Compiler, failed: Sequence[tuple[compiler.Compiler, Path, EngineError]]) -> None:
+    """One warning for each compiler and folder that was tried before something worked."""
+    for other, place, error in failed:
+        if other != found:
+            compiler.give_up(other, error.what)
+            notices.once(f"{error.what}: {found.command[0]} builds kernels instead", error.what)
+        else:
+            notices.once(f"kernels are not kept in {trust.shown(place)}: {error.what}. They are compiled anew in each process", str(place))
 
 
 def bits_of(dtype: torch.dtype) -> int:
@@ -76,9 +161,14 @@ def bits_of(dtype: torch.dtype) -> int:
     return torch.finfo(dtype).bits
 
 
+def _build_loop(bits: int) -> ctypes.CDLL:
+    functions = ("tenuto_run", "tenuto_lanes", "tenuto_panel", "tenuto_matrix_units")
+    return build(f"loop{bits}", (KERNELS / "loop.cpp").read_text(encoding="utf-8"), bits, functions)
+
+
 @lru_cache(maxsize=None)
 def _loop(bits: int) -> ctypes.CDLL:
-    library = build("loop", (KERNELS / "loop.cpp").read_text(encoding="utf-8"), bits)
+    library = _build_loop(bits)
     library.tenuto_run.restype = None
     library.tenuto_run.argtypes = [ctypes.c_void_p] * 4
     return library
@@ -96,22 +186,71 @@ def loop(bits: int) -> ctypes.CDLL:
         return _loop(bits)
 
 
-@lru_cache(maxsize=None)
-def _passes(cell: Cell, d_streams: bool, bits: int) -> tuple[tuple[int, ...], ...]:
+def _build_passes(cell: Cell, d_streams: bool, bits: int) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
+    """A cell's library, and the names of its functions by schedule."""
     schedules = schedule_cell(cell, d_streams)
     named: dict[str, Schedule] = {
         "inference": schedules.inference, "forward": schedules.forward, "backward": schedules.backward,
     }  # fmt: skip
-    kind = f"{type(cell).__name__.lower()}{bits}"
-    library = build(kind, print_passes(repr(cell), named), bits)
+    names = {name: pass_names(name, part) for name, part in named.items()}
+    title = " ".join(ascii(cell).split())  # on one line, since the rest of it is a comment in the source
+    library = build(f"{type(cell).__name__}{bits}", print_passes(title, named), bits, [name for each in names.values() for name in each])
+    return library, names
+
+
+@lru_cache(maxsize=None)
+def _passes(cell: Cell, d_streams: bool, bits: int) -> tuple[tuple[int, ...], ...]:
+    library, names = _build_passes(cell, d_streams, bits)
     address: Callable[[str], int] = lambda name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0  # noqa: E731
-    return tuple(tuple(address(function) for function in pass_names(name, part)) for name, part in named.items())
+    return tuple(tuple(address(function) for function in functions) for functions in names.values())
 
 
 def passes(cell: Cell, d_streams: bool, bits: int) -> dict[str, tuple[int, ...]]:
     """The addresses of a cell's passes in order, for "inference", "forward" and "backward"; compiled when first asked for."""
     with _lock:
         return dict(zip(("inference", "forward", "backward"), _passes(cell, d_streams, bits)))
+
+
+def fill(cell: Cell) -> Iterator[Path]:
+    """Builds, or finds in the cache, all that a cell's loops need, in float32 and in float64, forward and backward; the path of each library.
+
+    Raises:
+        EngineError: one cannot be built.
+    """
+    for bits in (32, 64):
+        yield Path(_build_loop(bits)._name)
+        for d_streams in (False, True) if cell.widths("streams") else (False,):
+            yield Path(_build_passes(cell, d_streams, bits)[0]._name)
+
+
+_ready: set[tuple[int, torch.dtype, bool]] = set()
+_obstacles: dict[object, str] = {}
+
+
+def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
+    """Why there are no kernels for this, in words; "" if there are, loaded by now. What failed once is not tried again."""
+    asked = (form.number, dtype, gradients)
+    if asked in _ready:
+        return ""
+    setting = tuple(map(os.environ.get, ("PATH", compiler.ENVIRONMENT, compiler.FLAGS_ENVIRONMENT, cache.ENVIRONMENT)))
+    reason = _obstacles.get((asked, setting))
+    if reason is None:
+        reason = _obstacles[asked, setting] = _load_all(form.cell, bits_of(dtype), gradients)
+        if not reason:
+            _ready.add(asked)
+    return reason
+
+
+def _load_all(cell: Cell, bits: int, gradients: bool) -> str:
+    """Loads the kernels of a cell; why that is not possible, in words, or ""."""
+    try:
+        loop(bits)
+        passes(cell, False, bits)
+        if gradients and cell.widths("streams") and compiler.find() is None:  # or it could only be built when backward asks for it
+            passes(cell, True, bits)
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 def thread_pool() -> list[int]:
