@@ -17,6 +17,7 @@ from tenuto.cell import Cell, Width
 from tenuto.program import aten
 from tenuto.program.graph import Builder, Key, Program, Stack
 from tenuto.program.trace import Markers, explained, flat_step
+from tenuto.program.translate import Translation
 
 
 def derive(
@@ -50,14 +51,15 @@ def derive(
     numbers += [builder.input(key, width) for key, width in cotangents.values()]
     generator = torch.Generator().manual_seed(1)
     incoming = [
-        torch.randn(2, markers.size(width), generator=generator, dtype=torch.float64) for _, width in cotangents.values()
+        torch.randn(markers.rows, markers.size(width), generator=generator, dtype=torch.float64) for _, width in cotangents.values()
     ]
     # torch's anomaly detection asks of every gradient whether it has NaN, which a tracer hears as a branch on values
     with explained(cell), torch.autograd.set_detect_anomaly(False):
         graph = aten.record(backward, markers.values(keys, products) + incoming, pure=True)
-        values = aten.translate(graph, numbers, builder, markers.label, {})
+        values = Translation(builder, markers.rows, markers.label).run(graph, numbers)
     outputs: list[tuple[Key, int]] = [
-        ((f"d_{role}", name), number) for (role, name), number in zip(keys, values, strict=True)
+        ((f"d_{key[0]}", key[1]), builder.constant(0.0, markers.width_of(key, products)) if number is None else number)
+        for key, number in zip(keys, values, strict=True)
     ]
     return builder.program(f"{cell!r}: the derivative of one step", outputs)
 
