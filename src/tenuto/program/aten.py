@@ -1,4 +1,4 @@
-"""Recording a function as torch operations, with `make_fx`: what is kept whole (means over the channels), and what torch takes apart."""
+"""torch's operations before they become words of the grammar: what is kept whole (means over the channels), and what is taken apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._decomp import core_aten_decompositions, get_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.library import Library
 
 # --- the mean as an operation of its own, and its adjoint, so that no trace holds a division by today's width ------------
@@ -84,7 +83,7 @@ def _softmax(v: Tensor) -> Tensor:
     return softmax(v)
 
 
-# --- recording -----------------------------------------------------------------------------------------------------------
+# --- what is taken apart -----------------------------------------------------------------------------------------------------------
 
 _BEYOND_CORE = """addcdiv addcmul celu clamp clamp_max clamp_min elu elu_backward gelu gelu_backward hardshrink hardsigmoid
 hardsigmoid_backward hardswish hardswish_backward hardtanh hardtanh_backward leaky_relu leaky_relu_backward lerp log_sigmoid_backward
@@ -134,14 +133,8 @@ _IN_OTHER_WORDS: dict[str, Callable[..., Tensor]] = {
 
 
 @lru_cache(maxsize=None)
-def _decompositions() -> dict[Any, Any]:
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    """Of what others torch's operations are made, by operation."""
     packets = [getattr(torch.ops.aten, name) for name in _BEYOND_CORE.split() if hasattr(torch.ops.aten, name)]
     other = {getattr(getattr(torch.ops.aten, name.split(".")[0]), name.split(".")[1]): made for name, made in _IN_OTHER_WORDS.items()}
     return {**core_aten_decompositions(), **get_decompositions(packets), **other}
-
-
-def record(function: Callable[..., tuple[Tensor, ...]], values: list[Tensor], *, pure: bool = False) -> torch.fx.GraphModule:
-    """The torch operations of `function(*values)`. `pure` turns the in-place writes inside torch's own formulas into copies."""
-    if pure:  # in two passes, since functionalize takes no autograd.Function
-        function = torch.func.functionalize(make_fx(function)(*values))
-    return make_fx(function, decomposition_table=_decompositions())(*values)

@@ -16,6 +16,7 @@ from torch import Tensor
 from tenuto.cell import Cell, Width
 from tenuto.program import aten
 from tenuto.program.graph import Builder, Key, Program, Stack
+from tenuto.program.recording import record
 from tenuto.program.trace import Markers, explained, flat_step
 from tenuto.program.translate import Translation
 
@@ -55,8 +56,8 @@ def derive(
     ]
     # torch's anomaly detection asks of every gradient whether it has NaN, which a tracer hears as a branch on values
     with explained(cell), torch.autograd.set_detect_anomaly(False):
-        graph = aten.record(backward, markers.values(keys, products) + incoming, pure=True)
-        values = Translation(builder, markers.rows, markers.label).run(graph, numbers)
+        recorded = record(backward, markers.values(keys, products) + incoming, aten.decompositions(), pure=True)
+        values = Translation(builder, markers.rows, markers.label).run(recorded, numbers)
     outputs: list[tuple[Key, int]] = [
         ((f"d_{key[0]}", key[1]), builder.constant(0.0, markers.width_of(key, products)) if number is None else number)
         for key, number in zip(keys, values, strict=True)

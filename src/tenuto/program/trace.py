@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,8 +23,9 @@ from tenuto import cell as cell_module
 from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
 from tenuto.errors import CellError, TenutoError, TraceError
 from tenuto.program import aten
-from tenuto.program.check import explain, user_line
+from tenuto.program.check import explain
 from tenuto.program.graph import Builder, Key, Program, Stack
+from tenuto.program.recording import apart, record
 from tenuto.program.step import new_state, run_step
 from tenuto.program.translate import Translation
 
@@ -64,17 +64,24 @@ def trace(cell: Cell) -> Traced:
     Raises:
         TraceError: the step does something that no program can hold; says where in the user's file, and what to write instead.
     """
+    with apart():
+        return _trace(cell)
+
+
+def _trace(cell: Cell) -> Traced:
     from tenuto.program.gradient import derive  # gradient builds on this file
 
     markers = Markers(cell, 13)
     products, _ = discover(cell, markers)
     builder, numbers = Builder(), {}
-    graph, outputs, sources = _record(cell, markers, products)
     keys = markers.input_keys(products)
+    step, outputs = flat_step(cell, keys, products)
+    with explained(cell):
+        recorded = record(step, markers.values(keys, products), aten.decompositions())
     for key in keys:
         numbers[key] = builder.input(key, markers.width_of(key, products))
     with explained(cell):
-        values = Translation(builder, markers.rows, markers.label, sources).run(graph, [numbers[key] for key in keys])
+        values = Translation(builder, markers.rows, markers.label).run(recorded, [numbers[key] for key in keys])
     results = {key: value for key, value in zip(outputs, values, strict=True) if value is not None}
     stacks = _stacks(cell, builder, results, products)
     states = tuple(cell.widths("state"))
@@ -248,26 +255,6 @@ class Primitives(TorchFunctionMode):
         return replaced() if replaced else func(*args, **(kwargs or {}))
 
 
-class UserLines(TorchFunctionMode):
-    """Notes the user's line of each torch call that is recorded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sources: dict[str, str] = {}
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tracer = torch.fx.experimental.proxy_tensor.get_proxy_mode()
-        result = func(*args, **(kwargs or {}))
-        if tracer is not None:
-            line = user_line(sys._getframe(1))
-            for node in reversed(tracer.tracer.graph.nodes):
-                if node.name in self.sources:
-                    break
-                if node.op != "placeholder":
-                    self.sources[node.name] = line
-        return result
-
-
 @contextmanager
 def explained(cell: Cell) -> Iterator[None]:
     """Turns whatever goes wrong inside a step into a TraceError that names the user's line."""
@@ -301,22 +288,6 @@ def flat_step(
             output, *(operands[name] for name in products))
 
     return step, outputs
-
-
-def _record(
-    cell: Cell, markers: Markers, products: Mapping[str, tuple[Width, Width]]
-) -> tuple[torch.fx.GraphModule, list[Key], Mapping[str, str]]:
-    keys = markers.input_keys(products)
-    step, outputs = flat_step(cell, keys, products)
-    lines = UserLines()
-
-    def watched(*flat: Tensor) -> tuple[Tensor, ...]:
-        with lines:
-            return step(*flat)
-
-    with explained(cell):
-        graph = aten.record(watched, markers.values(keys, products))
-    return graph, outputs, lines.sources
 
 
 def _stacks(

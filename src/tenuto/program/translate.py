@@ -6,16 +6,16 @@ row for each sequence (or is the same for all). What has no such type is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tenuto.cell import Width
 from tenuto.errors import TraceError
 from tenuto.program.graph import Builder
+from tenuto.program.recording import Operation, Recording
 
 _PLAIN = {
     f"aten.{name}": kind
@@ -62,91 +62,71 @@ _INSTEAD = {
 
 @dataclass
 class Translation:
-    """A recorded graph on its way into a builder.
+    """A recording on its way into a builder.
 
     Args:
         rows: the size of the batch that it was recorded with. label: the width that a size stands for.
-        sources: the user's line of each operation, by the recorded node's name.
     """
 
     builder: Builder
     rows: int
     label: Callable[[int], Width]
-    sources: Mapping[str, str] = field(default_factory=dict)
-    numbers: dict[torch.fx.Node, int] = field(default_factory=dict)
+    numbers: dict[Operation, int] = field(default_factory=dict)
 
-    def run(self, graph: torch.fx.GraphModule, inputs: Sequence[int]) -> list[int | None]:
-        """The numbers of the graph's outputs for these inputs; None for one that is zero.
+    def run(self, recording: Recording, inputs: Sequence[int]) -> list[int | None]:
+        """The numbers of the recording's results for these inputs; None for one that is zero.
 
         Raises:
             TraceError: an operation that the grammar does not hold, or one that mixes the rows of the batch.
         """
         given = iter(inputs)
-        for node in graph.graph.nodes:
-            if node.op == "placeholder":
-                self.numbers[node] = next(given)
-            elif node.op == "get_attr":
-                self.numbers[node] = self._constant_tensor(getattr(graph, str(node.target)))
-            elif node.op == "output":
-                flat = node.args[0]
-                flat = flat if isinstance(flat, (tuple, list)) else (flat,)
-                return [self.numbers[value] if isinstance(value, torch.fx.Node) else None for value in flat]
-            else:
-                self.numbers[node] = self._typed(node)
-        raise AssertionError("a recorded graph ends in its output")
+        needed = _needed(recording)
+        for operation in recording.operations:
+            if operation.name == "argument":
+                self.numbers[operation] = next(given)
+            elif operation in needed:
+                self.numbers[operation] = self._typed(operation)
+        return [None if result is None else self.numbers[result] for result in recording.results]
 
     def number(self, arg: Any) -> int:
         """The number of an argument: a recorded value, or one of Python's numbers."""
-        return self.numbers[arg] if isinstance(arg, torch.fx.Node) else self.builder.constant(float(arg))
+        return self.numbers[arg] if isinstance(arg, Operation) else self.builder.constant(float(arg))
 
-    def _constant_tensor(self, tensor: Tensor) -> int:
-        if tensor.numel() != 1:
-            raise TraceError(
-                f"the step uses a tensor of its own with {tensor.numel()} values",
-                fix="declare it in parameters (per channel, trained) or streams",
-            )
-        return self.builder.constant(float(tensor))
-
-    def _typed(self, node: torch.fx.Node) -> int:
+    def _typed(self, operation: Operation) -> int:
         """The value of one operation, as a number or a condition as torch has it."""
-        name, value, source = str(node.target), node.meta["val"], self.sources.get(node.name, "")
-        if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
-            raise TraceError(
-                f"the step writes in place ({name})", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
-            ).at(source)
-        if not isinstance(value, Tensor):
+        name, shape, source = operation.name, operation.shape, operation.source
+        if shape is None or len(shape) > 2 or (len(shape) == 2 and shape[0] not in (1, self.rows)):
             raise _refusal(name).at(source)
-        if value.is_complex():
+        if operation.dtype.is_complex:
             raise TraceError("the step computes with complex numbers", fix="keep a state for each part").at(source)
-        shape = list(value.shape)
-        if len(shape) > 2 or (len(shape) == 2 and shape[0] not in (1, self.rows)):
-            raise _refusal(name).at(source)
-        found = self._one(node, name, self.label(shape[-1]) if shape else 1, source)
+        found = self._one(operation, name, self.label(shape[-1]) if shape else 1, source)
         if found is None:
             raise _refusal(name).at(source)
-        return self.builder.condition(found) if value.dtype == torch.bool else self.builder.real(found)
+        return self.builder.condition(found) if operation.dtype == torch.bool else self.builder.real(found)
 
-    def _one(self, node: torch.fx.Node, name: str, width: Width, source: str) -> int | None:
-        args, builder, number = node.args, self.builder, self.number
+    def _one(self, operation: Operation, name: str, width: Width, source: str) -> int | None:
+        args, builder, number, dtype = operation.args, self.builder, self.number, operation.dtype
+        if operation.value is not None:
+            return builder.constant(operation.value)
         if name in ("aten.full.default", "aten.full_like.default", "aten.scalar_tensor.default"):
             return builder.constant(float(args[0 if name == "aten.scalar_tensor.default" else 1]), width)  # type: ignore[arg-type]
         if name == "aten.empty_permuted.default":
             return builder.constant(0.0, width)  # a buffer that torch's formula returns and nobody reads
         if name in _SAME:
-            return number(args[0]) if _same_shape(args[0], node) else None
+            return number(args[0]) if _same_shape(args[0], operation) else None
         if name == "aten._to_copy.default":
-            if not (node.meta["val"].dtype.is_floating_point or node.meta["val"].dtype == torch.bool or _dtype(args[0]) == torch.bool):
+            if not (dtype.is_floating_point or dtype == torch.bool or _dtype(args[0]) == torch.bool):
                 raise TraceError("the step turns numbers into whole ones", fix="torch.floor(v) rounds and keeps a real number").at(source)
             return number(args[0])
-        if not (node.meta["val"].dtype.is_floating_point or node.meta["val"].dtype == torch.bool or name in _WHOLE):
+        if not (dtype.is_floating_point or dtype == torch.bool or name in _WHOLE):
             return None
         if name == "aten.isnan.default":
             return builder.apply("ne", (number(args[0]), number(args[0])), width, source)
         if name == "aten.isinf.default":
             size = builder.apply("abs", (number(args[0]),), width, source)
             return builder.apply("eq", (size, builder.constant(float("inf"))), width, source)
-        if name in ("aten.add.Tensor", "aten.sub.Tensor") and node.kwargs.get("alpha", 1) != 1:
-            scaled = builder.apply("mul", (number(args[1]), number(node.kwargs["alpha"])), width, source)
+        if name in ("aten.add.Tensor", "aten.sub.Tensor") and operation.kwargs.get("alpha", 1) != 1:
+            scaled = builder.apply("mul", (number(args[1]), number(operation.kwargs["alpha"])), width, source)
             return builder.apply(_PLAIN[name], (number(args[0]), scaled), width, source)
         if name in ("aten.clamp.default", "aten.clamp.Tensor"):
             return self._clamp(args, width, source)
@@ -171,7 +151,7 @@ class Translation:
             return apply("spread", (self.number(args[0]),), width, source)
         if name == "tenuto_program.mean.default":
             return apply("mean", (self.number(args[0]),), 1, source)
-        if not (isinstance(args[0], torch.fx.Node) and args[0].meta["val"].dim() == 2 and _over_channels(args)):
+        if not (isinstance(args[0], Operation) and args[0].shape is not None and len(args[0].shape) == 2 and _over_channels(args)):
             return None
         if name in ("aten.sum.dim_IntList", "aten.amax.default"):
             return apply("sum" if "sum" in name else "amax", (self.number(args[0]),), 1, source)
@@ -187,15 +167,32 @@ class Translation:
         return None
 
 
+def _needed(recording: Recording) -> set[Operation]:
+    """The operations that a result depends on."""
+    found, todo = set[Operation](), [result for result in recording.results if result is not None]
+    while todo:
+        operation = todo.pop()
+        if operation not in found:
+            found.add(operation)
+            todo += [arg for arg in _flat((operation.args, *operation.kwargs.values())) if isinstance(arg, Operation)]
+    return found
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    for value in values:
+        yield from _flat(value) if isinstance(value, (tuple, list)) else (value,)
+
+
 def _dtype(arg: Any) -> torch.dtype | None:
-    return arg.meta["val"].dtype if isinstance(arg, torch.fx.Node) else None
+    return arg.dtype if isinstance(arg, Operation) else None
 
 
-def _same_shape(arg: Any, node: torch.fx.Node) -> bool:
+def _same_shape(arg: Operation, operation: Operation) -> bool:
     """Whether an operation that only looks at its argument in another way keeps its rows and channels. A lone constant may gain an axis."""
-    before, after = arg.meta["val"], node.meta["val"]
-    return bool(before.shape == after.shape or (before.dim() < 2 and before.shape[-1:] == (after.shape[-1:] if before.dim() else ())
-                                                and before.numel() == after.numel()))
+    before, after = arg.shape, operation.shape
+    if before is None or after is None:
+        return False
+    return before == after or (len(before) < 2 and before[-1:] == (after[-1:] if before else ()) and before.numel() == after.numel())
 
 
 def _over_channels(args: tuple[Any, ...]) -> bool:
