@@ -70,6 +70,10 @@ class _Recorder(TorchDispatchMode):
             self.note(tensor, constant)
         return self.made[id(tensor)]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or torch imports its compiler for the sake of a mode that it never sees (torch 2.13)
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         options = dict(kwargs or {})
         with self:
@@ -92,11 +96,12 @@ class _Recorder(TorchDispatchMode):
                 raise TraceError(
                     f"the step writes in place ({name})", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
                 ).at(source)
-            self._refuse_views(args[0], name)
             name = name.replace("_.", ".", 1)
         one = isinstance(result, Tensor)
         made = Operation(name, *known, shape=result.shape if one else None, dtype=result.dtype if one else torch.float64, source=source)
         self.operations.append(made)
+        if written:
+            self._rename(args[0], made)
         for tensor in [result] if one else [value for value in result if isinstance(value, Tensor)] if isinstance(result, (tuple, list)) else []:
             self.note(tensor, made)
         return result
@@ -106,12 +111,13 @@ class _Recorder(TorchDispatchMode):
             return self.operation_of(value)
         return type(value)(map(self._described, value)) if isinstance(value, (tuple, list)) else value
 
-    def _refuse_views(self, tensor: Tensor, name: str) -> None:
-        """A write into memory that another value lies in, too, would change that one unnoticed."""
-        place = tensor.untyped_storage().data_ptr()
+    def _rename(self, tensor: Tensor, made: Operation) -> None:
+        """After a write: the tensors that lie in the same memory have the new value, too."""
         for other in self.alive:
-            if other is not tensor and other.untyped_storage().data_ptr() == place:
-                raise TraceError(f"the derivative writes in place into a part of a value ({name}), which no program can hold")
+            if other.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
+                if (other.shape, other.stride(), other.storage_offset()) != (tensor.shape, tensor.stride(), tensor.storage_offset()):
+                    raise TraceError(f"the derivative writes in place into a part of a value ({made.name}), which no program can hold")
+                self.made[id(other)] = made
 
 
 @contextmanager

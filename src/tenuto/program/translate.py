@@ -144,8 +144,8 @@ class Translation:
     def _across(self, args: tuple[Any, ...], name: str, width: Width, source: str) -> int | None:
         """What reads one channel from many, or many from one."""
         apply = self.builder.apply
-        if name == "aten.expand.default":
-            value = self.number(args[0])
+        if name in ("aten.expand.default", "aten.copy.default"):
+            value = self.number(args[0 if "expand" in name else 1])
             return value if self.builder.nodes[value].width == width else apply("expand", (value,), width, source)
         if name == "tenuto_program.spread.default":
             return apply("spread", (self.number(args[0]),), width, source)
@@ -174,6 +174,8 @@ def _needed(recording: Recording) -> set[Operation]:
         operation = todo.pop()
         if operation not in found:
             found.add(operation)
+            if operation.name == "aten.full_like.default":
+                continue  # of its argument only the shape is read
             todo += [arg for arg in _flat((operation.args, *operation.kwargs.values())) if isinstance(arg, Operation)]
     return found
 
