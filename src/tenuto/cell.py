@@ -19,167 +19,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from typing_extensions import dataclass_transform
 
-from tenuto.errors import ArgumentError, CellError
+from tenuto.activations import Activation
+from tenuto.errors import CellError
 
 HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
 Width = int | str
 
-
-# --- activations ------------------------------------------------------------------------------------------------------
-
-
-def _hard_sigmoid(v: Tensor) -> Tensor:
-    return torch.clamp(v / 6 + 0.5, 0, 1)
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "identity": lambda v: v,
-    "celu": functional.celu,
-    "elu": functional.elu,
-    "exponential": torch.exp,
-    "gelu": functional.gelu,
-    "gelu_tanh": lambda v: functional.gelu(v, approximate="tanh"),
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": lambda v: v * _hard_sigmoid(v),
-    "hard_tanh": lambda v: torch.clamp(v, -1, 1),
-    "leaky_relu": functional.leaky_relu,
-    "log_sigmoid": functional.logsigmoid,
-    "mish": functional.mish,
-    "relu6": lambda v: torch.clamp(v, 0, 6),
-    "selu": functional.selu,
-    "silu": functional.silu,
-    "sin": torch.sin,
-    "softplus": functional.softplus,
-    "softsign": functional.softsign,
-    "squareplus": lambda v: (v + torch.sqrt(v * v + 4)) / 2,
-}
-
-
-class Activation(str):
-    """An elementwise function known by its name, so that a cell compares, hashes, prints and saves as data.
-
-    Args:
-        name: a key of `ACTIVATIONS`; `register_activation` adds to it.
-    Raises:
-        ArgumentError: no activation has that name.
-    Example:
-        >>> Activation("relu")(torch.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
-
-    def __new__(cls, name: str) -> Activation:
-        if name not in ACTIVATIONS:
-            raise ArgumentError(
-                f"no activation is called {name!r}",
-                expected="one of " + ", ".join(sorted(ACTIVATIONS)),
-                fix="register_activation(name, function) adds one",
-            )
-        return super().__new__(cls, name)
-
-    def __call__(self, value: Tensor) -> Tensor:
-        return ACTIVATIONS[str(self)](value)
-
-
-def register_activation(name: str, function: Callable[[Tensor], Tensor]) -> None:
-    """Makes `function` known to cells as `name`.
-
-    Args:
-        name: what cells are given, for example `LSTM(activation=name)`.
-        function: elementwise, plain torch, `[B, H]` to `[B, H]`.
-    Raises:
-        ArgumentError: the name already stands for another function.
-    Example:
-        >>> register_activation("snake", lambda v: v + torch.sin(v) ** 2)
-        >>> Activation("snake")(torch.zeros(1))
-        tensor([0.])
-    """
-    if ACTIVATIONS.setdefault(name, function) is not function:
-        raise ArgumentError(f"the activation {name!r} is already registered", fix="choose another name")
-
-
-# --- reductions over the channels --------------------------------------------------------------------------------------
-
-# While a step is traced, the tracer puts its own primitive here: a mean must not become a division by today's width.
-_traced_mean: list[Callable[[Tensor], Tensor]] = []
-
-
-def mean(v: Tensor) -> Tensor:
-    """The mean over the channels: `[B, H]` to `[B, 1]`."""
-    return _traced_mean[-1](v) if _traced_mean else v.mean(-1, keepdim=True)
-
-
-def layer_norm(v: Tensor, eps: float = 1e-5) -> Tensor:
-    """Zero mean and unit variance over the channels, `[B, H]`. Ba, Kiros, Hinton 2016, eq. 3; scale and shift are the cell's."""
-    centred = v - mean(v)
-    return centred * torch.rsqrt(mean(centred * centred) + eps)
-
-
-def rms_norm(v: Tensor, eps: float = 1e-5) -> Tensor:
-    """Unit root mean square over the channels, `[B, H]`. Zhang & Sennrich 2019, eq. 4; the scale is the cell's."""
-    return v * torch.rsqrt(mean(v * v) + eps)
-
-
-def softmax(v: Tensor) -> Tensor:
-    """Positive, and one in sum over the channels, `[B, H]`."""
-    powers = torch.exp(v - v.detach().amax(-1, keepdim=True))
-    return powers / powers.sum(-1, keepdim=True)
-
-
-# --- the state ---------------------------------------------------------------------------------------------------------
-
-
-class StateMethods:
-    """What every state can do; each state is a named tuple of tensors, in the order in which the cell declares them."""
-
-    __slots__ = ()
-
-    def detach(self) -> Any:
-        """The same values without their history: where truncated backpropagation through time is cut."""
-        return self.map(torch.Tensor.detach)
-
-    def clone(self) -> Any:
-        """A copy that later in-place writes do not reach."""
-        return self.map(torch.Tensor.clone)
-
-    def to(self, *args: Any, **options: Any) -> Any:
-        """Each tensor moved or cast as by `Tensor.to`."""
-        return self.map(lambda tensor: tensor.to(*args, **options))
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Any:
-        """`function` applied to each tensor."""
-        return type(self)(*(function(tensor) for tensor in self))  # type: ignore[attr-defined]
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_state, (self._fields, tuple(self))  # type: ignore[attr-defined,arg-type]
-
-
-@lru_cache(maxsize=None)
-def state_type(names: tuple[str, ...]) -> Any:
-    """The named tuple class of a cell with these states; the same class for the same names."""
-    return type("State", (StateMethods, namedtuple("State", names)), {"__slots__": ()})  # type: ignore[misc]
-
-
-def State(**values: Tensor) -> Any:  # noqa: N802 (reads as a class, and is one for each set of names)
-    """A cell's state: a named tuple of tensors.
-
-    Example:
-        >>> State(h=torch.zeros(1, 2)).h.shape
-        torch.Size([1, 2])
-    """
-    return state_type(tuple(values))(**values)
-
-
-def _rebuild_state(names: tuple[str, ...], values: tuple[Tensor, ...]) -> Any:
-    return state_type(tuple(names))(*values)
-
-
-# --- the cell ----------------------------------------------------------------------------------------------------------
 
 _KINDS: dict[str, type[Cell]] = {}
 
@@ -303,6 +150,54 @@ class Cell:
 
 def _names(declaration: str) -> Iterator[str]:
     return (name.partition(":")[0] for name in declaration.split())
+
+
+# --- the state ---------------------------------------------------------------------------------------------------------
+
+
+class StateMethods:
+    """What every state can do; each state is a named tuple of tensors, in the order in which the cell declares them."""
+
+    __slots__ = ()
+
+    def detach(self) -> Any:
+        """The same values without their history: where truncated backpropagation through time is cut."""
+        return self.map(torch.Tensor.detach)
+
+    def clone(self) -> Any:
+        """A copy that later in-place writes do not reach."""
+        return self.map(torch.Tensor.clone)
+
+    def to(self, *args: Any, **options: Any) -> Any:
+        """Each tensor moved or cast as by `Tensor.to`."""
+        return self.map(lambda tensor: tensor.to(*args, **options))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Any:
+        """`function` applied to each tensor."""
+        return type(self)(*(function(tensor) for tensor in self))  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_state, (self._fields, tuple(self))  # type: ignore[attr-defined,arg-type]
+
+
+@lru_cache(maxsize=None)
+def state_type(names: tuple[str, ...]) -> Any:
+    """The named tuple class of a cell with these states; the same class for the same names."""
+    return type("State", (StateMethods, namedtuple("State", names)), {"__slots__": ()})  # type: ignore[misc]
+
+
+def State(**values: Tensor) -> Any:  # noqa: N802 (reads as a class, and is one for each set of names)
+    """A cell's state: a named tuple of tensors.
+
+    Example:
+        >>> State(h=torch.zeros(1, 2)).h.shape
+        torch.Size([1, 2])
+    """
+    return state_type(tuple(values))(**values)
+
+
+def _rebuild_state(names: tuple[str, ...], values: tuple[Tensor, ...]) -> Any:
+    return state_type(tuple(names))(*values)
 
 
 # --- cells as data -----------------------------------------------------------------------------------------------------
