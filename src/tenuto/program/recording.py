@@ -19,7 +19,7 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from tenuto.errors import TraceError
-from tenuto.program.check import user_line
+from tenuto.program.check import branches, user_line
 
 
 @dataclass(eq=False)
@@ -81,11 +81,7 @@ class _Recorder(TorchDispatchMode):
         if result is not NotImplemented:
             return result
         if str(func) in ("aten._local_scalar_dense.default", "aten.is_nonzero.default", "aten.equal.default"):
-            raise TraceError(
-                "the step branches on a tensor's values, or turns a tensor into a number",
-                expected="the same operations for every input",
-                fix="write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors",
-            )
+            raise branches()
         known = self._described(args), {name: self._described(value) for name, value in options.items()}
         result = func(*args, **options)
         written = func._schema.is_mutable
