@@ -118,14 +118,12 @@ class _Recorder(TorchDispatchMode):
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Nothing that is at work around a first call (a transform, fake tensors, another default device or dtype, no_grad) reaches a trace."""
-    default = torch.get_default_dtype()
+    """Nothing that is at work around a first call (a transform, fake tensors, another default device, no_grad) reaches a trace.
+
+    torch's default dtype stays as it is: it belongs to all threads, and a program holds no dtype.
+    """
     with _disable_current_modes(), temporarily_clear_interpreter_stack(), torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
-        torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(default)
+        yield
 
 
 def record(
