@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from tenuto.cell import Cell, State, layer_norm, mean, rms_norm, softmax
+from tenuto.activations import layer_norm, mean, rms_norm, softmax
+from tenuto.cell import Cell, State
 
 # Each keeps moderate values moderate. `SHARP` jump somewhere: fine in float64, where both engines stand on the same side.
 SMOOTH = {

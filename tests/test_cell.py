@@ -3,19 +3,8 @@
 import pytest
 import torch
 
-from tenuto.cell import (
-    ACTIVATIONS,
-    Activation,
-    Cell,
-    State,
-    cell_from_data,
-    cell_to_data,
-    layer_norm,
-    mean,
-    register_activation,
-    rms_norm,
-    softmax,
-)
+from tenuto.activations import ACTIVATIONS, Activation, layer_norm, mean, register_activation, rms_norm, softmax
+from tenuto.cell import Cell, State, cell_from_data, cell_to_data
 from tenuto.cells import GRU, LSTM, Elman, Modifier, ProjectionLSTM, RecurrentHighway, Zoneout
 from tenuto.errors import ArgumentError, CellError
 

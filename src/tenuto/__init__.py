@@ -10,18 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenuto.cell import Activation, Cell, State, register_activation
+    from tenuto.activations import Activation, register_activation
+    from tenuto.cell import Cell, State
     from tenuto.engines import invariant
     from tenuto.layers import GRU, LSTM, RNN, GRUCell, Init, LSTMCell, Recurrent, RNNCell
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Activation": "tenuto.cell",
+    "Activation": "tenuto.activations",
     "Cell": "tenuto.cell",
     "State": "tenuto.cell",
     "invariant": "tenuto.engines",
-    "register_activation": "tenuto.cell",
+    "register_activation": "tenuto.activations",
     "GRU": "tenuto.layers",
     "GRUCell": "tenuto.layers",
     "Init": "tenuto.layers",
@@ -32,7 +33,7 @@ _HOME = {
     "Recurrent": "tenuto.layers",
 }
 
-_ROOMS = ("cell", "cells", "data", "engines", "errors", "keras", "layers", "program", "report", "tasks", "train")
+_ROOMS = ("activations", "cell", "cells", "data", "engines", "errors", "keras", "layers", "program", "report", "tasks", "train")
 
 __all__ = [
     "GRU",

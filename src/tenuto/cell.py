@@ -15,7 +15,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -91,16 +91,21 @@ class Cell:
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise CellError(f"{type(self).__name__}.{field_name} is {value!r}", expected="a positive integer")
 
-    def step(self, x: Any, U: Any, s: Any, **streams: Tensor) -> Any:
-        """The state after one time step: `State(...)` with the names that `state` declares.
+    if TYPE_CHECKING:  # a step names its own streams after the state, and may have types; `self.p` has what `parameters` declares
+        step: ClassVar[Callable[..., Any]]
+        p: ClassVar[Any]
+    else:
 
-        Args:
-            x: the gate inputs `x.NAME`, `[B, H]` each.
-            U: the recurrent weights; `U.NAME @ v` is the product with a value `[B, W]`.
-            s: the state before the step.
-            streams: one tensor for each declared stream.
-        """
-        raise CellError(f"{type(self).__name__} defines no step", fix="def step(self, x, U, s): ... return State(...)")
+        def step(self, x: Any, U: Any, s: Any, **streams: Tensor) -> Any:
+            """The state after one time step: `State(...)` with the names that `state` declares.
+
+            Args:
+                x: the gate inputs `x.NAME`, `[B, H]` each.
+                U: the recurrent weights; `U.NAME @ v` is the product with a value `[B, W]`.
+                s: the state before the step.
+                streams: one tensor for each declared stream.
+            """
+            raise CellError(f"{type(self).__name__} defines no step", fix="def step(self, x, U, s): ... return State(...)")
 
     def output(self, s: Any) -> Tensor:
         """What the layer puts out for the state s; the first state unless the cell says otherwise."""
@@ -214,7 +219,7 @@ def cell_to_data(cell: Cell) -> dict[str, Any]:
     data: dict[str, Any] = {"class": f"{type(cell).__module__}:{type(cell).__qualname__}"}
     for field in dataclasses.fields(cell):  # type: ignore[arg-type]
         value = getattr(cell, field.name)
-        data[field.name] = cell_to_data(value) if isinstance(value, Cell) else str(value) if isinstance(value, Activation) else value
+        data[field.name] = cell_to_data(value) if isinstance(value, Cell) else str(value) if isinstance(value, str) else value
     return data
 
 

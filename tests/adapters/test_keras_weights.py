@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenuto.activations import ACTIVATIONS
 from tenuto.adapters.keras import (
     ACTIVATION_NAMES,
     KERAS_GATES,
@@ -14,7 +15,6 @@ from tenuto.adapters.keras import (
     weights_from_keras,
     weights_to_keras,
 )
-from tenuto.cell import ACTIVATIONS
 from tenuto.cells import GRU, LSTM, Elman, ResetBeforeGRU
 from tenuto.errors import ShapeError
 

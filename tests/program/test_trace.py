@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tenuto import cells
-from tenuto.cell import ACTIVATIONS, Cell, State, layer_norm
+from tenuto.activations import ACTIVATIONS, layer_norm
+from tenuto.cell import Cell, State
 from tenuto.cells import (
     GRU,
     LSTM,

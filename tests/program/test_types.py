@@ -7,7 +7,7 @@ import torch
 from torch import sigmoid, tanh
 
 from tenuto import Cell, State
-from tenuto.cell import mean
+from tenuto.activations import mean
 from tenuto.engines.problem import Form
 from tenuto.errors import TraceError
 from tenuto.program import trace

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tenuto.cell import Cell, register_activation, softmax
+from tenuto.activations import register_activation, softmax
+from tenuto.cell import Cell
 from tenuto.cells import GRU, LSTM, Elman, Modifier, ResetBeforeGRU
 from tenuto.errors import ShapeError, describe
 

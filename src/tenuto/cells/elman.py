@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tenuto.cell import Activation, Cell, State
+from tenuto.activations import Activation
+from tenuto.cell import Cell, State
 
 
 class Elman(Cell):
@@ -16,7 +17,7 @@ class Elman(Cell):
 
     gates = "h"
     state = "h"
-    activation: Activation = "tanh"  # type: ignore[assignment]
+    activation: Activation = "tanh"
 
     def step(self, x, U, s):
         return State(h=self.activation(x.h + U.h @ s.h))

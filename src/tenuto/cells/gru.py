@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import sigmoid
 
-from tenuto.cell import Activation, Cell, State
+from tenuto.activations import Activation
+from tenuto.cell import Cell, State
 
 
 class GRU(Cell):
@@ -21,8 +22,8 @@ class GRU(Cell):
     gates = "r z n"
     state = "h"
     parameters = "recurrent_bias"
-    activation: Activation = "tanh"  # type: ignore[assignment]
-    recurrent_activation: Activation = "sigmoid"  # type: ignore[assignment]
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
 
     def step(self, x, U, s):
         r = self.recurrent_activation(x.r + U.r @ s.h)
@@ -44,8 +45,8 @@ class ResetBeforeGRU(Cell):
 
     gates = "r z n"
     state = "h"
-    activation: Activation = "tanh"  # type: ignore[assignment]
-    recurrent_activation: Activation = "sigmoid"  # type: ignore[assignment]
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
 
     def step(self, x, U, s):
         r = self.recurrent_activation(x.r + U.r @ s.h)
@@ -63,7 +64,7 @@ class MGU(Cell):
 
     gates = "f n"
     state = "h"
-    activation: Activation = "tanh"  # type: ignore[assignment]
+    activation: Activation = "tanh"
 
     def step(self, x, U, s):
         f = sigmoid(x.f + U.f @ s.h)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tenuto.cell import Activation, Cell, State
+from tenuto.activations import Activation
+from tenuto.cell import Cell, State
 
 
 class IndRNN(Cell):
@@ -17,7 +18,7 @@ class IndRNN(Cell):
     gates = "h"
     state = "h"
     parameters = "u"
-    activation: Activation = "relu"  # type: ignore[assignment]
+    activation: Activation = "relu"
 
     def initial_parameter(self, name, values):
         return values.uniform_(0, 1)

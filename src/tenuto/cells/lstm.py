@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import sigmoid
 
-from tenuto.cell import Activation, Cell, State, layer_norm
+from tenuto.activations import Activation, layer_norm
+from tenuto.cell import Cell, State
 
 
 class LSTM(Cell):
@@ -20,8 +21,8 @@ class LSTM(Cell):
 
     gates = "i f g o"
     state = "h c"
-    activation: Activation = "tanh"  # type: ignore[assignment]
-    recurrent_activation: Activation = "sigmoid"  # type: ignore[assignment]
+    activation: Activation = "tanh"
+    recurrent_activation: Activation = "sigmoid"
 
     def step(self, x, U, s):
         i = self.recurrent_activation(x.i + U.i @ s.h)
@@ -42,7 +43,7 @@ class PeepholeLSTM(Cell):
     gates = "i f g o"
     state = "h c"
     parameters = "p_i p_f p_o"
-    activation: Activation = "tanh"  # type: ignore[assignment]
+    activation: Activation = "tanh"
 
     def step(self, x, U, s):
         i = sigmoid(x.i + U.i @ s.h + self.p.p_i * s.c)
@@ -61,7 +62,7 @@ class CoupledLSTM(Cell):
 
     gates = "f g o"
     state = "h c"
-    activation: Activation = "tanh"  # type: ignore[assignment]
+    activation: Activation = "tanh"
 
     def step(self, x, U, s):
         f = sigmoid(x.f + U.f @ s.h)
@@ -84,7 +85,7 @@ class ProjectionLSTM(Cell):
     state = "h:projection c"
     products = "r:projection"
     projection: int
-    activation: Activation = "tanh"  # type: ignore[assignment]
+    activation: Activation = "tanh"
 
     def step(self, x, U, s):
         i = sigmoid(x.i + U.i @ s.h)
@@ -106,7 +107,7 @@ class LayerNormLSTM(Cell):
     gates = "i f g o"
     state = "h c"
     parameters = "s_i s_f s_g s_o s_c b_i b_f b_g b_o b_c"
-    activation: Activation = "tanh"  # type: ignore[assignment]
+    activation: Activation = "tanh"
 
     def initial_parameter(self, name, values):
         return values.fill_(1.0 if name.startswith("s_") else 0.0)

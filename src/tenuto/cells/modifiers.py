@@ -66,7 +66,8 @@ class RecurrentDropout(Modifier):
         width = self.state.split()[0].partition(":")[2]
         return f"{self.cell.streams} dropout_mask" + (f":{width}" if width else "")
 
-    def step(self, x, U, s, *, dropout_mask, **streams):
+    def step(self, x, U, s, **streams):
+        dropout_mask = streams.pop("dropout_mask")
         return super().step(x, _MaskedOperand(U, s[0], s[0] * dropout_mask), s, **streams)
 
 

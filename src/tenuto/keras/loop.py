@@ -12,8 +12,9 @@ import keras
 import torch
 from torch import Tensor
 
+from tenuto.activations import Activation
 from tenuto.adapters.keras import ACTIVATION_NAMES, KERAS_GATES, GateDropout, Steps, drop_inputs, weights_from_keras
-from tenuto.cell import Activation, Cell, state_type
+from tenuto.cell import Cell, state_type
 from tenuto.cells import GRU, LSTM, Elman, RecurrentDropout, ResetBeforeGRU
 from tenuto.engines import Form, Problem
 from tenuto.keras.cell_layer import CellLayer

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from tenuto import cells
-from tenuto.cell import Activation, Cell
+from tenuto.activations import Activation
+from tenuto.cell import Cell
 from tenuto.engines import settled
 from tenuto.layers.functional import layer_handle, layer_tensors, layer_weights, run_layer
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import cells, engines
-from tenuto.cell import Activation, Cell
+from tenuto.activations import Activation
+from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths

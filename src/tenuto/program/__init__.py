@@ -3,7 +3,7 @@
 In: a `Cell`. Out: a `Traced` pair of `Program`s (one step, and its derivative) and, from them, the `CellSchedule` that engines print.
 Reading order: grammar (the words), graph (the sentences), trace and gradient (from a step), check (what is legal),
 union, schedule, cell_schedule (what a step does, in order, free of sizes and machines).
-Imports `tenuto.cell` and nothing else of ours: no `torch.nn`, no engine.
+Imports `tenuto.cell`, `tenuto.activations` and nothing else of ours: no `torch.nn`, no engine.
 """
 
 from tenuto.program.graph import Program, Stack

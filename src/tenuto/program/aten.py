@@ -59,14 +59,14 @@ def primitive(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ca
 
 
 def _layer_norm(v: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-    from tenuto.cell import layer_norm
+    from tenuto.activations import layer_norm
 
     scaled = layer_norm(v, eps) if weight is None else layer_norm(v, eps) * weight
     return scaled if bias is None else scaled + bias
 
 
 def _softmax(v: Tensor) -> Tensor:
-    from tenuto.cell import softmax
+    from tenuto.activations import softmax
 
     return softmax(v)
 

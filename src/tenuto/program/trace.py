@@ -1,6 +1,6 @@
 """From a cell's step to its programs.
 
-The step runs once on marker tensors under torch's own tracer (`make_fx`). `U.i @ v` becomes an input (the product) and an
+The step runs once on marker tensors, and a recorder (recording.py) notes what it does. `U.i @ v` becomes an input (the product) and an
 output (the operand v), so that the matrix products fall out of the program and the phases are read off the dependencies.
 The derivative is traced in the same way in gradient.py. Marker sizes are primes: a width is recognised by its size.
 """
@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from tenuto import cell as cell_module
 from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
 from tenuto.errors import CellError, TenutoError, TraceError
 from tenuto.program import aten
@@ -92,7 +91,7 @@ def _trace(cell: Cell) -> Traced:
     stacks = tuple(replace(stack, operand=operands[stack.name]) for stack in stacks)
     backward = derive(cell, markers, products, stacks, output_state)
     traced = Traced(cell, forward, backward, stacks, output_state)
-    _verify(traced, Markers(cell, 17), "hidden size", "use tenuto.cell's mean, layer_norm, rms_norm or softmax instead of dividing by the width")
+    _verify(traced, Markers(cell, 17), "hidden size", "use tenuto.activations' mean, layer_norm, rms_norm or softmax instead of dividing by the width")
     for rows in (1, 3):
         _verify(traced, Markers(cell, 13, rows), "size of the batch", "write maths that treats each sequence alone: no v.shape[0], no len(v), no squeeze")
     return traced
@@ -249,20 +248,20 @@ class Primitives(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         replaced = aten.primitive(func, args, kwargs or {})
-        return replaced() if replaced else func(*args, **(kwargs or {}))
+        if replaced is None:
+            return func(*args, **(kwargs or {}))
+        with self:  # a normalisation is made of means, which are primitives in their turn
+            return replaced()
 
 
 @contextmanager
 def explained(cell: Cell) -> Iterator[None]:
     """Turns whatever goes wrong inside a step into a TraceError that names the user's line."""
-    cell_module._traced_mean.append(aten.mean)
     try:
         with Primitives():
             yield
     except Exception as error:
         raise explain(error, type(cell)) from (None if isinstance(error, TenutoError) else error)
-    finally:
-        cell_module._traced_mean.pop()
 
 
 def flat_step(

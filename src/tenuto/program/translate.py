@@ -209,7 +209,7 @@ def _refusal(name: str) -> TraceError:
     plain = name.split(".")[1] if "." in name else name
     hint = next((text for word, text in _INSTEAD.items() if plain.startswith(word)), None)
     if plain in ("sum", "amax", "mean", "amin", "max", "min", "var", "std", "any", "all", "prod", "argmax", "argmin"):
-        hint = "reductions go over the channels alone and keep the axis: v.sum(-1, keepdim=True), tenuto.cell.mean(v)"
+        hint = "reductions go over the channels alone and keep the axis: v.sum(-1, keepdim=True), tenuto.activations.mean(v)"
     return TraceError(
         f"the step uses {name}, which no program can hold",
         fix=hint or "write it with elementwise torch functions, U.name @ v, and reductions over the channels",
