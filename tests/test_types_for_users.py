@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto import Activation, Cell, Recurrent, State
+from tenuto import GRU, LSTM, RNN, Activation, Cell, GRUCell, LSTMCell, Recurrent, RNNCell, State
 
 
 class Leaky(Cell):
@@ -48,6 +48,19 @@ output, state = layer(torch.zeros(5, 2, 3))
 Leaky(rat=0.5)  # error: Unexpected keyword argument "rat"
 Leaky(rate="fast")  # error: incompatible type "str"
 Recurrent(Noisy(), 3, hiden_size=4)  # error: Unexpected keyword argument "hiden_size"
+
+LSTM(3, 4, 2, True, batch_first=True, proj_size=2, device="cpu", dtype=torch.float64)
+GRU(3, hidden_size=4, num_layers=2, bidirectional=True)
+RNN(3, 4, 1, "relu", False)
+LSTMCell(3, 4), GRUCell(3, 4, bias=False), RNNCell(3, 4, nonlinearity="relu")
+LSTM(3, hiden_size=4)  # error: Unexpected keyword argument "hiden_size"
+GRU(3, 4, num_layer=2)  # error: Unexpected keyword argument "num_layer"
+GRU(3, 4, proj_size=2)  # error: incompatible type "Literal[2]"
+RNN(3, 4, nonlinearty="relu")  # error: Unexpected keyword argument "nonlinearty"
+LSTMCell(3, hiden_size=4)  # error: Unexpected keyword argument "hiden_size"
+GRUCell(3, hiden_size=4)  # error: Unexpected keyword argument "hiden_size"
+RNNCell(3, 4, nonlinearty="relu")  # error: Unexpected keyword argument "nonlinearty"
+output, (h, c) = LSTM(3, 4)(torch.zeros(5, 2, 3), lengths=[5, 2])
 '''
 
 
@@ -56,7 +69,9 @@ def test_a_users_file_is_checked_as_it_should_be(tmp_path: Path) -> None:
     path.write_text(USER)
     command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-error-summary", "--hide-error-context", str(path)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    found = {int(line): text for line, text in re.findall(r"user\.py:(\d+): error: (.*)", told)}
+    found: dict[int, str] = {}
+    for line, text in re.findall(r"user\.py:(\d+): error: (.*)", told):
+        found[int(line)] = found.get(int(line), "") + text
     expected = {
         number: line.split("# error: ")[1] for number, line in enumerate(USER.splitlines(), start=1) if "# error: " in line
     }

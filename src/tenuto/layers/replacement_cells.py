@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from tenuto import cells
-from tenuto.activations import Activation
 from tenuto.cell import Cell
 from tenuto.engines import settled
 from tenuto.layers.functional import layer_handle, layer_tensors, layer_weights, run_layer
@@ -20,8 +19,8 @@ class _ReplacementCell(nn.RNNCellBase):
     cell: Cell
     _stack = "h"  # what all three call the one stack of products
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _begin(self) -> None:
+        """At the end of each constructor."""
         self._handle = "" if self._unknown else layer_handle(self.cell)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -79,6 +78,10 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
 
     cell = cells.LSTM()
 
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(input_size, hidden_size, bias, device, dtype)
+        self._begin()
+
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         h, c = self._forward(input, hx)
         return h, c
@@ -89,6 +92,10 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
 
     cell = cells.GRU()
 
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(input_size, hidden_size, bias, device, dtype)
+        self._begin()
+
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._forward(input, None if hx is None else (hx,))[0]
 
@@ -96,10 +103,16 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
 class RNNCell(_ReplacementCell, nn.RNNCell):
     """`torch.nn.RNNCell` on tenuto's engines: input [B, I] or [I], hx [B, H] or [H]; returns h."""
 
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, nonlinearity, device, dtype)
+        self._begin()
+
     @property
     def cell(self) -> Cell:  # type: ignore[override]
         """The maths of one step."""
-        return cells.Elman(activation=Activation(self.nonlinearity))
+        return cells.Elman(activation=self.nonlinearity)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self._unknown:

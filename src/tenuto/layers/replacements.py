@@ -6,15 +6,13 @@ subclasses of `torch.nn.LSTM` itself: Dynamo refuses every instance of that (tor
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import cells, engines
-from tenuto.activations import Activation
 from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
@@ -29,8 +27,8 @@ class _Replacement(Streaming, nn.RNNBase):
 
     engine = "auto"  # set on an instance to choose one by name
 
-    def __init__(self, mode: str, cell: Cell, *args: Any, **kwargs: Any) -> None:
-        super().__init__(mode, *args, **kwargs)
+    def __init__(self, mode: str, cell: Cell, *options: Any) -> None:
+        super().__init__(mode, *options)
         self.cell, self._handle = cell, layer_handle(cell)
         self._stacks = tuple(f"U.{stack.name}" for stack in Form(cell).traced.stacks)
 
@@ -145,6 +143,11 @@ class _Replacement(Streaming, nn.RNNBase):
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
 
 
+def _refuse_projection(proj_size: int) -> None:
+    if proj_size:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+
+
 class LSTM(_Replacement):
     """`torch.nn.LSTM`, faster, for every dtype, with lengths, resets and live streams: replace the name and nothing else.
 
@@ -164,9 +167,14 @@ class LSTM(_Replacement):
     check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
     permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        size = inspect.signature(nn.RNNBase).bind_partial("LSTM", *args, **kwargs).arguments.get("proj_size", 0)
-        super().__init__("LSTM", cells.ProjectionLSTM(projection=size) if size > 0 else cells.LSTM(), *args, **kwargs)
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        cell = cells.ProjectionLSTM(projection=proj_size) if proj_size > 0 else cells.LSTM()
+        super().__init__(
+            "LSTM", cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype
+        )
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
@@ -184,10 +192,14 @@ class GRU(_Replacement):
         what torch.nn.GRU raises, and ShapeError for lengths or resets that do not fit.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if "proj_size" in kwargs:
-            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
-        super().__init__("GRU", cells.GRU(), *args, **kwargs)
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: Literal[0] = 0, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        _refuse_projection(proj_size)
+        super().__init__(
+            "GRU", cells.GRU(), input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype
+        )
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
@@ -207,14 +219,16 @@ class RNN(_Replacement):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any
-    ) -> None:
-        if "proj_size" in kwargs:
-            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: Literal[0] = 0, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        _refuse_projection(proj_size)
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        cell = cells.Elman(activation=Activation(nonlinearity))
-        super().__init__(f"RNN_{nonlinearity.upper()}", cell, input_size, hidden_size, num_layers, *args, **kwargs)
+        super().__init__(
+            f"RNN_{nonlinearity.upper()}", cells.Elman(activation=nonlinearity),
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype,
+        )  # fmt: skip
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
