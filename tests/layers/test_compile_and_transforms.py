@@ -163,6 +163,19 @@ def test_inductor(name):
             assert_near(actual, expected, gradient=True)
 
 
+EAGER = """
+import sys, tenuto, torch
+layer = tenuto.LSTM(3, 4)
+layer(torch.zeros(5, 2, 3), lengths=[5, 2])[0].sum().backward()
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_an_uncompiled_call_does_not_load_torchs_compiler():
+    done = subprocess.run([sys.executable, "-c", EAGER], capture_output=True, text=True, check=False)
+    assert done.stdout == "False\n", done.stderr
+
+
 UNPICKLED = """
 import pickle, sys, torch
 layer = pickle.loads(sys.stdin.buffer.read())

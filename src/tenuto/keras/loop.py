@@ -18,7 +18,7 @@ from tenuto.cell import Cell, state_type
 from tenuto.cells import GRU, LSTM, Elman, RecurrentDropout, ResetBeforeGRU
 from tenuto.engines import Form, Problem
 from tenuto.keras.cell_layer import CellLayer
-from tenuto.layers.functional import layer_handle, layer_tensors, layer_weights, recurrent, run_layer
+from tenuto.layers.functional import layer_tensors, layer_weights, recurrent, run_layer
 from tenuto.program import handle_of, trace
 
 # Keras's activation functions (and those of torch and of keras.ops that say the same) by our names.
@@ -159,7 +159,7 @@ def _run_cell(
     products = {stacks[0].name: weights["stacked"]}
     own = layer_weights(weights["weight_ih"], weights["bias"], products, weights["parameters"], streams or {})
     tensors = layer_tensors(own, x, lengths, None)
-    output, *final = run_layer(layer_handle(cell), tensors, initial, [], options.go_backwards, options.engine)
+    output, *final = run_layer(handle_of(cell), tensors, initial, [], options.go_backwards, options.engine)
     return output, final_type(*final)
 
 

@@ -66,7 +66,7 @@ def recurrent(
         streams or {},
     )
     tensors = layer_tensors(own, x, lengths, resets)
-    output, *final = run_layer(layer_handle(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
+    output, *final = run_layer(handle_of(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
     return output, state_type(tuple(cell.widths("state")))(*final)
 
 
@@ -109,12 +109,14 @@ def run_layer(
     reverse: bool,
     engine: str,
 ) -> list[Tensor]:
-    """As `recurrent`, on tensors by the engines' names and the cell's handle (`layer_handle`); no states: zeros.
+    """As `recurrent`, on tensors by the engines' names and the cell's handle (`program.handle_of`); no states: zeros.
 
     Returns:
         the output, then the final states.
     """
-    return _run_layer[0](handle, tensors, initial_state, reset_state, reverse, engine)
+    if torch.compiler.is_compiling():
+        _tell_dynamo()
+    return _run(handle, tensors, initial_state, reset_state, reverse, engine)
 
 
 def _run(
@@ -138,18 +140,17 @@ def _run(
     return [value.to(result_dtype) for value in (output, *final)]
 
 
-_run_layer = [_run]
+def _tell_dynamo() -> bool:
+    """Dynamo is to look no deeper than `_run`, below which are cells, caches and engines, not tensors.
 
-
-def layer_handle(cell: Cell) -> str:
-    """A cell's handle for `run_layer`; at the first one, Dynamo is told to look no deeper than there.
-
-    Below are cells, caches and engines, not tensors. Dynamo is told here and not at import, since it takes longer to load
-    (1.7 s) than all of tenuto; the first trace of a cell loads it anyway.
+    It calls this itself, where it comes to a layer. To be told at import, or with the first layer, it would have to be loaded,
+    which takes longer (1.7 s) than all of tenuto.
     """
-    if _run_layer[0] is _run:
-        _run_layer[0] = torch._dynamo.nonstrict_trace(_run)
-    return handle_of(cell)
+    torch._dynamo.allow_in_graph(_run)
+    return True
+
+
+_tell_dynamo._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as torch.compiler.assume_constant_result, which loads Dynamo, too
 
 
 _form = lru_cache(maxsize=4096)(Form)  # one object a form: found in other tables without comparing cells

@@ -15,12 +15,12 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.checks import check_lengths, check_streams
-from tenuto.layers.functional import bind, layer_handle, layer_weights
+from tenuto.layers.functional import bind, layer_weights
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, weight_of
 from tenuto.layers.stream import Stream, Streaming
-from tenuto.program import cell_of
+from tenuto.program import cell_of, handle_of
 
 
 class Output(NamedTuple):
@@ -126,7 +126,7 @@ class Recurrent(Streaming, nn.Module):
         self._places = {stack.products: self._place(stack.products) for stack in form.traced.stacks}
         # by training or not: the cell that runs (its handle), and the names of its stacks (a modifier changes the operands, not the order)
         self._running = {
-            training: (layer_handle(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
+            training: (handle_of(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
             for training in (True, False)
             for modified in [self.regularisation.modified(cell, training)]
         }
@@ -146,8 +146,6 @@ class Recurrent(Streaming, nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._state_type = state_type(self._states)
-        for training in self._running:  # this process may not know these cells, nor Dynamo any layer
-            layer_handle(self.regularisation.modified(self.cell, training))
 
     @property
     def directions(self) -> int:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from tenuto import cells
 from tenuto.cell import Cell
 from tenuto.engines import settled
-from tenuto.layers.functional import layer_handle, layer_tensors, layer_weights, run_layer
+from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
+from tenuto.program import handle_of
 
 
 class _ReplacementCell(nn.RNNCellBase):
@@ -21,12 +22,7 @@ class _ReplacementCell(nn.RNNCellBase):
 
     def _begin(self) -> None:
         """At the end of each constructor."""
-        self._handle = "" if self._unknown else layer_handle(self.cell)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if self._handle:
-            layer_handle(self.cell)  # this process may not have made a layer before
+        self._handle = "" if self._unknown else handle_of(self.cell)
 
     @property
     def _unknown(self) -> bool:

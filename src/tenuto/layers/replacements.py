@@ -17,9 +17,10 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths
-from tenuto.layers.functional import bind, layer_handle
+from tenuto.layers.functional import bind
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
 from tenuto.layers.stream import Stream, Streaming
+from tenuto.program import handle_of
 
 
 class _Replacement(Streaming, nn.RNNBase):
@@ -29,12 +30,8 @@ class _Replacement(Streaming, nn.RNNBase):
 
     def __init__(self, mode: str, cell: Cell, *options: Any) -> None:
         super().__init__(mode, *options)
-        self.cell, self._handle = cell, layer_handle(cell)
+        self.cell, self._handle = cell, handle_of(cell)
         self._stacks = tuple(f"U.{stack.name}" for stack in Form(cell).traced.stacks)
-
-    def __setstate__(self, d: dict[str, Any]) -> None:
-        super().__setstate__(d)
-        layer_handle(self.cell)  # this process may not have made a layer before
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         """The call of torch.nn, with the state as a tuple of one or two tensors."""
