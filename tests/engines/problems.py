@@ -2,24 +2,12 @@
 
 import torch
 
-from tenuto.engines import Form
-from tenuto.engines.problem import size_of
+from tenuto.engines import Form, Problem
 
 
 def make_inputs(form, time_steps=3, batch_size=2, input_size=2, hidden=4, dtype=torch.float64, requires_grad=True):
     """The form's inputs by name; weights at a scale that keeps gates out of saturation."""
-    cell, shapes = form.cell, {}
-    gates, stacks = len(cell.widths("gates")), {f"U.{stack.name}": stack for stack in form.traced.stacks}
-    shapes |= {"x": (time_steps, batch_size, input_size), "weight_ih": (gates * hidden, input_size), "bias": (gates * hidden,)}
-    for name, stack in stacks.items():
-        shapes[name] = sum(size_of(w, hidden) for w in stack.widths), size_of(stack.width_in, hidden) // stack.heads
-    for name in cell.widths("parameters"):
-        shapes[f"p.{name}"] = (hidden,)
-    for prefix in "sr":
-        for name, width in cell.widths("state").items():
-            shapes[f"{prefix}.{name}"] = batch_size, size_of(width, hidden)
-    for name, width in cell.widths("streams").items():
-        shapes[f"stream.{name}"] = time_steps, batch_size, size_of(width, hidden)
+    shapes = Problem(form, time_steps, batch_size, input_size, hidden, dtype, torch.device("cpu"), requires_grad).shapes()
     inputs = {}
     for name in form.names:
         if name == "lengths":

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tenuto
-from tenuto.cells import GRU, LSTM, Elman
+from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM, RecurrentDropout
 from tenuto.engines import Engine, EngineReport, Yes, choose, engine_names, report
 from tenuto.engines.problem import Form, Problem
 from tenuto.errors import ArgumentError, EngineError
@@ -63,3 +63,14 @@ def test_forms_have_numbers_of_their_own_whichever_threads_ask():
     with ThreadPoolExecutor(8) as pool:
         numbers, others = list(pool.map(lambda form: form.number, forms)), list(pool.map(lambda form: form.number, again))
     assert len(set(numbers)) == len(forms) and numbers == others
+
+
+def test_the_shapes_of_a_problem():
+    cell = RecurrentDropout(GRU(heads=2))
+    assert problem(cell, lengths=True, resets=True).shapes() == {
+        "x": (7, 3, 4), "weight_ih": (24, 4), "bias": (24,), "U.v0": (24, 4), "p.recurrent_bias": (8,), "s.h": (3, 8), "r.h": (3, 8),
+        "stream.dropout_mask": (7, 3, 8), "lengths": (3,), "resets": (7, 3),
+    }  # fmt: skip
+    assert problem(ProjectionLSTM(5), bias=False).shapes() == {
+        "x": (7, 3, 4), "weight_ih": (32, 4), "U.h": (32, 5), "U.v1": (5, 8), "s.h": (3, 5), "s.c": (3, 8),
+    }  # fmt: skip

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tenuto import process
 from tenuto.engines import trust
-from tenuto.engines.problem import Buffers, Engine, Form, Problem, size_of
+from tenuto.engines.problem import Buffers, Engine, Form, Problem
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
 SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
@@ -111,23 +111,8 @@ def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> list[float]:
 
 
 def _pose(problem: Problem) -> Buffers:
-    steps, hidden = min(problem.time_steps, MOST_STEPS), problem.hidden_size
-    form, cell = problem.form, problem.form.cell
-    inputs: Buffers = {}
-    shape: tuple[int, ...]
-    for name in form.names:
-        kind, _, rest = name.partition(".")
-        if kind == "U":
-            stack = next(stack for stack in form.traced.stacks if stack.name == rest)
-            shape = (sum(size_of(w, hidden) for w in stack.widths), size_of(stack.width_in, hidden) // stack.heads)
-        elif kind in ("p", "s"):
-            width = size_of(cell.widths("parameters" if kind == "p" else "state")[rest], hidden)
-            shape = (width,) if kind == "p" else (problem.batch_size, width)
-        else:
-            rows = len(cell.widths("gates")) * hidden
-            shape = {"x": (steps, problem.batch_size, problem.input_size), "weight_ih": (rows, problem.input_size), "bias": (rows,)}[kind]
-        inputs[name] = torch.randn(shape, dtype=problem.dtype) * 0.1
-    return inputs
+    shapes = problem._replace(time_steps=min(problem.time_steps, MOST_STEPS)).shapes()
+    return {name: torch.randn(shape, dtype=problem.dtype) * 0.1 for name, shape in shapes.items()}
 
 
 def _run(form: Form, engine: Engine, inputs: Buffers, gradients: bool) -> None:

@@ -119,6 +119,20 @@ class Problem(NamedTuple):
             form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients
         )
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each input of the time loop, by name and in order; of a stream, where it differs from step to step."""
+        form, widths, hidden = self.form, self.form.cell.widths, self.hidden_size
+        steps, rows, features, gates = self.time_steps, self.batch_size, self.input_size, self.form.gates * self.hidden_size
+        found: dict[str, tuple[int, ...]] = {
+            "x": (steps, rows, features), "weight_ih": (gates, features), "bias": (gates,), "lengths": (rows,), "resets": (steps, rows),
+        }  # fmt: skip
+        for stack in form.traced.stacks:
+            found[f"U.{stack.name}"] = sum(size_of(width, hidden) for width in stack.widths), size_of(stack.width_in, hidden) // stack.heads
+        axes = {"p": ("parameters", ()), "s": ("state", (rows,)), "r": ("state", (rows,)), "stream": ("streams", (steps, rows))}
+        for prefix, (kind, before) in axes.items():
+            found.update((f"{prefix}.{name}", (*before, size_of(width, hidden))) for name, width in widths(kind).items())
+        return {name: found[name] for name in form.names}
+
 
 def hidden_size(form: Form, inputs: Mapping[str, Tensor]) -> int:
     """H, read off the input projection."""

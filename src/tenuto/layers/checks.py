@@ -9,39 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto.engines import Form
+from tenuto.engines import Form, Problem
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
-
-Size = int | str  # a number, or "T", "B", "I" for what x has
 
 
 @lru_cache(maxsize=None)
 def sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
     """The cell's states with their widths in channels."""
     return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("state").items())
-
-
-@lru_cache(maxsize=None)
-def _expected(form: Form, hidden: int) -> tuple[tuple[str, tuple[Size, ...]], ...]:
-    """The shapes of the time loop's inputs by name, but for x and the streams."""
-    cell, gates = form.cell, len(form.cell.widths("gates")) * hidden
-    shapes: dict[str, tuple[Size, ...]] = {"weight_ih": (gates, "I")}
-    shapes |= {"bias": (gates,)} if form.bias else {}
-    for stack in form.traced.stacks:
-        rows = sum(size_of(width, hidden) for width in stack.widths)
-        shapes[f"U.{stack.name}"] = (rows, size_of(stack.width_in, hidden) // stack.heads)
-    shapes |= {f"p.{name}": (size_of(width, hidden),) for name, width in cell.widths("parameters").items()}
-    for prefix in ("s", "r") if form.resets else ("s",):
-        shapes |= {f"{prefix}.{name}": ("B", size) for name, size in sizes_of_states(form, hidden)}
-    shapes |= {"lengths": ("B",)} if form.lengths else {}
-    shapes |= {"resets": ("T", "B")} if form.resets else {}
-    return tuple(shapes.items())
-
-
-@lru_cache(maxsize=None)
-def _streams(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
-    return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("streams").items())
 
 
 _fitting: set[tuple[Any, ...]] = set()  # shapes and devices that have been looked at and fit
@@ -60,21 +36,15 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
         signature = (form.number, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
         if signature in _fitting:
             return
-    sizes = dict(zip("TBI", x.shape, strict=True))
     if x.shape[2] != inputs["weight_ih"].shape[-1]:
         features, built = x.shape[2], inputs["weight_ih"].shape[-1]
         raise ShapeError(
             f"x has {features} features but the layer was built for {built}", expected=f"x [T, B, {built}]",
             received=f"x {describe(x)}", fix=f"input_size={features}, or project x to {built} features first",
         )  # fmt: skip
-    for name, shape in _expected(form, hidden):
-        wanted = [sizes[size] if isinstance(size, str) else size for size in shape]
-        if list(inputs[name].shape) != wanted:
-            raise ShapeError(f"{_spoken(name)} has the wrong shape", expected=str(wanted), received=describe(inputs[name]))
-    for name, size in _streams(form, hidden):
-        stream, wanted = inputs[f"stream.{name}"], [*x.shape[:2], size]
-        if list(stream.shape) not in (wanted, [1, *wanted[1:]]):
-            raise ShapeError(f"the stream {name!r} has the wrong shape", expected=str(wanted), received=describe(stream))
+    for name, shape in Problem.of(form, inputs, False).shapes().items():
+        if inputs[name].shape != shape and not (name.startswith("stream.") and inputs[name].shape == (1, *shape[1:])):
+            raise ShapeError(f"{_spoken(name)} has the wrong shape", expected=str(list(shape)), received=describe(inputs[name]))
     for name, tensor in inputs.items():
         if tensor.device != x.device:
             raise ShapeError(
@@ -90,7 +60,7 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
 def _spoken(name: str) -> str:
     prefix, _, rest = name.partition(".")
     kinds = {"U": "the recurrent weight", "p": "the parameter", "s": "the initial state", "r": "the reset state", "stream": "the stream"}
-    return f"{kinds[prefix]} {rest}" if prefix in kinds else name
+    return f"{kinds[prefix]} {rest!r}" if prefix == "stream" else f"{kinds[prefix]} {rest}" if prefix in kinds else name
 
 
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tenuto.engines import reference
 from tenuto.engines.cpp import Cpp, library
-from tenuto.engines.problem import Buffers, Form, Result, output_width, size_of
+from tenuto.engines.problem import Buffers, Form, Problem, Result, output_width, size_of
 
 ENGINE, INVARIANT = Cpp(), Cpp(invariant=True)
 
@@ -21,31 +21,20 @@ def pose(form: Form, sizes: tuple[int, int, int, int], dtype: torch.dtype, seed:
     """Random inputs for sizes (T, B, I, H)."""
     steps, rows, features, hidden = sizes
     generator = torch.Generator().manual_seed(seed)
-    stacks = {stack.name: stack for stack in form.traced.stacks}
+    heads = {f"U.{stack.name}": stack.heads for stack in form.traced.stacks}
 
-    def normal(*shape: int) -> Tensor:
-        return (0.5 * torch.randn(*shape, generator=generator, dtype=torch.float64)).to(dtype)
+    def one(name: str, shape: tuple[int, ...]) -> Tensor:
+        if name == "lengths":
+            return torch.randint(0, steps + 1, shape, generator=generator)
+        if name == "resets":
+            return torch.rand(*shape, generator=generator) < 0.2
+        if name.startswith("stream.") and fixed_streams:
+            shape = (1, *shape[1:])
+        values = (0.5 * torch.randn(*shape, generator=generator, dtype=torch.float64)).to(dtype)
+        return values / (shape[1] * heads[name]) ** 0.5 if name in heads else values
 
-    def one(name: str) -> Tensor:
-        kind, _, rest = name.partition(".")
-        if kind == "U":
-            stack = stacks[rest]
-            height, width = sum(size_of(w, hidden) for w in stack.widths), size_of(stack.width_in, hidden)
-            return normal(height, width // stack.heads) / width**0.5
-        widths = {"p": "parameters", "s": "state", "r": "state", "stream": "streams"}
-        if kind in widths:
-            width = size_of(form.cell.widths(widths[kind])[rest], hidden)
-            return normal(width) if kind == "p" else normal(rows, width) if kind in "sr" else normal(1 if fixed_streams else steps, rows, width)
-        gates = len(form.cell.widths("gates"))
-        return {
-            "x": lambda: normal(steps, rows, features),
-            "weight_ih": lambda: normal(gates * hidden, features),
-            "bias": lambda: normal(gates * hidden),
-            "lengths": lambda: torch.randint(0, steps + 1, (rows,), generator=generator),
-            "resets": lambda: torch.rand(steps, rows, generator=generator) < 0.2,
-        }[kind]()
-
-    return {name: one(name) for name in form.names}
+    problem = Problem(form, steps, rows, features, hidden, dtype, torch.device("cpu"), True)
+    return {name: one(name, shape) for name, shape in problem.shapes().items()}
 
 
 def cotangents(form: Form, inputs: Buffers, seed: int = 1) -> tuple[Tensor, list[Tensor]]:
