@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tenuto.engines import autograd, contest, notices
 from tenuto.engines.autograd import time_loop
-from tenuto.engines.cpp import Cpp, cache, compiler, library
+from tenuto.engines.cpp import Cpp, cache, library
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import Vendor
@@ -37,7 +37,6 @@ _ORDER: tuple[Engine, ...] = (_CPP, _VENDOR, Reference())  # by expected speed
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
 for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
-_COMPILED = (_CPP, *_PROMISING.values())
 _INVARIANT = "invariant"  # what "auto" becomes inside `invariant()`
 
 
@@ -120,32 +119,18 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
     for candidate in _ORDER:
         if name not in ("auto", candidate.name):
             continue
-        answer, obstacle = _ask(candidate, problem)
-        if answer:
+        answer = candidate.supports(problem)
+        if isinstance(answer, Yes):
             if hindered:
                 _say_slower(candidate, hindered)
             return candidate if name != "auto" else _fastest(problem, candidate)
-        hindered = hindered or obstacle
+        hindered = hindered or (answer.reason if answer.slower else "")
         if name != "auto":
-            able = [other.name for other in _ORDER if _ask(other, problem)[0]]
+            able = [other.name for other in _ORDER if other.supports(problem)]
             raise EngineError(
                 f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
             )
     raise AssertionError("the reference engine runs everything")
-
-
-def _ask(engine: Engine, problem: Problem) -> tuple[Yes | No, str]:
-    """An engine's answer; and where only the want of kernels hinders it, what hinders these.
-
-    Kernels that the cache has need no compiler, and a compiler that is there may fail: so they are loaded here.
-    """
-    answer = engine.supports(problem)
-    if engine not in _COMPILED or not (answer or answer.reason == compiler.missing()):
-        return answer, ""
-    obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
-    if obstacle:
-        return No(obstacle), obstacle
-    return answer or Yes("fused loop, compiled before"), ""
 
 
 def _say_slower(engine: Engine, obstacle: str) -> None:
@@ -161,7 +146,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
             f"the engine {name!r} does not give a sequence the same bits in any batch, which tenuto.invariant() asks for",
             expected="auto, " + ", ".join(_PROMISING), fix="leave engine at 'auto' inside the block, or leave the block",
         )  # fmt: skip
-    answers = {engine: _ask(engine, problem)[0] for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
+    answers = {engine: engine.supports(problem) for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
     for engine, answer in answers.items():
         if answer:
             return engine
@@ -213,7 +198,7 @@ def report(problem: Problem, engine: str = "auto") -> EngineReport:
     """Which engine would run this problem and why not the others."""
     chosen = choose(problem, engine)
     engines = _ORDER if chosen in _ORDER else (chosen, *_ORDER)
-    return EngineReport(problem, chosen.name, {candidate.name: _ask(candidate, problem)[0] for candidate in engines})
+    return EngineReport(problem, chosen.name, {candidate.name: candidate.supports(problem) for candidate in engines})
 
 
 def needs_gradients(inputs: Mapping[str, Tensor]) -> bool:

@@ -1,4 +1,4 @@
-"""What an engine is asked: the problem, the buffers by name, and the three questions of the `Engine` protocol.
+"""What an engine is asked: the problem, the buffers by name, and the questions of the `Engine` protocol.
 
 Letters: B batch, T time, I input size, H hidden size, W a state's width, G gates.
 
@@ -18,7 +18,7 @@ All floats have the problem's dtype (float32 or float64: 16-bit tensors are wide
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -161,9 +161,10 @@ class Yes(NamedTuple):
 
 
 class No(NamedTuple):
-    """The engine does not run this problem, and why not."""
+    """The engine does not run this problem, and why not. `slower`: it could on this machine, but for something that can be mended."""
 
     reason: str
+    slower: bool = False
 
     def __bool__(self) -> bool:
         return False
@@ -175,6 +176,22 @@ class Result(NamedTuple):
     output: Tensor
     final: list[Tensor]
     saved: list[Tensor]
+
+
+class Stepper(Protocol):
+    """A time loop that is run step by step, for live streams: weights as they were when it was made, and a state that it owns."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The output [B, W] of the next step for x [B, I], contiguous. Valid until the step after the next one."""
+        ...
+
+    def state(self) -> list[Tensor]:
+        """A copy of the states [B, W], in the cell's order."""
+        ...
+
+    def set_state(self, values: Sequence[Tensor]) -> None:
+        """Goes on from these states [B, W]."""
+        ...
 
 
 class Engine(Protocol):
@@ -212,6 +229,10 @@ class Engine(Protocol):
         needs: frozenset[str],
     ) -> Buffers:
         """The gradients of the inputs named in `needs`, shaped like the inputs, in whatever order of memory."""
+        ...
+
+    def stepper(self, form: Form, inputs: Buffers) -> Stepper:
+        """The loop step by step; `inputs` as for one step: x [1, B, I]. `stepping.Repeated` does for any engine."""
         ...
 
 

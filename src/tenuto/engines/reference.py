@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto.engines.problem import Buffers, Form, Problem, Result, Yes, empty_result, hidden_size, output_width, size_of
+from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes, empty_result, hidden_size, output_width, size_of
+from tenuto.engines.stepping import Repeated
 from tenuto.program.graph import Key, Stack
 from tenuto.program.step import run_step
 
@@ -20,6 +21,9 @@ class Reference:
 
     def supports(self, problem: Problem) -> Yes:
         return Yes("runs every cell, step by step in Python")
+
+    def stepper(self, form: Form, inputs: Buffers) -> Stepper:
+        return Repeated(self, form, inputs)
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return True

@@ -1,12 +1,8 @@
-"""One step at a time, for live streams: a state that stays where it is, and is moved on by each step.
-
-`Stepper` is what an engine may offer for this; `Repeated` is what every engine has, its forward pass on a sequence of one step.
-"""
+"""One step at a time, for live streams, by an engine that has no better way: its forward pass on a sequence of one step."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,24 +10,8 @@ from torch import Tensor
 from tenuto.engines.problem import Buffers, Engine, Form
 
 
-class Stepper(Protocol):
-    """A time loop that is run step by step: weights as they were when it was made, and a state that it owns."""
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The output [B, W] of the next step for x [B, I], contiguous. Valid until the step after the next one."""
-        ...
-
-    def state(self) -> list[Tensor]:
-        """A copy of the states [B, W], in the cell's order."""
-        ...
-
-    def set_state(self, values: Sequence[Tensor]) -> None:
-        """Goes on from these states [B, W]."""
-        ...
-
-
 class Repeated:
-    """An engine's forward pass, a step a call."""
+    """An engine's forward pass, a step a call; see `problem.Stepper`."""
 
     def __init__(self, engine: Engine, form: Form, inputs: Buffers) -> None:
         self._engine, self._form = engine, form
@@ -49,10 +29,3 @@ class Repeated:
 
     def set_state(self, values: Sequence[Tensor]) -> None:
         self._inputs.update((name, value.detach().clone()) for name, value in zip(self._names, values, strict=True))
-
-
-def stepper(engine: Engine, form: Form, inputs: Buffers) -> Stepper:
-    """The engine's own way to run step by step, or `Repeated`. `inputs` as for one step: x [1, B, I]."""
-    own = getattr(engine, "stepper", None)
-    made: Stepper = own(form, inputs) if own is not None else Repeated(engine, form, inputs)
-    return made

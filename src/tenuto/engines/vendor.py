@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM
-from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Stepper, Yes, empty_result, hidden_size
 from tenuto.engines.reference import replay
+from tenuto.engines.stepping import Repeated
 
 _LSTM_MODE = 2  # at::native's code for an LSTM in mkldnn_rnn_layer
 
@@ -53,6 +54,9 @@ class Vendor:
     def rivals(self, form: Form) -> bool:
         """Whether torch's kernel is fused, so that it can be faster than ours; on the CPU the LSTM's alone is."""
         return kernel_of(form) == "lstm"
+
+    def stepper(self, form: Form, inputs: Buffers) -> Stepper:
+        return Repeated(self, form, inputs)
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return not _has_explicit_operation(form, inputs)

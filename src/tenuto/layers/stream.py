@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tenuto import engines
 from tenuto.engines import Problem
-from tenuto.engines.stepping import stepper
+from tenuto.engines.problem import Stepper
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.functional import bind
 from tenuto.layers.stack import Direction
@@ -37,7 +37,7 @@ class Stream:
         if any(direction.reverse for direction in layers):
             raise ArgumentError("a stream has no end to begin at: this layer runs in reverse", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
-        self._steppers = []
+        self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
         for number, direction in enumerate(layers):
             cell = cell_of(direction.handle)
@@ -46,7 +46,7 @@ class Stream:
             if result != inputs["x"].dtype:
                 raise ArgumentError(f"streams of {result} are not supported", fix="layer.float() before opening the stream")
             chosen = engines.choose(Problem.of(form, inputs, False), engine)
-            self._steppers.append(stepper(chosen, form, inputs))
+            self._steppers.append(chosen.stepper(form, inputs))
             self.engines.append(chosen.name)
             x = x.new_zeros(x.shape[0], self._steppers[-1](x).shape[1])
             self._steppers[-1].set_state([inputs[f"s.{name}"] for name in cell.widths("state")])

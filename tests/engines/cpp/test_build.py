@@ -34,16 +34,17 @@ def problem(**changes):
     return Problem(**{**fields, **changes})
 
 
-def test_supports_says_why_not(monkeypatch):
+def test_supports_says_why_not(monkeypatch, folder, fresh):
     assert "fused loop" in ENGINE.supports(problem()).reason
     assert "float16" in Cpp().supports(problem(dtype=torch.float16)).reason
     assert "meta" in Cpp().supports(problem(device=torch.device("meta"))).reason
     monkeypatch.setenv(compiler.ENVIRONMENT, "/no/such/compiler")
-    answer = ENGINE.supports(problem())
-    assert not answer and "TENUTO_CXX='/no/such/compiler' does not run" in answer.reason
+    assert ENGINE.supports(problem()).reason == "fused loop, compiled before"
+    answer = ENGINE.supports(problem(form=Form(cells.MGU())))
+    assert not answer and answer.slower and "TENUTO_CXX='/no/such/compiler' does not run" in answer.reason
 
 
-def test_no_compiler_at_all(monkeypatch):
+def test_no_compiler_at_all(monkeypatch, folder, fresh):
     monkeypatch.delenv(compiler.ENVIRONMENT, raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(compiler, "_found", {})

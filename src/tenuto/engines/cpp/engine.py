@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines.cpp import backward, compiler, forward, pool, tune
+from tenuto.engines.cpp import backward, compiler, forward, library, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Kind, Kinds
 from tenuto.engines.cpp.launch import Launch
@@ -36,13 +36,14 @@ class Cpp:
             return No(f"the tensors are on {problem.device}, not in main memory")
         if problem.dtype not in (torch.float32, torch.float64):
             return No(f"kernels are for float32 and float64, not {str(problem.dtype).removeprefix('torch.')}")
+        # Kernels that the cache has need no compiler, and a compiler that is there may fail: so they are loaded here.
+        obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
+        if obstacle:
+            return No(obstacle, slower=True)
         found = compiler.find()
-        if found is None:
-            return No(compiler.missing())
-        return Yes(f"fused loop, compiled by {found.version}")
+        return Yes(f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before")
 
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
-        """A live stream's way, see `engines.stepping`."""
         return CppStepper(form, inputs, self._invariant)
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:

@@ -23,7 +23,7 @@ ALONE = 1 << 18  # weights times rows that one thread works through in about the
 
 
 class CppStepper:
-    """See `engines.stepping.Stepper`."""
+    """See `engines.problem.Stepper`."""
 
     def __init__(self, form: Form, inputs: Buffers, invariant: bool) -> None:
         _, batch_size, input_size = inputs["x"].shape
