@@ -84,3 +84,11 @@ def test_a_damaged_file_and_a_folder_that_cannot_be_written(tmp_path):
     blocker.write_text("")
     contest._known.clear()
     assert contest.winner(problem(), *engines, blocker / "folder" / "contests.json").name == "ours"
+
+
+def test_what_is_remembered_does_not_grow_for_ever(monkeypatch):
+    monkeypatch.setattr(contest, "_MOST", 5)
+    engines = Sleeper("ours", 1.0), Sleeper("theirs", 0.0)
+    for steps in range(12):
+        contest.winner(problem(steps=steps, lengths=True), *engines, None)
+        assert contest.remembered(problem(steps=steps, lengths=True)) == "ours" and len(contest._known) <= 5

@@ -12,15 +12,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from tenuto.engines import autograd, contest, notices
 from tenuto.engines.autograd import time_loop
-from tenuto.engines.cpp import Cpp, cache, library
+from tenuto.engines.cpp import Cpp
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import Vendor
@@ -32,8 +30,8 @@ __all__ = [
 ]  # fmt: skip
 
 ENVIRONMENT = "TENUTO_ENGINE"
-_CPP, _VENDOR = Cpp(), Vendor()
-_ORDER: tuple[Engine, ...] = (_CPP, _VENDOR, Reference())  # by expected speed
+_ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
+_AFTER: dict[str, tuple[Engine, ...]] = {engine.name: _ORDER[place + 1 :] for place, engine in enumerate(_ORDER)}
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
 for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
@@ -157,20 +155,15 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
     )
 
 
-@lru_cache(maxsize=16)
-def _contests(folder: Path | None) -> Path | None:
-    """Where this edition of the kernels keeps what was measured; nowhere where the cache is not used."""
-    return None if folder is None else folder / f"contests-{library.edition()}.json"
-
-
 def _fastest(problem: Problem, first: Engine) -> Engine:
-    """The first engine that can, unless torch has a fused kernel that was measured to be clearly faster on this machine."""
-    if first is not _CPP or not _VENDOR.rivals(problem.form):
-        return first
-    known = contest.remembered(problem)
-    if known is None and _VENDOR.supports(problem):
-        return contest.winner(problem, first, _VENDOR, _contests(cache.usable()))
-    return _VENDOR if known == _VENDOR.name else first
+    """The first engine that can, unless one after it was measured to be clearly faster on this machine."""
+    for rival in _AFTER[first.name]:
+        if rival.rivals(problem.form):
+            known = contest.remembered(problem)
+            if known is None and rival.supports(problem):
+                return contest.winner(problem, first, rival, first.measurements())
+            return rival if known == rival.name else first
+    return first
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measuremen
 MOST_STEPS = 64
 CERTAIN = 3  # wins in a row until the second engine is believed without another measurement
 _known: dict[tuple[Problem, int], str] = {}
+_MOST = 4096  # problems that are remembered: with texts, each batch may be of another length
 
 
 def remembered(problem: Problem) -> str | None:
@@ -35,9 +36,13 @@ def remembered(problem: Problem) -> str | None:
 def winner(problem: Problem, first: Engine, second: Engine, file: Path | None) -> Engine:
     """The faster engine for this problem; `file` is where measurements are kept, if anywhere, one for each edition of the engines."""
     asked = problem, process.threads()
-    if asked not in _known:
-        _known[asked] = _find(problem, first, second, file)
-    return second if _known[asked] == second.name else first
+    found = _known.get(asked)
+    if found is None:
+        found = _find(problem, first, second, file)
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[asked] = found
+    return second if found == second.name else first
 
 
 def _find(problem: Problem, first: Engine, second: Engine, file: Path | None) -> str:

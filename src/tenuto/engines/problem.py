@@ -21,6 +21,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import torch
@@ -205,6 +206,14 @@ class Engine(Protocol):
 
     def supports(self, problem: Problem) -> Yes | No:
         """Whether this engine runs the problem; if not, why."""
+        ...
+
+    def rivals(self, form: Form) -> bool:
+        """Whether it can be faster than an engine before it in the order, so that it is worth a measurement (contest.py)."""
+        ...
+
+    def measurements(self) -> Path | None:
+        """The file for what rivals were measured against this engine, as it is now; None: they are kept in this process alone."""
         ...
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:

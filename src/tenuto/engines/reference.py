@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +25,12 @@ class Reference:
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
+
+    def rivals(self, form: Form) -> bool:
+        return False
+
+    def measurements(self) -> Path | None:
+        return None
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -57,6 +58,9 @@ class Vendor:
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
+
+    def measurements(self) -> Path | None:
+        return None
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return not _has_explicit_operation(form, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import re
@@ -183,3 +184,12 @@ def test_every_kind_of_node_can_be_printed():
     assert set(KINDS) == set(EXPRESSIONS) | set(OPERATIONS)
     for kind, expression in EXPRESSIONS.items():
         assert len(set(re.findall(r"\{\d\}", expression))) == KINDS[kind].arity, kind
+
+
+def test_what_is_remembered_of_kernels_does_not_grow_for_ever(monkeypatch):
+    for name, empty in {"_ready": set(), "_obstacles": {}}.items():
+        monkeypatch.setattr(library, name, empty)
+    monkeypatch.setattr(library, "_MOST", 3)
+    for bias, lengths, reverse in itertools.product((True, False), repeat=3):
+        assert ENGINE.supports(problem(form=Form(cells.GRU(), bias=bias, lengths=lengths, reverse=reverse)))
+        assert len(library._ready) <= 3 and len(library._obstacles) <= 3

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines.cpp import backward, compiler, forward, library, pool, tune
+from tenuto.engines.cpp import backward, cache, compiler, forward, library, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Kind, Kinds
 from tenuto.engines.cpp.launch import Launch
@@ -45,6 +47,12 @@ class Cpp:
 
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         return CppStepper(form, inputs, self._invariant)
+
+    def rivals(self, form: Form) -> bool:
+        return False
+
+    def measurements(self) -> Path | None:
+        return _measurements(cache.usable())
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return False
@@ -111,6 +119,12 @@ class Cpp:
                 if f"s.{name}" in needs:
                     gradients[f"s.{name}"].copy_(value)
         return gradients
+
+
+@lru_cache(maxsize=16)
+def _measurements(folder: Path | None) -> Path | None:
+    """Where this edition of the kernels keeps what was measured; nowhere where the cache is not used."""
+    return None if folder is None else folder / f"contests-{library.edition()}.json"
 
 
 def _run_backward(

@@ -225,6 +225,7 @@ def fill(cell: Cell) -> Iterator[Path]:
 
 _ready: set[tuple[int, torch.dtype, bool]] = set()
 _obstacles: dict[object, str] = {}
+_MOST = 4096  # of each that are remembered
 
 
 def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
@@ -235,6 +236,9 @@ def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
     setting = tuple(map(os.environ.get, ("PATH", compiler.ENVIRONMENT, compiler.FLAGS_ENVIRONMENT, cache.ENVIRONMENT)))
     reason = _obstacles.get((asked, setting))
     if reason is None:
+        for remembered in (_ready, _obstacles):
+            if len(remembered) >= _MOST:
+                remembered.clear()
         reason = _obstacles[asked, setting] = _load_all(form.cell, bits_of(dtype), gradients)
         if not reason:
             _ready.add(asked)
