@@ -28,7 +28,7 @@ HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
 Width = int | str
 
 
-_KINDS: dict[str, type[Cell]] = {}
+_CLASSES: dict[str, type[Cell]] = {}
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -69,7 +69,7 @@ class Cell:
 
     def __init_subclass__(cls) -> None:
         dataclasses.dataclass(frozen=True, repr=False)(cls)
-        _KINDS[f"{cls.__module__}:{cls.__qualname__}"] = cls
+        _CLASSES[f"{cls.__module__}:{cls.__qualname__}"] = cls
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -77,14 +77,14 @@ class Cell:
                 object.__setattr__(self, field.name, Activation(getattr(self, field.name)))
         if not self.state.split():
             raise CellError(f"{type(self).__name__} declares no state", fix='give it one, for example state = "h"')
-        for kind in ("gates", "state", "products", "parameters", "streams"):
-            names = list(_names(getattr(self, kind)))
+        for declaration in ("gates", "state", "products", "parameters", "streams"):
+            names = list(_names(getattr(self, declaration)))
             wrong = [name for name in names if not name.isidentifier() or names.count(name) > 1]
             if wrong:
                 raise CellError(
-                    f"{type(self).__name__}.{kind} has the name {wrong[0]!r}, which is no identifier or stands there twice",
+                    f"{type(self).__name__}.{declaration} has the name {wrong[0]!r}, which is no identifier or stands there twice",
                     expected='distinct names separated by spaces, like "i f g o"',
-                    received=repr(getattr(self, kind)),
+                    received=repr(getattr(self, declaration)),
                 )
         for field_name in ("heads", "rank"):
             value = getattr(self, field_name)
@@ -129,14 +129,14 @@ class Cell:
             )
         return value
 
-    def widths(self, kind: str) -> Mapping[str, Width]:
-        """The names declared under `kind` ("gates", "state", "products", "parameters", "streams") with their widths."""
+    def widths(self, declaration: str) -> Mapping[str, Width]:
+        """The names declared under `declaration` ("gates", "state", "products", "parameters", "streams") with their widths."""
         known: dict[str, dict[str, Width]] = self.__dict__.setdefault("_widths", {})  # asked some twenty times a call
-        if kind not in known:
-            known[kind] = {
-                name.partition(":")[0]: self.width(name.partition(":")[2]) for name in getattr(self, kind).split()
+        if declaration not in known:
+            known[declaration] = {
+                name.partition(":")[0]: self.width(name.partition(":")[2]) for name in getattr(self, declaration).split()
             }
-        return known[kind]
+        return known[declaration]
 
     def bind(self, parameters: Mapping[str, Tensor]) -> Cell:
         """This cell with values for its per-channel parameters, as `self.p`."""
@@ -233,15 +233,15 @@ def cell_from_data(data: Mapping[str, Any]) -> Cell:
 
     fields = dict(data)
     name = str(fields.pop("class", ""))
-    kind = _KINDS.get(name)
-    if kind is None:
+    found = _CLASSES.get(name)
+    if found is None:
         module = name.partition(":")[0]
         raise CellError(
             f"the cell {name!r} is not known here",
             fix="check the name" if module in sys.modules else f"import {module} (where the cell is defined) before loading",
         )
     values: dict[str, Any] = {key: cell_from_data(value) if isinstance(value, Mapping) else value for key, value in fields.items()}
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    known = {field.name for field in dataclasses.fields(found)}  # type: ignore[arg-type]
     if set(values) - known:
         raise CellError(f"{name} has no field {sorted(set(values) - known)[0]!r}", expected=f"fields {sorted(known)}")
-    return kind(**values)
+    return found(**values)

@@ -178,8 +178,8 @@ class EngineReport:
         p, form = self.problem, self.problem.form
         extras = [word for word in ("lengths", "resets", "reverse") if getattr(form, word)]
         shape = f"T={p.time_steps} B={p.batch_size} I={p.input_size} H={p.hidden_size}"
-        kind = f"{str(p.dtype).removeprefix('torch.')} {p.device}" + (", training" if p.gradients else ", inference")
-        lines = [f"{form.cell!r}", f"  {shape}, {kind}" + "".join(f", {word}" for word in extras)]
+        setting = f"{str(p.dtype).removeprefix('torch.')} {p.device}" + (", training" if p.gradients else ", inference")
+        lines = [f"{form.cell!r}", f"  {shape}, {setting}" + "".join(f", {word}" for word in extras)]
         width = max(10, *map(len, self.answers))
         for name, answer in self.answers.items():
             verdict = "runs" if name == self.chosen else "could run" if answer else "cannot"

@@ -130,8 +130,8 @@ class Problem(NamedTuple):
         for stack in form.traced.stacks:
             found[f"U.{stack.name}"] = sum(size_of(width, hidden) for width in stack.widths), size_of(stack.width_in, hidden) // stack.heads
         axes = {"p": ("parameters", ()), "s": ("state", (rows,)), "r": ("state", (rows,)), "stream": ("streams", (steps, rows))}
-        for prefix, (kind, before) in axes.items():
-            found.update((f"{prefix}.{name}", (*before, size_of(width, hidden))) for name, width in widths(kind).items())
+        for prefix, (declaration, before) in axes.items():
+            found.update((f"{prefix}.{name}", (*before, size_of(width, hidden))) for name, width in widths(declaration).items())
         return {name: found[name] for name in form.names}
 
 

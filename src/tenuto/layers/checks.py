@@ -59,8 +59,8 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
 
 def _spoken(name: str) -> str:
     prefix, _, rest = name.partition(".")
-    kinds = {"U": "the recurrent weight", "p": "the parameter", "s": "the initial state", "r": "the reset state", "stream": "the stream"}
-    return f"{kinds[prefix]} {rest!r}" if prefix == "stream" else f"{kinds[prefix]} {rest}" if prefix in kinds else name
+    words = {"U": "the recurrent weight", "p": "the parameter", "s": "the initial state", "r": "the reset state", "stream": "the stream"}
+    return f"{words[prefix]} {rest!r}" if prefix == "stream" else f"{words[prefix]} {rest}" if prefix in words else name
 
 
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:

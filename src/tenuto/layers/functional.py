@@ -197,8 +197,8 @@ def bind(
 
 
 def _missing(cell: Cell, name: str, inputs: Mapping[str, Tensor]) -> ShapeError:
-    kind, _, rest = name.partition(".")
+    role, _, rest = name.partition(".")
     wanted = f"streams={{{rest!r}: a tensor [T, B, {cell.widths('streams').get(rest)}]}}"
     return ShapeError(
-        f"the {kind} {rest!r} is missing", expected=wanted if kind == "stream" else None, received=", ".join(sorted(inputs))
+        f"the {role} {rest!r} is missing", expected=wanted if role == "stream" else None, received=", ".join(sorted(inputs))
     )

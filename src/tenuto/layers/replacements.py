@@ -47,8 +47,8 @@ class _Replacement(Streaming, nn.RNNBase):
             self._check_sizes(input.data, start, input.batch_sizes)
         else:
             if input.dim() not in (2, 3):
-                kind = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
-                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}{kind}")
+                ending = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
+                raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}{ending}")
             batched = input.dim() == 3
             batch_axis = 0 if self.batch_first else 1
             x = input if batched else input.unsqueeze(batch_axis)

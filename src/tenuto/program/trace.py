@@ -130,7 +130,7 @@ class Markers:
 
     def __init__(self, cell: Cell, prime: int, rows: int = ROWS) -> None:
         self.cell, self.rows = cell, rows
-        declared = {w for kind in ("state", "products", "streams", "parameters") for w in cell.widths(kind).values()}
+        declared = {w for declaration in ("state", "products", "streams", "parameters") for w in cell.widths(declaration).values()}
         declared |= {cell.rank or 1, 1}
         self.hidden = next(h for h in range(prime * cell.heads, 10**6, cell.heads) if h not in declared)
 
@@ -144,9 +144,9 @@ class Markers:
 
     def input_keys(self, products: Mapping[str, tuple[Width, Width]]) -> list[Key]:
         """The inputs of the forward program, in order."""
-        kinds = (("gate", "gates"), ("product", ""), ("state", "state"), ("parameter", "parameters"), ("stream", "streams"))
+        declarations = (("gate", "gates"), ("product", ""), ("state", "state"), ("parameter", "parameters"), ("stream", "streams"))
         return [
-            (role, name) for role, kind in kinds for name in (self.cell.widths(kind) if kind else products)
+            (role, name) for role, declaration in declarations for name in (self.cell.widths(declaration) if declaration else products)
         ]
 
     def width_of(self, key: Key, products: Mapping[str, tuple[Width, Width]]) -> Width:
@@ -154,8 +154,8 @@ class Markers:
         role, name = key
         if role == "product":
             return products[name][1]
-        kind = {"gate": "gates", "state": "state", "parameter": "parameters", "stream": "streams"}[role]
-        return self.cell.widths(kind)[name]
+        declaration = {"gate": "gates", "state": "state", "parameter": "parameters", "stream": "streams"}[role]
+        return self.cell.widths(declaration)[name]
 
     def values(self, keys: list[Key], products: Mapping[str, tuple[Width, Width]]) -> list[Tensor]:
         """A fresh random tensor for each input (never one for two: the tracer would take them for the same)."""

@@ -120,18 +120,18 @@ def test_what_is_saved_predicts_the_same(tmp_path, cell):
 
 
 def test_a_cell_that_is_not_known_here_is_named_and_can_be_given(tmp_path, fitted):
-    from tenuto.cell import _KINDS
+    from tenuto.cell import _CLASSES
 
     x, y = rising_and_falling()
     model = SequenceClassifier(Leaky(rate=0.3), **{**SMALL, "epochs": 1}).fit(x, y)
     folder = model.save(tmp_path / "run")
     name = f"{Leaky.__module__}:{Leaky.__qualname__}"
-    kind = _KINDS.pop(name)
+    kind = _CLASSES.pop(name)
     try:
         with pytest.raises(CellError, match="Leaky"):
             SequenceClassifier.load(folder)
     finally:
-        _KINDS[name] = kind
+        _CLASSES[name] = kind
     assert SequenceClassifier.load(folder, cell=Leaky).cell_ == Leaky(rate=0.3)
 
 

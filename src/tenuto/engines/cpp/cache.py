@@ -253,8 +253,8 @@ def _machine() -> str:
     return hashlib.sha256(platform.node().encode("utf-8", "backslashreplace")).hexdigest()[:6]
 
 
-def _prefix(kind: str) -> str:
-    return f"{kind}-{_machine()}-{os.getpid()}-"
+def _prefix(purpose: str) -> str:
+    return f"{purpose}-{_machine()}-{os.getpid()}-"
 
 
 def sweep(place: Path) -> None:

@@ -1,6 +1,6 @@
-"""What calls of one kind have in common: worked out at the first of them, so that a short loop is not most of a call.
+"""What calls of one form and size have in common: worked out at the first of them, so that a short loop is not most of a call.
 
-A kind is a form with sizes; the number of steps may differ from call to call, and each sequence may have its own.
+The number of steps may differ from call to call, and each sequence may have its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tenuto.engines.cpp.launch import Sizes
 from tenuto.engines.cpp.units import CALL_ROWS, units
 from tenuto.engines.problem import Buffers, Form, output_width, size_of
 
-_MOST = 4096  # kinds that are remembered
+_MOST = 4096  # forms and sizes that are remembered
 _NONE: frozenset[str] = frozenset()
 
 
-class Kind:
-    """Names and sizes of a kind of call, the ways to share its work among threads, and how fast each was.
+class Calls:
+    """Names and sizes of calls that are alike, the ways to share their work among threads, and how fast each was.
 
     Attributes:
         states, streams: (name, width in channels) of each. output: the output's width.
@@ -56,28 +56,28 @@ class Kind:
         return found or self._records.setdefault(asked, tune.Record(tune.ways(self.batch_size, threads, self._units_can_split)))
 
 
-class Kinds:
-    """The kinds of call that an engine has seen."""
+class KnownCalls:
+    """The forms and sizes that an engine has been called with."""
 
     def __init__(self, invariant: bool) -> None:
         self._invariant = invariant
-        self._known: dict[Hashable, Kind] = {}
+        self._known: dict[Hashable, Calls] = {}
 
-    def of(self, form: Form, inputs: Buffers) -> Kind:
-        """The kind of this call."""
+    def of(self, form: Form, inputs: Buffers) -> Calls:
+        """What this call has in common with others like it."""
         x, rows = inputs["x"], inputs["weight_ih"].shape[0]
         steps, batch_size, input_size = x.shape
         turned, fixed = transposed(form, inputs), fixed_streams(form, inputs)
         key = (form.number, batch_size, input_size, rows, x.dtype, steps * batch_size >= CALL_ROWS, turned, fixed)
-        kind = self._known.get(key)
-        if kind is None:
+        calls = self._known.get(key)
+        if calls is None:
             hidden = rows // form.gates
             chosen = units(form, batch_size, input_size, hidden, steps * batch_size >= CALL_ROWS, x.dtype, self._invariant)
-            kind = Kind(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, turned), fixed)
+            calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, turned), fixed)
             if len(self._known) == _MOST:
                 self._known.clear()
-            self._known[key] = kind
-        return kind
+            self._known[key] = calls
+        return calls
 
 
 def fixed_streams(form: Form, inputs: Buffers) -> frozenset[str]:

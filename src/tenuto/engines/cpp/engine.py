@@ -13,7 +13,7 @@ from torch import Tensor
 from tenuto import process
 from tenuto.engines.cpp import backward, cache, compiler, forward, library, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
-from tenuto.engines.cpp.calls import Kind, Kinds
+from tenuto.engines.cpp.calls import Calls, KnownCalls
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
@@ -31,7 +31,7 @@ class Cpp:
 
     def __init__(self, invariant: bool = False) -> None:
         self.name = "invariant cpp" if invariant else "cpp"
-        self._invariant, self._kinds = invariant, Kinds(invariant)
+        self._invariant, self._known = invariant, KnownCalls(invariant)
 
     def supports(self, problem: Problem) -> Yes | No:
         if problem.device.type != "cpu":
@@ -60,30 +60,30 @@ class Cpp:
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            kind = self._kinds.of(form, inputs)
+            calls = self._known.of(form, inputs)
             with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
-                key, launch = _forward_launch(kind, True, tune.Way(1, False))
+                key, launch = _forward_launch(calls, True, tune.Way(1, False))
                 launches.give_back(key, launch)
             x = inputs["x"]
             rows = x.shape[0] * x.shape[1]
-            result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in kind.kept)
+            result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in calls.kept)
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         threads = process.threads()  # first of all: in a child torch is told here
-        x, kind = inputs["x"], self._kinds.of(form, inputs)
+        x, calls = inputs["x"], self._known.of(form, inputs)
         time_steps, batch_size, _ = x.shape
-        rows, given = arrange(form, inputs, kind.fixed)
-        record = kind.record(keep, threads)
+        rows, given = arrange(form, inputs, calls.fixed)
+        record = calls.record(keep, threads)
         way = record.choose(rows.total)
-        key, launch = _forward_launch(kind, keep, way)
+        key, launch = _forward_launch(calls, keep, way)
         try:
             padded_rows, memory = time_steps * batch_size, pool.shared()
-            output = memory.empty(padded_rows, kind.output, x.dtype)
+            output = memory.empty(padded_rows, calls.output, x.dtype)
             given["padded.output" if form.lengths else "output"] = output
             final = []
-            for name, width in kind.states:
-                if name == kind.output_state:
+            for name, width in calls.states:
+                if name == calls.output_state:
                     array = output
                 elif keep:
                     array = memory.empty(padded_rows, width, x.dtype)
@@ -99,23 +99,23 @@ class Cpp:
                 _run(launch, record, way, given, rows)
             else:
                 output.zero_()
-                for value, (name, _) in zip(final, kind.states):
+                for value, (name, _) in zip(final, calls.states):
                     value.copy_(inputs[f"s.{name}"])
         finally:
             launches.give_back(key, launch)
-        return Result(output.view(time_steps, batch_size, kind.output), final, [given[name] for name in kind.kept] if keep else [])
+        return Result(output.view(time_steps, batch_size, calls.output), final, [given[name] for name in calls.kept] if keep else [])
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
     ) -> Buffers:
         process.tell_torch()
-        kind = self._kinds.of(form, inputs)
-        rows, given = arrange(form, inputs, kind.fixed)
-        gradients = {name: _gradient_like(inputs[name], rows, name in kind.transposed) for name in needs}
+        calls = self._known.of(form, inputs)
+        rows, given = arrange(form, inputs, calls.fixed)
+        gradients = {name: _gradient_like(inputs[name], rows, name in calls.transposed) for name in needs}
         if rows.total:
-            _run_backward(kind, rows, given, inputs, result, d_output, d_final, gradients)
+            _run_backward(calls, rows, given, inputs, result, d_output, d_final, gradients)
         else:
-            for (name, _), value in zip(kind.states, d_final):
+            for (name, _), value in zip(calls.states, d_final):
                 if f"s.{name}" in needs:
                     gradients[f"s.{name}"].copy_(value)
         return gradients
@@ -128,39 +128,39 @@ def _measurements(folder: Path | None) -> Path | None:
 
 
 def _run_backward(
-    kind: Kind, rows: Rows, arrays: Buffers, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], gradients: Buffers
+    calls: Calls, rows: Rows, arrays: Buffers, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], gradients: Buffers
 ) -> None:
     """The backward loop: from `arrays`, which are the inputs as it reads them, into the gradients."""
-    form, x, padded = kind.form, inputs["x"], "padded." if kind.form.lengths else ""
-    arrays.update(zip(kind.kept, result.saved))
-    if kind.output_state is not None:
-        arrays[f"new.{kind.output_state}"] = result.output
+    form, x, padded = calls.form, inputs["x"], "padded." if calls.form.lengths else ""
+    arrays.update(zip(calls.kept, result.saved))
+    if calls.output_state is not None:
+        arrays[f"new.{calls.output_state}"] = result.output
     d_output = arrays[f"{padded}d_output"] = d_output.contiguous()
-    for (name, width), d in zip(kind.states, d_final):
+    for (name, width), d in zip(calls.states, d_final):
         arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
         arrays[f"d_final.{name}"] = d.contiguous()
         if form.resets:
-            arrays[f"d_start.{name}"] = x.new_zeros(kind.batch_size, width)
+            arrays[f"d_start.{name}"] = x.new_zeros(calls.batch_size, width)
     for name, gradient in gradients.items():
         arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name in form.with_heads else gradient
     arrays[f"{padded}d_x"] = gradients.get("x", x)
-    for name, width in kind.streams:
-        arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], kind.batch_size, width)
+    for name, width in calls.streams:
+        arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], calls.batch_size, width)
     needs = frozenset(gradients)
-    record = kind.record(needs, process.threads())
+    record = calls.record(needs, process.threads())
     way = record.choose(rows.total)
-    key = (kind, needs, way)
-    launch = launches.take(key, lambda: backward.build(form, kind.sizes(way), needs, kind.fixed))
+    key = (calls, needs, way)
+    launch = launches.take(key, lambda: backward.build(form, calls.sizes(way), needs, calls.fixed))
     try:
         _run(launch, record, way, arrays, rows)
     finally:
         launches.give_back(key, launch)
     for name in form.with_heads & gradients.keys():
         gradients[name].copy_(blocks(form, name, arrays[f"d_{name}"]))
-    for name, _ in kind.streams:
+    for name, _ in calls.streams:
         if f"stream.{name}" in needs:
             whole_time = arrays[f"{padded}d_stream.{name}"]
-            gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in kind.fixed else whole_time)
+            gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in calls.fixed else whole_time)
 
 
 def _run(launch: Launch, record: tune.Record, way: tune.Way, given: Buffers, rows: Rows) -> None:
@@ -170,9 +170,9 @@ def _run(launch: Launch, record: tune.Record, way: tune.Way, given: Buffers, row
     record.learn(way, (time.perf_counter() - begin) / rows.total)
 
 
-def _forward_launch(kind: Kind, keep: bool, way: tune.Way) -> tuple[object, Launch]:
-    key = (kind, keep, way)
-    return key, launches.take(key, lambda: forward.build(kind.form, kind.sizes(way), keep, kind.fixed))
+def _forward_launch(calls: Calls, keep: bool, way: tune.Way) -> tuple[object, Launch]:
+    key = (calls, keep, way)
+    return key, launches.take(key, lambda: forward.build(calls.form, calls.sizes(way), keep, calls.fixed))
 
 
 def _gradient_like(tensor: Tensor, rows: Rows, by_columns: bool) -> Tensor:

@@ -1,6 +1,6 @@
 """A loop's tables filled in for given sizes, with its scratch memory; then run with the addresses of a call's tensors.
 
-A `Launch` belongs to one cell, one kind of loop and one set of sizes; lengths and number of steps may differ from call to call.
+A `Launch` belongs to one cell, one loop of it and one set of sizes; lengths and number of steps may differ from call to call.
 """
 
 from __future__ import annotations
@@ -130,10 +130,10 @@ class Launch:
 
     # --- operations ------------------------------------------------------------------------------------------------------
 
-    def add(self, when: str, kind: str, table: Any) -> None:
+    def add(self, when: str, action: str, table: Any) -> None:
         """Appends an operation to one of the loop's lists."""
         self._alive.append(table)
-        self._lists[when].append((tables.KINDS.index(kind), table))
+        self._lists[when].append((tables.ACTIONS.index(action), table))
 
     def address(self, values: Sequence[int]) -> int:
         """The address of a table of integers."""
@@ -250,14 +250,14 @@ class Launch:
         self.add(when, "SCATTER", tables.Copy(self.buffer(array), self.buffer(padded), width))
         self.add("finish", "FILL", tables.Copy(0, self.buffer(padded), width))
 
-    def whole(self, when: str, kind: str, source: str, target: str, width: int) -> None:
+    def whole(self, when: str, action: str, source: str, target: str, width: int) -> None:
         """LAST, START or LEAD, see kernels/loop.h: the caller's array of one row a sequence is laid out here."""
-        self.layouts[source if kind == "START" else target] = Layout("FIXED", width)
-        self.add(when, kind, tables.Copy(self.buffer(source), self.buffer(target), width))
+        self.layouts[source if action == "START" else target] = Layout("FIXED", width)
+        self.add(when, action, tables.Copy(self.buffer(source), self.buffer(target), width))
 
-    def reset(self, kind: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
+    def reset(self, action: str, source: Slot | str, target: Slot | str, initial: Slot | str, width: int) -> None:
         """ENTER or LEAVE, see kernels/loop.h; the flags come with each call."""
-        self.add("step", kind, tables.Reset(self.buffer(source), self.buffer(target), self.buffer(initial), width))
+        self.add("step", action, tables.Reset(self.buffer(source), self.buffer(target), self.buffer(initial), width))
 
     def operations(self, products: Any, carried: set[str]) -> None:
         """The schedule's operations, with a barrier wherever a thread reads what others wrote (used when units are split).
@@ -280,8 +280,8 @@ class Launch:
             elif isinstance(operation, Reduction):
                 read(operation.source.array)
                 source, target = self.buffer(operation.source), self.buffer(operation.target)
-                kind = tables.REDUCTIONS[operation.kind]
-                self.add("step", "REDUCE", tables.Reduction(kind, source, target, self.sizes.width(operation.width)))
+                how = tables.REDUCTIONS[operation.kind]
+                self.add("step", "REDUCE", tables.Reduction(how, source, target, self.sizes.width(operation.width)))
                 written.add(operation.target.array)
             else:
                 for _, slot in operation.loads:
@@ -303,8 +303,8 @@ class Launch:
         loop = tables.Loop(batch=self.sizes.batch_size, threads=self.sizes.threads, by_units=self.sizes.by_units, backward=backward)
         for name, entries in self._lists.items():
             listed = (tables.Operation * max(len(entries), 1))()
-            for place, (kind, table) in zip(listed, entries):
-                place.kind, place.data = kind, None if table is None else ctypes.addressof(table)
+            for place, (action, table) in zip(listed, entries):
+                place.action, place.data = action, None if table is None else ctypes.addressof(table)
             self._alive.append(listed)
             setattr(loop, name, tables.List(len(entries), ctypes.addressof(listed)))
         self._buffer_tables = (tables.Buffer * max(len(self._buffer_rows), 1))()
@@ -342,7 +342,7 @@ class Launch:
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
     def share_weights(self, other: Launch) -> None:
-        """Before the first run: uses the packed weights and biases of another launch of the same kind, which has run, and packs none."""
+        """Before the first run: uses the packed weights and biases of another launch like it, which has run, and packs none."""
         for (_, mine), (_, theirs) in zip(self._lists["prepare"], other._lists["prepare"]):
             if isinstance(mine, tables.Product):
                 mine.packed = theirs.packed

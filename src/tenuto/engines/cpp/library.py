@@ -50,7 +50,7 @@ def edition() -> str:
     return hashlib.sha256((_headers() + loop).encode()).hexdigest()[:8]
 
 
-def build(kind: str, source: str, bits: int, functions: Sequence[str] = ()) -> ctypes.CDLL:
+def build(name: str, source: str, bits: int, functions: Sequence[str] = ()) -> ctypes.CDLL:
     """The library made from a source, with these functions in it: from the cache, or the compiler, or another compiler or folder.
 
     A kernel that this compiler has not built yet is built, even if the cache has one by another; where there is no compiler, or none that
@@ -61,7 +61,7 @@ def build(kind: str, source: str, bits: int, functions: Sequence[str] = ()) -> c
     """
     parts = [source, _headers(), str(bits), *compiler.flags(), compiler.machine().digest]
     key = hashlib.sha256(chr(0).join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:20]
-    stem = f"{_plain(kind)}-{key}"
+    stem = f"{_plain(name)}-{key}"
     found = compiler.find()
     library = _load_kept(stem, found.digest if found else None, functions)
     if library is not None:
@@ -78,9 +78,9 @@ def build(kind: str, source: str, bits: int, functions: Sequence[str] = ()) -> c
         return library
 
 
-def _plain(kind: str) -> str:
-    """A kind as a part of a file's name: a class may be called anything, "../../x" too."""
-    return re.sub(r"[^a-z0-9_]", "", kind.lower())[:40] or "cell"
+def _plain(name: str) -> str:
+    """A name as a part of a file's name: a class may be called anything, "../../x" too."""
+    return re.sub(r"[^a-z0-9_]", "", name.lower())[:40] or "cell"
 
 
 def _load_kept(stem: str, made_by: str | None, functions: Sequence[str]) -> ctypes.CDLL | None:

@@ -54,9 +54,9 @@ def _print(name: str, part: Pass, nodes: list[Node]) -> str:
 
     def line(number: int) -> str:
         node = nodes[number]
-        kind = "mask" if node.gives == "bool" else "vec"
+        vector = "mask" if node.gives == "bool" else "vec"
         width = "width" if node.width == HIDDEN else node.width  # a pass's own width is the hidden size wherever a value's is
-        return f"{kind} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args), width=width)};"
+        return f"{vector} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args), width=width)};"
 
     pointers, rows, body = "", "", ""
     places = [slot for _, slot in (*part.loads, *part.stores)]

@@ -11,14 +11,14 @@ from typing import Any
 import numpy
 
 RULES = "FIXED STEP PREVIOUS CHUNK RING_NEXT RING_PREVIOUS".split()
-KINDS = "PACK CLEAR PRODUCT PASS REDUCE COPY GATHER SCATTER FILL LAST START LEAD LINE ENTER LEAVE OUTER SUM UNPACK SYNC".split()
+ACTIONS = "PACK CLEAR PRODUCT PASS REDUCE COPY GATHER SCATTER FILL LAST START LEAD LINE ENTER LEAVE OUTER SUM UNPACK SYNC".split()
 REDUCTIONS = {"sum": 0, "mean": 1, "amax": 2}
 
 
 def _structure(name: str, fields: str) -> type[ctypes.Structure]:
     """A structure whose fields are all 64 bits wide; those that end in * are addresses."""
-    kinds = [(field.rstrip("*"), c_void_p if field.endswith("*") else c_int64) for field in fields.split()]
-    return type(name, (ctypes.Structure,), {"_fields_": kinds})
+    typed = [(field.rstrip("*"), c_void_p if field.endswith("*") else c_int64) for field in fields.split()]
+    return type(name, (ctypes.Structure,), {"_fields_": typed})
 
 
 Buffer: Any = _structure("Buffer", "base* first* stride rule array offset")
@@ -32,10 +32,10 @@ Product: Any = _structure(
 )
 Outer: Any = _structure("Outer", "operand gradient columns panels panel* packed* target* lanes* lane_stride column_stride turned*")
 Sum: Any = _structure("Sum", "gradient vectors column* target* lanes* sums*")
-Reduction: Any = _structure("Reduction", "kind source target width")
+Reduction: Any = _structure("Reduction", "how source target width")
 Copy: Any = _structure("Copy", "source target width")
 Reset: Any = _structure("Reset", "source target initial width")
-Operation: Any = _structure("Operation", "kind data*")
+Operation: Any = _structure("Operation", "action data*")
 
 
 class List(ctypes.Structure):

@@ -1,6 +1,6 @@
 """How a loop's work is shared among threads: learnt from the calls themselves.
 
-Every way gives the same bits, so the choice may follow the clock: the first calls of a kind try each way that makes sense, later
+Every way gives the same bits, so the choice may follow the clock: the first of calls that are alike try each way that makes sense, later
 ones use the fastest, and now and then another is tried again, since what else the machine does changes. Nothing runs twice.
 """
 
@@ -32,7 +32,7 @@ class Way(NamedTuple):
 
 
 class Record:
-    """What is known of one kind of call: the times of each way to run it."""
+    """What is known of calls that are alike: the times of each way to run it."""
 
     def __init__(self, candidates: Sequence[Way]) -> None:
         self._candidates = candidates

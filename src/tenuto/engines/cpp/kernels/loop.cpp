@@ -86,7 +86,7 @@ struct Runner : Weights {
     for (long k = 0; k < list.count; k++) {
       const Operation& o = list.operation[k];
       bool whole = &list != &loop.step;  // an operation on all rows of a chunk, shared out by rows
-      switch (o.kind) {
+      switch (o.action) {
         case PACK: pack(*(const Product*)o.data); break;
         case CLEAR: clear(*(const Outer*)o.data); break;
         case PRODUCT: product(*(const Product*)o.data, whole); break;
@@ -159,7 +159,7 @@ struct Runner : Weights {
       const real* v = at[r.source] + b * stride[r.source];
       real& result = at[r.target][b * stride[r.target]];
       long u = 0;
-      if (r.kind == REDUCE_MAXIMUM) {
+      if (r.how == REDUCE_MAXIMUM) {
         result = v[0];
         for (; u + LANES <= r.width; u += LANES) {
           real m = max_lanes(load(v + u));
@@ -172,7 +172,7 @@ struct Runner : Weights {
       for (; u + LANES <= r.width; u += LANES) total = total + load(v + u);
       if (u < r.width) total = total + load_part(v + u, r.width - u);
       result = sum_lanes(total);
-      if (r.kind == REDUCE_MEAN) result = result / (real)r.width;
+      if (r.how == REDUCE_MEAN) result = result / (real)r.width;
     }
   }
 

@@ -46,7 +46,7 @@ struct Outer {
 };
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };
-struct Reduction { int64_t kind, source, target, width; };
+struct Reduction { int64_t how, source, target, width; };
 // COPY: a chunk's rows. GATHER: they come from the caller's padded array [time_steps, batch]; SCATTER: they, or those of one step, go
 // there; FILL: zeros where a sequence has ended. LAST: each sequence's state after its last step, from the buffer of states before a step.
 // START: both turns of a ring begin as the cotangents of the last states, so that a sequence joins in at its own last step. LEAD: the
@@ -55,8 +55,8 @@ struct Copy { int64_t source, target, width; };
 // Forward: target rows = source rows, or `initial` rows where a reset is. Backward: target (d_initial) += source rows there; those become 0.
 struct Reset { int64_t source, target, initial, width; };
 
-enum Kind { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, LAST, START, LEAD, LINE, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
-struct Operation { int64_t kind; const void* data; };
+enum Action { PACK, CLEAR, PRODUCT, PASS, REDUCE, COPY, GATHER, SCATTER, FILL, LAST, START, LEAD, LINE, ENTER, LEAVE, OUTER, SUM, UNPACK, SYNC };
+struct Operation { int64_t action; const void* data; };
 struct List { int64_t count; const Operation* operation; };
 
 struct Loop {
