@@ -123,7 +123,8 @@ from tenuto.errors import RunError
 from tenuto.files import plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 
-FORMAT, FORMAT_VERSION = "tenuto run", 1
+FORMAT, FORMAT_VERSION = "tenuto run", 2
+READABLE = (1, 2)  # versions of the format that this tenuto reads
 EVALUATION_FORMAT = "tenuto evaluation"
 CONFIG, MODEL, METRICS, EVALUATION, REPORT = (
     "config.json",
@@ -299,10 +300,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             received=f'"format": {json.dumps(config.get("format")) if isinstance(config, dict) else "none"}',
             fix="check the path",
         )
-    if config.get("format_version") != FORMAT_VERSION:
+    if config.get("format_version") not in READABLE:
         raise RunError(
             f"{folder / CONFIG} has a format that this tenuto does not know.",
-            expected=f"format_version {FORMAT_VERSION}",
+            expected=f"format_version {READABLE[0]} to {READABLE[-1]}",
             received=f"format_version {config.get('format_version')}, written by tenuto {config.get('tenuto')}",
             fix="install the tenuto that wrote it, or a newer one",
         )

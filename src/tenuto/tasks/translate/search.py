@@ -11,8 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tenuto.data.pairs.batches import PairBatch
 from tenuto.data.pairs.symbols import BEGINNING, END, PADDING, UNKNOWN
-from tenuto.tasks.translate.network import DecoderState, Encoded, Seq2SeqNetwork
+from tenuto.tasks.translate.decoder import DecoderState, Encoded
+from tenuto.tasks.translate.network import Seq2SeqNetwork
 
 _NEVER = [PADDING, BEGINNING, UNKNOWN]
 _NONE = float("-inf")
@@ -33,20 +35,20 @@ class Hypothesis(NamedTuple):
 
 
 @torch.no_grad()
-def greedy_search(network: Seq2SeqNetwork, source: Tensor, lengths: Tensor, *, max_length: int, length_penalty: float = 1.0) -> list[Hypothesis]:
+def greedy_search(network: Seq2SeqNetwork, batch: PairBatch, *, max_length: int, length_penalty: float = 1.0) -> list[Hypothesis]:
     """The hypothesis of each source that takes the likeliest symbol at each step.
 
     Args:
-        source: [S, B] int64. lengths: [B]. max_length: in symbols, without the end.
+        batch: its sources are read. max_length: in symbols, without the end.
     """
-    encoded, state = network.encode(source, lengths)
-    rows = source.shape[1]
-    symbol = torch.full((1, rows), BEGINNING, device=source.device)
-    total = torch.zeros(rows, dtype=torch.float64, device=source.device)
-    done = torch.zeros(rows, dtype=torch.bool, device=source.device)
+    encoded, state = network.begin(batch)
+    rows, device = batch.source.shape[1], batch.source.device
+    symbol = torch.full((1, rows), BEGINNING, device=device)
+    total = torch.zeros(rows, dtype=torch.float64, device=device)
+    done = torch.zeros(rows, dtype=torch.bool, device=device)
     steps = []
     for step in range(max_length + 1):
-        logits, _, state = network.decode(symbol, encoded, state)
+        logits, _, state = network.head.decode(symbol, encoded, state)
         values, symbol = _log_probabilities(logits[0], last=step == max_length).max(dim=-1)
         total += values.masked_fill(done, 0.0)
         symbol = symbol.masked_fill(done, END)[None]
@@ -64,8 +66,7 @@ def greedy_search(network: Seq2SeqNetwork, source: Tensor, lengths: Tensor, *, m
 @torch.no_grad()
 def beam_search(
     network: Seq2SeqNetwork,
-    source: Tensor,
-    lengths: Tensor,
+    batch: PairBatch,
     *,
     beam_size: int,
     max_length: int,
@@ -82,8 +83,8 @@ def beam_search(
         beam_size: K. n_best: how many of them to give back, at most K.
         length_penalty: 0 ranks by probability, which favours short targets; 1 by its mean over the symbols.
     """
-    encoded, state = network.encode(source, lengths)
-    count, device = source.shape[1], source.device
+    encoded, state = network.begin(batch)
+    count, device = batch.source.shape[1], batch.source.device
     rows = torch.arange(count, device=device).repeat_interleave(beam_size)
     encoded, state = _select(encoded, state, rows)
     where = torch.arange(count, device=device)  # [B]: which source each group of K rows belongs to; shrinks as sources are done
@@ -95,7 +96,7 @@ def beam_search(
     end_numbers = torch.full((count, beam_size, max_length + 1), END, device=device)
     found: list[list[Hypothesis]] = [[] for _ in range(count)]
     for step in range(max_length + 1):
-        logits, _, state = network.decode(history[:, :, -1].reshape(1, -1), encoded, state)
+        logits, _, state = network.head.decode(history[:, :, -1].reshape(1, -1), encoded, state)
         steps = _log_probabilities(logits[0], last=step == max_length).view(len(where), beam_size, -1)
         symbols = steps.shape[-1]
         candidates, places = (total[:, :, None] + steps).flatten(1).topk(min(2 * beam_size, beam_size * symbols), dim=1)  # [B, 2 K]
