@@ -8,13 +8,16 @@ from tenuto.errors import ArgumentError, NotFittedError, ShapeError
 from tests.tasks.launched import TASKS
 
 NAMES = [name for name in TASKS if name != "softmax"]
+BEAM = {"beam_size": 3, "attention": "bahdanau"}  # answers by another search, and a decoder that goes step by step
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=[*NAMES, "translate by beams"])
 def fitted(request):
     """A fitted estimator of each task, and data to ask it: of unequal lengths, more than a batch of any task but translation's."""
-    model, x, y = TASKS[request.param]()
-    asked = ["do re", "m", "la si do re", "fa"] if request.param == "language" else [x[index % len(x)] for index in range(0, 201, 3)]
+    name, *beams = request.param.split(" ", 1)
+    model, x, y = TASKS[name]()
+    model.set_params(**(BEAM if beams else {}))
+    asked = ["do re", "m", "la si do re", "fa"] if name == "language" else [x[index % len(x)] for index in range(0, 201, 3)]
     return model.set_params(epochs=1).fit(x, y), asked
 
 

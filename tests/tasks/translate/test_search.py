@@ -57,7 +57,7 @@ def test_a_wide_beam_finds_what_an_exhaustive_search_finds(attention, feeding, l
     network = made(3, attention, input_feeding=feeding)
     source, lengths = sources()
     found = beam_search(
-        network, read(source, lengths), beam_size=64, n_best=10, max_length=LONGEST, length_penalty=length_penalty
+        network.head, network.begin(read(source, lengths)), beam_size=64, n_best=10, max_length=LONGEST, length_penalty=length_penalty
     )
     for row, hypotheses in enumerate(found):
         one = source[: lengths[row], row : row + 1]
@@ -72,7 +72,7 @@ def test_a_wide_beam_finds_what_an_exhaustive_search_finds(attention, feeding, l
 def test_a_narrow_beam_gives_targets_that_it_scores_rightly(seed):
     network = made(seed)
     source, lengths = sources(seed)
-    for row, hypotheses in enumerate(beam_search(network, read(source, lengths), beam_size=3, n_best=3, max_length=LONGEST)):
+    for row, hypotheses in enumerate(beam_search(network.head, network.begin(read(source, lengths)), beam_size=3, n_best=3, max_length=LONGEST)):
         every = {one.numbers: one for one in every_target(network, source[: lengths[row], row : row + 1], lengths[row : row + 1], 1.0)}
         assert 1 <= len(hypotheses) <= 3
         assert [one.score for one in hypotheses] == sorted((one.score for one in hypotheses), reverse=True)
@@ -84,20 +84,20 @@ def test_a_narrow_beam_gives_targets_that_it_scores_rightly(seed):
 def test_the_batch_has_no_say():
     network = made(5)
     source, lengths = sources(5)
-    together = beam_search(network, read(source, lengths), beam_size=4, n_best=2, max_length=6)
-    greedy = greedy_search(network, read(source, lengths), max_length=6)
+    together = beam_search(network.head, network.begin(read(source, lengths)), beam_size=4, n_best=2, max_length=6)
+    greedy = greedy_search(network.head, network.begin(read(source, lengths)), max_length=6)
     for row in range(source.shape[1]):
         one = source[: lengths[row], row : row + 1], lengths[row : row + 1]
-        alone = beam_search(network, read(*one), beam_size=4, n_best=2, max_length=6)[0]
+        alone = beam_search(network.head, network.begin(read(*one)), beam_size=4, n_best=2, max_length=6)[0]
         assert [hypothesis.numbers for hypothesis in alone] == [hypothesis.numbers for hypothesis in together[row]]
-        assert greedy_search(network, read(*one), max_length=6)[0].numbers == greedy[row].numbers
+        assert greedy_search(network.head, network.begin(read(*one)), max_length=6)[0].numbers == greedy[row].numbers
 
 
 @pytest.mark.parametrize("attention", ["general", "bahdanau"])
 def test_greedy_takes_the_likeliest_symbol_at_each_step(attention):
     network = made(7, attention)
     source, lengths = sources(7)
-    for row, hypothesis in enumerate(greedy_search(network, read(source, lengths), max_length=5)):
+    for row, hypothesis in enumerate(greedy_search(network.head, network.begin(read(source, lengths)), max_length=5)):
         encoded, state = network.begin(read(source[: lengths[row], row : row + 1], lengths[row : row + 1]))
         numbers, total = [BEGINNING], 0.0
         while numbers[-1] != END:

@@ -24,11 +24,13 @@ from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
 from tenuto.tasks.translate.evaluation import measured
 from tenuto.tasks.translate.network import Seq2SeqNetwork
+from tenuto.tasks.translate.search import greedy_steps
 from tenuto.tasks.translate.translator import ROWS, Translator, cross_entropy
 from tenuto.train import Launch, Loss, Outcome, TrainingOptions, share_of
 from tenuto.train.course import Learning
 
 VALIDATED = 1000  # sources that are answered in each validation, about
+MOST_LOGITS = 2**25  # numbers that a batch of answers may keep, 128 MiB
 
 
 class Translation(NamedTuple):
@@ -40,7 +42,12 @@ class Translation(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What the network makes of a batch of sources: the answers [T, B] int64 that a search came to, each with its end, then padding; and their logits [T, B, V]."""
+    """What the network makes of a batch of sources.
+
+    Attributes:
+        numbers: [T, B] int64, the answers that a search came to, each with its end; what stands behind it has no meaning.
+        logits: [T, B, V], from which each of these numbers was chosen.
+    """
 
     numbers: Tensor
     logits: Tensor
@@ -288,11 +295,16 @@ class Seq2Seq(Estimator):
     def forward(self, batch: Any) -> Answered:
         """The answers to the sources of a batch of `inputs`, and the logits of each of their symbols, with gradients where torch keeps them."""
         translator = self.translator()
-        found = translator.hypotheses(batch, beam_size=translator.width())
+        begun, head = translator.network.begin(batch), translator.network.head
+        if translator.width() == 1:  # the logits are those that the search saw
+            taken = greedy_steps(head, begun, max_length=self.max_length_, keep=True)
+            assert taken.logits is not None  # they were to be kept
+            return Answered(taken.symbols, taken.logits)
+        found = translator.hypotheses(begun, beam_size=translator.width())
         none = [np.empty(0, dtype=np.int64)] * len(found)
         answers = collate_pairs(NumberedPairs(none, [np.array(row[0].numbers, dtype=np.int64) for row in found]), range(len(found)))
         answers = answers.to(batch.source.device)
-        return Answered(answers.wanted, self.network_(batch._replace(read=answers.read, wanted=answers.wanted)))
+        return Answered(answers.wanted, head.decode(answers.read, *begun).logits)
 
     def answer(self, tensors: Answered) -> list[Side]:
         """The answers of a batch, as targets were given."""
@@ -301,7 +313,8 @@ class Seq2Seq(Estimator):
 
     def _batches(self, data: Pairs) -> Batches:
         numbers = self.translator().numbered(Pairs(data.source, ids=data.ids))
-        return Batches(numbers.order, max(1, ROWS // self.beam_size), partial(collate_pairs, numbers))
+        fitting = MOST_LOGITS // ((self.max_length_ + 1) * len(self.target_symbols_))
+        return Batches(numbers.order, max(1, min(ROWS // self.beam_size, fitting)), partial(collate_pairs, numbers))
 
     def translator(self) -> Translator:
         """The network with what its numbers mean."""

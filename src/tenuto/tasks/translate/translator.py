@@ -16,7 +16,7 @@ from tenuto.data.pairs.symbols import PADDING, Symbols, join_side, split_side
 from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import ArgumentError
 from tenuto.tasks.translate.network import Seq2SeqNetwork
-from tenuto.tasks.translate.search import Hypothesis, beam_search, greedy_search
+from tenuto.tasks.translate.search import Begun, Hypothesis, beam_search, greedy_search
 
 ROWS = 512  # of a batch, beams counted
 
@@ -71,7 +71,9 @@ class Translator:
         numbers = self.numbered(alone, unknown=unknown)
         found: list[list[Hypothesis]] = [[] for _ in alone.source]
         for indices, batch in self._batches(numbers, max(1, ROWS // width)):
-            for index, hypotheses in zip(indices.tolist(), self.hypotheses(batch, beam_size=width, n_best=n_best)):
+            with torch.no_grad():
+                begun = self.network.begin(batch)
+            for index, hypotheses in zip(indices.tolist(), self.hypotheses(begun, beam_size=width, n_best=n_best)):
                 found[index] = hypotheses
         return dict(zip(alone.source, found))
 
@@ -86,12 +88,12 @@ class Translator:
             raise ArgumentError(f"n_best={n_best} of beam_size={width} cannot be had.", expected="1 <= n_best <= beam_size")
         return width
 
-    def hypotheses(self, batch: PairBatch, *, beam_size: int, n_best: int = 1) -> list[list[Hypothesis]]:
-        """The best hypotheses for each source of a batch."""
+    def hypotheses(self, begun: Begun, *, beam_size: int, n_best: int = 1) -> list[list[Hypothesis]]:
+        """The best hypotheses for each source that was read."""
         options: dict[str, Any] = {"max_length": self.max_length, "length_penalty": self.length_penalty}
         if beam_size == 1:
-            return [[one] for one in greedy_search(self.network, batch, **options)]
-        return beam_search(self.network, batch, beam_size=beam_size, n_best=n_best, **options)
+            return [[one] for one in greedy_search(self.network.head, begun, **options)]
+        return beam_search(self.network.head, begun, beam_size=beam_size, n_best=n_best, **options)
 
     @torch.no_grad()
     def forced(self, numbers: NumberedPairs) -> dict[str, float]:
