@@ -282,7 +282,7 @@ class Estimator(Parameters, ABC):
     # --- what the answers are worth ------------------------------------------------------------------------------------------
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, Any]:
-        """All that can be counted of the answers for a set: the RESULT of `tenuto.runs.folder`, as test set of this model, so that `save` writes it.
+        """All that can be counted of the answers for a set: the RESULT of `tenuto.runs.schema`, as test set of this model, so that `save` writes it.
 
         Args:
             x, y: as for `fit`.

@@ -127,10 +127,10 @@ class TokenEstimator(Estimator):
 
     def _describe(self, data: Sentences) -> dict[str, Any]:
         counts = {str(label): count for label, count in data.class_counts.items()}
-        return describe_set(data, data.lengths, class_counts=counts, tag_counts=data.tag_counts, unknown_words=self.coder_.unknown_share(data))
+        return describe_set(data, data.lengths, class_counts=counts)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
-        return {"vocabulary": {"kind": "words", "size": len(self.coder_.words.entries), "characters": len(self.coder_.characters.entries)}}
+        return {"vocabulary": {"kind": "words", "size": len(self.coder_.words.entries)}}
 
     def _kept(self) -> dict[str, Any]:
         return self.coder_.to_data()

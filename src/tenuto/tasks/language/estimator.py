@@ -392,7 +392,6 @@ class LanguageModel(Estimator):
         return {
             "title": f"{type(self.cell_).__name__} language model, {vocabulary.size} {kind}",
             "vocabulary": {"kind": vocabulary.units, "size": vocabulary.size},
-            "model": {"embedding_size": self._net.front.embedding.embedding_dim, "tied": self.tied},
             "speed": {"training": {"sequences_per_s": None, "steps_per_s": read, "tokens_per_s": read}},
             "samples": [self._sample(number, options) for number, options in enumerate(SAMPLES)],
         }

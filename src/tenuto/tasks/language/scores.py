@@ -70,7 +70,7 @@ def window_nats(network: nn.Module, tokens: np.ndarray, starts: np.ndarray | Non
 def language_result(
     network: nn.Module, vocabulary: Vocabulary, text: Text, *, windows: tuple[int, ...], device: str = "cpu"
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """The RESULT of `tenuto.runs.folder`, the text's tokens [N], and the nats [N - 1] of all but the first, carried.
+    """The RESULT of `tenuto.runs.schema`, the text's tokens [N], and the nats [N - 1] of all but the first, carried.
 
     Characters are those of the predicted tokens: all of the text's, but those of the first token where there is no mark before it. The
     marks between documents are tokens, and their nats are counted among the characters'.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.cell import Cell, cell_to_data
+from tenuto.cell import Cell
 from tenuto.data import bucketed_batches
 from tenuto.data.pairs.batches import NumberedPairs, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
@@ -341,23 +341,14 @@ class Seq2Seq(Estimator):
     def _describe(self, data: Pairs) -> dict[str, Any]:
         lengths = np.array([len(split_side(side, self.source_unit)) for side in data.source])
         targets = np.array([len(split_side(side, self.target_unit)) for side in data.require_targets()])
-        return describe_set(data, lengths, sources=len(data.groups), skipped=data.skipped, target_steps=int(targets.sum()))
+        return describe_set(data, lengths, target_steps=int(targets.sum()))
 
     def _about(self, training: Pairs, outcome: Outcome) -> dict[str, Any]:
         sizes = {"source": len(self.source_symbols_.names), "target": len(self.target_symbols_.names)}
         written = sum(line["count"] for line in outcome.metrics) / max(outcome.seconds, 1e-9)  # symbols of targets
-        encoder = self.network_.encoder
         return {
             "title": f"{type(self.cell_).__name__} encoder-decoder, attention {self.attention}, {sizes['source']} to {sizes['target']} symbols",
             "vocabulary": {side: {"kind": getattr(self, f"{side}_unit"), "size": size} for side, size in sizes.items()},
-            "model": {
-                "decoder_cell_data": cell_to_data(self.decoder_cell_),
-                "encoder_size": encoder.hidden_size,
-                "encoder_layers": encoder.num_layers,
-                "attention": self.attention,
-                "input_feeding": self.input_feeding,
-                "decoder_input": self.decoder_input,
-            },
             "speed": {"training": {"steps_per_s": written, "tokens_per_s": written}},
         }
 
