@@ -1,7 +1,6 @@
 """The commands one after the other, on a small set: what they print, what they write, and that errors write nothing."""
 
 import csv
-import inspect
 import json
 import re
 
@@ -11,7 +10,6 @@ from typer.testing import CliRunner
 
 from tenuto.cli import app
 from tenuto.cli.arguments import shipped_cells
-from tenuto.cli.fit_classify import classify
 from tenuto.tasks import SequenceClassifier
 
 SMALL = ["--epochs", "2", "--hidden-size", "4", "--num-layers", "1", "--forward-only", "--quiet"]
@@ -112,13 +110,6 @@ def test_report_is_made_anew(place):
     (place / "run" / "report.html").unlink()
     assert run("report", place / "run").stdout.strip() == str(place / "run" / "report.html")
     assert "Walks" in (place / "run" / "report.html").read_text()
-
-
-def test_defaults_of_the_command_are_those_of_the_class():
-    ours = {name: parameter.default for name, parameter in inspect.signature(classify).parameters.items()}
-    ours["random_state"], ours["pooling"] = ours["seed"], tuple(ours["pooling"].split(","))
-    for name, parameter in inspect.signature(SequenceClassifier).parameters.items():
-        assert ours[name] == parameter.default, name
 
 
 CELL = """

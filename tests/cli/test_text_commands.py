@@ -1,15 +1,10 @@
 """`tenuto fit tag`, `tenuto fit text`, and `predict`, `score`, `report` of what they leave."""
 
-import inspect
 import json
 
-import pytest
 from typer.testing import CliRunner
 
 from tenuto.cli import app
-from tenuto.cli.fit_tag import tag
-from tenuto.cli.fit_text import text
-from tenuto.tasks import Tagger, TextClassifier
 
 TINY = "--hidden-size 6 --word-size 6 --character-size 4 --character-hidden-size 4 --epochs 2 -q".split()
 
@@ -18,16 +13,6 @@ def run(*words):
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     return result.output
-
-
-@pytest.mark.parametrize(("command", "kind"), [(tag, Tagger), (text, TextClassifier)])
-def test_defaults_of_the_commands_are_those_of_the_classes(command, kind):
-    ours = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
-    ours |= {"random_state": ours["seed"], "patience": ours["patience"] or None}
-    if "pooling" in ours:
-        ours["pooling"] = tuple(ours["pooling"].split(","))
-    for name, parameter in inspect.signature(kind).parameters.items():
-        assert ours[name] == parameter.default, name
 
 
 def test_tagging_from_files(tmp_path):
