@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tenuto.cells.names import CELLS
 from tenuto.cli import app
-from tenuto.cli.arguments import shipped_cells
 from tenuto.tasks import SequenceClassifier
 
 SMALL = ["--epochs", "2", "--hidden-size", "4", "--num-layers", "1", "--forward-only", "--quiet"]
@@ -61,6 +61,12 @@ def test_fit_says_what_came_out(place, tmp_path):
     assert re.search(r"test +[\d.]+% right \(\d+ of 24 sequences;", result.stdout)
     assert str(tmp_path / "run" / "report.html") in result.stdout
     assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["cell"]["class"].endswith(":GRU")
+
+
+def test_a_validation_part_may_be_named(place, tmp_path):
+    write_table(tmp_path / "later.csv", 10, seed=3)
+    result = run("fit", "classify", place / "walks.csv", "--validation", tmp_path / "later.csv", "-o", tmp_path / "run", *SMALL)
+    assert "of 10 sequences" in result.stdout
 
 
 def test_progress_goes_to_standard_error(place, tmp_path):
@@ -154,7 +160,7 @@ def test_show_prints_maths_program_and_derivative():
     assert "derivative" not in run("show", "gru-reset-before", "--maths").stdout
 
 
-@pytest.mark.parametrize("name", sorted(shipped_cells()))
+@pytest.mark.parametrize("name", sorted(CELLS))
 def test_every_shipped_cell_can_be_shown(name):
     assert "def step(self, x, U, s" in run("show", name, "--maths").stdout
     assert name in run("show").stdout
@@ -190,6 +196,8 @@ FAILURES = [
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/no/where.csv"], "there is no folder", "make it first"),
     (["score", "{place}/run", "{here}/unlabelled.csv"], "no labels", ""),
     (["score", "{place}/run", "{here}/other.csv"], "training never saw", "down"),
+    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify takes no --tag-column", "--label-column, --split-column, --channel"),
+    (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify takes no --beam-size", "--probabilities"),
     (["report", "{here}"], "is not a complete run", "config.json"),
 ]
 

@@ -59,6 +59,17 @@ def test_columns_are_read_as_the_run_was_trained(tmp_path):
     assert len(run("predict", tmp_path / "films", table).splitlines()) == 21
 
 
+def test_paths_hold_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slots.conll").write_text("play O\njazz B-genre\n\n" * 8)
+    (tmp_path / "vectors.txt").write_text("play 1 2 3 4 5 6\n")
+    run("fit", "tag", "slots.conll", "--vectors", "vectors.txt", "--out", "first", *TINY)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run("fit", "--from", tmp_path / "first", "--out", "second", "-q")
+    assert (tmp_path / "first" / "model.safetensors").read_bytes() == (tmp_path / "elsewhere" / "second" / "model.safetensors").read_bytes()
+
+
 def test_a_fault_of_the_data_is_told(tmp_path):
     (tmp_path / "a.conll").write_text("play O\njazz\n")
     result = CliRunner().invoke(app, ["fit", "tag", str(tmp_path / "a.conll"), "--out", str(tmp_path / "run")])

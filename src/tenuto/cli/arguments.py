@@ -43,35 +43,21 @@ def use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def shipped_cells() -> dict[str, type[Cell]]:
-    """The cells that come with tenuto, by the names that a command line takes: `lstm`, `gru-reset-before`, ..."""
-    from tenuto import cells
-
-    found = {}
-    for name in cells.__all__:
-        kind = getattr(cells, name)
-        if not issubclass(kind, cells.Modifier):
-            found[_dashed(name)] = kind
-    found.update({"rnn": cells.Elman, "gru-reset-before": cells.ResetBeforeGRU})
-    return dict(sorted(found.items()))
-
-
 def cell_class(text: str) -> type[Cell]:
     """The class that `lstm`, `LayerNormLSTM` or `path/to/file.py:ClassName` names.
 
     Raises:
         ArgumentError: no cell has that name, or the file has no such class. CellError: the class is not a cell.
     """
+    from tenuto.cells.names import CELLS, cell_class_of
     from tenuto.errors import ArgumentError
 
     if ".py:" in text:
         return _from_file(*text.rsplit(":", 1))
-    known = shipped_cells()
-    plain = {name.replace("-", ""): kind for name, kind in known.items()}
-    kind = plain.get(text.lower().replace("-", "").replace("_", ""))
+    kind = cell_class_of(text)
     if kind is None:
         raise ArgumentError(
-            f"there is no cell {text!r}.", expected=" | ".join(known), received=text, fix="or name your own as path/to/file.py:ClassName"
+            f"there is no cell {text!r}.", expected=" | ".join(CELLS), received=text, fix="or name your own as path/to/file.py:ClassName"
         )
     return kind
 
@@ -123,15 +109,6 @@ def _from_file(file: str, name: str) -> type[Cell]:
     if not (isinstance(kind, type) and issubclass(kind, Cell)):
         raise CellError(f"{name} in {file} is not a cell.", expected="a subclass of tenuto.Cell", received=type(kind).__name__)
     return kind
-
-
-def _dashed(name: str) -> str:
-    """`LayerNormLSTM` as `layer-norm-lstm`."""
-    marks = [
-        "-" + letter if index and letter.isupper() and (name[index - 1].islower() or name[index + 1 : index + 2].islower()) else letter
-        for index, letter in enumerate(name)
-    ]
-    return "".join(marks).lower()
 
 
 def _value(text: str) -> Any:
