@@ -1,7 +1,6 @@
 """The commands one after the other, on a small set: what they print, what they write, and that errors write nothing."""
 
 import csv
-import inspect
 import json
 import re
 
@@ -9,9 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tenuto.cells.names import CELLS
 from tenuto.cli import app
-from tenuto.cli.arguments import shipped_cells
-from tenuto.cli.fit_classify import classify
 from tenuto.tasks import SequenceClassifier
 
 # Options of every estimator that the commands do not have.
@@ -68,6 +66,12 @@ def test_fit_says_what_came_out(place, tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["class"].endswith(":GRU")
 
 
+def test_a_validation_part_may_be_named(place, tmp_path):
+    write_table(tmp_path / "later.csv", 10, seed=3)
+    result = run("fit", "classify", place / "walks.csv", "--validation", tmp_path / "later.csv", "-o", tmp_path / "run", *SMALL)
+    assert "of 10 sequences" in result.stdout
+
+
 def test_progress_goes_to_standard_error(place, tmp_path):
     result = run("fit", "classify", place / "walks.csv", "-o", tmp_path / "run", *SMALL[:-1])
     assert "epoch" in result.stderr and "2 of 2" in result.stderr and "best" in result.stderr
@@ -117,13 +121,6 @@ def test_report_is_made_anew(place):
     assert "Walks" in (place / "run" / "report.html").read_text()
 
 
-def test_defaults_of_the_command_are_those_of_the_class():
-    ours = {name: parameter.default for name, parameter in inspect.signature(classify).parameters.items()}
-    ours["random_state"], ours["pooling"] = ours["seed"], tuple(ours["pooling"].split(","))
-    for name, parameter in inspect.signature(SequenceClassifier).parameters.items():
-        assert name in PYTHON_ONLY or ours[name] == parameter.default, name
-
-
 CELL = """
 import torch
 from tenuto import Cell, State
@@ -166,7 +163,7 @@ def test_show_prints_maths_program_and_derivative():
     assert "derivative" not in run("show", "gru-reset-before", "--maths").stdout
 
 
-@pytest.mark.parametrize("name", sorted(shipped_cells()))
+@pytest.mark.parametrize("name", sorted(CELLS))
 def test_every_shipped_cell_can_be_shown(name):
     assert "def step(self, x, U, s" in run("show", name, "--maths").stdout
     assert name in run("show").stdout
@@ -202,6 +199,8 @@ FAILURES = [
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/no/where.csv"], "there is no folder", "make it first"),
     (["score", "{place}/run", "{here}/unlabelled.csv"], "no labels", ""),
     (["score", "{place}/run", "{here}/other.csv"], "training never saw", "down"),
+    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify takes no --tag-column", "--label-column, --split-column, --channel"),
+    (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify takes no --beam-size", "--probabilities"),
     (["report", "{here}"], "is not a complete run", "config.json"),
 ]
 

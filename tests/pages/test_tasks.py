@@ -7,8 +7,8 @@ import pytest
 from tenuto.report import build_report
 from tenuto.tasks import LanguageModel
 from tenuto.tasks.translate.page import differences
-from tests.report.sample_tasks import WRITERS
-from tests.report.test_report import HOSTILE, Page
+from tests.pages.sample_tasks import WRITERS
+from tests.pages.test_report import HOSTILE, Page
 
 SAID = {
     "language": ("2.069", "windows of 256 tokens", "ROMEO:", "temperature 0.8, top-k 40, seed 1", "13.4 bits"),

@@ -6,8 +6,8 @@ import pytest
 
 from tenuto.errors import RunError
 from tenuto.pages.scatter import Point, Scatter
+from tenuto.pages.search import build_search_report
 from tenuto.report import build_report
-from tenuto.report.search import build_search_report
 from tenuto.runs.search_folder import claim_search, is_search, read_search, write_search
 
 

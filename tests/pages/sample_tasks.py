@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tenuto.runs.folder import write_run
-from tests.report.sample_run import CREATED, sample_evaluation, sample_metrics
+from tests.pages.sample_run import CREATED, sample_evaluation, sample_metrics
 
 TEXT = (
     "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\nFirst Citizen:\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 from tenuto.errors import RunError
 from tenuto.files import write_text
+from tenuto.measures import measure
 from tenuto.pages.line_chart import LineChart, Series
 from tenuto.pages.opening import data_name, day
 from tenuto.pages.page import Section, render
@@ -209,8 +210,7 @@ def _metric(search: dict[str, Any], *, capital: bool = False) -> str:
 
 def _shown(search: dict[str, Any], value: float) -> str:
     """A value of the metric: shares as percentages."""
-    share = any(word in search["metric"] for word in ("accuracy", "f1", "exact", "error_rate"))
-    return percent(value) if share else number(value, 4)
+    return percent(value) if measure(search["metric"]).share else number(value, 4)
 
 
 def _option(value: Any) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tenuto.errors import RunError
 from tenuto.report import build_report
-from tests.report.sample_run import sample_evaluation, write_sample_run
+from tests.pages.sample_run import sample_evaluation, write_sample_run
 
 HOSTILE = ['<script>alert("x")</script>', "\"><img src=x onerror=alert('y')>", "{{ 7 * 7 }}", "Ünïcode & café </style>"]
 WITHOUT_END = {"meta", "link", "img", "br", "hr", "input", "rect", "line", "circle", "path", "ellipse"}
