@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from tenuto.cli import app
 from tenuto.tasks import LanguageModel
 from tenuto.tasks.language.recipes import RECIPES
-from tests.cli.test_commands import PYTHON_ONLY
 
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 12
 TINY = "--hidden-size 12 --num-layers 1 --window 16 --batch-size 4 --epochs 2 --validation-fraction 0.2 -q".split()

@@ -150,7 +150,7 @@ def _of_option(known: Known) -> Any:
     kind: Any = known.kind
     if known.default is None:
         kind, settings["show_default"] = kind | None, False
-    return Annotated[kind, option(known.said, known.panel, *([known.flag] if known.flag else []), **settings)]
+    return Annotated[kind, option(known.told(known.none if known.none is not None else 0), known.panel, *([known.flag] if known.flag else []), **settings)]
 
 
 def complete(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:

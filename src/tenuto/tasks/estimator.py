@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,17 +22,17 @@ from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import NotFittedError, TenutoError
 from tenuto.networks.anatomy import Network
 from tenuto.runs.folder import claim
+from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.files import kept_cell, load_weights, reading, write_estimator
+from tenuto.tasks.option import options_of
 from tenuto.tasks.parameters import Parameters
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
 
 E = TypeVar("E", bound="Estimator")
 
-# Options that are a cell; a fitted estimator has the cell itself under the name with "_".
-CELLS = ("cell", "decoder_cell")
-# Options that are `tenuto.train.TrainingOptions`' own, where a constructor has them.
+# Options that are `tenuto.train.TrainingOptions`' own.
 TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
 
 
@@ -51,7 +50,7 @@ class Batches(NamedTuple):
     make: Callable[[np.ndarray], Any]
 
 
-class Estimator(Parameters, ABC):
+class Estimator(EstimatorOptions, Parameters, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     Three doors stand beside `fit` and `predict`, and everything that works on a fitted estimator uses them and the parts of its network
@@ -64,13 +63,7 @@ class Estimator(Parameters, ABC):
 
     task: ClassVar[str]  # in config.json
     former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
-    ranges: ClassVar[Mapping[str, float]] = {}  # options that are 0 or more, and below this
-    counts: ClassVar[tuple[str, ...]] = ("hidden_size", "num_layers", "batch_size")  # options that are whole numbers, 1 or more
     leaves_weights_unused: bool = False  # whether a batch may leave weights without a gradient
-
-    device: str
-    random_state: int | None
-    batch_size: int
 
     network_: Network
     cell_: Cell
@@ -165,7 +158,8 @@ class Estimator(Parameters, ABC):
         return self
 
     def _fit(self, data: Any, validation: Any, course: Course) -> None:
-        options = self._training_options()
+        self.check_options()
+        options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         self.seed_ = seed_of(course.launch, self.random_state)
         training, held_out = self._divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
@@ -199,22 +193,14 @@ class Estimator(Parameters, ABC):
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
 
-    def _training_options(self) -> TrainingOptions:
-        """The options of the loop, after a look at every option that has a range.
-
-        Raises:
-            ArgumentError: one out of range.
-        """
-        for name, high in self.ranges.items():
-            self.check_range(name, 0, high)
-        for name in self.counts:
-            self.check_count(name)
-        return TrainingOptions(**{name: getattr(self, name) for name in self.option_names() if name in TRAINING})
-
     def _cells(self) -> dict[str, Any]:
         """The options that are cells, as they are used: one that is None is the first."""
-        given = {name: getattr(self, name) for name in CELLS if hasattr(self, name)}
-        return {name: given["cell"] if cell is None else cell for name, cell in given.items()}
+        return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
+
+    @classmethod
+    def _cell_names(cls) -> list[str]:
+        """The options that are cells; a fitted estimator has the cell itself under the name with "_"."""
+        return [known.name for known in options_of(cls) if known.cell]
 
     def _asked(self, x: Any) -> Any:
         """What is predicted for, as `_batches` takes it."""
@@ -331,9 +317,8 @@ class Estimator(Parameters, ABC):
         """
         with reading(cls.__name__, folder, cls.task) as run:
             options = {**run.config["options"], "device": device}
-            cells = {name: kept_cell(options[name], cell) for name in CELLS if name in options}
-            usual = {name: parameter.default for name, parameter in inspect.signature(cls.__init__).parameters.items()}
-            tuples = {name: tuple(options[name]) for name, value in usual.items() if isinstance(value, tuple) and name in options}
+            cells = {name: kept_cell(options[name], cell) for name in cls._cell_names()}
+            tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
             model = cls(**{**options, **tuples, **cells})
             for name, value in cells.items():
                 setattr(model, f"{name}_", value)

@@ -76,7 +76,7 @@ def evaluation_of(
             "hidden_size": options["hidden_size"],
             "num_layers": options["num_layers"],
             "bidirectional": options.get("bidirectional", False),
-            "dropout": options["dropout"],
+            "dropout": options.get("dropout", 0.0),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "weights": [
                 {"name": name, "shape": list(parameter.shape), "parameters": parameter.numel()} for name, parameter in network.named_parameters()

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
-
 from tenuto.errors import ArgumentError
+from tenuto.tasks.option import Known, options_of
 
 P = TypeVar("P", bound="Parameters")
 
+OPTIONS = "The options of `tenuto fit`; `help` of this class lists each with its default."  # stands in a class's documentation for the list of its options
+
 
 class Parameters:
-    """Constructor arguments are stored as given, under their own names, and checked when they are used."""
+    """The options of a class made with `option.options` are its constructor's arguments: stored as given, under their own names, checked when used."""
 
     takes: ClassVar[Mapping[str, bool]] = {"string": True}  # scikit-learn's InputTags
     needs_targets: ClassVar[bool] = True
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Add the options of a class to its documentation, from where they are said."""
+        super().__init_subclass__(**given)
+        if cls.__doc__ and OPTIONS in cls.__doc__:
+            cls.__doc__ = cls.__doc__.replace(OPTIONS, _explained(options_of(cls)))
+
     @classmethod
     def option_names(cls) -> list[str]:
-        """The constructor's arguments, in order."""
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        """The constructor's arguments, in the order of the help page."""
+        return [known.name for known in options_of(cls)]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments by name. `deep` is scikit-learn's; nothing is nested here."""
@@ -55,19 +61,19 @@ class Parameters:
         return hasattr(self, "network_")
 
     def __repr__(self) -> str:
-        usual = {name: parameter.default for name, parameter in inspect.signature(type(self).__init__).parameters.items()}
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != usual[name]]
+        changed = [f"{known.name}={value!r}" for known in options_of(type(self)) if (value := getattr(self, known.name)) != known.usual]
         return f"{type(self).__name__}({', '.join(changed)})"
 
-    def check_range(self, name: str, low: float, high: float) -> None:
-        """Raise ArgumentError unless low <= the option < high."""
-        value = getattr(self, name)
-        if not low <= value < high:
-            raise ArgumentError(f"{name}={value!r} is out of range.", expected=f"{low} <= {name} < {high}")
+    def check_options(self) -> None:
+        """Look at every option that has a range.
 
-    def check_count(self, name: str, least: int = 1) -> None:
-        """Raise ArgumentError unless the option is a whole number, `least` (1, or 0 for none) or more."""
-        value = getattr(self, name)
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more" if least else "0 for none, or more")
+        Raises:
+            ArgumentError: one out of range.
+        """
+        for known in options_of(type(self)):
+            known.check(getattr(self, known.name))
 
+
+def _explained(known: Iterable[Known]) -> str:
+    """Options as the lines of a docstring."""
+    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)} Default: {one.usual!r}." for one in known).strip()

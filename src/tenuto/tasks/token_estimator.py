@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from tenuto.cell import Cell
 from tenuto.data import bucketed_batches
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.sentences import Sentences
@@ -18,37 +17,17 @@ from tenuto.data.sentences.vectors import read_vectors
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
-from tenuto.train import Launch, Loss, Outcome, TrainingOptions, share_of
+from tenuto.tasks.token_options import TokenOptions
+from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
 
-class TokenEstimator(Estimator):
+class TokenEstimator(TokenOptions, Estimator):
     """Reads token lists, and fits a network on them. Subclasses say what is learnt: targets, loss, results.
 
     Attributes (after fit):
         coder_: what words and characters are known. The others are those of `Estimator`.
     """
-
-    ranges: ClassVar[Mapping[str, float]] = {"dropout": 1, "recurrent_dropout": 1, "word_dropout": float("inf")}
-    counts: ClassVar[tuple[str, ...]] = (*Estimator.counts, "min_count", "character_limit", "character_size", "character_hidden_size")
-
-    cell: str | Cell
-    hidden_size: int
-    num_layers: int
-    bidirectional: bool
-    word_size: int
-    character_encoder: str
-    character_size: int
-    character_hidden_size: int
-    character_limit: int
-    case_size: int
-    lowercase: bool
-    min_count: int
-    word_dropout: float
-    vectors: str | None
-    dropout: float
-    recurrent_dropout: float
-    engine: str
 
     coder_: TokenCoder
 
@@ -67,11 +46,6 @@ class TokenEstimator(Estimator):
         """A line of metrics.jsonl from this set: "validation_loss" and others."""
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
-
-    def _training_options(self) -> TrainingOptions:
-        for name in ("word_size", "case_size"):
-            self.check_count(name, least=0)
-        return super()._training_options()
 
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))

@@ -1,19 +1,10 @@
 """What the commands do for the toy task."""
 
 from types import SimpleNamespace
-from typing import NamedTuple
 
 from tenuto.errors import DataError
 from tenuto.files import sha256_of
-
-
-class Lines(NamedTuple):
-    """Lines of numbers with their sums."""
-
-    numbers: list
-    sums: list
-    path: str
-    sha256: str
+from tests.tasks.toy.lines import Lines
 
 
 def read(data, split, choices):

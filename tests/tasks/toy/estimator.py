@@ -1,85 +1,105 @@
 """`Summer`: a recurrent layer and a head that learn to add."""
 
-import dataclasses
-import time
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from tenuto import Recurrent
-from tenuto.cell import cell_from_data, cell_to_data
-from tenuto.runs.folder import read_run, write_run
-from tenuto.runs.surroundings import machine, now, versions
-from tenuto.train import Loss, TrainingOptions, train
+from tenuto.networks.anatomy import Network
+from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
+from tenuto.train import Loss
+from tenuto.train.course import Learning
+from tests.tasks.toy.lines import Lines
 from tests.tasks.toy.options import ToyOptions
 
 
-class Network(torch.nn.Module):
-    def __init__(self, cell, hidden_size):
+class Batch(NamedTuple):
+    """numbers: [T, B, 1], zero beyond lengths [B]."""
+
+    numbers: Tensor
+    lengths: Tensor
+
+    def to(self, device):
+        return Batch(*(tensor.to(device) for tensor in self))
+
+
+class Front(nn.Module):
+    def forward(self, batch):
+        return batch.numbers
+
+
+class SumNetwork(Network):
+    def __init__(self, cell, hidden_size, engine):
         super().__init__()
-        self.layer, self.head = Recurrent(cell, 1, hidden_size), torch.nn.Linear(hidden_size, 1)
+        self.front, self.encoder, self.head = Front(), Recurrent(cell, 1, hidden_size, engine=engine), nn.Linear(hidden_size, 1)
 
-    def forward(self, numbers):
-        return self.head(self.layer(numbers.reshape(-1, 1, 1))[0][-1]).squeeze()
+    def forward(self, batch):
+        return self.head(self.encode(batch).output.sum(0)).squeeze(1)
 
 
-class Summer(ToyOptions):
-    """Its options are its constructor."""
+class Summer(ToyOptions, Estimator):
+    """Adds up lines of numbers."""
 
-    def fit(self, data, *, validation, observers=(), checkpoint=None):
-        torch.manual_seed(self.random_state)
-        self.network_, began = Network(self.cell, self.hidden_size), time.perf_counter()
-        outcome = train(
-            self.network_,
-            TrainingOptions(epochs=self.epochs, clip_norm=self.clip_norm),
-            batches=lambda epoch: list(zip(data.numbers, data.sums)),
-            loss=lambda network, pair, carried: Loss((network(self._read(pair[0])) - self._read(pair[1])).square(), 1),
-            validate=lambda network: {"validation_loss": self.evaluate(validation)["loss"]},
-            observers=observers,
-            checkpoint=checkpoint,
-        )
-        rates = {"training": {}, "prediction": {"sequences_per_s": 1.0}}
-        cell = cell_to_data(self.cell)
-        weights = [{"name": name, "shape": list(weight.shape), "parameters": weight.numel()} for name, weight in self.network_.named_parameters()]
-        self.metrics_ = outcome.metrics
-        self.evaluation_ = {
-            "format": "tenuto evaluation", "format_version": 1, "task": "toy-sum", "title": "sums", "created": now(), "versions": versions(), "machine": machine(),
-            "data": {name: part and self._described(name, part) for name, part in (("train", data), ("validation", validation), ("test", None))},
-            "results": {"validation": self.evaluate(validation), "test": None},
-            "model": {"cell_data": cell, "hidden_size": self.hidden_size, "num_layers": 1, "parameters": sum(row["parameters"] for row in weights), "weights": weights},
-            "training": {
-                "best_epoch": outcome.best_epoch, "epochs_run": len(outcome.metrics), "stopped": outcome.stopped, "seconds": time.perf_counter() - began,
-                "steps": outcome.steps, "seed": self.random_state, "options": {"epochs": self.epochs, "clip_norm": self.clip_norm},
-            },
-            "engine": {"chosen": "auto", "shape": "", "reasons": [], "table": ""},
-            "speed": rates,
-        }  # fmt: skip
-        return self
+    task = "toy-sum"
+    former_names = {}
 
-    def predict(self, data):
-        with torch.no_grad():
-            return [(self.network_(self._read(line)) * (10 if self.scaled else 1)).item() for line in data.numbers]
+    def predict(self, x):
+        self.require_fit("predict")
+        return self._answers(self._read(x))
 
-    def evaluate(self, data):
-        wrong = [(answer - right) ** 2 for answer, right in zip(self.predict(data), data.sums)]
-        return {"loss": sum(wrong) / len(wrong), "lines": len(wrong)}
+    def answer(self, tensors):
+        return (tensors * self._scale).tolist()
 
-    def save(self, folder, *, test=None, overwrite=False):
-        if test is not None:
-            self.evaluation_["results"]["test"], self.evaluation_["data"]["test"] = self.evaluate(test), self._described("test", test)
-        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(ToyOptions) if field.name != "cell"}
-        config = {**versions(), "created": now(), "task": "toy-sum", "options": options, "cell": cell_to_data(self.cell), "data": self.evaluation_["data"]}
-        return write_run(folder, config=config, tensors=self.network_.state_dict(), metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite)
+    def _read(self, x, y=None):
+        return x if isinstance(x, Lines) else Lines(x, [0.0] * len(x) if y is None else y)
 
-    @classmethod
-    def load(cls, folder, *, cell=None, device="cpu"):
-        run = read_run(folder)
-        model = cls(cell_from_data(run.config["cell"]), **run.config["options"])
-        model.network_ = Network(model.cell, model.hidden_size)
-        model.network_.load_state_dict(run.tensors())
-        return model
+    def _divide(self, data):
+        return data, data
 
-    def _read(self, numbers):
-        return torch.as_tensor(numbers, dtype=torch.float32) / (10 if self.scaled else 1)
+    def _prepare(self, training, held_out):
+        pass
 
-    def _described(self, name, data):
-        return {"name": f"sums {name}", "path": data.path, "sha256": data.sha256, "origin": "a file", "sequences": len(data.sums), "steps": sum(map(len, data.numbers))}
+    def _network(self):
+        return SumNetwork(self.cell_, self.hidden_size, self.engine)
+
+    def _learning(self, training, held_out, launch):
+        def batches(epoch):
+            return np.array_split(np.random.default_rng(epoch).permutation(len(training)), -(-len(training) // self.batch_size))
+
+        def loss(network, rows, carried):
+            wanted = torch.tensor(training.sums)[rows] / self._scale
+            return Loss((network(self._batch(training, rows)) - wanted).square().mean(), len(rows))
+
+        return Learning(batches, loss, lambda network: {"validation_loss": self._result(held_out)["loss"]})
+
+    def _batches(self, data):
+        return Batches(data.lengths, 64, lambda rows: self._batch(data, rows))
+
+    def _batch(self, data, rows):
+        lines = [torch.tensor(data.numbers[row])[:, None] / self._scale for row in rows]
+        return Batch(nn.utils.rnn.pad_sequence(lines), torch.tensor([len(line) for line in lines]))
+
+    def _result(self, data):
+        return {"loss": float((np.subtract(self._answers(data), data.sums) ** 2).mean()), "lines": len(data)}
+
+    def _measure(self, data, name):
+        return Measured(self._result(data), {}, prediction_speed(Watch(), sequences=len(data), steps=int(data.lengths.sum()), rows=64))
+
+    def _describe(self, data):
+        return describe_set(data, data.lengths)
+
+    def _about(self, training, outcome):
+        return {"title": "sums"}
+
+    def _kept(self):
+        return {}
+
+    def _restore(self, kept):
+        pass
+
+    @property
+    def _scale(self):
+        return 10 if self.scaled else 1

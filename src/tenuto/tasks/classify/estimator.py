@@ -1,7 +1,4 @@
 """`SequenceClassifier`: whole-sequence classification with a recurrent network, in the manner of scikit-learn.
-
-Its constructor has more than seven arguments, against the house's habit: scikit-learn's `clone`, grid search and pipelines ask for a flat
-list, stored as given and checked in `fit`.
 """
 
 from __future__ import annotations
@@ -15,40 +12,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.cell import Cell
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.errors import DataError
 from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
+from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
 
 
-class SequenceClassifier(Estimator):
+class SequenceClassifier(ClassifyOptions, Estimator):
     """A recurrent classifier of whole sequences, of unequal lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the lowest validation
     loss, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
 
     Args:
-        cell: a name ("lstm", "gru", "rnn", "mgu", "indrnn", ...), or any `Cell`, your own too.
-        hidden_size, num_layers, bidirectional: of the recurrent layer.
-        pooling: what the head sees of the outputs over time: any of "mean", "max", "last".
-        dropout: on the pooled features, and between layers.
-        input_noise: deviation of the Gaussian noise added to the standardised input in training.
-        label_smoothing: share of the target spread over all classes in training.
-        epochs, learning_rate, betas, weight_decay, clip_norm, clip_value, schedule, plateau_factor, plateau_patience, patience, non_finite,
-            time_limit_s: see `tenuto.train.TrainingOptions`.
-        batch_size: sequences a step.
-        validation_fraction: of each class, held out when `fit` is given no validation set.
-        missing: what NaN becomes: "error", "forward" (the last value) or "mean"; see `tenuto.data.Standardiser`.
-        engine: who runs the time loop, see `tenuto.Recurrent`.
-        device: where, for example "cpu" or "cuda".
-        random_state: seed of the split, the weights, the batches and the noise; None draws one (kept as `seed_`).
+        The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         classes_: [K], sorted. seed_: the seed used. network_: the torch module. standardiser_: of the input.
         metrics_: one dictionary an epoch. evaluation_: what a report shows (`tenuto.runs.schema` has both layouts).
@@ -61,49 +45,9 @@ class SequenceClassifier(Estimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
-    ranges = {"dropout": 1, "label_smoothing": 1, "input_noise": float("inf")}
     takes = {"three_d_array": True}
     _estimator_type = "classifier"
 
-    def __init__(
-        self,
-        cell: str | Cell = "lstm",
-        *,
-        hidden_size: int = 64,
-        num_layers: int = 2,
-        bidirectional: bool = True,
-        pooling: tuple[str, ...] = ("mean", "max", "last"),
-        dropout: float = 0.3,
-        input_noise: float = 0.8,
-        label_smoothing: float = 0.0,
-        epochs: int = 100,
-        batch_size: int = 32,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        plateau_factor: float = 0.5,
-        plateau_patience: int = 5,
-        non_finite: str = "stop",
-        patience: int | None = 40,
-        time_limit_s: float | None = None,
-        validation_fraction: float = 0.2,
-        missing: str = "error",
-        engine: str = "auto",
-        device: str = "cpu",
-        random_state: int | None = 0,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size, self.num_layers, self.bidirectional, self.pooling = hidden_size, num_layers, bidirectional, pooling
-        self.dropout, self.input_noise, self.label_smoothing = dropout, input_noise, label_smoothing
-        self.epochs, self.batch_size, self.learning_rate, self.weight_decay = epochs, batch_size, learning_rate, weight_decay
-        self.clip_norm, self.schedule, self.patience, self.time_limit_s = clip_norm, schedule, patience, time_limit_s
-        self.betas, self.clip_value, self.non_finite = betas, clip_value, non_finite
-        self.plateau_factor, self.plateau_patience = plateau_factor, plateau_patience
-        self.validation_fraction, self.missing = validation_fraction, missing
-        self.engine, self.device, self.random_state = engine, device, random_state
 
     # --- fitting -------------------------------------------------------------------------------------------------------
 

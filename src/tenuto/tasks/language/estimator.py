@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.cell import Cell
 from tenuto.data.text.streams import IGNORED, Window
 from tenuto.data.text.text import Text
 from tenuto.data.text.vocabulary import Vocabulary
@@ -25,9 +24,10 @@ from tenuto.tasks.language.evaluation import SAMPLE_LENGTH, SAMPLES, WINDOWS, pa
 from tenuto.tasks.language.generation import Sampler, generate_tokens, text_of_tokens, until_stop
 from tenuto.tasks.language.learning import SAMPLING, training_windows, validation_numbers, window_loss
 from tenuto.tasks.language.network import LanguageNetwork
+from tenuto.tasks.language.options import LanguageOptions
 from tenuto.tasks.language.recipes import recipe
 from tenuto.tasks.language.scores import carried_nats, language_result
-from tenuto.train import Launch, Loss, Outcome, TrainingOptions
+from tenuto.train import Launch, Loss, Outcome
 from tenuto.train.course import Learning
 
 # The arguments of `LanguageNetwork` that are options of the class.
@@ -37,7 +37,7 @@ OF_NETWORK = (
 ).split()
 
 
-class LanguageModel(Estimator):
+class LanguageModel(LanguageOptions, Estimator):
     """A recurrent language model: what comes next in a text, how likely a text is, and new text.
 
     It is trained by truncated backpropagation through time on rows of the text whose state is carried from window to window. A `str`
@@ -47,25 +47,7 @@ class LanguageModel(Estimator):
     `validation_fraction` of the text, whole documents of a list. In several processes each reads its own rows of the text.
 
     Args:
-        cell: a name ("lstm", "gru", "rnn", ...), or any `Cell`, your own too.
-        units: "characters", "bytes" or "bpe" (byte pairs; needs tenuto[text]). vocabulary_size: of BPE, at most.
-        unknown, minimum_count: what an unknown character does: "error", or "symbol" (what is rarer than minimum_count too); see `Vocabulary.learn`.
-        hidden_size, num_layers, residual, layer_norm, zoneout: of the recurrent stack, see `tenuto.Recurrent`.
-        embedding_size: None for hidden_size. tied: the decoder shares the embedding's matrix; the last of several layers is then as wide.
-        cutoffs: of an adaptive softmax, for large vocabularies; () for a full one.
-        embedding_dropout: rate at which tokens of the vocabulary are dropped. input_dropout, dropout, output_dropout: on the embedded input,
-            between layers, on the output. dropout_kind: of these three, one mask a window ("variational") or a "step".
-        weight_dropout: rate on recurrent weights, one mask a window (DropConnect).
-        forget_bias: what the bias of a forget gate starts at: 1 remembers long from the beginning, 0 learns faster in a short run.
-        activation_decay, change_decay: AR and TAR, weights of the mean square of the dropped output and of its change from step to step.
-        sampling: "stream" (rows go on, the state is carried) or "windows" (random places, zero state).
-        window, batch_size: tokens of a row, and rows, in a step. jitter: random window lengths, as AWD-LSTM.
-        epochs, max_steps, validate_every, optimizer, learning_rate, betas, weight_decay, clip_norm, clip_value, schedule, warmup_steps,
-            plateau_factor, plateau_patience, trigger_patience, average, ema_decay, accumulate, precision, patience, non_finite, time_limit_s:
-            see `tenuto.train.TrainingOptions`.
-        validation_fraction: the end of the text, held out when `fit` is given no validation text.
-        engine: who runs the time loop. device: where, for example "cpu" or "cuda".
-        random_state: seed of weights, masks and windows; None draws one (kept as `seed_`).
+        The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         vocabulary_: the symbols. seed_. network_: the torch module. metrics_: one dictionary a validation.
         evaluation_: what a report shows (`tenuto.runs.schema`).
@@ -84,80 +66,8 @@ class LanguageModel(Estimator):
         **{name: f"encoder.{name}" for name in ("recurrent", "last", "last_norm")},
         **{name: f"head.{name}" for name in ("projection", "decoder")},
     }
-    counts = ()  # the network and the streams look at their own
     needs_targets = False
 
-    def __init__(
-        self,
-        cell: str | Cell = "lstm",
-        *,
-        units: str = "characters",
-        vocabulary_size: int = 4096,
-        unknown: str = "error",
-        minimum_count: int = 1,
-        hidden_size: int = 256,
-        num_layers: int = 2,
-        embedding_size: int | None = None,
-        tied: bool = False,
-        cutoffs: tuple[int, ...] = (),
-        residual: bool = False,
-        layer_norm: bool = False,
-        embedding_dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        dropout: float = 0.2,
-        output_dropout: float = 0.2,
-        dropout_kind: str = "variational",
-        weight_dropout: float = 0.0,
-        forget_bias: float = 1.0,
-        zoneout: float = 0.0,
-        activation_decay: float = 0.0,
-        change_decay: float = 0.0,
-        sampling: str = "stream",
-        window: int = 64,
-        batch_size: int = 32,
-        jitter: bool = False,
-        epochs: int = 10,
-        max_steps: int | None = None,
-        validate_every: int | None = None,
-        optimizer: str = "adamw",
-        learning_rate: float = 3e-3,
-        weight_decay: float | None = None,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        warmup_steps: int = 100,
-        plateau_factor: float = 0.5,
-        plateau_patience: int = 5,
-        non_finite: str = "stop",
-        trigger_patience: int = 5,
-        average: str | None = None,
-        ema_decay: float = 0.999,
-        accumulate: int = 1,
-        precision: str = "float32",
-        patience: int | None = None,
-        time_limit_s: float | None = None,
-        validation_fraction: float = 0.05,
-        engine: str = "auto",
-        device: str = "cpu",
-        random_state: int | None = 0,
-    ) -> None:
-        self.cell, self.units, self.vocabulary_size = cell, units, vocabulary_size
-        self.unknown, self.minimum_count = unknown, minimum_count
-        self.hidden_size, self.num_layers, self.embedding_size = hidden_size, num_layers, embedding_size
-        self.tied, self.cutoffs, self.residual, self.layer_norm = tied, cutoffs, residual, layer_norm
-        self.embedding_dropout, self.input_dropout, self.dropout = embedding_dropout, input_dropout, dropout
-        self.output_dropout, self.dropout_kind, self.weight_dropout, self.zoneout = output_dropout, dropout_kind, weight_dropout, zoneout
-        self.activation_decay, self.change_decay, self.forget_bias = activation_decay, change_decay, forget_bias
-        self.sampling, self.window, self.batch_size, self.jitter = sampling, window, batch_size, jitter
-        self.epochs, self.max_steps, self.validate_every = epochs, max_steps, validate_every
-        self.optimizer, self.learning_rate, self.weight_decay, self.clip_norm = optimizer, learning_rate, weight_decay, clip_norm
-        self.schedule, self.warmup_steps, self.trigger_patience = schedule, warmup_steps, trigger_patience
-        self.average, self.ema_decay, self.accumulate, self.precision = average, ema_decay, accumulate, precision
-        self.betas, self.clip_value, self.non_finite = betas, clip_value, non_finite
-        self.plateau_factor, self.plateau_patience = plateau_factor, plateau_patience
-        self.patience, self.time_limit_s, self.validation_fraction = patience, time_limit_s, validation_fraction
-        self.engine, self.device, self.random_state = engine, device, random_state
 
     @classmethod
     def from_recipe(cls, name: str, **changes: Any) -> LanguageModel:
@@ -199,15 +109,12 @@ class LanguageModel(Estimator):
             raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
         self._coded = coded  # until training begins
 
-    def _training_options(self) -> TrainingOptions:
+    def check_options(self) -> None:
+        super().check_options()
         if self.sampling not in SAMPLING:
             raise ArgumentError(f"sampling={self.sampling!r} is not known.", expected=" | ".join(SAMPLING))
         if self.jitter and self.sampling != "stream":
             raise ArgumentError("jitter is for streams.", fix='sampling="stream", or jitter=False')
-        for name in ("activation_decay", "change_decay"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ArgumentError(f"{name}={getattr(self, name)!r} is out of range.", expected="zero or a positive number")
-        return super()._training_options()
 
     def _network(self) -> LanguageNetwork:
         coded = self.__dict__.get("_coded")  # a network that is loaded has the order of an adaptive softmax among its weights

@@ -1,6 +1,4 @@
 """`Tagger`: a tag for every token of a sentence, and a label for the sentence where it has one.
-
-Its constructor has more than seven arguments, against the house's habit: scikit-learn's `clone` and grid search ask for a flat list.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.cell import Cell
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.lexicon import UNKNOWN
@@ -24,6 +21,7 @@ from tenuto.scores.spans import has_spans
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.tag.evaluation import Answers, TagSet, examples, tagger_result
 from tenuto.tasks.tag.network import Scores, TaggerNetwork
+from tenuto.tasks.tag.options import TagOptions
 from tenuto.tasks.token_estimator import TokenEstimator
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
@@ -35,7 +33,7 @@ class Targets(NamedTuple):
     labels: np.ndarray | None
 
 
-class Tagger(TokenEstimator):
+class Tagger(TagOptions, TokenEstimator):
     """Tags tokens: parts of speech, names, slots; with labels too, it learns slots and intents together.
 
     Words, their characters and their case are read by a recurrent layer in both directions; a linear-chain CRF chooses the tags of a
@@ -46,24 +44,7 @@ class Tagger(TokenEstimator):
     predicted and counts as wrong when it is scored; results name it (`unseen`).
 
     Args:
-        cell: a name ("lstm", "gru", "rnn", ...) or any `Cell`, your own too; of the characters' layer as well.
-        hidden_size, num_layers, bidirectional: of the layer over tokens.
-        word_size: the width of a word's vector; 0 for none. lowercase: look words up in lower case.
-        min_count: words seen less often in training are unknown.
-        character_encoder: "recurrent", "convolution" or "none"; character_size, character_hidden_size: of it, each direction.
-        character_limit: of longer words the two ends are read.
-        case_size: the width of the vector of how a word is written; 0 for none.
-        vectors: a text file of pretrained word vectors (word2vec, GloVe) from which words start; `word_size` wide.
-        crf: choose the tags of a sentence together.
-        dropout: on vectors of tokens, between layers, before the heads. recurrent_dropout: on the state, one mask a sentence.
-        word_dropout: a word seen n times is read as unknown with probability word_dropout / (n + word_dropout) in training.
-        epochs, learning_rate, betas, weight_decay, clip_norm, clip_value, schedule, plateau_factor, plateau_patience, select_by, patience,
-            non_finite, time_limit_s: see `tenuto.train.TrainingOptions`.
-        batch_size: sentences a step.
-        validation_fraction: held out at random when `fit` is given no validation set.
-        engine: who runs the time loop, see `tenuto.Recurrent`.
-        device: where, for example "cpu" or "cuda".
-        random_state: seed of the split, the weights, the batches and the dropout; None draws one (kept as `seed_`).
+        The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         tags_: [str], sorted. labels_: [M], sorted; empty without labels. spans_: whether the tags mark spans (IOB).
         coder_: what words and characters
@@ -79,56 +60,6 @@ class Tagger(TokenEstimator):
     task = "tag"
     former_names = {"embedding": "front", "recurrent": "encoder", "emission": "head.emission", "crf": "head.crf", "label": "head.label.linear"}
 
-    def __init__(
-        self,
-        cell: str | Cell = "lstm",
-        *,
-        hidden_size: int = 128,
-        num_layers: int = 1,
-        bidirectional: bool = True,
-        word_size: int = 100,
-        character_encoder: str = "recurrent",
-        character_size: int = 25,
-        character_hidden_size: int = 32,
-        character_limit: int = 24,
-        case_size: int = 8,
-        lowercase: bool = True,
-        min_count: int = 1,
-        vectors: str | None = None,
-        crf: bool = True,
-        dropout: float = 0.5,
-        recurrent_dropout: float = 0.0,
-        word_dropout: float = 0.25,
-        epochs: int = 20,
-        batch_size: int = 32,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = 5.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        plateau_factor: float = 0.5,
-        plateau_patience: int = 5,
-        non_finite: str = "stop",
-        select_by: str = "validation_loss",
-        patience: int | None = None,
-        time_limit_s: float | None = None,
-        validation_fraction: float = 0.1,
-        engine: str = "auto",
-        device: str = "cpu",
-        random_state: int | None = 0,
-    ) -> None:
-        self.cell, self.hidden_size, self.num_layers, self.bidirectional = cell, hidden_size, num_layers, bidirectional
-        self.word_size, self.lowercase, self.min_count, self.vectors, self.case_size = word_size, lowercase, min_count, vectors, case_size
-        self.character_encoder, self.character_size = character_encoder, character_size
-        self.character_hidden_size, self.character_limit = character_hidden_size, character_limit
-        self.crf, self.dropout, self.recurrent_dropout, self.word_dropout = crf, dropout, recurrent_dropout, word_dropout
-        self.epochs, self.batch_size, self.learning_rate, self.weight_decay = epochs, batch_size, learning_rate, weight_decay
-        self.clip_norm, self.schedule, self.patience, self.time_limit_s = clip_norm, schedule, patience, time_limit_s
-        self.select_by = select_by
-        self.betas, self.clip_value, self.non_finite = betas, clip_value, non_finite
-        self.plateau_factor, self.plateau_patience = plateau_factor, plateau_patience
-        self.validation_fraction, self.engine, self.device, self.random_state = validation_fraction, engine, device, random_state
 
     # --- fitting -------------------------------------------------------------------------------------------------------
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from tenuto.tasks.option import NETWORK, option
+from tenuto.tasks.option import NETWORK, option, options
 from tenuto.tasks.token_options import TokenOptions
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@options()
 class TagOptions(TokenOptions):
     """Those of all tasks over tokens, and its own."""
 

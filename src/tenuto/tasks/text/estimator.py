@@ -1,6 +1,4 @@
 """`TextClassifier`: which class a text belongs to, from raw text or from tokens.
-
-Its constructor has more than seven arguments, against the house's habit: scikit-learn's `clone` and grid search ask for a flat list.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.cell import Cell
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
@@ -22,11 +19,12 @@ from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.network import TextClassifierNetwork
+from tenuto.tasks.text.options import TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
 from tenuto.train import Outcome
 
 
-class TextClassifier(TokenEstimator):
+class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of unequal lengths: topics, opinions, intents.
 
     Raw text is cut into words and marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters and their
@@ -37,25 +35,7 @@ class TextClassifier(TokenEstimator):
     `fit` takes N raw texts, or N token lists, or `tenuto.data.sentences.Sentences`, and their labels [N]: text, integers, floats or booleans.
 
     Args:
-        cell: a name ("lstm", "gru", "rnn", ...) or any `Cell`, your own too; of the characters' layer as well.
-        hidden_size, num_layers, bidirectional: of the layer over tokens.
-        pooling: what the head sees of the outputs over time: any of "mean", "max", "last".
-        word_size: the width of a word's vector; 0 for none. lowercase: look words up in lower case.
-        min_count: words seen less often in training are unknown.
-        character_encoder: "recurrent", "convolution" or "none"; character_size, character_hidden_size: of it, each direction.
-        character_limit: of longer words the two ends are read.
-        case_size: the width of the vector of how a word is written; 0 for none.
-        vectors: a text file of pretrained word vectors (word2vec, GloVe) from which words start; `word_size` wide.
-        dropout: on vectors of tokens, between layers, before the head. recurrent_dropout: on the state, one mask a text.
-        word_dropout: a word seen n times is read as unknown with probability word_dropout / (n + word_dropout) in training.
-        label_smoothing: share of the target spread over all classes in training.
-        epochs, learning_rate, betas, weight_decay, clip_norm, clip_value, schedule, plateau_factor, plateau_patience, select_by, patience,
-            non_finite, time_limit_s: see `tenuto.train.TrainingOptions`.
-        batch_size: texts a step.
-        validation_fraction: of each class, held out when `fit` is given no validation set.
-        engine: who runs the time loop, see `tenuto.Recurrent`.
-        device: where, for example "cpu" or "cuda".
-        random_state: seed of the split, the weights, the batches and the dropout; None draws one (kept as `seed_`).
+        The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         classes_: [K], sorted. coder_: what words and characters are known. network_, cell_, seed_, metrics_, evaluation_: see `tenuto.tasks.estimator.Estimator`.
     Example:
@@ -67,61 +47,8 @@ class TextClassifier(TokenEstimator):
 
     task = "classify-text"
     former_names = {"embedding": "front", "recurrent": "encoder", "head": "head.linear"}
-    ranges = {**TokenEstimator.ranges, "label_smoothing": 1}
     _estimator_type = "classifier"
 
-    def __init__(
-        self,
-        cell: str | Cell = "lstm",
-        *,
-        hidden_size: int = 128,
-        num_layers: int = 1,
-        bidirectional: bool = True,
-        pooling: tuple[str, ...] = ("mean", "max", "last"),
-        word_size: int = 100,
-        character_encoder: str = "recurrent",
-        character_size: int = 25,
-        character_hidden_size: int = 32,
-        character_limit: int = 24,
-        case_size: int = 8,
-        lowercase: bool = True,
-        min_count: int = 1,
-        vectors: str | None = None,
-        dropout: float = 0.5,
-        recurrent_dropout: float = 0.0,
-        word_dropout: float = 0.25,
-        label_smoothing: float = 0.0,
-        epochs: int = 20,
-        batch_size: int = 32,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = 5.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        plateau_factor: float = 0.5,
-        plateau_patience: int = 5,
-        non_finite: str = "stop",
-        select_by: str = "validation_loss",
-        patience: int | None = None,
-        time_limit_s: float | None = None,
-        validation_fraction: float = 0.1,
-        engine: str = "auto",
-        device: str = "cpu",
-        random_state: int | None = 0,
-    ) -> None:
-        self.cell, self.hidden_size, self.num_layers, self.bidirectional = cell, hidden_size, num_layers, bidirectional
-        self.word_size, self.lowercase, self.min_count, self.vectors, self.case_size = word_size, lowercase, min_count, vectors, case_size
-        self.character_encoder, self.character_size = character_encoder, character_size
-        self.character_hidden_size, self.character_limit, self.pooling = character_hidden_size, character_limit, pooling
-        self.dropout, self.recurrent_dropout, self.word_dropout = dropout, recurrent_dropout, word_dropout
-        self.label_smoothing, self.epochs, self.batch_size, self.learning_rate = label_smoothing, epochs, batch_size, learning_rate
-        self.weight_decay, self.clip_norm, self.schedule, self.patience = weight_decay, clip_norm, schedule, patience
-        self.select_by = select_by
-        self.betas, self.clip_value, self.non_finite = betas, clip_value, non_finite
-        self.plateau_factor, self.plateau_patience = plateau_factor, plateau_patience
-        self.time_limit_s, self.validation_fraction = time_limit_s, validation_fraction
-        self.engine, self.device, self.random_state = engine, device, random_state
 
     # --- fitting -------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,4 @@
 """`Seq2Seq`: one sequence of symbols into another with an encoder, a decoder and attention, in the manner of scikit-learn.
-
-Its constructor has more than seven arguments, against the house's habit: scikit-learn's `clone`, grid search and pipelines ask for a flat
-list, stored as given and checked in `fit`.
 """
 
 from __future__ import annotations
@@ -24,9 +21,10 @@ from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
 from tenuto.tasks.translate.evaluation import measured
 from tenuto.tasks.translate.network import Seq2SeqNetwork
+from tenuto.tasks.translate.options import TranslateOptions
 from tenuto.tasks.translate.search import greedy_steps
 from tenuto.tasks.translate.translator import ROWS, Translator, cross_entropy
-from tenuto.train import Launch, Loss, Outcome, TrainingOptions, share_of
+from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
 VALIDATED = 1000  # sources that are answered in each validation, about
@@ -53,7 +51,7 @@ class Answered(NamedTuple):
     logits: Tensor
 
 
-class Seq2Seq(Estimator):
+class Seq2Seq(TranslateOptions, Estimator):
     """Turns sequences of symbols into others: spelling into sounds, dates into ISO dates, sums into results.
 
     Trains with teacher forcing on batches of like lengths, keeps the weights with the lowest validation loss, and saves itself as a folder
@@ -66,25 +64,7 @@ class Seq2Seq(Estimator):
     `fit` takes N sources, texts or lists of symbols, and N targets; or `tenuto.data.pairs.Pairs`.
 
     Args:
-        cell, decoder_cell: of encoder and decoder: a name ("lstm", "gru", ...) or any `Cell`; decoder_cell None is the encoder's.
-        source_unit, target_unit: what a symbol is: "characters" or "words" of a text, or "tokens" (sides are lists of symbols).
-        attention: "general", "dot", "additive" (after the step), "bahdanau" (before it, step by step) or "none".
-        input_feeding: each step also reads what the one before attended to; step by step. decoder_input: "symbol", "summary" (of the
-            source, repeated; nothing is fed back) or "both". See `tenuto.tasks.translate.network.Seq2SeqNetwork`.
-        tied_embeddings: the head's matrix is the target embedding.
-        embedding_size, hidden_size, num_layers: the last two of the decoder.
-        encoder_size: of each direction; None so that both together are as wide as the decoder. encoder_layers: None for num_layers.
-        dropout: on embeddings, between layers, before the head. label_smoothing: share of a target symbol spread over all.
-        symbol_dropout: rate at which source symbols are read as unknown in training.
-        minimum_count: symbols that are rarer in training are unknown. unknown: what an unknown source symbol does at prediction: "error",
-            or "symbol", read as one symbol of its own (the mean of all embeddings, where training had none). Answers never hold one.
-        beam_size: 1 for greedy search. length_penalty: scores are log probability / (symbols + 1) ** length_penalty.
-        max_length: of answers, in symbols; None for the longest target of training and 10 more.
-        epochs, max_steps, validate_every, learning_rate, betas, weight_decay, clip_norm, clip_value, schedule, plateau_factor, plateau_patience,
-            average, patience, non_finite, time_limit_s: see `tenuto.train.TrainingOptions`.
-        batch_size: pairs a step. validation_fraction: of the distinct sources, held out when `fit` is given no validation set.
-        engine: who runs the time loops, see `tenuto.Recurrent`. device: where, for example "cpu" or "cuda".
-        random_state: seed of the split, the weights, the batches and the dropout; None draws one (kept as `seed_`).
+        The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         source_symbols_, target_symbols_: the tables of symbols. max_length_. seed_. network_: the torch module.
         metrics_: one dictionary a validation. evaluation_: what a report shows (`tenuto.runs.schema`).
@@ -102,73 +82,10 @@ class Seq2Seq(Estimator):
         **{name: f"head.{name}" for name in ("decoder", "bridge", "target_embedding", "attention", "first_query", "join")},
         "head": "head.output",
     }
-    ranges = {"dropout": 1, "label_smoothing": 1, "symbol_dropout": 1, "length_penalty": float("inf")}
-    counts = (*Estimator.counts, "embedding_size", "minimum_count", "beam_size")
     takes = {"one_d_array": True, "string": True}
 
     decoder_cell_: Cell
 
-    def __init__(
-        self,
-        cell: str | Cell = "lstm",
-        *,
-        decoder_cell: str | Cell | None = None,
-        source_unit: str = "characters",
-        target_unit: str = "characters",
-        attention: str = "general",
-        input_feeding: bool = False,
-        decoder_input: str = "symbol",
-        tied_embeddings: bool = False,
-        embedding_size: int = 64,
-        hidden_size: int = 128,
-        num_layers: int = 1,
-        encoder_size: int | None = None,
-        encoder_layers: int | None = None,
-        bidirectional: bool = True,
-        dropout: float = 0.1,
-        label_smoothing: float = 0.0,
-        symbol_dropout: float = 0.0,
-        minimum_count: int = 1,
-        unknown: str = "error",
-        beam_size: int = 1,
-        length_penalty: float = 1.0,
-        max_length: int | None = None,
-        epochs: int = 30,
-        max_steps: int | None = None,
-        validate_every: int | None = None,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        plateau_factor: float = 0.5,
-        plateau_patience: int = 5,
-        non_finite: str = "stop",
-        average: str | None = None,
-        patience: int | None = None,
-        time_limit_s: float | None = None,
-        validation_fraction: float = 0.1,
-        engine: str = "auto",
-        device: str = "cpu",
-        random_state: int | None = 0,
-    ) -> None:
-        self.cell, self.decoder_cell = cell, decoder_cell
-        self.source_unit, self.target_unit = source_unit, target_unit
-        self.attention, self.input_feeding, self.decoder_input, self.tied_embeddings = attention, input_feeding, decoder_input, tied_embeddings
-        self.embedding_size, self.hidden_size, self.num_layers = embedding_size, hidden_size, num_layers
-        self.encoder_size, self.encoder_layers, self.bidirectional = encoder_size, encoder_layers, bidirectional
-        self.dropout, self.label_smoothing, self.symbol_dropout = dropout, label_smoothing, symbol_dropout
-        self.minimum_count, self.unknown = minimum_count, unknown
-        self.beam_size, self.length_penalty, self.max_length = beam_size, length_penalty, max_length
-        self.epochs, self.max_steps, self.validate_every, self.batch_size = epochs, max_steps, validate_every, batch_size
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.clip_norm, self.schedule, self.average, self.patience = clip_norm, schedule, average, patience
-        self.betas, self.clip_value, self.non_finite = betas, clip_value, non_finite
-        self.plateau_factor, self.plateau_patience = plateau_factor, plateau_patience
-        self.time_limit_s, self.validation_fraction = time_limit_s, validation_fraction
-        self.engine, self.device, self.random_state = engine, device, random_state
 
     # --- fitting -------------------------------------------------------------------------------------------------------
 
@@ -188,15 +105,12 @@ class Seq2Seq(Estimator):
         self.target_symbols_ = Symbols.learn(targets, minimum_count=self.minimum_count)
         self.max_length_ = self.max_length or max(map(len, targets)) + 10
 
-    def _training_options(self) -> TrainingOptions:
+    def check_options(self) -> None:
+        super().check_options()
         for name in ("source_unit", "target_unit"):
             check_kind(name, getattr(self, name))
         if self.unknown not in UNKNOWN_RULES:
             raise ArgumentError(f"unknown={self.unknown!r} is not known.", expected=" | ".join(UNKNOWN_RULES))
-        for name in ("encoder_size", "encoder_layers", "max_length"):
-            if getattr(self, name) is not None:
-                self.check_count(name)
-        return super()._training_options()
 
     def _network(self) -> Seq2SeqNetwork:
         return Seq2SeqNetwork(
