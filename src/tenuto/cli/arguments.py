@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tenuto.cell import Cell
     from tenuto.data import Columns
 
-DATA_HELP = "A .ts, .csv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels)."
+DATA_HELP = "A .ts, .csv, .tsv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels)."
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `tenuto fit` writes it.", show_default=False)]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 RunData = Annotated[

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenuto.data import Sentences, random_split, stratified_split, tokenise
+from tenuto.data import Sentences, Source, random_split, stratified_split, tokenise
 from tenuto.errors import ArgumentError, DataError
 
 TOKENS = [["play", "jazz"], ["stop"], ["play", "it", "again"]]
@@ -11,7 +11,7 @@ TAGS = [["O", "B-genre"], ["O"], ["O", "O", "O"]]
 
 
 def test_what_is_given_is_kept():
-    data = Sentences(TOKENS, TAGS, ["play", "stop", "play"], name="commands")
+    data = Sentences(TOKENS, TAGS, ["play", "stop", "play"], came_from=Source("commands"))
     assert data.tokens == [tuple(row) for row in TOKENS]
     assert data.tags == [tuple(row) for row in TAGS]
     assert data.lengths.tolist() == [2, 1, 3]
@@ -41,10 +41,10 @@ def test_arrays_of_tokens_and_lists_made_of_sentences():
 
 
 def test_the_digest_is_of_the_content():
-    first, same, other = Sentences(TOKENS, TAGS), Sentences(TOKENS, TAGS, name="other name"), Sentences(TOKENS, [["O", "O"], *TAGS[1:]])
+    first, same, other = Sentences(TOKENS, TAGS), Sentences(TOKENS, TAGS, came_from=Source("other name")), Sentences(TOKENS, [["O", "O"], *TAGS[1:]])
     assert first.sha256 == same.sha256 != other.sha256
-    assert Sentences(TOKENS, sha256="abc").sha256 == "abc"
-    assert Sentences(TOKENS, sha256="abc").select([0]).sha256 != "abc"
+    assert Sentences(TOKENS, came_from=Source(sha256="abc")).sha256 == "abc"
+    assert Sentences(TOKENS, came_from=Source(sha256="abc")).select([0]).sha256 != "abc"
 
 
 @pytest.mark.parametrize(
