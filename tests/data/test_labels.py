@@ -30,7 +30,7 @@ def test_a_label_that_training_never_saw_is_named():
 
 @pytest.mark.parametrize(
     ("classes", "words"),
-    [([], "there are no classes"), (["a", "b", "a"], "a class occurs twice"), (["a", 1], "more than one kind"), (["a", None], "has no label")],
+    [([], "there are no classes"), (["a", "b", "a"], "a class occurs twice"), (["a", 1], "more than one kind"), (["a", None], "label at position 1 is missing")],
 )
 def test_what_are_no_classes_is_refused(classes, words):
     with pytest.raises(DataError, match=words):

@@ -82,6 +82,11 @@ def test_a_file_finds_its_siblings_by_the_rest_of_its_name(tmp_path):
     assert find_siblings(tmp_path / "Toy_TRAIN.ts", (".ts",)) == {"train": tmp_path / "Toy_TRAIN.ts", "test": tmp_path / "Toy_TEST.ts"}
     assert find_siblings(tmp_path / "train_one.ts", (".ts",)) == {}  # a name that only begins so stands for itself
     assert find_siblings(tmp_path / "Toy_TEST.csv", (".ts",)) == {}
+    fill(tmp_path, ["Toy_training.ts"])
+    for name in ("Toy_TRAIN.ts", "Toy_training.ts"):  # of two training files, the one that was named
+        assert find_siblings(tmp_path / name, (".ts",)) == {"train": tmp_path / name, "test": tmp_path / "Toy_TEST.ts"}
+    with pytest.raises(DataError, match=r"two sets that are the train part(.|\n)*name the training file itself"):
+        find_siblings(tmp_path / "Toy_TEST.ts", (".ts",))
 
 
 def test_the_part_asked_for_or_the_usual_one(tmp_path):

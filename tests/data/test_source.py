@@ -52,12 +52,12 @@ def test_a_part_that_the_file_itself_names_has_the_digest_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Sequences([np.zeros((1, 1))], ids=["a", "b"]), "there are 1 sequences and 2 ids"),
-        (lambda: Sequences([np.zeros((1, 1))], ["a", "b"]), "there are 1 sequences and 2 labels"),
-        (lambda: Sentences([["a"]], [["O"], ["O"]]), "there are 1 sentences and 2 tag sequences"),
-        (lambda: Sentences([["a"]], None, ["a", "b"]), "there are 1 sentences and 2 labels"),
-        (lambda: Pairs(["a"], ["b", "c"]), "there are 1 sources and 2 targets"),
-        (lambda: Pairs(["a"], ids=[]), "there are 1 sources and 0 ids"),
+        (lambda: Sequences([np.zeros((1, 1))], ids=["a", "b"]), "not as many ids as sequences"),
+        (lambda: Sequences([np.zeros((1, 1))], ["a", "b"]), "not as many labels as sequences"),
+        (lambda: Sentences([["a"]], [["O"], ["O"]]), "not as many tag sequences as sentences"),
+        (lambda: Sentences([["a"]], None, ["a", "b"]), "not as many labels as sentences"),
+        (lambda: Pairs(["a"], ["b", "c"]), "not as many targets as sources"),
+        (lambda: Pairs(["a"], ids=[]), "not as many ids as sources"),
     ],
 )
 def test_one_of_each_for_each_item(make, words):

@@ -28,8 +28,8 @@ def require_one_each(what: str, given: Sized, items: Sized, noun: str) -> None:
     """Raises DataError unless there are as many `given`, which are `what`, as there are items, which are `noun`."""
     if len(given) != len(items):
         raise DataError(
-            f"there are {len(items)} {noun} and {len(given)} {what}.",
-            expected=f"{len(items)} {what}",
+            f"there are not as many {what} as {noun}.",
+            expected=str(len(items)),
             received=str(len(given)),
-            fix=f"give one of the {what} for each of the {noun}",
+            fix=f"give one for each of the {noun}",
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tenuto.data.source import Source
-from tenuto.errors import DataError
+from tenuto.errors import DataError, TenutoError
 from tenuto.files import sha256_of
 
 
@@ -18,7 +18,7 @@ def read_source(path: Path) -> Source:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    with _told(path):
+    with opening(path):
         return Source.of_file(path, sha256_of(path))
 
 
@@ -29,7 +29,7 @@ def read_utf8(path: str | Path) -> tuple[str, Source]:
         DataError: there is no such file, it cannot be read, or it is not UTF-8: the message says which byte on which line.
     """
     path = Path(path)
-    with _told(path):
+    with opening(path):
         content = path.read_bytes()
     return decode_utf8(content, str(path)), Source.of_file(path, hashlib.sha256(content).hexdigest())
 
@@ -71,11 +71,20 @@ def decode_utf8(content: bytes, name: str) -> str:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What the system says of a file that cannot be read, as a DataError."""
+def opening(path: Path) -> Iterator[None]:
+    """What the system says within, of a file that cannot be read, becomes a DataError."""
     try:
         yield
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}.", expected="a data file", fix="check the path") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors about what a file holds, raised within, name the file."""
+    try:
+        yield
+    except TenutoError as error:
+        raise error.within(str(path)) from error.__cause__

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
+from tenuto.data.counts import require_one_each
 from tenuto.errors import ArgumentError, DataError
 
 SPLITS = ("train", "validation", "test")
@@ -53,8 +54,7 @@ def members(split: Iterable[Any], count: int) -> dict[str, list[int]]:
         {'train': [1, 3], 'validation': [2], 'test': [0]}
     """
     names = [split_name(str(word)) for word in split]
-    if len(names) != count:
-        raise DataError(f"there are {count} sequences and {len(names)} split names.", expected=f"split [{count}]")
+    require_one_each("split names", names, range(count), "sequences")
     return {part: [index for index, name in enumerate(names) if name == part] for part in SPLITS if part in names}
 
 
@@ -87,7 +87,8 @@ def find_siblings(path: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     if place != len(pieces) - 1 or path.suffix.lower() not in suffixes:
         return {}
     alike = [file for file in sorted(path.parent.iterdir()) if file.suffix.lower() == path.suffix.lower() and _pieces(file)[:-1] == pieces[:-1]]
-    return _by_part(path, alike)
+    part = _WORDS[pieces[-1].lower()]  # of two files for it, the one that was named
+    return _by_part(path.parent, [file for file in alike if file == path or _WORDS.get(_pieces(file)[-1].lower()) != part])
 
 
 def read_each(
@@ -171,7 +172,7 @@ def _by_part(path: Path, candidates: Iterable[Path]) -> dict[str, Path]:
     return {name: entries[0] for name, entries in chosen.items() if entries}
 
 
-def _refuse(path: Path, there: list[Path], suffixes: Sequence[str], line_file: str | None) -> dict[str, Path]:
+def _refuse(path: Path, there: list[Path], suffixes: Sequence[str], line_file: str | None) -> NoReturn:
     folders = "" if line_file is None else f", or folders of these names with {line_file}"
     raise DataError(
         f"the folder {path} holds no data set.",

@@ -42,7 +42,7 @@ def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
         ("abc", None, "one text is no set"),
         (["a", ""], None, "pair '1' has an empty source"),
         (["a", "b"], ["x", "  "], "pair '1' has an empty target"),
-        (["a", "b"], ["x"], "2 sources and 1 targets"),
+        (["a", "b"], ["x"], "not as many targets as sources"),
         ([3], None, "pair '0' has a source that is no text"),
         ([["a", 1]], None, "source that is no text"),
     ],

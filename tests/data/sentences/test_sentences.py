@@ -59,10 +59,10 @@ def test_the_digest_is_of_the_content():
         (([["a"], 7],), "sentence '1' is not a list of tokens"),
         (([["a", "b"]], [["X"]]), "sentence '0' has 2 tokens and 1 tags"),
         (([["a"]], ["X"]), "the tags of sentence '0' are one text"),
-        (([["a"]], [["X"], ["X"]]), "there are 1 sentences and 2 tag sequences"),
-        (([["a"]], None, ["x", "y"]), "there are 1 sentences and 2 labels"),
+        (([["a"]], [["X"], ["X"]]), "not as many tag sequences as sentences"),
+        (([["a"]], None, ["x", "y"]), "not as many labels as sentences"),
         (([["a"], ["b"]], None, ["x", 3]), "labels are of more than one kind"),
-        (([["a"], ["b"]], None, ["x", None]), "position 1 has no label"),
+        (([["a"], ["b"]], None, ["x", None]), "label at position 1 is missing"),
     ],
 )
 def test_what_does_not_belong_together(arguments, words):
@@ -71,7 +71,7 @@ def test_what_does_not_belong_together(arguments, words):
 
 
 def test_ids_are_one_each():
-    with pytest.raises(DataError, match="3 sentences and 2 ids"):
+    with pytest.raises(DataError, match="not as many ids as sentences"):
         Sentences(TOKENS, ids=["a", "b"])
 
 

@@ -61,9 +61,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
     sources, answers, ids, skipped = [], [], [], 0
     for place, cells in rows:
         side, target = cells["source"], cells.get("target", "")
-        missing = [name for name, value in (("source", side), ("target", target)) if _is_empty(value)]
-        if missing[:1] == ["target"] and not targets:
-            missing = []
+        missing = ["source"] * _is_empty(side) + ["target"] * (targets and _is_empty(target))
         if missing and empty == "skip":
             skipped += 1
             continue

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.decode import lines_of, read_utf8
+from tenuto.data.decode import lines_of, naming, read_utf8
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import ROW_FORMATS, Row, read_rows
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.source import Source
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 TEXT_SUFFIXES = (*ROW_FORMATS, ".txt")
 
@@ -54,10 +54,8 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
             )
     if not texts:
         raise DataError(f"{path} holds no texts.", expected="one text or more")
-    try:
+    with naming(path):
         return Sentences(texts, None, labels or None, ids=ids, came_from=source)
-    except TenutoError as error:
-        raise error.within(str(path)) from error.__cause__
 
 
 def read_labelled_text_splits(

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.decode import read_source
+from tenuto.data.decode import naming, read_source
 from tenuto.data.parts import SPLITS, named_by_file
 from tenuto.data.sequences.sequences import Sequences
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 LAYOUTS = "values [steps, C] + lengths [N], or values [N, T, C], with labels [N] and split [N]; or x_train, len_train, y_train, x_test, ..."
 
@@ -45,7 +45,10 @@ def read_npz(path: Path) -> dict[str, Sequences]:
         ) from error
     groups = [name for name in SPLITS if f"x_{name}" in arrays]
     try:
-        if groups:
+        with naming(path):
+            if not groups:
+                whole = _whole(arrays, {"channels": arrays.get("channels"), "came_from": source, "ids": arrays.get("ids")})
+                return {"all": whole} if arrays.get("split") is None else whole.parts(arrays["split"])
             return {
                 name: _whole(
                     {"values": arrays[f"x_{name}"], "lengths": arrays[f"len_{name}"], "labels": arrays.get(f"y_{name}")},
@@ -53,16 +56,12 @@ def read_npz(path: Path) -> dict[str, Sequences]:
                 )
                 for name in groups
             }
-        whole = _whole(arrays, {"channels": arrays.get("channels"), "came_from": source, "ids": arrays.get("ids")})
-        return {"all": whole} if arrays.get("split") is None else whole.parts(arrays["split"])
     except KeyError as error:
         raise DataError(
             f"{path} lacks the array {error}.",
             expected=LAYOUTS,
             received=", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) or "no array",
         ) from error
-    except TenutoError as error:
-        raise error.within(str(path)) from None
 
 
 def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:

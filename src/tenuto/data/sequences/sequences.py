@@ -60,8 +60,7 @@ class Sequences(Sourced):
         self.channels: tuple[str, ...] = (
             tuple(f"channel {index}" for index in range(width)) if channels is None else tuple(str(channel) for channel in channels)
         )
-        if len(self.channels) != width:
-            raise DataError(f"there are {width} channels and {len(self.channels)} channel names.", fix="name each channel once")
+        require_one_each("channel names", self.channels, range(width), "channels")
         for array, identity in zip(self.values, self.ids):
             if array.shape[1] != width:
                 raise ShapeError(

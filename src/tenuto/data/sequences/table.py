@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.data.decode import naming
 from tenuto.data.rows import read_table
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.source import Source
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 _TABLE = Source("table")
 _NO_VALUE = {"", "?", "na", "n/a", "nan", "null", "none"}
@@ -49,11 +50,9 @@ def read_long_table(path: Path, columns: Columns) -> dict[str, Sequences]:
         DataError: as `tenuto.data.rows.read_table`, or as `sequences_from_columns`.
     """
     table = read_table(path)
-    try:
+    with naming(path):
         data, split = _sequences(table.columns, columns, table.source, table.lines)
         return {"all": data} if split is None else data.parts(split)
-    except TenutoError as error:
-        raise error.within(str(path)) from None
 
 
 def sequences_from_columns(table: Mapping[str, Any], columns: Columns = USUAL, *, came_from: Source = _TABLE) -> tuple[Sequences, list[str] | None]:

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tenuto.data.decode import lines_of, read_utf8
+from tenuto.data.decode import lines_of, naming, read_utf8
 from tenuto.data.sequences.sequences import Sequences
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 _PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
 
@@ -61,10 +61,8 @@ def read_ts(path: Path) -> dict[str, Sequences]:
     if not values:
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence a line", received=f"{len(lines)} lines")
     source = replace(source, name=header.get("problemname", "").strip() or source.name)
-    try:
+    with naming(path):
         return {"all": Sequences(values, labels if labelled else None, came_from=source)}
-    except TenutoError as error:
-        raise error.within(str(path)) from None
 
 
 def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:

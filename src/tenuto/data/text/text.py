@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.decode import read_utf8
+from tenuto.data.decode import naming, read_utf8
 from tenuto.data.parts import Parts, find_parts, read_each, require_part
 from tenuto.data.rows import ROW_FORMATS, read_rows
 from tenuto.data.source import Source, Sourced
 from tenuto.data.split import check_fraction
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 TEXT_FORMATS = (".txt", *ROW_FORMATS)
 
@@ -130,7 +130,8 @@ def read_text(path: str | Path, *, text_column: str = "text") -> Text:
     path = Path(path)
     if path.suffix.lower() not in ROW_FORMATS:
         content, source = read_utf8(path)
-        return _made(path, (content,), True, source)
+        with naming(path):
+            return Text((content,), True, source)
     rows, source = read_rows(path, (text_column,), fix="name it with text_column (--text-column)")
     documents = []
     for place, cells in rows:
@@ -138,7 +139,8 @@ def read_text(path: str | Path, *, text_column: str = "text") -> Text:
         if not isinstance(document, str) or not document:
             raise DataError(f"{path}, {place}: {text_column!r} holds no text.", expected="one character or more", received=repr(document)[:60])
         documents.append(document)
-    return _made(path, tuple(documents), False, source)
+    with naming(path):
+        return Text(tuple(documents), False, source)
 
 
 def read_texts(paths: Sequence[str | Path], *, text_column: str = "text") -> Text:
@@ -192,10 +194,3 @@ def text_parts(path: str | Path) -> dict[str, Path]:
     found = find_parts(path, TEXT_FORMATS)
     require_part(path, found, "train")
     return found
-
-
-def _made(path: Path, documents: tuple[str, ...], whole: bool, source: Source) -> Text:
-    try:
-        return Text(documents, whole, source)
-    except TenutoError as error:
-        raise error.within(str(path)) from None
