@@ -96,15 +96,7 @@ A_WORD_S_TAG = [
     'src/tenuto/data/sentences/sentences.py: if what == "tag":',
 ]
 REMAINING: dict[str, list[str]] = {
-    "hidden_circles": [
-        "src/tenuto/tasks/classify/evaluation.py: from tenuto.tasks.classify.estimator import SequenceClassifier",
-        "src/tenuto/tasks/classify/learning.py: from tenuto.tasks.classify.estimator import SequenceClassifier",
-        "src/tenuto/tasks/language/evaluation.py: from tenuto.tasks.language.estimator import LanguageModel",
-        "src/tenuto/tasks/language/files.py: from tenuto.tasks.language.estimator import LanguageModel",
-        "src/tenuto/tasks/language/learning.py: from tenuto.tasks.language.estimator import LanguageModel",
-        "src/tenuto/tasks/tag/evaluation.py: from tenuto.tasks.tag.estimator import Tagger",
-        "src/tenuto/tasks/translate/evaluation.py: from tenuto.tasks.translate.estimator import Seq2Seq",
-    ],
+    "hidden_circles": [],
     "named_tasks": [
         *A_WORD_S_TAG,
         'src/tenuto/cli/fit_classify.py: Task(name="classify", command="classify", function=classify, prepare=prepare, load=_load, read=_read, predict=_predict, say_score=lambda console, result: say_classes(console, result, "sequences"))',

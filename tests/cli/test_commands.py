@@ -14,6 +14,9 @@ from tenuto.cli.arguments import shipped_cells
 from tenuto.cli.fit_classify import classify
 from tenuto.tasks import SequenceClassifier
 
+# Options of every estimator that the commands do not have.
+PYTHON_ONLY = {"betas", "clip_value", "non_finite", "plateau_factor", "plateau_patience"}
+
 SMALL = ["--epochs", "2", "--hidden-size", "4", "--num-layers", "1", "--forward-only", "--quiet"]
 
 
@@ -62,7 +65,7 @@ def test_fit_says_what_came_out(place, tmp_path):
     assert re.search(r"validation +[\d.]+% right \(\d+ of 4 sequences;", result.stdout)
     assert re.search(r"test +[\d.]+% right \(\d+ of 24 sequences;", result.stdout)
     assert str(tmp_path / "run" / "report.html") in result.stdout
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["cell"]["class"].endswith(":GRU")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["class"].endswith(":GRU")
 
 
 def test_progress_goes_to_standard_error(place, tmp_path):
@@ -118,7 +121,7 @@ def test_defaults_of_the_command_are_those_of_the_class():
     ours = {name: parameter.default for name, parameter in inspect.signature(classify).parameters.items()}
     ours["random_state"], ours["pooling"] = ours["seed"], tuple(ours["pooling"].split(","))
     for name, parameter in inspect.signature(SequenceClassifier).parameters.items():
-        assert ours[name] == parameter.default, name
+        assert name in PYTHON_ONLY or ours[name] == parameter.default, name
 
 
 CELL = """
@@ -150,7 +153,7 @@ def test_a_cell_of_ones_own(place, tmp_path):
     (tmp_path / "own_cell.py").write_text(CELL)
     own = f"{tmp_path / 'own_cell.py'}:Leaky"
     run("fit", "classify", place / "walks.csv", "-o", tmp_path / "run", "--cell", own, "--cell-field", "rate=0.5", *SMALL)
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["cell"]["rate"] == 0.5
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["rate"] == 0.5
     assert run("predict", tmp_path / "run", place / "walks.csv", "--cell", own).stdout.count("\n") == 25
     assert "Leaky(rate=0.5)" in (tmp_path / "run" / "report.html").read_text()
 

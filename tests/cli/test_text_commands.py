@@ -10,6 +10,7 @@ from tenuto.cli import app
 from tenuto.cli.fit_tag import tag
 from tenuto.cli.fit_text import text
 from tenuto.tasks import Tagger, TextClassifier
+from tests.cli.test_commands import PYTHON_ONLY
 
 TINY = "--hidden-size 6 --word-size 6 --character-size 4 --character-hidden-size 4 --epochs 2 -q".split()
 
@@ -27,7 +28,7 @@ def test_defaults_of_the_commands_are_those_of_the_classes(command, kind):
     if "pooling" in ours:
         ours["pooling"] = tuple(ours["pooling"].split(","))
     for name, parameter in inspect.signature(kind).parameters.items():
-        assert ours[name] == parameter.default, name
+        assert name in PYTHON_ONLY or ours[name] == parameter.default, name
 
 
 def test_tagging_from_files(tmp_path):

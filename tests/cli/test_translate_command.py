@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from tenuto.cli import app
 from tenuto.cli.fit_translate import translate
 from tenuto.tasks import Seq2Seq
+from tests.cli.test_commands import PYTHON_ONLY
 
 
 def run(*words, code=0):
@@ -23,7 +24,7 @@ def test_defaults_of_the_command_are_those_of_the_class():
     for name in ("encoder_size", "encoder_layers", "max_length", "max_steps", "validate_every", "patience"):
         ours[name] = ours[name] or None
     for name, parameter in inspect.signature(Seq2Seq).parameters.items():
-        assert ours[name] == parameter.default, name
+        assert name in PYTHON_ONLY or ours[name] == parameter.default, name
 
 
 def test_fit_predict_and_score(tmp_path):

@@ -130,7 +130,7 @@ def prepare(options: Mapping[str, Any]) -> Job:
         "random_state": options["seed"],
         **{name: options[name] or None for name in NONE_IF_ZERO},
     }
-    model = LanguageModel(**{**{name: options[name] for name in LanguageModel.option_names() if name not in changed}, **changed})
+    model = LanguageModel(**{**{name: options[name] for name in LanguageModel.option_names() if name in options and name not in changed}, **changed})
     symbols = f"{model.vocabulary_size} byte pairs at most" if model.units == "bpe" else model.units
     described = f"{model.cell!r}, {model.hidden_size} units, {model.num_layers} layer{'s' * (model.num_layers > 1)}, {symbols}, seed {model.random_state}"
     first = Path(options["data"][0]).resolve()
