@@ -200,7 +200,7 @@ def test_missing_values_by_rule(tmp_path):
     ("change", "error", "words"),
     [
         (lambda x, y: (x, [*y[:-1], "level"]), DataError, "class 'level' has one member"),
-        (lambda x, y: (x, y[:-1]), DataError, "24 sequences and 23 labels"),
+        (lambda x, y: (x, y[:-1]), DataError, "not as many labels as sequences"),
         (lambda x, y: (x, ["same"] * 24), DataError, "all sequences have the same label"),
         (lambda x, y: (x, None), DataError, "no labels"),
         (lambda x, y: ([*x[:-1], x[-1][:0]], y), DataError, "sequence '23' is empty"),
