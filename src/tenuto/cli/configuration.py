@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-CONFIGURATION = "config.toml"
+CONFIGURATION, UNFINISHED = "config.toml", "unfinished"
 # Options of a command that say where and how this time, not what is trained.
 NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume", "checkpoint_every_s"})
 TUNE, SEARCH = "tune", "search"
@@ -58,7 +58,6 @@ def configuration_of(run: Path) -> Path:
     Raises:
         RunError: the folder has none.
     """
-    from tenuto.cli.fitting import UNFINISHED
     from tenuto.errors import RunError
 
     for path in (run / UNFINISHED / CONFIGURATION, run / CONFIGURATION):

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, toml_text
+from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, UNFINISHED, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import fit_parameters
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
 
-UNFINISHED, CHECKPOINT, METRICS = "unfinished", "checkpoint", "metrics.jsonl"
+CHECKPOINT, METRICS = "checkpoint", "metrics.jsonl"
 # Parameters that hold paths, beside the options that say so.
 PATHS = frozenset({"data", "test", "validation"})
 

@@ -8,9 +8,9 @@ from tenuto.train.checkpoint import Checkpoint
 from tenuto.train.launch import Launch, OneProcess, current_launch, seed_of, share_of
 from tenuto.train.loop import train
 from tenuto.train.observers import MetricsFile, Observer
-from tenuto.train.options import TrainingOptions
+from tenuto.train.options import SCHEDULES, TrainingOptions
 from tenuto.train.outcome import Loss, Outcome, TrainingError
-from tenuto.train.schedule import SCHEDULES, Schedule, learning_rate_factor
+from tenuto.train.schedule import Schedule, learning_rate_factor
 from tenuto.train.sharded import Sharded
 from tenuto.train.tensorboard import TensorBoard
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tenuto.errors import ArgumentError
 from tenuto.measures import measure
-from tenuto.train.schedule import SCHEDULES
 
+SCHEDULES = ("cosine", "constant", "plateau", "nt-asgd")
 CHOICES = {
     "optimizer": ("adamw", "adam", "sgd"),
     "schedule": SCHEDULES,

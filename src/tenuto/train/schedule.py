@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tenuto.train.options import TrainingOptions
-
-SCHEDULES = ("cosine", "constant", "plateau", "nt-asgd")
+from tenuto.train.options import TrainingOptions
 
 
 def learning_rate_factor(schedule: str, step: int, *, steps: int, warmup_steps: int, final_factor: float = 0.0) -> float:
