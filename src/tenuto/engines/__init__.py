@@ -35,7 +35,7 @@ _AFTER: dict[str, tuple[Engine, ...]] = {engine.name: _ORDER[place + 1 :] for pl
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
 for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
-_INVARIANT = "invariant"  # what "auto" becomes inside `invariant()`
+_INVARIANT = "invariant "  # what is put before the engine asked for inside `invariant()`
 
 
 class _Thread(threading.local):
@@ -98,9 +98,11 @@ def invariant() -> Iterator[None]:
 
 
 def settled(engine: str) -> str:
-    """What "auto" stands for in this thread; layers ask where torch.compile sees it, so that a compiled call follows `invariant()`."""
-    inside = _thread.invariant
-    return _INVARIANT if inside and engine == "auto" else engine
+    """The engine asked for, with the word "invariant" before it inside `invariant()`: here alone it is asked where a call stands.
+
+    `run_layer` asks where torch.compile sees it, so that a compiled call follows `invariant()`. Settled twice is settled once.
+    """
+    return _INVARIANT + engine if _thread.invariant and not engine.startswith(_INVARIANT) else engine
 
 
 def choose(problem: Problem, engine: str = "auto") -> Engine:
@@ -109,10 +111,10 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
     Raises:
         EngineError: the one asked for cannot; says why, and which can. Inside `invariant()`: none that promises it can.
     """
-    inside = engine == _INVARIANT or _thread.invariant
-    name = wanted("auto" if engine == _INVARIANT else engine)
-    if inside:
-        return _choose_invariant(problem, name)
+    name = settled(engine)
+    if name.startswith(_INVARIANT):
+        return _choose_invariant(problem, wanted(name.removeprefix(_INVARIANT)))
+    name = wanted(name)
     hindered = ""
     for candidate in _ORDER:
         if name not in ("auto", candidate.name):

@@ -38,7 +38,7 @@ def register(engine: Engine) -> None:
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
-    key = json.dumps([engine, handle_of(form.cell), flags])
+    key = json.dumps([engine, json.loads(handle_of(form.cell)), flags])
     _FORMS.setdefault(key, (form, _ENGINES[engine]))
     return key
 
@@ -49,7 +49,7 @@ _FORMS: dict[str, tuple[Form, Engine]] = {}
 def _read(key: str) -> tuple[Form, Engine]:
     if key not in _FORMS:  # a graph compiled in another process
         engine, cell, flags = json.loads(key)
-        key_of(Form(cell_of(cell), *flags), engine)
+        key_of(Form(cell_of(json.dumps(cell)), *flags), engine)
     return _FORMS[key]
 
 

@@ -116,7 +116,7 @@ def run_layer(
     """
     if torch.compiler.is_compiling():
         _tell_dynamo()
-    return _run(handle, tensors, initial_state, reset_state, reverse, engine)
+    return _run(handle, tensors, initial_state, reset_state, reverse, engines.settled(engine))
 
 
 def _run(

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Cell
-from tenuto.engines import settled
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
 from tenuto.program import handle_of
 
@@ -46,7 +45,7 @@ class _ReplacementCell(nn.RNNCellBase):
         self._check(x, start)
         bias, parameters = self._biases()
         weights = layer_weights(self.weight_ih, bias, {self._stack: self.weight_hh}, parameters, {})
-        _, *final = run_layer(self._handle, layer_tensors(weights, x[None], None, None), start, [], False, settled(self.engine))
+        _, *final = run_layer(self._handle, layer_tensors(weights, x[None], None, None), start, [], False, self.engine)
         return tuple(final) if batched else tuple(value[0] for value in final)
 
     def _check(self, x: Tensor, start: list[Tensor]) -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from tenuto.engines import settled
 from tenuto.layers.functional import layer_tensors, run_layer
 
 
@@ -54,7 +53,6 @@ def run_stack(
         output [T, B, D * W]; the final states, as `initial`.
     """
     finals: list[list[Tensor]] = []
-    engine = settled(engine)
     for number, directions in enumerate(layers):
         read, outputs = before(number, x), []
         for direction in directions:
