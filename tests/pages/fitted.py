@@ -57,7 +57,7 @@ def tag(folder: Path, *, spans: bool = True) -> Fitted:
     y = [[*(["O"] * (len(words) - 1)), "B-genre"] if spans else ["verb", *(["other"] * (len(words) - 1))] for words in x]
     labels = [words[0] + HOSTILE[2] for words in x] if spans else None
     test = ([x[0], *x[:6]], [["O" if spans else "other"] * len(x[0]), *y[:6]], *([[labels[-1], *labels[:6]]] if labels else []))
-    model = Tagger("gru", **READER).fit(x, y, labels=labels)
+    model = Tagger("gru", **{**READER, "hidden_size": 8, "epochs": 10, "learning_rate": 0.05}).fit(x, y, labels=labels)
     return Fitted(model.save(folder, test=test), model, *test[:2])
 
 
@@ -75,7 +75,7 @@ def translate(folder: Path) -> Fitted:
     x = [(a, b, *rest) for a in ("jazz", "rock", *HOSTILE[:2]) for b in ("play", *HOSTILE[2:]) for rest in ((), ("end",))]
     y = [words[::-1] for words in x]
     test = [*x[:6], tuple(HOSTILE)], [*y[:6], ("end",) * 40]
-    model = Seq2Seq("gru", embedding_size=6, source_unit="tokens", target_unit="tokens", **SMALL).fit(x, y)
+    model = Seq2Seq("gru", embedding_size=6, source_unit="tokens", target_unit="tokens", **{**SMALL, "hidden_size": 16, "epochs": 12, "learning_rate": 0.05}).fit(x, y)
     return Fitted(model.save(folder, test=test), model, *test)
 
 
