@@ -75,6 +75,16 @@ def test_a_win_of_the_other_engine_is_believed_after_three_processes(tmp_path):
     assert list(json.loads(file.read_text()).values()) == [0]
 
 
+def test_the_first_calls_in_which_an_engine_learns_do_not_count(tmp_path):
+    class Learner(Sleeper):
+        def forward(self, form, inputs, keep):
+            self.seconds = 0.02 if self.calls < 4 else 0.004
+            return super().forward(form, inputs, keep)
+
+    engines = Learner("ours", 0.0), Sleeper("theirs", 0.01)
+    assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == "ours"
+
+
 @pytest.mark.parametrize("given", [problem(steps=1, rows=1), problem(lengths=True), problem(resets=True)])
 def test_nothing_is_measured_where_it_does_not_pay(tmp_path, given):
     engines = Sleeper("ours", 1.0), Sleeper("theirs", 0.0)
