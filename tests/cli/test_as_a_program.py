@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.testing import CliRunner
@@ -50,7 +49,6 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path):
         for line in process.stderr:
             if line.startswith("epoch"):
                 break
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         said, complaints = process.communicate(timeout=120)
     assert process.returncode == 0, complaints

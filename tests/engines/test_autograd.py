@@ -79,7 +79,7 @@ def test_only_the_gradients_that_are_needed():
     inputs["bias"].requires_grad_()
     output, _ = time_loop(form, ENGINE, inputs, True)
     output.sum().backward()
-    assert inputs["bias"].grad is not None
+    assert inputs["bias"].grad.any()
     assert inputs["x"].grad is None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,19 +13,25 @@ from tenuto.engines import contest
 from tenuto.engines.problem import Form, Problem, Result
 
 
+class Clock:
+    """A time that passes only where an engine says so."""
+
+    now = 0.0
+
+
 class Sleeper:
-    """An engine that takes so long for a forward and as long for a backward pass."""
+    """An engine that takes so long by that clock for a forward and as long for a backward pass."""
 
     def __init__(self, name, seconds):
         self.name, self.seconds, self.calls = name, seconds, 0
 
     def forward(self, form, inputs, keep):
         self.calls += 1
-        time.sleep(self.seconds)
+        Clock.now += self.seconds
         return Result(inputs["x"].clone(), [inputs["s.h"].clone()], [])
 
     def backward(self, form, inputs, result, d_output, d_final, needs):
-        time.sleep(self.seconds)
+        Clock.now += self.seconds
         return {}
 
 
@@ -36,9 +42,10 @@ def problem(steps=50, rows=16, **form):
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
     monkeypatch.setattr(contest, "_known", {})
+    monkeypatch.setattr(contest, "time", SimpleNamespace(perf_counter=lambda: Clock.now))
 
 
-@pytest.mark.parametrize(("ours", "theirs", "expected"), [(0.02, 0.004, "theirs"), (0.004, 0.02, "ours"), (0.01, 0.01, "ours")])
+@pytest.mark.parametrize(("ours", "theirs", "expected"), [(0.02, 0.017, "theirs"), (0.02, 0.019, "ours"), (0.004, 0.02, "ours")])
 def test_the_faster_one_and_ours_where_it_is_close(tmp_path, ours, theirs, expected):
     engines = Sleeper("ours", ours), Sleeper("theirs", theirs)
     assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == expected
@@ -66,6 +73,16 @@ def test_a_win_of_the_other_engine_is_believed_after_three_processes(tmp_path):
     contest._known.clear()
     assert contest.winner(problem(), *engines, file).name == "ours"
     assert list(json.loads(file.read_text()).values()) == [0]
+
+
+def test_the_first_calls_in_which_an_engine_learns_do_not_count(tmp_path):
+    class Learner(Sleeper):
+        def forward(self, form, inputs, keep):
+            self.seconds = 0.02 if self.calls < 4 else 0.004
+            return super().forward(form, inputs, keep)
+
+    engines = Learner("ours", 0.0), Sleeper("theirs", 0.01)
+    assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == "ours"
 
 
 @pytest.mark.parametrize("given", [problem(steps=1, rows=1), problem(lengths=True), problem(resets=True)])

@@ -81,12 +81,17 @@ def test_zoneout_in_a_layer():
 
 
 def test_both_at_once_in_every_layer_and_direction():
-    layer = Recurrent(
-        cells.ResetBeforeGRU(), INPUT, HIDDEN, 2, bidirectional=True, recurrent_dropout=0.3, zoneout=0.2, weight_dropout=0.2
-    )
-    output = layer(torch.randn(STEPS, ROWS, INPUT), lengths=[6, 3, 0, 1]).output
-    output.sum().backward()
-    assert output.isfinite().all() and all(parameter.grad.isfinite().all() for parameter in layer.parameters())
+    """A step whose zoneout is certain keeps the zero state, in each layer and direction; else each draw gives another output, of valid steps alone."""
+    x, lengths = torch.randn(STEPS, ROWS, INPUT), [6, 3, 0, 1]
+    for zoneout in (0.2, 1.0):
+        rates = {"recurrent_dropout": 0.3, "zoneout": zoneout, "weight_dropout": 0.2}
+        layer = Recurrent(cells.ResetBeforeGRU(), INPUT, HIDDEN, 2, bidirectional=True, **rates)
+        output = layer(x, lengths=lengths).output
+        for row, length in enumerate(lengths):
+            assert not output[length:, row].any() and bool(output[:length, row].any()) == (zoneout < 1 and length > 0)
+        assert torch.equal(layer(x, lengths=lengths).output, output) == (zoneout == 1)
+        output.square().sum().backward()
+        assert all(parameter.grad.isfinite().all() and bool(parameter.grad.any()) == (zoneout < 1) for parameter in layer.parameters())
 
 
 def test_weight_dropout_is_one_mask_a_call():

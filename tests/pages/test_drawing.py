@@ -96,7 +96,12 @@ def test_rows_that_move_alike_become_neighbours():
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_every_number_has_words(value):
-    assert number(value) and duration(abs(value)) and tick_text(value if math.isfinite(value) else 1.0)
+    words = number(value)
+    if math.isfinite(value):
+        assert float(words.replace(",", "").replace(" × 10^", "e")) == pytest.approx(value, rel=0.006)
+        assert float(tick_text(value / 2).replace("k", "e3")) == pytest.approx(value / 2, rel=0.5)  # one digit, where the number is large or small
+    assert (words in ("not a number", "infinite", "minus infinite", "–")) == (not math.isfinite(value))
+    assert (duration(abs(value)) == "–") == (not math.isfinite(value))
 
 
 def test_a_share_is_not_rounded_up_to_all():

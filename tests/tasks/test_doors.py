@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from tenuto.errors import ArgumentError, NotFittedError, ShapeError
 from tests.tasks.launched import TASKS
@@ -37,9 +38,10 @@ def test_a_network_is_front_encoder_and_head(fitted):
     batch = next(iter(model.inputs(asked)))
     x = network.front(batch)
     output, state = network.encode(batch)
+    again = network.encoder(x, None, lengths=batch.lengths)
     assert x.ndim == output.ndim == 3 and x.shape[:2] == output.shape[:2] and x.is_floating_point()
-    torch.testing.assert_close(network.encoder(x, None, lengths=batch.lengths).output, output)
-    assert state is not None
+    torch.testing.assert_close(again.output, output)
+    torch.testing.assert_close(tree_leaves(again.state), tree_leaves(state))
     for indices, part in model._read_through(model._asked(asked)):
         states = model.hidden_states(asked)[indices[0]]
         length = len(network.front(part)) if part.lengths is None else int(part.lengths[0])

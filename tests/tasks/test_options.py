@@ -24,7 +24,6 @@ LOOPS = {
 def test_every_task_trains_with_every_loop(name, loop):
     model, x, y = TASKS[name]()
     model.set_params(epochs=2, **LOOPS[loop]).fit(x, y)
-    assert all(line["validation_loss"] < float("inf") for line in model.metrics_)
     options = model.evaluation_["training"]["options"]
     assert {key: options[key] for key in LOOPS[loop]} == LOOPS[loop]
 

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -20,6 +19,7 @@ from tenuto.engines.problem import Form, Problem
 from tenuto.errors import EngineError
 from tenuto.program.cell_schedule import schedule_cell
 from tests.engines.cpp.posing import ENGINE, pose
+from tests.forking import in_child
 from tests.zoo import CELLS
 
 pytestmark = pytest.mark.cpp
@@ -69,9 +69,8 @@ def test_kept_found_again_and_cleared(folder):
     (path,) = folder.glob("*.so")
     assert path.with_suffix(".cpp").read_text() == f"// {path.stem}: written by tenuto\n{SOURCE}"
     before = path.stat().st_mtime_ns
-    begin = time.perf_counter()
     assert library.build("answer", SOURCE, 32).answer() == 42
-    assert time.perf_counter() - begin < 0.25 and path.stat().st_mtime_ns == before
+    assert path.stat().st_mtime_ns == before
     report = cache.report()
     assert (report.folder, report.kernels, report.writable) == (folder, 1, True) and report.size_bytes > 1000
     assert cache.clear() == 1 and cache.report().kernels == 0 and not list(folder.glob("*"))
@@ -148,20 +147,10 @@ def test_after_fork():
     inputs = pose(form, (20, 8, 6, 32), torch.float32)
     torch.set_num_threads(2)
     expected = ENGINE.forward(form, inputs, False).output
-    child = os.fork()
-    if child == 0:
-        same = torch.equal(ENGINE.forward(form, inputs, False).output, expected)
-        os._exit(0 if same else 1)
-    torch.set_num_threads(1)
-    for _ in range(600):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        time.sleep(0.1)
-    else:
-        os.kill(child, 9)
-        pytest.fail("the child waits for threads that it does not have")
-    assert os.waitstatus_to_exitcode(status) == 0
+    try:
+        assert in_child(lambda: torch.equal(ENGINE.forward(form, inputs, False).output, expected), 60) == "right"
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("name", ["lstm", "reset_before", "layer_norm"])

@@ -231,10 +231,10 @@ def test_compiled_and_under_autocast():
     x = torch.randn(5, 2, 3)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x)[0], layer(x)[0])
-    compiled(x)[0].sum().backward()
-    assert all(parameter.grad is not None for parameter in layer.parameters())
+    weights = list(layer.parameters())
+    torch.testing.assert_close(torch.autograd.grad(compiled(x)[0].sum(), weights), torch.autograd.grad(layer(x)[0].sum(), weights))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert layer(x)[0].isfinite().all()
+        torch.testing.assert_close(layer(x)[0].float(), compiled(x)[0].float(), atol=0.02, rtol=0.02)
 
 
 def test_short_calls_stay_on_one_thread():

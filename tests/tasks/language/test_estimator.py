@@ -181,4 +181,4 @@ def test_bad_questions_are_told(model, reader):
         model.score(["the cat", "the dog"])
     with pytest.raises(DataError, match="single token"):
         model.score("a")
-    assert reader.generate(length=3) is not None
+    assert reader.generate(length=30).startswith(reader.generate(length=3))  # one of documents needs no prompt

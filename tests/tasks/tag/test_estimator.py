@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from tenuto import cells
 from tenuto.data import Sentences
 from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError
-from tenuto.report import build_report
 from tenuto.tasks import SequenceClassifier, Tagger, read_run
 
 SMALL = {"hidden_size": 12, "word_size": 12, "character_size": 6, "character_hidden_size": 6, "epochs": 12, "batch_size": 8, "learning_rate": 0.02, "dropout": 0.1}
@@ -76,7 +75,7 @@ def test_a_tag_or_label_that_training_never_saw_counts_as_wrong_and_is_named(fit
     assert result["labels"]["accuracy"] == 0.9
     assert result["sentence_accuracy"] == 0.8
     assert result["spans"]["recall"] < 1 == result["spans"]["precision"]
-    assert result["loss"] is not None
+    assert result["loss"] == pytest.approx(fitted.evaluate(x[1:], y[1:], labels=labels[1:])["loss"])  # of the sentences whose tags are known
     assert fitted.evaluate(x[:1], [["B-era"] * len(x[0])])["loss"] is None
 
 
@@ -101,7 +100,6 @@ def test_what_is_saved_predicts_the_same(tmp_path, options):
     assert again.predict_labels(x).tolist() == model.predict_labels(x).tolist()
     assert again.evaluate(x, y, labels=labels)["loss"] == read_run(folder).evaluation["results"]["test"]["loss"]
     assert again.get_params() == {**model.get_params(), "cell": model.cell_}
-    assert build_report(folder).stat().st_size > 10_000
 
 
 def test_the_evaluation_is_the_documented_one(tmp_path, fitted):
@@ -129,7 +127,6 @@ def test_the_same_seed_gives_the_same_model_and_leaves_the_generator():
     weights = [model.network_.head.emission.weight for model in models]
     torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=0)
     assert not torch.equal(weights[0], weights[2])
-    assert Tagger(**{**SMALL, "epochs": 1, "random_state": None}).fit(x, y).seed_ >= 0
 
 
 def test_as_scikit_learn_asks():
@@ -138,11 +135,11 @@ def test_as_scikit_learn_asks():
     assert clone(model).get_params() == model.get_params()
     assert repr(clone(model)) == repr(model)
     assert model.set_params(epochs=2).epochs == 2
-    scores = cross_val_score(model, x, y, cv=2)
-    assert scores.shape == (2,)
-    assert ((scores >= 0) & (scores <= 1)).all()
+    halves = clone(model).fit(x[9:], y[9:]).score(x[:9], y[:9]), clone(model).fit(x[:9], y[:9]).score(x[9:], y[9:])
+    assert cross_val_score(model, x, y, cv=KFold(2)).tolist() == list(halves)
     upper = FunctionTransformer(lambda rows: [[token.upper() for token in row] for row in rows])
-    assert make_pipeline(upper, clone(model)).fit(x, y).predict(x[:2])[0] is not None
+    shouted = [[token.upper() for token in row] for row in x]
+    assert make_pipeline(upper, clone(model)).fit(x, y).predict(x) == clone(model).fit(shouted, y).predict(shouted)
 
 
 def test_vectors_that_people_have(tmp_path):
