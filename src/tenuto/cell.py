@@ -22,7 +22,7 @@ from torch import Tensor
 from typing_extensions import dataclass_transform
 
 from tenuto.activations import Activation
-from tenuto.declaration import as_dataclass, check_cell, check_class, place_of_class
+from tenuto.declaration import as_dataclass, check_cell, check_class, place_of, place_of_class
 from tenuto.errors import CellError
 from tenuto.place import Place
 
@@ -146,6 +146,26 @@ class Cell:
             if field.name not in ("heads", "rank") or getattr(self, field.name) != field.default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def start_parameter(cell: Cell, name: str, values: Tensor) -> None:
+    """Starts a parameter as the cell says, which may fill `values` or return others.
+
+    Raises:
+        CellError: what `initial_parameter` returns does not fit.
+    """
+    started = cell.initial_parameter(name, values)
+    if started is values:
+        return
+    if not isinstance(started, (int, float)) and not (isinstance(started, Tensor) and started.shape in (values.shape, torch.Size())):
+        place = place_of(type(cell), "initial_parameter")
+        received = str(list(started.shape)) if isinstance(started, Tensor) else type(started).__name__
+        error = CellError(
+            f"{type(cell).__name__}.initial_parameter gives no values for {name!r}", expected=f"a tensor {list(values.shape)}", received=received,
+            fix="return values.fill_(1.0), for example",
+        )  # fmt: skip
+        raise error.at(place.told) if place else error
+    values.copy_(torch.as_tensor(started))
 
 
 # --- the state ---------------------------------------------------------------------------------------------------------

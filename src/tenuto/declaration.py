@@ -40,7 +40,8 @@ def place_of(kind: type, name: str = "") -> Place | None:
 
 def place_of_step(kind: type) -> Place | None:
     """The line in which a step returns, or in which it begins."""
-    code = getattr(inspect.unwrap(getattr(kind, "step", None)), "__code__", None)
+    step = getattr(kind, "step", None)
+    code = getattr(inspect.unwrap(step), "__code__", None) if step is not None else None
     if code is None:
         return place_of(kind)
     begins = Place(code.co_filename, code.co_firstlineno)
@@ -145,8 +146,8 @@ def check_cell(cell: Any) -> None:
         CellError: says what, in which line, and what to write instead.
     """
     kind = type(cell)
-    for name in KINDS:
-        _check_names(cell, kind, name)
+    for declared in KINDS:
+        _check_names(cell, kind, declared)
     if not cell.state.split():
         meant = next((name for name, right in _MEANT.items() if right == "state" and hasattr(kind, name)), "")
         said = f" declares no state ({meant!r} is not read)" if meant else " declares no state"
@@ -173,9 +174,9 @@ def _check_names(cell: Any, kind: type, declared: str) -> None:
             kind, declared, f".{declared} is a {type(value).__name__}", expected="names in one string, separated by spaces",
             received=repr(value) if not callable(value) else None, fix=f'{declared} = "{names}"{wide}',
         )  # fmt: skip
-    names = [name.partition(":")[0] for name in value.split()]
-    for name in names:
-        if not name.isidentifier() or names.count(name) > 1:
+    listed = [name.partition(":")[0] for name in value.split()]
+    for name in listed:
+        if not name.isidentifier() or listed.count(name) > 1:
             raise _wrong(
                 kind, declared, f".{declared} has the name {name!r}, which is no identifier or stands there twice",
                 expected='distinct names separated by spaces, like "i f g o"', received=repr(value),
@@ -218,10 +219,10 @@ def _check_clashes(cell: Any, kind: type) -> None:
 
 def _check_values(cell: Any, kind: type) -> None:
     """Tensors, modules and other things that a cell cannot hold: it is maths and plain values, so that it compares, prints and saves as data."""
-    fields = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
+    fields: dict[str, Any] = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
     constants = {name: value for owner in kind.__mro__ if "_place" in vars(owner) for name, value in vars(owner).items() if not name.startswith("__")}
     for name, value in {**constants, **fields}.items():
-        if isinstance(value, torch.Tensor) or type(value).__module__ == "numpy" and getattr(value, "ndim", 0):
+        if isinstance(value, torch.Tensor) or (type(value).__module__ == "numpy" and getattr(value, "ndim", 0)):
             raise _wrong(
                 kind, name, f".{name} is a {'Parameter' if isinstance(value, torch.nn.Parameter) else 'tensor' if isinstance(value, torch.Tensor) else 'numpy array'}, which a cell does not hold: it is maths, and the layer has the weights",
                 fix=f'parameters = "{name}" makes one trained weight per channel, self.p.{name} (initial_parameter says how it starts); a lone number is a field, {name}: float = 1.0',

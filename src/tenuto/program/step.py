@@ -48,6 +48,7 @@ class NotAValue:
 
 def _refused(self: Any, *args: Any, **options: Any) -> NoReturn:
     self.misused()
+    raise AssertionError
 
 
 for _sign in (

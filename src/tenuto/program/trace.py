@@ -48,12 +48,17 @@ class Traced:
     output_state: str | None
 
     def __str__(self) -> str:
-        products = [
-            f"  phase {stack.phase}: " + " ".join(f"U.{name}" for name in stack.products) + f" @ {stack.name}"
+        products = [f"  {line}" for line in self.products()]
+        return "\n\n".join([str(self.forward), "\n".join(["products", *products]), str(self.backward)])
+
+    def products(self) -> list[str]:
+        """The recurrent products, a line for each operand, which has the name that the forward program prints it with."""
+        names = self.forward.names
+        return [
+            f"phase {stack.phase}: " + " ".join(f"U.{name}" for name in stack.products) + f" @ {names[stack.operand]}"
             + (f"   ({stack.heads} blocks)" if stack.heads > 1 else "")
             for stack in self.stacks
         ]
-        return "\n\n".join([str(self.forward), "\n".join(["products", *products]), str(self.backward)])
 
 
 @lru_cache(maxsize=None)
@@ -151,8 +156,10 @@ class Markers:
 
     def shown(self, value: Tensor) -> str:
         """A value's shape as messages say it, "[B, H]"."""
-        first, *others = value.shape or ("a lone number",)
-        return str([{self.rows: "B"}.get(first, first), *map(self.label, others)]).replace("'", "")
+        if not value.dim():
+            return "a lone number"
+        first, *others = value.shape
+        return "[" + ", ".join(map(str, ["B" if first == self.rows else first, *map(self.label, others)])) + "]"
 
     def input_keys(self, products: Mapping[str, tuple[Width, Width]]) -> list[Key]:
         """The inputs of the forward program, in order."""
