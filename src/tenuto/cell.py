@@ -12,7 +12,7 @@ import copy
 import dataclasses
 import sys
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +22,9 @@ from torch import Tensor
 from typing_extensions import dataclass_transform
 
 from tenuto.activations import Activation
+from tenuto.declaration import as_dataclass, check_cell, check_class, place_of, place_of_class
 from tenuto.errors import CellError
+from tenuto.place import Place
 
 HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
 Width = int | str
@@ -66,30 +68,23 @@ class Cell:
     streams: ClassVar[Any] = ""
     heads: int = dataclasses.field(default=1, kw_only=True)
     rank: int | None = dataclasses.field(default=None, kw_only=True)
+    _place: ClassVar[Place]
 
     def __init_subclass__(cls) -> None:
-        dataclasses.dataclass(frozen=True, repr=False)(cls)
+        cls._place = place_of_class(sys._getframe(1))
+        check_class(cls)
+        as_dataclass(cls)
         _CLASSES[f"{cls.__module__}:{cls.__qualname__}"] = cls
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             if field.type in ("Activation", Activation):
                 object.__setattr__(self, field.name, Activation(getattr(self, field.name)))
-        if not self.state.split():
-            raise CellError(f"{type(self).__name__} declares no state", fix='give it one, for example state = "h"')
-        for declaration in ("gates", "state", "products", "parameters", "streams"):
-            names = list(_names(getattr(self, declaration)))
-            wrong = [name for name in names if not name.isidentifier() or names.count(name) > 1]
-            if wrong:
-                raise CellError(
-                    f"{type(self).__name__}.{declaration} has the name {wrong[0]!r}, which is no identifier or stands there twice",
-                    expected='distinct names separated by spaces, like "i f g o"',
-                    received=repr(getattr(self, declaration)),
-                )
         for field_name in ("heads", "rank"):
             value = getattr(self, field_name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise CellError(f"{type(self).__name__}.{field_name} is {value!r}", expected="a positive integer")
+        check_cell(self)
 
     if TYPE_CHECKING:  # a step names its own streams after the state, and may have types; `self.p` has what `parameters` declares
         step: ClassVar[Callable[..., Any]]
@@ -153,8 +148,24 @@ class Cell:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _names(declaration: str) -> Iterator[str]:
-    return (name.partition(":")[0] for name in declaration.split())
+def start_parameter(cell: Cell, name: str, values: Tensor) -> None:
+    """Starts a parameter as the cell says, which may fill `values` or return others.
+
+    Raises:
+        CellError: what `initial_parameter` returns does not fit.
+    """
+    started = cell.initial_parameter(name, values)
+    if started is values:
+        return
+    if not isinstance(started, (int, float)) and not (isinstance(started, Tensor) and started.shape in (values.shape, torch.Size())):
+        place = place_of(type(cell), "initial_parameter")
+        received = str(list(started.shape)) if isinstance(started, Tensor) else type(started).__name__
+        error = CellError(
+            f"{type(cell).__name__}.initial_parameter gives no values for {name!r}", expected=f"a tensor {list(values.shape)}", received=received,
+            fix="return values.fill_(1.0), for example",
+        )  # fmt: skip
+        raise error.at(place.told) if place else error
+    values.copy_(torch.as_tensor(started))
 
 
 # --- the state ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import Self
 
 
 class TenutoError(Exception):
@@ -43,6 +44,12 @@ class TenutoError(Exception):
             self.what = f"{caller}: {self.what}"
         return self
 
+    def at(self, place: str) -> Self:
+        """The same error with the place in the user's file, "lstm.py, line 38: ..."."""
+        if place and "\n  at  " not in self.what:
+            self.what = f"{self.what}\n  at        {place}"
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.expected, self.received, self.fix)
 
@@ -65,12 +72,6 @@ class CellError(TenutoError, TypeError):
 
 class TraceError(TenutoError):
     """A cell's step cannot be traced; the message names the line of the user's file."""
-
-    def at(self, place: str) -> TraceError:
-        """The same error with the place in the user's file, "lstm.py, line 38: ..."."""
-        if place and place not in self.what:
-            self.what = f"{self.what}\n  at        {place}"
-        return self
 
 
 class EngineError(TenutoError, RuntimeError):

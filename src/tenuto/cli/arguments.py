@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,7 +51,9 @@ def cell_class(text: str) -> type[Cell]:
     from tenuto.errors import ArgumentError
 
     if ".py:" in text:
-        return _from_file(*text.rsplit(":", 1))
+        from tenuto.cli.user_file import class_from_file
+
+        return class_from_file(*text.rsplit(":", 1))
     kind = cell_class_of(text)
     if kind is None:
         raise ArgumentError(
@@ -87,28 +87,6 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
     if missing:
         raise ArgumentError(f"{kind.__name__} needs a value for {missing[0]!r}.", fix=f"--cell-field {missing[0]}=VALUE")
     return kind(**values)
-
-
-def _from_file(file: str, name: str) -> type[Cell]:
-    """Run the user's own file, as `python file.py` would, and take the class from it."""
-    from tenuto.cell import Cell
-    from tenuto.errors import ArgumentError, CellError
-
-    path = Path(file)
-    if not path.is_file():
-        raise ArgumentError(f"there is no file {file}.", expected="path/to/file.py:ClassName", received=f"{file}:{name}")
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None and specification.loader is not None  # the suffix is .py
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[path.stem] = module
-    specification.loader.exec_module(module)
-    kind = getattr(module, name, None)
-    if kind is None:
-        classes = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, Cell) and value is not Cell]
-        raise ArgumentError(f"{file} defines no {name}.", expected=" | ".join(classes) or "a subclass of tenuto.Cell", received=name)
-    if not (isinstance(kind, type) and issubclass(kind, Cell)):
-        raise CellError(f"{name} in {file} is not a cell.", expected="a subclass of tenuto.Cell", received=type(kind).__name__)
-    return kind
 
 
 def _value(text: str) -> Any:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def show(
-    cell: Annotated[str | None, typer.Argument(metavar="[CELL]", help="A shipped cell (lstm, gru-reset-before, ...) or your own, FILE.py:CLASS.", show_default=False)] = None,
+    cell: Annotated[str | None, typer.Argument(metavar="[CELL]", help="A shipped cell (lstm, gru-reset-before, ...), your own, FILE.py:CLASS, or FILE.py for a list of its cells.", show_default=False)] = None,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A field of the cell, for example activation=relu; repeat it.", show_default=False)] = None,
     maths_only: Annotated[bool, typer.Option("--maths", help="Only the maths, not the programs.")] = False,
 ) -> None:
-    """Print what a cell computes: its step as written, the program traced from it, and that program's derivative.
+    """Print what a cell computes: its equations and source, its step as written, the program traced from it, and that program's derivative.
 
-    Without CELL, list the cells that come with tenuto.
+    Without CELL, list the cells that come with tenuto. FILE.py alone is read and not run; of FILE.py:CLASS only the class is run, and what it needs of the file.
 
     [bold]tenuto show gru[/bold]
     [bold]tenuto show my_cells.py:Leaky --cell-field rate=0.2[/bold]
@@ -32,12 +32,19 @@ def show(
     if cell is None:
         _list()
         return
+    if cell.endswith(".py"):
+        _list_file(cell)
+        return
     kind = arguments.cell_class(cell)
     console = output()
     fields = cell_field or []
     if _lacks(kind, "projection", fields):
         fields = [*fields, "projection=8"]
     built = arguments.build_cell(kind, fields)
+    for section in ("Equations", "Source"):
+        if text := _section(kind, section):
+            _heading(section.lower(), "as the paper has them" if section == "Equations" else "")
+            console.print(text, markup=False)
     _heading("maths", repr(built))
     console.print(Syntax(_maths(kind), "python", theme="ansi_dark", background_color="default"))
     if maths_only:
@@ -48,8 +55,8 @@ def show(
     _heading("program", "one step, traced")
     console.print(str(traced.forward), markup=False)
     _heading("products", "the recurrent matrix products, by phase")
-    for stack in traced.stacks:
-        console.print(f"phase {stack.phase}: " + " ".join(f"U.{name}" for name in stack.products) + f" @ {stack.name}", markup=False)
+    for line in traced.products():
+        console.print(line, markup=False)
     _heading("backward", "its derivative, traced")
     console.print(str(traced.backward), markup=False)
 
@@ -65,6 +72,32 @@ def _list() -> None:
     for kind, known_as in names.items():
         table.add_row(", ".join(known_as), (inspect.getdoc(kind) or "").partition("\n")[0])
     output().print(table)
+
+
+def _list_file(file: str) -> None:
+    """The cells that stand in a file, which is only read."""
+    import ast
+
+    from tenuto.cli.user_file import classes_in
+    from tenuto.errors import ArgumentError
+
+    found = classes_in(file)
+    if not found:
+        raise ArgumentError(f"{file} defines no cell.", expected="class NAME(Cell): ... at its top level")
+    table = Table("cell", "what it is", box=None, pad_edge=False, header_style="dim")
+    for node in found:
+        table.add_row(f"{file}:{node.name}", (ast.get_docstring(node) or "").partition("\n")[0])
+    output().print(table)
+
+
+def _section(kind: type[Cell], name: str) -> str:
+    """A section of the class's documentation ("Equations:", "Source:"), with its lines put under each other."""
+    lines = (inspect.getdoc(kind) or "").splitlines()
+    start = next((k for k, line in enumerate(lines) if line.startswith(f"{name}:")), None)
+    if start is None:
+        return ""
+    rest = next((k for k in range(start + 1, len(lines)) if lines[k][:1].strip()), len(lines))
+    return "\n".join([lines[start].partition(":")[2].strip(), *(line.strip() for line in lines[start + 1 : rest])]).strip()
 
 
 def _maths(kind: type[Cell]) -> str:

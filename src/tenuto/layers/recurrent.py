@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import engines
-from tenuto.cell import Cell, state_type
+from tenuto.cell import Cell, start_parameter, state_type
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
@@ -193,7 +193,7 @@ class Recurrent(Streaming, nn.Module):
                     if self.bias:
                         self.init.start_bias(weight_of(self, "bias" + suffix), cell)
                     for name in self._cell_parameters:
-                        cell.initial_parameter(name, weight_of(self, name + suffix))
+                        start_parameter(cell, name, weight_of(self, name + suffix))
                     if self.learned_state:
                         for name in self._states:
                             weight_of(self, f"initial_{name}{suffix}").zero_()

@@ -1,39 +1,80 @@
-"""What is legal in a step, and what to say where it is not: the user's file, the line, and what to write instead."""
+"""What is wrong with a step, in words: the user's file, the line, and what to write instead."""
 
 from __future__ import annotations
 
-import linecache
 import os
-import traceback
-from types import FrameType
+import re
+import sysconfig
+from types import FrameType, TracebackType
 
 import torch
+from torch import Tensor
 
+from tenuto.declaration import place_of, place_of_step
 from tenuto.errors import TenutoError, TraceError
+from tenuto.place import Place
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
+_PACKAGES = os.path.dirname(os.path.dirname(torch.__file__)) + os.sep
+_PYTHON = sysconfig.get_path("stdlib") + os.sep
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _CELLS = os.path.join(_OURS, "cells") + os.sep
+_ACTIVATIONS = os.path.join(_OURS, "activations.py")
+_MADE = ("<frozen", "<__array_function__", "<eval_with_key")  # files of functions that no user wrote
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a frame belongs to what runs a step, not to what a step is made of (the zoo, activations)."""
+    return filename.startswith(_OURS) and not filename.startswith(_CELLS) and filename != _ACTIVATIONS
 
 
 def _is_users(filename: str) -> bool:
-    """Whether a frame belongs to a cell's author: not torch, not our machinery, but our zoo counts."""
-    return filename.startswith(_CELLS) or not (filename.startswith((_TORCH, _OURS, "<")))
+    """Whether a frame may belong to a cell's author: not torch, not Python's library, not us; but our zoo counts."""
+    if filename.startswith(_CELLS):
+        return True
+    if filename.startswith((_TORCH, _OURS, *_MADE)):
+        return False
+    return not filename.startswith(_PYTHON) or "-packages" in filename[len(_PYTHON) :]
 
 
-def user_line(frame: FrameType | None) -> str:
-    """The innermost line of the cell's author, as "lstm.py:38"."""
+def _innermost(places: list[Place]) -> Place | None:
+    """The author's own line, of lines from the innermost to the step itself: what stands in other packages (numpy) is not the author's."""
+    if not places:
+        return None
+    package = _package(places[-1].filename)
+    return next(place for place in places if _package(place.filename) in ("", package))
+
+
+def _package(filename: str) -> str:
+    return filename[len(_PACKAGES) :].partition(os.sep)[0] if filename.startswith(_PACKAGES) else ""
+
+
+def users_place(frame: FrameType | None, through: bool = True) -> Place | None:
+    """The innermost line of the cell's author among the frames of a step.
+
+    Args:
+        through: look behind our own frames, too, as long as they belong to the step; otherwise what we do ourselves is nobody's line.
+    """
+    places = []
     while frame is not None:
-        if _is_users(frame.f_code.co_filename):
-            return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+        filename = frame.f_code.co_filename
+        if _is_users(filename):
+            places.append(Place(filename, frame.f_lineno))
+        elif _is_ours(filename) and (places or not through or frame.f_code.co_name in ("new_state", "run_step", "discover")):
+            break
         frame = frame.f_back
-    return ""
+    return _innermost(places)
 
 
-def place(filename: str, line: int) -> str:
-    """A place in the user's file with the text that stands there."""
-    text = linecache.getline(filename, line).strip()
-    return f"{filename}, line {line}" + (f": {text}" if text else "")
+def place_of_error(traceback: TracebackType | None) -> Place | None:
+    """The innermost line of the cell's author in the traceback of what a step raised."""
+    places: list[Place] = []
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        if _is_users(filename):
+            places.insert(0, Place(filename, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return _innermost(places)
 
 
 def branches() -> TraceError:
@@ -45,24 +86,51 @@ def branches() -> TraceError:
     )
 
 
-def explain(error: Exception, cell_type: type) -> TraceError:
+# What Python says of a mistake, what it means in a step, and what to write instead.
+_MEANT = (
+    (r"'?_?\bState\b'?|tuple indices must be|must be Tensor, not tuple|'(tuple|Tensor)' and '(Tensor|tuple)'",
+     "uses the whole state as if it were one value", "name the state that is meant: s.h"),
+    (r"SimpleNamespace", "uses all parameters at once as if they were one value", "name the one that is meant: self.p.NAME"),
+)  # fmt: skip
+
+
+def explain(error: Exception, cell: object) -> TraceError:
     """The TraceError for whatever was raised inside a cell's step."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    where = place(frames[-1].filename, frames[-1].lineno or 0) if frames else ""
-    name, text = cell_type.__name__, str(error)
+    kind = type(cell)
+    place = place_of_error(error.__traceback__) or place_of_step(kind) or place_of(kind)
+    where, name, text = place.told if place else "", kind.__name__, str(error)
     if "Boolean value of Tensor" in text:
         error = branches()
     if isinstance(error, TenutoError):
-        told = TraceError(f"{name}.step: {error.what}", expected=error.expected, received=error.received, fix=error.fix)
-        return told if "\n  at " in error.what else told.at(where)
-    if isinstance(error, AttributeError) and "SimpleNamespace" in text:
-        missing = text.rsplit("'", 2)[-2] if "'" in text else text
-        return TraceError(
-            f"{name}.step uses the name {missing!r}, which the cell does not declare",
-            fix="add it to gates (x.name), or to parameters (self.p.name)",
-        ).at(where)
-    if isinstance(error, AttributeError) and "'p'" in text:
-        return TraceError(f"{name}.step uses self.p, but no parameters are declared", fix='parameters = "name ..."').at(where)
-    if isinstance(error, AttributeError) and "State" in text:
-        return TraceError(f"{name}.step: {text}", fix="declare it in state").at(where)
+        return TraceError(f"{name}.step: {error.what}", expected=error.expected, received=error.received, fix=error.fix).at(where)
+    missing = re.search(r"has no attribute '(\w+)'", text)
+    if isinstance(error, AttributeError) and missing:
+        return _missing(cell, name, missing[1], text).at(where)
+    for pattern, what, fix in _MEANT:
+        if isinstance(error, (TypeError, AttributeError)) and re.search(pattern, text):
+            return TraceError(f"{name}.step {what}", received=text.splitlines()[0], fix=fix).at(where)
     return TraceError(f"{name}.step raised {type(error).__name__}: {text.splitlines()[0] if text else ''}").at(where)
+
+
+def _missing(cell: object, name: str, missing: str, text: str) -> TraceError:
+    """A name that stands nowhere: of a parameter, a state, a field, or of a method of tensors."""
+    declared = tuple(cell.widths("parameters"))  # type: ignore[attr-defined]
+    if "SimpleNamespace" in text:
+        said = f"the parameters {', '.join(declared)}" if declared else "no parameters"
+        return TraceError(
+            f"{name}.step uses self.p.{missing}, but the cell declares {said}",
+            fix=f'parameters = "{" ".join([*declared, missing])}" declares the name {missing!r}: one trained weight per channel',
+        )
+    if f"'{name}'" in text:
+        if missing in declared:
+            return TraceError(f"{name}.step uses self.{missing}, which is a parameter", fix=f"self.p.{missing}")
+        return TraceError(f"{name}.step uses self.{missing}, but the cell has no field of that name", fix=f"declare it in the class, {missing}: float = 0.1")
+    if "'State'" in text and hasattr(Tensor, missing):
+        return TraceError(f"{name}.step uses the whole state as if it were one value (s.{missing})", fix=f"name the state that is meant: s.h.{missing}")
+    if "'State'" in text:
+        states = tuple(cell.widths("state"))  # type: ignore[attr-defined]
+        return TraceError(
+            f"{name}.step uses s.{missing}, but the cell declares the states {', '.join(states)}; {missing!r} is none of them",
+            fix=f'declare it in state: state = "{" ".join([*states, missing])}"',
+        )
+    return TraceError(f"{name}.step raised AttributeError: {text.splitlines()[0]}")

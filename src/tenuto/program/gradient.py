@@ -57,7 +57,7 @@ def derive(
         torch.randn(markers.rows, markers.size(width), generator=generator, dtype=torch.float64) for _, width in cotangents.values()
     ]
     # torch's anomaly detection asks of every gradient whether it has NaN, which a tracer hears as a branch on values
-    with explained(cell), torch.autograd.set_detect_anomaly(False):
+    with explained(cell, markers), torch.autograd.set_detect_anomaly(False):
         values = [value.requires_grad_() for value in markers.values(keys, products)]
         recorded = record(backward, values + incoming, aten.decompositions(), pure=True)
         found = Translation(builder, markers.rows, markers.label).run(recorded, numbers)
@@ -72,6 +72,6 @@ def _output_width(
     cell: Cell, markers: Markers, keys: list[Key], products: Mapping[str, tuple[Width, Width]]
 ) -> Width:
     step, results = flat_step(cell, keys, products)
-    with explained(cell):
+    with explained(cell, markers):
         value = step(*markers.values(keys, products))[results.index(("output", "output"))]
     return markers.label(value.shape[1])

@@ -94,11 +94,17 @@ class Program:
                 results.append(KINDS[node.kind].meaning(*args).expand(shape))
         return {key: results[number] for key, number in self.outputs}
 
-    def __str__(self) -> str:
+    @kept_property
+    def names(self) -> dict[int, str]:
+        """What each value is called where the program is printed: an input by its name, a constant by its number, others v1, v2, ..."""
         names = {number: label(node.name) for number, node in enumerate(self.nodes) if node.name is not None}
         names |= {number: f"{node.value:g}" for number, node in enumerate(self.nodes) if node.kind == "const"}
         steps = [number for number in range(len(self.nodes)) if number not in names]
-        names |= {number: f"v{k}" for k, number in enumerate(steps, 1)}
+        return names | {number: f"v{k}" for k, number in enumerate(steps, 1)}
+
+    def __str__(self) -> str:
+        names = self.names
+        steps = [number for number, node in enumerate(self.nodes) if node.name is None and node.kind != "const"]
         rows = [(f"{names[number]} = {_expression(self.nodes[number], names)}", self.nodes[number]) for number in steps]
         rows += [(f"{label(key, new=True)} = {names[number]}", self.nodes[number]) for key, number in self.outputs]
         column = max((len(text) for text, _ in rows), default=0) + 3

@@ -19,7 +19,10 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from tenuto.errors import TraceError
-from tenuto.program.check import branches, user_line
+from tenuto.place import Place
+from tenuto.program.calls import Calls
+from tenuto.program.check import branches, users_place
+from tenuto.program.vocabulary import IN_PLACE
 
 
 @dataclass(eq=False)
@@ -32,7 +35,8 @@ class Operation:
     shape: torch.Size | None = None  # None: it gave something else than one tensor
     dtype: torch.dtype = torch.float64
     value: float | None = None  # of a lone number that came from outside
-    source: str = ""  # the user's line
+    place: Place | None = None  # the user's line
+    written: str = ""  # torch's function that the user called
 
 
 @dataclass
@@ -46,9 +50,9 @@ class Recording:
 class _Recorder(TorchDispatchMode):
     """Notes every operation. `pure`: writes in place, which torch's own formulas have, become new values; otherwise they are refused."""
 
-    def __init__(self, table: Mapping[Any, Callable[..., Any]], pure: bool) -> None:
+    def __init__(self, table: Mapping[Any, Callable[..., Any]], calls: Calls | None, pure: bool) -> None:
         super().__init__()
-        self.table, self.pure = table, pure
+        self.table, self.calls, self.pure = table, calls, pure
         self.operations: list[Operation] = []
         self.made: dict[int, Operation] = {}
         self.alive: list[Tensor] = []  # so that no tensor takes the id of another
@@ -86,15 +90,14 @@ class _Recorder(TorchDispatchMode):
         result = func(*args, **options)
         written = func._schema.is_mutable
         name = str(func)
-        source = "" if self.pure else user_line(sys._getframe(1))
+        place = None if self.pure else users_place(sys._getframe(1))
         if written:
             if not self.pure:
-                raise TraceError(
-                    f"the step writes in place ({name})", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
-                ).at(source)
+                raise TraceError(f"the step {IN_PLACE.what}", fix=IN_PLACE.instead)
             name = name.replace("_.", ".", 1)
         one = isinstance(result, Tensor)
-        made = Operation(name, *known, shape=result.shape if one else None, dtype=result.dtype if one else torch.float64, source=source)
+        made = Operation(name, *known, shape=result.shape if one else None, dtype=result.dtype if one else torch.float64, place=place)
+        made.written = self.calls.latest if self.calls is not None and place is not None else ""
         self.operations.append(made)
         if written:
             self._rename(args[0], made)
@@ -127,14 +130,15 @@ def apart() -> Iterator[None]:
 
 
 def record(
-    function: Callable[..., Sequence[Tensor | None]], values: Sequence[Tensor], table: Mapping[Any, Callable[..., Any]], *, pure: bool = False
+    function: Callable[..., Sequence[Tensor | None]], values: Sequence[Tensor], table: Mapping[Any, Callable[..., Any]], calls: Calls | None = None, *, pure: bool = False
 ) -> Recording:
     """The torch operations of `function(*values)`; `table` says of what others an operation is made.
 
     Args:
+        calls: sees the torch calls of the function, and knows their names.
         pure: what torch's own formulas write in place is recorded as new values. Otherwise writing in place is an error.
     """
-    recorder = _Recorder(table, pure)
+    recorder = _Recorder(table, calls, pure)
     for value in values:
         argument = Operation("argument", shape=value.shape, dtype=value.dtype)
         recorder.operations.append(argument)

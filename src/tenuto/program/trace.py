@@ -7,21 +7,21 @@ The derivative is traced in the same way in gradient.py. Marker sizes are primes
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
+from tenuto.declaration import check_cell, place_of_step
 from tenuto.errors import CellError, TenutoError, TraceError
 from tenuto.program import aten
+from tenuto.program.calls import Calls
 from tenuto.program.check import explain
 from tenuto.program.graph import Builder, Key, Program, Stack
 from tenuto.program.recording import apart, record
@@ -48,12 +48,17 @@ class Traced:
     output_state: str | None
 
     def __str__(self) -> str:
-        products = [
-            f"  phase {stack.phase}: " + " ".join(f"U.{name}" for name in stack.products) + f" @ {stack.name}"
+        products = [f"  {line}" for line in self.products()]
+        return "\n\n".join([str(self.forward), "\n".join(["products", *products]), str(self.backward)])
+
+    def products(self) -> list[str]:
+        """The recurrent products, a line for each operand, which has the name that the forward program prints it with."""
+        names = self.forward.names
+        return [
+            f"phase {stack.phase}: " + " ".join(f"U.{name}" for name in stack.products) + f" @ {names[stack.operand]}"
             + (f"   ({stack.heads} blocks)" if stack.heads > 1 else "")
             for stack in self.stacks
         ]
-        return "\n\n".join([str(self.forward), "\n".join(["products", *products]), str(self.backward)])
 
 
 @lru_cache(maxsize=None)
@@ -63,8 +68,15 @@ def trace(cell: Cell) -> Traced:
     Raises:
         TraceError: the step does something that no program can hold; says where in the user's file, and what to write instead.
     """
+    check_cell(cell)
     with apart():
-        return _trace(cell)
+        try:
+            return _trace(cell)
+        except TraceError:
+            for name in (field.name for field in fields(cell)):
+                if isinstance(getattr(cell, name), Cell):  # what is wrong with a cell is said of it, not of the cell around it
+                    trace(getattr(cell, name))
+            raise
 
 
 def _trace(cell: Cell) -> Traced:
@@ -75,8 +87,8 @@ def _trace(cell: Cell) -> Traced:
     builder, keys = Builder(), markers.input_keys(products)
     numbers = [builder.input(key, markers.width_of(key, products)) for key in keys]
     step, outputs = flat_step(cell, keys, products)
-    with explained(cell):
-        recorded = record(step, markers.values(keys, products), aten.decompositions())
+    with explained(cell, markers) as calls:
+        recorded = record(step, markers.values(keys, products), aten.decompositions(), calls)
         values = Translation(builder, markers.rows, markers.label).run(recorded, numbers)
     results = {key: value for key, value in zip(outputs, values, strict=True) if value is not None}
     stacks = _stacks(cell, builder, results, products)
@@ -142,6 +154,13 @@ class Markers:
         """The width that a size stands for."""
         return HIDDEN if size == self.hidden else size
 
+    def shown(self, value: Tensor) -> str:
+        """A value's shape as messages say it, "[B, H]"."""
+        if not value.dim():
+            return "a lone number"
+        first, *others = value.shape
+        return "[" + ", ".join(map(str, ["B" if first == self.rows else first, *map(self.label, others)])) + "]"
+
     def input_keys(self, products: Mapping[str, tuple[Width, Width]]) -> list[Key]:
         """The inputs of the forward program, in order."""
         declarations = (("gate", "gates"), ("product", ""), ("state", "state"), ("parameter", "parameters"), ("stream", "streams"))
@@ -193,7 +212,7 @@ def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width
     keys = markers.input_keys({})
     values = dict(zip(keys, markers.values(keys, {}), strict=True))
     before = {key: value.clone() for key, value in values.items()}
-    with explained(cell):
+    with explained(cell, markers):
         bound, new = new_state(cell, values, multiply)
         for key, value in values.items():
             if not torch.equal(value, before[key]):
@@ -227,10 +246,9 @@ def check_value(what: str, value: Any, markers: Markers, width: Width | None) ->
     """Says what is wrong with a value that leaves the step: its shape, or that it holds no real numbers."""
     size = markers.size(width) if width is not None else None
     if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[0] != markers.rows or size not in (None, value.shape[1]):
-        shown = [{markers.rows: "B"}.get(value.shape[0], value.shape[0]), *(markers.label(n) for n in value.shape[1:])] if (
-            isinstance(value, Tensor) and value.dim()) else type(value).__name__
         raise TraceError(
-            f"{what} has the wrong shape", expected=f"[B, {width or 'W'}]", received=str(shown),
+            f"{what} has the wrong shape", expected=f"[B, {width or 'W'}]",
+            received=markers.shown(value) if isinstance(value, Tensor) else type(value).__name__,
             fix="keep the batch axis, and for reductions over the channels keepdim=True",
         )
     if not value.is_floating_point():
@@ -243,25 +261,14 @@ def check_value(what: str, value: Any, markers: Markers, width: Width | None) ->
 # --- recording ----------------------------------------------------------------------------------------------------------
 
 
-class Primitives(TorchFunctionMode):
-    """Turns torch's reductions over the channels, which know today's width, into primitives."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        replaced = aten.primitive(func, args, kwargs or {})
-        if replaced is None:
-            return func(*args, **(kwargs or {}))
-        with self:  # a normalisation is made of means, which are primitives in their turn
-            return replaced()
-
-
 @contextmanager
-def explained(cell: Cell) -> Iterator[None]:
+def explained(cell: Cell, markers: Markers) -> Iterator[Calls]:
     """Turns whatever goes wrong inside a step into a TraceError that names the user's line."""
     try:
-        with Primitives():
-            yield
+        with Calls(markers) as calls:
+            yield calls
     except Exception as error:
-        raise explain(error, type(cell)) from (None if isinstance(error, TenutoError) else error)
+        raise explain(error, cell) from (None if isinstance(error, TenutoError) else error)
 
 
 def flat_step(
@@ -308,8 +315,13 @@ def _stacks(
         state = node.name[1] if node.name and node.name[0] == "state" else None
         widths, width_in = tuple(products[name][1] for name in names), products[names[0]][0]
         heads = cell.heads if cell.rank is None else 1
-        stacks.append(Stack(state or f"v{len(stacks)}", tuple(names), widths, width_in, phase(operand), operand, state, heads))
+        stacks.append(Stack(state or _free(f"of_{names[0]}", cell.widths("state")), tuple(names), widths, width_in, phase(operand), operand, state, heads))
     return tuple(sorted(stacks, key=lambda stack: stack.phase))
+
+
+def _free(name: str, taken: Mapping[str, Width]) -> str:
+    """The name, or with as many underscores as it needs to be nobody's."""
+    return name if name not in taken else _free(name + "_", taken)
 
 
 def _verify(traced: Traced, markers: Markers, what: str, fix: str) -> None:
@@ -317,15 +329,13 @@ def _verify(traced: Traced, markers: Markers, what: str, fix: str) -> None:
     products = {name: (stack.width_in, w) for stack in traced.stacks for name, w in zip(stack.products, stack.widths, strict=True)}
     keys = markers.input_keys(products)
     values = dict(zip(keys, markers.values(keys, products), strict=True))
-    with explained(traced.cell):
+    with explained(traced.cell, markers):
         new, output = run_step(traced.cell, values, lambda name, value: values["product", name])
         check_shapes(traced.cell, markers, new, output)
     ours = traced.forward(values, markers.hidden)
     expected = {**{("state", name): getattr(new, name) for name in new._fields}, ("output", "output"): output}
     for key, value in expected.items():
         if not torch.allclose(ours[key].expand_as(value), value.to(ours[key].dtype), rtol=1e-9, atol=1e-12, equal_nan=True):
-            raise TraceError(
-                f"{type(traced.cell).__name__}.step depends on the {what} as a number ({key[1]!r} differs at another size)",
-                received=f"in {inspect.getsourcefile(type(traced.cell))}",
-                fix=fix,
-            )
+            error = TraceError(f"{type(traced.cell).__name__}.step depends on the {what} as a number ({key[1]!r} differs at another size)", fix=fix)
+            place = place_of_step(type(traced.cell))
+            raise error.at(place.told) if place else error

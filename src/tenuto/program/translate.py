@@ -14,6 +14,7 @@ import torch
 
 from tenuto.cell import Width
 from tenuto.errors import TraceError
+from tenuto.program.calls import refusal
 from tenuto.program.graph import Builder
 from tenuto.program.recording import Operation, Recording
 
@@ -44,19 +45,6 @@ _WHOLE = {
     f"aten.{name}"
     for name in "sum.dim_IntList add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Tensor mul.Scalar neg.default abs.default sign.default"
     " maximum.default minimum.default where.self where.ScalarOther where.ScalarSelf expand.default clamp.default amax.default amin.default".split()
-}
-_INSTEAD = {
-    "cat": "declare two states or gates instead of joining channels",
-    "slice": "declare a state or gate for each part instead of cutting channels",
-    "split": "declare a state or gate for each part instead of cutting channels",
-    "select": "a step works on whole [B, H] values",
-    "mm": "write U.name @ value for products; declare further matrices in products",
-    "addmm": "write U.name @ value for products; declare further matrices in products",
-    "rand": "randomness comes in through streams (recurrent dropout and zoneout are options of Recurrent)",
-    "bernoulli": "randomness comes in through streams (recurrent dropout and zoneout are options of Recurrent)",
-    "native_dropout": "recurrent dropout is an option of Recurrent",
-    "arange": "a tensor of its own is declared in parameters (per channel, trained) or streams",
-    "cumsum": "a step sees the channels as a set; reductions are sum, mean, amax over all of them",
 }
 
 
@@ -94,14 +82,15 @@ class Translation:
 
     def _typed(self, operation: Operation) -> int:
         """The value of one operation, as a number or a condition as torch has it."""
-        name, shape, source = operation.name, operation.shape, operation.source
+        name, shape, place = operation.name, operation.shape, operation.place
+        where, source = (place.told, str(place)) if place else ("", "")
         if shape is None or len(shape) > 2 or (len(shape) == 2 and shape[0] not in (1, self.rows)):
-            raise _refusal(name).at(source)
+            raise refusal(name, operation.written).at(where)
         if operation.dtype.is_complex:
-            raise TraceError("the step computes with complex numbers", fix="keep a state for each part").at(source)
+            raise TraceError("the step computes with complex numbers", fix="keep a state for each part").at(where)
         found = self._one(operation, name, self.label(shape[-1]) if shape else 1, source)
         if found is None:
-            raise _refusal(name).at(source)
+            raise refusal(name, operation.written).at(where)
         return self.builder.condition(found) if operation.dtype == torch.bool else self.builder.real(found)
 
     def _one(self, operation: Operation, name: str, width: Width, source: str) -> int | None:
@@ -116,7 +105,9 @@ class Translation:
             return number(args[0]) if _same_shape(args[0], operation) else None
         if name == "aten._to_copy.default":
             if not (dtype.is_floating_point or dtype == torch.bool or _dtype(args[0]) == torch.bool):
-                raise TraceError("the step turns numbers into whole ones", fix="torch.floor(v) rounds and keeps a real number").at(source)
+                raise TraceError("the step turns numbers into whole ones", fix="torch.floor(v) rounds and keeps a real number").at(
+                    operation.place.told if operation.place else ""
+                )
             return number(args[0])
         if not (dtype.is_floating_point or dtype == torch.bool or name in _WHOLE):
             return None
@@ -203,14 +194,3 @@ def _over_channels(args: tuple[Any, ...]) -> bool:
         return False
     dims, keep = args[-2:]
     return (list(dims) if isinstance(dims, (list, tuple)) else [dims]) in ([-1], [1]) and keep is True
-
-
-def _refusal(name: str) -> TraceError:
-    plain = name.split(".")[1] if "." in name else name
-    hint = next((text for word, text in _INSTEAD.items() if plain.startswith(word)), None)
-    if plain in ("sum", "amax", "mean", "amin", "max", "min", "var", "std", "any", "all", "prod", "argmax", "argmin"):
-        hint = "reductions go over the channels alone and keep the axis: v.sum(-1, keepdim=True), tenuto.activations.mean(v)"
-    return TraceError(
-        f"the step uses {name}, which no program can hold",
-        fix=hint or "write it with elementwise torch functions, U.name @ v, and reductions over the channels",
-    )

@@ -1,0 +1,134 @@
+"""A user's own file: the cells that stand in it, read without running it; and one of them, with what it needs and nothing else.
+
+A file is often a script as well, which trains, plots or writes. So of its top level only the class is run, and whatever defines a name that it uses:
+imports, functions, classes, constants. Calls that stand alone are left out, but for `register_activation(...)` and those on `sys.path`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenuto.errors import ArgumentError, CellError
+
+if TYPE_CHECKING:
+    from tenuto.cell import Cell
+
+_CALLED = ("register_activation", "sys.path")  # what a cell may need done, and no name says
+
+
+def classes_in(file: str) -> list[ast.ClassDef]:
+    """The classes of the file with a step, or whose base is called Cell: its cells, most likely. Runs nothing.
+
+    Raises:
+        ArgumentError: there is no such file, or it is no Python.
+    """
+    classes = [node for node in _tree(file).body if isinstance(node, ast.ClassDef)]
+    cells = {"Cell"}
+    for node in classes:
+        bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        if bases & cells or any(isinstance(part, ast.FunctionDef) and part.name == "step" for part in node.body):
+            cells.add(node.name)
+    return [node for node in classes if node.name in cells]
+
+
+def class_from_file(file: str, name: str) -> type[Cell]:
+    """The cell class of that name in the file; runs what the class needs of it.
+
+    Raises:
+        ArgumentError: no such file or class, or what was run failed. CellError: it is not a cell.
+    """
+    from tenuto.cell import Cell
+    from tenuto.errors import TenutoError
+
+    tree, path = _tree(file), Path(file)
+    if not any(name in _bound(node) for node in tree.body):
+        known = [node.name for node in classes_in(file)]
+        raise ArgumentError(f"{file} defines no {name}.", expected=" | ".join(known) or "a subclass of tenuto.Cell", received=name)
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None  # the suffix is .py
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module
+    tree.body = [node for node in tree.body if node in _needed(tree, name)]
+    try:
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
+    except TenutoError:
+        raise
+    except Exception as error:
+        line = next((frame.lineno for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.filename == str(path)), 0)
+        raise ArgumentError(
+            f"{file} cannot be read: {type(error).__name__}: {error}\n  at        {file}, line {line}",
+            fix="only what defines a name that the class uses is run; give it that name by an assignment, an import or a def of the file's top level",
+        ) from error
+    kind = getattr(module, name)
+    if not (isinstance(kind, type) and issubclass(kind, Cell)):
+        raise CellError(f"{name} in {file} is not a cell.", expected="a subclass of tenuto.Cell", received=type(kind).__name__)
+    return kind
+
+
+def _tree(file: str) -> ast.Module:
+    path = Path(file)
+    if not path.is_file():
+        raise ArgumentError(f"there is no file {file}.", expected="path/to/file.py:ClassName")
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ArgumentError(f"{file}{line} is no Python: {error.msg if isinstance(error, SyntaxError) else error}", expected="a Python file") from None
+
+
+def _needed(tree: ast.Module, name: str) -> set[ast.stmt]:
+    """The statements of the top level that bind a name which the class uses, or which one of these uses, and so on."""
+    needed: set[ast.stmt] = set()
+    todo = [name]
+    seen = set()
+    for node in tree.body:
+        always = isinstance(node, ast.ImportFrom) and (node.module == "__future__" or node.names[0].name == "*")
+        if always or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and any(part in ast.unparse(node.value.func) for part in _CALLED)):
+            needed.add(node)
+            todo += _used(node)
+    while todo:
+        wanted = todo.pop()
+        if wanted in seen:
+            continue
+        seen.add(wanted)
+        for node in tree.body:
+            if wanted in _bound(node) and node not in needed:
+                needed.add(node)
+                todo += _used(node)
+    return needed
+
+
+def _used(node: ast.AST) -> list[str]:
+    return [part.id for part in ast.walk(node) if isinstance(part, ast.Name)] + [  # and names in annotations that are texts
+        part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier()
+    ]
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement of the top level gives a value to, or changes; none for what runs only as a script."""
+    if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+        return set()
+    return set(_names(node))
+
+
+def _names(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        for alias in node.names:
+            yield alias.asname or alias.name.partition(".")[0]
+    elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            yield from _used(target)  # `table["a"] = 1` changes table
+    else:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                yield part.id
+            elif isinstance(part, ast.stmt) and part is not node and isinstance(part, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+                yield from _names(part)
