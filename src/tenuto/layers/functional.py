@@ -148,7 +148,8 @@ def layer_handle(cell: Cell) -> str:
     (1.7 s) than all of tenuto; the first trace of a cell loads it anyway.
     """
     if _run_layer[0] is _run:
-        _run_layer[0] = torch._dynamo.nonstrict_trace(_run)
+        # torch before 2.7 has no nonstrict_trace; what it has instead does the same for tensors, texts and dictionaries of them.
+        _run_layer[0] = getattr(torch._dynamo, "nonstrict_trace", torch._dynamo.allow_in_graph)(_run)
     return handle_of(cell)
 
 
