@@ -194,7 +194,7 @@ class Cell:
     - `gates`: input projections, in the order in which weights are stacked. `x.i` is row-block i of `W x_t + b`.
     - `state`: what is kept from step to step. The first is the output, unless the cell defines `output(self, s)`.
     - `products`: recurrent products beside those of the gates: `U.name @ v`.
-    - `parameters`: per-channel parameters, `self.p.name`.
+    - `parameters`: per-channel parameters, `self.p.name`; in a step `[B, H]` like every other value.
     - `streams`: per-step inputs that are not projected, handed to `step` by name after `s`.
 
     A name is as wide as the hidden size; `name:3` is 3 wide and `name:field` as wide as the cell's field says.

@@ -99,56 +99,46 @@ extern "C" void backward_0(real* const* at, const int64_t* stride, const int64_t
     real* p11 = at[buffer[11]] + row * stride[buffer[11]];
     real* p12 = at[buffer[12]] + row * stride[buffer[12]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
-      vec v26 = get(whole, p0 + u, n);  // d s.c' of later steps
-      vec v13 = get(whole, p1 + u, n);
+      vec v13 = get(whole, p0 + u, n);
+      vec v26 = get(whole, p1 + u, n);  // d s.c' of later steps
       vec v23 = get(whole, p2 + u, n);  // d s.h' of later steps
       vec v24 = get(whole, p3 + u, n);  // d y
       vec v17 = get(whole, p4 + u, n);
       vec v9 = get(whole, p5 + u, n);  // s.c
       vec v11 = get(whole, p6 + u, n);
       vec v15 = get(whole, p7 + u, n);
-      vec v30 = v26 * v13;
       vec v25 = v23 + v24;
-      vec v42 = v25 * v17;
+      vec v29 = v25 * v17;
       vec v18 = v9 * v13;
       vec v19 = v11 * v15;
       vec v20 = v18 + v19;
       vec v21 = hyperbolic_tangent(v20);
-      vec v44 = v21 * v21;
-      vec v45 = broadcast(real(1.0)) - v44;
-      vec v46 = v42 * v45;
-      vec v49 = v13 * v46;
-      vec v51 = v30 + v49;
-      vec v29 = v26 * v15;
-      vec v39 = broadcast(real(1.0)) - v11;
-      vec v40 = v11 * v39;
-      vec v41 = v29 * v40;
-      vec v48 = v15 * v46;
-      vec v59 = v40 * v48;
-      vec v60 = v41 + v59;
-      vec v31 = v9 * v26;
-      vec v36 = broadcast(real(1.0)) - v13;
-      vec v37 = v13 * v36;
-      vec v38 = v31 * v37;
-      vec v50 = v9 * v46;
-      vec v57 = v37 * v50;
-      vec v58 = v38 + v57;
-      vec v28 = v26 * v11;
-      vec v32 = v15 * v15;
-      vec v34 = broadcast(real(1.0)) - v32;
-      vec v35 = v28 * v34;
-      vec v47 = v11 * v46;
-      vec v55 = v34 * v47;
-      vec v56 = v35 + v55;
-      vec v43 = v25 * v21;
-      vec v52 = broadcast(real(1.0)) - v17;
-      vec v53 = v17 * v52;
-      vec v54 = v43 * v53;
-      put(whole, p8 + u, v51, n);  // d_next.c
-      put(whole, p9 + u, v60, n);  // gradients
-      put(whole, p10 + u, v58, n);  // gradients[1]
-      put(whole, p11 + u, v56, n);  // gradients[2]
-      put(whole, p12 + u, v54, n);  // gradients[3]
+      vec v31 = v21 * v21;
+      vec v32 = broadcast(real(1.0)) - v31;
+      vec v33 = v29 * v32;
+      vec v34 = v26 + v33;
+      vec v37 = v13 * v34;
+      vec v36 = v15 * v34;
+      vec v48 = broadcast(real(1.0)) - v11;
+      vec v49 = v11 * v48;
+      vec v50 = v36 * v49;
+      vec v38 = v9 * v34;
+      vec v45 = broadcast(real(1.0)) - v13;
+      vec v46 = v13 * v45;
+      vec v47 = v38 * v46;
+      vec v35 = v11 * v34;
+      vec v42 = v15 * v15;
+      vec v43 = broadcast(real(1.0)) - v42;
+      vec v44 = v35 * v43;
+      vec v30 = v25 * v21;
+      vec v39 = broadcast(real(1.0)) - v17;
+      vec v40 = v17 * v39;
+      vec v41 = v30 * v40;
+      put(whole, p8 + u, v37, n);  // d_next.c
+      put(whole, p9 + u, v50, n);  // gradients
+      put(whole, p10 + u, v47, n);  // gradients[1]
+      put(whole, p11 + u, v44, n);  // gradients[2]
+      put(whole, p12 + u, v41, n);  // gradients[3]
     };
     long u = channel;
     for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);

@@ -124,21 +124,21 @@ extern "C" void backward_0(real* const* at, const int64_t* stride, const int64_t
       vec v8 = get(whole, p5 + u, n);
       vec v19 = v17 + v18;
       vec v14 = v6 - v13;
-      vec v30 = v19 * v14;
-      vec v37 = broadcast(real(1.0)) - v10;
-      vec v38 = v10 * v37;
-      vec v39 = v30 * v38;
-      vec v29 = v19 * v10;
-      vec v31 = -v29;
-      vec v33 = v19 + v31;
-      vec v34 = v13 * v13;
-      vec v35 = broadcast(real(1.0)) - v34;
-      vec v36 = v33 * v35;
+      vec v24 = v19 * v14;
+      vec v34 = broadcast(real(1.0)) - v10;
+      vec v35 = v10 * v34;
+      vec v36 = v24 * v35;
+      vec v23 = v19 * v10;
+      vec v25 = -v23;
+      vec v27 = v19 + v25;
+      vec v28 = v13 * v13;
+      vec v29 = broadcast(real(1.0)) - v28;
+      vec v30 = v27 * v29;
       vec v11 = v6 * v8;
-      put(whole, p6 + u, v39, n);  // gradients[1]
-      put(whole, p7 + u, v36, n);  // gradients[2]
+      put(whole, p6 + u, v36, n);  // gradients[1]
+      put(whole, p7 + u, v30, n);  // gradients[2]
       put(whole, p8 + u, v11, n);  // operands
-      put(whole, p9 + u, v29, n);  // d_work[2]
+      put(whole, p9 + u, v23, n);  // d_work[2]
     };
     long u = channel;
     for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
@@ -158,11 +158,11 @@ extern "C" void backward_1(real* const* at, const int64_t* stride, const int64_t
       vec v6 = get(whole, p0 + u, n);  // s.h
       vec v21 = get(whole, p1 + u, n);  // d operand[v1]
       vec v8 = get(whole, p2 + u, n);
-      vec v23 = v6 * v21;
-      vec v26 = broadcast(real(1.0)) - v8;
-      vec v27 = v8 * v26;
-      vec v28 = v23 * v27;
-      put(whole, p3 + u, v28, n);  // gradients
+      vec v32 = v6 * v21;
+      vec v37 = broadcast(real(1.0)) - v8;
+      vec v38 = v8 * v37;
+      vec v39 = v32 * v38;
+      put(whole, p3 + u, v39, n);  // gradients
     };
     long u = channel;
     for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);
@@ -181,13 +181,13 @@ extern "C" void backward_2(real* const* at, const int64_t* stride, const int64_t
     real* p4 = at[buffer[4]] + row * stride[buffer[4]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v20 = get(whole, p0 + u, n);  // d operand[h]
-      vec v21 = get(whole, p1 + u, n);  // d operand[v1]
-      vec v8 = get(whole, p2 + u, n);
-      vec v29 = get(whole, p3 + u, n);
-      vec v22 = v21 * v8;
-      vec v24 = v20 + v22;
-      vec v32 = v24 + v29;
-      put(whole, p4 + u, v32, n);  // d_next.h
+      vec v23 = get(whole, p1 + u, n);
+      vec v21 = get(whole, p2 + u, n);  // d operand[v1]
+      vec v8 = get(whole, p3 + u, n);
+      vec v26 = v20 + v23;
+      vec v31 = v21 * v8;
+      vec v33 = v26 + v31;
+      put(whole, p4 + u, v33, n);  // d_next.h
     };
     long u = channel;
     for (; u + LANES <= end_channel; u += LANES) channels(Whole(), u, LANES);

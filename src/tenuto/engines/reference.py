@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto.engines.problem import Buffers, Form, Problem, Result, Yes, empty_result, hidden_size, size_of
+from tenuto.engines.problem import Buffers, Form, Problem, Result, Yes, empty_result, hidden_size, output_width, size_of
 from tenuto.program.graph import Key, Stack
 from tenuto.program.step import run_step
 
@@ -70,10 +70,11 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
     """Output [T, B, W] and final states [B, W] of the time loop; differentiable any number of times."""
     x, cell = inputs["x"], form.cell
     states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))
-    fixed: dict[Key, Tensor] = {("parameter", name): inputs[f"p.{name}"] for name in cell.widths("parameters")}
+    # in a step every value is [B, W], a parameter too: what may be done with one may be done with all
+    fixed: dict[Key, Tensor] = {("parameter", name): inputs[f"p.{name}"].expand(x.shape[1], -1) for name in cell.widths("parameters")}
     state = [inputs[f"s.{name}"] for name in states]
     if x.shape[0] == 0:
-        width = size_of(cell.widths("state")[states[0]], hidden_size(form, inputs))
+        width = size_of(output_width(form), hidden_size(form, inputs))
         nothing = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))  # its history, as of any other output
         return nothing.sum(-1, keepdim=True).expand(-1, -1, width), state
     live = _live(form, inputs)
@@ -95,7 +96,8 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
             stream = inputs[f"stream.{name}"]
             values["stream", name] = stream[t if stream.shape[0] > 1 else 0]
         new, output = run_step(cell, values, Products(form, inputs))
-        new_state = [getattr(new, name) for name in states]
+        new_state = [getattr(new, name).to(x.dtype) for name in states]  # a constant may have come in torch's default dtype
+        output = output.to(x.dtype)
         if live is not None:
             new_state = [torch.where(live[t], after, before) for after, before in zip(new_state, state, strict=True)]
             output = torch.where(live[t], output, 0)

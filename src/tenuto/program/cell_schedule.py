@@ -252,7 +252,9 @@ class _Backward:
         operands = {}
         for stack in self.union.traced.stacks:
             number = self.union.forward["operand", stack.name]
-            if number not in self.planner.known:
+            role, _ = self.union.nodes[number].name or ("", "")
+            # a parameter and a stream may have one row for all steps: weight gradients are taken over rows of steps
+            if number not in self.planner.known or role in ("parameter", "stream"):
                 slot = self.planner.schedule.place("operands", stack.width_in)
                 self.planner.store(number, slot, stack.width_in)
                 operands[stack.name] = slot

@@ -6,6 +6,7 @@ A program's values are numbered; value k is what node k gives. Inputs and consta
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -78,21 +79,20 @@ class Program:
 
     def __call__(self, values: Mapping[Key, Tensor], hidden_size: int) -> dict[Key, Tensor]:
         """Runs the nodes in torch: an oracle for the printers, and a check of the trace."""
-        results: list[Tensor | float] = []
+        like = next(iter(values.values()))
+        results: list[Tensor] = []
         for node in self.nodes:
+            shape = like.shape[0], hidden_size if node.width == HIDDEN else int(node.width)
             if node.name is not None:
                 results.append(values[node.name])
             elif node.kind == "const":
-                results.append(node.value)
+                results.append(like.new_full(shape, node.value))
             else:
-                args: list[Tensor | float | int] = [results[arg] for arg in node.args]
+                args: list[Tensor | int] = [results[arg] for arg in node.args]
                 if node.kind in ("spread", "expand"):
-                    args.append(hidden_size if node.width == HIDDEN else int(node.width))
-                results.append(KINDS[node.kind].meaning(*args))
-        like = next(iter(values.values()))
-        finished = (value if isinstance(value, Tensor) else like.new_full((like.shape[0], 1), value) for value in results)
-        tensors = list(finished)
-        return {key: tensors[number] for key, number in self.outputs}
+                    args.append(shape[1])
+                results.append(KINDS[node.kind].meaning(*args).expand(shape))
+        return {key: results[number] for key, number in self.outputs}
 
     def __str__(self) -> str:
         names = {number: label(node.name) for number, node in enumerate(self.nodes) if node.name is not None}
@@ -161,12 +161,24 @@ class Builder:
         """An input by key."""
         return self.put(Node("input", width=width, name=key))
 
-    def constant(self, value: float) -> int:
-        """A number."""
-        return self.put(Node("const", width=1, value=float(value)))
+    def constant(self, value: float, width: Width = 1) -> int:
+        """A number, the same in so many channels."""
+        return self.put(Node("const", width=width, value=float(value)))
+
+    def real(self, number: int) -> int:
+        """A value as a number: a condition becomes one or zero."""
+        node = self.nodes[number]
+        return number if node.gives == "real" else self.apply("where", (number, self.constant(1.0), self.constant(0.0)), node.width)
+
+    def condition(self, number: int) -> int:
+        """A value as a condition: a number holds where it is not zero."""
+        node = self.nodes[number]
+        return number if node.gives == "bool" else self.apply("ne", (number, self.constant(0.0)), node.width)
 
     def apply(self, kind: str, args: tuple[int, ...], width: Width, source: str = "") -> int:
-        """The value of a kind applied to values, simplified where that changes no result."""
+        """The value of a kind applied to values, simplified where that changes no result; numbers and conditions as the kind takes them."""
+        fits = {"real": (self.real,), "bool": (self.condition,), "any": (self.condition, self.real, self.real)}[KINDS[kind].takes]
+        args = tuple(fit(arg) for fit, arg in zip(itertools.cycle(fits), args))
         simple = self._simplify(kind, args, width)
         if simple is not None:
             return simple
@@ -176,10 +188,12 @@ class Builder:
 
     def _simplify(self, kind: str, args: tuple[int, ...], width: Width) -> int | None:
         values = [self.nodes[arg].value if self.nodes[arg].kind == "const" else None for arg in args]
-        if None not in values and KINDS[kind].gives == "real" and kind not in ("spread", "expand"):
-            exact = [torch.tensor([[value]], dtype=torch.float64) for value in values]
-            return self.constant(KINDS[kind].meaning(*exact).item())
         same: Callable[[int], bool] = lambda k: self.nodes[args[k]].width == width  # noqa: E731
+        if KINDS[kind].reduces or kind in ("spread", "expand"):
+            return self._simplify_across(kind, args[0], width)
+        if None not in values and KINDS[kind].gives == "real":
+            exact = [torch.tensor([[value]], dtype=torch.float64) for value in values]
+            return self.constant(KINDS[kind].meaning(*exact).item(), width)
         if kind == "mul" and 1.0 in values and same(1 - values.index(1.0)):
             return args[1 - values.index(1.0)]
         if kind == "add" and 0.0 in values and same(1 - values.index(0.0)):
@@ -188,8 +202,6 @@ class Builder:
             return args[0]
         if kind == "neg" and self.nodes[args[0]].kind == "neg":
             return self.nodes[args[0]].args[0]
-        if kind == "expand" and same(0):
-            return args[0]
         if kind == "pow" and values[1] in (1.0, 2.0, 3.0):
             square = args[0] if values[1] == 1.0 else self.apply("mul", (args[0], args[0]), width)
             return square if values[1] != 3.0 else self.apply("mul", (square, args[0]), width)
@@ -198,6 +210,17 @@ class Builder:
         if kind == "pow" and values[1] == -1.0:
             return self.apply("reciprocal", args[:1], width)
         return None
+
+    def _simplify_across(self, kind: str, arg: int, width: Width) -> int | None:
+        """Reductions and their adjoints: over one channel they are nothing, of a constant often known."""
+        node = self.nodes[arg]
+        wide = node.width if KINDS[kind].reduces else width
+        if wide == 1 or (kind == "expand" and node.width == width):
+            return arg
+        if node.kind != "const" or (wide == HIDDEN and kind in ("sum", "spread")):
+            return None
+        factor = {"sum": float(wide), "spread": 1.0 / float(wide)}.get(kind, 1.0) if wide != HIDDEN else 1.0
+        return self.constant(node.value * factor, width)
 
     def program(self, title: str, outputs: list[tuple[Key, int]]) -> Program:
         """The finished program: all inputs, and of the rest only what an output needs."""
@@ -209,7 +232,27 @@ class Builder:
         kept.sort(key=lambda k: self.nodes[k].name is None)  # inputs first; otherwise as written
         renumbered = {old: new for new, old in enumerate(kept)}
         nodes = tuple(_renumber(self.nodes[k], renumbered) for k in kept)
-        return Program(title, nodes, tuple((key, renumbered[number]) for key, number in outputs))
+        return check_types(Program(title, nodes, tuple((key, renumbered[number]) for key, number in outputs)))
+
+
+def check_types(program: Program) -> Program:
+    """The program, whose values all have the type that their kind asks for: what every engine and printer relies on.
+
+    A value has one row for each sequence, is `width` channels wide, and is a number or a condition. An elementwise kind takes
+    values as wide as its own, or one wide; a reduction gives one channel; its adjoint takes one. Results are numbers.
+    """
+    for number, node in enumerate(program.nodes):
+        if node.name is not None or node.kind == "const":
+            assert node.gives == "real", (program.title, number, node)
+            continue
+        kind, args = KINDS[node.kind], [program.nodes[arg] for arg in node.args]
+        takes = ("bool", "real", "real") if kind.takes == "any" else (kind.takes,) * kind.arity
+        assert node.gives == kind.gives and tuple(arg.gives for arg in args) == takes, (program.title, number, node)
+        allowed = {1, node.width} if not (kind.reduces or node.kind in ("spread", "expand")) else {args[0].width} if kind.reduces else {1}
+        assert all(arg.width in allowed for arg in args), (program.title, number, node)
+        assert not kind.reduces or node.width == 1, (program.title, number, node)
+    assert all(program.nodes[number].gives == "real" for _, number in program.outputs), program.title
+    return program
 
 
 def _renumber(node: Node, numbers: Mapping[int, int]) -> Node:

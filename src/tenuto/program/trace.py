@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,11 +23,13 @@ from tenuto import cell as cell_module
 from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
 from tenuto.errors import CellError, TenutoError, TraceError
 from tenuto.program import aten
-from tenuto.program.check import explain, user_line
+from tenuto.program.check import explain
 from tenuto.program.graph import Builder, Key, Program, Stack
+from tenuto.program.recording import apart, record
 from tenuto.program.step import new_state, run_step
+from tenuto.program.translate import Translation
 
-ROWS = 2  # the marker batch
+ROWS = 5  # the marker batch
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,25 @@ def trace(cell: Cell) -> Traced:
     Raises:
         TraceError: the step does something that no program can hold; says where in the user's file, and what to write instead.
     """
+    with apart():
+        return _trace(cell)
+
+
+def _trace(cell: Cell) -> Traced:
     from tenuto.program.gradient import derive  # gradient builds on this file
 
     markers = Markers(cell, 13)
     products, _ = discover(cell, markers)
     builder, numbers = Builder(), {}
-    graph, outputs, sources = _record(cell, markers, products)
     keys = markers.input_keys(products)
+    step, outputs = flat_step(cell, keys, products)
+    with explained(cell):
+        recorded = record(step, markers.values(keys, products), aten.decompositions())
     for key in keys:
         numbers[key] = builder.input(key, markers.width_of(key, products))
     with explained(cell):
-        values = aten.translate(graph, [numbers[key] for key in keys], builder, markers.label, sources)
-    results = dict(zip(outputs, values, strict=True))
+        values = Translation(builder, markers.rows, markers.label).run(recorded, [numbers[key] for key in keys])
+    results = {key: value for key, value in zip(outputs, values, strict=True) if value is not None}
     stacks = _stacks(cell, builder, results, products)
     states = tuple(cell.widths("state"))
     final: list[tuple[Key, int]] = [(("state", name), results["state", name]) for name in states]
@@ -87,7 +95,9 @@ def trace(cell: Cell) -> Traced:
     stacks = tuple(replace(stack, operand=operands[stack.name]) for stack in stacks)
     backward = derive(cell, markers, products, stacks, output_state)
     traced = Traced(cell, forward, backward, stacks, output_state)
-    _verify(traced, Markers(cell, 17))
+    _verify(traced, Markers(cell, 17), "hidden size", "use tenuto.cell's mean, layer_norm, rms_norm or softmax instead of dividing by the width")
+    for rows in (1, 3):
+        _verify(traced, Markers(cell, 13, rows), "size of the batch", "write maths that treats each sequence alone: no v.shape[0], no len(v), no squeeze")
     return traced
 
 
@@ -120,10 +130,10 @@ def cell_of(handle: str) -> Cell:
 
 
 class Markers:
-    """Marker sizes for tracing a cell: a hidden size that is no declared width and divides into the cell's heads."""
+    """Marker sizes for tracing a cell: a batch, and a hidden size that is no declared width and divides into the cell's heads."""
 
-    def __init__(self, cell: Cell, prime: int) -> None:
-        self.cell = cell
+    def __init__(self, cell: Cell, prime: int, rows: int = ROWS) -> None:
+        self.cell, self.rows = cell, rows
         declared = {w for kind in ("state", "products", "streams", "parameters") for w in cell.widths(kind).values()}
         declared |= {cell.rank or 1, 1}
         self.hidden = next(h for h in range(prime * cell.heads, 10**6, cell.heads) if h not in declared)
@@ -155,7 +165,7 @@ class Markers:
         """A fresh random tensor for each input (never one for two: the tracer would take them for the same)."""
         generator = torch.Generator().manual_seed(0)
         return [
-            torch.randn(ROWS, self.size(self.width_of(key, products)), generator=generator, dtype=torch.float64)
+            torch.randn(self.rows, self.size(self.width_of(key, products)), generator=generator, dtype=torch.float64)
             for key in keys
         ]
 
@@ -172,6 +182,7 @@ def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width
     def multiply(name: str, value: Tensor) -> Tensor:
         width = cell.rank if name not in out else out[name]
         assert width is not None
+        check_value(f"the value that U.{name} is multiplied with", value, markers, None)
         if name in operands and not torch.equal(operands[name], value):
             raise TraceError(
                 f"U.{name} is multiplied with two different values in one step",
@@ -181,7 +192,7 @@ def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width
         operands[name] = value
         found[name] = (markers.label(value.shape[1]), width)
         fresh = torch.Generator().manual_seed(len(found) if not known else list(found).index(name) + 1)
-        return torch.randn(ROWS, markers.size(width), generator=fresh, dtype=value.dtype)
+        return torch.randn(markers.rows, markers.size(width), generator=fresh, dtype=torch.float64)
 
     keys = markers.input_keys({})
     values = dict(zip(keys, markers.values(keys, {}), strict=True))
@@ -211,16 +222,26 @@ def check_names(cell: Cell, new: Any) -> None:
 
 def check_shapes(cell: Cell, markers: Markers, new: Any, output: Tensor) -> None:
     """Says what is wrong with the shapes of what a step returned."""
-    for name, width in [*cell.widths("state").items(), ("output", None)]:
-        value = output if name == "output" and width is None else getattr(new, name)
-        size = markers.size(width) if width is not None else None
-        if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[0] != ROWS or size not in (None, value.shape[1]):
-            shown = [{ROWS: "B"}.get(value.shape[0], value.shape[0]), *(markers.label(n) for n in value.shape[1:])] if (
-                isinstance(value, Tensor) and value.dim()) else type(value).__name__
-            raise TraceError(
-                f"the step's new {name} has the wrong shape", expected=f"[B, {width or 'W'}]", received=str(shown),
-                fix="keep the batch axis, and for reductions over the channels keepdim=True",
-            )
+    for name, width in cell.widths("state").items():
+        check_value(f"the step's new {name}", getattr(new, name), markers, width)
+    check_value("the step's output", output, markers, None)
+
+
+def check_value(what: str, value: Any, markers: Markers, width: Width | None) -> None:
+    """Says what is wrong with a value that leaves the step: its shape, or that it holds no real numbers."""
+    size = markers.size(width) if width is not None else None
+    if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[0] != markers.rows or size not in (None, value.shape[1]):
+        shown = [{markers.rows: "B"}.get(value.shape[0], value.shape[0]), *(markers.label(n) for n in value.shape[1:])] if (
+            isinstance(value, Tensor) and value.dim()) else type(value).__name__
+        raise TraceError(
+            f"{what} has the wrong shape", expected=f"[B, {width or 'W'}]", received=str(shown),
+            fix="keep the batch axis, and for reductions over the channels keepdim=True",
+        )
+    if not value.is_floating_point():
+        raise TraceError(
+            f"{what} holds {'conditions' if value.dtype == torch.bool else 'no real numbers'}", expected="real numbers",
+            received=str(value.dtype), fix="write torch.where(condition, 1.0, 0.0) for a condition, v.to(s.dtype) for whole numbers",
+        )
 
 
 # --- recording ----------------------------------------------------------------------------------------------------------
@@ -232,26 +253,6 @@ class Primitives(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         replaced = aten.primitive(func, args, kwargs or {})
         return replaced() if replaced else func(*args, **(kwargs or {}))
-
-
-class UserLines(TorchFunctionMode):
-    """Notes the user's line of each torch call that is recorded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sources: dict[str, str] = {}
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tracer = torch.fx.experimental.proxy_tensor.get_proxy_mode()
-        result = func(*args, **(kwargs or {}))
-        if tracer is not None:
-            line = user_line(sys._getframe(1))
-            for node in reversed(tracer.tracer.graph.nodes):
-                if node.name in self.sources:
-                    break
-                if node.op != "placeholder":
-                    self.sources[node.name] = line
-        return result
 
 
 @contextmanager
@@ -289,22 +290,6 @@ def flat_step(
     return step, outputs
 
 
-def _record(
-    cell: Cell, markers: Markers, products: Mapping[str, tuple[Width, Width]]
-) -> tuple[torch.fx.GraphModule, list[Key], Mapping[str, str]]:
-    keys = markers.input_keys(products)
-    step, outputs = flat_step(cell, keys, products)
-    lines = UserLines()
-
-    def watched(*flat: Tensor) -> tuple[Tensor, ...]:
-        with lines:
-            return step(*flat)
-
-    with explained(cell):
-        graph = aten.record(watched, markers.values(keys, products))
-    return graph, outputs, lines.sources
-
-
 def _stacks(
     cell: Cell, builder: Builder, results: Mapping[Key, int], products: Mapping[str, tuple[Width, Width]]
 ) -> tuple[Stack, ...]:
@@ -331,18 +316,20 @@ def _stacks(
     return tuple(sorted(stacks, key=lambda stack: stack.phase))
 
 
-def _verify(traced: Traced, markers: Markers) -> None:
-    """Runs the program beside the step at another hidden size: a step that uses the width as a number is found out here."""
+def _verify(traced: Traced, markers: Markers, what: str, fix: str) -> None:
+    """Runs the program beside the step at another size (`what`): a step that uses a size as a number is found out here."""
     products = {name: (stack.width_in, w) for stack in traced.stacks for name, w in zip(stack.products, stack.widths, strict=True)}
     keys = markers.input_keys(products)
     values = dict(zip(keys, markers.values(keys, products), strict=True))
-    new, output = run_step(traced.cell, values, lambda name, value: values["product", name])
+    with explained(traced.cell):
+        new, output = run_step(traced.cell, values, lambda name, value: values["product", name])
+        check_shapes(traced.cell, markers, new, output)
     ours = traced.forward(values, markers.hidden)
     expected = {**{("state", name): getattr(new, name) for name in new._fields}, ("output", "output"): output}
     for key, value in expected.items():
-        if not torch.allclose(ours[key].expand_as(value), value, rtol=1e-9, atol=1e-12, equal_nan=True):
+        if not torch.allclose(ours[key].expand_as(value), value.to(ours[key].dtype), rtol=1e-9, atol=1e-12, equal_nan=True):
             raise TraceError(
-                f"{type(traced.cell).__name__}.step depends on the hidden size as a number ({key[1]!r} differs at another size)",
+                f"{type(traced.cell).__name__}.step depends on the {what} as a number ({key[1]!r} differs at another size)",
                 received=f"in {inspect.getsourcefile(type(traced.cell))}",
-                fix="use tenuto.cell's mean, layer_norm, rms_norm or softmax instead of dividing by the width",
+                fix=fix,
             )

@@ -30,7 +30,17 @@ print("clean")
 """
 
 
-def test_no_access_out_of_bounds_and_nothing_undefined(tmp_path):
+_DRAWN = """
+import torch
+from tests.engines.cpp.drawn import check
+torch.set_num_threads(2)
+check(20_000, 500, False, torch.float64, 1e-11, 1e-10)
+print("clean")
+"""
+
+
+@pytest.mark.parametrize("program", [_RUN, _DRAWN], ids=["shapes", "random cells"])
+def test_no_access_out_of_bounds_and_nothing_undefined(tmp_path, program):
     command = compiler.find().command
     runtimes = [
         subprocess.run([*command, f"-print-file-name=lib{name}.so"], capture_output=True, text=True, check=False).stdout.strip()
@@ -45,5 +55,5 @@ def test_no_access_out_of_bounds_and_nothing_undefined(tmp_path):
         "LD_PRELOAD": " ".join(runtimes),
         "ASAN_OPTIONS": "detect_leaks=0",
     }
-    done = subprocess.run([sys.executable, "-c", _RUN], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "clean" in done.stdout, done.stderr[-3000:]

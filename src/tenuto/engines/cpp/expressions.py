@@ -38,7 +38,7 @@ EXPRESSIONS = {
     "or": "{0} | {1}",
     "not": "~{0}",
     "where": "where({0}, {1}, {2})",
-    "spread": "{0} / broadcast(real(width))",
+    "spread": "{0} / broadcast(real({width}))",
     "expand": "{0}",
 }
 OPERATIONS = ("sum", "mean", "amax")  # reductions are operations of the loop, not of a pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tenuto.cell import HIDDEN
 from tenuto.engines.cpp.expressions import EXPRESSIONS
 from tenuto.program.graph import Node, label
 from tenuto.program.schedule import Pass, Schedule, uniform
@@ -54,7 +55,8 @@ def _print(name: str, part: Pass, nodes: list[Node]) -> str:
     def line(number: int) -> str:
         node = nodes[number]
         kind = "mask" if node.gives == "bool" else "vec"
-        return f"{kind} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args))};"
+        width = "width" if node.width == HIDDEN else node.width  # a pass's own width is the hidden size wherever a value's is
+        return f"{kind} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args), width=width)};"
 
     pointers, rows, body = "", "", ""
     places = [slot for _, slot in (*part.loads, *part.stores)]

@@ -1,0 +1,68 @@
+"""Compares randomly drawn legal cells: the CPU engine against the reference in float64, forward and every gradient, in every form of call.
+
+One compiler call builds the passes of many cells: their text is the same as alone, under other names.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from tenuto.engines.cpp import library
+from tenuto.engines.problem import Form
+from tests.engines.cpp.posing import engines, ours, pose, truth
+from tests.random_cells import random_cell
+
+BATCH = 50  # cells in one compiler call
+FORMS = [{}, {"lengths": True}, {"resets": True, "reverse": True}, {"lengths": True, "reverse": True, "bias": False}]
+SIZES = [(3, 2, 2, 5), (4, 3, 1, 8), (2, 1, 3, 1), (3, 5, 2, 17)]  # T, B, I, H
+
+
+@contextmanager
+def together(cells, bits):
+    """Builds the passes of these cells at once; within the block the engine finds them."""
+    parts, names = {}, ("inference", "forward", "backward")
+    for k, cell in enumerate(cells):
+        schedules = library.schedule_cell(cell, True)
+        parts |= {f"cell{k}_{name}": getattr(schedules, name) for name in names}
+    built = library.build("random", library.print_passes("random cells", parts), bits)
+    address = lambda name: ctypes.cast(getattr(built, name), ctypes.c_void_p).value  # noqa: E731
+    known = {
+        (cell, bits): {name: tuple(map(address, library.pass_names(f"cell{k}_{name}", parts[f"cell{k}_{name}"]))) for name in names}
+        for k, cell in enumerate(cells)
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "passes", lambda cell, d_streams, bits: known[cell, bits])
+        patch.setattr(library, "obstacle", lambda form, dtype, gradients: "")
+        yield
+
+
+def compare(cell, number, dtype, forward, gradient):
+    form, sizes = Form(cell, **FORMS[number % len(FORMS)]), SIZES[number // len(FORMS) % len(SIZES)]
+    inputs = pose(form, sizes, dtype, seed=number)
+    if form.lengths and form.resets:
+        inputs["resets"] &= torch.arange(sizes[0])[:, None] < inputs["lengths"]
+    output, final, gradients = truth(form, inputs)
+    for engine in engines(dtype):
+        result, found = ours(form, inputs, engine)
+        pairs = [("output", result.output, output, forward)]
+        pairs += [(f"state {name}", a, e, forward) for name, a, e in zip(cell.widths("state"), result.final, final, strict=True)]
+        pairs += [(f"d {name}", found[name], e, gradient) for name, e in gradients.items()]
+        for name, actual, expected, tolerance in pairs:
+            scale = max(expected.norm().item(), 1.0)
+            torch.testing.assert_close(
+                actual.double() / scale, expected / scale, rtol=0, atol=tolerance,
+                msg=lambda text, name=name: f"{type(cell).__name__}, {form}, {sizes}: {name}: {text}\n{type(cell).__doc__}",
+            )
+
+
+def check(first, count, smooth, dtype, forward, gradient):
+    """Compares `count` cells from seed `first` on."""
+    for start in range(first, first + count, BATCH):
+        cells = [random_cell(seed, smooth) for seed in range(start, min(start + BATCH, first + count))]
+        with together(cells, library.bits_of(dtype)):
+            for number, cell in enumerate(cells, start):
+                compare(cell, number, dtype, forward, gradient)
