@@ -21,19 +21,7 @@ _library.impl("mean", lambda v: v.mean(-1, keepdim=True), "CompositeExplicitAuto
 _library.impl("spread", lambda v, width: (v / width).expand(*v.shape[:-1], width).clone(), "CompositeExplicitAutograd")
 
 
-@torch.library.register_fake("tenuto_program::mean")
-def _(v: Tensor) -> Tensor:
-    return v.new_empty(*v.shape[:-1], 1)
-
-
-@torch.library.register_fake("tenuto_program::spread")
-def _(v: Tensor, width: int) -> Tensor:
-    return v.new_empty(*v.shape[:-1], width)
-
-
 class _Mean(torch.autograd.Function):
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(v: Tensor) -> Tensor:
         return torch.ops.tenuto_program.mean(v)

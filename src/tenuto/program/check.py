@@ -36,20 +36,25 @@ def place(filename: str, line: int) -> str:
     return f"{filename}, line {line}" + (f": {text}" if text else "")
 
 
+def branches() -> TraceError:
+    """The error for a step whose course, or one of whose numbers, depends on what a tensor holds."""
+    return TraceError(
+        "the step branches on a tensor's values, or turns a tensor into a number",
+        expected="the same operations for every input",
+        fix="write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors",
+    )
+
+
 def explain(error: Exception, cell_type: type) -> TraceError:
     """The TraceError for whatever was raised inside a cell's step."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     where = place(frames[-1].filename, frames[-1].lineno or 0) if frames else ""
     name, text = cell_type.__name__, str(error)
+    if "Boolean value of Tensor" in text:
+        error = branches()
     if isinstance(error, TenutoError):
         told = TraceError(f"{name}.step: {error.what}", expected=error.expected, received=error.received, fix=error.fix)
         return told if "\n  at " in error.what else told.at(where)
-    if "_local_scalar_dense" in text or "data-dependent" in text or "Boolean value of Tensor" in text:
-        return TraceError(
-            f"{name}.step branches on a tensor's values, or turns a tensor into a number",
-            expected="the same operations for every input",
-            fix="write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors",
-        ).at(where)
     if isinstance(error, AttributeError) and "SimpleNamespace" in text:
         missing = text.rsplit("'", 2)[-2] if "'" in text else text
         return TraceError(

@@ -19,7 +19,7 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from tenuto.errors import TraceError
-from tenuto.program.check import user_line
+from tenuto.program.check import branches, user_line
 
 
 @dataclass(eq=False)
@@ -81,11 +81,7 @@ class _Recorder(TorchDispatchMode):
         if result is not NotImplemented:
             return result
         if str(func) in ("aten._local_scalar_dense.default", "aten.is_nonzero.default", "aten.equal.default"):
-            raise TraceError(
-                "the step branches on a tensor's values, or turns a tensor into a number",
-                expected="the same operations for every input",
-                fix="write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors",
-            )
+            raise branches()
         known = self._described(args), {name: self._described(value) for name, value in options.items()}
         result = func(*args, **options)
         written = func._schema.is_mutable
@@ -122,14 +118,12 @@ class _Recorder(TorchDispatchMode):
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Nothing that is at work around a first call (a transform, fake tensors, another default device or dtype, no_grad) reaches a trace."""
-    default = torch.get_default_dtype()
+    """Nothing that is at work around a first call (a transform, fake tensors, another default device, no_grad) reaches a trace.
+
+    torch's default dtype stays as it is: it belongs to all threads, and a program holds no dtype.
+    """
     with _disable_current_modes(), temporarily_clear_interpreter_stack(), torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
-        torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(default)
+        yield
 
 
 def record(

@@ -73,15 +73,12 @@ def _trace(cell: Cell) -> Traced:
 
     markers = Markers(cell, 13)
     products, _ = discover(cell, markers)
-    builder, numbers = Builder(), {}
-    keys = markers.input_keys(products)
+    builder, keys = Builder(), markers.input_keys(products)
+    numbers = [builder.input(key, markers.width_of(key, products)) for key in keys]
     step, outputs = flat_step(cell, keys, products)
     with explained(cell):
         recorded = record(step, markers.values(keys, products), aten.decompositions())
-    for key in keys:
-        numbers[key] = builder.input(key, markers.width_of(key, products))
-    with explained(cell):
-        values = Translation(builder, markers.rows, markers.label).run(recorded, [numbers[key] for key in keys])
+        values = Translation(builder, markers.rows, markers.label).run(recorded, numbers)
     results = {key: value for key, value in zip(outputs, values, strict=True) if value is not None}
     stacks = _stacks(cell, builder, results, products)
     states = tuple(cell.widths("state"))
