@@ -6,11 +6,10 @@ import inspect
 import pytest
 
 from tenuto import tasks
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import ArgumentError
 from tenuto.pages.run import Page
 from tenuto.tasks import cards
 from tenuto.tasks.option import option, options_of
-from tenuto.tasks.parts import wanted_part
 from tenuto.tasks.task import Task, load
 
 
@@ -68,10 +67,3 @@ def test_what_is_typed_becomes_what_the_constructor_takes():
     assert (seed.typed, seed.kind, seed.default, seed.value(0)) == ("random_seed", int, 0, 0)
     with pytest.raises(ArgumentError, match="sizes '1,b' are no numbers"):
         sizes.value("1,b")
-
-
-def test_the_part_that_is_read(tmp_path):
-    parts = {"train": 1, "validation": None, "test": 3}
-    assert wanted_part(tmp_path, parts, None) == 3 and wanted_part(tmp_path, parts, "train") == 1 and wanted_part(tmp_path, {"train": 1}, None) == 1
-    with pytest.raises(DataError, match=r"has no validation part(.|\n)*received  train, test"):
-        wanted_part(tmp_path, parts, "validation")

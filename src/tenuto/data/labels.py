@@ -84,7 +84,7 @@ def as_labels(labels: Any) -> np.ndarray:
     kinds = {type(label.item() if isinstance(label, np.generic) else label) for label in given}
     absent = [index for index, label in enumerate(given) if label is None or label != label]
     if absent:
-        raise DataError(f"sequence at position {absent[0]} has no label.", fix="label it, or leave it out")
+        raise DataError(f"the label at position {absent[0]} is missing.", fix="label it, or leave it out")
     if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
         raise DataError(
             "labels are of more than one kind." if len(kinds) > 1 else "labels are of a kind that cannot be saved.",

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tenuto.data.source import Sourced
 from tenuto.runs.folder import EVALUATION_FORMAT, FORMAT_VERSION
 from tenuto.runs.surroundings import machine, now, versions
 from tenuto.train import Outcome
@@ -129,11 +130,11 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def describe_set(data: Any, lengths: np.ndarray, **own: Any) -> dict[str, Any]:
+def describe_set(data: Sourced, lengths: np.ndarray, **own: Any) -> dict[str, Any]:
     """The SET object: where a set came from and how large it is.
 
     Args:
-        data: has `path`, `sha256`, `name`, `origin`. lengths: [N] of its sequences, in steps.
+        lengths: [N] int64, of its sequences, in steps.
         own: what it holds beside; "sequences" where those are not N.
     """
     return {

@@ -25,9 +25,10 @@ else:
 
 T = TypeVar("T", bound=type)
 
-NETWORK, READING, REGULARISERS, TRAINING, WHERE = "The network", "What is read off a word", "Regularisers", "Training", "Where and how"
+NETWORK, READING, REGULARISERS = "The network", "What is read off a word", "Regularisers"
+TRAINING, TRAINING_IN_DETAIL, WHERE = "Training", "Training in detail", "Where and how"
 # Panels that every task has stand after its own.
-LAST = (REGULARISERS, TRAINING, WHERE)
+LAST = (REGULARISERS, TRAINING, TRAINING_IN_DETAIL, WHERE)
 
 
 def option(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tenuto import Cell, State, cells
-from tenuto.data import Sequences, Standardiser, read_splits
+from tenuto.data import Sequences, Source, Standardiser, read_splits
 from tenuto.data.sets import path_of
 from tenuto.errors import ArgumentError, CellError, DataError, NotFittedError, RunError, ShapeError
 from tenuto.tasks import SequenceClassifier, read_run
@@ -137,7 +137,7 @@ def test_a_cell_that_is_not_known_here_is_named_and_can_be_given(tmp_path, fitte
 
 def test_the_evaluation_is_the_documented_one(tmp_path, fitted):
     x, y = rising_and_falling(seed=5)
-    folder = fitted.save(tmp_path / "run", test=Sequences(x, y, name="other"))
+    folder = fitted.save(tmp_path / "run", test=Sequences(x, y, came_from=Source("other")))
     evaluation = read_run(folder).evaluation
     for name in ("validation", "test"):
         result = evaluation["results"][name]
@@ -200,7 +200,7 @@ def test_missing_values_by_rule(tmp_path):
     ("change", "error", "words"),
     [
         (lambda x, y: (x, [*y[:-1], "level"]), DataError, "class 'level' has one member"),
-        (lambda x, y: (x, y[:-1]), DataError, "24 sequences and 23 labels"),
+        (lambda x, y: (x, y[:-1]), DataError, "not as many labels as sequences"),
         (lambda x, y: (x, ["same"] * 24), DataError, "all sequences have the same label"),
         (lambda x, y: (x, None), DataError, "no labels"),
         (lambda x, y: ([*x[:-1], x[-1][:0]], y), DataError, "sequence '23' is empty"),

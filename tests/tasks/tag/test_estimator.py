@@ -172,13 +172,13 @@ def test_a_run_that_was_kept_is_taken_up(tmp_path):
     ("options", "change", "error", "words"),
     [
         ({}, lambda x, y: (x, None), DataError, "Tagger.fit: the sentences have no tags"),
-        ({}, lambda x, y: (x, y[:-1]), DataError, "and 15 tag sequences"),
+        ({}, lambda x, y: (x, y[:-1]), DataError, "not as many tag sequences as sentences"),
         ({}, lambda x, y: (x, [["O"] * len(row) for row in x]), DataError, "all tokens have the same tag"),
         ({"dropout": 1.0}, lambda x, y: (x, y), ArgumentError, "dropout=1.0 is out of range"),
         ({"hidden_size": 0}, lambda x, y: (x, y), ArgumentError, "hidden_size=0 is out of range"),
         ({"character_encoder": "bytes"}, lambda x, y: (x, y), ArgumentError, "character_encoder='bytes' is not known"),
         ({"word_size": 0, "character_encoder": "none"}, lambda x, y: (x, y), ArgumentError, "nothing is read off a token"),
-        ({"vectors": "none.txt"}, lambda x, y: (x, y), DataError, "cannot be read"),
+        ({"vectors": "none.txt"}, lambda x, y: (x, y), DataError, "there is no file none.txt"),
     ],
 )
 def test_what_is_wrong_is_said(options, change, error, words):

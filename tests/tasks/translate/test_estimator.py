@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from tenuto.data import Pairs, PairSplits
+from tenuto.data import Pairs, Parts
 from tenuto.data.pairs.read import read_pairs
 from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError
 from tenuto.report import build_report
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_named(fitted, tmp_path):
             Seq2Seq("gru", **{**SMALL, **wrong}).fit(WORDS, WORDS)
     with pytest.raises(RunError):
         Seq2Seq.load(tmp_path)
-    assert PairSplits(Pairs(["a"])).test is None
+    assert Parts(Pairs(["a"])).test is None
     fitted.unknown = "symbol"
     assert len(fitted.predict(["az"])) == 1
     fitted.unknown = "error"

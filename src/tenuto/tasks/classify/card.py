@@ -21,7 +21,7 @@ TASK = Task(
     help=HELP,
     estimator="tenuto.tasks.classify.estimator:SequenceClassifier",
     options=ClassifyOptions,
-    data_help="A .ts, .csv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels).",
+    data_help="A .ts, .csv, .tsv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels).",
     loss="nats a sequence",
     table=(
         ("sequences", "sequences"),

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenuto.data import Columns, Sequences, Splits, read_sequences, read_splits
+from tenuto.data import Columns, Parts, Sequences, read_sequences, read_splits
 from tenuto.tasks.answers import class_rows, layers_said, said_of_classes, score_of_classes, ways_said
 from tenuto.tasks.task import ClassTable
 
 
-def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Splits:
+def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Parts[Sequences]:
     """What to train on, with the parts that the files give, or those that are named."""
-    columns = _columns(choices)
-    found = read_splits(data, test=test, columns=columns)
-    return found if validation is None else Splits(found.train, read_sequences(validation, columns=columns), found.test)
+    return read_splits(data, validation=validation, test=test, columns=_columns(choices))
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequences:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tenuto.data.parts import choose_part
 from tenuto.data.text.text import Text, read_text, read_text_splits, text_parts
 from tenuto.tasks.answers import layers_said
-from tenuto.tasks.parts import wanted_part
 
 
 def splits(data: Sequence[Path], validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
@@ -18,7 +18,7 @@ def splits(data: Sequence[Path], validation: Path | None, test: Path | None, cho
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Text:
     """The text of a file, or of a folder's part."""
-    return read_text(wanted_part(data, text_parts(data), split), **choices)
+    return read_text(choose_part(data, text_parts(data), split), **choices)
 
 
 def write(model: Any, prompt: str, settings: Mapping[str, Any]) -> Iterable[str]:

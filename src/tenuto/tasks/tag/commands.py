@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tenuto.data.parts import choose_part
 from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.tasks.answers import layers_said, ways_said
-from tenuto.tasks.parts import wanted_part
 from tenuto.tasks.task import ClassTable, Rows
 
 
@@ -20,7 +20,7 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
     """The sentences of a file, or of a folder's part; tags may be missing."""
-    return read_tagged(wanted_part(data, tagged_parts(data), split), need_tags=False, **choices)
+    return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:

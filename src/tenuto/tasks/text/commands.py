@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tenuto.data.parts import choose_part
 from tenuto.data.sentences.labelled_text import labelled_text_parts, read_labelled_text, read_labelled_text_splits
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.tasks.answers import class_rows, layers_said, said_of_classes, score_of_classes, ways_said
-from tenuto.tasks.parts import wanted_part
 from tenuto.tasks.task import ClassTable
 
 
@@ -20,7 +20,7 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
     """The texts of a file, or of a folder's part."""
-    return read_labelled_text(wanted_part(data, labelled_text_parts(data), split), **choices)
+    return read_labelled_text(choose_part(data, labelled_text_parts(data), split), **choices)
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:

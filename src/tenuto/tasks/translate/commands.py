@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from tenuto.data import Pairs, read_pair_splits, read_pairs
-from tenuto.data.pairs.read import PairSplits
+from tenuto.data.parts import SPLITS, choose_part
 from tenuto.errors import DataError
-from tenuto.tasks.parts import wanted_part
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
     """What to train on, with the parts that the folder gives, or those that are named."""
     empty = "skip" if choices["skip_empty"] else "error"
-    found = read_pair_splits(data, test=test, empty=empty)
-    return found if validation is None else PairSplits(found.train, read_pairs(validation, empty=empty), found.test)
+    return read_pair_splits(data, validation=validation, test=test, empty=empty)
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
     """The pairs of a file, or the sources alone where it has no targets; of a folder a part of it."""
     if data.is_dir():
         found = read_pair_splits(data)
-        return wanted_part(data, {"train": found.train, "validation": found.validation, "test": found.test}, split)
+        there = {name: getattr(found, name) for name in SPLITS if getattr(found, name) is not None}
+        return choose_part(data, there, split)
     try:
         return read_pairs(data)
     except DataError as error:
