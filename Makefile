@@ -6,6 +6,7 @@
 #   make lint         ruff and mypy alone
 #   make bench-smoke  every benchmark once at its smallest size: it runs, its numbers mean nothing
 #   make build        wheel and sdist into dist/
+#   make docs         the site, from docs/, README.md and the docstrings, into build/site
 #   make clean        remove the environment, builds and caches
 #
 # Choices:
@@ -30,12 +31,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 KEY := $(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 BASE := $(VENV)/.tenuto-base-$(KEY)
 DEV := $(VENV)/.tenuto-dev-$(KEY)
+DOCS := $(VENV)/.tenuto-docs-$(KEY)
 
-.PHONY: help demo test test-all lint bench-smoke build clean
+.PHONY: help demo test test-all lint bench-smoke build docs clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '3,9s/^#  //p' Makefile
+	@sed -n '3,10s/^#  //p' Makefile
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: no '$(PYTHON)' found; install Python 3.10 or newer, or say PYTHON=/path/to/python" >&2; exit 1; }
@@ -48,12 +50,17 @@ $(BASE): | $(BIN)/python
 	@$(BIN)/python -c 'import sys, importlib.metadata as m; sys.exit(m.version("torch").split("+")[0] != "$(TORCH)".split("==")[-1])' 2>/dev/null \
 		|| $(PIP) install --quiet $(TORCH_OPTIONS) "$(TORCH)"
 	@$(PIP) install --quiet --editable .
-	@rm -f $(VENV)/.tenuto-base-* $(VENV)/.tenuto-dev-*
+	@rm -f $(VENV)/.tenuto-base-* $(VENV)/.tenuto-dev-* $(VENV)/.tenuto-docs-*
 	@touch $@
 
 $(DEV): $(BASE)
 	@echo "set-up: what the tests need (once; a minute)"
 	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $@
+
+$(DOCS): $(BASE)
+	@echo "set-up: what the site needs (once; a minute)"
+	@$(PIP) install --quiet --editable '.[docs]'
 	@touch $@
 
 demo: $(BASE)
@@ -82,6 +89,11 @@ build: $(DEV)
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist .
 	@ls -l dist
+
+docs: $(DOCS)
+	@echo "docs: the site, into build/site; a warning is an error"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "open build/site/index.html in a browser"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

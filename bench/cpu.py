@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from speed import compiling, memory, page, readme, sequences, steps, timing
+from speed import compiling, documents, memory, page, sequences, steps, timing
 from tenuto.files import write_text
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -77,7 +77,7 @@ def main() -> None:
             write_text(results / "cpu.md", text)
             page.plot(known, results / "cpu.png")
             if results.resolve() == RESULTS:
-                readme.put("speed", "bench/cpu.py", page.summary(known))
+                documents.put(documents.README, "speed", "bench/cpu.py", page.summary(known))
     for line in page.targets(known):
         print("  ".join([f"{line[0]:52}", f"{line[1]:20}", *line[2:]]))
 

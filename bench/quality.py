@@ -1,10 +1,10 @@
 """How good the recipes are: each data set's recipe over seeds, beside baselines and published numbers, as JSON and as a table.
 
     python bench/quality.py --data FOLDER [--only cmudict addition] [--seeds 3] [--threads 1] [--again] [--smoke]
-    python bench/quality.py --table | --readme
+    python bench/quality.py --table | --documents
 
 FOLDER (or TENUTO_DATA) holds one folder for each data set. Each seed runs in a process of its own, so that its peak memory is its own; when
-it ends, bench/results/quality/NAME.json is replaced in one step, and the table in README.md is made anew from all of them (--readme does
+it ends, bench/results/quality/NAME.json is replaced in one step, and the tables in README.md and docs/MEASURED.md are made anew from all of them (--documents does
 that alone). A seed that is there already is not run again (but see --again), so an
 interrupted call goes on where it was stopped. --smoke trains each recipe for a moment and writes nothing. Minutes to hours, by recipe.
 """
@@ -124,14 +124,27 @@ def write_results(recipe: ModuleType, runs: list[dict[str, Any]]) -> None:
         "runs": runs,
     }
     write_json(RESULTS / f"{recipe.NAME}.json", content)
-    update_readme()
+    update_documents()
 
 
-def update_readme() -> None:
-    """Put the table of all results between the two marks of README.md."""
-    from bench.speed import readme
+def update_documents() -> None:
+    """Put the short table between the two marks of README.md, and the whole one between those of docs/MEASURED.md."""
+    from bench.speed import documents
 
-    readme.put("quality", "bench/quality.py", whole_table() + "\n")
+    documents.put(documents.README, "quality", "bench/quality.py", short_table() + "\n")
+    documents.put(documents.MEASURED, "quality", "bench/quality.py", whole_table() + "\n")
+
+
+def short_table() -> str:
+    """One row a recipe: its first measure that others have published, or its first."""
+    lines = ["| data | measure | published | ours |", "| --- | --- | --- | --- |"]
+    for result in filter(None, map(stored, recipe_names())):
+        words = result["metrics"]
+        first = next(iter(words))
+        key = next((key for key in words if any(key in row for row in result["published"])), first)
+        published = ", ".join(figure(row[key]) for row in result["published"] if row.get(key) is not None) or "–"
+        lines.append(f"| {result['title']} | {words[key].replace('the same', words[first].partition(',')[0])} | {published} | **{figure(result['ours'][key]['mean'])}** |")
+    return "\n".join(lines)
 
 
 def whole_table() -> str:
@@ -234,12 +247,12 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="run seeds that are there already once more")
     parser.add_argument("--smoke", action="store_true", help="does each recipe run? Writes nothing")
     parser.add_argument("--table", action="store_true", help="print the results as a Markdown table and stop")
-    parser.add_argument("--readme", action="store_true", help="write that table into README.md and stop")
+    parser.add_argument("--documents", action="store_true", help="write the tables of README.md and docs/MEASURED.md and stop")
     for name, kind in (("--one", str), ("--seed", int), ("--result", int)):
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.readme:
-        update_readme()
+    if arguments.documents:
+        update_documents()
     elif arguments.table:
         print(table([result for name in arguments.only if (result := stored(name))]))
         print(f"\n{LEGEND}")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUALITY = re.compile(r"<!-- quality: made by bench/quality.py -->\n(.*?)\n<!-- quality: end -->", re.DOTALL)
 SPEED = re.compile(r"<!-- speed: made by bench/cpu.py -->\n(.*?)<!-- speed: end -->", re.DOTALL)
@@ -114,12 +114,12 @@ def test_numbers_in_documents_were_measured(document: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_quality_table_is_that_of_the_results() -> None:
-    """Made anew it would be the same: `python bench/quality.py --readme`."""
-    from bench.quality import whole_table
+@pytest.mark.parametrize("document, table", [("README.md", "short_table"), ("docs/MEASURED.md", "whole_table")])
+def test_the_quality_tables_are_those_of_the_results(document: str, table: str) -> None:
+    """Made anew they would be the same: `python bench/quality.py --documents`."""
+    from bench import quality
 
-    shown = QUALITY.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert shown == [whole_table()]
+    assert QUALITY.findall((ROOT / document).read_text(encoding="utf-8")) == [getattr(quality, table)()]
 
 
 def test_the_speed_table_is_that_of_the_results() -> None:
@@ -132,6 +132,28 @@ def test_the_speed_table_is_that_of_the_results() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_in_documents_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
-    broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    text = FENCE.sub("", document.read_text(encoding="utf-8"))
+    broken = []
+    for target, place in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)", text):
+        other = document.parent / target if target else document
+        if "://" not in target and not (other.exists() and (not place or place in places_in(other))):
+            broken.append(f"{target}#{place}" if place else target)
     assert not broken, f"{document.name} links to {broken}"
+
+
+def places_in(document: Path) -> set[str]:
+    """What a link's `#` can name: the headings, as GitHub and the site spell them there."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", document.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_environment_variables_are_those_that_the_code_reads() -> None:
+    """README's table names each variable of ours that the source or a benchmark reads, and no other."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Environment variables")[2].partition("\n## ")[0]
+    read = {
+        name
+        for folder in ("src", "bench")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"""["'](TENUTO_[A-Z_]+)["']""", path.read_text(encoding="utf-8"))
+    }
+    assert set(re.findall(r"`(TENUTO_[A-Z_]+)`", table)) == read

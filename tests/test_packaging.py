@@ -81,6 +81,19 @@ def test_the_metadata_lets_users_choose_their_torch(wheel: Path) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
+def test_what_a_package_index_shows_has_links_that_work_there(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = Parser().parsestr(archive.read(f"tenuto-{VERSION}.dist-info/METADATA").decode())
+    shown = metadata.get_payload()
+    assert metadata["Description-Content-Type"] == "text/markdown" and shown.startswith("# tenuto")
+    targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", shown, flags=re.MULTILINE | re.DOTALL))
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+    repository = dict(entry.split(", ") for entry in metadata.get_all("Project-URL"))["Repository"]
+    named = [target.partition("/main/")[2].partition("#")[0] for target in targets if target.startswith(repository) and "/main/" in target]
+    assert named and all((ROOT / path).exists() for path in named)
+    assert "https://raw.githubusercontent.com/tenuto/tenuto/main/docs/images/report.png" in targets
+
+
 def test_the_version_stands_once(installed: Path) -> None:
     found = run(installed / "python", "-c", "import tenuto; print(tenuto.__version__)", cwd=installed)
     assert found.strip() == VERSION

@@ -2,4 +2,5 @@
 
 from tenuto.cli import app
 
-app(prog_name="tenuto")
+if __name__ == "__main__":
+    app(prog_name="tenuto")

@@ -1,0 +1,31 @@
+"""README.md as package indexes show it: there a link to a file of the repository leads nowhere, so each becomes a URL."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")  # a link or a picture whose target is neither a URL nor a place in the page
+
+
+def absolute(text: str, repository: str) -> str:
+    """The text with its links to files as links into the repository; pictures as the files themselves."""
+    files = repository.replace("https://github.com/", "https://raw.githubusercontent.com/")
+
+    def url(match: re.Match[str]) -> str:
+        picture, words, target = match.groups()
+        return f"{picture}[{words}]({files}/main/{target})" if picture else f"[{words}]({repository}/blob/main/{target})"
+
+    return LINK.sub(url, text)
+
+
+class CustomMetadataHook(MetadataHookInterface):
+    """hatchling's hook for the dynamic fields of pyproject.toml."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Gives the package its long description."""
+        text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
+        metadata["readme"] = {"content-type": "text/markdown", "text": absolute(text, metadata["urls"]["Repository"])}
