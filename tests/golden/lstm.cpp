@@ -15,20 +15,20 @@ extern "C" void inference_0(real* const* at, const int64_t* stride, const int64_
     real* p5 = at[buffer[5]] + row * stride[buffer[5]];
     real* p6 = at[buffer[6]] + row * stride[buffer[6]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
-      vec v16 = get(whole, p0 + u, n);
+      vec v16 = get(whole, p0 + u, n);  // x.o + (U.o @)
       vec v9 = get(whole, p1 + u, n);  // s.c
-      vec v12 = get(whole, p2 + u, n);
-      vec v10 = get(whole, p3 + u, n);
-      vec v14 = get(whole, p4 + u, n);
-      vec v17 = sigmoid(v16);
-      vec v13 = sigmoid(v12);
-      vec v18 = v9 * v13;
-      vec v11 = sigmoid(v10);
-      vec v15 = hyperbolic_tangent(v14);
-      vec v19 = v11 * v15;
-      vec v20 = v18 + v19;
-      vec v21 = hyperbolic_tangent(v20);
-      vec v22 = v17 * v21;
+      vec v12 = get(whole, p2 + u, n);  // x.f + (U.f @)
+      vec v10 = get(whole, p3 + u, n);  // x.i + (U.i @)
+      vec v14 = get(whole, p4 + u, n);  // x.g + (U.g @)
+      vec v17 = sigmoid(v16);  // lstm.py:31
+      vec v13 = sigmoid(v12);  // lstm.py:29
+      vec v18 = v9 * v13;  // lstm.py:32
+      vec v11 = sigmoid(v10);  // lstm.py:28
+      vec v15 = hyperbolic_tangent(v14);  // lstm.py:30
+      vec v19 = v11 * v15;  // lstm.py:32
+      vec v20 = v18 + v19;  // lstm.py:32
+      vec v21 = hyperbolic_tangent(v20);  // lstm.py:33
+      vec v22 = v17 * v21;  // lstm.py:33
       put(whole, p5 + u, v22, n);  // new.h
       put(whole, p6 + u, v20, n);  // new.c
     };
@@ -54,20 +54,20 @@ extern "C" void forward_0(real* const* at, const int64_t* stride, const int64_t*
     real* p9 = at[buffer[9]] + row * stride[buffer[9]];
     real* p10 = at[buffer[10]] + row * stride[buffer[10]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
-      vec v10 = get(whole, p0 + u, n);
-      vec v12 = get(whole, p1 + u, n);
-      vec v14 = get(whole, p2 + u, n);
-      vec v16 = get(whole, p3 + u, n);
+      vec v10 = get(whole, p0 + u, n);  // x.i + (U.i @)
+      vec v12 = get(whole, p1 + u, n);  // x.f + (U.f @)
+      vec v14 = get(whole, p2 + u, n);  // x.g + (U.g @)
+      vec v16 = get(whole, p3 + u, n);  // x.o + (U.o @)
       vec v9 = get(whole, p4 + u, n);  // s.c
-      vec v11 = sigmoid(v10);
-      vec v13 = sigmoid(v12);
-      vec v15 = hyperbolic_tangent(v14);
-      vec v17 = sigmoid(v16);
-      vec v18 = v9 * v13;
-      vec v19 = v11 * v15;
-      vec v20 = v18 + v19;
-      vec v21 = hyperbolic_tangent(v20);
-      vec v22 = v17 * v21;
+      vec v11 = sigmoid(v10);  // lstm.py:28
+      vec v13 = sigmoid(v12);  // lstm.py:29
+      vec v15 = hyperbolic_tangent(v14);  // lstm.py:30
+      vec v17 = sigmoid(v16);  // lstm.py:31
+      vec v18 = v9 * v13;  // lstm.py:32
+      vec v19 = v11 * v15;  // lstm.py:32
+      vec v20 = v18 + v19;  // lstm.py:32
+      vec v21 = hyperbolic_tangent(v20);  // lstm.py:33
+      vec v22 = v17 * v21;  // lstm.py:33
       put(whole, p5 + u, v11, n);  // gates
       put(whole, p6 + u, v13, n);  // gates[1]
       put(whole, p7 + u, v15, n);  // gates[2]
@@ -99,20 +99,20 @@ extern "C" void backward_0(real* const* at, const int64_t* stride, const int64_t
     real* p11 = at[buffer[11]] + row * stride[buffer[11]];
     real* p12 = at[buffer[12]] + row * stride[buffer[12]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
-      vec v13 = get(whole, p0 + u, n);
+      vec v13 = get(whole, p0 + u, n);  // sigmoid(x.f + (U.f @))
       vec v26 = get(whole, p1 + u, n);  // d s.c' of later steps
       vec v23 = get(whole, p2 + u, n);  // d s.h' of later steps
       vec v24 = get(whole, p3 + u, n);  // d y
-      vec v17 = get(whole, p4 + u, n);
+      vec v17 = get(whole, p4 + u, n);  // sigmoid(x.o + (U.o @))
       vec v9 = get(whole, p5 + u, n);  // s.c
-      vec v11 = get(whole, p6 + u, n);
-      vec v15 = get(whole, p7 + u, n);
+      vec v11 = get(whole, p6 + u, n);  // sigmoid(x.i + (U.i @))
+      vec v15 = get(whole, p7 + u, n);  // tanh(x.g + (U.g @))
       vec v25 = v23 + v24;
       vec v29 = v25 * v17;
-      vec v18 = v9 * v13;
-      vec v19 = v11 * v15;
-      vec v20 = v18 + v19;
-      vec v21 = hyperbolic_tangent(v20);
+      vec v18 = v9 * v13;  // lstm.py:32
+      vec v19 = v11 * v15;  // lstm.py:32
+      vec v20 = v18 + v19;  // lstm.py:32
+      vec v21 = hyperbolic_tangent(v20);  // lstm.py:33
       vec v31 = v21 * v21;
       vec v32 = broadcast(real(1.0)) - v31;
       vec v33 = v29 * v32;

@@ -56,7 +56,7 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     sys.modules[path.stem] = module
     tree.body = [node for node in tree.body if node in _needed(tree, name)]
     try:
-        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the user asked to run this class of their file
     except TenutoError:
         raise
     except Exception as error:

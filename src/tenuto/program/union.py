@@ -31,7 +31,7 @@ class Union:
             if node.name and node.name[0] == "d_state":
                 numbers.append(self._cotangent(node.name[1], node))
             else:
-                numbers.append(self._builder.put(replace(node, args=tuple(numbers[a] for a in node.args), source="")))
+                numbers.append(self._builder.put(replace(node, args=tuple(numbers[a] for a in node.args))))
         return {key: numbers[number] for key, number in program.outputs}
 
     def _cotangent(self, name: str, node: Node) -> int:

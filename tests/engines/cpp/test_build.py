@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -164,6 +166,35 @@ def test_golden_text(name, request):
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
     assert file.read_text() == text
+
+
+CELL_FILE = """
+import torch
+from tenuto import Cell, State
+
+class Shifted(Cell):
+    gates = "h"
+    state = "h"
+
+    def step(self, x, U, s):
+        return State(h=torch.tanh(x.h + U.h @ s.h) + torch.sin(s.h))
+"""
+
+
+def test_a_cell_further_down_in_its_file_needs_no_new_kernel(tmp_path, folder):
+    texts, libraries = [], set()
+    for number, (name, begin) in enumerate({"here.py": "", "there.py": "#\n" * 7, "ends in \\": "", "two\nlines.py": ""}.items()):
+        path = tmp_path / name
+        path.write_text(begin + CELL_FILE)
+        loader = importlib.machinery.SourceFileLoader(f"shifted{number}", str(path))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(module)
+        schedules = schedule_cell(module.Shifted(), False)
+        texts.append(print_passes("Shifted()", {"forward": schedules.forward}))
+        libraries.add(library._build_passes(module.Shifted(), False, 32)[0]._name)
+    assert len(libraries) == 1
+    assert "// here.py:10" in texts[0] and "// there.py:17" in texts[1]
+    assert "// ends?in??:10\n" in texts[2] and "// two?lines.py:10\n" in texts[3]
 
 
 def test_every_kind_of_node_can_be_printed():

@@ -59,7 +59,7 @@ def build(name: str, source: str, bits: int, functions: Sequence[str] = ()) -> c
     Raises:
         EngineError: there is no compiler, or it failed, or nothing that it builds can be loaded.
     """
-    parts = [source, _headers(), str(bits), *compiler.flags(), compiler.machine().digest]
+    parts = [_without_comments(source), _headers(), str(bits), *compiler.flags(), compiler.machine().digest]
     key = hashlib.sha256(chr(0).join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:20]
     stem = f"{_plain(name)}-{key}"
     found = compiler.find()
@@ -76,6 +76,11 @@ def build(name: str, source: str, bits: int, functions: Sequence[str] = ()) -> c
             raise
         notices.once(f"{error.what}: kernels that another compiler built are used instead", error.what)
         return library
+
+
+def _without_comments(source: str) -> str:
+    """What a kernel is: a cell that stands some lines further down in its file needs no new one."""
+    return re.sub(r"//.*", "", source)
 
 
 def _plain(name: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 from tenuto.cell import HIDDEN
 from tenuto.engines.cpp.expressions import EXPRESSIONS
-from tenuto.program.graph import Node, label
+from tenuto.program.grammar import KINDS
+from tenuto.program.graph import Node, expression, label
 from tenuto.program.schedule import Pass, Schedule, uniform
 
+LONGEST = 60  # what a comment holds
 _PASS = """\
 // {title}
 extern "C" void {name}(real* const* at, const int64_t* stride, const int64_t* buffer, long row, long end_row, long channel,
@@ -56,18 +59,17 @@ def _print(name: str, part: Pass, nodes: list[Node]) -> str:
         node = nodes[number]
         vector = "mask" if node.gives == "bool" else "vec"
         width = "width" if node.width == HIDDEN else node.width  # a pass's own width is the hidden size wherever a value's is
-        return f"{vector} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args), width=width)};"
+        return f"{vector} {names[number]} = {EXPRESSIONS[node.kind].format(*map(value, node.args), width=width)};{_place(node)}"
 
     pointers, rows, body = "", "", ""
     places = [slot for _, slot in (*part.loads, *part.stores)]
     for k in range(len(places)):
         pointers += f"    real* p{k} = at[buffer[{k}]] + row * stride[buffer[{k}]];\n"
     for k, (number, _) in enumerate(part.loads):
-        node, comment = nodes[number], _comment(nodes[number])
-        if uniform(node):
-            rows += f"    vec v{number} = broadcast(p{k}[0]);{comment}\n"
+        if uniform(nodes[number]):
+            rows += f"    vec v{number} = broadcast(p{k}[0]);{_comment(number, nodes)}\n"
         else:
-            body += f"      vec v{number} = get(whole, p{k} + u, n);{comment}\n"
+            body += f"      vec v{number} = get(whole, p{k} + u, n);{_comment(number, nodes)}\n"
     steady = _steady(part, nodes)
     rows += "".join(f"    {line(number)}\n" for number in part.nodes if number in steady)
     body += "".join(f"      {line(number)}\n" for number in part.nodes if number not in steady)
@@ -99,7 +101,27 @@ def _constant(value: float) -> str:
     return f"broadcast(real({value!r}))"
 
 
-def _comment(node: Node) -> str:
-    if node.name is None:
-        return ""
-    return f"  // d s.{node.name[1]}' of later steps" if node.name[0] == "d_carry" else f"  // {label(node.name)}"
+def _comment(number: int, nodes: list[Node]) -> str:
+    """What a loaded value is, where that is short: an input, the sum of a gate's input and product, an activation of it."""
+    text = _meaning(number, nodes)
+    return f"  // {text}" if len(text) <= LONGEST else _place(nodes[number])
+
+
+def _meaning(number: int, nodes: list[Node], depth: int = 4) -> str:
+    """A value in terms of the step's inputs; longer than a comment where it is made of more than `depth` nodes, one in another."""
+    node = nodes[number]
+    if node.name is not None:
+        return f"d s.{node.name[1]}' of later steps" if node.name[0] == "d_carry" else label(node.name)
+    if node.kind == "const":
+        return f"{node.value:g}"
+    args = {arg: _meaning(arg, nodes, depth - 1) for arg in node.args} if depth else {}
+    if not depth or any(len(text) > LONGEST for text in args.values()):
+        return "." * (LONGEST + 1)
+    if KINDS[node.kind].sign:
+        args = {arg: f"({text})" if nodes[arg].name is None and nodes[arg].kind in KINDS and KINDS[nodes[arg].kind].sign else text for arg, text in args.items()}
+    return expression(node, args)
+
+
+def _place(node: Node) -> str:
+    """The line of the cell's author that a value comes from. A file may be called anything, and the rest of a line is a comment."""
+    return f"  // {re.sub(r'[^A-Za-z0-9_.:-]', '?', node.source)}" if node.source else ""
