@@ -100,17 +100,12 @@ class Program:
         names = {number: label(node.name) for number, node in enumerate(self.nodes) if node.name is not None}
         names |= {number: f"{node.value:g}" for number, node in enumerate(self.nodes) if node.kind == "const"}
         steps = [number for number in range(len(self.nodes)) if number not in names]
-<<<<<<< HEAD
         return names | {number: f"v{k}" for k, number in enumerate(steps, 1)}
 
     def __str__(self) -> str:
         names = self.names
         steps = [number for number, node in enumerate(self.nodes) if node.name is None and node.kind != "const"]
-        rows = [(f"{names[number]} = {_expression(self.nodes[number], names)}", self.nodes[number]) for number in steps]
-=======
-        names |= {number: f"v{k}" for k, number in enumerate(steps, 1)}
         rows = [(f"{names[number]} = {expression(self.nodes[number], names)}", self.nodes[number]) for number in steps]
->>>>>>> core
         rows += [(f"{label(key, new=True)} = {names[number]}", self.nodes[number]) for key, number in self.outputs]
         column = max((len(text) for text, _ in rows), default=0) + 3
         body = [f"  {text:<{column}}{_shape(node)}  {node.source}".rstrip() for text, node in rows]
