@@ -144,6 +144,7 @@ WRONG = {
     "the batch summed": (cell("x.h + s.h.sum()"), T, "which no program can hold", "v.sum(-1, keepdim=True)"),
     "a sum without keepdim": (cell("x.h * s.h.sum(-1)"), T, "do not fit together", "v.sum(-1, keepdim=True)"),
     "a wrong width": (cell("return State(h=x.h.sum(-1, keepdim=True))  # <-"), T, "the wrong shape", "keepdim=True"),
+    "a quotient in whole numbers": (cell("x.h // s.h"), T, "of which torch knows no derivative", "torch.floor(v / w)"),
     "an unknown function": (cell("torch.special.i0(x.h)"), T, "i0", "docs/CELLS.md"),
     "complex numbers": (cell("torch.fft.fft(x.h).real"), T, "complex numbers", "a state for each part"),
     "the width as a number": (cell("x.h / x.h.shape[-1]"), T, "depends on the hidden size", "mean"),
@@ -227,6 +228,15 @@ def test_what_is_legal_works(name, load):
     assert output.shape == (3, 2, 4) and layer.weight_ih_l0.grad is not None
 
 
+def test_a_tuple_as_a_field_survives_as_data(load):
+    import json
+
+    from tenuto.cell import cell_from_data, cell_to_data
+
+    made = load(RIGHT["a tuple as a field"])(sizes=(3, (4, "five")))
+    assert cell_from_data(json.loads(json.dumps(cell_to_data(made)))) == made
+
+
 def test_fields_that_are_not_there(load):
     kind = load(RIGHT["a constant without annotation"])
     with pytest.raises(CellError, match=r"alpha has no annotation(.|\n)*line 12: alpha = 0.5(.|\n)*alpha: float = 0.5"):
@@ -265,7 +275,7 @@ def test_a_cell_of_a_notebook_or_of_the_command_line(filename, text, monkeypatch
     if "ipy" in filename:  # notebooks give the text of what was typed
         monkeypatch.setitem(linecache.cache, filename, (len(text), None, text.splitlines(True), filename))
     with pytest.raises(TenutoError) as caught:
-        exec(compile(text + "\nfrom tenuto import Recurrent\nRecurrent(Mine(), 4, 4)\n", filename, "exec"), vars(sys.modules["__main__"]))
+        exec(compile(text + "\nfrom tenuto import Recurrent\nRecurrent(Mine(), 4, 4)\n", filename, "exec"), vars(sys.modules["__main__"]))  # noqa: S102 (as a notebook does)
     shown = "notebook cell" if "ipy" in filename else filename
     line = marked(text)
     known = "ipy" in filename or text in (WRONG["roll"][0], WRONG["a sum without keepdim"][0])

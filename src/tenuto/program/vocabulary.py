@@ -32,7 +32,7 @@ MAY = (
     Allowed("Functions", _calls(
         "abs sign sgn floor ceil trunc round frac reciprocal sqrt rsqrt square exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan"
         " sinh cosh tanh asinh acosh atanh erf erfc sigmoid logit relu",
-    ) + ("torch.hypot(v, w)", "torch.copysign(v, w)", "torch.remainder(v, w)", "torch.lerp(v, w, 0.5)", "torch.addcmul(v, w, w)", "torch.addcdiv(v, w, w)", "torch.logaddexp(v, w)")),
+    ) + ("torch.hypot(v, w)", "torch.copysign(v, w)", "torch.remainder(v, w)", 'torch.div(v, w, rounding_mode="floor")', "torch.lerp(v, w, 0.5)", "torch.addcmul(v, w, w)", "torch.addcdiv(v, w, w)", "torch.logaddexp(v, w)")),
     Allowed("Activations", _calls(
         "celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish relu relu6 selu sigmoid silu softplus softshrink softsign tanh tanhshrink",
         "F.{}(v)",
