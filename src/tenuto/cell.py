@@ -251,8 +251,13 @@ def cell_from_data(data: Mapping[str, Any]) -> Cell:
             f"the cell {name!r} is not known here",
             fix="check the name" if module in sys.modules else f"import {module} (where the cell is defined) before loading",
         )
-    values: dict[str, Any] = {key: cell_from_data(value) if isinstance(value, Mapping) else value for key, value in fields.items()}
+    values: dict[str, Any] = {key: _from_data(value) for key, value in fields.items()}
     known = {field.name for field in dataclasses.fields(found)}  # type: ignore[arg-type]
     if set(values) - known:
         raise CellError(f"{name} has no field {sorted(set(values) - known)[0]!r}", expected=f"fields {sorted(known)}")
     return found(**values)
+
+
+def _from_data(value: Any) -> Any:
+    """A field's value: JSON has no tuples, and a cell no lists."""
+    return cell_from_data(value) if isinstance(value, Mapping) else tuple(map(_from_data, value)) if isinstance(value, (list, tuple)) else value

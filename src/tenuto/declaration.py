@@ -35,7 +35,7 @@ def place_of(kind: type, name: str = "") -> Place | None:
         place = vars(owner).get("_place")
         if isinstance(place, Place) and (not name or name in vars(owner) or name in vars(owner).get("__annotations__", {})):
             return (place.inside(name) if name else None) or place
-    return None
+    return place_of(kind) if name else None
 
 
 def place_of_step(kind: type) -> Place | None:
@@ -222,7 +222,7 @@ def _check_values(cell: Any, kind: type) -> None:
     fields: dict[str, Any] = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
     constants = {name: value for owner in kind.__mro__ if "_place" in vars(owner) for name, value in vars(owner).items() if not name.startswith("__")}
     for name, value in {**constants, **fields}.items():
-        if isinstance(value, torch.Tensor) or (type(value).__module__ == "numpy" and getattr(value, "ndim", 0)):
+        if isinstance(value, torch.Tensor) or (type(value).__module__ == "numpy" and getattr(value, "ndim", False)):
             raise _wrong(
                 kind, name, f".{name} is a {'Parameter' if isinstance(value, torch.nn.Parameter) else 'tensor' if isinstance(value, torch.Tensor) else 'numpy array'}, which a cell does not hold: it is maths, and the layer has the weights",
                 fix=f'parameters = "{name}" makes one trained weight per channel, self.p.{name} (initial_parameter says how it starts); a lone number is a field, {name}: float = 1.0',

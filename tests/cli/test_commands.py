@@ -158,7 +158,8 @@ def test_a_cell_of_ones_own(place, tmp_path):
 def test_show_prints_maths_program_and_derivative():
     said = run("show", "gru-reset-before").stdout
     assert "n = self.activation(x.n + U.n @ (r * s.h))" in said
-    assert "phase 0: U.r U.z @ h" in said and "phase 1: U.n @" in said
+    assert "phase 0: U.r U.z @ s.h" in said and "v5 = s.h * v2" in said and "phase 1: U.n @ v5" in said
+    assert "equations" in said and "h_t = (1 - z) n + z h_{t-1}" in said and "Cho et al. 2014, eqs. 5-8." in said
     assert "d s.h = " in said
     assert "derivative" not in run("show", "gru-reset-before", "--maths").stdout
 

@@ -115,8 +115,8 @@ CASES = {
     TakesANumber: ("turns a tensor into a number", "keep numbers as tensors"),
     WritesIntoItsArgument: ("writes in", "v = v + 1"),
     WritesInPlace: ("writes in place", "v = v + 1"),
-    UsesAnUnknownOperation: ("aten.cumsum", "reductions"),
-    Slices: ("aten.", "instead of"),
+    UsesAnUnknownOperation: ("the order of the channels (torch.cumsum)", "reductions"),
+    Slices: ("joins or cuts channels", "for each part instead"),
     NamesAnUndeclaredGate: ("U.g is used", "add 'g' to gates"),
     NamesAnUndeclaredInput: ("the name 'z'", "gates"),
     NamesAnUndeclaredState: ("'c'", "declare it in state"),
@@ -127,7 +127,7 @@ CASES = {
     ReducesToOneChannel: ("the wrong shape", "keep the batch axis"),
     MultipliesTwoValues: ("two different values", "a name of its own"),
     DividesByTheWidth: ("depends on the hidden size as a number", "mean"),
-    HasATensorOfItsOwn: ("aten.arange", "parameters"),
+    HasATensorOfItsOwn: ("a tensor of its own (torch.arange)", "parameters"),
     Draws: ("random", "streams"),
 }
 

@@ -125,7 +125,7 @@ def test_a_program_prints_itself():
     text = str(trace(ResetBeforeGRU()))
     assert "takes x.r, x.z, x.n, (U.r @), (U.z @), (U.n @), s.h" in text
     assert "v2 = sigmoid(v1)" in text
-    assert "phase 1: U.n @ v1" in text
+    assert "v5 = s.h * v2" in text and "phase 1: U.n @ v5" in text and "phase 0: U.r U.z @ s.h" in text
     assert "gru.py:" in text
     assert "d s.h = " in text
 

@@ -7,11 +7,13 @@ imports, functions, classes, constants. Calls that stand alone are left out, but
 from __future__ import annotations
 
 import ast
+import dis
 import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING
 
 from tenuto.errors import ArgumentError, CellError
@@ -54,9 +56,10 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     assert specification is not None  # the suffix is .py
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module
-    tree.body = [node for node in tree.body if node in _needed(tree, name)]
+    needed = _needed(tree, name)
+    tree.body = [node for node in tree.body if node in needed]
     try:
-        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the user asked to run this class of their file
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 (the user's own file, which the user named)
     except TenutoError:
         raise
     except Exception as error:
@@ -104,10 +107,17 @@ def _needed(tree: ast.Module, name: str) -> set[ast.stmt]:
     return needed
 
 
-def _used(node: ast.AST) -> list[str]:
-    return [part.id for part in ast.walk(node) if isinstance(part, ast.Name)] + [  # and names in annotations that are texts
-        part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier()
-    ]
+def _used(node: ast.stmt) -> list[str]:
+    """The names of the file's top level that a statement reads; those of its functions' own are not among them."""
+    module = ast.Module([node], type_ignores=[])
+    return list(_read(compile(module, "", "exec", dont_inherit=True)))
+
+
+def _read(code: CodeType) -> Iterator[str]:
+    yield from (str(step.argval) for step in dis.get_instructions(code) if step.opname.startswith("LOAD_") and step.opname.endswith(("NAME", "GLOBAL", "GLOBALS")))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _read(constant)
 
 
 def _bound(node: ast.stmt) -> set[str]:
@@ -125,7 +135,7 @@ def _names(node: ast.stmt) -> Iterator[str]:
             yield alias.asname or alias.name.partition(".")[0]
     elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            yield from _used(target)  # `table["a"] = 1` changes table
+            yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))  # `table["a"] = 1` changes table
     else:
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):

@@ -114,6 +114,8 @@ _IN_OTHER_WORDS: dict[str, Callable[..., Tensor]] = {
     "erfc.default": lambda v: 1 - torch.erf(v),
     "hypot.default": lambda v, w: torch.sqrt(v * v + w * w),
     "copysign.Tensor": lambda v, w: torch.where(w < 0, -torch.abs(v), torch.abs(v)),
+    "div.Tensor_mode": lambda v, w, rounding_mode: {None: lambda q: q, "floor": torch.floor, "trunc": torch.trunc}[rounding_mode](v / w),
+    "hardshrink_backward.default": lambda d, v, size: torch.where((v >= -size) & (v <= size), torch.zeros_like(d), d),
     "softshrink_backward.default": lambda d, v, size: torch.where((v >= -size) & (v <= size), torch.zeros_like(d), d),
     "remainder.Scalar": lambda v, w: v - w * torch.floor(v / w),
     "remainder.Tensor": lambda v, w: v - w * torch.floor(v / w),

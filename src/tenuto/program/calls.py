@@ -60,8 +60,9 @@ class Calls(TorchFunctionMode):
     def _failed(self, name: str, args: Any, error: Exception) -> TraceError:
         """A call that torch itself refuses: mostly, values that do not fit together."""
         values = [arg for arg in args if isinstance(arg, Tensor)]
-        if name in REDUCTIONS:
-            return TraceError(f"{self.latest} fails: {_first_line(error)}", fix=OVER_CHANNELS)
+        if name in REDUCTIONS or any(value.dim() == 1 and len(value) == self.markers.rows for value in values):
+            received = " and ".join(map(self.markers.shown, values))
+            return TraceError(f"{self.latest} is given values that do not fit together", received=received, fix=OVER_CHANNELS)
         if len(values) > 1 and len({value.shape for value in values}) > 1:
             return TraceError(
                 f"{self.latest} is given values that do not fit together", expected="[B, H], or one channel [B, 1]",

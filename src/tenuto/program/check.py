@@ -13,6 +13,7 @@ from torch import Tensor
 from tenuto.declaration import place_of, place_of_step
 from tenuto.errors import TenutoError, TraceError
 from tenuto.place import Place
+from tenuto.program.vocabulary import OTHERWISE
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _PACKAGES = os.path.dirname(os.path.dirname(torch.__file__)) + os.sep
@@ -103,6 +104,10 @@ def explain(error: Exception, cell: object) -> TraceError:
         error = branches()
     if isinstance(error, TenutoError):
         return TraceError(f"{name}.step: {error.what}", expected=error.expected, received=error.received, fix=error.fix).at(where)
+    unknown = re.search(r"derivative for '?(?:aten::)?(\w+)", text)
+    if unknown:
+        fix = "torch.floor(v / w)" if unknown[1] == "floor_divide" else OTHERWISE
+        return TraceError(f"{name}.step uses {unknown[1]}, of which torch knows no derivative", fix=fix).at(where)
     missing = re.search(r"has no attribute '(\w+)'", text)
     if isinstance(error, AttributeError) and missing:
         return _missing(cell, name, missing[1], text).at(where)

@@ -108,11 +108,11 @@ class Weights(NotAValue):
         """The product of the weights called `name` with a value."""
         if not isinstance(value, Tensor) or value.dim() != 2:
             state = next(iter(self._cell.widths("state")))
-            said = {"State": f"the whole state; write U.{name} @ s.{state}", "GateInputs": f"x whole; write U.{name} @ x.{name}"}
+            whole = {"State": "the whole state", "GateInputs": "x whole"}.get(type(value).__name__)
+            if whole:
+                raise TraceError(f"U.{name} @ v is given {whole}, not one value", fix=f"U.{name} @ s.{state}")
             shape = str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__
-            raise TraceError(
-                f"U.{name} @ v needs a value v of shape [B, W]", received=said.get(shape, shape), fix=f"U.{name} @ s.{state}, or a value computed in the step"
-            )
+            raise TraceError(f"U.{name} @ v needs a value v of shape [B, W]", received=shape, fix=f"U.{name} @ s.{state}, or a value computed in the step")
         if self._cell.rank is None:
             return self._multiply(name, value)
         for number, (known, low) in enumerate(self._low):  # noqa: B007

@@ -32,7 +32,7 @@ MAY = (
     Allowed("Functions", _calls(
         "abs sign sgn floor ceil trunc round frac reciprocal sqrt rsqrt square exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan"
         " sinh cosh tanh asinh acosh atanh erf erfc sigmoid logit relu",
-    ) + ("torch.hypot(v, w)", "torch.copysign(v, w)", "torch.remainder(v, w)", "torch.lerp(v, w, 0.5)", "torch.addcmul(v, w, w)", "torch.addcdiv(v, w, w)", "torch.logaddexp(v, w)")),
+    ) + ("torch.hypot(v, w)", "torch.copysign(v, w)", "torch.remainder(v, w)", 'torch.div(v, w, rounding_mode="floor")', "torch.lerp(v, w, 0.5)", "torch.addcmul(v, w, w)", "torch.addcdiv(v, w, w)", "torch.logaddexp(v, w)")),
     Allowed("Activations", _calls(
         "celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish relu relu6 selu sigmoid silu softplus softshrink softsign tanh tanhshrink",
         "F.{}(v)",
@@ -75,7 +75,7 @@ MAY_NOT = (
         "rand randn randint rand_like randn_like randint_like randperm bernoulli multinomial normal poisson binomial rrelu gumbel_softmax",
         "draws random numbers", 'give them as a stream: streams = "noise", def step(self, x, U, s, noise), and layer(x, streams={"noise": torch.randn(T, B, H)})'),
     Refused("Parts of a value",
-        "cat concat concatenate hstack vstack dstack column_stack stack chunk split tensor_split split_with_sizes hsplit vsplit unbind narrow select index_select"
+        "cat concat concatenate hstack vstack dstack column_stack stack chunk split tensor_split split_with_sizes hsplit vsplit narrow select index_select"
         " gather scatter take take_along_dim masked_select masked_fill_ __getitem__ unfold pad repeat tile repeat_interleave",
         "joins or cuts channels", 'declare a gate or a state for each part instead, gates = "a b", and use x.a and x.b; in place of joining two values add their products, U.a @ v + U.b @ w'),
     Refused("The order of channels",
@@ -87,9 +87,11 @@ MAY_NOT = (
     Refused("Writing in place", "__setitem__ (v += w, v.add_(w), out=v, inplace=True)",
         "writes in place", "make a new tensor: v = v + 1, not v += 1 or v.add_(1)"),
     Refused("Branches and numbers",
-        "__bool__ __float__ __int__ __index__ __complex__ __iter__ __contains__ item tolist is_nonzero equal allclose",
+        "__bool__ __float__ __int__ __index__ __complex__ __contains__ item tolist is_nonzero equal allclose",
         "branches on a tensor's values, or turns a tensor into a number",
-        "write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors; loop over range(self.depth), not over a value"),
+        "write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors"),
+    Refused("Sequences one by one", "__iter__ unbind",
+        "takes the sequences of the batch one by one", "a step treats them alike, as one value [B, H]; a loop goes over numbers, for layer in range(self.depth)"),
     Refused("Other libraries", "numpy __array__ __array_wrap__ __dlpack__",
         "hands a value to numpy, where no derivative is known", "use torch's function of that name: torch.tanh for np.tanh"),
     Refused("Printing a value", "__repr__ __str__ __format__",

@@ -1,0 +1,120 @@
+"""What a step may use: every expression of the list is traced and right, the list has every word of the table of translations, and docs/CELLS.md is the list."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.overrides import get_overridable_functions
+
+from tenuto import Cell, State, activations
+from tenuto.activations import Activation
+from tenuto.errors import TraceError
+from tenuto.program import aten, trace, translate
+from tenuto.program.graph import Builder
+from tenuto.program.recording import record
+from tenuto.program.trace import Markers, discover, explained, flat_step
+from tenuto.program.translate import Translation
+from tenuto.program.vocabulary import MAY, MAY_NOT, REFUSED
+
+PAGE = Path(__file__).parents[2] / "docs" / "CELLS.md"
+EXPRESSIONS = [expression for row in MAY for expression in row.expressions]
+
+
+def value(expression, given):
+    return eval(expression, {"torch": torch, "F": F, "activations": activations}, given)  # noqa: S307 (the list's own expressions)
+
+
+class Using(Cell):
+    gates = "h v w"
+    state = "h"
+    products = "m"
+    activation: Activation = "tanh"
+    rate: float = 0.5
+    expression: str = "v"
+
+    def step(self, x, U, s):
+        v, w = torch.sigmoid(x.v), torch.sigmoid(x.w)
+        given = {"v": v, "w": w, "c": v.mean(-1, keepdim=True), "q": v > w, "U": U, "s": s, "self": self}
+        return State(h=s.h + value(self.expression, given))
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_what_the_list_has_a_step_may_use(expression):
+    trace(Using(expression=expression))  # the trace runs the program beside the step, at other sizes too
+
+
+def test_the_list_has_every_word_of_the_table():
+    """Of torch's operations that have a translation of their own, each is what some expression comes to."""
+    met = set()
+
+    class Noting(Translation):
+        def _typed(self, operation):
+            met.add(operation.name)
+            return super()._typed(operation)
+
+    class Watching(dict):
+        def get(self, func, other=None):
+            met.add(str(func).removeprefix("aten."))
+            return super().get(func, other)
+
+    for expression in EXPRESSIONS:
+        cell = Using(expression=expression)
+        markers = Markers(cell, 13)
+        products, _ = discover(cell, markers)
+        keys = markers.input_keys(products)
+        step, _ = flat_step(cell, keys, products)
+        builder = Builder()
+        numbers = [builder.input(key, markers.width_of(key, products)) for key in keys]
+        with explained(cell, markers) as calls:
+            recorded = record(step, markers.values(keys, products), Watching(aten.decompositions()), calls)
+            Noting(builder, markers.rows, markers.label).run(recorded, numbers)
+    kinds = {kind for name, kind in translate._PLAIN.items() if name in met}
+    assert kinds == set(translate._PLAIN.values())
+    taken_apart = {name.partition(".")[0] for name in aten._IN_OTHER_WORDS if "backward" not in name}
+    assert taken_apart <= {name.partition(".")[0] for name in met}
+
+
+def test_each_name_that_is_refused_is_one_of_torch():
+    known = {function.__name__ for functions in get_overridable_functions().values() for function in functions if hasattr(function, "__name__")}
+    known |= set(dir(torch)) | set(dir(torch.Tensor)) | set(dir(F)) | set(dir(torch.linalg))
+    assert set(REFUSED) <= known, set(REFUSED) - known
+    assert len(REFUSED) == sum(len(row.names.partition(" (")[0].split()) for row in MAY_NOT)
+
+
+@pytest.mark.parametrize("expression, sort", [("torch.roll(v, 1)", "The order of channels"), ("v.numpy()", "Other libraries"), ("v.tolist()", "Branches and numbers")])
+def test_what_is_refused_is_refused_with_its_mend(expression, sort):
+    with pytest.raises(TraceError) as caught:
+        trace(Using(expression=expression))
+    row = next(row for row in MAY_NOT if row.sort == sort)
+    assert row.what in str(caught.value) and caught.value.fix == row.instead
+
+
+def tables():
+    """The two tables of docs/CELLS.md, from the vocabulary."""
+    code = " ".join
+    may = ["| what | written |", "|---|---|"] + [f"| {row.sort} | {code(f'`{expression}`' for expression in row.expressions)} |" for row in MAY]
+    other = ["| what | calls | instead |", "|---|---|---|"]
+    for row in MAY_NOT:
+        listed, _, more = row.names.partition(" (")
+        names = code(f"`{name}`" for name in listed.split()) + (f" ({more}" if more else "")
+        other.append(f"| {row.sort} | {names} | {row.instead} |")
+    return {"may": may, "may not": other}
+
+
+def page(text):
+    for name, lines in tables().items():
+        rows = "\n".join(re.sub(r"`([^`]*)`", lambda match: "`" + match[1].replace("|", "\\|") + "`", line) for line in lines)
+        text, found = re.subn(rf"(<!-- {name}: [^\n]* -->\n).*?(<!-- end -->)", lambda match: match[1] + rows + "\n" + match[2], text, count=1, flags=re.S)
+        assert found
+    return text
+
+
+def test_the_page_is_the_list():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(text), "write it anew: python -m tests.program.test_vocabulary"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
