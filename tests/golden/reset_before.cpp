@@ -156,7 +156,7 @@ extern "C" void backward_1(real* const* at, const int64_t* stride, const int64_t
     real* p3 = at[buffer[3]] + row * stride[buffer[3]];
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v6 = get(whole, p0 + u, n);  // s.h
-      vec v21 = get(whole, p1 + u, n);  // d operand[v1]
+      vec v21 = get(whole, p1 + u, n);  // d operand[of_n]
       vec v8 = get(whole, p2 + u, n);  // sigmoid(x.r + (U.r @))
       vec v32 = v6 * v21;
       vec v37 = broadcast(real(1.0)) - v8;
@@ -182,7 +182,7 @@ extern "C" void backward_2(real* const* at, const int64_t* stride, const int64_t
     auto channels = [&](auto whole, long u, [[maybe_unused]] long n) __attribute__((always_inline)) {
       vec v20 = get(whole, p0 + u, n);  // d operand[h]
       vec v23 = get(whole, p1 + u, n);  // (d s.h' of later steps + d y) * sigmoid(x.z + (U.z @))
-      vec v21 = get(whole, p2 + u, n);  // d operand[v1]
+      vec v21 = get(whole, p2 + u, n);  // d operand[of_n]
       vec v8 = get(whole, p3 + u, n);  // sigmoid(x.r + (U.r @))
       vec v26 = v20 + v23;
       vec v31 = v21 * v8;
