@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import importlib.abc
 import importlib.util
 import sys
 import traceback
@@ -52,14 +53,13 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     if not any(name in _bound(node) for node in tree.body):
         known = [node.name for node in classes_in(file)]
         raise ArgumentError(f"{file} defines no {name}.", expected=" | ".join(known) or "a subclass of tenuto.Cell", received=name)
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None  # the suffix is .py
+    loader = _Part(path, tree, _needed(tree, name))
+    specification = importlib.util.spec_from_file_location(path.stem, path, loader=loader)
+    assert specification is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module
-    needed = _needed(tree, name)
-    tree.body = [node for node in tree.body if node in needed]
     try:
-        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 (the user's own file, which the user named)
+        loader.exec_module(module)
     except TenutoError:
         raise
     except Exception as error:
@@ -72,6 +72,19 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     if not (isinstance(kind, type) and issubclass(kind, Cell)):
         raise CellError(f"{name} in {file} is not a cell.", expected="a subclass of tenuto.Cell", received=type(kind).__name__)
     return kind
+
+
+class _Part(importlib.abc.InspectLoader):
+    """Imports a part of a file: some statements of its top level, each in its own line."""
+
+    def __init__(self, path: Path, tree: ast.Module, kept: set[ast.stmt]) -> None:
+        self.path, self.tree = path, ast.Module([node for node in tree.body if node in kept], tree.type_ignores)
+
+    def get_source(self, fullname: str) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.tree, str(self.path), "exec", dont_inherit=True)
 
 
 def _tree(file: str) -> ast.Module:
