@@ -92,7 +92,7 @@ def register_activation(name: str, function: Callable[[Tensor], Tensor]) -> None
         tensor([0.])
     """
     if ACTIVATIONS.setdefault(name, function) is not function:
-        raise ArgumentError(f"the activation {name!r} is already registered", fix="choose another name")
+        raise ArgumentError(f"the activation {name!r} is already registered.", fix="choose another name")
 
 
 # --- reductions over the channels --------------------------------------------------------------------------------------

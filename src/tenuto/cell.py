@@ -100,7 +100,7 @@ class Cell:
                 s: the state before the step.
                 streams: one tensor for each declared stream.
             """
-            raise CellError(f"{type(self).__name__} defines no step", fix="def step(self, x, U, s): ... return State(...)")
+            raise CellError(f"{type(self).__name__} defines no step.", fix="def step(self, x, U, s): ... return State(...)")
 
     def output(self, s: Any) -> Tensor:
         """What the layer puts out for the state s; the first state unless the cell says otherwise."""
@@ -119,7 +119,7 @@ class Cell:
         value = getattr(self, declared, None)
         if not isinstance(value, int):
             raise CellError(
-                f"{type(self).__name__} declares a width {declared!r} that is neither a number nor an integer field of the cell",
+                f"{type(self).__name__} declares a width {declared!r} that is neither a number nor an integer field of the cell.",
                 received=repr(value),
             )
         return value
@@ -248,7 +248,7 @@ def cell_from_data(data: Mapping[str, Any]) -> Cell:
     if found is None:
         module = name.partition(":")[0]
         raise CellError(
-            f"the cell {name!r} is not known here",
+            f"the cell {name!r} is not known here.",
             fix="check the name" if module in sys.modules else f"import {module} (where the cell is defined) before loading",
         )
     values: dict[str, Any] = {key: _from_data(value) for key, value in fields.items()}

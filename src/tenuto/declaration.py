@@ -131,7 +131,7 @@ class FrozenError(CellError, AttributeError):
 
 def _refuse_change(cell: Any, name: str, *value: Any) -> None:
     raise FrozenError(
-        f"{type(cell).__name__} cannot be changed once it is made ({name})",
+        f"{type(cell).__name__} cannot be changed once it is made ({name}).",
         fix=f"make another one: dataclasses.replace(cell, {name}=...). What a step keeps for the next one is a name in state, returned in State(...)",
     )
 

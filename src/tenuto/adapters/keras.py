@@ -79,7 +79,7 @@ def weights_from_keras(cell: Cell, kernel: Tensor, recurrent_kernel: Tensor, bia
     ):
         if tensor is not None and tuple(tensor.shape) != expected:
             raise ShapeError(
-                f"{name} does not fit {type(cell).__name__} with {hidden} units",
+                f"{name} does not fit {type(cell).__name__} with {hidden} units.",
                 expected=f"{name} {list(expected)}",
                 received=f"{name} {describe(tensor)}",
                 fix="Keras's GRU has reset_after=True (bias [2, 3*units]) unless told otherwise: see ResetBeforeGRU"

@@ -62,5 +62,5 @@ def _fill(cell: Cell) -> list[tuple[Path, bool]]:
     before = set(place.glob("*.so")) if place is not None else set()
     paths = list(library.fill(cell))
     if place is None or any(path.parent != place for path in paths):
-        raise EngineError("the kernels were built, and could not be kept", fix="see the warning above, or name another folder in TENUTO_CACHE")
+        raise EngineError("the kernels were built, and could not be kept.", fix="see the warning above, or name another folder in TENUTO_CACHE")
     return [(path, path not in before) for path in paths]

@@ -130,7 +130,7 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
             raise EngineError(
                 f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
             )
-    raise AssertionError("the reference engine runs everything")
+    raise AssertionError("the reference engine runs everything.")
 
 
 def _say_slower(engine: Engine, obstacle: str) -> None:
@@ -143,7 +143,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
     """The first engine that promises the same bits and can run this; `name`: the only one allowed, or "auto"."""
     if name not in ("auto", *_PROMISING):
         raise EngineError(
-            f"the engine {name!r} does not give a sequence the same bits in any batch, which tenuto.invariant() asks for",
+            f"the engine {name!r} does not give a sequence the same bits in any batch, which tenuto.invariant() asks for.",
             expected="auto, " + ", ".join(_PROMISING), fix="leave engine at 'auto' inside the block, or leave the block",
         )  # fmt: skip
     answers = {engine: engine.supports(problem) for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
@@ -152,7 +152,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
             return engine
     reasons = "; ".join(f"{engine.name}: {answer.reason}" for engine, answer in answers.items())
     raise EngineError(
-        f"no engine that gives a sequence the same bits in any batch can run this ({reasons})",
+        f"no engine that gives a sequence the same bits in any batch can run this ({reasons}).",
         fix="leave tenuto.invariant(), or mend what the reason names",
     )
 

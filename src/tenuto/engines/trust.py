@@ -75,18 +75,18 @@ def read(path: Path) -> bytes:
     # A link is not followed, and a pipe that nobody writes to is not waited for.
     flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
     if path.is_symlink():
-        raise DistrustedError(f"{shown(path)} is a symbolic link")
+        raise DistrustedError(f"{shown(path)} is a symbolic link.")
     handle = os.open(path, flags)
     try:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
-            raise DistrustedError(f"{shown(path)} is not a plain file")
+            raise DistrustedError(f"{shown(path)} is not a plain file.")
         if not _believed(state):
-            raise DistrustedError(f"{shown(path)} belongs to another user (number {state.st_uid})")
+            raise DistrustedError(f"{shown(path)} belongs to another user (number {state.st_uid}).")
         if _others_write(state):
             raise DistrustedError(f"others can write to {shown(path)}")
         if state.st_size > LARGEST:
-            raise DistrustedError(f"{shown(path)} is too large")
+            raise DistrustedError(f"{shown(path)} is too large.")
         with open(handle, "rb", closefd=False) as file:
             return file.read()
     finally:

@@ -55,15 +55,15 @@ class CellLayer(keras.layers.Layer):
         super().__init__(**layer_options)
         cell = cell_from_data(cell) if isinstance(cell, dict) else cell
         if not isinstance(cell, Cell):
-            raise ArgumentError("CellLayer: this is no tenuto cell", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
+            raise ArgumentError("CellLayer: this is no tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
         if cell.widths("streams"):
             raise ArgumentError(
-                f"CellLayer: {cell!r} needs per-step streams, which Keras has no argument for",
+                f"CellLayer: {cell!r} needs per-step streams, which Keras has no argument for.",
                 received=", ".join(cell.widths("streams")),
                 fix="use tenuto.Recurrent(cell, ...), which takes streams=",
             )
         if not isinstance(units, int) or units < 1:
-            raise ArgumentError("CellLayer: units must be a positive integer", received=repr(units))
+            raise ArgumentError("CellLayer: units must be a positive integer.", received=repr(units))
         self.cell, self.units, self.use_bias = cell, units, use_bias
         self.initializers = _get(keras.initializers, kernel_initializer, recurrent_initializer, bias_initializer)
         self.regularizers = _get(keras.regularizers, kernel_regularizer, recurrent_regularizer, bias_regularizer)

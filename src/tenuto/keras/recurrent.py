@@ -64,7 +64,7 @@ class TenutoLoop:
             for state, value in zip(keras.tree.flatten(layer.states or []), kept):
                 state.assign(value)
         if self._last_run is None:
-            raise EngineError(f"{self._shown()}: it has not run yet", fix="call it first, or pass an input: engine_report(x)")
+            raise EngineError(f"{self._shown()}: it has not run yet.", fix="call it first, or pass an input: engine_report(x)")
         return self._last_run
 
     def _shown(self) -> str:
@@ -131,8 +131,8 @@ class RNN(TenutoLoop, keras.layers.RNN):
     def __init__(self, cell: Any, *, units: int | None = None, **options: Any) -> None:
         if isinstance(cell, Cell):
             if units is None:
-                raise ArgumentError(f"RNN: {cell!r} has no size of its own", expected="units", fix=f"RNN({cell!r}, units=32)")
+                raise ArgumentError(f"RNN: {cell!r} has no size of its own.", expected="units", fix=f"RNN({cell!r}, units=32)")
             cell = CellLayer(cell, units, dtype=options.get("dtype"))
         elif units is not None:
-            raise ArgumentError("RNN: units is for tenuto cells; a Keras cell has its own", received=f"units={units!r}")
+            raise ArgumentError("RNN: units is for tenuto cells; a Keras cell has its own.", received=f"units={units!r}")
         super().__init__(cell, **options)

@@ -44,7 +44,7 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
         )  # fmt: skip
     for name, shape in Problem.of(form, inputs, False).shapes().items():
         if inputs[name].shape != shape and not (name.startswith("stream.") and inputs[name].shape == (1, *shape[1:])):
-            raise ShapeError(f"{_spoken(name)} has the wrong shape", expected=str(list(shape)), received=describe(inputs[name]))
+            raise ShapeError(f"{_spoken(name)} has the wrong shape.", expected=str(list(shape)), received=describe(inputs[name]))
     for name, tensor in inputs.items():
         if tensor.device != x.device:
             raise ShapeError(
@@ -116,13 +116,13 @@ def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.
     if batch_size == 0 and tensor.numel() == 0:
         return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
     if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise ShapeError("lengths has the wrong shape or dtype", expected=f"[{batch_size}] int", received=describe(tensor))
+        raise ShapeError("lengths has the wrong shape or dtype.", expected=f"[{batch_size}] int", received=describe(tensor))
     if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and not torch._C._functorch.is_batchedtensor(tensor):
         low, high = (int(value) for value in tensor.aminmax())
         if low < 0 or high > time_steps:
             wrong = int((tensor < 0).logical_or(tensor > time_steps).nonzero()[0])
             raise ShapeError(
-                f"lengths[{wrong}] is {int(tensor[wrong])}, but x has {time_steps} steps",
+                f"lengths[{wrong}] is {int(tensor[wrong])}, but x has {time_steps} steps.",
                 expected=f"values from 0 to {time_steps}", received=describe(tensor),
                 fix="lengths count steps of x; pad x at its end, or clamp the lengths",
             )  # fmt: skip

@@ -168,7 +168,7 @@ def bind(
     x, weight_ih = tensors["x"], tensors["weight_ih"]
     form = _form(cell, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
     if x.dim() != 3:
-        raise ShapeError("x has the wrong number of axes", expected="x [T, B, I]", received=f"x {describe(x)}")
+        raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
     compute, result = dtypes(x, weight_ih)
     hidden = weight_ih.shape[0] // form.gates
     states, inputs = sizes_of_states(form, hidden), dict(tensors)
@@ -200,5 +200,5 @@ def _missing(cell: Cell, name: str, inputs: Mapping[str, Tensor]) -> ShapeError:
     role, _, rest = name.partition(".")
     wanted = f"streams={{{rest!r}: a tensor [T, B, {cell.widths('streams').get(rest)}]}}"
     return ShapeError(
-        f"the {role} {rest!r} is missing", expected=wanted if role == "stream" else None, received=", ".join(sorted(inputs))
+        f"the {role} {rest!r} is missing.", expected=wanted if role == "stream" else None, received=", ".join(sorted(inputs))
     )

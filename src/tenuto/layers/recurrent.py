@@ -98,9 +98,9 @@ class Recurrent(Streaming, nn.Module):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ArgumentError(f"Recurrent: {name} is {size!r}", expected="a positive integer")
         if hidden_size % cell.heads:
-            raise ArgumentError(f"Recurrent: hidden_size {hidden_size} is not a multiple of the cell's {cell.heads} heads")
+            raise ArgumentError(f"Recurrent: hidden_size {hidden_size} is not a multiple of the cell's {cell.heads} heads.")
         if bidirectional and reverse:
-            raise ArgumentError("Recurrent: bidirectional and reverse exclude each other", fix="drop reverse")
+            raise ArgumentError("Recurrent: bidirectional and reverse exclude each other.", fix="drop reverse")
         if not isinstance(init, (Init, type(None))):
             raise ArgumentError(f"Recurrent: init is {init!r}", expected="an Init or None", fix="init=tenuto.Init(weight_hh=...)")
         for name, rate in {"dropout": dropout, "weight_dropout": weight_dropout}.items():
@@ -167,7 +167,7 @@ class Recurrent(Streaming, nn.Module):
         stacked = [name for name in gates if name in products]
         if stacked:
             if len({products[name] for name in stacked}) > 1:
-                raise ArgumentError("Recurrent: the gates' recurrent matrices differ in width", fix="declare products for the odd ones")
+                raise ArgumentError("Recurrent: the gates' recurrent matrices differ in width.", fix="declare products for the odd ones")
             rows, columns = products[stacked[0]]
             add("weight_hh", rows * len(stacked), columns)
         for name, shape in products.items():
@@ -278,7 +278,7 @@ class Recurrent(Streaming, nn.Module):
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
         if self._streams:
-            raise ArgumentError("Recurrent.stream: the cell takes streams of its own", fix="run it in chunks: layer(x, state, streams=...)")
+            raise ArgumentError("Recurrent.stream: the cell takes streams of its own.", fix="run it in chunks: layer(x, state, streams=...)")
         layers = [self._direction(n, suffix, x[None], {}) for n in range(self.num_layers) for suffix in self._suffixes(n)]
         before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
         return Stream(layers, x, self._initial(state, x[None]), self._state_type, before, after, self.engine)
@@ -290,7 +290,7 @@ class Recurrent(Streaming, nn.Module):
         steps = [*streams.values()] if resets is None else [*streams.values(), resets]
         if isinstance(x, PackedSequence):
             if lengths is not None:
-                raise ArgumentError("a packed sequence has its own lengths", fix="pass x padded, with lengths=, or packed")
+                raise ArgumentError("a packed sequence has its own lengths.", fix="pass x padded, with lengths=, or packed")
             unpacked = Unpacked.of(x)
             x, lengths = unpacked.padded, unpacked.lengths
             steps = [unpacked.sort(as_time_first(value, self.batch_first)) for value in steps]
@@ -300,7 +300,7 @@ class Recurrent(Streaming, nn.Module):
         elif x.dim() == 3:
             x, steps = as_time_first(x, self.batch_first), [as_time_first(value, self.batch_first) for value in steps]
         else:
-            raise ShapeError("x has the wrong number of axes", expected="x [T, B, I]", received=f"x {describe(x)}")
+            raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
         if lengths is not None:
             lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
             if self.residual or self.layer_norm:  # these read x outside the engines, which alone know what padding is
@@ -337,7 +337,7 @@ class Recurrent(Streaming, nn.Module):
             expected = (layers, x.shape[1], size)
             if len(values) != len(self._states) or tuple(values[number].shape) != expected:
                 received = ", ".join(describe(value) for value in values)
-                raise ShapeError(f"the state {name} does not fit", expected=f"{name} {list(expected)}", received=received)
+                raise ShapeError(f"the state {name} does not fit.", expected=f"{name} {list(expected)}", received=received)
         return values
 
     def _before(self, layer: int, x: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class _Replacement(Streaming, nn.RNNBase):
         start = None if hx is None else list(hx)
         if isinstance(input, PackedSequence):
             if lengths is not None:
-                raise ArgumentError(f"{name}: a packed sequence has its own lengths", fix="pass it padded with lengths=, or packed")
+                raise ArgumentError(f"{name}: a packed sequence has its own lengths.", fix="pass it padded with lengths=, or packed")
             unpacked = Unpacked.of(input)
             x, lengths = unpacked.padded, unpacked.lengths
             start = None if start is None else [unpacked.sort(value) for value in start]

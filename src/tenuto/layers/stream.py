@@ -35,7 +35,7 @@ class Stream:
         engine: str,
     ) -> None:
         if any(direction.reverse for direction in layers):
-            raise ArgumentError("a stream has no end to begin at: this layer runs in reverse", fix="use a layer that only runs forward")
+            raise ArgumentError("a stream has no end to begin at: this layer runs in reverse.", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
@@ -44,7 +44,7 @@ class Stream:
             initial = list(direction.reset_state) if state is None else [value[number] for value in state]
             form, inputs, result = bind(cell, direction.tensors(x[None], None, None), initial, [], False)
             if result != inputs["x"].dtype:
-                raise ArgumentError(f"streams of {result} are not supported", fix="layer.float() before opening the stream")
+                raise ArgumentError(f"streams of {result} are not supported.", fix="layer.float() before opening the stream")
             chosen = engines.choose(Problem.of(form, inputs, False), engine)
             self._steppers.append(chosen.stepper(form, inputs))
             self.engines.append(chosen.name)
@@ -55,7 +55,7 @@ class Stream:
     def advance(self, x: Tensor) -> Tensor:
         """The output [B, W] for the next x [B, I]; it is overwritten by the step after the next one."""
         if x.shape != self._shape or x.dtype != self._dtype:
-            raise ShapeError("the step does not fit the stream", expected=f"x {list(self._shape)} {self._dtype}", received=f"x {describe(x)}")
+            raise ShapeError("the step does not fit the stream.", expected=f"x {list(self._shape)} {self._dtype}", received=f"x {describe(x)}")
         if not x.is_contiguous():
             x = x.contiguous()
         if self._only is not None:
@@ -80,7 +80,7 @@ class Stream:
             chosen = [value[number] for value in states]
             if [value.shape for value in chosen] != [value.shape for value in current]:
                 shapes = [list(value.shape) for value in states]
-                raise ShapeError("the state does not fit the stream", expected=f"{[list(v.shape) for v in self.state]}", received=f"{shapes}")
+                raise ShapeError("the state does not fit the stream.", expected=f"{[list(v.shape) for v in self.state]}", received=f"{shapes}")
             step.set_state(chosen)
 
 
@@ -107,7 +107,7 @@ class Streaming:
             torch.Size([1, 4])
         """
         if self.training:
-            raise ArgumentError(f"{type(self).__name__}.stream: the layer is in training mode", fix="layer.eval()")
+            raise ArgumentError(f"{type(self).__name__}.stream: the layer is in training mode.", fix="layer.eval()")
         values = None if state is None else [state] if isinstance(state, Tensor) else list(state)
         return self._open(self.weight_ih_l0.new_zeros(batch_size, self.input_size), values)
 

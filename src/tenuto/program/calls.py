@@ -62,10 +62,10 @@ class Calls(TorchFunctionMode):
         values = [arg for arg in args if isinstance(arg, Tensor)]
         if name in REDUCTIONS or any(value.dim() == 1 and len(value) == self.markers.rows for value in values):
             received = " and ".join(map(self.markers.shown, values))
-            return TraceError(f"{self.latest} is given values that do not fit together", received=received, fix=OVER_CHANNELS)
+            return TraceError(f"{self.latest} is given values that do not fit together.", received=received, fix=OVER_CHANNELS)
         if len(values) > 1 and len({value.shape for value in values}) > 1:
             return TraceError(
-                f"{self.latest} is given values that do not fit together", expected="[B, H], or one channel [B, 1]",
+                f"{self.latest} is given values that do not fit together.", expected="[B, H], or one channel [B, 1]",
                 received=" and ".join(self.markers.shown(value) for value in values),
                 fix="a tensor of your own is declared in parameters (one trained weight per channel, self.p.NAME) or in streams (given with each call)",
             )  # fmt: skip
@@ -78,7 +78,7 @@ def refuse(name: str, written: str, args: Any, options: Mapping[str, Any], place
     writes = in_place or options.get("out") is not None or options.get("inplace") is True
     row = IN_PLACE if writes else REFUSED.get(name)
     if row is not None:
-        raise TraceError(f"the step {row.what} ({written})", fix=row.instead).at(place)
+        raise TraceError(f"the step {row.what} ({written}).", fix=row.instead).at(place)
 
 
 def refusal(name: str, written: str) -> TraceError:

@@ -81,7 +81,7 @@ def place_of_error(traceback: TracebackType | None) -> Place | None:
 def branches() -> TraceError:
     """The error for a step whose course, or one of whose numbers, depends on what a tensor holds."""
     return TraceError(
-        "the step branches on a tensor's values, or turns a tensor into a number",
+        "the step branches on a tensor's values, or turns a tensor into a number.",
         expected="the same operations for every input",
         fix="write torch.where(condition, a, b) for `a if condition else b`; keep numbers as tensors",
     )
@@ -107,7 +107,7 @@ def explain(error: Exception, cell: object) -> TraceError:
     unknown = re.search(r"derivative for '?(?:aten::)?(\w+)", text)
     if unknown:
         fix = "torch.floor(v / w)" if unknown[1] == "floor_divide" else OTHERWISE
-        return TraceError(f"{name}.step uses {unknown[1]}, of which torch knows no derivative", fix=fix).at(where)
+        return TraceError(f"{name}.step uses {unknown[1]}, of which torch knows no derivative.", fix=fix).at(where)
     missing = re.search(r"has no attribute '(\w+)'", text)
     if isinstance(error, AttributeError) and missing:
         return _missing(cell, name, missing[1], text).at(where)
@@ -128,14 +128,14 @@ def _missing(cell: object, name: str, missing: str, text: str) -> TraceError:
         )
     if f"'{name}'" in text:
         if missing in declared:
-            return TraceError(f"{name}.step uses self.{missing}, which is a parameter", fix=f"self.p.{missing}")
-        return TraceError(f"{name}.step uses self.{missing}, but the cell has no field of that name", fix=f"declare it in the class, {missing}: float = 0.1")
+            return TraceError(f"{name}.step uses self.{missing}, which is a parameter.", fix=f"self.p.{missing}")
+        return TraceError(f"{name}.step uses self.{missing}, but the cell has no field of that name.", fix=f"declare it in the class, {missing}: float = 0.1")
     if "'State'" in text and hasattr(Tensor, missing):
-        return TraceError(f"{name}.step uses the whole state as if it were one value (s.{missing})", fix=f"name the state that is meant: s.h.{missing}")
+        return TraceError(f"{name}.step uses the whole state as if it were one value (s.{missing}).", fix=f"name the state that is meant: s.h.{missing}")
     if "'State'" in text:
         states = tuple(cell.widths("state"))  # type: ignore[attr-defined]
         return TraceError(
-            f"{name}.step uses s.{missing}, but the cell declares the states {', '.join(states)}; {missing!r} is none of them",
+            f"{name}.step uses s.{missing}, but the cell declares the states {', '.join(states)}; {missing!r} is none of them.",
             fix=f'declare it in state: state = "{" ".join([*states, missing])}"',
         )
     return TraceError(f"{name}.step raised AttributeError: {text.splitlines()[0]}")

@@ -66,7 +66,7 @@ class _Recorder(TorchDispatchMode):
         if id(tensor) not in self.made:
             if tensor.numel() != 1:
                 raise TraceError(
-                    f"the step uses a tensor of its own with {tensor.numel()} values",
+                    f"the step uses a tensor of its own with {tensor.numel()} values.",
                     fix="declare it in parameters (per channel, trained) or streams",
                 )
             constant = Operation("constant", shape=tensor.shape, dtype=tensor.dtype, value=float(tensor))
@@ -115,7 +115,7 @@ class _Recorder(TorchDispatchMode):
         for other in self.alive:
             if other.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr():
                 if (other.shape, other.stride(), other.storage_offset()) != (tensor.shape, tensor.stride(), tensor.storage_offset()):
-                    raise TraceError(f"the derivative writes in place into a part of a value ({made.name}), which no program can hold")
+                    raise TraceError(f"the derivative writes in place into a part of a value ({made.name}), which no program can hold.")
                 self.made[id(other)] = made
 
 

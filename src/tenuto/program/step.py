@@ -43,7 +43,7 @@ class NotAValue:
         for arg in (*args, *(kwargs or {}).values()):
             if isinstance(arg, NotAValue):
                 arg.misused()
-        raise TraceError(f"torch.{getattr(func, '__name__', func)} is given the weights U or the inputs x", fix="write U.NAME @ v, x.NAME")
+        raise TraceError(f"torch.{getattr(func, '__name__', func)} is given the weights U or the inputs x.", fix="write U.NAME @ v, x.NAME")
 
 
 def _refused(self: Any, *args: Any, **options: Any) -> NoReturn:
@@ -78,7 +78,7 @@ class GateInputs(NotAValue):
     def misused(self, *_: Any, **__: Any) -> NoReturn:
         gate = next(iter(self._cell.widths("gates")), "NAME")
         raise TraceError(
-            "x is used whole; a step never sees the input itself, only its projection for each gate", fix=f"x.{gate} is the input of gate {gate!r}, W x_t + b, [B, H]"
+            "x is used whole; a step never sees the input itself, only its projection for each gate.", fix=f"x.{gate} is the input of gate {gate!r}, W x_t + b, [B, H]"
         )
 
 
@@ -102,7 +102,7 @@ class Weights(NotAValue):
 
     def misused(self, *_: Any, **__: Any) -> NoReturn:
         name = next(iter(self._declared), "NAME")
-        raise TraceError("U is used whole, but it holds one matrix for each gate and product", fix=f"name the one that is meant: U.{name} @ s.{next(iter(self._cell.widths('state')))}")
+        raise TraceError("U is used whole, but it holds one matrix for each gate and product.", fix=f"name the one that is meant: U.{name} @ s.{next(iter(self._cell.widths('state')))}")
 
     def product(self, name: str, value: Tensor) -> Tensor:
         """The product of the weights called `name` with a value."""
@@ -110,9 +110,9 @@ class Weights(NotAValue):
             state = next(iter(self._cell.widths("state")))
             whole = {"State": "the whole state", "GateInputs": "x whole"}.get(type(value).__name__)
             if whole:
-                raise TraceError(f"U.{name} @ v is given {whole}, not one value", fix=f"U.{name} @ s.{state}")
+                raise TraceError(f"U.{name} @ v is given {whole}, not one value.", fix=f"U.{name} @ s.{state}")
             shape = str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__
-            raise TraceError(f"U.{name} @ v needs a value v of shape [B, W]", received=shape, fix=f"U.{name} @ s.{state}, or a value computed in the step")
+            raise TraceError(f"U.{name} @ v needs a value v of shape [B, W].", received=shape, fix=f"U.{name} @ s.{state}, or a value computed in the step")
         if self._cell.rank is None:
             return self._multiply(name, value)
         for number, (known, low) in enumerate(self._low):  # noqa: B007
@@ -138,5 +138,5 @@ class _Weight(NotAValue):
     def misused(self, *_: Any, **__: Any) -> NoReturn:
         state = next(iter(self.owner._cell.widths("state")))
         raise TraceError(
-            f"U.{self.name} is used in another way than U.{self.name} @ v", expected="the weights on the left, @, one value on the right", fix=f"U.{self.name} @ s.{state}"
+            f"U.{self.name} is used in another way than U.{self.name} @ v.", expected="the weights on the left, @, one value on the right", fix=f"U.{self.name} @ s.{state}"
         )

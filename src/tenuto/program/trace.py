@@ -130,7 +130,7 @@ def cell_of(handle: str) -> Cell:
         data, _ = json.loads(handle)
         cell = cell_from_data(data)
         if handle_of(cell) != handle:
-            raise CellError(f"the step of {cell!r} is not the one that was compiled", fix="compile again")
+            raise CellError(f"the step of {cell!r} is not the one that was compiled.", fix="compile again")
     return _CELLS[handle]
 
 
@@ -200,7 +200,7 @@ def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width
         check_value(f"the value that U.{name} is multiplied with", value, markers, None)
         if name in operands and not torch.equal(operands[name], value):
             raise TraceError(
-                f"U.{name} is multiplied with two different values in one step",
+                f"U.{name} is multiplied with two different values in one step.",
                 fix="give the second product a name of its own in products",
             )
         known = name in operands
@@ -247,7 +247,7 @@ def check_value(what: str, value: Any, markers: Markers, width: Width | None) ->
     size = markers.size(width) if width is not None else None
     if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[0] != markers.rows or size not in (None, value.shape[1]):
         raise TraceError(
-            f"{what} has the wrong shape", expected=f"[B, {width or 'W'}]",
+            f"{what} has the wrong shape.", expected=f"[B, {width or 'W'}]",
             received=markers.shown(value) if isinstance(value, Tensor) else type(value).__name__,
             fix="keep the batch axis, and for reductions over the channels keepdim=True",
         )
@@ -336,6 +336,6 @@ def _verify(traced: Traced, markers: Markers, what: str, fix: str) -> None:
     expected = {**{("state", name): getattr(new, name) for name in new._fields}, ("output", "output"): output}
     for key, value in expected.items():
         if not torch.allclose(ours[key].expand_as(value), value.to(ours[key].dtype), rtol=1e-9, atol=1e-12, equal_nan=True):
-            error = TraceError(f"{type(traced.cell).__name__}.step depends on the {what} as a number ({key[1]!r} differs at another size)", fix=fix)
+            error = TraceError(f"{type(traced.cell).__name__}.step depends on the {what} as a number ({key[1]!r} differs at another size).", fix=fix)
             place = place_of_step(type(traced.cell))
             raise error.at(place.told) if place else error

@@ -87,7 +87,7 @@ class Translation:
         if shape is None or len(shape) > 2 or (len(shape) == 2 and shape[0] not in (1, self.rows)):
             raise refusal(name, operation.written).at(where)
         if operation.dtype.is_complex:
-            raise TraceError("the step computes with complex numbers", fix="keep a state for each part").at(where)
+            raise TraceError("the step computes with complex numbers.", fix="keep a state for each part").at(where)
         found = self._one(operation, name, self.label(shape[-1]) if shape else 1, source)
         if found is None:
             raise refusal(name, operation.written).at(where)
@@ -105,7 +105,7 @@ class Translation:
             return number(args[0]) if _same_shape(args[0], operation) else None
         if name == "aten._to_copy.default":
             if not (dtype.is_floating_point or dtype == torch.bool or _dtype(args[0]) == torch.bool):
-                raise TraceError("the step turns numbers into whole ones", fix="torch.floor(v) rounds and keeps a real number").at(
+                raise TraceError("the step turns numbers into whole ones.", fix="torch.floor(v) rounds and keeps a real number").at(
                     operation.place.told if operation.place else ""
                 )
             return number(args[0])

@@ -57,7 +57,7 @@ class Compiler:
         try:
             code, said = _run(command, LONGEST_SECONDS, errors=True)
         except OSError as error:
-            raise EngineError(f"{self.command[0]} does not run any more", received=str(error), fix=fix) from None
+            raise EngineError(f"{self.command[0]} does not run any more.", received=str(error), fix=fix) from None
         lines = [line for line in said.splitlines() if "error" in line.lower()] or said.splitlines()
         heard = "\n".join(line[:300] for line in lines[:5]) or "no message"
         if code is None:
@@ -66,9 +66,9 @@ class Compiler:
             raise EngineError(what, received=heard, fix=fix)
         if code != 0:
             end = f"exit code {code}" if code > 0 else f"signal {-code}"
-            raise EngineError(f"{self.command[0]} could not build a kernel ({end})", received=heard, fix=fix)
+            raise EngineError(f"{self.command[0]} could not build a kernel ({end}).", received=heard, fix=fix)
         if not os.path.isfile(target) or not os.path.getsize(target):
-            raise EngineError(f"{self.command[0]} said that it had built a kernel, and wrote none", received=heard, fix=fix)
+            raise EngineError(f"{self.command[0]} said that it had built a kernel, and wrote none.", received=heard, fix=fix)
 
 
 def flags() -> tuple[str, ...]:

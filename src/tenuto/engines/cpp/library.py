@@ -129,7 +129,7 @@ def _compile(stem: str, source: str, bits: int, functions: Sequence[str]) -> cty
                 _say_what_failed(found, failed)
                 return library
     if not failed:
-        raise EngineError("there is no folder in which a kernel can be built", fix=f"name one that is yours alone in {cache.ENVIRONMENT}")
+        raise EngineError("there is no folder in which a kernel can be built.", fix=f"name one that is yours alone in {cache.ENVIRONMENT}")
     raise [error for found, _, error in failed if found == failed[0][0]][-1]
 
 
@@ -143,12 +143,12 @@ def _build_in(place: Path, found: compiler.Compiler, stem: str, source: str, bit
     try:
         path = cache.keep(place, f"{stem}-{found.digest}", make, source)
     except OSError as error:
-        raise EngineError(f"nothing can be written to {trust.shown(place)} ({error.strerror or error})") from None
+        raise EngineError(f"nothing can be written to {trust.shown(place)} ({error.strerror or error}).") from None
     try:
         return _open(path, functions)
     except OSError as error:
         cache.forget(path)
-        raise EngineError(f"a kernel that {found.command[0]} built cannot be loaded", received=str(error)) from None
+        raise EngineError(f"a kernel that {found.command[0]} built cannot be loaded.", received=str(error)) from None
 
 
 def _say_what_failed(found: compiler.Compiler, failed: Sequence[tuple[compiler.Compiler, Path, EngineError]]) -> None:
