@@ -3,6 +3,7 @@
 #   make demo         train a classifier on real data, print its accuracy, write a report
 #   make test         lint, type-check and run the tests           (what CI runs)
 #   make test-all     the same with the slow tests
+#   make test-oldest  the tests, without linters, on the oldest torch that tenuto runs on
 #   make lint         ruff and mypy alone
 #   make bench-smoke  every benchmark once at its smallest size: it runs, its numbers mean nothing
 #   make build        wheel and sdist into dist/
@@ -19,6 +20,8 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
+# The oldest that all tests pass on; pyproject.toml says so to pip.
+OLDEST_TORCH ?= torch==2.4.1
 TESTS ?=
 PYTEST_OPTIONS ?=
 # Test processes, of one thread each: many tests wait for a program that they started.
@@ -33,11 +36,11 @@ BASE := $(VENV)/.tenuto-base-$(KEY)
 DEV := $(VENV)/.tenuto-dev-$(KEY)
 DOCS := $(VENV)/.tenuto-docs-$(KEY)
 
-.PHONY: help demo test test-all lint bench-smoke build docs clean
+.PHONY: help demo test test-all test-oldest oldest-tests lint bench-smoke build docs clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '3,10s/^#  //p' Makefile
+	@sed -n '3,11s/^#  //p' Makefile
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: no '$(PYTHON)' found; install Python 3.10 or newer, or say PYTHON=/path/to/python" >&2; exit 1; }
@@ -80,6 +83,13 @@ test-all: lint
 	@echo "test-all: doctests and every test"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_OPTIONS) $(TESTS)
 
+test-oldest:
+	@$(MAKE) --no-print-directory VENV=.venv-oldest TORCH="$(OLDEST_TORCH)" oldest-tests
+
+oldest-tests: $(DEV)
+	@echo "test-oldest: doctests and every test but the slow ones, with $(OLDEST_TORCH)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) -m "not slow" $(PYTEST_OPTIONS) $(TESTS)
+
 bench-smoke: $(DEV)
 	@echo "bench-smoke: each file of bench/ once with --smoke"
 	@for file in $(wildcard bench/*.py); do echo "$$file"; $(BIN)/python $$file --smoke || exit 1; done
@@ -96,5 +106,5 @@ docs: $(DOCS)
 	@echo "open build/site/index.html in a browser"
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -40,9 +40,14 @@ def saying(description):
     return lambda text: f"{description}: {text}"
 
 
+# What torch's own list holds for these modules: cases, and cases of errors.
+COUNTS = {"2.4": (87, 22), "2.13": (87, 58)}
+
+
 def test_all_cases_of_this_torch_are_here():
     assert set(INFOS) == set(NAMES)
-    assert (len(INPUTS), len(ERRORS)) == (87, 58), "another torch has other cases: look at them, then change the counts"
+    expected = COUNTS.get(".".join(torch.__version__.split(".")[:2]), COUNTS["2.13"])
+    assert (len(INPUTS), len(ERRORS)) == expected, "another torch has other cases: look at them, then enter their counts"
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
