@@ -18,14 +18,14 @@ class EstimatorOptions:
         cell=True,
         kw_only=False,
     )
-    hidden_size: int = option(128, "Units of a layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
-    num_layers: int = option(1, "Layers on top of one another.", NETWORK, least=1)
+    hidden_size: int = option(128, "Units in each layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
+    num_layers: int = option(1, "Number of layers, each on top of the one before.", NETWORK, least=1)
 
     epochs: int = option(100, "Passes over the training data, at most.", TRAINING)
-    batch_size: int = option(32, "Sequences a step.", TRAINING, least=1)
-    learning_rate: float = option(3e-3, "The highest of the schedule.", TRAINING, search={"low": 5e-4, "high": 2e-2, "log": True})
-    schedule: str = option("cosine", "cosine, constant, plateau or nt-asgd.", TRAINING)
-    clip_norm: float | None = option(1.0, "Gradients are scaled down to this norm.", TRAINING, none=0, without="never")
+    batch_size: int = option(32, "Sequences in each step.", TRAINING, least=1)
+    learning_rate: float = option(3e-3, "The learning rate; the highest value that the schedule reaches.", TRAINING, search={"low": 5e-4, "high": 2e-2, "log": True})
+    schedule: str = option("cosine", "How the learning rate changes: cosine, constant, plateau or nt-asgd.", TRAINING)
+    clip_norm: float | None = option(1.0, "Scale gradients down to this norm.", TRAINING, none=0, without="never")
     select_by: str = option(
         "validation_loss", "The measure by which the best weights are chosen, as in metrics.jsonl: validation_accuracy, ...", TRAINING
     )
@@ -41,18 +41,18 @@ class EstimatorOptions:
         None, "Steps between two validations.", TRAINING_IN_DETAIL, none=0, without="one at the end of each epoch"
     )
     warmup_steps: int = option(20, "Steps over which the learning rate rises from zero.", TRAINING_IN_DETAIL)
-    final_factor: float = option(0.0, "Of cosine: the share of the learning rate that is left at the end.", TRAINING_IN_DETAIL)
-    plateau_factor: float = option(0.5, "Of plateau: what the learning rate is multiplied by.", TRAINING_IN_DETAIL)
-    plateau_patience: int = option(5, "Of plateau: validations without a lower loss before that.", TRAINING_IN_DETAIL)
-    trigger_patience: int = option(5, "Of nt-asgd: validations without a lower loss before weights are averaged.", TRAINING_IN_DETAIL)
-    optimizer: str = option("adamw", "adamw, adam or sgd.", TRAINING_IN_DETAIL)
+    final_factor: float = option(0.0, "Cosine: the share of the learning rate that is left at the end.", TRAINING_IN_DETAIL)
+    plateau_factor: float = option(0.5, "Plateau: what the learning rate is multiplied by when the loss stops falling.", TRAINING_IN_DETAIL)
+    plateau_patience: int = option(5, "Plateau: validations without a lower loss before that happens.", TRAINING_IN_DETAIL)
+    trigger_patience: int = option(5, "nt-asgd: validations without a lower loss before weights are averaged.", TRAINING_IN_DETAIL)
+    optimizer: str = option("adamw", "The optimiser: adamw, adam or sgd.", TRAINING_IN_DETAIL)
     betas: tuple[float, ...] = option(
-        (0.9, 0.999), "Of the Adams: decays of the averages of the gradient and of its square.", TRAINING_IN_DETAIL, search=False
+        (0.9, 0.999), "adam and adamw: decay rates of the averages of the gradient and of its square.", TRAINING_IN_DETAIL, search=False
     )
-    momentum: float = option(0.0, "Of sgd.", TRAINING_IN_DETAIL)
-    weight_decay: float | None = option(None, "On matrices; by default 0.01 with adamw, none with the others.", TRAINING_IN_DETAIL)
+    momentum: float = option(0.0, "sgd: its momentum.", TRAINING_IN_DETAIL)
+    weight_decay: float | None = option(None, "Weight decay on matrices; by default 0.01 with adamw, none with the others.", TRAINING_IN_DETAIL)
     clip_value: float | None = option(
-        None, "Each component of a gradient is cut to this size, before the norm is.", TRAINING_IN_DETAIL, none=0, without="never"
+        None, "Cut each component of a gradient to this size, before the norm is clipped.", TRAINING_IN_DETAIL, none=0, without="never"
     )
     accumulate: int = option(1, "Batches whose gradients make one step.", TRAINING_IN_DETAIL)
     average: str | None = option(
@@ -62,13 +62,13 @@ class EstimatorOptions:
         none="none",
         without="the weights themselves",
     )
-    ema_decay: float = option(0.999, "Of that average.", TRAINING_IN_DETAIL)
-    precision: str = option("float32", "float32, bfloat16 or float16.", TRAINING_IN_DETAIL)
+    ema_decay: float = option(0.999, "Decay rate of that average.", TRAINING_IN_DETAIL)
+    precision: str = option("float32", "The type of numbers in matrix products: float32, bfloat16 or float16.", TRAINING_IN_DETAIL)
     non_finite: str = option(
         "stop",
-        "What a loss or gradient does that is NaN or infinite: stop, or skip (the step is left out and counted).",
+        "What happens when a loss or gradient is NaN or infinite: stop, or skip (the step is left out and counted).",
         TRAINING_IN_DETAIL,
     )
 
-    engine: str = option("auto", "Who runs the time loop; auto takes the fastest that can.", WHERE)
-    device: str = option("cpu", "cpu, cuda, ...", WHERE, search=False)
+    engine: str = option("auto", "The engine that runs the time loop; auto takes the fastest that can.", WHERE)
+    device: str = option("cpu", "Where to train: cpu, cuda, ...", WHERE, search=False)

@@ -76,4 +76,4 @@ class Parameters:
 
 def _explained(known: Iterable[Known]) -> str:
     """Options as the lines of a docstring."""
-    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)} Default: {one.usual!r}." for one in known).strip()
+    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)} Default: {one.usual!r}." for one in known).strip().replace("\\[", "[")  # rich's

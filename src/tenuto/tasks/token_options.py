@@ -21,9 +21,9 @@ class TokenOptions(EstimatorOptions):
     min_count: int = option(1, "Words seen less often in training are unknown.", READING, least=1)
     vectors: str | None = option(None, "A text file of pretrained word vectors (word2vec, GloVe), as wide as a word's vector.", READING, path=True)
     dropout: float = option(
-        0.5, "On vectors of words, between layers, before the head.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.6, "step": 0.05}
+        0.5, "Dropout rate on the vectors of words, between layers and before the head.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.6, "step": 0.05}
     )
-    recurrent_dropout: float = option(0.0, "On the state, one mask a sentence.", REGULARISERS, least=0, below=1)
+    recurrent_dropout: float = option(0.0, "Dropout rate on the state, with one mask for each sentence.", REGULARISERS, least=0, below=1)
     word_dropout: float = option(
-        0.25, "A word seen n times is read as unknown with probability a / (n + a).", REGULARISERS, least=0, search={"low": 0.0, "high": 0.5, "step": 0.05}
+        0.25, "The number a: in training, a word seen n times is read as unknown with probability a / (n + a).", REGULARISERS, least=0, search={"low": 0.0, "high": 0.5, "step": 0.05}
     )

@@ -11,4 +11,4 @@ class TextOptions(TokenOptions):
     """Those of all tasks over tokens, and its own."""
 
     pooling: tuple[str, ...] = option(("mean", "max", "last"), "What the classifier sees of the outputs over time: mean, max, last, with commas.", NETWORK)
-    label_smoothing: float = option(0.0, "Share of the target spread over all classes.", REGULARISERS, least=0, below=1)
+    label_smoothing: float = option(0.0, "Share of the target that is spread over all classes.", REGULARISERS, least=0, below=1)
