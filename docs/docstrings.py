@@ -11,7 +11,8 @@ from typing import Any
 
 from griffe import Extension, Object
 
-SECTION = re.compile(r"^(Equations|Shapes|Source|Note|Example):[ \t]*(.*(?:\n[ \t]+\S.*|\n(?=\n[ \t]+\S))*)", re.MULTILINE)
+SECTION = re.compile(r"^(Equations|Shapes|Source|Note|Example|Attributes \(after fit\)):[ \t]*(.*(?:\n[ \t]+\S.*|\n(?=\n[ \t]+\S))*)", re.MULTILINE)
+INLINE = re.compile(r"^(Returns|Raises|Parameters|Yields):[ \t]+(\S.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)  # in one line, where Google's style has a list
 
 
 class AsWritten(Extension):
@@ -19,15 +20,17 @@ class AsWritten(Extension):
 
     def on_object(self, *, obj: Object, **rest: Any) -> None:
         """Called with each object that is documented."""
-        if obj.docstring is not None:
-            obj.docstring.value = SECTION.sub(_markdown, textwrap.dedent(obj.docstring.value))
+        if obj.is_attribute:
+            obj.docstring = None  # what was found is the text of its type; classes say what theirs are under "Attributes:"
+        elif obj.docstring is not None:
+            obj.docstring.value = INLINE.sub(_markdown, SECTION.sub(_markdown, textwrap.dedent(obj.docstring.value)))
 
 
 def _markdown(section: re.Match[str]) -> str:
     first, _, rest = section[2].partition("\n")
     text = "\n".join(part for part in (first.strip(), textwrap.dedent(rest).rstrip()) if part)
     if section[1] == "Example":
-        return "Examples:\n" + textwrap.indent(text, "    ") + "\n"
+        return "\nExamples:\n" + textwrap.indent(text, "    ") + "\n"
     if section[1] in ("Equations", "Shapes"):
-        return f"**{section[1]}**\n\n```text\n{text}\n```\n"
-    return f"**{section[1]}:** {' '.join(text.split())}\n"
+        return f"\n**{section[1]}**\n\n```text\n{text}\n```\n"
+    return f"\n**{section[1]}:** {' '.join(text.split())}\n"

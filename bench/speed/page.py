@@ -136,14 +136,14 @@ def summary(sections: Sections) -> str:
     """The table of README.md: how many times as long the peer takes, geometric mean over the shapes and range."""
     lines = []
     for cell, ours, peer, kinds in SHOWN:
-        line = [cell, "the same cell as a loop in PyTorch" if peer == "eager loop" else f"torch.nn.{cell}"]
+        line = [cell, "a loop" if peer == "eager loop" else "torch.nn"]
         for what in ("inference", "training"):
             values = ratios(rows_of(sections, cell, what), ours, peer) if what in kinds else []
-            line.append(f"**{geometric_mean(values):.1f}** ({min(values):.1f} to {max(values):.1f})" if values else "")
+            line.append(f"**{geometric_mean(values):.1f}** ({min(values):.1f} to {max(values):.1f})" if values else "–")
         lines.append(line)
     about = next(iter(sections.values()))["about"]
     where = f"{about['processor']}, {about['threads']} threads, torch {about['torch']}"
-    return table(["cell", "beside", "inference", "training"], lines) + f"\nTimes as fast: geometric mean over seven shapes, and the range. {where}; float32.\n"
+    return table(["cell", "beside", "inference", "training"], lines) + f"\nTimes as fast as torch.nn, or as a loop in PyTorch over the same cell: geometric mean over seven shapes, and the range. {where}; float32.\n"
 
 
 def _section(section: dict[str, Any]) -> str:
