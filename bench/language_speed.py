@@ -14,6 +14,7 @@ Prints a table, writes results/language_speed.json and .md. About two minutes on
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import sys
@@ -36,8 +37,10 @@ from tenuto.cells.names import cell_from_name  # noqa: E402
 from tenuto.data import Streams, Window  # noqa: E402
 from tenuto.layers.masks import dropped  # noqa: E402
 from tenuto.tasks import LanguageModel  # noqa: E402
-from tenuto.tasks.language.learning import OF_NETWORK, training_options, window_loss  # noqa: E402
+from tenuto.tasks.language.estimator import OF_NETWORK  # noqa: E402
+from tenuto.tasks.language.learning import window_loss  # noqa: E402
 from tenuto.tasks.language.network import LanguageNetwork, Read  # noqa: E402
+from tenuto.train import TrainingOptions  # noqa: E402
 from tenuto.train.optimiser import build_optimiser  # noqa: E402
 
 # name: (options, vocabulary). AWD-LSTM at half its width: at its full one a step takes seconds on two cores.
@@ -56,23 +59,23 @@ class TorchNetwork(nn.Module):
 
     def __init__(self, ours: LanguageNetwork, model: LanguageModel) -> None:
         super().__init__()
-        width, hidden = ours.embedding.embedding_dim, model.hidden_size
-        self.options, self.size = model, ours.size
-        self.embedding = nn.Embedding(ours.size, width)
+        size, width, hidden = *ours.front.embedding.weight.shape, model.hidden_size
+        self.options, self.size = model, size
+        self.embedding = nn.Embedding(size, width)
         kind = {"lstm": nn.LSTM, "gru": nn.GRU}[str(model.cell)]
-        widths = [hidden] * (model.num_layers - (ours.last is not None)) + [width] * (ours.last is not None)
+        widths = [hidden] * (model.num_layers - (ours.encoder.last is not None)) + [width] * (ours.encoder.last is not None)
         self.layers = nn.ModuleList(kind(before, after) for before, after in zip([width, *widths], widths))
-        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(model.num_layers - 1)) if model.layer_norm and ours.last is None else None
-        self.projection = None if ours.projection is None else nn.Linear(widths[-1], width)
-        self.decoder = nn.Linear(width if model.tied else widths[-1], ours.size)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(model.num_layers - 1)) if model.layer_norm and ours.encoder.last is None else None
+        self.projection = None if ours.head.projection is None else nn.Linear(widths[-1], width)
+        self.decoder = nn.Linear(width if model.tied else widths[-1], size)
         if model.tied:
             self.decoder.weight = self.embedding.weight
         self.load_state_dict(self._weights_of(ours))
 
-    def forward(self, tokens: Tensor, states: Any, targets: Tensor) -> Read:
-        """Tokens [T, B] and targets [T, B]; states: that of each layer, or None."""
+    def forward(self, window: Window, states: Any = None) -> Read:
+        """A window; states: that of each layer, or None."""
         model, finals = self.options, []
-        x = self._embedded(tokens)
+        x = self._embedded(window.inputs)
         for layer, recurrent in enumerate(self.layers):
             read = x if self.norms is None or not layer else self.norms[layer - 1](x)
             output, final = self._run(recurrent, read, None if states is None else states[layer])
@@ -82,7 +85,7 @@ class TorchNetwork(nn.Module):
             x = self._dropped(output, model.dropout) if layer + 1 < len(self.layers) else output
         after = self._dropped(x, model.output_dropout)
         features = after if self.projection is None else self.projection(after)
-        nats = nn.functional.cross_entropy(self.decoder(features.flatten(0, 1)), targets.flatten(), reduction="none").view_as(targets)
+        nats = nn.functional.cross_entropy(self.decoder(features.flatten(0, 1)), window.targets.flatten(), reduction="none").view_as(window.targets)
         return Read(nats, features, x, after, finals)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
@@ -107,11 +110,11 @@ class TorchNetwork(nn.Module):
         for name, value in ours.state_dict().items():
             room, _, rest = name.rpartition(".")
             kind, _, layer = rest.rpartition("_l")
-            layer = str(ours.recurrent.num_layers) if room == "last" else layer
-            if room.startswith("recurrent.norm_l"):
+            layer = str(ours.encoder.recurrent.num_layers) if room == "encoder.last" else layer
+            if room.startswith("encoder.recurrent.norm_l"):
                 found[f"norms.{int(room[-1]) - 1}.{rest}"] = value
-            elif room not in ("recurrent", "last"):
-                found[name] = value
+            elif room not in ("encoder.recurrent", "encoder.last"):
+                found[name.partition(".")[2]] = value
             elif kind == "bias":
                 inside = ours.state_dict().get(f"{room}.recurrent_bias_l{layer}", value.new_zeros(0))
                 found[f"layers.{layer}.bias_ih_l0"] = value
@@ -123,16 +126,16 @@ class TorchNetwork(nn.Module):
         return found
 
 
-def step_of(network: nn.Module, read: Callable[..., Read], model: LanguageModel, windows: list[Window]) -> Callable[[], None]:
+def step_of(network: nn.Module, model: LanguageModel, windows: list[Window]) -> Callable[[], None]:
     """One training step each time it is called, on the next window, with the state carried."""
-    options = training_options(model)
+    options = TrainingOptions(**{field.name: getattr(model, field.name) for field in dataclasses.fields(TrainingOptions) if hasattr(model, field.name)})
     optimizer = build_optimiser(network, options)
     at: dict[str, Any] = {"number": 0, "state": None}
 
     def step() -> None:
         window = windows[at["number"] % len(windows)]
         optimizer.zero_grad(set_to_none=True)
-        found = read(window.inputs, at["state"], window.targets)
+        found = network(window, at["state"])
         mean, _ = window_loss(found, window.counted, activation_decay=model.activation_decay, change_decay=model.change_decay)
         mean.backward()
         nn.utils.clip_grad_norm_(network.parameters(), options.clip_norm)
@@ -161,14 +164,11 @@ def measure(name: str, model: LanguageModel, size: int, seconds: float) -> dict[
     first = windows[0]
     with torch.no_grad():
         losses = [
-            ours.eval()(first.inputs, None, None, first.targets).nats.mean().item(),
-            theirs.eval()(first.inputs, None, first.targets).nats.mean().item(),
+            ours.eval()(first).nats.mean().item(),
+            theirs.eval()(first).nats.mean().item(),
         ]
     assert abs(losses[0] - losses[1]) < 1e-4, f"{name}: the two are not the same model: {losses}"
-    steps = {
-        "tenuto": step_of(ours.train(), lambda inputs, state, targets: ours(inputs, state, None, targets), model, windows),
-        "torch.nn": step_of(theirs.train(), theirs, model, windows),
-    }
+    steps = {"tenuto": step_of(ours.train(), model, windows), "torch.nn": step_of(theirs.train(), model, windows)}
     for step in steps.values():
         for _ in range(WARM_STEPS):
             step()
@@ -181,10 +181,10 @@ def measure(name: str, model: LanguageModel, size: int, seconds: float) -> dict[
             times[contender].append(time.perf_counter() - start)
     medians = {contender: statistics.median(values) for contender, values in times.items()}
     a_step = model.batch_size * model.window
-    engine = ours.recurrent.engine_report(torch.zeros(model.window, model.batch_size, ours.embedding.embedding_dim))
+    engine = ours.encoder.recurrent.engine_report(torch.zeros(model.window, model.batch_size, ours.front.embedding.embedding_dim))
     return {
         "recipe": name,
-        "shape": {"B": model.batch_size, "T": model.window, "E": ours.embedding.embedding_dim, "H": model.hidden_size, "layers": model.num_layers, "V": size},
+        "shape": {"B": model.batch_size, "T": model.window, "E": ours.front.embedding.embedding_dim, "H": model.hidden_size, "layers": model.num_layers, "V": size},
         "parameters": sum(parameter.numel() for parameter in ours.parameters()),
         "tokens_per_s": {contender: round(a_step / value) for contender, value in medians.items()},
         "step_ms": {contender: round(value * 1e3, 3) for contender, value in medians.items()},

@@ -5,6 +5,7 @@ A plain `pytest` runs all that the machine can.
 """
 
 import os
+import signal
 
 import hypothesis
 import numpy
@@ -19,6 +20,7 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("house")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it, and with it every Ctrl-C that a test sends
 
 
 def missing_compiler() -> str | None:

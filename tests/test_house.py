@@ -29,6 +29,7 @@ ROOMS = [
     ["engines"],
     ["layers"],
     ["data"],
+    ["measures"],
     ["train"],
     ["runs"],
     ["networks", "scores", "pages"],

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data import Pairs
+from tenuto.data import Pairs, Source
 from tenuto.tasks import Seq2Seq
 from tenuto.train import Observer
 
@@ -65,7 +65,7 @@ def sums(seed: int, count: int = SUMS) -> Pairs:
         seen.add(key)
         queries.append(f"{first}+{second}".ljust(QUERY)[::-1])
         answers.append(str(first + second).ljust(ANSWER))
-    return Pairs(queries, answers, name="addition", origin=f"drawn with seed {seed}")
+    return Pairs(queries, answers, came_from=Source("addition", origin=f"drawn with seed {seed}"))
 
 
 class _Reached(Observer):

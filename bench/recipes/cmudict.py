@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenuto.data import Pairs
+from tenuto.data import Pairs, Source
 from tenuto.tasks import Seq2Seq
 from tenuto.train import Observer
 
@@ -90,7 +90,7 @@ def split(data_folder: Path) -> tuple[dict[str, Pairs], str]:
         words.append(word)
         answers.append(spoken)
     origin = "by hash of the word, stress removed"
-    return {name: Pairs(*sides, name=f"cmudict {name}", sha256=digest, origin=origin) for name, sides in found.items()}, digest
+    return {name: Pairs(*sides, came_from=Source(f"cmudict {name}", None, digest, origin)) for name, sides in found.items()}, digest
 
 
 def run(data_folder: Path | str, seed: int, smoke: bool = False, observers: tuple[Observer, ...] = (), **changed: Any) -> dict[str, Any]:

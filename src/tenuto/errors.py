@@ -1,12 +1,15 @@
 """What tenuto says when something is wrong: a few classes, one message template.
 
 Every message answers four questions: what happened, what was expected, what came, how to mend it.
-Inner code raises with the short reason; the public call adds its own name with `TenutoError.within`.
+Inner code raises with the short reason; the public call adds its own name with `TenutoError.within`. Loads no torch: the commands answer `--help` with it.
 """
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TenutoError(Exception):
@@ -86,6 +89,7 @@ def describe(tensor: torch.Tensor) -> str:
     """A tensor's shape, dtype and device as messages show them.
 
     Example:
+        >>> import torch
         >>> describe(torch.zeros(2, 3))
         '[2, 3] float32 cpu'
     """

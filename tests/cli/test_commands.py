@@ -1,7 +1,6 @@
 """The commands one after the other, on a small set: what they print, what they write, and that errors write nothing."""
 
 import csv
-import inspect
 import json
 import re
 
@@ -9,10 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tenuto.cells.names import CELLS
 from tenuto.cli import app
-from tenuto.cli.arguments import shipped_cells
-from tenuto.cli.fit_classify import classify
 from tenuto.tasks import SequenceClassifier
+
+# Options of every estimator that the commands do not have.
+PYTHON_ONLY = {"betas", "clip_value", "non_finite", "plateau_factor", "plateau_patience"}
 
 SMALL = ["--epochs", "2", "--hidden-size", "4", "--num-layers", "1", "--forward-only", "--quiet"]
 
@@ -62,7 +63,13 @@ def test_fit_says_what_came_out(place, tmp_path):
     assert re.search(r"validation +[\d.]+% right \(\d+ of 4 sequences;", result.stdout)
     assert re.search(r"test +[\d.]+% right \(\d+ of 24 sequences;", result.stdout)
     assert str(tmp_path / "run" / "report.html") in result.stdout
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["cell"]["class"].endswith(":GRU")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["class"].endswith(":GRU")
+
+
+def test_a_validation_part_may_be_named(place, tmp_path):
+    write_table(tmp_path / "later.csv", 10, seed=3)
+    result = run("fit", "classify", place / "walks.csv", "--validation", tmp_path / "later.csv", "-o", tmp_path / "run", *SMALL)
+    assert "of 10 sequences" in result.stdout
 
 
 def test_progress_goes_to_standard_error(place, tmp_path):
@@ -114,13 +121,6 @@ def test_report_is_made_anew(place):
     assert "Walks" in (place / "run" / "report.html").read_text()
 
 
-def test_defaults_of_the_command_are_those_of_the_class():
-    ours = {name: parameter.default for name, parameter in inspect.signature(classify).parameters.items()}
-    ours["random_state"], ours["pooling"] = ours["seed"], tuple(ours["pooling"].split(","))
-    for name, parameter in inspect.signature(SequenceClassifier).parameters.items():
-        assert ours[name] == parameter.default, name
-
-
 CELL = """
 import torch
 from tenuto import Cell, State
@@ -150,7 +150,7 @@ def test_a_cell_of_ones_own(place, tmp_path):
     (tmp_path / "own_cell.py").write_text(CELL)
     own = f"{tmp_path / 'own_cell.py'}:Leaky"
     run("fit", "classify", place / "walks.csv", "-o", tmp_path / "run", "--cell", own, "--cell-field", "rate=0.5", *SMALL)
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["cell"]["rate"] == 0.5
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["rate"] == 0.5
     assert run("predict", tmp_path / "run", place / "walks.csv", "--cell", own).stdout.count("\n") == 25
     assert "Leaky(rate=0.5)" in (tmp_path / "run" / "report.html").read_text()
 
@@ -163,7 +163,7 @@ def test_show_prints_maths_program_and_derivative():
     assert "derivative" not in run("show", "gru-reset-before", "--maths").stdout
 
 
-@pytest.mark.parametrize("name", sorted(shipped_cells()))
+@pytest.mark.parametrize("name", sorted(CELLS))
 def test_every_shipped_cell_can_be_shown(name):
     assert "def step(self, x, U, s" in run("show", name, "--maths").stdout
     assert name in run("show").stdout
@@ -183,7 +183,7 @@ FAILURES = [
     (["show", "{here}/none.py:Cell"], "there is no file", "path/to/file.py:ClassName"),
     (["show", "{here}/own.py:Nothing"], "defines no Nothing", "Leaky"),
     (["show", "{here}/own.py:answer"], "is not a cell", "a subclass of tenuto.Cell"),
-    (["fit", "classify", "{here}/none.csv", "-o", "{here}/new"], "there is no data file", "check the path"),
+    (["fit", "classify", "{here}/none.csv", "-o", "{here}/new"], "there is no file", "check the path"),
     (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "of a format that tenuto does not read", ".csv"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{place}/run"], "already holds a complete run", "--overwrite"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}"], "what it holds is not a run", "nothing was written"),
@@ -199,6 +199,8 @@ FAILURES = [
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/no/where.csv"], "there is no folder", "make it first"),
     (["score", "{place}/run", "{here}/unlabelled.csv"], "no labels", ""),
     (["score", "{place}/run", "{here}/other.csv"], "training never saw", "down"),
+    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify takes no --tag-column", "--label-column, --split-column, --channel"),
+    (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify takes no --beam-size", "--probabilities"),
     (["report", "{here}"], "is not a complete run", "config.json"),
 ]
 

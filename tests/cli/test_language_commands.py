@@ -1,6 +1,5 @@
 """`tenuto fit language`, `tenuto generate`, and `score`, `predict`, `report` of what they leave."""
 
-import inspect
 import json
 import math
 
@@ -8,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from tenuto.cli import app
-from tenuto.cli.fit_language import NONE_IF_ZERO, language
 from tenuto.tasks import LanguageModel
 from tenuto.tasks.language.recipes import RECIPES
 
@@ -36,14 +34,6 @@ def folder(text_file):
     assert "bits" in said and f"next        tenuto generate {folder}" in said
     assert (folder / "report.html").exists()
     return folder
-
-
-def test_defaults_of_the_command_are_those_of_the_class():
-    ours = {name: parameter.default for name, parameter in inspect.signature(language).parameters.items()}
-    ours |= {name: ours[name] or None for name in NONE_IF_ZERO}
-    ours |= {"random_state": ours["seed"], "average": None if ours["average"] == "none" else ours["average"], "cutoffs": tuple(ours["cutoffs"])}
-    for name, parameter in inspect.signature(LanguageModel).parameters.items():
-        assert ours[name] == parameter.default, name
 
 
 def test_a_run_scores_other_texts(folder, tmp_path):

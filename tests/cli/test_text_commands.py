@@ -1,15 +1,10 @@
 """`tenuto fit tag`, `tenuto fit text`, and `predict`, `score`, `report` of what they leave."""
 
-import inspect
 import json
 
-import pytest
 from typer.testing import CliRunner
 
 from tenuto.cli import app
-from tenuto.cli.fit_tag import tag
-from tenuto.cli.fit_text import text
-from tenuto.tasks import Tagger, TextClassifier
 
 TINY = "--hidden-size 6 --word-size 6 --character-size 4 --character-hidden-size 4 --epochs 2 -q".split()
 
@@ -18,16 +13,6 @@ def run(*words):
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     return result.output
-
-
-@pytest.mark.parametrize(("command", "kind"), [(tag, Tagger), (text, TextClassifier)])
-def test_defaults_of_the_commands_are_those_of_the_classes(command, kind):
-    ours = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
-    ours |= {"random_state": ours["seed"], "patience": ours["patience"] or None}
-    if "pooling" in ours:
-        ours["pooling"] = tuple(ours["pooling"].split(","))
-    for name, parameter in inspect.signature(kind).parameters.items():
-        assert ours[name] == parameter.default, name
 
 
 def test_tagging_from_files(tmp_path):
@@ -72,6 +57,17 @@ def test_columns_are_read_as_the_run_was_trained(tmp_path):
     run("fit", "text", table, "--text-column", "body", "--label-column", "topic", "--out", tmp_path / "films", *TINY)
     assert json.loads(run("score", tmp_path / "films", table, "--json"))["sequences"] == 20
     assert len(run("predict", tmp_path / "films", table).splitlines()) == 21
+
+
+def test_paths_hold_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slots.conll").write_text("play O\njazz B-genre\n\n" * 8)
+    (tmp_path / "vectors.txt").write_text("play 1 2 3 4 5 6\n")
+    run("fit", "tag", "slots.conll", "--vectors", "vectors.txt", "--out", "first", *TINY)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run("fit", "--from", tmp_path / "first", "--out", "second", "-q")
+    assert (tmp_path / "first" / "model.safetensors").read_bytes() == (tmp_path / "elsewhere" / "second" / "model.safetensors").read_bytes()
 
 
 def test_a_fault_of_the_data_is_told(tmp_path):

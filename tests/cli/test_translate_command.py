@@ -1,29 +1,17 @@
 """`tenuto fit translate` and what follows it, on six pairs."""
 
 import csv
-import inspect
 import io
 
 from typer.testing import CliRunner
 
 from tenuto.cli import app
-from tenuto.cli.fit_translate import translate
-from tenuto.tasks import Seq2Seq
 
 
 def run(*words, code=0):
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
     return result
-
-
-def test_defaults_of_the_command_are_those_of_the_class():
-    ours = {name: parameter.default for name, parameter in inspect.signature(translate).parameters.items()}
-    ours |= {"random_state": ours["seed"], "average": None if ours["average"] == "none" else ours["average"]}
-    for name in ("encoder_size", "encoder_layers", "max_length", "max_steps", "validate_every", "patience"):
-        ours[name] = ours[name] or None
-    for name, parameter in inspect.signature(Seq2Seq).parameters.items():
-        assert ours[name] == parameter.default, name
 
 
 def test_fit_predict_and_score(tmp_path):

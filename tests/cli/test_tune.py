@@ -3,12 +3,12 @@
 import json
 import signal
 import sys
-import typing
 
 import pytest
 
-from tenuto.cli.search_defaults import default_space, searchable
-from tenuto.cli.tasks import tasks
+from tenuto.cli.parameters import complete
+from tenuto.cli.tune import searchable, usual_space
+from tenuto.tasks import cards
 from tenuto.train.search_space import read_space
 from tests.cli.test_as_a_program import start
 from tests.cli.test_commands import content, run, write_table
@@ -97,7 +97,9 @@ FAILURES = [
     ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "another type", "a number"),
     ("search = 3\n", [], "is empty", "at least one"),
     (SPACE, ["--hidden-size", "4"], "hidden_size is searched, and given", "--hidden-size"),
-    (SPACE, ["--metric", "validation_taste"], "no 'validation_taste'", "validation_accuracy"),
+    (SPACE, ["--metric", "validation_taste"], "no measure 'validation_taste'", "validation_accuracy"),
+    (SPACE, ["--metric", "validation_acuracy"], "no measure 'validation_acuracy'", "validation_accuracy?"),
+    (SPACE, ["--metric", "validation_span_f1"], "no 'validation_span_f1'", "validation_accuracy"),
     ("[search]\ndropout = [1.5]\n", [], "the trial with dropout 1.5", "dropout < 1"),
     (SPACE + "[tune]\ntrails = 3\n", [], "trails", "trials?"),
 ]
@@ -133,13 +135,10 @@ def test_folders_that_are_not_for_this_search_are_refused(place, tmp_path):
     assert "data differ" in run("tune", "--config", tmp_path / "other.toml", "-o", place / "search", code=1).stderr
 
 
-@pytest.mark.parametrize("task", tasks(), ids=lambda task: task.name)
+@pytest.mark.parametrize("task", cards(), ids=lambda task: task.name)
 def test_each_task_has_a_usual_space_that_holds_its_defaults(task):
-    import inspect
-
-    kinds = searchable(typing.get_type_hints(task.function, include_extras=True))
-    space = read_space(default_space(task.name, kinds), kinds)
+    space = read_space(usual_space(task), searchable(task))
     assert len(space) >= 3
-    usual = {name: parameter.default for name, parameter in inspect.signature(task.function).parameters.items()}
+    usual = complete(task, {})
     assert not [name for name, choice in space.items() if not choice.contains(usual[name])]
     assert "Usage: " in run("tune", task.command, "--help").output

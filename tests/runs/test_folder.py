@@ -25,7 +25,7 @@ def run(tmp_path):
 def test_what_is_written_is_read(run):
     read = read_run(run)
     assert isinstance(read, Run)
-    assert (read.config["word"], read.config["format"], read.config["format_version"]) == ("ü", "tenuto run", 1)
+    assert (read.config["word"], read.config["format"], read.config["format_version"]) == ("ü", "tenuto run", 2)
     assert read.metrics == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": None}]
     assert read.evaluation == {"classes": ["a"], "value": None}
     torch.testing.assert_close(read.tensors(), {"w": torch.ones(2, 3)})

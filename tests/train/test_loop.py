@@ -229,7 +229,7 @@ def test_what_is_best_can_be_another_number_than_the_loss():
     )
     assert (outcome.best_epoch, outcome.stopped) == (2, "early stopping")
     assert [line["best"] for line in outcome.metrics] == [True, True, False, False]
-    with pytest.raises(ArgumentError, match=r"no 'validation_taste'(.|\n)*validation_loss"):
-        run(select_by="validation_taste")
-    with pytest.raises(ArgumentError, match="select_by='loss'"):
+    with pytest.raises(ArgumentError, match=r"no 'validation_exact'(.|\n)*validation_loss"):  # known, but not what this validation gives
+        run(select_by="validation_exact")
+    with pytest.raises(ArgumentError, match="no measure 'loss'"):
         TrainingOptions(select_by="loss")

@@ -157,8 +157,8 @@ def test_another_search_in_the_folder_is_refused(tmp_path):
 
 
 def test_errors_end_the_search_and_name_the_values(tmp_path):
-    with pytest.raises(ArgumentError, match=r"no 'validation_taste'.*\n.*validation_loss"):
-        search(tmp_path, 3, metric="validation_taste")
+    with pytest.raises(ArgumentError, match=r"no 'validation_exact'.*\n.*validation_loss"):  # known, but not what this validation gives
+        search(tmp_path, 3, metric="validation_exact")
 
     def objective(values, observer):
         raise ArgumentError("dropout=2 is out of range.")

@@ -10,10 +10,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tenuto.cli import cache, demo, fit_classify, fit_language, fit_tag, fit_text, fit_translate, generate, predict, report, score, show
+from tenuto.cli import cache, demo, generate, predict, report, score, show
 from tenuto.cli.console import complain
+from tenuto.cli.fit import command_of as fit_command
 from tenuto.cli.fit_group import FitGroup
-from tenuto.cli.tune import TuneGroup, command_of
+from tenuto.cli.tune import TuneGroup
+from tenuto.cli.tune import command_of as tune_command
+from tenuto.tasks import cards
 
 
 class PlainErrors(TyperGroup):
@@ -85,11 +88,9 @@ def help_of(function: Callable[..., Any]) -> str:
 TRAIN, USE, LOOK = "Train", "Use a run", "Look inside"
 app.add_typer(fit, name="fit", rich_help_panel=TRAIN)
 app.add_typer(search, name="tune", rich_help_panel=TRAIN)
-# Each of these files enters its task when it is imported; the order is that of the help page.
-for file in (fit_classify, fit_tag, fit_text, fit_language, fit_translate):
-    fit.command(file.TASK.command, help=help_of(file.TASK.function))(file.TASK.function)
-    tuning = command_of(file.TASK)
-    search.command(file.TASK.command, help=help_of(tuning))(tuning)
+for task in cards():
+    for group, function in ((fit, fit_command(task)), (search, tune_command(task))):
+        group.command(task.command, help=help_of(function))(function)
 for panel, functions in {
     TRAIN: (demo.demo,),
     USE: (predict.predict, score.score, generate.generate, report.report),

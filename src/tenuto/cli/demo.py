@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from tenuto.cli.console import messages, output
-from tenuto.cli.fit_classify import TASK
-from tenuto.cli.fitting import complete, fit_from_options
+from tenuto.cli.fitting import fit_from_options
+from tenuto.cli.parameters import complete
+from tenuto.tasks.classify.card import TASK
 
 # Test accuracy on the official split (270 training, 370 test sequences).
 YARDSTICKS = (
@@ -30,7 +31,7 @@ def demo(
     """
     messages().print(f"the same as: tenuto fit classify japanese_vowels --out {out} --seed {seed} --threads {threads} --overwrite", markup=False)
     given = {"data": "japanese_vowels", "out": out, "seed": seed, "threads": threads, "overwrite": True}
-    evaluation = fit_from_options(TASK, complete(TASK.function, given))
+    evaluation = fit_from_options(TASK, complete(TASK, given))
     console = output()
     console.print("\ntest accuracy on the official split:")
     rows = [*YARDSTICKS, ("this run", evaluation["results"]["test"]["accuracy"], f"seed {seed}")]

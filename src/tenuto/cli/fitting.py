@@ -8,83 +8,28 @@ stays whole until the new one is saved over it. When the new one is saved, unfin
 from __future__ import annotations
 
 import contextlib
-import inspect
 import shutil
-import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, options_in, read_toml, toml_text
+from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, toml_text
 from tenuto.cli.console import messages, output
-from tenuto.cli.tasks import Job, Task
+from tenuto.cli.job import Job, prepare
+from tenuto.cli.parameters import fit_parameters
+from tenuto.tasks.option import options_of
+from tenuto.tasks.task import Task
 
 UNFINISHED, CHECKPOINT, METRICS = "unfinished", "checkpoint", "metrics.jsonl"
-PANEL = "Configuration"
-# Parameters that hold paths: of data, or of the file with a cell.
-PATHS = frozenset({"data", "test", "validation", "cell"})
-
-
-def use_configuration(context: typer.Context, path: Path, without: Iterable[str] = (TUNE, SEARCH)) -> None:
-    """Let the options of a configuration stand where the command line has none; `without` names tables that are not for this command."""
-    from tenuto.cli.tasks import task_of_command
-    from tenuto.errors import ArgumentError
-
-    data = read_toml(path)
-    task = task_of_command(context.info_name or "")
-    if data.get("task", task.name) not in (task.name, task.command):
-        raise ArgumentError(
-            f"{path} is the configuration of another task.", expected=f'task = "{task.name}"', received=f"task = {data['task']!r}", fix="leave the task's name out"
-        )
-    parameters = {str(parameter.name): parameter for parameter in context.command.params}
-    options = options_in(data, path, parameters, without=without)
-    for name, value in options.items():  # an option that may be repeated takes a single value too
-        if isinstance(value, str) and (parameters[name].nargs == -1 or getattr(parameters[name], "multiple", False)):
-            options[name] = [value]
-    context.default_map = {**(context.default_map or {}), **options}
-
-
-def _config(context: typer.Context, path: Path | None) -> Path | None:
-    if path is not None and not context.resilient_parsing:
-        use_configuration(context, Path(path))
-    return path
-
-
-def _run(context: typer.Context, run: Path | None) -> Path | None:
-    if run is not None and not context.resilient_parsing:
-        use_configuration(context, configuration_of(Path(run)))
-    return run
-
-
-# The options that every `tenuto fit TASK` has, beside its own.
-Test = Annotated[str | None, typer.Option(help="Data to test on at the end, if DATA has no test part of its own.", show_default=False)]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run folder to write. Default: a new one in runs/.", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.", rich_help_panel="Where and how")]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE.toml", help="Take options from a TOML file; those typed here go first.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_config),
-]
-FromRun = Annotated[
-    Path | None,
-    typer.Option("--from", metavar="RUN", help="Take options from the config.toml of another run.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_run),
-]
-Resume = Annotated[
-    Path | None,
-    typer.Option("--resume", metavar="RUN", help="Go on with a run that was killed or interrupted, from its last checkpoint.", rich_help_panel=PANEL, show_default=False, is_eager=True, callback=_run),
-]
-CheckpointEvery = Annotated[
-    float, typer.Option("--checkpoint-every-s", min=0.001, help="Seconds between two checkpoints, from which a killed run goes on.", rich_help_panel=PANEL)
-]
+# Parameters that hold paths, beside the options that say so.
+PATHS = frozenset({"data", "test", "validation"})
 
 
 def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
     """What every `tenuto fit TASK` does with its parameters; returns the evaluation.
 
     Args:
-        options: the command's parameters by name, those of `complete` for a call from Python.
+        options: the command's parameters by name, those of `parameters.complete` for a call from Python.
     Raises:
         TenutoError: data, options or the folder are not as they must be; nothing was written, or RUN/unfinished holds what was trained.
         KeyboardInterrupt: with words for the reader.
@@ -95,7 +40,7 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
     _check_processes(options)
     resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
     _check_resume(resume, options.get("out"))
-    job = task.prepare(options)
+    job = prepare(task, options)
     folder = resume or (Path(options["out"]) if options.get("out") else new_folder(*job.name))
     text = configuration_text(task, options)
     overwrite, quiet, every_s = bool(options.get("overwrite")), bool(options.get("quiet")), options.get("checkpoint_every_s", 60.0)
@@ -157,14 +102,8 @@ def train_and_save(
     console.print(f"run         {folder}\nreport      {page}", markup=False)
     if interrupted:
         console.print(f"go on       tenuto fit --resume {folder}", markup=False)
-    console.print(f"next        {job.next_words.format(run=folder)}", markup=False)
+    console.print(f"next        {job.next_words(folder)}", markup=False)
     return evaluation
-
-
-def complete(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a command's function: those given, and the defaults of the rest; the context is left out."""
-    usual = {name: parameter.default for name, parameter in inspect.signature(function).parameters.items() if name != "context"}
-    return {**usual, **given}
 
 
 def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
@@ -177,13 +116,13 @@ def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
 def option_tables(task: Task, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The task's options among these, by the groups of `--help`."""
     tables: dict[str, dict[str, Any]] = {"": {}}
-    hints = typing.get_type_hints(task.function, include_extras=True)
-    for name in inspect.signature(task.function).parameters:
+    paths = PATHS | {known.typed for known in options_of(task.options) if known.cell or known.path}
+    for name, (hint, _) in fit_parameters(task).items():
         if name in NOT_KEPT or name not in options:
             continue
-        panels = [getattr(note, "rich_help_panel", None) for note in getattr(hints[name], "__metadata__", ())]
+        panels = [getattr(note, "rich_help_panel", None) for note in getattr(hint, "__metadata__", ())]
         panel = next((panel for panel in panels if isinstance(panel, str)), "")
-        tables.setdefault(panel, {})[name] = _from_anywhere(options[name]) if name in PATHS else _plain(options[name])
+        tables.setdefault(panel, {})[name] = _from_anywhere(options[name]) if name in paths else _plain(options[name])
     return tables
 
 

@@ -10,7 +10,8 @@ import typer
 
 from tenuto.cli.arguments import CellFile, RunFolder
 from tenuto.cli.console import messages
-from tenuto.cli.tasks import Writing, open_run, task_of_run
+from tenuto.cli.tasks import open_run, task_of_run
+from tenuto.tasks.task import load
 
 
 def generate(
@@ -38,9 +39,10 @@ def generate(
     if task.write is None:
         raise ArgumentError(f"{run} writes no text: its task is {task.name}.", expected="a language model", fix=f"tenuto predict {run} DATA")
     begin = _from_standard_input() if prompt == "-" else prompt
-    model = open_run(run, cell, device)[1]
+    model = open_run(task, run, cell, device)
     drawn = secrets.randbits(31) if seed is None else seed
-    pieces = task.write(model, Writing(begin, length, temperature, top_k or None, top_p or None, tuple(stop or ()), drawn))
+    settings = {"length": length, "temperature": temperature, "top_k": top_k or None, "top_p": top_p or None, "stop": tuple(stop or ()), "seed": drawn}
+    pieces = load(task.write)(model, begin, settings)
     if echo and begin:
         typer.secho(begin, bold=True, nl=False)
     last = begin if echo else ""

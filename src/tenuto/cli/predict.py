@@ -11,45 +11,27 @@ from typing import Annotated, Any
 
 import typer
 
-from tenuto.cli.arguments import (
-    CellFile,
-    RunChannels,
-    RunData,
-    RunFolder,
-    RunIdColumn,
-    RunLabelColumn,
-    RunSplitColumn,
-    RunTagColumn,
-    RunTargetColumn,
-    RunTextColumn,
-    RunTimeColumn,
-    RunTokenColumn,
-    Split,
-)
+from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split
 from tenuto.cli.console import messages
-from tenuto.cli.tasks import Asking, Rows, open_run, reading_of, task_of_run
+from tenuto.cli.parameters import told_by_tasks
+from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
+from tenuto.tasks import cards
+from tenuto.tasks.task import Rows, load
+
+SUFFIXES = " or ".join(sorted({suffix for task in cards() for suffix in task.writers}))
 
 
+@told_by_tasks(asking=True)
 def predict(
     context: typer.Context,
     run: RunFolder,
     data: RunData,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this .csv or .jsonl file (or .conll for tags), not to the terminal.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"Write to this .csv or .jsonl file ({SUFFIXES} where the task has it), not to the terminal.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class, not only of the answer.")] = False,
-    beam_size: Annotated[int, typer.Option(help="Of a translation's search; 0 leaves the run's own.", min=0)] = 0,
     split: Split = None,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    id_column: RunIdColumn = None,
-    time_column: RunTimeColumn = None,
-    label_column: RunLabelColumn = None,
-    split_column: RunSplitColumn = None,
-    text_column: RunTextColumn = None,
-    target_column: RunTargetColumn = None,
-    token_column: RunTokenColumn = None,
-    tag_column: RunTagColumn = None,
-    channels: RunChannels = None,
+    **told: Any,
 ) -> None:
     """Predict, for each item of DATA, what the run was trained for: its class, the tag of each word, its translation.
 
@@ -65,17 +47,16 @@ def predict(
         fix = f"it writes text: tenuto generate {run}" if task.write else None
         raise ArgumentError(f"{run} has no answers to predict: its task is {task.name}.", fix=fix)
     kind = ".csv" if out is None else out.suffix.lower()
-    writers = {".csv": _csv, ".jsonl": _jsonl, **task.writers}
+    writers = {".csv": _csv, ".jsonl": _jsonl, **{suffix: load(name) for suffix, name in task.writers.items()}}
     if kind not in writers:
         raise ArgumentError(f"predictions are not written as {kind or 'a file without suffix'}.", expected=" | ".join(writers), received=str(out))
     if out is not None and out.exists() and not overwrite:
         raise ArgumentError(f"{out} is there already.", fix="choose another name, or add --overwrite")
     if out is not None and not out.resolve().parent.is_dir():
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
-    model = open_run(run, cell, device)[1]
-    typed = {name: context.params[name] for name in context.params if name.endswith("_column") or name == "channels"}
-    reading = reading_of(run, data, split, typed)
-    rows = list(task.predict(model, task.read(reading), Asking(probabilities, beam_size)))
+    refuse_others(context, task, *task.columns, *task.asking)
+    model = open_run(task, run, cell, device)
+    rows = list(load(task.predict)(model, read_data(context, task, run, data, split), {choice.name: told[choice.name] for choice in task.asking}))
     text = writers[kind](rows)
     if out is None:
         typer.echo(text, nl=False)

@@ -8,19 +8,11 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tenuto.cli.console import messages
+from tenuto.measures import measures
 from tenuto.train import Observer
 
 LINES_WITHOUT_TERMINAL = 10
-# What a validation may have beside its loss, the most telling first; as many as fit are shown.
-MEASURES = (
-    ("validation_span_f1", "F1 {:.1%}"),
-    ("validation_exact", "{:.1%} exact"),
-    ("validation_bits_per_character", "{:.3f} bits a character"),
-    ("validation_perplexity", "perplexity {:.4g}"),
-    ("validation_accuracy", "{:.1%} right"),
-    ("validation_label_accuracy", "classes {:.1%} right"),
-    ("validation_error_rate", "{:.1%} symbol errors"),
-)
+# Beside the loss.
 MOST_MEASURES = 2
 
 
@@ -100,7 +92,7 @@ def in_words(metrics: Mapping[str, Any]) -> str:
         >>> in_words({"train_loss": 1.5, "validation_loss": 1.25, "validation_span_f1": 0.912, "validation_accuracy": 0.97})
         'loss 1.5000   validation 1.2500, F1 91.2%, 97.0% right'
     """
-    shown = [words.format(metrics[name]) for name, words in MEASURES if metrics.get(name) is not None]
+    shown = [one.words.format(metrics[one.key]) for one in measures() if one.words and metrics.get(one.key) is not None]
     return ", ".join([f"loss {metrics['train_loss']:.4f}   validation {metrics['validation_loss']:.4f}", *shown[:MOST_MEASURES]])
 
 

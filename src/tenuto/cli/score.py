@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tenuto.cli.arguments import (
-    CellFile,
-    RunChannels,
-    RunData,
-    RunFolder,
-    RunIdColumn,
-    RunLabelColumn,
-    RunSplitColumn,
-    RunTagColumn,
-    RunTargetColumn,
-    RunTextColumn,
-    RunTimeColumn,
-    RunTokenColumn,
-    Split,
-)
-from tenuto.cli.console import output
-from tenuto.cli.tasks import open_run, reading_of
+from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split
+from tenuto.cli.console import class_table, output, strong
+from tenuto.cli.parameters import told_by_tasks
+from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
+from tenuto.tasks.task import ClassTable, load
 
 
+@told_by_tasks(asking=False)
 def score(
     context: typer.Context,
     run: RunFolder,
@@ -34,15 +23,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object, for other programs.")] = False,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    id_column: RunIdColumn = None,
-    time_column: RunTimeColumn = None,
-    label_column: RunLabelColumn = None,
-    split_column: RunSplitColumn = None,
-    text_column: RunTextColumn = None,
-    target_column: RunTargetColumn = None,
-    token_column: RunTokenColumn = None,
-    tag_column: RunTagColumn = None,
-    channels: RunChannels = None,
+    **told: Any,
 ) -> None:
     """Score a run on labelled data, with the numbers of its task: accuracy and each class, perplexity, span F1, word error rate.
 
@@ -52,11 +33,12 @@ def score(
     """
     from tenuto.files import plain
 
-    task, model = open_run(run, cell, device)
-    typed = {name: context.params[name] for name in context.params if name.endswith("_column") or name == "channels"}
-    reading = reading_of(run, data, split, typed)
-    result = task.evaluate(model, task.read(reading))
+    task = task_of_run(run)
+    refuse_others(context, task, *task.columns)
+    result = open_run(task, run, cell, device).evaluate(read_data(context, task, run, data, split))
     if as_json:
         typer.echo(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
         return
-    task.say_score(output(), result)
+    console = output()
+    for said in load(task.score)(result):
+        console.print(class_table(said) if isinstance(said, ClassTable) else strong(said))

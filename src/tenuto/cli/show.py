@@ -57,8 +57,10 @@ def show(
 def _list() -> None:
     """The shipped cells with the first line of what they say about themselves."""
     table = Table("cell", "what it is", box=None, pad_edge=False, header_style="dim")
+    from tenuto.cells.names import CELLS
+
     names: dict[type[Cell], list[str]] = {}
-    for name, kind in arguments.shipped_cells().items():
+    for name, kind in CELLS.items():
         names.setdefault(kind, []).append(name)
     for kind, known_as in names.items():
         table.add_row(", ".join(known_as), (inspect.getdoc(kind) or "").partition("\n")[0])

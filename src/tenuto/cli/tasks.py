@@ -1,130 +1,14 @@
-"""What the commands know about a task: one entry for each, made by the task's own `fit_TASK.py`. No command asks which task it has.
-
-A task's file defines the function that typer reads (`tenuto fit TASK`) and calls `register(Task(...))` once, at its end. `predict`, `score`,
-`report`, `generate` and `tune` take the entry that a run's config.json names. The functions of an entry import what is heavy when they run.
-"""
+"""The task that a command line or a run means, by its card (`tenuto.tasks.task`). No command asks which task it has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.console import Console
+import typer
 
-    from tenuto.cell import Cell
-    from tenuto.train import Observer
-
-Rows = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Which data `predict` and `score` were given, as typed: a path or the name of a shipped set, the split, the columns of a table."""
-
-    data: str
-    split: str | None = None
-    id_column: str = "id"
-    time_column: str = "time"
-    label_column: str = "label"
-    split_column: str = "split"
-    text_column: str = "text"
-    target_column: str = "target"
-    token_column: int = 0
-    tag_column: int = -1
-    channels: Sequence[str] | None = None
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What `tenuto predict` was asked for: the probability of every class too, or the width of a beam (0 leaves the task's own)."""
-
-    probabilities: bool = False
-    beam_size: int = 0
-
-
-@dataclass(frozen=True)
-class Writing:
-    """What `tenuto generate` was asked for; see `LanguageModel.generate`."""
-
-    prompt: str
-    length: int
-    temperature: float
-    top_k: int | None
-    top_p: float | None
-    stop: Sequence[str]
-    seed: int
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training run, prepared and not begun: data read and checked, options checked as far as they can be without training.
-
-    Attributes:
-        model: the estimator, unfitted; its `evaluation_` is read after fitting.
-        fit: called once as `fit(observers=[...], checkpoint=folder or None)`.
-        save: called once as `save(folder, overwrite=bool)`; evaluates the test part, if there is one, first.
-        name: of the data and the cell, from which a new run folder's name is made, for example ("walks.csv", "lstm").
-        described: lines "data ...", "model ..." to print before training starts.
-        say: prints the result of an evaluation, one line a split, to the console of results.
-        next_words: what can be typed next, with {run} for the folder.
-    """
-
-    model: Any
-    fit: Callable[..., Any]
-    save: Callable[..., Any]
-    name: tuple[str, ...]
-    described: str
-    say: Callable[[Console, Mapping[str, Any]], None]
-    next_words: str = "tenuto predict {run} DATA   |   tenuto score {run} DATA"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task, as the commands see it.
-
-    Attributes:
-        name: as `task` in config.json.
-        command: its word after `tenuto fit`.
-        function: the command, as typer reads it; it hands its parameters to `fitting.fit_from_options`.
-        prepare: the options of its command, by parameter name, to a `Job`. `tenuto tune` calls it with other values.
-        load: (run folder, class of a cell of one's own or None, device) to the fitted estimator.
-        read: a `Reading` to what the estimator's `predict` and `evaluate` take.
-        predict: (estimator, data, `Asking`) to one dictionary a row of the answer, in the order of the data; None where there is no such thing.
-        say_score: prints what `evaluate` gave, for people.
-        evaluate: (estimator, data) to the RESULT of evaluation.json.
-        write: (estimator, `Writing`) to pieces of new text, for `tenuto generate`; None where there is no such thing.
-        writers: suffix to function of the rows, for file formats beyond .csv and .jsonl (".conll", ".txt").
-    """
-
-    name: str
-    command: str
-    function: Callable[..., None]
-    prepare: Callable[[Mapping[str, Any]], Job]
-    load: Callable[[Path, type[Cell] | None, str], Any]
-    read: Callable[[Reading], Any]
-    predict: Callable[[Any, Any, Asking], Iterable[Mapping[str, Any]]] | None
-    say_score: Callable[[Console, Mapping[str, Any]], None]
-    evaluate: Callable[[Any, Any], Mapping[str, Any]] = lambda model, data: model.evaluate(data)
-    write: Callable[[Any, Writing], Iterable[str]] | None = None
-    writers: Mapping[str, Callable[[Rows], str]] = field(default_factory=dict)
-
-
-_TASKS: dict[str, Task] = {}
-
-
-def register(task: Task) -> Task:
-    """Enter a task; returns it."""
-    assert task.name not in _TASKS, f"two entries for {task.name}"
-    _TASKS[task.name] = task
-    return task
-
-
-def tasks() -> list[Task]:
-    """Every task, in the order in which they were entered."""
-    return list(_TASKS.values())
+from tenuto.tasks import card_of, cards
+from tenuto.tasks.task import Choice, Task, load
 
 
 def task_of_command(command: str) -> Task:
@@ -135,10 +19,10 @@ def task_of_command(command: str) -> Task:
     """
     from tenuto.errors import ArgumentError
 
-    for task in _TASKS.values():
+    for task in cards():
         if command in (task.command, task.name):
             return task
-    raise ArgumentError(f"there is no task {command!r}.", expected=" | ".join(task.command for task in _TASKS.values()), received=command)
+    raise ArgumentError(f"there is no task {command!r}.", expected=" | ".join(task.command for task in cards()), received=command)
 
 
 def task_of_run(run: Path) -> Task:
@@ -151,32 +35,19 @@ def task_of_run(run: Path) -> Task:
     from tenuto.runs.folder import read_config
 
     name = read_config(run).get("task")
-    if name not in _TASKS:
+    task = card_of(name)
+    if task is None:
         raise RunError(
             f"the run {run} is of a task that this tenuto does not know.",
-            expected=" | ".join(_TASKS),
+            expected=" | ".join(task.name for task in cards()),
             received=f'"task": "{name}"',
             fix="install a newer tenuto",
         )
-    return _TASKS[name]
+    return task
 
 
-def reading_of(run: Path, data: str, split: str | None, columns: Mapping[str, Any]) -> Reading:
-    """The data as it is to be read: by the columns that were typed, else by those in the run's config.toml, else by the usual ones.
-
-    Args:
-        columns: by the names in `Reading`; None where nothing was typed.
-    """
-    from tenuto.cli.configuration import CONFIGURATION, flattened, read_toml
-
-    path = run / CONFIGURATION
-    kept = dict(flattened(read_toml(path))) if path.is_file() else {}
-    chosen = {name: kept.get(name) if typed in (None, []) else typed for name, typed in columns.items()}
-    return Reading(data, split, **{name: value for name, value in chosen.items() if value is not None})
-
-
-def open_run(run: Path, cell: str | None = None, device: str = "cpu") -> tuple[Task, Any]:
-    """The task of a run folder and its fitted estimator; `cell` names the class of a cell that does not come with tenuto.
+def open_run(task: Task, run: Path, cell: str | None = None, device: str = "cpu") -> Any:
+    """The fitted estimator of a run folder; `cell` names the class of a cell that does not come with tenuto.
 
     Raises:
         RunError: the folder is not a whole run. CellError: the cell is not known and was not named.
@@ -184,16 +55,50 @@ def open_run(run: Path, cell: str | None = None, device: str = "cpu") -> tuple[T
     from tenuto.cli.arguments import cell_class
     from tenuto.errors import CellError
 
-    task = task_of_run(run)
     try:
-        return task, task.load(run, cell_class(cell) if cell else None, device)
+        return load(task.estimator).load(run, cell=cell_class(cell) if cell else None, device=device)
     except CellError as error:
         if cell is None:
             error.fix = "name the file and class that it was trained with: --cell path/to/file.py:ClassName"
         raise
 
 
-def fit_alone(job: Job, observers: Iterable[Observer] = ()) -> Any:
-    """Fit a job without a run folder, as a trial of `tenuto tune` does; returns the estimator."""
-    job.fit(observers=list(observers), checkpoint=None)
-    return job.model
+def read_data(context: typer.Context, task: Task, run: Path, data: str, split: str | None) -> Any:
+    """The data of `predict` and `score`, by the columns that were typed, else by those in the run's config.toml, else by the usual ones."""
+    from tenuto.cli.arguments import data_path
+    from tenuto.cli.configuration import CONFIGURATION, flattened, read_toml
+
+    path = run / CONFIGURATION
+    kept = dict(flattened(read_toml(path))) if path.is_file() else {}
+    typed = typed_choices(context)
+    columns = {choice.name: context.params[choice.name] if choice.name in typed else kept.get(choice.name, choice.default) for choice in task.columns}
+    return load(task.read)(data_path(data), split, columns)
+
+
+def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:
+    """An error where something was typed that this task does not take.
+
+    Args:
+        taken: what it takes.
+    Raises:
+        ArgumentError: with what is taken.
+    """
+    from tenuto.errors import ArgumentError
+
+    names = [choice.name for choice in taken]
+    wrong = [name for name in typed_choices(context) if name not in names]
+    if wrong:
+        takes = ", ".join(_flag(choice) for choice in taken)
+        raise ArgumentError(
+            f"the task {task.name} takes no {_flag(typed_choices(context)[wrong[0]])}.", expected=takes or "none of these options", fix="leave it out"
+        )
+
+
+def typed_choices(context: typer.Context) -> dict[str, Choice]:
+    """The choices of any task that stand on the command line."""
+    every = {choice.name: choice for task in cards() for choice in (*task.columns, *task.asking)}
+    return {name: choice for name, choice in every.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+
+
+def _flag(choice: Choice) -> str:
+    return choice.flag or "--" + choice.name.replace("_", "-")

@@ -6,8 +6,6 @@ For each task a command `tenuto tune TASK` with all options of `tenuto fit TASK`
 from __future__ import annotations
 
 import hashlib
-import inspect
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +16,11 @@ from tenuto.cli.arguments import option as _option
 from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
-from tenuto.cli.fitting import PANEL, configuration_text, new_folder, option_tables, use_configuration
-from tenuto.cli.search_defaults import default_space, searchable
-from tenuto.cli.tasks import Task, fit_alone
+from tenuto.cli.fitting import configuration_text, new_folder, option_tables
+from tenuto.cli.job import Job, prepare
+from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
+from tenuto.tasks.option import options_of
+from tenuto.tasks.task import Task
 
 SPACE_FILE, SEARCHING = "search.toml", "The search"
 # Of an option that is `tenuto tune`'s own and not the task's.
@@ -100,11 +100,9 @@ A space, for --config: one line an option, a list of values or a range.
 """
 
 
-def command_of(task: Task) -> Callable[..., None]:
+def command_of(task: Task) -> Callable[..., Any]:
     """The function of `tenuto tune TASK`, as typer reads it: the parameters of `tenuto fit TASK`, and those of a search."""
-    hints = typing.get_type_hints(task.function, include_extras=True)
-    given = inspect.signature(task.function).parameters
-    own: dict[str, tuple[Any, Any]] = {
+    own: Parameters = {
         "out": (Out, None),
         "overwrite": (Overwrite, False),
         "trials": (Trials, 20),
@@ -113,22 +111,29 @@ def command_of(task: Task) -> Callable[..., None]:
         "prune": (Prune, True),
         "search_seed": (SearchSeed, 0),
     }
-    late: dict[str, tuple[Any, Any]] = {"config": (Config, None), "source": (FromRun, None), "resume": (Resume, None)}
-    kept = {name: (hints[name], parameter.default) for name, parameter in given.items() if name not in NOT_KEPT or name == "quiet"}
+    late: Parameters = {"config": (Config, None), "source": (FromRun, None), "resume": (Resume, None)}
+    kept = {name: parameter for name, parameter in fit_parameters(task).items() if name not in NOT_KEPT or name == "quiet"}
     first = {name: kept.pop(name) for name in ("context", "data")}
-    every = {**first, **own, **kept, **late}
 
     def tune(context: typer.Context, **_: Any) -> None:
         typed = {name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
         tune_from_options(task, context.params, typed)
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    tune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(name, kind, annotation=hint, default=default) for name, (hint, default) in every.items()]
-    )
-    tune.__annotations__ = {**{name: hint for name, (hint, _) in every.items()}, "return": None}
-    tune.__doc__ = HELP.format(command=task.command)
-    return tune
+    return with_parameters(tune, {**first, **own, **kept, **late}, HELP.format(command=task.command))
+
+
+def searchable(task: Task) -> dict[str, type]:
+    """The options of a task that can be searched, each with the type of its values."""
+    return {known.typed: known.kind for known in options_of(task.options) if known.search is not False and not known.path}
+
+
+def usual_space(task: Task) -> dict[str, Any]:
+    """What is searched when no space is named, as plain data: for each option that has one, a range that has proved worth searching.
+
+    An option that is typed on the command line stays as typed, and so does one that a configuration or a recipe has set outside its usual
+    range. The first trial always has the options' own values.
+    """
+    return {known.typed: known.search for known in options_of(task.options) if known.search}
 
 
 def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
@@ -148,7 +153,7 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     space = _space(task, options, typed)
     searching = SearchOptions(options["trials"], options["timeout_s"], options["metric"], options["prune"], options["search_seed"])
     fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
-    job = task.prepare(fixed)
+    job = prepare(task, fixed)
     folder = Path(options["resume"] or options["out"] or new_folder(*job.name[:1], "tune"))
     kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
     data = _digest(fixed)
@@ -198,7 +203,7 @@ class _Course:
 
         number = sum(trial["state"] != "interrupted" for trial in self.search.trials()) + 1
         bar = [] if self.quiet else [ProgressBar(title=f"trial {number} of {self.search.options.trials}")]
-        model = fit_alone(self.task.prepare({**self.options, **values}), [observer, *bar])
+        model = prepare(self.task, {**self.options, **values}).fit([observer, *bar], checkpoint=None)
         training = model.evaluation_["training"]
         return TrialOutcome(model.metrics_, training["best_epoch"], training["stopped"] == "interrupted")
 
@@ -238,11 +243,11 @@ def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
     from tenuto.errors import ArgumentError
     from tenuto.train.search_space import read_space
 
-    kinds = searchable(typing.get_type_hints(task.function, include_extras=True))
+    kinds = searchable(task)
     path = space_file_of(Path(options["resume"])) if options["resume"] else options["config"]
     data = {} if path is None else read_toml(path)
     if SEARCH not in data:
-        usual = read_space(default_space(task.name, kinds), kinds)
+        usual = read_space(usual_space(task), kinds)
         left = {name: choice for name, choice in usual.items() if name not in typed and choice.contains(options[name])}  # others were chosen
         if not left:
             raise ArgumentError("nothing is left to search.", expected=", ".join(usual), fix=f"name what to search in a file: --config FILE.toml with [{SEARCH}]")
@@ -282,11 +287,11 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _begin(job: Any, folder: Path, search: Any, *, quiet: bool, there: bool) -> None:
+def _begin(job: Job, folder: Path, search: Any, *, quiet: bool, there: bool) -> None:
     if quiet:
         return
     console = messages()
-    console.print(job.described.partition("\nmodel")[0], markup=False)
+    console.print(job.data_said, markup=False)
     console.print("search      " + ", ".join(f"{name} {_short(choice.to_data())}" for name, choice in search.space.items()), markup=False)
     counted = sum(trial["state"] != "interrupted" for trial in search.trials())
     if there:

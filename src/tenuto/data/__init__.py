@@ -1,20 +1,24 @@
 """Sequences of unequal length: read, checked, split, standardised, batched.
 
-In: files (`.ts`, long CSV or Parquet, npz; CoNLL, JSON lines) or arrays. Out: `Sequences`, `Sentences`, and `Batch`es of `x [T, B, C]` with lengths; or tokens, and `Streams` of windows.
-One folder a family: sequences (numbers), sentences (tokens), text (a stream), pairs; they do not import each other.
-May import the rooms above: `errors`. Parquet needs pyarrow, imported where it is used; nothing here is ever unpickled.
+In: files (`.ts`, long CSV, TSV or Parquet, npz; CoNLL, JSON lines) or arrays. Out: `Sequences`, `Sentences`, and `Batch`es of `x [T, B, C]` with lengths; or tokens, and `Streams` of windows.
+One folder a family: sequences (numbers), sentences (tokens), text (a stream), pairs; they do not import each other. What they share stands beside
+them: source.py, decode.py → rows.py (tables), parts.py (which file is which), labels.py, split.py.
+May import the rooms above: `errors`, `files`, `process`. Parquet needs pyarrow, imported where it is used; nothing here is ever unpickled.
 """
 
+from tenuto.data.labels import Labels
 from tenuto.data.pairs.pairs import Pairs
-from tenuto.data.pairs.read import PairSplits, read_pair_splits, read_pairs
-from tenuto.data.sentences.conll import SentenceSplits, read_conll, read_slots, read_tagged, read_tagged_splits
+from tenuto.data.pairs.read import read_pair_splits, read_pairs
+from tenuto.data.parts import SPLITS, Parts
+from tenuto.data.sentences.conll import read_conll, read_slots, read_tagged, read_tagged_splits
 from tenuto.data.sentences.labelled_text import read_labelled_text, read_labelled_text_splits
 from tenuto.data.sentences.sentences import Sentences, tokenise
 from tenuto.data.sequences.batches import Batch, bucketed_batches, collate
-from tenuto.data.sequences.read import SPLITS, Splits, read_parts, read_sequences, read_splits
+from tenuto.data.sequences.read import read_parts, read_sequences, read_splits
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.standardise import Standardiser
 from tenuto.data.sequences.table import Columns, sequences_from_columns
+from tenuto.data.source import Source
 from tenuto.data.split import random_split, stratified_split
 from tenuto.data.text.streams import IGNORED, RandomWindows, Streams, Window
 
@@ -23,13 +27,13 @@ __all__ = [
     "SPLITS",
     "Batch",
     "Columns",
-    "PairSplits",
+    "Labels",
     "Pairs",
+    "Parts",
     "RandomWindows",
-    "SentenceSplits",
     "Sentences",
     "Sequences",
-    "Splits",
+    "Source",
     "Standardiser",
     "Streams",
     "Window",

@@ -1,27 +1,48 @@
-"""Text files as text: UTF-8 with or without a byte order mark, or an error that names the byte and the line."""
+"""Files as what they hold: their digest; text in UTF-8, with or without a byte order mark; lines. An error names the byte and the line."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tenuto.errors import DataError
+from tenuto.data.source import Source
+from tenuto.errors import DataError, TenutoError
+from tenuto.files import sha256_of
 
 
-def read_utf8(path: str | Path) -> tuple[str, str]:
-    """A file's text, with its line ends as they are, and the SHA-256 digest of its bytes.
+def read_source(path: Path) -> Source:
+    """A file as the source of a data set, its digest with it.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    with opening(path):
+        return Source.of_file(path, sha256_of(path))
+
+
+def read_utf8(path: str | Path) -> tuple[str, Source]:
+    """A file's text, with its line ends as they are, and the file as a source.
 
     Raises:
         DataError: there is no such file, it cannot be read, or it is not UTF-8: the message says which byte on which line.
     """
     path = Path(path)
-    try:
+    with opening(path):
         content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}.", expected="a text file", fix="check the path") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    return decode_utf8(content, str(path)), hashlib.sha256(content).hexdigest()
+    return decode_utf8(content, str(path)), Source.of_file(path, hashlib.sha256(content).hexdigest())
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without their ends: LF, CRLF or CR, and nothing else that Unicode knows.
+
+    Example:
+        >>> lines_of("a\\r\\nb\\rc\\u2028d\\n")
+        ['a', 'b', 'c\\u2028d']
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def decode_utf8(content: bytes, name: str) -> str:
@@ -38,8 +59,8 @@ def decode_utf8(content: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0  # the codec counts after the mark
         position = error.start + mark if error.object != content else error.start
-        line = content.count(b"\n", 0, position) + 1
-        start = content.rfind(b"\n", 0, position) + 1
+        start = max(content.rfind(end, 0, position) for end in (b"\n", b"\r")) + 1
+        line = len(lines_of(content[:start].decode("utf-8"))) + 1
         before = content[start:position].decode("utf-8", errors="replace")[-30:]
         raise DataError(
             f"{name} is not UTF-8: byte {position} (line {line}, byte {position - start} of the line) is 0x{content[position]:02x}.",
@@ -47,3 +68,23 @@ def decode_utf8(content: bytes, name: str) -> str:
             received=f"after {before!r}" if before else "at the line's beginning",
             fix="convert it, for example: iconv -f LATIN1 -t UTF-8 OLD > NEW",
         ) from error
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """What the system says within, of a file that cannot be read, becomes a DataError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}.", expected="a data file", fix="check the path") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors about what a file holds, raised within, name the file."""
+    try:
+        yield
+    except TenutoError as error:
+        raise error.within(str(path)) from error.__cause__

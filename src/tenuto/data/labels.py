@@ -1,12 +1,79 @@
-"""Labels: one array of one kind, whatever they came as."""
+"""Labels: one array of one kind, whatever they came as; the classes of a training set, and where each of them stands."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tenuto.errors import DataError
+
+
+class Labels:
+    """The classes that a training set has; an answer is the position of one of them.
+
+    Args:
+        classes: K different labels of one kind, in the order of their positions.
+    Raises:
+        DataError: no class, one twice, or classes of more than one kind.
+    Example:
+        >>> labels = Labels.learn(["run", "walk", "run"])
+        >>> labels.classes.tolist(), labels.positions(["walk", "run"]).tolist()
+        (['run', 'walk'], [1, 0])
+    """
+
+    def __init__(self, classes: Iterable[Any]) -> None:
+        self.classes = as_labels(list(classes))
+        self._position = {label: position for position, label in enumerate(self.classes.tolist())}
+        if not self._position:
+            raise DataError("there are no classes.", expected="one label or more", received="none", fix="give labels")
+        if len(self._position) < len(self.classes):
+            raise DataError("a class occurs twice in the list of classes.", fix="name each once")
+
+    @classmethod
+    def learn(cls, labels: Iterable[Any]) -> Labels:
+        """The different labels, sorted."""
+        return cls(label_counts(as_labels(list(labels))))
+
+    def __len__(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._position
+
+    def positions(self, labels: Any, *, ids: Sequence[str] | None = None, noun: str = "sequence", unseen: int | None = None) -> np.ndarray:
+        """Where each label stands among the classes, [N] int64.
+
+        Args:
+            labels: [N], or None where a data set has none.
+            ids: [N] names for the message. Default: the positions.
+            noun: what has a label, for the message: "sequence", "text".
+            unseen: the number of a label that training never saw. Default: such a label is an error.
+        Raises:
+            DataError: there are no labels, or one that training never saw.
+        """
+        if labels is None:
+            raise DataError("the data has no labels.", expected=f"a label for each {noun}", fix="give y, or data with labels")
+        given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+        found = [self._position.get(label, unseen) for label in given]
+        if unseen is None and None in found:
+            index = found.index(None)
+            raise DataError(
+                f"{noun} {str(index) if ids is None else ids[index]!r} has the label {given[index]!r}, which training never saw.",
+                expected=", ".join(repr(known) for known in list(self._position)[:12]) + (", ..." if len(self) > 12 else ""),
+                received=f"{given[index]!r} ({type(given[index]).__name__})",
+                fix=f"leave those {noun}s out, mend the label, or train with {noun}s of that class",
+            )
+        return np.array(found, dtype=np.int64)
+
+
+def label_counts(labels: np.ndarray | None) -> dict[Any, int]:
+    """How often each label occurs, in the order of the labels; empty without labels."""
+    counts = Counter([] if labels is None else labels.tolist())
+    return {label: counts[label] for label in sorted(counts)}
 
 
 def as_labels(labels: Any) -> np.ndarray:
@@ -17,7 +84,7 @@ def as_labels(labels: Any) -> np.ndarray:
     kinds = {type(label.item() if isinstance(label, np.generic) else label) for label in given}
     absent = [index for index, label in enumerate(given) if label is None or label != label]
     if absent:
-        raise DataError(f"sequence at position {absent[0]} has no label.", fix="label it, or leave it out")
+        raise DataError(f"the label at position {absent[0]} is missing.", fix="label it, or leave it out")
     if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
         raise DataError(
             "labels are of more than one kind." if len(kinds) > 1 else "labels are of a kind that cannot be saved.",

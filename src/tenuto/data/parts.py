@@ -1,14 +1,182 @@
-"""The parts of a data set by name: which word means which part."""
+"""The parts of a data set: which word means which, which file of a folder is which, and what was read from them.
+
+A file or folder belongs to a part by a word of its name, between `.`, `_`, `-` and its ends: `train.csv`, `Toy_TEST.ts`, `en-dev.upos.tsv`. Of
+several such words the last counts. A name that is nothing but the word goes before a longer one, and one that ends in it before one that goes on.
+"""
 
 from __future__ import annotations
 
-from tenuto.errors import DataError
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NoReturn, TypeVar
+
+from tenuto.data.counts import require_one_each
+from tenuto.errors import ArgumentError, DataError
+
+SPLITS = ("train", "validation", "test")
+_WORDS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_WORDS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+
+T = TypeVar("T")
+_BETWEEN = re.compile(r"([_\-.])")
+
+
+@dataclass(frozen=True)
+class Parts(Generic[T]):
+    """The parts of a data set; `validation` and `test` are None where the data has none."""
+
+    train: T
+    validation: T | None = None
+    test: T | None = None
 
 
 def split_name(text: str) -> str:
-    """The split that a word in a file means."""
-    known = {"train": "train", "training": "train", "test": "test", "testing": "test", "validation": "validation"}
-    known |= {"valid": "validation", "val": "validation", "dev": "validation"}
-    if text.strip().lower() not in known:
-        raise DataError(f"{text!r} is not a split.", expected="train | validation | test", fix="name each sequence's split so")
-    return known[text.strip().lower()]
+    """The part that a word in a file means.
+
+    Raises:
+        DataError: it means none.
+    """
+    name = _WORDS.get(text.strip().lower())
+    if name is None:
+        raise DataError(f"{text!r} is not a split.", expected=" | ".join(SPLITS), fix="name each sequence's split so")
+    return name
+
+
+def members(split: Iterable[Any], count: int) -> dict[str, list[int]]:
+    """Which of `count` items are in each part, from a column with the part of each.
+
+    Raises:
+        DataError: a word that means no part, or more or fewer words than items.
+    Example:
+        >>> members(["test", "train", "dev", "train"], 4)
+        {'train': [1, 3], 'validation': [2], 'test': [0]}
+    """
+    names = [split_name(str(word)) for word in split]
+    require_one_each("split names", names, range(count), "sequences")
+    return {part: [index for index, name in enumerate(names) if name == part] for part in SPLITS if part in names}
+
+
+def named_by_file(part: str) -> str:
+    """The origin of a part that a file itself names, in words."""
+    return f"split {part!r} of the file"
+
+
+def find_parts(path: Path, suffixes: Sequence[str], *, line_file: str | None = None) -> dict[str, Path]:
+    """Where each part lies, in the order of SPLITS; a lone file is the training part.
+
+    Args:
+        suffixes: of the files that count, in small letters.
+        line_file: folders that hold a file of this name count too, and `path` may be one of them.
+    Raises:
+        DataError: nothing there, nothing that counts, or two for one part.
+    """
+    if not path.exists():
+        raise DataError(f"there is no file or folder {path}.", expected=f"a file ({', '.join(suffixes)}) or a folder", fix="check the path")
+    if not path.is_dir() or (line_file is not None and (path / line_file).is_file()):
+        return {"train": path}
+    there = sorted(path.iterdir())
+    candidates = [entry for entry in there if _counts(entry, suffixes, line_file)]
+    return _by_part(path, candidates) or _refuse(path, there, suffixes, line_file)
+
+
+def find_siblings(path: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """The parts of the set that a file belongs to by its name: `Toy_TRAIN.ts` and `Toy_TEST.ts`; empty where its name says no part."""
+    pieces, place = _word(path)
+    if place != len(pieces) - 1 or path.suffix.lower() not in suffixes:
+        return {}
+    alike = [file for file in sorted(path.parent.iterdir()) if file.suffix.lower() == path.suffix.lower() and _pieces(file)[:-1] == pieces[:-1]]
+    part = _WORDS[pieces[-1].lower()]  # of two files for it, the one that was named
+    return _by_part(path.parent, [file for file in alike if file == path or _WORDS.get(_pieces(file)[-1].lower()) != part])
+
+
+def read_each(
+    path: Path,
+    found: dict[str, Path],
+    read: Callable[[Path], T],
+    *,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+) -> Parts[T]:
+    """What `read` makes of each part.
+
+    Args:
+        found: the parts of `path`.
+        validation, test: files for these parts, in place of those found.
+    Raises:
+        DataError: there is no training part.
+    """
+    found = found | {name: Path(given) for name, given in (("validation", validation), ("test", test)) if given is not None}
+    require_part(path, found, "train")
+    return Parts(**{name: read(file) for name, file in found.items()})
+
+
+def choose_part(path: Path, found: dict[str, T], split: str | None) -> T:
+    """The part asked for; else what is all of the data, the test part, or the first there is.
+
+    Raises:
+        ArgumentError: no part is called so. DataError: the data has no such part.
+    """
+    if split is not None and split not in SPLITS:
+        raise ArgumentError(f"{split!r} is not a split.", expected=" | ".join(SPLITS))
+    usual = next(name for name in ("all", "test", *found) if name in found)
+    return require_part(path, found, split or usual)
+
+
+def require_part(path: Path, found: dict[str, T], name: str) -> T:
+    """That part of the data at `path`.
+
+    Raises:
+        DataError: the data has no such part.
+    """
+    if name not in found:
+        word = "training" if name == "train" else name
+        raise DataError(f"{path} has no {word} part.", expected=name, received=", ".join(found), fix=f"name a file {name}, or ask for a part that is there")
+    return found[name]
+
+
+def _counts(entry: Path, suffixes: Sequence[str], line_file: str | None) -> bool:
+    if entry.is_dir():
+        return line_file is not None and (entry / line_file).is_file()
+    return entry.suffix.lower() in suffixes
+
+
+def _pieces(entry: Path) -> list[str]:
+    """A name's words and what stands between them."""
+    return _BETWEEN.split(entry.name if entry.is_dir() else entry.stem)
+
+
+def _word(entry: Path) -> tuple[list[str], int | None]:
+    """A name's pieces, and where among them the word stands that names a part."""
+    pieces = _pieces(entry)
+    return pieces, next((place for place in reversed(range(len(pieces))) if pieces[place].lower() in _WORDS), None)
+
+
+def _by_part(path: Path, candidates: Iterable[Path]) -> dict[str, Path]:
+    ranked: dict[str, list[list[Path]]] = {name: [[], [], []] for name in SPLITS}
+    for entry in candidates:
+        pieces, place = _word(entry)
+        if place is not None:
+            rank = 0 if len(pieces) == 1 else 1 if place == len(pieces) - 1 else 2
+            ranked[_WORDS[pieces[place].lower()]][rank].append(entry)
+    chosen = {name: next((entries for entries in ranks if entries), []) for name, ranks in ranked.items()}
+    for name, entries in chosen.items():
+        if len(entries) > 1:
+            raise DataError(
+                f"{path} holds two sets that are the {name} part by their names.",
+                expected="one",
+                received=", ".join(entry.name for entry in entries[:4]),
+                fix="name the training file itself, or leave one of them out",
+            )
+    return {name: entries[0] for name, entries in chosen.items() if entries}
+
+
+def _refuse(path: Path, there: list[Path], suffixes: Sequence[str], line_file: str | None) -> NoReturn:
+    folders = "" if line_file is None else f", or folders of these names with {line_file}"
+    raise DataError(
+        f"the folder {path} holds no data set.",
+        expected=f"train{suffixes[0]}, and perhaps validation{suffixes[0]} and test{suffixes[0]} (or {', '.join(suffixes[1:])}){folders}",
+        received=", ".join(entry.name for entry in there[:8]) or "an empty folder",
+        fix="name the files so, or name the training file itself",
+    )

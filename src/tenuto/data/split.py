@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from tenuto.data.sentences.sentences import Sentences
-from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import ArgumentError, DataError
 
-S = TypeVar("S", Sequences, Sentences)
+
+class Divisible(Protocol):
+    """What can be split: a set of any family whose items stand for themselves."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def origin(self) -> str:
+        """In words, how it was made."""
+
+    def select(self: S, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> S:
+        """The items at these positions."""
+
+
+class Labelled(Divisible, Protocol):
+    """What can be split by class."""
+
+    labels: np.ndarray | None
+
+    @property
+    def class_counts(self) -> dict[Any, int]:
+        """How many items each label has."""
+
+
+S = TypeVar("S", bound=Divisible)
+L = TypeVar("L", bound=Labelled)
 
 
 def random_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
@@ -21,16 +45,15 @@ def random_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
     Raises:
         DataError: there is one sequence. ArgumentError: fraction is not between 0 and 1.
     """
-    _check_fraction(fraction)
+    check_fraction(fraction)
     if len(data) < 2:
         raise DataError("one sequence cannot be split in two.", expected="two or more", fix="give a validation set of your own")
     held_out = np.zeros(len(data), dtype=bool)
-    count = min(max(round(fraction * len(data)), 1), len(data) - 1)
-    held_out[np.random.default_rng(seed).permutation(len(data))[:count]] = True
-    return _parts(data, held_out, f"{fraction:.0%} of the training sequences, at random, seed {seed}")
+    held_out[draw(np.arange(len(data)), fraction, np.random.default_rng(seed))] = True
+    return divide(data, held_out, f"{fraction:.0%} of the training sequences, at random, seed {seed}")
 
 
-def stratified_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
+def stratified_split(data: L, fraction: float, *, seed: int) -> tuple[L, L]:
     """The set without, and the part with, about `fraction` of each class; every class is in both.
 
     Of n sequences of a class `round(fraction * n)` go to the second part, but one at least and n - 1 at most.
@@ -42,11 +65,12 @@ def stratified_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
         DataError: a class has one member, which cannot be in both parts; or there are no labels.
         ArgumentError: fraction is not between 0 and 1.
     Example:
+        >>> from tenuto.data import Sequences
         >>> data = Sequences([np.zeros((2, 1))] * 10, labels=["a"] * 4 + ["b"] * 6)
         >>> [part.class_counts for part in stratified_split(data, 0.25, seed=0)]
         [{'a': 3, 'b': 4}, {'a': 1, 'b': 2}]
     """
-    _check_fraction(fraction)
+    check_fraction(fraction)
     if data.labels is None:
         raise DataError("a split by class needs labels, and the data has none.", fix="give labels")
     alone = [label for label, count in data.class_counts.items() if count == 1]
@@ -60,20 +84,26 @@ def stratified_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
     generator = np.random.default_rng(seed)
     held_out = np.zeros(len(data), dtype=bool)
     for label in data.class_counts:
-        members = np.flatnonzero(data.labels == label)
-        count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        held_out[generator.permutation(members)[:count]] = True
-    return _parts(data, held_out, f"{fraction:.0%} of the training sequences, by class, seed {seed}")
+        held_out[draw(np.flatnonzero(data.labels == label), fraction, generator)] = True
+    return divide(data, held_out, f"{fraction:.0%} of the training sequences, by class, seed {seed}")
 
 
-def _parts(data: S, held_out: np.ndarray, origin: str) -> tuple[S, S]:
+def draw(items: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
+    """About `fraction` of two or more items, at random; one at least, and all but one at most."""
+    count = min(max(round(fraction * len(items)), 1), len(items) - 1)
+    return generator.permutation(items)[:count]
+
+
+def divide(data: S, held_out: np.ndarray, origin: str) -> tuple[S, S]:
+    """The set without, and the part with, the items that `held_out [N] bool` marks; `origin` says which these are."""
     return (
         data.select(np.flatnonzero(~held_out), origin=f"{data.origin}, without {origin}"),
         data.select(np.flatnonzero(held_out), origin=origin),
     )
 
 
-def _check_fraction(fraction: float) -> None:
+def check_fraction(fraction: float) -> None:
+    """Raises ArgumentError unless it is a part of something that leaves a rest."""
     if not 0 < fraction < 1:
         raise ArgumentError(
             "the part of the data to hold out is out of range.", expected="a number between 0 and 1", received=str(fraction)

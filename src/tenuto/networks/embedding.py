@@ -65,7 +65,7 @@ class TokenEmbedding(nn.Module):
         character_encoder: "recurrent", "convolution" or "none".
         character_size, character_hidden_size: see `CharacterEncoder`.
         case_size: the width of the vector of how a word is written (capitals, digits); 0 for none.
-        word_dropout: see above.
+        word_dropout: see above. dropout: on the vectors.
         cell, engine: of the character encoder.
     Raises:
         ArgumentError: an option out of range, or nothing to read.
@@ -83,6 +83,7 @@ class TokenEmbedding(nn.Module):
         case_size: int,
         word_dropout: float,
         cell: Cell,
+        dropout: float = 0.0,
         engine: str = "auto",
     ) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class TokenEmbedding(nn.Module):
         rates[: UNKNOWN + 1] = 0.0
         rates[counts == 0] = 0.0  # words of pretrained vectors, which training never meets
         self.register_buffer("unknown_rates", rates, persistent=False)
-        self.word_dropout = word_dropout
+        self.word_dropout, self.dropout = word_dropout, dropout
         self.word = nn.Embedding(len(words), word_size, padding_idx=PADDING) if word_size else None
         self.case = nn.Embedding(len(CASES), case_size, padding_idx=PADDING) if case_size else None
         self.character = (
@@ -137,4 +138,4 @@ class TokenEmbedding(nn.Module):
             parts.append(nn.functional.embedding(batch.types, by_type))
         if self.case is not None:
             parts.append(self.case(batch.cases))
-        return torch.cat(parts, dim=-1)
+        return nn.functional.dropout(torch.cat(parts, dim=-1), self.dropout, self.training)

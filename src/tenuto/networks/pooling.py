@@ -1,11 +1,11 @@
-"""A recurrent layer's outputs over time as one vector a sequence."""
+"""A recurrent layer's outputs over time as one vector a sequence, and the head that tells classes apart by it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tenuto.errors import ArgumentError
 
@@ -47,3 +47,26 @@ def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional
         else:
             features.append(output[lengths - 1, rows])
     return torch.cat(features, dim=-1)
+
+
+class PooledHead(nn.Module):
+    """Outputs over time, pooled, to the logits of K classes, by one linear map.
+
+    Args:
+        width: W, of the outputs, both directions together.
+        pooling: any of "mean", "max" and "last", side by side; see `pool`.
+        bidirectional: whether the second half of W ran backward.
+        dropout: on the pooled features.
+    Raises:
+        ArgumentError: a pooling that is not known.
+    """
+
+    def __init__(self, width: int, classes: int, *, pooling: Sequence[str] = POOLING, bidirectional: bool = True, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.pooling, self.bidirectional, self.dropout = check_pooling(pooling), bidirectional, dropout
+        self.linear = nn.Linear(len(self.pooling) * width, classes)
+
+    def forward(self, output: Tensor, lengths: Tensor) -> Tensor:
+        """Logits [B, K] from outputs [T, B, W], which are zero beyond each length."""
+        pooled = pool(output, lengths, self.pooling, bidirectional=self.bidirectional)
+        return self.linear(nn.functional.dropout(pooled, self.dropout, self.training))  # type: ignore[no-any-return]

@@ -16,10 +16,14 @@ MOST_CLASSES_AT_A_GLANCE, MOST_CLASSES_AS_TABLE = 14, 40
 MOST_PAIRS, MOST_MISTAKES = 8, 12
 
 
-def section(run: Run) -> Section:
-    """The confusion matrix (a table; a picture beyond 40 classes), the classes one by one, and the mistakes."""
+def section(run: Run, noun: str) -> Section:
+    """The confusion matrix (a table; a picture beyond 40 classes), the classes one by one, and the mistakes.
+
+    Args:
+        noun: what has a class: "sequence", "text".
+    """
     shown, result = best_result(run.evaluation)
-    names, noun = run.evaluation["classes"], "text" if run.config["task"] == "classify-text" else "sequence"
+    names = run.evaluation["classes"]
     matrix = np.asarray(result["confusion"], dtype=np.int64).reshape(len(names), len(names))
     wrong = int(matrix.sum() - np.trace(matrix))
     return Section(

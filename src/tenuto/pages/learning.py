@@ -5,21 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, TypedDict
 
+from tenuto.measures import Measure, measures
 from tenuto.pages.line_chart import LineChart, Series
-from tenuto.pages.page import Section, loss_unit, render
+from tenuto.pages.page import Section, render
 from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
-
-# What a task's metrics.jsonl may have beside the losses: key, title, note.
-SHARES = (
-    ("validation_accuracy", "Accuracy", "Share of the validation set that is right."),
-    ("validation_span_f1", "Span F1", "Of the validation set, a span counting when its words and its kind are right."),
-    ("validation_label_accuracy", "Accuracy of the sentences' classes", "Share of the validation sentences."),
-    ("validation_perplexity", "Perplexity", "Of the validation text, with the state carried."),
-    ("validation_bits_per_character", "Bits a character", "Of the validation text, with the state carried."),
-    ("validation_exact", "Wholly right", "Share of the validation pairs whose whole answer is right."),
-    ("validation_error_rate", "Error rate", "Edits over target tokens on the validation pairs."),
-)
 
 
 class Across(TypedDict):
@@ -29,8 +19,8 @@ class Across(TypedDict):
     x_name: str
 
 
-def section(run: Run) -> Section | None:
-    """The learning curves; absent when no epoch was finished."""
+def section(run: Run, loss: str) -> Section | None:
+    """The learning curves; absent when no epoch was finished. `loss` is what the loss is counted in."""
     if not run.metrics:
         return None
     epochs = [line["epoch"] for line in run.metrics]
@@ -40,8 +30,8 @@ def section(run: Run) -> Section | None:
     if any(epoch != int(epoch) for epoch in epochs):  # validated within epochs: drawn by the number of the validation
         upright = (epochs.index(best) + 1, upright[1]) if upright else None
         across = {"x": list(range(1, len(epochs) + 1)), "x_name": "validation"}
-    shares = [_share(run, across, upright, *which) for which in SHARES]
-    charts = [_loss(run, across, upright), *shares, _gradients(run, across), _rate(run, across)]
+    measured = [_measured(run, across, upright, one) for one in measures() if one.note]
+    charts = [_loss(run, across, upright, loss), *measured, _gradients(run, across), _rate(run, across)]
     return Section(
         name="learning",
         title="How it learnt",
@@ -55,7 +45,7 @@ def column(metrics: list[dict[str, Any]], name: str) -> list[float]:
     return [math.nan if line.get(name) is None else float(line[name]) for line in metrics]
 
 
-def _loss(run: Run, across: Across, upright: tuple[int, str] | None) -> LineChart:
+def _loss(run: Run, across: Across, upright: tuple[int, str] | None, unit: str) -> LineChart:
     train, validation = column(run.metrics, "train_loss"), column(run.metrics, "validation_loss")
     positive = [v for v in (*train, *validation) if v > 0]
     return LineChart(
@@ -65,16 +55,16 @@ def _loss(run: Run, across: Across, upright: tuple[int, str] | None) -> LineChar
         logarithmic=bool(positive) and max(positive) / min(positive) > 30,
         from_zero=True,
         upright=upright,
-        note=f"In {loss_unit(run.config['task'])}.",
+        note=f"In {unit}.",
     )
 
 
-def _share(run: Run, across: Across, upright: tuple[int, str] | None, name: str, title: str, note: str) -> LineChart | None:
-    """A number of the validation that the task's metrics.jsonl may have; absent where it has not."""
-    values = column(run.metrics, name)
+def _measured(run: Run, across: Across, upright: tuple[int, str] | None, what: Measure) -> LineChart | None:
+    """A measure that the task's metrics.jsonl may have; absent where it has not."""
+    values = column(run.metrics, what.key)
     if all(math.isnan(value) for value in values):
         return None
-    return LineChart(title=title, **across, series=[Series("validation", values, "first")], upright=upright, note=note)
+    return LineChart(title=what.title, **across, series=[Series("validation", values, "first")], upright=upright, note=what.note)
 
 
 def _gradients(run: Run, across: Across) -> LineChart | None:

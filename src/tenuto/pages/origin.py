@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from tenuto.pages.opening import cell_name
@@ -10,19 +11,13 @@ from tenuto.pages.page import Section, render
 from tenuto.pages.wording import count
 from tenuto.runs.folder import Run
 
-_LENGTHS = (("length, least", "length_min"), ("mean", "length_mean"), ("most", "length_max"))
-# What the table of the data shows, by task: heading, and key in a set's description; a column that no set has is left out.
-SET_COLUMNS = {
-    "classify": (("sequences", "sequences"), ("time steps", "steps"), *_LENGTHS, ("missing values", "missing_values")),
-    "language": (("documents", "sequences"), ("tokens", "steps"), ("characters", "characters")),
-    "tag": (("sentences", "sequences"), ("words", "steps"), *_LENGTHS),
-    "classify-text": (("texts", "sequences"), ("words", "steps"), *_LENGTHS),
-    "translate": (("pairs", "sequences"), ("symbols read", "steps"), *_LENGTHS, ("symbols written", "target_steps")),
-}
 
+def section(run: Run, table: Sequence[tuple[str, str]]) -> Section:
+    """The data sets side by side, the channels, the model's weights, and everything that a repetition needs.
 
-def section(run: Run) -> Section:
-    """The data sets side by side, the channels, the model's weights, and everything that a repetition needs."""
+    Args:
+        table: what the table of the data shows: heading, and key in a set's description; a column that no set has is left out.
+    """
     evaluation = run.evaluation
     sets = [(name, evaluation["data"][name]) for name in ("train", "validation", "test") if evaluation["data"].get(name)]
     return Section(
@@ -32,7 +27,7 @@ def section(run: Run) -> Section:
         body=render(
             "origin.html",
             sets=sets,
-            columns=[(title, key) for title, key in SET_COLUMNS.get(run.config["task"], SET_COLUMNS["classify"]) if any(known.get(key) is not None for _, known in sets)],
+            columns=[(title, key) for title, key in table if any(known.get(key) is not None for _, known in sets)],
             classes=[label for label in sets[0][1].get("class_counts") or {}],
             channels=evaluation.get("channels", []),
             model=_model(evaluation),

@@ -35,11 +35,6 @@ def render(template: str, **values: Any) -> Markup:
     return Markup(_environment().get_template(template).render(**values))
 
 
-def loss_unit(task: str) -> str:
-    """What a task's loss is counted in."""
-    return {"classify": "nats a sequence", "classify-text": "nats a text", "tag": "nats a sentence"}.get(task, "nats a token")
-
-
 @cache
 def _environment() -> Environment:
     """Every room's templates, found by name, with the wording functions as filters; autoescaping is on for every one of them."""

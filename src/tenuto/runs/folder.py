@@ -3,109 +3,15 @@
     RUN/
       model.safetensors   the weights of the best validation: the lowest loss, or what the option `select_by` names
       config.json         all that is needed to predict, and the digests of the other files; written last: with it a run is complete
-      metrics.jsonl       one JSON object a line, one line an epoch
+      metrics.jsonl       one JSON object a line, one line a validation
       evaluation.json     all that a report shows, as plain data
       report.html         made from the files above by `tenuto.report`; not covered by a digest
       config.toml         the options of the `tenuto fit` that made the run, for `tenuto fit --from RUN`; not covered either
       unfinished/         only while a run trains, and after it was killed: config.toml, metrics.jsonl so far, checkpoint/
       checkpoint.safetensors   where `fit(checkpoint=RUN)` was told to keep the run here (`tenuto.train.Checkpoint`)
 
-Other names in the folder are left alone. Numbers are JSON numbers; a value that is not finite, or not known, is null.
-Every object may gain keys in a later version; a key named here keeps its meaning while `format_version` stays.
-
-config.json
-    format            "tenuto run"                 format_version   1
-    tenuto            version that wrote it        created          "2026-01-31T12:00:00Z"
-    task              "classify"
-    options           the estimator's constructor arguments; `cell` as {"cell": name, ...fields}
-    model             {cell: {"cell": name, ...}, input_size, hidden_size, num_layers, bidirectional, dropout, pooling: [str], classes: int}
-    preprocessing     {channels: [str], mean: [number], deviation: [number], missing: "error" | "forward" | "mean",
-                       classes: [label], class_kind: "str" | "int" | "float" | "bool"}      x' = (x - mean) / deviation, by channel
-    data              {train: SET, validation: SET, test: SET | null}, as in evaluation.json
-    files             {name: {sha256, size_bytes}} for model.safetensors, metrics.jsonl, evaluation.json
-    sha256            digest of this object without this key (JSON with sorted keys, no spaces, UTF-8)
-
-metrics.jsonl, each line
-    epoch                        1, 2, ...
-    train_loss                   mean over the epoch's sequences, nats, as trained (dropout on, label smoothing included)
-    validation_loss              nats, no smoothing           validation_accuracy   0..1
-    learning_rate                at the epoch's end
-    gradient_norm_mean, gradient_norm_max     before clipping          clipped_steps   how many of the epoch's steps were clipped
-    steps                        optimiser steps so far       count                 sequences or tokens trained on in this epoch
-    averaging                    true when the weights validated were an average (EMA, NT-ASGD)
-    skipped_steps                steps left out because a loss or gradient was not finite
-    seconds                      since training began         epoch_seconds         of this epoch, validation included
-    best                         true when this epoch is the best so far
-
-evaluation.json
-    format            "tenuto evaluation"          format_version   1
-    task              "classify"
-    title             one line, for example "LSTM classifier, 9 classes, 12 channels"
-    classes           [label as text], in the order of every matrix and table below
-    data              {train: SET, validation: SET, test: SET | null}
-        SET = {path: str | null, sha256: str, name: str, origin: str, sequences: int, steps: int,
-               length_min, length_mean, length_max: numbers, class_counts: {label: int}, missing_values: int}
-        origin says in words where the set came from: "given", "20 % of the training sequences, by class, seed 0", "split 'test' of the file"
-        lengths: {edges: [int], counts: [int]} histogram; counts has one fewer than edges, last bin closed
-    channels          [{name, mean, deviation, minimum, maximum}] of the training set, before standardisation
-    model             {cell: str, cell_data: {...}, hidden_size, num_layers, bidirectional: bool, dropout, pooling: [str],
-                       parameters: int, weights: [{name, shape: [int], parameters: int}], summary: str}
-    training          {epochs_run, best_epoch, stopped: "early stopping" | "all epochs" | "interrupted" | "time limit", seconds, seed,
-                       steps, skipped_steps, options: {...}}; best_epoch, and epochs_run of a language model or a
-                       translation, have a fraction where it was validated within an epoch
-    results           {validation: RESULT, test: RESULT | null}
-        RESULT = {sequences, loss, accuracy, accuracy_interval: [low, high] (Wilson, 95 %), majority_accuracy,
-                  macro_f1, confusion: [[int]] rows are the true class and columns the predicted one,
-                  classes: [{name, precision, recall, f1, support}]   precision is null where nothing was predicted as that class,
-                  mistakes: [{id, label, predicted, probability}] at most 50, most confident first}
-    examples          at most 4 sequences of the test set (else of the validation set), one a class, a mistake among them if there is one:
-                      [{id, set: "test" | "validation", label, predicted, correct: bool, probabilities: [number], steps: int,
-                        steps_shown: int, channels: [str], input: [[number]] (steps_shown x channels, before standardisation),
-                        hidden: [[number]] (steps_shown x hidden units: output of the last layer), hidden_units_shown: int,
-                        directions: [{name: "forward" | "backward", first: int, last: int}] columns of `hidden`, last excluded}]
-                      long sequences show their first 400 steps, wide layers their first 128 units of each direction
-    engine            {chosen: str, table: str (printed as it is), reasons: [{engine: str, runs: bool, reason: str}],
-                       shape: "T 29, B 32, I 12, H 64"}
-    speed             {training: {sequences_per_s, steps_per_s, optimiser_steps_per_s},
-                       prediction: {sequences_per_s, steps_per_s, batch_size}}        steps are time steps, padding not counted
-    machine           {processor: str, cores: int, threads: int, platform: str, memory_bytes: int | null, device: str}
-    versions          {tenuto, python, torch, numpy}
-    created           "2026-01-31T12:00:00Z"
-
-The other tasks keep config.json's and evaluation.json's common keys: format, format_version, task, title, data, model (cell, cell_data,
-hidden_size, num_layers, bidirectional, dropout, parameters, weights, summary), training, results, engine, speed (sequences_per_s may be null;
-"tokens_per_s" may stand beside it), machine, versions, created. A SET has at least {path, sha256, name, origin} and counts of what it holds:
-sequences, steps, length_min, length_mean, length_max are shown where they are there. Instead of classes, channels and examples, they have:
-
-"language"
-    vocabulary        {kind: "characters" | "bytes" | "bpe" | "words", size: int}
-    RESULT            {tokens, characters, loss (nats a token, state carried over the exact text), perplexity, bits_per_character,
-                       windows: [{length, loss, perplexity, bits_per_character}] each window from a zero state,
-                       by_position: {position: [int], loss: [nats]} or null: mean loss of the tokens since a zero state, up to
-                       each position from the one before it}
-    passage           {set, tokens: [text], loss: [nats]} of each token, in the order of the text; at most 1,500 tokens
-    surprising        at most 12 [{before, text, after, loss}] tokens with the highest loss, with the text around them
-    samples           [{prompt, text, temperature, top_k, top_p, seed}] generated when the run was saved
-"tag"
-    tags              [str], in the order of `confusion`        classes   [str] of the sentences (intents), or null
-    RESULT            {sentences, tokens, loss, accuracy (tokens), accuracy_interval, sentence_accuracy (all of a sentence right),
-                       spans: {precision, recall, f1, kinds: [{name, precision, recall, f1, support}]} or null where tags are no spans,
-                       tags: [{name, precision, recall, f1, support}], confusion: [[int]],
-                       unknown: {tokens, accuracy} of words that training never saw,
-                       labels: RESULT of "classify" for the sentences' classes, or null}
-    examples          at most 12, mistakes first: [{id, set, tokens: [str], tags: [str], predicted: [str], label, predicted_label (or null)}]
-"classify-text"       RESULT as of "classify"; classes, vocabulary as above
-    examples          [{id, set, label, predicted, correct, probabilities: [number], tokens: [str], weights: [number] of each token, or null}]
-"translate"
-    vocabulary        {source: {kind, size}, target: {kind, size}}
-    RESULT            {pairs, tokens (of the targets), loss (nats a token), token_accuracy (given the right ones before),
-                       sources (distinct), references, exact (share of sources whose answer is one of their targets), exact_interval,
-                       error_rate (edits to the nearest target over its tokens), beam_size, length_penalty,
-                       coverage: {mean, uncovered, sources, least_read: [{token, weight, count}]} or null without attention,
-                       by_length: [{length_min, length_max, pairs, exact, error_rate}],
-                       mistakes: at most 50, worst first: [{id, source: [str], target: [str], predicted: [str], edits: int}]}
-    examples          at most 8: [{id, set, source: [str], target: [str], predicted: [str], correct: bool,
-                       attention: [[number]] (predicted x source) or null}]
+Other names in the folder are left alone. Which keys the files have, of which kind, and what they mean stands in `runs/schema.py`,
+and for what a task has of its own in `tasks/<task>/schema.py`; `docs/RUN_FOLDER.md` is written from them.
 """
 
 from __future__ import annotations
@@ -123,7 +29,8 @@ from tenuto.errors import RunError
 from tenuto.files import plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 
-FORMAT, FORMAT_VERSION = "tenuto run", 1
+FORMAT, FORMAT_VERSION = "tenuto run", 2
+READABLE = (1, 2)  # versions of the format that this tenuto reads
 EVALUATION_FORMAT = "tenuto evaluation"
 CONFIG, MODEL, METRICS, EVALUATION, REPORT = (
     "config.json",
@@ -299,10 +206,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             received=f'"format": {json.dumps(config.get("format")) if isinstance(config, dict) else "none"}',
             fix="check the path",
         )
-    if config.get("format_version") != FORMAT_VERSION:
+    if config.get("format_version") not in READABLE:
         raise RunError(
             f"{folder / CONFIG} has a format that this tenuto does not know.",
-            expected=f"format_version {FORMAT_VERSION}",
+            expected=f"format_version {READABLE[0]} to {READABLE[-1]}",
             received=f"format_version {config.get('format_version')}, written by tenuto {config.get('tenuto')}",
             fix="install the tenuto that wrote it, or a newer one",
         )

@@ -1,16 +1,38 @@
 """Tasks: a recurrent layer, a head, a loss and the numbers that tell how good it is, behind a scikit-learn-like class.
 
 In: `Sequences` or arrays. Out: a fitted estimator that predicts, scores, and saves itself as a run folder (`runs/folder.py`).
-A folder is one task: its network, estimator, evaluation and the sections of its page. What several of them need stands beside the folders.
-May import the rooms above: `errors`, `cell`, `cells`, `engines`, `layers`, `data`, `train`, `runs`, `networks`, `scores`, `pages`. Tasks do not import each other.
+A folder is one task: its card, options, network, estimator, evaluation, commands, the keys of its files and the sections of its page. What
+several of them need stands beside the folders: `estimator.py` is the course of fit, evaluate, save and load, once. Imports `errors`, `cell`,
+`cells`, `engines`, `layers`, `data`, `train`, `measures`, `runs`, `networks`, `scores`, `pages`. Tasks do not import each other. Names are
+imported when they are first used, so that `tenuto --help` answers without loading torch.
 """
 
-from tenuto.runs.folder import Run, read_run, write_run
-from tenuto.tasks.classify.estimator import SequenceClassifier
-from tenuto.tasks.language.estimator import LanguageModel
-from tenuto.tasks.tag.estimator import Tagger
-from tenuto.tasks.text.estimator import TextClassifier
-from tenuto.tasks.translate.estimator import Seq2Seq, Translation
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenuto.runs.folder import Run, read_run, write_run
+    from tenuto.tasks.classify.estimator import SequenceClassifier
+    from tenuto.tasks.language.estimator import LanguageModel
+    from tenuto.tasks.tag.estimator import Tagger
+    from tenuto.tasks.task import Task
+    from tenuto.tasks.text.estimator import TextClassifier
+    from tenuto.tasks.translate.estimator import Seq2Seq, Translation
+
+# One line a task: its estimator, and its folder. The order is that of `tenuto fit --help`.
+FOLDERS = {
+    "SequenceClassifier": "tenuto.tasks.classify",
+    "Tagger": "tenuto.tasks.tag",
+    "TextClassifier": "tenuto.tasks.text",
+    "LanguageModel": "tenuto.tasks.language",
+    "Seq2Seq": "tenuto.tasks.translate",
+}
+_OTHERS = {
+    "Run": "tenuto.runs.folder",
+    "Translation": "tenuto.tasks.translate.estimator",
+    "read_run": "tenuto.runs.folder",
+    "write_run": "tenuto.runs.folder",
+}
 
 __all__ = [
     "LanguageModel",
@@ -23,3 +45,25 @@ __all__ = [
     "read_run",
     "write_run",
 ]
+
+
+def cards() -> "list[Task]":
+    """The card of every task; loads no torch."""
+    return [import_module(f"{folder}.card").TASK for folder in FOLDERS.values()]
+
+
+def card_of(name: str | None) -> "Task | None":
+    """The card of the task that config.json calls so, or None."""
+    return next((card for card in cards() if card.name == name), None)
+
+
+def __getattr__(name: str) -> Any:
+    place = f"{FOLDERS[name]}.estimator" if name in FOLDERS else _OTHERS.get(name)
+    if place is None:
+        raise AttributeError(f"module 'tenuto.tasks' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(place), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FOLDERS, *_OTHERS})

@@ -1,69 +1,350 @@
-"""What every task's class has in common: the habits that scikit-learn's `clone`, grid search and pipelines rely on."""
+"""`Estimator`: fit, evaluate, save, load and the doors of every task, once.
+
+A task answers what only it can know, in this order: how its data are read and divided, what is learnt from them before training, its network, what
+is trained, how batches are made for prediction, what an answer is, what a set of answers is worth, and what config.json must keep of it.
+"""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any, TypeVar
+import contextlib
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 
-from tenuto.cell import cell_to_data
-from tenuto.errors import ArgumentError, NotFittedError
+from tenuto.cell import Cell, cell_to_data
+from tenuto.cells.names import cell_from_name
+from tenuto.data.sequences.batches import sorted_batches
+from tenuto.errors import NotFittedError, TenutoError
+from tenuto.networks.anatomy import Network
+from tenuto.runs.folder import claim
+from tenuto.tasks.estimator_options import EstimatorOptions
+from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
+from tenuto.tasks.files import kept_cell, load_weights, reading, write_estimator
+from tenuto.tasks.option import options_of
+from tenuto.tasks.parameters import Parameters
+from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
+from tenuto.train.course import Course, Learning
 
 E = TypeVar("E", bound="Estimator")
 
+# Options that are `tenuto.train.TrainingOptions`' own.
+TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
 
-class Estimator:
-    """Constructor arguments are stored as given, under their own names, and checked when they are used.
 
-    Subclasses set `network_` when they are fitted.
+class Batches(NamedTuple):
+    """How a set is cut into batches for prediction.
+
+    Attributes:
+        order: [N], sorted by which like things come together and there is little padding.
+        rows: of a batch, at most.
+        make: positions in the set to the batch of them; it has `to(device)`.
     """
 
-    @classmethod
-    def option_names(cls) -> list[str]:
-        """The constructor's arguments, in order."""
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+    order: np.ndarray
+    rows: int
+    make: Callable[[np.ndarray], Any]
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments by name. `deep` is scikit-learn's; nothing is nested here."""
-        return {name: getattr(self, name) for name in self.option_names()}
 
-    def set_params(self: E, **params: Any) -> E:
-        """Change constructor arguments by name; returns self.
+class Estimator(EstimatorOptions, Parameters, ABC):
+    """What is fitted, evaluated, saved, loaded, and asked.
 
+    Three doors stand beside `fit` and `predict`, and everything that works on a fitted estimator uses them and the parts of its network
+    (`front`, `encoder`, `head`): `inputs(data)` gives batches in the order of the data, `forward(batch)` what the network makes of one,
+    `answer(tensors)` what `predict` gives for it. So `predict(x)` is `answer(forward(batch))` of each batch of `inputs(x)`, one after another.
+
+    Attributes (after fit):
+        network_: the torch module. cell_, seed_: as used. metrics_: one dictionary a validation. evaluation_: what a report shows.
+    """
+
+    task: ClassVar[str]  # in config.json
+    former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
+    leaves_weights_unused: bool = False  # whether a batch may leave weights without a gradient
+
+    network_: Network
+    cell_: Cell
+    seed_: int
+    metrics_: list[dict[str, Any]]
+    evaluation_: dict[str, Any]
+
+    # --- what a task answers ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _read(self, x: Any, y: Any = None) -> Any:
+        """The data as the set of this task's family."""
+
+    @abstractmethod
+    def _divide(self, data: Any) -> tuple[Any, Any]:
+        """What is trained on, and what is held out to stop by; `seed_` is set."""
+
+    @abstractmethod
+    def _prepare(self, training: Any, held_out: Any) -> None:
+        """Set what is learnt before training, from the training set alone, and refuse sets that do not fit it."""
+
+    @abstractmethod
+    def _network(self) -> Network:
+        """A new network for what `_prepare` or `_restore` has set."""
+
+    @abstractmethod
+    def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
+        """What is trained."""
+
+    @abstractmethod
+    def _batches(self, data: Any) -> Batches:
+        """How this set is cut into batches for prediction."""
+
+    @abstractmethod
+    def answer(self, tensors: Any) -> Any:
+        """What `predict` gives for one batch, from what `forward` made of it."""
+
+    @abstractmethod
+    def _measure(self, data: Any, name: str) -> Measured:
+        """What the answers for this set are worth; `name` is "validation" or "test"."""
+
+    @abstractmethod
+    def _describe(self, data: Any) -> dict[str, Any]:
+        """The SET object of evaluation.json."""
+
+    @abstractmethod
+    def _about(self, training: Any, outcome: Outcome) -> dict[str, Any]:
+        """What this task's evaluation.json has beside the common keys, or within them; a title at least."""
+
+    @abstractmethod
+    def _kept(self) -> dict[str, Any]:
+        """`preprocessing` of config.json: what was learnt before training, as plain data."""
+
+    @abstractmethod
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        """Set what `_kept` gave."""
+
+    def _usual_call(self, training: Any) -> UsualCall:
+        """A call of the layer whose engine is told, on a batch of the usual shape."""
+        steps, rows = int(np.median(training.lengths)), min(self.batch_size, len(training))
+        return UsualCall(self.network_.encoder, steps, rows, lengths=True)
+
+    # --- fitting ---------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self: E,
+        x: Any,
+        y: Any = None,
+        *,
+        validation: Any = None,
+        observers: Iterable[Observer] = (),
+        checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
+    ) -> E:
+        """Train. Ctrl-C ends training early and keeps the best weights so far.
+
+        Args:
+            x, y: see the class.
+            validation: a set of the same kind, or (x, y), to stop by. Default: a part of the data, see `validation_fraction`.
+            observers: told of every step and validation, for progress bars and log files.
+            checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains (`tenuto.train.Checkpoint`).
+            launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
         Raises:
-            ArgumentError: no such argument.
+            ShapeError, DataError: the data cannot be used as it is; the message names the place.
+            ArgumentError: an option out of range.
+            TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run; the message says what differs.
         """
-        for name, value in params.items():
-            if name not in self.option_names():
-                raise ArgumentError(f"{type(self).__name__} has no option {name!r}.", expected=", ".join(self.option_names()))
-            setattr(self, name, value)
+        with self._calling("fit"):
+            course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
+            data = self._read(x, y)
+            self._fit(data, None if validation is None else self._given(validation), course)
         return self
 
-    def check_range(self, name: str, low: float, high: float) -> None:
-        """Raise ArgumentError unless low <= the option < high."""
-        value = getattr(self, name)
-        if not low <= value < high:
-            raise ArgumentError(f"{name}={value!r} is out of range.", expected=f"{low} <= {name} < {high}")
+    def _fit(self, data: Any, validation: Any, course: Course) -> None:
+        self.check_options()
+        options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
+        self.seed_ = seed_of(course.launch, self.random_state)
+        training, held_out = self._divide(data) if validation is None else (data, validation)
+        for name, given in self._cells().items():
+            setattr(self, f"{name}_", cell_from_name(given))
+        self._prepare(training, held_out)
+        kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed_)
+            self.network_ = self._network().to(self.device)
+            learning = self._learning(training, held_out, course.launch)
+            outcome = train(
+                self.network_,
+                options,
+                batches=learning.batches,
+                loss=learning.loss,
+                validate=learning.validate,
+                describe_batch=learning.describe_batch,
+                observers=course.observers,
+                checkpoint=kept,
+                launch=course.launch,
+            )
+        self.metrics_ = outcome.metrics
+        common = evaluation_of(
+            self.task,
+            self.network_,
+            self._options_as_data(),
+            sets={"train": self._describe(training), "validation": self._describe(held_out)},
+            outcome=outcome,
+            measured=self._measure(held_out, "validation"),
+            engine=engine(self._usual_call(training), self.device),
+        )
+        self.evaluation_ = merged(common, self._about(training, outcome))
 
-    def check_count(self, name: str, least: int = 1) -> None:
-        """Raise ArgumentError unless the option is a whole number, `least` (1, or 0 for none) or more."""
-        value = getattr(self, name)
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ArgumentError(f"{name}={value!r} is out of range.", expected="1 or more" if least else "0 for none, or more")
+    def _cells(self) -> dict[str, Any]:
+        """The options that are cells, as they are used: one that is None is the first."""
+        return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
+
+    @classmethod
+    def _cell_names(cls) -> list[str]:
+        """The options that are cells; a fitted estimator has the cell itself under the name with "_"."""
+        return [known.name for known in options_of(cls) if known.cell]
+
+    def _asked(self, x: Any) -> Any:
+        """What is predicted for, as `_batches` takes it."""
+        return self._read(x)
+
+    def _given(self, data: Any) -> Any:
+        """A set that was given as one, or as a tuple (x, y)."""
+        return self._read(*data) if isinstance(data, tuple) else self._read(data)
+
+    # --- the doors ---------------------------------------------------------------------------------------------------------
+
+    def inputs(self, x: Any) -> Iterator[Any]:
+        """The batches of these data as the network reads them, in the order of the data.
+
+        Args:
+            x: as for `predict`.
+        Raises:
+            NotFittedError; and as `predict`.
+        """
+        self.require_fit("inputs")
+        with self._calling("inputs"):
+            batches = self._batches(self._asked(x))
+        count, device = len(batches.order), torch.device(self.device)
+        starts = range(0, count, batches.rows)
+        return (batches.make(np.arange(start, min(start + batches.rows, count))).to(device) for start in starts)
+
+    def forward(self, batch: Any) -> Any:
+        """What the network makes of a batch of `inputs`: raw scores, with gradients where torch keeps them."""
+        return self.network_(batch)
+
+    def _read_through(self, data: Any) -> Iterator[tuple[np.ndarray, Any]]:
+        """Every item once, in batches of like lengths: positions in the data, and the batch."""
+        batches, device = self._batches(data), torch.device(self.device)
+        for indices in sorted_batches(batches.order, batches.rows):
+            yield indices, batches.make(indices).to(device)
+
+    def _answers(self, data: Any) -> list[Any]:
+        """`answer` of `forward` for every item, in the order of the data."""
+        found: list[Any] = [None] * len(data)
+        for indices, batch in self._read_through(data):
+            with torch.no_grad():
+                answers = self.answer(self.forward(batch))
+            for index, one in zip(indices.tolist(), answers, strict=True):
+                found[index] = one
+        return found
+
+    def hidden_states(self, x: Any) -> list[np.ndarray]:
+        """The encoder's outputs, one array `[T_i, W]` an item; W is hidden units times directions.
+
+        Args:
+            x: as for `predict`.
+        """
+        self.require_fit("hidden_states")
+        with self._calling("hidden_states"):
+            data = self._asked(x)
+            states: list[np.ndarray] = [np.empty(0)] * len(data)
+            for indices, batch in self._read_through(data):
+                with torch.no_grad():
+                    output = self.network_.encode(batch).output.cpu().numpy()
+                lengths = [len(output)] * len(indices) if batch.lengths is None else batch.lengths.tolist()
+                for row, (index, length) in enumerate(zip(indices.tolist(), lengths)):
+                    states[index] = output[:length, row]
+        return states
+
+    # --- what the answers are worth ------------------------------------------------------------------------------------------
+
+    def evaluate(self, x: Any, y: Any = None) -> dict[str, Any]:
+        """All that can be counted of the answers for a set: the RESULT of `tenuto.runs.schema`, as test set of this model, so that `save` writes it.
+
+        Args:
+            x, y: as for `fit`.
+        Raises:
+            NotFittedError; and as `predict`, and DataError: there is nothing to compare with.
+        """
+        self.require_fit("evaluate")
+        with self._calling("evaluate"):
+            return self._test(self._read(x, y))
+
+    def _test(self, data: Any, measured: Measured | None = None) -> dict[str, Any]:
+        found = self._measure(data, "test") if measured is None else measured
+        self.evaluation_ = with_test(self.evaluation_, self._describe(data), found)
+        return found.result
+
+    # --- as files ------------------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path, *, test: Any = None, overwrite: bool = False) -> Path:
+        """Write the run folder (`tenuto.runs.folder`): weights, config, metrics, evaluation; whole or not at all.
+
+        Args:
+            folder: new or empty; a folder with anything else in it is refused.
+            test: a set, or (x, y), evaluated first, and kept in evaluation.json.
+            overwrite: replace a run that is there.
+        Raises:
+            NotFittedError; RunError: the folder is not free.
+        """
+        self.require_fit("save")
+        claim(folder, overwrite=overwrite)
+        if test is not None:
+            with self._calling("evaluate"):
+                self._test(self._given(test))
+        config = {"task": self.task, "options": self._options_as_data(), "preprocessing": self._kept(), "data": self.evaluation_["data"]}
+        return write_estimator(
+            folder, config=config, network=self.network_, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
+        )
+
+    @classmethod
+    def load(cls: type[E], folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> E:
+        """The estimator of the folder that `save` wrote; it gives the same answers.
+
+        Args:
+            cell: the class of a cell of your own, where it is not imported already. No code is ever loaded from the folder.
+        Raises:
+            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
+        """
+        with reading(cls.__name__, folder, cls.task) as run:
+            options = {**run.config["options"], "device": device}
+            cells = {name: kept_cell(options[name], cell) for name in cls._cell_names()}
+            tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
+            model = cls(**{**options, **tuples, **cells})
+            for name, value in cells.items():
+                setattr(model, f"{name}_", value)
+            model.seed_ = options["random_state"]
+            model._restore(run.config["preprocessing"])
+            with torch.random.fork_rng():
+                model.network_ = model._network().to(device)
+            load_weights(model.network_, run, cls.former_names)
+            model.metrics_, model.evaluation_ = run.metrics, run.evaluation
+        return model
+
+    def _options_as_data(self) -> dict[str, Any]:
+        """The constructor's arguments, with the cells and the seed that were used."""
+        cells = {name: cell_to_data(getattr(self, f"{name}_")) for name in self._cells()}
+        return {**self.get_params(), **cells, "random_state": self.seed_}
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
         """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option but the time limit and a file's place.
 
         Args:
-            training, validation: sets with a `sha256`. `cell_` and `seed_` are set already.
+            training, validation: sets with a `sha256`. The cells and `seed_` are set already.
         """
-        options = {name: value for name, value in self.get_params().items() if name not in ("time_limit_s", "random_state", "vectors")}
-        for name in ("cell", "decoder_cell"):
-            if name in options:
-                options[name] = cell_to_data(getattr(self, f"{name}_"))
-        kind, seed = type(self).__name__, self.seed_  # type: ignore[attr-defined]  # set by `fit`
-        return {"estimator": kind, "train": training.sha256, "validation": validation.sha256, "seed": seed, "options": options}
+        options = {name: value for name, value in self._options_as_data().items() if name not in ("time_limit_s", "random_state", "vectors")}
+        return {"estimator": type(self).__name__, "train": training.sha256, "validation": validation.sha256, "seed": self.seed_, "options": options}
+
+    # --- calls ------------------------------------------------------------------------------------------------------------------
 
     def require_fit(self, call: str) -> None:
         """Raise NotFittedError unless `fit` or `load` has been called."""
@@ -71,10 +352,21 @@ class Estimator:
             kind = type(self).__name__
             raise NotFittedError(f"{kind}.{call}: it is not fitted.", fix=f"call fit(x, y), or {kind}.load(folder)")
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "network_")
+    @contextlib.contextmanager
+    def _calling(self, call: str) -> Iterator[None]:
+        """Errors of the block are told as those of this call."""
+        try:
+            yield
+        except TenutoError as error:
+            raise error.within(f"{type(self).__name__}.{call}") from error.__cause__
 
-    def __repr__(self) -> str:
-        usual = {name: parameter.default for name, parameter in inspect.signature(type(self).__init__).parameters.items()}
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != usual[name]]
-        return f"{type(self).__name__}({', '.join(changed)})"
+
+def batch_in_words(ids: Sequence[str], indices: np.ndarray, noun: str) -> str:
+    """What an error message calls a batch.
+
+    Example:
+        >>> batch_in_words(["a", "b", "c"], np.array([2, 0]), "sequences")
+        "2 sequences: 'c', 'a'"
+    """
+    names = ", ".join(repr(ids[index]) for index in indices[:6])
+    return f"{len(indices)} {noun}: {names}{', ...' if len(indices) > 6 else ''}"

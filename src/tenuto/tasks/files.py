@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
+from torch import nn
 
 from tenuto.cell import Cell, cell_from_data
 from tenuto.errors import RunError, TenutoError
 from tenuto.runs.folder import Run, read_run, write_run
 from tenuto.runs.surroundings import now, versions
-from tenuto.tasks.estimator import Estimator
-
-E = TypeVar("E", bound=Estimator)
 
 
 def write_estimator(
-    model: Any, folder: str | Path, *, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor] | None = None, overwrite: bool
+    folder: str | Path,
+    *,
+    config: Mapping[str, Any],
+    network: nn.Module,
+    metrics: Sequence[Mapping[str, Any]],
+    evaluation: Mapping[str, Any],
+    overwrite: bool,
 ) -> Path:
-    """Write a fitted estimator's run.
+    """Write a fitted estimator's run; a weight that two places of the network share is written once, under its first name.
 
     Args:
-        config: task, options, model, preprocessing, as config.json has them.
-        tensors: the weights, where they are not simply those of `network_`.
+        config: task, options, preprocessing, data, as config.json has them.
     Raises:
         RunError: the folder is not free.
     """
-    whole = {"tenuto": versions()["tenuto"], "created": now(), **config, "data": model.evaluation_["data"]}
-    weights = model.network_.state_dict() if tensors is None else tensors
-    return write_run(folder, config=whole, tensors=weights, metrics=model.metrics_, evaluation=model.evaluation_, overwrite=overwrite)
+    whole = {"tenuto": versions()["tenuto"], "created": now(), **config}
+    again = shared_names(network)
+    tensors = {name: tensor for name, tensor in network.state_dict().items() if name not in again}
+    return write_run(folder, config=whole, tensors=tensors, metrics=metrics, evaluation=evaluation, overwrite=overwrite)
 
 
 @contextlib.contextmanager
-def reading(kind: type[Estimator], folder: str | Path, task: str) -> Iterator[Run]:
+def reading(kind: str, folder: str | Path, task: str) -> Iterator[Run]:
     """The run of an estimator, for the block that makes the estimator from it; whatever the block lacks is told as a fault of the run.
 
+    Args:
+        kind: the estimator's class, in messages.
     Raises:
         RunError: missing, damaged or foreign files, another task's run, or one that the block cannot read.
     """
     run = read_run(folder)
     if run.config.get("task") != task:
-        raise RunError(f"the run {folder} is not a {kind.__name__}'s.", expected=f'"task": "{task}"', received=f'"task": "{run.config.get("task")}"')
+        raise RunError(f"the run {folder} is not a {kind}'s.", expected=f'"task": "{task}"', received=f'"task": "{run.config.get("task")}"')
     try:
         yield run
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, TenutoError):
             raise
         raise RunError(
-            f"the run {folder} does not describe a {kind.__name__} of this version: {error}.",
-            expected=f"the files as {kind.__name__}.save writes them",
+            f"the run {folder} does not describe a {kind} of this version: {error}.",
+            expected=f"the files as {kind}.save writes them",
             received=f"written by tenuto {run.config.get('tenuto')}",
             fix="install that version, or train the model again",
         ) from error
@@ -61,22 +67,49 @@ def kept_cell(data: Mapping[str, Any], cell: type[Cell] | None) -> Cell:
     """The cell that a run names.
 
     Args:
-        cell: the class of a cell of one's own, where it is not imported already. No code is ever loaded from a run.
+        cell: the class of a cell of one's own, where it is not imported already; for cells of tenuto it is not looked at. No code is ever loaded
+            from a run.
     Raises:
         CellError: the cell's class is not known here.
     """
-    own = {} if cell is None else {"class": f"{cell.__module__}:{cell.__qualname__}"}
-    return cell_from_data({**data, **own})
+    ours = cell is None or str(data["class"]).startswith("tenuto.")
+    return cell_from_data(data if ours else {**data, "class": f"{cell.__module__}:{cell.__qualname__}"})  # type: ignore[union-attr]  # not None
 
 
-def with_weights(model: E, run: Run, tensors: Mapping[str, torch.Tensor] | None = None) -> E:
-    """The estimator, whose `network_` is new, with the run's weights and measurements.
+def load_weights(network: nn.Module, run: Run, former: Mapping[str, str]) -> None:
+    """Give a new network the run's weights.
 
     Args:
-        tensors: the weights, where they are not simply those of the run.
+        former: where the parts of a network stood in format_version 1: the first part of a weight's name, and what stands in its place today.
     """
-    fitted: Any = model
-    fitted.network_.load_state_dict(run.tensors() if tensors is None else tensors)
-    fitted.network_.eval()
-    fitted.metrics_, fitted.evaluation_ = run.metrics, run.evaluation
-    return model
+    tensors = run.tensors()
+    if run.config["format_version"] == 1:
+        tensors = renamed(tensors, former)
+    for name, first in shared_names(network).items():
+        tensors[name] = tensors[first]
+    network.load_state_dict(tensors)
+    network.eval()
+
+
+def renamed(tensors: Mapping[str, torch.Tensor], former: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Weights by today's names.
+
+    Example:
+        >>> list(renamed({"recurrent.bias_l0": torch.ones(1)}, {"recurrent": "encoder"}))
+        ['encoder.bias_l0']
+    """
+    found = {}
+    for name, tensor in tensors.items():
+        first, dot, rest = name.partition(".")
+        found[f"{former[first]}{dot}{rest}"] = tensor
+    return found
+
+
+def shared_names(network: nn.Module) -> dict[str, str]:
+    """Of a weight that stands at several places of a network, each further name and the first one."""
+    first: dict[int, str] = {}
+    again = {}
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        if first.setdefault(id(parameter), name) != name:
+            again[name] = first[id(parameter)]
+    return again

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.errors import ArgumentError
+from tenuto.measures import measure
 from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
@@ -24,7 +25,7 @@ from tenuto.train.launch import Launch, OneProcess, is_lost_process, total, whol
 from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
-from tenuto.train.options import TrainingOptions, higher_is_better
+from tenuto.train.options import TrainingOptions
 from tenuto.train.outcome import Loss, Outcome, Position, TrainingError, lost_process
 from tenuto.train.resume import identity_of, restore, state_of
 from tenuto.train.schedule import Schedule
@@ -289,7 +290,7 @@ class Training(Generic[B]):
         name = self.options.select_by
         if name not in numbers:
             raise ArgumentError(f"a validation of this task has no {name!r}.", expected=" | ".join(numbers), received=f"select_by={name!r}")
-        return -numbers[name] if higher_is_better(name) else numbers[name]
+        return -numbers[name] if measure(name).better == "higher" else numbers[name]
 
     def _perhaps_stop(self, done: bool) -> None:
         """Set `stopped` where there is a reason, and write a checkpoint where it is time. All processes decide alike."""

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from tenuto.errors import ArgumentError
+from tenuto.measures import measure
 from tenuto.train.schedule import SCHEDULES
 
 CHOICES = {
@@ -53,7 +54,7 @@ class TrainingOptions:
             told to the observers, and the next batch starts without carried state.
         time_limit_s: stop after the validation by which this many seconds have passed, those before a resumption too; None for never.
     Raises:
-        ArgumentError: a value out of range.
+        ArgumentError: a value out of range, or a `select_by` that is no measure.
     """
 
     epochs: int = 100
@@ -94,8 +95,7 @@ class TrainingOptions:
                 if value not in CHOICES[name]:
                     raise ArgumentError(f"{name}={value!r} is not known.", expected=" | ".join(map(str, CHOICES[name])))
             elif name == "select_by":
-                if not isinstance(value, str) or not value.startswith("validation_"):
-                    raise ArgumentError(f"select_by={value!r} is no number of a validation.", expected='for example "validation_loss"')
+                measure(value)
             elif name == "betas":
                 if len(value) != 2 or not all(0 <= beta < 1 for beta in value):
                     raise ArgumentError(f"betas={value!r} is out of range.", expected="two numbers, 0 <= beta < 1")
@@ -103,16 +103,6 @@ class TrainingOptions:
                 _check(name, value)
         if self.average and self.schedule == "nt-asgd":
             raise ArgumentError("average and the schedule nt-asgd, which averages by itself, exclude each other.", fix="average=None")
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether a higher value of this number of a validation is better: shares of right answers; not losses, errors and perplexities.
-
-    Example:
-        >>> higher_is_better("validation_span_f1"), higher_is_better("validation_loss")
-        (True, False)
-    """
-    return any(word in metric for word in ("accuracy", "f1", "exact"))
 
 
 def _check(name: str, value: float) -> None:

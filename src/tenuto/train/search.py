@@ -21,8 +21,8 @@ import torch
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
 from tenuto.files import plain
+from tenuto.measures import measure
 from tenuto.train.observers import Observer
-from tenuto.train.options import higher_is_better
 from tenuto.train.outcome import TrainingError
 from tenuto.train.search_space import Space, every_combination
 
@@ -45,7 +45,7 @@ class SearchOptions:
         prune: stop a trial whose best value so far is worse than three quarters of the others had after as many validations.
         seed: of what is tried.
     Raises:
-        ArgumentError: a number out of range.
+        ArgumentError: a number out of range, or a metric that is no measure.
     """
 
     trials: int = 20
@@ -58,11 +58,12 @@ class SearchOptions:
         for name, value in (("trials", self.trials), ("timeout_s", self.timeout_s)):
             if value is not None and not value > 0:
                 raise ArgumentError(f"{name}={value!r} is out of range.", expected="above zero")
+        measure(self.metric)
 
     @property
     def maximise(self) -> bool:
         """Whether a higher value of the metric is better."""
-        return higher_is_better(self.metric)
+        return measure(self.metric).better == "higher"
 
 
 class TrialOutcome(NamedTuple):

@@ -42,7 +42,7 @@ def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
         ("abc", None, "one text is no set"),
         (["a", ""], None, "pair '1' has an empty source"),
         (["a", "b"], ["x", "  "], "pair '1' has an empty target"),
-        (["a", "b"], ["x"], "2 sources and 1 targets"),
+        (["a", "b"], ["x"], "not as many targets as sources"),
         ([3], None, "pair '0' has a source that is no text"),
         ([["a", 1]], None, "source that is no text"),
     ],
@@ -78,10 +78,10 @@ def test_tsv_and_json_lines_are_read(tmp_path):
         ("a.tsv", b"cat\tK\ndog\t\n", r"line 2: the target is empty(.|\n)*skip-empty"),
         ("a.tsv", b"ok\tK\ncaf\xe9\tK\n", "byte 8 .line 2, byte 3 of the line. is 0xe9"),
         ("a.tsv", b"\n\n", "has no pairs"),
-        ("a.jsonl", b'{"source": "a", "target": "b"}\n{"source": \n', "line 2: no JSON"),
-        ("a.jsonl", b'{"source": "a"}\n', "line 1: target is missing"),
-        ("a.jsonl", b'["a", "b"]\n', "line 1: source is missing"),
-        ("a.jsonl", b'{"source": ["a", 2], "target": "b"}\n', "line 1: source is missing or no text"),
+        ("a.jsonl", b'{"source": "a", "target": "b"}\n{"source": \n', "line 2 is not JSON"),
+        ("a.jsonl", b'{"source": "a"}\n', "line 1: there is no 'target'"),
+        ("a.jsonl", b'["a", "b"]\n', "line 1 is no JSON object"),
+        ("a.jsonl", b'{"source": ["a", 2], "target": "b"}\n', "line 1: the source is no text"),
         ("a.xml", b"", "format that pairs are not read from"),
     ],
 )
@@ -107,10 +107,10 @@ def test_a_folder_gives_its_parts(tmp_path):
     alone = read_pair_splits(tmp_path / "dev.tsv", test=tmp_path / "x_train.tsv")
     assert alone.validation is None and alone.test.source == ["x_train.tsv"]
     (tmp_path / "valid.tsv").write_text("a\tb\n", encoding="utf-8")
-    with pytest.raises(DataError, match="two validation parts"):
+    with pytest.raises(DataError, match="two sets that are the validation part"):
         read_pair_splits(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no pairs to train on"):
+    with pytest.raises(DataError, match="holds no data set"):
         read_pair_splits(tmp_path / "empty")
     with pytest.raises(DataError, match="no file|cannot be read"):
         read_pairs(tmp_path / "absent.tsv")

@@ -88,7 +88,7 @@ def test_vectors_with_faults(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_vectors(path)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="there is no file"):
         read_vectors(tmp_path / "none.txt")
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tenuto.data import SentenceSplits, read_conll, read_slots, read_tagged, read_tagged_splits
+from tenuto.data import Parts, read_conll, read_slots, read_tagged, read_tagged_splits
 from tenuto.data.sentences.conll import tagged_parts
 from tenuto.errors import DataError
 
@@ -126,18 +126,18 @@ def test_parts_by_folder_and_by_file(tmp_path):
     write(tmp_path / "files" / "README.md", "about trains")
     for kind in ("folders", "files"):
         splits = read_tagged_splits(tmp_path / kind)
-        assert isinstance(splits, SentenceSplits)
+        assert isinstance(splits, Parts)
         assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [2, 2, 2]
-        assert list(tagged_parts(tmp_path / kind)) == ["test", "train", "validation"]
+        assert list(tagged_parts(tmp_path / kind)) == ["train", "validation", "test"]
     alone = read_tagged_splits(tmp_path / "files" / "en-train.upos.tsv", test=tmp_path / "files" / "en-test.upos.tsv")
     assert (len(alone.train), alone.validation, len(alone.test)) == (2, None, 2)
     assert read_tagged_splits(tmp_path / "folders" / "train").train.labels is not None
 
 
 def test_parts_that_are_missing_or_twice(tmp_path):
-    with pytest.raises(DataError, match="there is no data"):
+    with pytest.raises(DataError, match="no file or folder"):
         read_tagged_splits(tmp_path / "none")
-    with pytest.raises(DataError, match="holds no tagged sentences"):
+    with pytest.raises(DataError, match="holds no data set"):
         read_tagged_splits(tmp_path)
     write(tmp_path / "dev.conll", COLUMNS)
     with pytest.raises(DataError, match="has no training part"):

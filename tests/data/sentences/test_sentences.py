@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenuto.data import Sentences, random_split, stratified_split, tokenise
+from tenuto.data import Sentences, Source, random_split, stratified_split, tokenise
 from tenuto.errors import ArgumentError, DataError
 
 TOKENS = [["play", "jazz"], ["stop"], ["play", "it", "again"]]
@@ -11,7 +11,7 @@ TAGS = [["O", "B-genre"], ["O"], ["O", "O", "O"]]
 
 
 def test_what_is_given_is_kept():
-    data = Sentences(TOKENS, TAGS, ["play", "stop", "play"], name="commands")
+    data = Sentences(TOKENS, TAGS, ["play", "stop", "play"], came_from=Source("commands"))
     assert data.tokens == [tuple(row) for row in TOKENS]
     assert data.tags == [tuple(row) for row in TAGS]
     assert data.lengths.tolist() == [2, 1, 3]
@@ -41,10 +41,10 @@ def test_arrays_of_tokens_and_lists_made_of_sentences():
 
 
 def test_the_digest_is_of_the_content():
-    first, same, other = Sentences(TOKENS, TAGS), Sentences(TOKENS, TAGS, name="other name"), Sentences(TOKENS, [["O", "O"], *TAGS[1:]])
+    first, same, other = Sentences(TOKENS, TAGS), Sentences(TOKENS, TAGS, came_from=Source("other name")), Sentences(TOKENS, [["O", "O"], *TAGS[1:]])
     assert first.sha256 == same.sha256 != other.sha256
-    assert Sentences(TOKENS, sha256="abc").sha256 == "abc"
-    assert Sentences(TOKENS, sha256="abc").select([0]).sha256 != "abc"
+    assert Sentences(TOKENS, came_from=Source(sha256="abc")).sha256 == "abc"
+    assert Sentences(TOKENS, came_from=Source(sha256="abc")).select([0]).sha256 != "abc"
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_the_digest_is_of_the_content():
         (([["a"], 7],), "sentence '1' is not a list of tokens"),
         (([["a", "b"]], [["X"]]), "sentence '0' has 2 tokens and 1 tags"),
         (([["a"]], ["X"]), "the tags of sentence '0' are one text"),
-        (([["a"]], [["X"], ["X"]]), "there are 1 sentences and 2 tag sequences"),
-        (([["a"]], None, ["x", "y"]), "there are 1 sentences and 2 labels"),
+        (([["a"]], [["X"], ["X"]]), "not as many tag sequences as sentences"),
+        (([["a"]], None, ["x", "y"]), "not as many labels as sentences"),
         (([["a"], ["b"]], None, ["x", 3]), "labels are of more than one kind"),
-        (([["a"], ["b"]], None, ["x", None]), "position 1 has no label"),
+        (([["a"], ["b"]], None, ["x", None]), "label at position 1 is missing"),
     ],
 )
 def test_what_does_not_belong_together(arguments, words):
@@ -71,7 +71,7 @@ def test_what_does_not_belong_together(arguments, words):
 
 
 def test_ids_are_one_each():
-    with pytest.raises(DataError, match="3 sentences and 2 ids"):
+    with pytest.raises(DataError, match="not as many ids as sentences"):
         Sentences(TOKENS, ids=["a", "b"])
 
 

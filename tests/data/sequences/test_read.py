@@ -55,16 +55,16 @@ def test_parts_with_other_channels_are_refused(tmp_path):
 
 
 def test_what_is_no_data_set_is_refused(tmp_path):
-    with pytest.raises(DataError, match="there is no data file"):
+    with pytest.raises(DataError, match="there is no file"):
         read_splits(tmp_path / "absent.ts")
     with pytest.raises(DataError, match="holds no data set"):
         read_splits(tmp_path)
     (tmp_path / "data.xlsx").write_text("x", encoding="utf-8")
-    with pytest.raises(DataError, match=r"does not read(.|\n)*\.ts \| \.csv \| \.parquet \| \.npz"):
+    with pytest.raises(DataError, match=r"does not read(.|\n)*\.ts \| \.csv \| \.tsv \| \.parquet \| \.npz"):
         read_splits(tmp_path / "data.xlsx")
     pair(tmp_path)
     pair(tmp_path, "Other_TRAIN.ts", "Other_TEST.ts")
-    with pytest.raises(DataError, match="more than one data set"):
+    with pytest.raises(DataError, match="two sets that are the train part"):
         read_splits(tmp_path)
     assert len(read_splits(tmp_path / "Other_TRAIN.ts").test) == 3
 

@@ -112,10 +112,10 @@ def test_lengths_belong_to_padded_arrays_alone():
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (["a"], "2 sequences and 1 labels"),
+        (["a"], "not as many labels as sequences"),
         (["a", 1], "more than one kind"),
-        (["a", None], "position 1 has no label"),
-        ([1.0, float("nan")], "position 1 has no label"),
+        (["a", None], "label at position 1 is missing"),
+        ([1.0, float("nan")], "label at position 1 is missing"),
         ([b"a", b"b"], "cannot be saved"),
     ],
 )
@@ -125,9 +125,9 @@ def test_bad_labels_are_named(labels, words):
 
 
 def test_ids_and_channel_names_must_fit():
-    with pytest.raises(DataError, match="2 sequences and 3 ids"):
+    with pytest.raises(DataError, match="not as many ids as sequences"):
         Sequences(ragged([2, 3]), ids="abc")
-    with pytest.raises(DataError, match="2 channels and 1 channel names"):
+    with pytest.raises(DataError, match="not as many channel names as channels"):
         Sequences(ragged([2, 3]), channels=["u"])
 
 

@@ -74,10 +74,10 @@ def test_without_time_the_order_of_the_file_counts():
         ("id,time,label\na,0,u\n", "no channel"),
         ("id,x,x\na,0,1\n", "two columns are named 'x'"),
         ("id,time,x\na,0,1\na,1\n", "line 3: it has 2 cells, the header has 3"),
-        ("id,time,x\na,0,1\na,1,fast\n", r"column 'x' is no number in data row 2(.|\n)*'fast'"),
-        ("id,time,x\na,0,1\na,0,2\n", "sequence 'a' has two rows at one time .data row 2."),
+        ("id,time,x\na,0,1\na,1,fast\n", r"column 'x' is no number in line 3(.|\n)*'fast'"),
+        ("id,time,x\na,0,1\na,0,2\n", "sequence 'a' has two rows at one time .line 3."),
         ("id,time,x\na,soon,1\n", "neither numbers nor dates"),
-        ("id,time,x\na,nan,1\n", "empty in data row 1"),
+        ("id,time,x\na,nan,1\n", "empty in line 2"),
         ("id,time,x,label\na,0,1,u\na,1,1,v\n", "sequence 'a' has more than one label"),
         ("id,time,x,label\na,0,1,\n", "sequence 'a' has an empty label"),
         ("id,time,x,split\na,0,1,holdout\n", "'holdout' is not a split"),
@@ -95,5 +95,5 @@ def test_files_that_are_not_what_their_name_says_are_refused(tmp_path):
         read_sequences(write(tmp_path, TABLE, name="toy.parquet"))
     path = tmp_path / "binary.csv"
     path.write_bytes(b"id,x\n\xff\xff,1\n")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"binary.csv is not UTF-8: byte 5 \(line 2"):
         read_sequences(path)

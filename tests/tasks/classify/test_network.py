@@ -1,13 +1,20 @@
 """The network: pooling against a loop over sequences, and no influence of padding or company."""
 
+import numpy as np
 import pytest
 import torch
 
 from tenuto import cells
+from tenuto.data import Batch
 from tenuto.errors import ArgumentError
+from tenuto.networks.pooling import pool
 from tenuto.tasks.classify.network import ClassifierNetwork
 
 LENGTHS = torch.tensor([4, 1, 3])
+
+
+def batch(x, lengths=LENGTHS):
+    return Batch(x, lengths, None, np.arange(x.shape[1]))
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -19,17 +26,16 @@ def test_a_batch_is_its_sequences_one_by_one(cell, bidirectional, pooling):
     x = torch.full((4, 3, 2), float("nan"))
     for row, length in enumerate(LENGTHS):
         x[:length, row] = torch.randn(length, 2)
-    together = network(x, LENGTHS)
+    together = network(batch(x))
     for row, length in enumerate(LENGTHS):
-        alone = network(x[:length, row : row + 1], LENGTHS[row : row + 1])
+        alone = network(batch(x[:length, row : row + 1], LENGTHS[row : row + 1]))
         torch.testing.assert_close(together[row : row + 1], alone)
 
 
 def test_pooling_is_what_it_says():
-    network = ClassifierNetwork(cells.GRU(), 2, 4, 3, pooling=("mean", "max", "last"))
     output = torch.randn(4, 3, 8)
     output[torch.arange(4)[:, None] >= LENGTHS] = 0.0
-    pooled = network.pool(output, LENGTHS)
+    pooled = pool(output, LENGTHS, ("mean", "max", "last"), bidirectional=True)
     for row, length in enumerate(LENGTHS):
         valid = output[:length, row]
         expected = torch.cat([valid.mean(0), valid.amax(0), valid[-1, :4], valid[0, 4:]])
@@ -39,9 +45,9 @@ def test_pooling_is_what_it_says():
 def test_noise_and_dropout_are_for_training_alone():
     network = ClassifierNetwork(cells.GRU(), 2, 4, 3, dropout=0.5, input_noise=1.0)
     x = torch.randn(4, 3, 2)
-    assert not torch.equal(network(x, LENGTHS), network(x, LENGTHS))
+    assert not torch.equal(network(batch(x)), network(batch(x)))
     network.eval()
-    assert torch.equal(network(x, LENGTHS), network(x, LENGTHS))
+    assert torch.equal(network(batch(x)), network(batch(x)))
 
 
 @pytest.mark.parametrize("pooling", [(), ("sum",), ("mean", "mean")])

@@ -8,6 +8,7 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
+from tenuto.data.text.streams import Window
 from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError
 from tenuto.tasks import LanguageModel
 from tenuto.tasks.language.generation import Sampler
@@ -34,7 +35,7 @@ def reader():
 def test_perplexity_is_the_same_number_however_the_text_is_cut(model):
     tokens = torch.from_numpy(model.vocabulary_.encode(TEXT))[:, None]
     with torch.no_grad():
-        whole = model.network_(tokens[:-1], targets=tokens[1:]).nats.double().mean()
+        whole = model.network_(Window(tokens[:-1], tokens[1:], None)).nats.double().mean()
     for window in (1, 35, 1000, 10_000):
         assert model.perplexity(TEXT[:200] if window == 1 else TEXT, window=window) == pytest.approx(
             model.perplexity(TEXT[:200]) if window == 1 else whole.exp().item(), rel=1e-5
@@ -108,7 +109,7 @@ def test_a_saved_model_gives_the_same_numbers(tmp_path, options):
     assert again.perplexity(TEXT[:300]) == model.perplexity(TEXT[:300])
     assert again.generate("the ", length=10) == model.generate("the ", length=10)
     assert again.get_params() == {**model.get_params(), "cell": again.cell}
-    assert (again.network_.decoder is not None) and (not model.tied or again.network_.decoder.weight is again.network_.embedding.weight)
+    assert (again.network_.head.decoder is not None) and (not model.tied or again.network_.head.decoder.weight is again.network_.front.embedding.weight)
     with pytest.raises(RunError, match="already holds"):
         model.save(tmp_path / "run")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tenuto.cells import GRU, LSTM
-from tenuto.data.text.streams import IGNORED
+from tenuto.data.text.streams import IGNORED, Window
 from tenuto.errors import ArgumentError
 from tenuto.tasks.language.learning import window_loss
 from tenuto.tasks.language.network import LanguageNetwork, Read
@@ -21,25 +21,29 @@ def tokens(time_steps=7, rows=3):
     return torch.randint(0, SIZE, (time_steps, rows), generator=torch.Generator().manual_seed(1))
 
 
+def read(model, inputs, state=None, resets=None, targets=None):
+    return model(Window(inputs, torch.full_like(inputs, IGNORED) if targets is None else targets, resets), state)
+
+
 @pytest.mark.parametrize("options", [{}, {"tied": True}, {"tied": True, "embedding_size": 5}, {"tied": True, "embedding_size": 5, "num_layers": 3, "layer_norm": True}, {"cutoffs": (6,)}], ids=str)
 def test_nats_are_those_of_a_distribution_over_all_tokens(options):
     counts = torch.arange(SIZE)
     model = network(counts=counts, **options).eval()
     targets = tokens().roll(-1, 0)
     targets[2, 1] = IGNORED
-    read = model(tokens(), targets=targets)
-    logs = model.log_probabilities(read.features)
+    found = read(model, tokens(), targets=targets)
+    logs = model.head.log_probabilities(found.features)
     torch.testing.assert_close(logs.exp().sum(-1), torch.ones(7, 3))
     expected = -logs.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     expected[2, 1] = 0
-    torch.testing.assert_close(read.nats, expected)
-    read.nats.sum().backward()
+    torch.testing.assert_close(found.nats, expected)
+    found.nats.sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
 
 
 def test_an_adaptive_softmax_keeps_the_most_frequent_tokens_near():
     model = network(counts=torch.arange(SIZE), cutoffs=(6,))
-    assert model.decoder.ranks[SIZE - 1] == 0 and model.decoder.ranks[0] == SIZE - 1
+    assert model.head.decoder.ranks[SIZE - 1] == 0 and model.head.decoder.ranks[0] == SIZE - 1
     for cutoffs in ((0,), (9, 3), (SIZE,)):
         with pytest.raises(ArgumentError, match="do not fit"):
             network(cutoffs=cutoffs)
@@ -51,23 +55,23 @@ def test_an_adaptive_softmax_keeps_the_most_frequent_tokens_near():
 
 def test_tied_weights_are_one_tensor_through_a_step_too():
     model = network(tied=True, embedding_size=5)
-    assert model.decoder.weight is model.embedding.weight and model.projection.weight.shape == (5, 12)
+    assert model.head.decoder.weight is model.front.embedding.weight and model.head.projection.weight.shape == (5, 12)
     assert len([name for name, _ in model.named_parameters() if name.endswith(("embedding.weight", "decoder.weight"))]) == 1
-    model(tokens(), targets=tokens()).nats.sum().backward()
+    read(model, tokens(), targets=tokens()).nats.sum().backward()
     torch.optim.SGD(model.parameters(), lr=0.1).step()
-    assert model.decoder.weight.data_ptr() == model.embedding.weight.data_ptr()
+    assert model.head.decoder.weight.data_ptr() == model.front.embedding.weight.data_ptr()
 
 
 def test_the_last_of_tied_layers_is_as_wide_as_the_embedding():
     model = network(tied=True, embedding_size=5, num_layers=3, dropout=0.5)
-    assert model.projection is None and (model.recurrent.num_layers, model.last.hidden_size) == (2, 5)
+    assert model.head.projection is None and (model.encoder.recurrent.num_layers, model.encoder.last.hidden_size) == (2, 5)
     seen = []
-    model.last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    read = model(tokens(30, 4))
-    assert read.output.shape == (30, 4, 5) and 0.3 < (seen[0] == 0).float().mean() < 0.7
+    model.encoder.last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    found = read(model, tokens(30, 4))
+    assert found.output.shape == (30, 4, 5) and 0.3 < (seen[0] == 0).float().mean() < 0.7
     model.eval()
-    whole, half = model(tokens(8, 1)), model(tokens(8, 1)[:4])
-    torch.testing.assert_close(model(tokens(8, 1)[4:], half.state).output, whole.output[4:])
+    whole, half = read(model, tokens(8, 1)), read(model, tokens(8, 1)[:4])
+    torch.testing.assert_close(read(model, tokens(8, 1)[4:], half.state).output, whole.output[4:])
     step = model.live(half.state)
     with torch.no_grad():
         torch.testing.assert_close(torch.stack([step(token).clone() for token in tokens(8, 1)[4:]]), whole.features[4:])
@@ -76,34 +80,34 @@ def test_the_last_of_tied_layers_is_as_wide_as_the_embedding():
 @pytest.mark.parametrize("kind", ["variational", "step"])
 def test_output_dropout_draws_a_mask_a_window_or_a_step(kind):
     model = network(output_dropout=0.5, dropout_kind=kind)
-    read = model(tokens(30, 4))
-    kept = read.dropped != 0
-    torch.testing.assert_close(read.dropped[kept], 2 * read.output[kept])
+    found = read(model, tokens(30, 4))
+    kept = found.dropped != 0
+    torch.testing.assert_close(found.dropped[kept], 2 * found.output[kept])
     assert 0.3 < kept.float().mean() < 0.7
     assert (kept == kept[:1]).all() == (kind == "variational")
     assert not torch.equal(kept[:, 0], kept[:, 1])  # each row has its own
-    assert model.eval()(tokens(30, 4)).dropped.equal(model(tokens(30, 4)).output)
+    assert read(model.eval(), tokens(30, 4)).dropped.equal(read(model, tokens(30, 4)).output)
 
 
 def test_embedding_dropout_drops_a_token_wherever_it_stands():
     model = network(embedding_dropout=0.5)
     seen = []
-    model.recurrent.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    model.encoder.recurrent.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     repeated = torch.arange(SIZE).repeat(2)[:, None]
-    model(repeated)
+    read(model, repeated)
     dropped = (seen[0] == 0).all(-1)[:, 0]
     assert torch.equal(dropped[:SIZE], dropped[SIZE:]) and 8 < dropped[:SIZE].sum() < 32
     kept = repeated[~dropped, 0]
-    torch.testing.assert_close(seen[0][~dropped, 0], 2 * model.embedding.weight[kept])
+    torch.testing.assert_close(seen[0][~dropped, 0], 2 * model.front.embedding.weight[kept])
 
 
 def test_weight_dropout_is_drawn_for_a_window_and_is_not_there_in_evaluation():
     model = network(weight_dropout=0.5)
-    first, second = model(tokens()).output, model(tokens()).output
+    first, second = read(model, tokens()).output, read(model, tokens()).output
     assert torch.equal(first[0], second[0])  # the first step's state is zero, so its products are
     assert not torch.equal(first[1], second[1])
     model.eval()
-    assert torch.equal(model(tokens()).output, model(tokens()).output)
+    assert torch.equal(read(model, tokens()).output, read(model, tokens()).output)
 
 
 @pytest.mark.parametrize("options", [{}, {"tied": True, "embedding_size": 5}], ids=str)
@@ -132,6 +136,6 @@ def test_resets_make_documents_as_if_read_alone():
     text = tokens(9, 1)
     resets = torch.zeros(9, 1, dtype=torch.bool)
     resets[4] = True
-    whole = model(text, None, resets)
-    torch.testing.assert_close(whole.output[4:], model(text[4:]).output)
-    torch.testing.assert_close(whole.output[:4], model(text[:4]).output)
+    whole = read(model, text, None, resets)
+    torch.testing.assert_close(whole.output[4:], read(model, text[4:]).output)
+    torch.testing.assert_close(whole.output[:4], read(model, text[:4]).output)

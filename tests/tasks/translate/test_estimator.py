@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from tenuto.data import Pairs, PairSplits
+from tenuto.data import Pairs, Parts
 from tenuto.data.pairs.read import read_pairs
 from tenuto.errors import ArgumentError, DataError, NotFittedError, RunError
 from tenuto.report import build_report
@@ -55,7 +55,7 @@ def test_several_right_answers_and_tied_embeddings(tmp_path):
     model = Seq2Seq("lstm", **options).fit(pairs, validation=pairs)
     assert model.predict(["a"])[0] in {("x",), ("y",)} and model.score(pairs) >= 0.5
     again = Seq2Seq.load(model.save(tmp_path / "run"))
-    assert again.network_.head.weight is again.network_.target_embedding.weight
+    assert again.network_.head.output.weight is again.network_.head.target_embedding.weight
     assert again.predict(["a", "b"]) == model.predict(["a", "b"])
 
 
@@ -70,9 +70,9 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torch_alone():
 
 
 def test_what_is_wrong_is_named(fitted, tmp_path):
-    with pytest.raises(DataError, match=r"Seq2Seq.translate: the source of pair '1' has a symbol that training never saw: 'z'"):
+    with pytest.raises(DataError, match=r"Seq2Seq.predict: the source of pair '1' has a symbol that training never saw: 'z'"):
         fitted.predict(["ab", "az"])
-    with pytest.raises(DataError, match="Seq2Seq.translate: pair '0' has an empty source"):
+    with pytest.raises(DataError, match="Seq2Seq.predict: pair '0' has an empty source"):
         fitted.predict([""])
     with pytest.raises(ArgumentError, match="n_best"):
         fitted.translate(["ab"], n_best=2)
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_named(fitted, tmp_path):
             Seq2Seq("gru", **{**SMALL, **wrong}).fit(WORDS, WORDS)
     with pytest.raises(RunError):
         Seq2Seq.load(tmp_path)
-    assert PairSplits(Pairs(["a"])).test is None
+    assert Parts(Pairs(["a"])).test is None
     fitted.unknown = "symbol"
     assert len(fitted.predict(["az"])) == 1
     fitted.unknown = "error"

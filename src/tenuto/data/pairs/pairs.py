@@ -13,19 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.errors import ArgumentError, DataError
+from tenuto.data.counts import as_ids, require_one_each
+from tenuto.data.source import Source, Sourced
+from tenuto.data.split import check_fraction, divide, draw
+from tenuto.errors import DataError
 from tenuto.process import kept_property
 
 Side = str | tuple[str, ...]
+_GIVEN = Source("pairs")
 
 
-class Pairs:
+class Pairs(Sourced):
     """A set of source-target pairs.
 
     Args:
         source, target: N of each: texts, or sequences of symbols (texts without further meaning). `target` may be None: sources alone.
         ids: one text a pair, to name it in messages. Default: "0", "1", ...
-        name: what to call the set. path, sha256: the file it came from, if any. origin: in words, how it was made.
+        came_from: what to call the set, and where it came from.
         skipped: how many pairs the reader left out.
     Raises:
         DataError: no pair at all, a side that is empty or no text, or as many targets or ids as do not fit.
@@ -43,10 +47,7 @@ class Pairs:
         target: Iterable[Any] | None = None,
         *,
         ids: Iterable[Any] | None = None,
-        name: str = "pairs",
-        path: str | None = None,
-        sha256: str | None = None,
-        origin: str = "given",
+        came_from: Source = _GIVEN,
         skipped: int = 0,
     ) -> None:
         if isinstance(source, str) or isinstance(target, str):
@@ -54,14 +55,13 @@ class Pairs:
         sources = list(source)
         if not sources:
             raise DataError("there are no pairs.", expected="one pair or more", received="none", fix="check the data")
-        self.ids = tuple(str(identity) for identity in (range(len(sources)) if ids is None else ids))
+        self.ids = as_ids(ids, sources, "sources")
         targets = None if target is None else list(target)
-        for what, items in (("targets", targets), ("ids", self.ids)):
-            if items is not None and len(items) != len(sources):
-                raise DataError(f"there are {len(sources)} sources and {len(items)} {what}.", fix="give one for each")
+        if targets is not None:
+            require_one_each("targets", targets, sources, "sources")
         self.source = [_as_side(item, "source", identity) for item, identity in zip(sources, self.ids)]
         self.target = None if targets is None else [_as_side(item, "target", identity) for item, identity in zip(targets, self.ids)]
-        self.name, self.path, self.origin, self.skipped, self._file_sha256 = name, path, origin, skipped, sha256
+        self.came_from, self.skipped = came_from, skipped
 
     @classmethod
     def of(cls, source: Any, target: Any = None) -> Pairs:
@@ -70,7 +70,7 @@ class Pairs:
             return cls(source, target)
         if target is None:
             return source
-        return cls(source.source, target, ids=source.ids, name=source.name, path=source.path, origin=source.origin)
+        return cls(source.source, target, ids=source.ids, came_from=source.came_from.part())
 
     def __len__(self) -> int:
         return len(self.source)
@@ -105,11 +105,8 @@ class Pairs:
             raise DataError("the data has no targets.", expected="a target for each source", fix="give y, or Pairs with targets")
         return self.target
 
-    @kept_property
-    def sha256(self) -> str:
-        """The digest of the file, or, for a set made in memory, of its content."""
-        if self._file_sha256 is not None:
-            return self._file_sha256
+    def _content_sha256(self) -> str:
+        """Of both sides."""
         return hashlib.sha256(json.dumps([self.source, self.target], ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
     def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Pairs:
@@ -119,10 +116,7 @@ class Pairs:
             [self.source[index] for index in chosen],
             None if self.target is None else [self.target[index] for index in chosen],
             ids=[self.ids[index] for index in chosen],
-            name=self.name,
-            path=self.path,
-            sha256=self._file_sha256,
-            origin=origin or self.origin,
+            came_from=self.came_from.part(origin),
         )
 
     def split(self, fraction: float, *, seed: int) -> tuple[Pairs, Pairs]:
@@ -138,19 +132,14 @@ class Pairs:
             >>> part.source, rest.source
             (['c'], ['a', 'a', 'b', 'b', 'd'])
         """
-        if not 0 < fraction < 1:
-            raise ArgumentError("the part of the pairs to hold out is out of range.", expected="between 0 and 1", received=str(fraction))
+        check_fraction(fraction)
         places = list(self.groups.values())
         if len(places) < 2:
             raise DataError("all pairs have one source, which cannot be in both parts.", fix="add pairs, or give a validation set")
-        count = min(max(round(fraction * len(places)), 1), len(places) - 1)
-        held = np.random.default_rng(seed).permutation(len(places))[:count]
-        chosen = {index for place in held for index in places[place]}
-        origin = f"{fraction:.0%} of the sources, seed {seed}"
-        return (
-            self.select([index for index in range(len(self)) if index not in chosen], origin=f"{self.origin}, without {origin}"),
-            self.select(sorted(chosen), origin=origin),
-        )
+        held_out = np.zeros(len(self), dtype=bool)
+        for place in draw(np.arange(len(places)), fraction, np.random.default_rng(seed)):
+            held_out[places[place]] = True
+        return divide(self, held_out, f"{fraction:.0%} of the sources, seed {seed}")
 
 
 def _as_side(item: Any, side: str, identity: str) -> Side:

@@ -1,66 +1,41 @@
 """Reading pairs from files: TSV (one pair a line, source and target with a tab between) and JSON lines.
 
-Rules: UTF-8, with or without a byte order mark; lines end in LF or CRLF; wholly empty lines are passed over; no header, no quoting.
+Rules: UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR; empty lines are passed over; no header, no quoting.
 A line of JSON is an object with "source" and "target", each a text or a list of symbols. Everything else in it is left alone.
 Every complaint names the line; bytes that are no UTF-8 are named by their place in the file.
 """
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tenuto.data.decode import read_utf8
+from tenuto.data.decode import lines_of, read_utf8
 from tenuto.data.pairs.pairs import Pairs
-from tenuto.data.parts import split_name
+from tenuto.data.parts import Parts, find_parts, read_each
+from tenuto.data.rows import Row, read_rows
+from tenuto.data.source import Source
 from tenuto.errors import ArgumentError, DataError
 
 PAIR_FORMATS = (".tsv", ".txt", ".jsonl")
-_PART = re.compile(r"^(?P<stem>.*?[_\-.])?(?P<split>train|test|validation|valid|val|dev)(?P<format>\.(tsv|txt|jsonl))$", re.IGNORECASE)
 
 
-class PairSplits(NamedTuple):
-    """The parts of a data set; `validation` and `test` are None where the data has none."""
-
-    train: Pairs
-    validation: Pairs | None = None
-    test: Pairs | None = None
-
-
-def read_pair_splits(path: str | Path, *, test: str | Path | None = None, empty: str = "error") -> PairSplits:
+def read_pair_splits(
+    path: str | Path, *, validation: str | Path | None = None, test: str | Path | None = None, empty: str = "error"
+) -> Parts[Pairs]:
     """A data set to train on, with the parts that its files give.
 
     Args:
         path: a file, or a folder with `train.tsv`, `validation.tsv` (or valid, val, dev) and `test.tsv` (or .txt, .jsonl; a name may
             stand before: `cmudict_train.tsv`). Of a folder, `train` must be there.
-        test: a file to test on, in place of what `path` has.
+        validation, test: files for these parts, in place of what `path` has.
         empty: as `read_pairs`.
     Raises:
         DataError: as `read_pairs`, or a folder without a training part or with two of one part.
     """
     path = Path(path)
-    parts = {"train": path}
-    if path.is_dir():
-        parts = {}
-        for file in sorted(path.iterdir()):
-            match = _PART.match(file.name)
-            if match is None:
-                continue
-            name = split_name(match["split"])
-            if name in parts:
-                raise DataError(f"{path} has two {name} parts.", received=f"{parts[name].name}, {file.name}", fix="name the training file")
-            parts[name] = file
-        if "train" not in parts:
-            raise DataError(
-                f"the folder {path} holds no pairs to train on.",
-                expected="train.tsv (or .txt, .jsonl), with validation.tsv and test.tsv beside it if you have them",
-                received=", ".join(file.name for file in sorted(path.iterdir())[:8]) or "an empty folder",
-            )
-    if test is not None:
-        parts["test"] = Path(test)
-    return PairSplits(**{name: read_pairs(file, empty=empty) for name, file in parts.items()})
+    return read_each(path, find_parts(path, PAIR_FORMATS), lambda file: read_pairs(file, empty=empty), validation=validation, test=test)
 
 
 def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") -> Pairs:
@@ -82,59 +57,57 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
             received=path.suffix or "no suffix",
             fix="write one pair a line, source<TAB>target, to a .tsv file",
         )
-    text, digest = read_utf8(path)
-    read = _json_line if path.suffix.lower() == ".jsonl" else _tab_line
+    rows, source = _rows(path, targets)
     sources, answers, ids, skipped = [], [], [], 0
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.removesuffix("\r")
-        if not line:
-            continue
-        source, target = read(line, f"{path}, line {number}", targets)
-        missing = [side for side, value in (("source", source), ("target", target)) if _is_empty(value)]
-        if missing[:1] == ["target"] and not targets:
-            missing = []
+    for place, cells in rows:
+        side, target = cells["source"], cells.get("target", "")
+        missing = ["source"] * _is_empty(side) + ["target"] * (targets and _is_empty(target))
         if missing and empty == "skip":
             skipped += 1
             continue
         if missing:
             raise DataError(
-                f"{path}, line {number}: the {missing[0]} is empty.",
+                f"{path}, {place}: the {missing[0]} is empty.",
                 expected="source<TAB>target, one symbol or more on each side",
-                received=repr(line[:80]),
+                received=f"{side!r:.40} and {target!r:.40}",
                 fix='fill it in, take the line out, or leave such pairs out with empty="skip" (--skip-empty)',
             )
-        sources.append(source)
+        sources.append(side)
         answers.append(target)
-        ids.append(f"line {number}")
+        ids.append(place)
     if not sources:
-        raise DataError(f"{path} has no pairs.", expected="one pair a line", received=f"{len(text)} characters, {skipped} pairs left out")
-    return Pairs(
-        sources, answers if targets else None, ids=ids, name=path.stem, path=str(path), sha256=digest, origin=f"file {path.name}", skipped=skipped
-    )
+        raise DataError(f"{path} has no pairs.", expected="one pair a line", received=f"{skipped} pairs, all left out" if skipped else "an empty file")
+    return Pairs(sources, answers if targets else None, ids=ids, came_from=source, skipped=skipped)
 
 
-def _tab_line(line: str, where: str, targets: bool) -> tuple[str, str]:
+def _rows(path: Path, targets: bool) -> tuple[Iterator[Row], Source]:
+    """The rows of the file, with "source", and with "target" where it is wanted."""
+    if path.suffix.lower() != ".jsonl":
+        text, source = read_utf8(path)
+        return (_tab_row(line, path, number, targets) for number, line in enumerate(lines_of(text), start=1) if line), source
+    wanted = ("source", "target") if targets else ("source",)
+    rows, source = read_rows(path, wanted)
+
+    def checked() -> Iterator[Row]:
+        for place, cells in rows:
+            for name in wanted:
+                if not _is_side(cells[name]):
+                    raise DataError(f"{path}, {place}: the {name} is no text.", expected=_JSON_FORM, received=repr(cells[name])[:80])
+            yield Row(place, cells)
+
+    return checked(), source
+
+
+def _tab_row(line: str, path: Path, number: int, targets: bool) -> Row:
     columns = line.split("\t")
     if len(columns) != 2 and (targets or len(columns) > 2):
         raise DataError(
-            f"{where}: {len(columns)} column{'s' * (len(columns) > 1)}.",
+            f"{path}, line {number}: {len(columns)} column{'s' * (len(columns) > 1)}.",
             expected="source<TAB>target" if targets else "a source alone, or source<TAB>target",
             received=repr(line[:80]),
             fix="put exactly one tab between the two sides; symbols that hold a tab need JSON lines",
         )
-    return columns[0], columns[1] if len(columns) > 1 else ""
-
-
-def _json_line(line: str, where: str, targets: bool) -> tuple[Any, Any]:
-    try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: no JSON: {error.msg} at column {error.colno}.", expected=_JSON_FORM, received=repr(line[:80])) from None
-    wanted = ("source", "target") if targets else ("source",)
-    wrong = [key for key in wanted if not isinstance(data, dict) or not _is_side(data.get(key))]
-    if wrong:
-        raise DataError(f"{where}: {wrong[0]} is missing or no text.", expected=_JSON_FORM, received=repr(line[:80]))
-    return data["source"], data["target"] if targets else ""
+    return Row(f"line {number}", dict(zip(("source", "target"), columns)))
 
 
 _JSON_FORM = '{"source": "cat", "target": ["K", "AE", "T"]}: each a text or a list of symbols'

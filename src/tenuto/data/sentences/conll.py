@@ -11,27 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from tenuto.data.decode import read_utf8
-from tenuto.data.parts import split_name
+from tenuto.data.decode import lines_of, read_utf8
+from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.source import Source
 from tenuto.errors import DataError
 
 TOKENS_FILE, TAGS_FILE, LABEL_FILE = "seq.in", "seq.out", "label"
 SUFFIXES = (".conll", ".tsv", ".txt", ".iob", ".iob2", ".bio")
-_PART = re.compile(r"(?:^|[_\-.])(train|dev|valid|validation|val|test)(?=[_\-.]|$)", re.I)
 _COMMENT = re.compile(r"# (\S+ ?=|newdoc|newpar)|-DOCSTART-")
-
-
-@dataclass(frozen=True)
-class SentenceSplits:
-    """The parts of a set of sentences; `validation` and `test` are None where the data has none."""
-
-    train: Sentences
-    validation: Sentences | None = None
-    test: Sentences | None = None
 
 
 def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
@@ -45,12 +35,11 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
             or without the columns asked for.
     """
     path = Path(path)
-    text, sha256 = read_utf8(path)
+    text, source = read_utf8(path)
     tokens: list[list[str]] = [[]]
     tags: list[list[str]] = [[]]
     first: tuple[int, int] | None = None  # the first token's line and how many columns it has
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.rstrip("\r")
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             if tokens[-1]:
                 tokens.append([])
@@ -83,10 +72,7 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
     return Sentences(
         [tokens[index] for index in filled],
         None if tag_column is None else [tags[index] for index in filled],
-        name=path.stem,
-        path=str(path),
-        sha256=sha256,
-        origin=f"file {path.name}",
+        came_from=source,
     )
 
 
@@ -103,9 +89,9 @@ def read_slots(folder: str | Path) -> Sentences:
     lines: dict[str, list[str]] = {}
     for name in (TOKENS_FILE, TAGS_FILE, LABEL_FILE):
         if (folder / name).is_file():
-            text, sha256 = read_utf8(folder / name)
-            lines[name] = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
-            digest.update(f"{name} {sha256}\n".encode())
+            text, source = read_utf8(folder / name)
+            lines[name] = lines_of(text)
+            digest.update(f"{name} {source.sha256}\n".encode())
     tokens = [line.split() for line in lines[TOKENS_FILE]]
     if not tokens:
         raise DataError(f"{folder / TOKENS_FILE} is empty.", expected="one sentence a line")
@@ -130,10 +116,7 @@ def read_slots(folder: str | Path) -> Sentences:
         tokens,
         tags,
         [line.strip() for line in lines[LABEL_FILE]] if LABEL_FILE in lines else None,
-        name=folder.name,
-        path=str(folder),
-        sha256=digest.hexdigest(),
-        origin=f"folder {folder.name}",
+        came_from=Source(folder.name, str(folder), digest.hexdigest(), f"folder {folder.name}"),
     )
 
 
@@ -154,7 +137,7 @@ def read_tagged_splits(
     test: str | Path | None = None,
     token_column: int = 0,
     tag_column: int | None = -1,
-) -> SentenceSplits:
+) -> Parts[Sentences]:
     """A tagged set with its parts.
 
     Args:
@@ -164,47 +147,20 @@ def read_tagged_splits(
     Raises:
         DataError: unreadable, without a training part, or with two files for one part.
     """
+    path = Path(path)
     found = tagged_parts(path)
-    found |= {name: Path(given) for name, given in (("validation", validation), ("test", test)) if given is not None}
-    if "train" not in found:
-        raise DataError(f"{path} has no training part.", expected="a file or folder named train", received=", ".join(found))
-    parts = {name: read_tagged(part, token_column=token_column, tag_column=tag_column) for name, part in found.items()}
-    return SentenceSplits(parts["train"], parts.get("validation"), parts.get("test"))
+    return read_each(
+        path, found, lambda part: read_tagged(part, token_column=token_column, tag_column=tag_column), validation=validation, test=test
+    )
 
 
 def tagged_parts(path: str | Path) -> dict[str, Path]:
     """Where each part ("train", "validation", "test") lies; a lone file or folder of line files is "train".
 
     Raises:
-        DataError: nothing there, or two files for one part.
+        DataError: nothing there, or a folder with no part or with two sets for one.
     """
-    path = Path(path)
-    if not path.is_dir() or (path / TOKENS_FILE).is_file():
-        if not path.exists():
-            raise DataError(f"there is no data {path}.", expected="a file or a folder", fix="check the path")
-        return {"train": path}
-    found: dict[str, Path] = {}
-    for entry in sorted(path.iterdir()):
-        usable = (entry / TOKENS_FILE).is_file() if entry.is_dir() else entry.suffix.lower() in SUFFIXES
-        match = _PART.search(entry.name if entry.is_dir() else entry.stem)
-        if not usable or match is None:
-            continue
-        name = split_name(match[1])
-        if name in found:
-            raise DataError(
-                f"{path} holds two sets that are the {name} part by their names.",
-                expected="one",
-                received=f"{found[name].name}, {entry.name}",
-                fix="name the training file itself, and the test file beside it",
-            )
-        found[name] = entry
-    if not found:
-        raise DataError(
-            f"the folder {path} holds no tagged sentences.",
-            expected="the folders train, valid and test, or files like NAME-train.tsv and NAME-test.tsv",
-            received=_listing(path),
-        )
-    return found
+    return find_parts(Path(path), SUFFIXES, line_file=TOKENS_FILE)
 
 
 def _columns_there(columns: int, token_column: int, tag_column: int | None) -> tuple[int, int | None]:

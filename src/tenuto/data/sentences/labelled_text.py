@@ -9,21 +9,18 @@ one. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.decode import read_utf8
-from tenuto.data.parts import split_name
-from tenuto.data.sentences.conll import SentenceSplits
+from tenuto.data.decode import lines_of, naming, read_utf8
+from tenuto.data.parts import Parts, find_parts, read_each
+from tenuto.data.rows import ROW_FORMATS, Row, read_rows
 from tenuto.data.sentences.sentences import Sentences
-from tenuto.errors import DataError, TenutoError
+from tenuto.data.source import Source
+from tenuto.errors import DataError
 
-TEXT_SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet", ".txt")
+TEXT_SUFFIXES = (*ROW_FORMATS, ".txt")
 
 
 def read_labelled_text(path: str | Path, *, text_column: str = "text", label_column: str = "label") -> Sentences:
@@ -40,30 +37,25 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
         raise DataError(
             f"{path} is of a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
         )
-    rows, sha256 = _rows(path, text_column)
+    rows, source = _rows(path, text_column, label_column)
     texts: list[Any] = []
     labels: list[Any] = []
     ids: list[str] = []
-    for number, row in rows:
-        if text_column not in row:
+    for place, cells in rows:
+        texts.append(cells[text_column])
+        ids.append(str(cells.get("id", len(ids))))
+        if cells.get(label_column) not in (None, ""):
+            labels.append(cells[label_column])
+        if labels and len(labels) < len(texts):
             raise DataError(
-                f"{path}, line {number}: there is no {text_column!r}.", expected=f"a key or column {text_column!r}", received=", ".join(row) or "nothing"
+                f"{path}, {place}: some texts have a {label_column!r} and some have none.",
+                expected="a label for every text, or for none",
+                fix="label them, or leave them out",
             )
-        texts.append(row[text_column])
-        ids.append(str(row.get("id", len(ids))))
-        if row.get(label_column) in (None, ""):
-            continue
-        labels.append(row[label_column])
-        if len(labels) < len(texts):
-            raise _missing_label(path, number, label_column)
     if not texts:
         raise DataError(f"{path} holds no texts.", expected="one text or more")
-    if labels and len(labels) < len(texts):
-        raise _missing_label(path, None, label_column)
-    try:
-        return Sentences(texts, None, labels or None, ids=ids, name=path.stem, path=str(path), sha256=sha256, origin=f"file {path.name}")
-    except TenutoError as error:
-        raise error.within(str(path)) from error.__cause__
+    with naming(path):
+        return Sentences(texts, None, labels or None, ids=ids, came_from=source)
 
 
 def read_labelled_text_splits(
@@ -73,7 +65,7 @@ def read_labelled_text_splits(
     test: str | Path | None = None,
     text_column: str = "text",
     label_column: str = "label",
-) -> SentenceSplits:
+) -> Parts[Sentences]:
     """A file of labelled texts to train on; or a folder with `train`, and perhaps `valid` and `test`, of one of the formats.
 
     Args:
@@ -81,96 +73,24 @@ def read_labelled_text_splits(
     Raises:
         DataError: as `read_labelled_text`, and a folder without a training part or with two.
     """
+    path = Path(path)
     found = labelled_text_parts(path)
-    found |= {name: Path(given) for name, given in (("validation", validation), ("test", test)) if given is not None}
-    if "train" not in found:
-        raise DataError(f"the folder {path} has no training part.", expected="train.jsonl, train.csv, ...", received=", ".join(found) or "nothing that fits")
-    parts = {name: read_labelled_text(file, text_column=text_column, label_column=label_column) for name, file in found.items()}
-    return SentenceSplits(parts["train"], parts.get("validation"), parts.get("test"))
+    return read_each(
+        path, found, lambda file: read_labelled_text(file, text_column=text_column, label_column=label_column), validation=validation, test=test
+    )
 
 
 def labelled_text_parts(path: str | Path) -> dict[str, Path]:
     """Where each part ("train", "validation", "test") lies; a lone file is "train".
 
     Raises:
-        DataError: a folder with two files for one part.
+        DataError: nothing there, or a folder with no part or with two files for one.
     """
-    path = Path(path)
-    return _files_by_part(path) if path.is_dir() else {"train": path}
+    return find_parts(Path(path), TEXT_SUFFIXES)
 
 
-def _files_by_part(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in TEXT_SUFFIXES and file.stem.lower() in ("train", "valid", "validation", "val", "dev", "test"):
-            name = split_name(file.stem)
-            if name in found:
-                raise DataError(f"{folder} holds two files for the {name} part.", expected="one", received=f"{found[name].name}, {file.name}")
-            found[name] = file
-    return found
-
-
-def _rows(path: Path, text_column: str) -> tuple[Iterator[tuple[int, dict[str, Any]]], str]:
-    """(line, row) of each text, and the file's digest."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return _parquet_rows(path)
-    text, sha256 = read_utf8(path)
-    if suffix == ".txt":
-        return ((number, {text_column: line.strip()}) for number, line in enumerate(text.split("\n"), start=1) if line.strip()), sha256
-    return (_json_rows if suffix == ".jsonl" else _table_rows)(path, text), sha256
-
-
-def _parquet_rows(path: Path) -> tuple[Iterator[tuple[int, dict[str, Any]]], str]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataError(f"{path} needs pyarrow, which is not installed.", fix="pip install 'tenuto[data]'") from error
-    try:
-        content = path.read_bytes()
-        rows = pyarrow.parquet.read_table(pyarrow.BufferReader(content)).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}.", expected="a Parquet file") from error
-    return enumerate(rows, start=1), hashlib.sha256(content).hexdigest()
-
-
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{path}, line {number} is not JSON: {error.msg} at character {error.pos}.", expected="one JSON object a line", received=repr(line[:60])
-            ) from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number} is no JSON object.", expected='{"text": ..., "label": ...}', received=repr(line[:60]))
-        yield number, row
-
-
-def _table_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        for row in rows:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise DataError(
-                    f"{path}, line {rows.line_num}: it has {len(row)} columns.",
-                    expected=f"{len(header)} columns, as the header has",
-                    received=repr(",".join(row)[:60]),
-                    fix="mend the line; a text with commas or line ends stands in double quotes",
-                )
-            yield rows.line_num, dict(zip(header, row))
-    except csv.Error as error:
-        raise DataError(f"{path}, line {rows.line_num}: {error}.", expected="a table with a header") from error
-
-
-def _missing_label(path: Path, number: int | None, column: str) -> DataError:
-    where = f"{path}, line {number}" if number else str(path)
-    return DataError(
-        f"{where}: some texts have a {column!r} and some have none.", expected="a label for every text, or for none", fix="label them, or leave them out"
-    )
+def _rows(path: Path, text_column: str, label_column: str) -> tuple[Iterator[Row], Source]:
+    if path.suffix.lower() != ".txt":
+        return read_rows(path, (text_column,), (label_column, "id"), fix="name it with text_column (--text-column)")
+    text, source = read_utf8(path)
+    return (Row(f"line {number}", {text_column: line.strip()}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source

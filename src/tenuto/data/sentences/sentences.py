@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.labels import as_labels
+from tenuto.data.counts import as_ids, require_one_each
+from tenuto.data.labels import as_labels, label_counts
+from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.errors import DataError
 from tenuto.process import kept_property
 
@@ -27,7 +29,7 @@ def tokenise(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-class Sentences:
+class Sentences(Sourced):
     """Token lists of unequal lengths, in the order given.
 
     Args:
@@ -35,7 +37,7 @@ class Sentences:
         tags: N sequences of texts, one tag a token; or None.
         labels: [N], one a sentence: text, integers or booleans; or None.
         ids: [N] names for messages and tables. Default: the positions.
-        name, path, sha256, origin: what it is called, the file and its digest, and in words where it comes from.
+        came_from: what to call the set, and where it came from.
     Raises:
         DataError: no sentences, a sentence without tokens, a token or tag that is not text, another number of tags than tokens.
     Example:
@@ -50,25 +52,21 @@ class Sentences:
         labels: Iterable[Any] | None = None,
         *,
         ids: Iterable[Any] | None = None,
-        name: str = "data",
-        path: str | None = None,
-        sha256: str | None = None,
-        origin: str = "given",
+        came_from: Source = GIVEN,
     ) -> None:
-        self.name, self.path, self.origin, self._file_sha256 = name, path, origin, sha256
+        self.came_from = came_from
         if isinstance(tokens, str):
             raise DataError("the data is one text.", expected="a list of texts or of token lists", received="str", fix="put it in a list: [text]")
         given = list(tokens)
         if not given:
             raise DataError("there are no sentences.", expected="one sentence or more", received="none", fix="check the data")
-        self.ids: tuple[str, ...] = tuple(str(identity) for identity in (range(len(given)) if ids is None else ids))
-        _check_count("ids", len(self.ids), len(given))
+        self.ids = as_ids(ids, given, "sentences")
         self.texts: tuple[str | None, ...] = tuple(item if isinstance(item, str) else None for item in given)
         self.tokens = [_as_texts("token", item, identity) for item, identity in zip(given, self.ids)]
         self.tags = None if tags is None else self._matching(list(tags))
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
-            _check_count("labels", len(self.labels), len(given))
+            require_one_each("labels", self.labels, given, "sentences")
 
     @classmethod
     def of(cls, tokens: Any, tags: Any = None, labels: Any = None) -> Sentences:
@@ -85,7 +83,7 @@ class Sentences:
         tags = old.tags if tags is None else tags
         labels = old.labels if labels is None else labels
         items = [text if text is not None else words for text, words in zip(old.texts, old.tokens)]
-        return cls(items, tags, labels, ids=old.ids, name=old.name, path=old.path, origin=old.origin)
+        return cls(items, tags, labels, ids=old.ids, came_from=old.came_from.part())
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -118,14 +116,10 @@ class Sentences:
     @kept_property
     def class_counts(self) -> dict[Any, int]:
         """How many sentences each label has, in the order of the labels; empty without labels."""
-        counts = Counter([] if self.labels is None else self.labels.tolist())
-        return {label: counts[label] for label in sorted(counts)}
+        return label_counts(self.labels)
 
-    @property
-    def sha256(self) -> str:
-        """The file's digest; for data without a file, or a part of one, that of tokens, tags and labels."""
-        if self._file_sha256 is not None:
-            return self._file_sha256
+    def _content_sha256(self) -> str:
+        """Of tokens, tags and labels."""
         digest = hashlib.sha256()
         for index, words in enumerate(self.tokens):
             row = (words, None if self.tags is None else self.tags[index], None if self.labels is None else self.labels[index : index + 1].tolist())
@@ -140,13 +134,11 @@ class Sentences:
             None if self.tags is None else [self.tags[index] for index in positions],
             None if self.labels is None else self.labels[positions],
             ids=[self.ids[index] for index in positions],
-            name=self.name,
-            path=self.path,
-            origin=self.origin if origin is None else origin,
+            came_from=self.came_from.part(origin),
         )
 
     def _matching(self, rows: list[Any]) -> list[tuple[str, ...]]:
-        _check_count("tag sequences", len(rows), len(self))
+        require_one_each("tag sequences", rows, self, "sentences")
         tags = [_as_texts("tag", row, identity) for row, identity in zip(rows, self.ids)]
         for words, row, identity in zip(self.tokens, tags, self.ids):
             if len(words) != len(row):
@@ -157,11 +149,6 @@ class Sentences:
                     fix="mend that sentence, or leave it out",
                 )
         return tags
-
-
-def _check_count(what: str, count: int, sentences: int) -> None:
-    if count != sentences:
-        raise DataError(f"there are {sentences} sentences and {count} {what}.", expected="one each", received=f"{sentences} and {count}")
 
 
 def _as_texts(what: str, row: Any, identity: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tenuto.data.decode import opening
 from tenuto.errors import DataError
 
 
@@ -21,28 +22,25 @@ def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[st
         DataError: no such file, not UTF-8, empty, or a line that has another width than the others or holds what is no number.
     """
     path, words, rows, width, seen = Path(path), [], [], 0, set()
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                cells = _decoded(path, number, line).replace("\t", " ").rstrip().split(" ")
-                if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
-                    continue  # word2vec's header
-                word, numbers = cells[0], cells[1:]
-                width = width or len(numbers)
-                if len(numbers) != width or not width:
-                    raise DataError(
-                        f"{path}, line {number}: it has {len(numbers)} numbers.", expected=f"a word and {width or 'its'} numbers", received=repr(line[:60])
-                    )
-                if word in seen or (len(words) >= first and word not in wanted):
-                    continue
-                try:
-                    rows.append(np.array(numbers, dtype=np.float32))
-                except ValueError as error:
-                    raise DataError(f"{path}, line {number}: {error}.", expected="numbers after the word", received=repr(line[:60])) from error
-                words.append(word)
-                seen.add(word)
-    except OSError as error:
-        raise DataError(f"the vectors {path} cannot be read: {error.strerror}.", expected="a text file of word vectors", fix="check the path") from error
+    with opening(path), path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            cells = _decoded(path, number, line).replace("\t", " ").rstrip().split(" ")
+            if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
+                continue  # word2vec's header
+            word, numbers = cells[0], cells[1:]
+            width = width or len(numbers)
+            if len(numbers) != width or not width:
+                raise DataError(
+                    f"{path}, line {number}: it has {len(numbers)} numbers.", expected=f"a word and {width or 'its'} numbers", received=repr(line[:60])
+                )
+            if word in seen or (len(words) >= first and word not in wanted):
+                continue
+            try:
+                rows.append(np.array(numbers, dtype=np.float32))
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: {error}.", expected="numbers after the word", received=repr(line[:60])) from error
+            words.append(word)
+            seen.add(word)
     if not words:
         raise DataError(f"{path} holds no word vectors.", expected="a word and its numbers a line")
     return words, np.stack(rows)

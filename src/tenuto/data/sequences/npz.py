@@ -12,27 +12,30 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenuto.data.parts import split_name
+from tenuto.data.decode import naming, read_source
+from tenuto.data.parts import SPLITS, named_by_file
 from tenuto.data.sequences.sequences import Sequences
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 LAYOUTS = "values [steps, C] + lengths [N], or values [N, T, C], with labels [N] and split [N]; or x_train, len_train, y_train, x_test, ..."
 
 
-def read_npz(path: Path, *, sha256: str) -> dict[str, Sequences]:
+def read_npz(path: Path) -> dict[str, Sequences]:
     """The parts of the file by split name; "all" where it has none.
 
     Raises:
         DataError: the file is not npz, is truncated, holds pickled objects, or has another layout.
     """
+    source = read_source(path)
     try:
         # numpy leaves a file open that it was given by name and could not read.
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError) as error:
         raise DataError(
@@ -40,46 +43,32 @@ def read_npz(path: Path, *, sha256: str) -> dict[str, Sequences]:
             expected="a whole .npz file with arrays of numbers and text",
             fix="copy it again; arrays of Python objects (dtype=object) are refused: save numbers and text",
         ) from error
-    source = {"path": str(path), "sha256": sha256, "channels": arrays.get("channels")}
-    groups = [name for name in ("train", "validation", "test") if f"x_{name}" in arrays]
+    groups = [name for name in SPLITS if f"x_{name}" in arrays]
     try:
-        if groups:
+        with naming(path):
+            if not groups:
+                whole = _whole(arrays, {"channels": arrays.get("channels"), "came_from": source, "ids": arrays.get("ids")})
+                return {"all": whole} if arrays.get("split") is None else whole.parts(arrays["split"])
             return {
                 name: _whole(
                     {"values": arrays[f"x_{name}"], "lengths": arrays[f"len_{name}"], "labels": arrays.get(f"y_{name}")},
-                    {**source, "name": f"{path.stem} {name}", "origin": f"split {name!r} of the file"},
+                    {"channels": arrays.get("channels"), "came_from": replace(source, name=f"{path.stem} {name}", origin=named_by_file(name))},
                 )
                 for name in groups
             }
-        whole = _whole(arrays, {**source, "name": path.stem, "ids": arrays.get("ids")})
-        return {"all": whole} if arrays.get("split") is None else parts_by_split(whole, arrays["split"])
     except KeyError as error:
         raise DataError(
             f"{path} lacks the array {error}.",
             expected=LAYOUTS,
             received=", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) or "no array",
         ) from error
-    except TenutoError as error:
-        raise error.within(str(path)) from None
 
 
-def parts_by_split(data: Sequences, split: Any) -> dict[str, Sequences]:
-    """`data` divided by a column `split [N]` of names: train, validation (or valid, val, dev), test."""
-    names = [split_name(str(name)) for name in np.asarray(split).tolist()]
-    if len(names) != len(data):
-        raise DataError(f"there are {len(data)} sequences and {len(names)} split names.", expected=f"split [{len(data)}]")
-    return {
-        part: data.select([index for index, name in enumerate(names) if name == part], origin=f"split {part!r} of the file")
-        for part in ("train", "validation", "test")
-        if part in names
-    }
-
-
-def _whole(arrays: dict[str, Any], source: dict[str, Any]) -> Sequences:
+def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
     values, lengths = arrays["values"], arrays.get("lengths")
     if values.ndim == 3:
         padded = Sequences.from_arrays(values, lengths=lengths)
-        return Sequences(padded.values, arrays.get("labels"), **source)
+        return Sequences(padded.values, arrays.get("labels"), **more)
     lengths = arrays["lengths"]
     if values.ndim != 2 or lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer):
         raise DataError(
@@ -96,4 +85,4 @@ def _whole(arrays: dict[str, Any], source: dict[str, Any]) -> Sequences:
             received=f"values {list(values.shape)}, lengths {list(lengths.shape)}",
         )
     ends = np.cumsum(lengths, dtype=np.int64)
-    return Sequences([values[end - length : end] for end, length in zip(ends, lengths)], arrays.get("labels"), **source)
+    return Sequences([values[end - length : end] for end, length in zip(ends, lengths)], arrays.get("labels"), **more)

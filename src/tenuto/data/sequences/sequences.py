@@ -7,18 +7,21 @@ NaN stands for a missing value and is allowed here; what is trained on decides w
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tenuto.data.labels import as_labels
+from tenuto.data.counts import as_ids, require_one_each
+from tenuto.data.labels import as_labels, label_counts
+from tenuto.data.parts import members, named_by_file
+from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
 
 
-class Sequences:
+class Sequences(Sourced):
     """A set of sequences with one label each.
 
     Args:
@@ -26,7 +29,7 @@ class Sequences:
         labels: one a sequence: text, integers, floats or booleans. Default: none.
         ids: one text a sequence, to name it in messages. Default: "0", "1", ...
         channels: C names. Default: "channel 0", ...
-        name: what to call the set. path, sha256: the file it came from, if any. origin: in words, how it was made.
+        came_from: what to call the set, and where it came from.
     Raises:
         ShapeError: an array is not `[T, C]`, or C differs between sequences.
         DataError: no sequence at all, an empty sequence, an infinite value, or as many labels, ids or channels as do not fit.
@@ -45,24 +48,19 @@ class Sequences:
         *,
         ids: Iterable[Any] | None = None,
         channels: Iterable[Any] | None = None,
-        name: str = "data",
-        path: str | None = None,
-        sha256: str | None = None,
-        origin: str = "given",
+        came_from: Source = GIVEN,
     ) -> None:
-        self.name, self.path, self.origin, self._file_sha256 = name, path, origin, sha256
+        self.came_from = came_from
         arrays = list(values)
         if not arrays:
             raise DataError("there are no sequences.", expected="one sequence or more", received="none", fix="check the data")
-        self.ids: tuple[str, ...] = tuple(str(identity) for identity in (range(len(arrays)) if ids is None else ids))
-        self._check_count("ids", len(self.ids), len(arrays))
+        self.ids = as_ids(ids, arrays, "sequences")
         self.values: list[np.ndarray] = [_as_steps(array, identity) for array, identity in zip(arrays, self.ids)]
         width = self.values[0].shape[1]
         self.channels: tuple[str, ...] = (
             tuple(f"channel {index}" for index in range(width)) if channels is None else tuple(str(channel) for channel in channels)
         )
-        if len(self.channels) != width:
-            raise DataError(f"there are {width} channels and {len(self.channels)} channel names.", fix="name each channel once")
+        require_one_each("channel names", self.channels, range(width), "channels")
         for array, identity in zip(self.values, self.ids):
             if array.shape[1] != width:
                 raise ShapeError(
@@ -82,7 +80,7 @@ class Sequences:
                 )
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
-            self._check_count("labels", len(self.labels), len(self.values))
+            require_one_each("labels", self.labels, arrays, "sequences")
 
     @classmethod
     def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None) -> Sequences:
@@ -134,21 +132,15 @@ class Sequences:
     @kept_property
     def class_counts(self) -> dict[Any, int]:
         """How many sequences each label has, in the order of the labels; empty without labels."""
-        if self.labels is None:
-            return {}
-        counts = Counter(self.labels.tolist())
-        return {label: counts[label] for label in sorted(counts)}
+        return label_counts(self.labels)
 
     @kept_property
     def missing_values(self) -> int:
         """How many values are NaN."""
         return sum(int(np.isnan(array).sum()) for array in self.values)
 
-    @kept_property
-    def sha256(self) -> str:
-        """The digest of the file, or, for a set made in memory, of its names, lengths, values and labels."""
-        if self._file_sha256 is not None:
-            return self._file_sha256
+    def _content_sha256(self) -> str:
+        """Of the channels' names, labels, lengths and values."""
         digest = hashlib.sha256(repr((self.channels, None if self.labels is None else self.labels.tolist())).encode())
         digest.update(self.lengths.tobytes())
         for array in self.values:
@@ -166,34 +158,30 @@ class Sequences:
 
     def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Sequences:
         """The sequences at these positions; values are shared, not copied."""
-        chosen = [int(index) for index in indices]
-        return self._like(
-            [self.values[index] for index in chosen],
-            None if self.labels is None else self.labels[chosen],
-            ids=[self.ids[index] for index in chosen],
-            origin=origin or self.origin,
-        )
+        return self._taken(indices, self.came_from.part(origin))
+
+    def parts(self, split: Any) -> dict[str, Sequences]:
+        """The parts that the file itself names, by a column `split [N]`; their digest stays that of the file.
+
+        Raises:
+            DataError: a word that means no part, or more or fewer than sequences.
+        """
+        found = members(np.asarray(split).tolist(), len(self))
+        return {part: self._taken(indices, replace(self.came_from, origin=named_by_file(part))) for part, indices in found.items()}
 
     def with_labels(self, labels: Any) -> Sequences:
         """The same sequences with other labels; the digest is then of the content, not of the file."""
-        return Sequences(self.values, labels, ids=self.ids, channels=self.channels, name=self.name, path=self.path, origin=self.origin)
+        return Sequences(self.values, labels, ids=self.ids, channels=self.channels, came_from=self.came_from.part())
 
-    def _like(self, values: list[np.ndarray], labels: Any, *, ids: Iterable[str], origin: str) -> Sequences:
-        """Another part of the same source; skips the checks that the values already passed."""
+    def _taken(self, indices: Sequence[int] | np.ndarray, came_from: Source) -> Sequences:
+        """Without the checks that the values already passed."""
+        chosen = [int(index) for index in indices]
         part = object.__new__(Sequences)
-        part.name, part.path, part.origin, part._file_sha256 = self.name, self.path, origin, self._file_sha256
-        part.values, part.labels, part.ids, part.channels = values, labels, tuple(ids), self.channels
+        part.came_from, part.channels = came_from, self.channels
+        part.values = [self.values[index] for index in chosen]
+        part.labels = None if self.labels is None else self.labels[chosen]
+        part.ids = tuple(self.ids[index] for index in chosen)
         return part
-
-    @staticmethod
-    def _check_count(what: str, count: int, sequences: int) -> None:
-        if count != sequences:
-            raise DataError(
-                f"there are {sequences} sequences and {count} {what}.",
-                expected=f"{sequences} {what}",
-                received=str(count),
-                fix=f"give each sequence one of the {what}",
-            )
 
 
 def _as_steps(array: Any, identity: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sequences from a long table, CSV or Parquet: one row a time step.
+"""Sequences from a long table, CSV, TSV or Parquet: one row a time step.
 
     id,time,speed,heart_rate,label,split
     walk-1,0.0,1.2,80,walking,train
@@ -7,12 +7,11 @@
 
 Rows with one `id` are one sequence, in the order of `time` (in the order of the file without such a column). `label` and `split` are the
 same in all rows of a sequence; both may be absent. All other columns are channels; an empty cell is a missing value.
-CSV needs nothing beyond Python; Parquet needs pyarrow (`pip install 'tenuto[data]'`).
+The formats are those of `tenuto.data.rows`; Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.sequences.npz import parts_by_split
+from tenuto.data.decode import naming
+from tenuto.data.rows import read_table
 from tenuto.data.sequences.sequences import Sequences
-from tenuto.errors import DataError, TenutoError
+from tenuto.data.source import Source
+from tenuto.errors import DataError
 
+_TABLE = Source("table")
 _NO_VALUE = {"", "?", "na", "n/a", "nan", "null", "none"}
 
 
@@ -41,65 +43,33 @@ class Columns:
 USUAL = Columns()
 
 
-def read_csv(path: Path, *, sha256: str, columns: Columns) -> dict[str, Sequences]:
-    """The parts of a CSV file by split; "all" where it has no split column.
+def read_long_table(path: Path, columns: Columns) -> dict[str, Sequences]:
+    """The parts of a table in a file by split; "all" where it has no split column.
 
     Raises:
-        DataError: the file is not CSV text with a header, a row has another number of cells, or as `sequences_from_columns`.
+        DataError: as `tenuto.data.rows.read_table`, or as `sequences_from_columns`.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            names = [name.strip() for name in next(rows, [])]
-            _refuse_twice(path, names)
-            cells: list[list[str]] = [[] for _ in names]
-            for row in rows:
-                if not row:
-                    continue
-                if len(row) != len(names):
-                    raise DataError(
-                        f"{path}, line {rows.line_num}: it has {len(row)} cells, the header has {len(names)}.",
-                        expected=",".join(names),
-                        received=",".join(row)[:80],
-                        fix="mend the line; the file may be cut off there",
-                    )
-                for column, cell in zip(cells, row):
-                    column.append(cell)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}.", expected="a CSV file in UTF-8 with a header line") from error
-    return _parts(path, dict(zip(names, cells)), sha256=sha256, columns=columns)
+    table = read_table(path)
+    with naming(path):
+        data, split = _sequences(table.columns, columns, table.source, table.lines)
+        return {"all": data} if split is None else data.parts(split)
 
 
-def read_parquet(path: Path, *, sha256: str, columns: Columns) -> dict[str, Sequences]:
-    """The parts of a Parquet file by split; "all" where it has no split column.
-
-    Raises:
-        DataError: pyarrow is not installed, the file is not Parquet or truncated, or as `sequences_from_columns`.
-    """
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise DataError("Parquet files need pyarrow.", fix="pip install 'tenuto[data]'") from error
-    try:
-        table = parquet.read_table(path)
-    except (OSError, ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.", expected="a whole Parquet file", fix="copy it again") from error
-    arrays = {name: table.column(name).to_numpy() for name in table.column_names}
-    return _parts(path, arrays, sha256=sha256, columns=columns)
-
-
-def sequences_from_columns(
-    table: Mapping[str, Any], columns: Columns = USUAL, *, name: str = "table", path: str | None = None, sha256: str | None = None
-) -> tuple[Sequences, list[str] | None]:
+def sequences_from_columns(table: Mapping[str, Any], columns: Columns = USUAL, *, came_from: Source = _TABLE) -> tuple[Sequences, list[str] | None]:
     """Sequences, and the split of each (None without such a column), from a long table.
 
     Args:
         table: column name to `[rows]`: a dictionary of lists or arrays, or a pandas DataFrame.
         columns: which column is what.
+        came_from: what to call the set, and where it came from.
     Raises:
         DataError: no id column, no channel, a cell that is no number, two rows of one sequence at one time, or a label or split that
             changes within a sequence.
     """
+    return _sequences(table, columns, came_from, None)
+
+
+def _sequences(table: Mapping[str, Any], columns: Columns, came_from: Source, lines: np.ndarray | None) -> tuple[Sequences, list[str] | None]:
     names = [str(column) for column in (table.columns if hasattr(table, "columns") else table)]
     _require(names, columns)
     identities = [str(value) for value in table[columns.id]]
@@ -108,8 +78,8 @@ def sequences_from_columns(
     channels = columns.channels or tuple(n for n in names if n not in (columns.id, columns.time, columns.label, columns.split))
     if not channels:
         raise DataError("the table has no channel.", expected=f"columns beside {columns.id}, {columns.time}, {columns.label}")
-    frame = np.stack([_numbers(table[channel], channel) for channel in channels], axis=1).astype(np.float32)  # [rows, C]
-    order, starts, first_ids = _rows_by_sequence(identities, table[columns.time] if columns.time in names else None, columns.time)
+    frame = np.stack([_numbers(table[channel], channel, lines) for channel in channels], axis=1).astype(np.float32)  # [rows, C]
+    order, starts, first_ids = _rows_by_sequence(identities, table[columns.time] if columns.time in names else None, columns.time, lines)
     pieces = np.split(order, starts[1:])
     per_sequence = {}
     for column in (columns.label, columns.split):
@@ -122,25 +92,9 @@ def sequences_from_columns(
         per_sequence.get(columns.label),
         ids=first_ids,
         channels=channels,
-        name=name,
-        path=path,
-        sha256=sha256,
+        came_from=came_from,
     )
     return data, per_sequence.get(columns.split)
-
-
-def _parts(path: Path, table: Mapping[str, Any], *, sha256: str, columns: Columns) -> dict[str, Sequences]:
-    try:
-        data, split = sequences_from_columns(table, columns, name=Path(path).stem, path=str(path), sha256=sha256)
-        return {"all": data} if split is None else parts_by_split(data, split)
-    except TenutoError as error:
-        raise error.within(str(path)) from None
-
-
-def _refuse_twice(path: Path, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: two columns are named {twice[0]!r}.", received=", ".join(names), fix="rename or drop one of them")
 
 
 def _require(names: list[str], columns: Columns) -> None:
@@ -154,7 +108,12 @@ def _require(names: list[str], columns: Columns) -> None:
             )
 
 
-def _numbers(column: Any, name: str) -> np.ndarray:
+def _row(index: int, lines: np.ndarray | None) -> str:
+    """What an error calls a row."""
+    return f"data row {index + 1}" if lines is None else f"line {lines[index]}"
+
+
+def _numbers(column: Any, name: str, lines: np.ndarray | None) -> np.ndarray:
     """A column of cells `[rows]` as float64; the first cell that is no number is named."""
     try:
         array = np.asarray(column)
@@ -168,7 +127,7 @@ def _numbers(column: Any, name: str) -> np.ndarray:
             except (TypeError, ValueError):
                 if str(cell).strip().lower() not in _NO_VALUE:
                     raise DataError(
-                        f"column {name!r} is no number in data row {row + 1}.",
+                        f"column {name!r} is no number in {_row(row, lines)}.",
                         expected="a number, or an empty cell for a missing value",
                         received=repr(cell),
                         fix="leave the column out of the channels, or encode it as numbers",
@@ -176,20 +135,20 @@ def _numbers(column: Any, name: str) -> np.ndarray:
         raise
 
 
-def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str, lines: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Row numbers sequence by sequence and in time; where each sequence starts in them; the ids in order of appearance."""
     numbers: dict[str, int] = {}
     group = np.array([numbers.setdefault(identity, len(numbers)) for identity in identities])
     if time is None:
         order = np.argsort(group, kind="stable")
     else:
-        moments = _moments(time, time_name)
+        moments = _moments(time, time_name, lines)
         order = np.lexsort((moments, group))
         same = np.flatnonzero((np.diff(group[order]) == 0) & (moments[order][1:] == moments[order][:-1]))
         if same.size:
             row = order[same[0] + 1]
             raise DataError(
-                f"sequence {identities[row]!r} has two rows at one time (data row {row + 1}).",
+                f"sequence {identities[row]!r} has two rows at one time ({_row(row, lines)}).",
                 expected=f"each {time_name} once in a sequence",
                 received=str(list(time)[row]),
                 fix=f"mend the rows, or drop the column {time_name!r} to keep the order of the file",
@@ -198,7 +157,7 @@ def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str) -> t
     return order, starts, list(numbers)
 
 
-def _moments(time: Any, name: str) -> np.ndarray:
+def _moments(time: Any, name: str, lines: np.ndarray | None) -> np.ndarray:
     """A time column as something that sorts: numbers, or dates."""
     array = np.asarray(time)
     if array.dtype.kind == "M":
@@ -214,7 +173,7 @@ def _moments(time: Any, name: str) -> np.ndarray:
             ) from error
         return moments.astype(np.int64)
     if np.isnan(moments).any():
-        raise DataError(f"column {name!r} is empty in data row {int(np.argmax(np.isnan(moments))) + 1}.", fix="give every row a time")
+        raise DataError(f"column {name!r} is empty in {_row(int(np.argmax(np.isnan(moments))), lines)}.", fix="give every row a time")
     return moments
 
 

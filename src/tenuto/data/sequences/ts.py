@@ -18,27 +18,26 @@ Source: the format as sktime and aeon document it. Differs: every line is checke
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from tenuto.data.decode import lines_of, naming, read_utf8
 from tenuto.data.sequences.sequences import Sequences
-from tenuto.errors import DataError, TenutoError
+from tenuto.errors import DataError
 
 _PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
 
 
-def read_ts(path: Path, *, sha256: str) -> dict[str, Sequences]:
+def read_ts(path: Path) -> dict[str, Sequences]:
     """The file as {"all": Sequences}; labels are text, as they stand in the file.
 
     Raises:
-        DataError: the file is not text, has no @data, a line does not fit the header or the lines before it, or it is a regression set.
+        DataError: the file is not UTF-8, has no @data, a line does not fit the header or the lines before it, or it is a regression set.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", expected="a .ts text file in UTF-8") from error
-    lines = text.splitlines()
+    text, source = read_utf8(path)
+    lines = lines_of(text)
     header, start = _header(path, lines)
     labelled, classes = _label_rule(path, header)
     timed = header.get("timestamps", "false").split()[:1] == ["true"]
@@ -61,11 +60,9 @@ def read_ts(path: Path, *, sha256: str) -> dict[str, Sequences]:
         _check_against_header(path, number, channels, header, first=values[0])
     if not values:
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence a line", received=f"{len(lines)} lines")
-    name = header.get("problemname", "").strip() or Path(path).stem
-    try:
-        return {"all": Sequences(values, labels if labelled else None, name=name, path=str(path), sha256=sha256)}
-    except TenutoError as error:
-        raise error.within(str(path)) from None
+    source = replace(source, name=header.get("problemname", "").strip() or source.name)
+    with naming(path):
+        return {"all": Sequences(values, labels if labelled else None, came_from=source)}
 
 
 def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:

@@ -32,6 +32,10 @@ class Window(NamedTuple):
     resets: Tensor | None
 
     @property
+    def lengths(self) -> None:
+        """Every row has all T steps."""
+
+    @property
     def counted(self) -> int:
         """How many targets are tokens."""
         return int((self.targets != IGNORED).sum())

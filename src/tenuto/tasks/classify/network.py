@@ -1,4 +1,4 @@
-"""The module behind `SequenceClassifier`: a recurrent layer, its outputs pooled over time, one linear head.
+"""The module behind `SequenceClassifier`: noise on the channels, a recurrent layer, its outputs pooled over time and one linear map.
 
 Shapes: B batch, T time, C channels, W width of the layer's output (both directions), K classes.
 """
@@ -9,12 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.data import Batch
 from tenuto.layers import Recurrent
-from tenuto.networks.pooling import POOLING, check_pooling, pool
+from tenuto.networks.anatomy import Network
+from tenuto.networks.pooling import POOLING, PooledHead
 
 
-class ClassifierNetwork(nn.Module):
-    """From `x [T, B, C]` and lengths to logits `[B, K]`.
+class Channels(nn.Module):
+    """The channels of a batch, [T, B, C], which are standardised already; in training with Gaussian noise of this deviation."""
+
+    def __init__(self, noise: float) -> None:
+        super().__init__()
+        self.noise = noise
+
+    def forward(self, batch: Batch) -> Tensor:
+        """[T, B, C]."""
+        return batch.x + self.noise * torch.randn_like(batch.x) if self.training and self.noise else batch.x
+
+
+class ClassifierNetwork(Network):
+    """From a batch of sequences to logits `[B, K]`.
 
     Args:
         pooling: any of "mean", "max" and "last" (the last valid step forward, the first step backward), side by side.
@@ -37,8 +51,8 @@ class ClassifierNetwork(nn.Module):
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.pooling, self.dropout, self.input_noise, self.bidirectional = check_pooling(pooling), dropout, input_noise, bidirectional
-        self.recurrent = Recurrent(
+        self.front = Channels(input_noise)
+        self.encoder = encoder = Recurrent(
             cell,
             input_size,
             hidden_size,
@@ -47,18 +61,8 @@ class ClassifierNetwork(nn.Module):
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
         )
-        self.head = nn.Linear(len(pooling) * self.recurrent.output_width * self.recurrent.directions, classes)
+        self.head = PooledHead(encoder.output_width * encoder.directions, classes, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Logits [B, K]."""
-        return self.head(nn.functional.dropout(self.pool(self.states(x, lengths), lengths), self.dropout, self.training))
-
-    def states(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The last layer's outputs [T, B, W]; zero beyond each length."""
-        if self.training and self.input_noise:
-            x = x + self.input_noise * torch.randn_like(x)
-        return self.recurrent(x, lengths=lengths).output
-
-    def pool(self, output: Tensor, lengths: Tensor) -> Tensor:
-        """Outputs [T, B, W] over time: [B, len(pooling) * W]. Padding has no influence."""
-        return pool(output, lengths, self.pooling, bidirectional=self.bidirectional)
+        return self.head(self.encode(batch).output, batch.lengths)  # type: ignore[no-any-return]

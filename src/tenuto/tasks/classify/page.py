@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tenuto.pages import confusion
 from tenuto.pages.bars import bars
 from tenuto.pages.heat_map import heat_map_address, similar_rows_together
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
+from tenuto.pages.run import Page
 from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
 
@@ -107,3 +110,6 @@ def _sentence(evaluation: dict[str, Any]) -> str:
         f"{network_words(evaluation)} told {count(len(evaluation['classes']), 'class')} apart after training on "
         f"{count(train['sequences'], 'sequence')} of {count(len(evaluation['channels']), 'channel')} and {lengths}."
     )
+
+
+PAGE = Page(headline, (partial(confusion.section, noun="sequence"), section))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tenuto.data.text.streams import IGNORED, Window
 from tenuto.data.text.vocabulary import Vocabulary
 from tenuto.errors import ArgumentError
 from tenuto.tasks.language.network import LanguageNetwork
@@ -74,10 +75,11 @@ def generate_tokens(
     """
     network.eval()
     generator = torch.Generator().manual_seed(seed)
-    read = network(torch.tensor(prompt, device=device)[:, None])
-    features, step = read.features[-1], network.live(read.state)
+    tokens = torch.tensor(prompt, device=device)[:, None]
+    output, state = network.encode(Window(tokens, torch.full_like(tokens, IGNORED), None))
+    features, step = network.head.project(output[-1]), network.live(state)
     while True:
-        scores = network.log_probabilities(features)[0].cpu()
+        scores = network.head.log_probabilities(features)[0].cpu()
         if vocabulary.unknown is not None:
             scores[vocabulary.unknown] = -math.inf
         token = sampler.draw(scores, generator)

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tenuto.data.text.streams import RandomWindows, Streams, Window
-from tenuto.errors import ArgumentError
+from tenuto.data.text.streams import RandomWindows, Streams
 from tenuto.tasks.language.network import LanguageNetwork, Read
 from tenuto.tasks.language.scores import carried_nats
-from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, TrainingOptions, train
-
-if TYPE_CHECKING:
-    from tenuto.tasks.language.estimator import LanguageModel
+from tenuto.train import Launch
 
 SAMPLING = ("stream", "windows")
-_VALIDATION_ROW = 2000  # tokens; a validation in training reads rows of at least so many side by side
-_OF_TRAINING = (
-    "epochs max_steps validate_every optimizer learning_rate weight_decay clip_norm schedule warmup_steps trigger_patience average "
-    "ema_decay accumulate precision patience time_limit_s"
-).split()
-OF_NETWORK = (
-    "embedding_size num_layers residual layer_norm tied cutoffs embedding_dropout input_dropout dropout output_dropout dropout_kind "
-    "weight_dropout zoneout forget_bias engine"
-).split()
 Coded = tuple[np.ndarray, "np.ndarray | None"]  # tokens [N], and where documents begin
+_VALIDATION_ROW = 2000  # tokens; a validation in training reads rows of at least so many side by side
 
 
-def training_options(model: LanguageModel) -> TrainingOptions:
-    """The options of the loop.
-
-    Raises:
-        ArgumentError: an option of the model out of range.
-    """
-    if model.sampling not in SAMPLING:
-        raise ArgumentError(f"sampling={model.sampling!r} is not known.", expected=" | ".join(SAMPLING))
-    if model.jitter and model.sampling != "stream":
-        raise ArgumentError("jitter is for streams.", fix='sampling="stream", or jitter=False')
-    for name in ("activation_decay", "change_decay"):
-        if not 0 <= getattr(model, name) < float("inf"):
-            raise ArgumentError(f"{name}={getattr(model, name)!r} is out of range.", expected="zero or a positive number")
-    return TrainingOptions(**{name: getattr(model, name) for name in _OF_TRAINING})
-
-
-def build_network(model: LanguageModel, counts: Any) -> LanguageNetwork:
-    """A new network for the vocabulary and the cell that the model has; `counts` as there."""
-    options = {name: getattr(model, name) for name in OF_NETWORK}
-    return LanguageNetwork(model.cell_, model.vocabulary_.size, model.hidden_size, counts=counts, **options).to(model.device)
+def training_windows(coded: Coded, sampling: str, launch: Launch, *, batch_size: int, window: int, jitter: bool, seed: int) -> Streams | RandomWindows:
+    """This process's windows of a text, by one of `SAMPLING`: rows that go on from window to window, or windows from anywhere."""
+    tokens, starts = coded
+    rank, world = launch.process_index, launch.num_processes
+    if sampling == "stream":
+        return Streams(tokens, batch_size, window, jitter=jitter, starts=starts, rank=rank, world=world, seed=seed)
+    steps = max(1, len(tokens) // (batch_size * window))
+    return RandomWindows(tokens, batch_size, window, steps, starts=starts, rank=rank, world=world, seed=seed)
 
 
 def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, change_decay: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -62,7 +35,7 @@ def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, chan
         activation_decay, change_decay: AR and TAR.
     Source:     Merity, Keskar, Socher 2018, section 4.6, eq. for AR and TAR, as the authors' program reads it: squares, not their root.
     """
-    plain = read.nats.sum() / max(counted, 1)  # type: ignore[union-attr]  # targets were given
+    plain = read.nats.sum() / max(counted, 1)
     mean = plain
     if activation_decay:
         mean = mean + activation_decay * read.dropped.square().mean()
@@ -71,41 +44,8 @@ def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, chan
     return mean, plain.detach()
 
 
-def train_network(
-    model: LanguageModel,
-    coded: Coded,
-    held_out: Coded,
-    options: TrainingOptions,
-    observers: tuple[Observer, ...],
-    checkpoint: Checkpoint | None,
-    launch: Launch,
-) -> Outcome:
-    """Train `model.network_` on coded text; the held-out text is read with its state carried, long texts in up to 16 rows."""
-    (tokens, starts), device = coded, torch.device(model.device)
-    share: dict[str, Any] = {"rank": launch.process_index, "world": launch.num_processes, "seed": model.seed_, "starts": starts}
-    windows: Streams | RandomWindows
-    if model.sampling == "stream":
-        windows = Streams(tokens, model.batch_size, model.window, jitter=model.jitter, **share)
-    else:
-        steps = max(1, len(tokens) // (model.batch_size * model.window))
-        windows = RandomWindows(tokens, model.batch_size, model.window, steps, **share)
-    decays = {"activation_decay": model.activation_decay, "change_decay": model.change_decay}
-
-    def loss(network: nn.Module, batch: Window, carried: Any) -> Loss:
-        batch = batch.to(device)
-        read = network(batch.inputs, carried, batch.resets, batch.targets)
-        counted = batch.counted
-        mean, plain = window_loss(read, counted, **decays)
-        if model.jitter:
-            mean = mean * (len(batch.inputs) / model.window)
-        return Loss(mean, counted, read.state if model.sampling == "stream" else None, plain)
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        nats = carried_nats(network, *held_out, rows=max(1, min(16, len(held_out[0]) // _VALIDATION_ROW)), device=model.device)
-        value = float(nats.mean())
-        return {"validation_loss": value, "validation_perplexity": float(np.exp(min(value, 700)))}
-
-    return train(
-        model.network_, options, batches=windows.epoch, loss=loss, validate=validate, observers=observers, launch=launch,
-        describe_batch=lambda batch: repr(model.vocabulary_.decode(batch.inputs[:20, 0].tolist())) + ", ...", checkpoint=checkpoint,
-    )  # fmt: skip
+def validation_numbers(network: LanguageNetwork, held_out: Coded, *, device: str) -> dict[str, float]:
+    """The text is read with its state carried, a long one in up to 16 rows side by side."""
+    nats = carried_nats(network, *held_out, rows=max(1, min(16, len(held_out[0]) // _VALIDATION_ROW)), device=device)
+    value = float(nats.mean())
+    return {"validation_loss": value, "validation_perplexity": float(np.exp(min(value, 700)))}

@@ -1,6 +1,6 @@
-"""The module behind `LanguageModel`: an embedding, a recurrent stack, and a decoder to the vocabulary, with AWD-LSTM's regularisers.
+"""The module behind `LanguageModel`: an embedding, a recurrent stack, and a head over the vocabulary (`head.py`), with AWD-LSTM's regularisers.
 
-Shapes: B rows, T time, V vocabulary, E embedding, W width of the recurrent output, D what the decoder reads (E if tied, else W).
+Shapes: B rows, T time, V vocabulary, E embedding, W width of the encoder's output, D what the decoder reads (E if tied, else W).
 """
 
 from __future__ import annotations
@@ -8,36 +8,101 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
-from tenuto.data.text.streams import IGNORED
-from tenuto.errors import ArgumentError
+from tenuto.data.text.streams import Window
 from tenuto.layers import Init, Recurrent
 from tenuto.layers.masks import check_rate, dropped
-
-_NARROWER = 4  # Grave et al. 2017, section 4.3
+from tenuto.layers.recurrent import Output
+from tenuto.networks.anatomy import Network
+from tenuto.tasks.language.head import LanguageHead
 
 
 class Read(NamedTuple):
     """What the network made of some tokens.
 
     Attributes:
-        nats: [T, B] of each target, zero where it is to be ignored; None without targets.
+        nats: [T, B] of each target, zero where it is to be ignored.
         features: [T, B, D], what the decoder reads.
-        output, dropped: [T, B, W], what the recurrent stack gave, before and after output dropout.
+        output, dropped: [T, B, W], what the encoder gave, before and after output dropout.
         state: behind the last token.
     """
 
-    nats: Tensor | None
+    nats: Tensor
     features: Tensor
     output: Tensor
     dropped: Tensor
     state: Any
 
 
-class LanguageNetwork(nn.Module):
+class Tokens(nn.Module):
+    """The vector [E] of each token of a window.
+
+    Args:
+        size: V.
+        embedding_dropout: rate at which whole tokens are dropped, wherever they stand (Gal & Ghahramani 2016).
+        dropout, dropout_kind: on the vectors.
+    """
+
+    def __init__(self, size: int, width: int, *, embedding_dropout: float = 0.0, dropout: float = 0.0, dropout_kind: str = "variational") -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(size, width)
+        self.embedding_dropout, self.dropout, self.dropout_kind = embedding_dropout, dropout, dropout_kind
+
+    def forward(self, batch: Window) -> Tensor:
+        """[T, B, E]."""
+        weight = self.embedding.weight
+        if not self.training:
+            return self.embedding(batch.inputs)  # type: ignore[no-any-return]
+        if self.embedding_dropout:
+            weight = weight * nn.functional.dropout(weight.new_ones(len(weight), 1), self.embedding_dropout)
+        return dropped(nn.functional.embedding(batch.inputs, weight), self.dropout, self.dropout_kind)
+
+
+class LanguageEncoder(nn.Module):
+    """A recurrent stack, the last of whose layers may have a width of its own.
+
+    Args:
+        first: the stack. last: the layer of another width on top of it, or None.
+        norm: whether what the last layer reads is normalised. dropout, dropout_kind: on what it reads.
+    """
+
+    def __init__(self, first: Recurrent, last: Recurrent | None, *, norm: bool, dropout: float, dropout_kind: str) -> None:
+        super().__init__()
+        self.recurrent, self.last = first, last
+        self.last_norm = nn.LayerNorm(first.output_width) if last is not None and norm else None
+        self.dropout, self.dropout_kind = dropout, dropout_kind
+        self.output_width = first.output_width if last is None else last.output_width
+
+    def forward(self, x: Tensor, state: Any = None, *, lengths: Tensor | None = None, resets: Tensor | None = None) -> Output:
+        """As `tenuto.Recurrent`; with a last layer, the state is a pair."""
+        if self.last is None:
+            return self.recurrent(x, state, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
+        first, last = (None, None) if state is None else state
+        output, first = self.recurrent(x, first, lengths=lengths, resets=resets)
+        if self.training:
+            output = dropped(output, self.dropout, self.dropout_kind)
+        output, last = self.last(self._before_last(output), last, lengths=lengths, resets=resets)
+        return Output(output, (first, last))
+
+    def live(self, state: Any) -> Callable[[Tensor], Tensor]:
+        """A function that reads one more step x [B, E] each time, from this state on, and gives its output [B, W], for one row, B = 1."""
+        first, last = state if self.last is not None else (state, None)
+        stream = self.recurrent.stream(1, first)
+        stream_last: Any = None if self.last is None else self.last.stream(1, last)
+
+        def step(x: Tensor) -> Tensor:
+            output = self.recurrent.step(x, stream)
+            return output if self.last is None else self.last.step(self._before_last(output), stream_last)
+
+        return step
+
+    def _before_last(self, output: Tensor) -> Tensor:
+        return output if self.last_norm is None else self.last_norm(output)
+
+
+class LanguageNetwork(Network):
     """From tokens to the next token.
 
     Args:
@@ -54,6 +119,10 @@ class LanguageNetwork(nn.Module):
     Raises:
         ArgumentError: an option out of range, or tied weights beside an adaptive softmax.
     """
+
+    front: Tokens
+    encoder: LanguageEncoder
+    head: LanguageHead
 
     def __init__(
         self,
@@ -82,127 +151,34 @@ class LanguageNetwork(nn.Module):
         rates = {"embedding_dropout": embedding_dropout, "input_dropout": input_dropout, "output_dropout": output_dropout}
         for name, rate in rates.items():
             check_rate(name, rate)
-        if tied and cutoffs:
-            raise ArgumentError("tied weights and an adaptive softmax exclude each other.", fix="tied=False, or cutoffs=()")
         width = hidden_size if embedding_size is None else embedding_size
-        self.embedding = nn.Embedding(size, width)
+        self.front = Tokens(size, width, embedding_dropout=embedding_dropout, dropout=input_dropout, dropout_kind=dropout_kind)
         narrow = tied and num_layers > 1 and width != hidden_size
         layers = num_layers - narrow
         shared: dict[str, Any] = {"weight_dropout": weight_dropout, "zoneout": zoneout, "init": Init(forget_bias=forget_bias), "engine": engine}
-        self.recurrent = Recurrent(
+        first = Recurrent(
             cell, width, hidden_size, layers, residual=residual, layer_norm=layer_norm,
             dropout=dropout if layers > 1 else 0.0, dropout_kind=dropout_kind, **shared,
         )  # fmt: skip
-        inner = self.recurrent.output_width
-        self.last = Recurrent(cell, inner, width, **shared) if narrow else None
-        self.last_norm = nn.LayerNorm(inner) if narrow and layer_norm else None
-        self.embedding_dropout, self.input_dropout, self.output_dropout = embedding_dropout, input_dropout, output_dropout
-        self.dropout, self.dropout_kind, self.size = dropout, dropout_kind, size
-        output = inner if self.last is None else self.last.output_width
-        self.projection = nn.Linear(output, width) if tied and output != width else None
-        self.decoder: nn.Module
-        if cutoffs:
-            self.decoder = AdaptiveDecoder(output, size, cutoffs, counts)
-        else:
-            self.decoder = nn.Linear(width if tied else output, size)
-            nn.init.zeros_(self.decoder.bias)
-        if tied:  # rows of unit length on average, so that the first logits are small
-            nn.init.normal_(self.embedding.weight, std=width**-0.5)
-            self.decoder.weight = self.embedding.weight  # type: ignore[assignment]
+        last = Recurrent(cell, first.output_width, width, **shared) if narrow else None
+        self.encoder = LanguageEncoder(first, last, norm=layer_norm, dropout=dropout, dropout_kind=dropout_kind)
+        self.head = LanguageHead(
+            self.encoder.output_width, size, tied=self.front.embedding if tied else None, cutoffs=cutoffs, counts=counts,
+            dropout=output_dropout, dropout_kind=dropout_kind,
+        )  # fmt: skip
 
-    def forward(self, tokens: Tensor, state: Any = None, resets: Tensor | None = None, targets: Tensor | None = None) -> Read:
-        """Read tokens [T, B] on from a state; `resets` [T, B] bool begins anew before the marked ones. Targets [T, B] are tokens or IGNORED."""
-        x = self._embedded(tokens)
-        if self.training:
-            x = dropped(x, self.input_dropout, self.dropout_kind)
-        first, last = state if self.last is not None and state is not None else (state, None)
-        output, state = self.recurrent(x, first, resets=resets)
-        if self.last is not None:
-            if self.training:
-                output = dropped(output, self.dropout, self.dropout_kind)
-            output, last = self.last(self._before_last(output), last, resets=resets)
-            state = (state, last)
-        after = dropped(output, self.output_dropout, self.dropout_kind) if self.training else output
-        features = self.project(after)
-        return Read(None if targets is None else self.nats(features, targets), features, output, after, state)
+    def encode(self, batch: Window, state: Any = None) -> Output:
+        """Read a window on from a state; its `resets` [T, B] bool begin anew before the marked tokens."""
+        return self.encoder(self.front(batch), state, resets=batch.resets)  # type: ignore[no-any-return]
 
-    def project(self, output: Tensor) -> Tensor:
-        """Outputs [..., W] as the decoder reads them, [..., D]."""
-        return output if self.projection is None else self.projection(output)
+    def forward(self, batch: Window, state: Any = None) -> Read:
+        """Read a window on from a state, with the nats of its targets."""
+        output, state = self.encode(batch, state)
+        after = self.head.dropped(output)
+        features = self.head.project(after)
+        return Read(self.head.nats(features, batch.targets), features, output, after, state)
 
     def live(self, state: Any) -> Callable[[Tensor], Tensor]:
         """A function that reads one more token [B] each time, from this state on, and gives its features [B, D], for one row, B = 1; they hold until the next call."""
-        first, last = state if self.last is not None else (state, None)
-        stream = self.recurrent.stream(1, first)
-        stream_last: Any = None if self.last is None else self.last.stream(1, last)
-
-        def step(token: Tensor) -> Tensor:
-            output = self.recurrent.step(self.embedding(token), stream)
-            if self.last is not None:
-                output = self.last.step(self._before_last(output), stream_last)
-            return self.project(output)
-
-        return step
-
-    def log_probabilities(self, features: Tensor) -> Tensor:
-        """Features [..., D] to log-probabilities [..., V] of the next token."""
-        if isinstance(self.decoder, AdaptiveDecoder):
-            return self.decoder.log_probabilities(features)
-        return nn.functional.log_softmax(self.decoder(features), -1)
-
-    def nats(self, features: Tensor, targets: Tensor) -> Tensor:
-        """The nats [T, B] of targets [T, B] given their features [T, B, D]; zero for IGNORED ones."""
-        flat = targets.flatten()
-        if not isinstance(self.decoder, AdaptiveDecoder):
-            logits = self.decoder(features.flatten(0, 1))
-            return nn.functional.cross_entropy(logits, flat, reduction="none", ignore_index=IGNORED).view_as(targets)
-        counted = flat != IGNORED
-        found = features.new_zeros(len(flat))
-        return found.masked_scatter(counted, self.decoder(features.flatten(0, 1)[counted], flat[counted])).view_as(targets)
-
-    def _before_last(self, output: Tensor) -> Tensor:
-        return output if self.last_norm is None else self.last_norm(output)
-
-    def _embedded(self, tokens: Tensor) -> Tensor:
-        """Tokens [T, B] to [T, B, E]; in training, some tokens of the vocabulary are zero wherever they stand."""
-        if not self.training or not self.embedding_dropout:
-            return self.embedding(tokens)
-        kept = nn.functional.dropout(self.embedding.weight.new_ones(self.size, 1), self.embedding_dropout)
-        return nn.functional.embedding(tokens, self.embedding.weight * kept)
-
-
-class AdaptiveDecoder(nn.Module):
-    """torch's adaptive softmax with the tokens in order of their counts, whatever numbers they have.
-
-    Args:
-        counts: [V]. cutoffs: rising, from 1 to V - 1.
-    Raises:
-        ArgumentError: the cutoffs do not rise, or do not fit the vocabulary or the width.
-    """
-
-    ranks: Tensor
-
-    def __init__(self, width: int, size: int, cutoffs: Sequence[int], counts: Sequence[int] | None = None) -> None:
-        super().__init__()
-        cuts = [int(cut) for cut in cutoffs]
-        if sorted(set(cuts)) != cuts or not 0 < cuts[0] <= cuts[-1] < size:
-            raise ArgumentError(f"cutoffs={tuple(cuts)} do not fit.", expected=f"rising numbers between 1 and {size - 1}, the vocabulary has {size} tokens")
-        if width < _NARROWER ** len(cuts):
-            raise ArgumentError(
-                f"an output of width {width} is too narrow for {len(cuts)} cutoffs.",
-                expected=f"{_NARROWER ** len(cuts)} or more: each cluster is read {_NARROWER} times narrower than the one before",
-                fix="a larger hidden_size, or fewer cutoffs",
-            )
-        amounts = torch.zeros(size) if counts is None else torch.as_tensor(counts)
-        order = torch.argsort(amounts, descending=True, stable=True)
-        self.register_buffer("ranks", torch.argsort(order))  # [V] the place of each token among the most frequent
-        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(width, size, cuts, div_value=_NARROWER)
-
-    def forward(self, features: Tensor, targets: Tensor) -> Tensor:
-        """Nats of each target [N] given its features [N, D]."""
-        return -self.softmax(features, self.ranks[targets]).output
-
-    def log_probabilities(self, features: Tensor) -> Tensor:
-        """[..., D] to [..., V], in the order of the tokens' own numbers."""
-        flat = self.softmax.log_prob(features.reshape(-1, features.shape[-1]))
-        return flat[:, self.ranks].reshape(*features.shape[:-1], -1)
+        step = self.encoder.live(state)
+        return lambda token: self.head.project(step(self.front.embedding(token)))

@@ -8,6 +8,7 @@ from typing import Any
 from tenuto.pages.line_chart import LineChart, Series
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
+from tenuto.pages.run import Page
 from tenuto.pages.wording import count, number
 from tenuto.runs.folder import Run
 
@@ -139,3 +140,6 @@ def _how(sample: dict[str, Any]) -> str:
     words += [f"{name} {number(sample[key])}" for key, name in (("top_k", "top-k"), ("top_p", "top-p")) if sample.get(key)]
     words += [f"seed {sample['seed']}"] if sample.get("seed") is not None else []
     return ", ".join(words) + f"; {count(len(sample['text']), 'character')}"
+
+
+PAGE = Page(headline, (chances, samples, surprise))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tenuto.data.text.streams import IGNORED, Streams
+from tenuto.data.text.streams import IGNORED, Streams, Window
 from tenuto.data.text.text import Text
 from tenuto.data.text.vocabulary import Vocabulary
 
@@ -37,8 +37,7 @@ def carried_nats(
     found, state = [], None
     streams = Streams(tokens, rows, window, starts=starts)
     for part in streams:
-        part = part.to(device)
-        read = network(part.inputs, state, part.resets, part.targets)
+        read = network(part.to(device), state)
         state = read.state
         found.append(read.nats.double().cpu())
     return torch.cat(found).T.flatten().numpy()[: len(tokens) - 1]
@@ -63,7 +62,7 @@ def window_nats(network: nn.Module, tokens: np.ndarray, starts: np.ndarray | Non
     for row in range(0, rows, ROWS):
         part = slice(row, row + ROWS)
         resets = None if marks is None else marks[part].T.contiguous().to(device)
-        nats = network(inputs[part].T.contiguous().to(device), None, resets, targets[part].T.contiguous().to(device)).nats
+        nats = network(Window(inputs[part].T.contiguous().to(device), targets[part].T.contiguous().to(device), resets)).nats
         found.append(nats.T.double().cpu())
     return np.where(places < pairs, torch.cat(found).numpy(), np.nan)
 
@@ -71,7 +70,7 @@ def window_nats(network: nn.Module, tokens: np.ndarray, starts: np.ndarray | Non
 def language_result(
     network: nn.Module, vocabulary: Vocabulary, text: Text, *, windows: tuple[int, ...], device: str = "cpu"
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """The RESULT of `tenuto.runs.folder`, the text's tokens [N], and the nats [N - 1] of all but the first, carried.
+    """The RESULT of `tenuto.runs.schema`, the text's tokens [N], and the nats [N - 1] of all but the first, carried.
 
     Characters are those of the predicted tokens: all of the text's, but those of the first token where there is no mark before it. The
     marks between documents are tokens, and their nats are counted among the characters'.

@@ -1,28 +1,29 @@
-"""What a tagger's evaluation.json holds: the layout stands in `runs/folder.py` under "tag"; this is how it is counted, and what it has beside.
+"""What a tagger's evaluation.json holds: how it is counted, and the sentences that a page shows.
 
 A tag or label that training never had cannot be predicted, so it counts as wrong. `unseen` names such tags with their counts, and
 `labels.unseen` such labels; their sentences are left out of `loss`, nats a sentence, which is null where no sentence is left.
-`mistakes` are at most 50 sentences, those with the most wrong tags first: [{id, tokens, tags, predicted, label, predicted_label}].
-An example has also what the layer did: {correct, steps, hidden, hidden_units_shown, directions} as for "classify".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from tenuto.data.sentences.lexicon import UNKNOWN
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.scores.classification import by_class, wilson_interval
 from tenuto.scores.spans import score_spans
-from tenuto.tasks.token_evaluation import compare, hidden_picture
-
-if TYPE_CHECKING:
-    from tenuto.tasks.tag.estimator import Tagger
 
 MISTAKES_SHOWN, EXAMPLES_SHOWN, TOKENS_SHOWN = 50, 12, 60
+
+
+class TagSet(NamedTuple):
+    """What can be answered: tags and labels in the order of the tables, and whether the tags mark spans."""
+
+    tags: list[str]
+    labels: list[Any]
+    spans: bool
 
 
 class Answers(NamedTuple):
@@ -32,22 +33,25 @@ class Answers(NamedTuple):
     labels: list[Any] | None
     certainty: list[float] | None
 
+    @classmethod
+    def none(cls, count: int, labels: Sequence[Any]) -> Answers:
+        """Room for so many answers."""
+        return cls([[]] * count, [None] * count if labels else None, [0.0] * count if labels else None)
 
-def tagger_result(model: Tagger, data: Sentences, answers: Answers, loss: float | None) -> dict[str, Any]:
-    """The RESULT of these answers against the tags and labels of `data`."""
+
+def tagger_result(known: TagSet, data: Sentences, answers: Answers, loss: float | None, unknown: np.ndarray) -> dict[str, Any]:
+    """The RESULT of these answers against the tags and labels of `data`; `unknown` are the tokens, by place, whose word training never saw."""
     tags, labels = answers.tags, answers.labels
     assert data.tags is not None  # checked by the public calls
     gold, guessed = [tag for row in data.tags for tag in row], [tag for row in tags for tag in row]
-    flat = compare(gold, guessed, model.tags_)
+    flat = compare(gold, guessed, known.tags)
     whole = [list(row) == list(guess) for row, guess in zip(data.tags, tags)]
     by_label = None
     if labels is not None and data.labels is not None:
         truth = data.labels.tolist()
-        by_label = {"sequences": len(data), "loss": None, **compare(truth, labels, model.labels_.tolist())}
+        by_label = {"sequences": len(data), "loss": None, **compare(truth, labels, known.labels)}
         by_label["mistakes"] = _label_mistakes(data, labels, answers.certainty or [])
         whole = [right and one == other for right, one, other in zip(whole, truth, labels)]
-    coded = model.coder_.code(data)
-    unknown = np.flatnonzero(coded.type_words[coded.types] == UNKNOWN)
     return {
         "sentences": len(data),
         "tokens": int(data.lengths.sum()),
@@ -57,7 +61,7 @@ def tagger_result(model: Tagger, data: Sentences, answers: Answers, loss: float 
         "majority_accuracy": flat["majority_accuracy"],
         "macro_f1": flat["macro_f1"],
         "sentence_accuracy": sum(whole) / len(whole),
-        "spans": score_spans(data.tags, tags) if model.spans_ else None,
+        "spans": score_spans(data.tags, tags) if known.spans else None,
         "tags": flat["classes"],
         "confusion": flat["confusion"],
         "unknown": {"tokens": len(unknown), "accuracy": float(np.mean([gold[i] == guessed[i] for i in unknown])) if unknown.size else None},
@@ -67,33 +71,60 @@ def tagger_result(model: Tagger, data: Sentences, answers: Answers, loss: float 
     }
 
 
-def tagger_examples(model: Tagger, data: Sentences, name: str) -> list[dict[str, Any]]:
+def examples(data: Sentences, answers: Answers, name: str) -> list[dict[str, Any]]:
     """At most twelve sentences, short ones: six with mistakes where there are as many, then right ones."""
-    predicted = model.predict(data)
-    labels = model.predict_labels(data).tolist() if model.labels_.size else [None] * len(data)
+    labels = [None] * len(data) if answers.labels is None else answers.labels
     truth = data.labels.tolist() if data.labels is not None else [None] * len(data)
     assert data.tags is not None
     short = [index for index in range(len(data)) if 3 <= data.lengths[index] <= TOKENS_SHOWN] or list(range(len(data)))
-    right = {index: list(data.tags[index]) == predicted[index] and (not model.labels_.size or truth[index] == labels[index]) for index in short}
+    right = {index: list(data.tags[index]) == answers.tags[index] and (answers.labels is None or truth[index] == labels[index]) for index in short}
     wrong = [index for index in short if not right[index]][: EXAMPLES_SHOWN // 2]
     chosen = wrong + [index for index in short if right[index]][: EXAMPLES_SHOWN - len(wrong)]
-    examples = []
-    for index, states in zip(chosen, model.hidden_states(data.select(chosen)) if chosen else []):
-        examples.append(
-            {
-                "id": data.ids[index],
-                "set": name,
-                "tokens": list(data.tokens[index]),
-                "tags": list(data.tags[index]),
-                "predicted": predicted[index],
-                "label": None if truth[index] is None else str(truth[index]),
-                "predicted_label": None if labels[index] is None else str(labels[index]),
-                "correct": right[index],
-                "steps": len(data.tokens[index]),
-                **hidden_picture(torch.from_numpy(states), model.bidirectional),
-            }
-        )
-    return examples
+    return [
+        {
+            "id": data.ids[index],
+            "set": name,
+            "tokens": list(data.tokens[index]),
+            "tags": list(data.tags[index]),
+            "predicted": answers.tags[index],
+            "label": None if truth[index] is None else str(truth[index]),
+            "predicted_label": None if labels[index] is None else str(labels[index]),
+            "correct": right[index],
+        }
+        for index in chosen
+    ]
+
+
+def compare(truth: Sequence[Any], predicted: Sequence[Any], known: Sequence[Any]) -> dict[str, Any]:
+    """How answers agree with the truth, where the truth may hold what training never saw: that counts as wrong.
+
+    Args:
+        truth, predicted: one each, of the same kind as `known`.
+        known: what can be answered, in the order of the tables.
+    Returns:
+        {accuracy, accuracy_interval, majority_accuracy, macro_f1, classes, confusion (rows: true and known), unseen: {name: count}}
+    """
+    numbers = {name: index for index, name in enumerate(known)}
+    hits = sum(one == other for one, other in zip(truth, predicted, strict=True))
+    confusion = np.zeros((len(known), len(known)), dtype=np.int64)
+    pairs = [(numbers[one], numbers[other]) for one, other in zip(truth, predicted) if one in numbers]
+    if pairs:
+        np.add.at(confusion, tuple(np.array(pairs).T), 1)
+    unseen: dict[str, int] = {}
+    for one in truth:
+        if one not in numbers:
+            unseen[str(one)] = unseen.get(str(one), 0) + 1
+    rows = by_class(confusion, [str(name) for name in known])
+    scores = [row["f1"] for row in rows if row["f1"] is not None]
+    return {
+        "accuracy": hits / len(truth),
+        "accuracy_interval": wilson_interval(hits, len(truth)),
+        "majority_accuracy": float(confusion.sum(1).max() / len(truth)),
+        "macro_f1": sum(scores) / len(scores) if scores else None,
+        "classes": rows,
+        "confusion": confusion.tolist(),
+        "unseen": unseen,
+    }
 
 
 def _mistakes(data: Sentences, tags: Sequence[Sequence[str]], labels: Sequence[Any] | None, whole: Sequence[bool]) -> list[dict[str, Any]]:

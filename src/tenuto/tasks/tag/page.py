@@ -9,6 +9,7 @@ import numpy as np
 from tenuto.pages.confusion import cells, confused_pairs
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
+from tenuto.pages.run import Page
 from tenuto.pages.wording import count, percent
 from tenuto.runs.folder import Run
 
@@ -100,3 +101,6 @@ def _example(example: dict[str, Any]) -> dict[str, Any]:
         "label": label,
         "said": said,
     }
+
+
+PAGE = Page(headline, (spans, tags, sentences))

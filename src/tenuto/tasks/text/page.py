@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from tenuto.pages import confusion
 from tenuto.pages.bars import bars
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
+from tenuto.pages.run import Page
 from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
 
@@ -52,3 +55,6 @@ def _example(example: dict[str, Any], classes: list[str]) -> dict[str, Any]:
     most = max((abs(weight or 0.0) for weight in weights), default=0.0) or 1.0
     words = [{"word": word, "share": f"{abs(weight or 0.0) / most:.2f}"} for word, weight in zip(example["tokens"], weights)]
     return {**example, "words": words, "bars": bars(example, classes)}
+
+
+PAGE = Page(headline, (partial(confusion.section, noun="text"), texts))

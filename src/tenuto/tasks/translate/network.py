@@ -1,76 +1,58 @@
-"""The module behind `Seq2Seq`: a recurrent encoder, a recurrent decoder, attention between them, one head over the target's symbols.
-
-Shapes: S source and T target steps, B batch, V target symbols, H the decoder's output width, M the encoder's (both directions together).
-
-Where the decoder does not read what it attended to a step before ("none", "dot", "general", "additive" without feeding), all T steps of
-teacher forcing are one call of the recurrent layer, and attention is computed for all of them at once. "bahdanau" and feeding go step by
-step, since each step's input holds the step before.
-"""
+"""The module behind `Seq2Seq`: symbols as vectors, a recurrent encoder over them, and a decoder as head (`decoder.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
-from tenuto.engines.problem import size_of
-from tenuto.errors import ArgumentError
+from tenuto.data.pairs.batches import PairBatch
+from tenuto.data.pairs.symbols import PADDING, UNKNOWN
 from tenuto.layers import Recurrent
-from tenuto.networks.attention import SCORES, Attention, Memory
-
-ATTENTIONS = ("none", *SCORES, "bahdanau")
-DECODER_INPUTS = ("symbol", "summary", "both")
+from tenuto.networks.anatomy import Network
+from tenuto.tasks.translate.decoder import DecoderHead, DecoderState, Encoded
 
 
-class Encoded(NamedTuple):
-    """A batch of sources. memory: None without attention. summary [B, M]: the encoder's last outputs, forward and backward."""
+class SourceSymbols(nn.Module):
+    """The vector of each source symbol.
 
-    memory: Memory | None
-    summary: Tensor
+    Args:
+        symbols: how many numbers there are; number 0 is padding.
+        symbol_dropout: rate at which symbols are read as unknown in training. dropout: on the vectors.
+    """
 
+    def __init__(self, symbols: int, embedding_size: int, *, symbol_dropout: float = 0.0, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, embedding_size, padding_idx=0)
+        self.symbol_dropout, self.dropout = symbol_dropout, dropout
 
-class DecoderState(NamedTuple):
-    """Where a decoder stands. states: the layer's, each [L, B, W]. feed [B, F]: what the next step reads of this one, or None."""
-
-    states: tuple[Tensor, ...]
-    feed: Tensor | None
-
-    def select(self, rows: Tensor) -> DecoderState:
-        """The state of these rows of the batch, [R] int, which may repeat."""
-        feed = None if self.feed is None else self.feed.index_select(0, rows)
-        return DecoderState(tuple(state.index_select(1, rows) for state in self.states), feed)
-
-
-class Decoded(NamedTuple):
-    """logits [T, B, V]; weights [B, T, S] of the attention or None; the state after the last step."""
-
-    logits: Tensor
-    weights: Tensor | None
-    state: DecoderState
+    def forward(self, batch: PairBatch) -> Tensor:
+        """[S, B, E]."""
+        source = batch.source
+        if self.training and self.symbol_dropout:
+            drawn = torch.rand(source.shape, device=source.device) < self.symbol_dropout
+            source = source.masked_fill(drawn & (source != PADDING), UNKNOWN)
+        return nn.functional.dropout(self.embedding(source), self.dropout, self.training)
 
 
-class Seq2SeqNetwork(nn.Module):
+class Seq2SeqNetwork(Network):
     """From source numbers [S, B] and target numbers [T, B] to logits [T, B, V].
 
-    Equations:  "none"                        logits = W h_t
-                "dot", "general", "additive"  a = tanh(W_c [h_t; attend(h_t)]);  logits = W a    (feeding: h_t also reads a of step t - 1)
-                "bahdanau"                    c_t = attend(h_{t-1}) is read by step t;  a = tanh(W_c [h_t; c_t]);  logits = W a
     Args:
         source_symbols, target_symbols: how many numbers each side has; number 0 is padding.
         embedding_size: of both sides.
-        hidden_size, num_layers: of the decoder; encoder_size (of each direction), encoder_layers: of the encoder.
-        attention: one of `ATTENTIONS`. input_feeding: see above.
-        decoder_input: what a step reads: the "symbol" before it, the "summary" of the source (then nothing is fed back), or "both".
-        tied_embeddings: the head's matrix is the target embedding; h_t or a is then as wide as it.
-        dropout: on embeddings, between layers, and before the head.
+        encoder_size (of each direction), encoder_layers, bidirectional: of the encoder.
+        symbol_dropout: see `SourceSymbols`. dropout: on embeddings, between layers, and before the last map.
+        head: further options of `DecoderHead`.
     Raises:
-        ArgumentError: an option that is not known, or options that exclude each other.
-    Source:     Sutskever et al. 2014; Bahdanau et al. 2015; Luong et al. 2015, eq. 5 and section 3.3.
-                Differs: the head of "bahdanau" is Luong's, not a maxout.
+        ArgumentError: as `DecoderHead`.
     """
+
+    front: SourceSymbols
+    encoder: Recurrent
+    head: DecoderHead
 
     def __init__(
         self,
@@ -80,22 +62,16 @@ class Seq2SeqNetwork(nn.Module):
         target_symbols: int,
         *,
         embedding_size: int,
-        hidden_size: int,
         encoder_size: int,
-        num_layers: int = 1,
         encoder_layers: int = 1,
         bidirectional: bool = True,
-        attention: str = "general",
-        input_feeding: bool = False,
-        decoder_input: str = "symbol",
-        tied_embeddings: bool = False,
+        symbol_dropout: float = 0.0,
         dropout: float = 0.0,
         engine: str = "auto",
+        **head: Any,
     ) -> None:
         super().__init__()
-        _check(attention, input_feeding, decoder_input)
-        self.attention_kind, self.decoder_input, self.dropout = attention, decoder_input, dropout
-        self.source_embedding = nn.Embedding(source_symbols, embedding_size, padding_idx=0)
+        self.front = SourceSymbols(source_symbols, embedding_size, symbol_dropout=symbol_dropout, dropout=dropout)
         self.encoder = Recurrent(
             encoder_cell,
             embedding_size,
@@ -105,157 +81,16 @@ class Seq2SeqNetwork(nn.Module):
             dropout=dropout if encoder_layers > 1 else 0.0,
             engine=engine,
         )
-        memory_size = self.encoder.output_width * self.encoder.directions
-        attended = attention != "none"
-        between_size = embedding_size if tied_embeddings else hidden_size  # of what the head reads, where it is no decoder output
-        self.feed_size = memory_size if attention == "bahdanau" else between_size if input_feeding else 0
-        widths = {"symbol": embedding_size, "summary": memory_size, "both": embedding_size + memory_size}
-        self.decoder = Recurrent(
-            decoder_cell,
-            widths[decoder_input] + self.feed_size,
-            hidden_size,
-            num_layers,
-            dropout=dropout if num_layers > 1 else 0.0,
-            engine=engine,
-        )
-        output_width = self.decoder.output_width
-        self.bridge = Bridge(self.encoder, self.decoder)
-        self.target_embedding = nn.Embedding(target_symbols, embedding_size, padding_idx=0)
-        if attended:
-            self.attention = Attention("additive" if attention == "bahdanau" else attention, output_width, memory_size)
-        if attention == "bahdanau":
-            self.first_query = nn.Linear(memory_size, output_width)
-        projected = attended or (tied_embeddings and output_width != embedding_size)
-        self.join = nn.Linear(output_width + memory_size * attended, between_size) if projected else None
-        self.head = nn.Linear(between_size if projected else output_width, target_symbols)
-        for embedding in (self.source_embedding, self.target_embedding):  # so that a tied head starts with logits of a usual size
+        self.head = DecoderHead(self.encoder, decoder_cell, target_symbols, embedding_size=embedding_size, dropout=dropout, engine=engine, **head)
+        for embedding in (self.front.embedding, self.head.target_embedding):  # so that a tied map starts with logits of a usual size
             nn.init.normal_(embedding.weight, std=embedding_size**-0.5)
-        if tied_embeddings:
-            self.head.weight = self.target_embedding.weight
 
-    @property
-    def fused(self) -> bool:
-        """Whether the decoder runs over all steps of a target in one call."""
-        return self.feed_size == 0
+    def forward(self, batch: PairBatch) -> Tensor:
+        """Logits [T, B, V] for the symbols after each of `batch.read`: teacher forcing."""
+        output, state = self.encode(batch)
+        return self.head(output, batch.lengths, state, batch.read)  # type: ignore[no-any-return]
 
-    def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
-        """Logits [T, B, V] for the symbols after each of target's: teacher forcing.
-
-        Args:
-            source: [S, B] int64, padded at the end. lengths: [B] int64, 1..S. target: [T, B] int64, beginning first.
-        """
-        encoded, state = self.encode(source, lengths)
-        return self.decode(target, encoded, state).logits
-
-    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Encoded, DecoderState]:
-        """The sources as decoders read them, and where a decoder starts. Arguments as `forward`."""
-        output, final = self.encoder(self._dropped(self.source_embedding(source)), lengths=lengths)  # [S, B, M]
-        lengths = lengths.to(source.device)
-        rows = torch.arange(source.shape[1], device=source.device)
-        if self.encoder.bidirectional:
-            forward, backward = output.chunk(2, dim=-1)
-            summary = torch.cat([forward[lengths - 1, rows], backward[0]], dim=-1)
-        else:
-            summary = output[lengths - 1, rows]
-        memory, feed = None, None
-        if self.attention_kind != "none":
-            valid = torch.arange(len(source), device=source.device) < lengths[:, None]  # [B, S]
-            memory = self.attention.remember(output.transpose(0, 1), valid)
-        if self.attention_kind == "bahdanau":
-            feed = torch.tanh(self.first_query(summary))
-        elif self.feed_size:
-            feed = summary.new_zeros(len(summary), self.feed_size)
-        return Encoded(memory, summary), DecoderState(self.bridge(tuple(final)), feed)
-
-    def decode(self, symbols: Tensor, encoded: Encoded, state: DecoderState) -> Decoded:
-        """Steps of the decoder that read symbols [T, B] int64, from `state` on."""
-        parts = []
-        if self.decoder_input != "summary":
-            parts.append(self._dropped(self.target_embedding(symbols)))
-        if self.decoder_input != "symbol":
-            parts.append(encoded.summary.expand(len(symbols), -1, -1))
-        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)  # [T, B, I]
-        if self.fused:
-            output, final = self.decoder(x, state.states)
-            joined, weights = self._join(output, encoded)
-            return Decoded(self._head(joined), weights, DecoderState(tuple(final), None))
-        steps, all_weights = [], []
-        for x_t in x:
-            joined_t, weights_t, state = self._step(x_t, encoded, state)
-            steps.append(joined_t)
-            all_weights.append(weights_t)
-        return Decoded(self._head(torch.cat(steps)), torch.cat(all_weights, dim=1), state)
-
-    def _step(self, x_t: Tensor, encoded: Encoded, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
-        """One step of a decoder that reads the step before: what the head reads [1, B, F], weights [B, 1, S], the next state."""
-        assert encoded.memory is not None and state.feed is not None and self.join is not None  # _check: only with attention
-        if self.attention_kind == "bahdanau":
-            context, weights = self.attention(state.feed[:, None], encoded.memory)  # [B, 1, M]
-            output, final = self.decoder(torch.cat([x_t, context[:, 0]], dim=-1)[None], state.states)
-            joined = torch.tanh(self.join(torch.cat([output, context.transpose(0, 1)], dim=-1)))
-            return joined, weights, DecoderState(tuple(final), output[0])
-        output, final = self.decoder(torch.cat([x_t, state.feed], dim=-1)[None], state.states)
-        joined, attended = self._join(output, encoded)
-        assert attended is not None
-        return joined, attended, DecoderState(tuple(final), joined[0])
-
-    def _join(self, output: Tensor, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
-        """The decoder's outputs [T, B, H] with what each attends to: [T, B, F], and the weights [B, T, S]."""
-        weights = None
-        if encoded.memory is not None:
-            context, weights = self.attention(output.transpose(0, 1), encoded.memory)
-            output = torch.cat([output, context.transpose(0, 1)], dim=-1)
-        return output if self.join is None else torch.tanh(self.join(output)), weights
-
-    def _head(self, joined: Tensor) -> Tensor:
-        return self.head(self._dropped(joined))  # type: ignore[no-any-return]
-
-    def _dropped(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(x, self.dropout, self.training)
-
-
-class Bridge(nn.Module):
-    """From the encoder's final state to the decoder's first.
-
-    Where both have the same cell, sizes and number of layers, and one direction, the state goes over as it is. Else each layer of the
-    decoder starts at a linear map of all final states (both directions) of the encoder's layer at its height.
-    """
-
-    def __init__(self, encoder: Recurrent, decoder: Recurrent) -> None:
-        super().__init__()
-        given = _state_widths(encoder)
-        self.widths = _state_widths(decoder)
-        self.directions, self.encoder_layers = encoder.directions, encoder.num_layers
-        same = encoder.cell == decoder.cell and given == self.widths
-        self.maps: nn.ModuleList | None = None
-        if not same or encoder.directions > 1 or encoder.num_layers != decoder.num_layers:
-            width = sum(given) * encoder.directions
-            self.maps = nn.ModuleList(nn.Linear(width, sum(self.widths)) for _ in range(decoder.num_layers))
-
-    def forward(self, final: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """States [L, B, W] of the decoder from those [L * D, B, W] of the encoder."""
-        if self.maps is None:
-            return tuple(final)
-        layers = []
-        for number, linear in enumerate(self.maps):
-            first = min(number, self.encoder_layers - 1) * self.directions
-            read = torch.cat([state[first + way] for state in final for way in range(self.directions)], dim=-1)
-            layers.append(linear(read).split(self.widths, dim=-1))
-        return tuple(torch.stack(states) for states in zip(*layers, strict=True))
-
-
-def _state_widths(layer: Recurrent) -> list[int]:
-    return [size_of(width, layer.hidden_size) for width in layer.cell.widths("state").values()]
-
-
-def _check(attention: str, input_feeding: bool, decoder_input: str) -> None:
-    if attention not in ATTENTIONS:
-        raise ArgumentError(f"attention={attention!r} is not known.", expected=" | ".join(ATTENTIONS))
-    if decoder_input not in DECODER_INPUTS:
-        raise ArgumentError(f"decoder_input={decoder_input!r} is not known.", expected=" | ".join(DECODER_INPUTS))
-    if input_feeding and attention not in SCORES:
-        raise ArgumentError(
-            f"there is nothing to feed back with attention={attention!r}.",
-            expected="input_feeding with " + ", ".join(SCORES),
-            fix="bahdanau reads its context anyway; leave input_feeding out",
-        )
+    def begin(self, batch: PairBatch) -> tuple[Encoded, DecoderState]:
+        """The sources as the decoder reads them, and where it starts."""
+        output, state = self.encode(batch)
+        return self.head.begin(output, batch.lengths, state)

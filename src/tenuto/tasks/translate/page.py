@@ -10,6 +10,7 @@ import numpy as np
 from tenuto.pages.heat_map import heat_map_address
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
+from tenuto.pages.run import Page
 from tenuto.pages.wording import count, percent
 from tenuto.runs.folder import Run
 
@@ -131,3 +132,6 @@ def _map(example: dict[str, Any]) -> dict[str, Any]:
         "shape": (rows, columns),
         "words": f"Attention of {count(rows, 'output')} over {count(columns, 'input')}: " + ", ".join(strongest) + ".",
     }
+
+
+PAGE = Page(headline, (accuracy, attention, mistakes))

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from tenuto.data.pairs.symbols import BEGINNING, END, PADDING, UNKNOWN
-from tenuto.tasks.translate.network import DecoderState, Encoded, Seq2SeqNetwork
+from tenuto.tasks.translate.decoder import DecoderHead, DecoderState, Encoded
 
 _NEVER = [PADDING, BEGINNING, UNKNOWN]
 _NONE = float("-inf")
+Begun = tuple[Encoded, DecoderState]  # what `DecoderHead.begin` gives
 
 
 class Hypothesis(NamedTuple):
@@ -32,30 +33,45 @@ class Hypothesis(NamedTuple):
     score: float
 
 
-@torch.no_grad()
-def greedy_search(network: Seq2SeqNetwork, source: Tensor, lengths: Tensor, *, max_length: int, length_penalty: float = 1.0) -> list[Hypothesis]:
-    """The hypothesis of each source that takes the likeliest symbol at each step.
+class Steps(NamedTuple):
+    """What a greedy search did, step by step: symbols [T, B], the end from there on; the log probability of each whole [B] float64; logits [T, B, V]."""
+
+    symbols: Tensor
+    total: Tensor
+    logits: Tensor | None
+
+
+def greedy_steps(head: DecoderHead, begun: Begun, *, max_length: int, keep: bool = False) -> Steps:
+    """Take the likeliest symbol at each step; gradients are kept where torch keeps them.
 
     Args:
-        source: [S, B] int64. lengths: [B]. max_length: in symbols, without the end.
+        begun: the sources as they were read. max_length: in symbols, without the end. keep: the logits too, which are many numbers.
     """
-    encoded, state = network.encode(source, lengths)
-    rows = source.shape[1]
-    symbol = torch.full((1, rows), BEGINNING, device=source.device)
-    total = torch.zeros(rows, dtype=torch.float64, device=source.device)
-    done = torch.zeros(rows, dtype=torch.bool, device=source.device)
-    steps = []
+    encoded, state = begun
+    rows, device = len(encoded.summary), encoded.summary.device
+    symbol = torch.full((1, rows), BEGINNING, device=device)
+    total = torch.zeros(rows, dtype=torch.float64, device=device)
+    done = torch.zeros(rows, dtype=torch.bool, device=device)
+    steps, kept = [], []
     for step in range(max_length + 1):
-        logits, _, state = network.decode(symbol, encoded, state)
+        logits, _, state = head.decode(symbol, encoded, state)
         values, symbol = _log_probabilities(logits[0], last=step == max_length).max(dim=-1)
-        total += values.masked_fill(done, 0.0)
+        total = total + values.masked_fill(done, 0.0)
         symbol = symbol.masked_fill(done, END)[None]
         steps.append(symbol)
-        done |= symbol[0] == END
+        if keep:
+            kept.append(logits)
+        done = done | (symbol[0] == END)
         if bool(done.all()):
             break
-    found = []
-    for numbers, amount in zip(torch.cat(steps).T.tolist(), total.tolist()):
+    return Steps(torch.cat(steps), total, torch.cat(kept) if keep else None)
+
+
+@torch.no_grad()
+def greedy_search(head: DecoderHead, begun: Begun, *, max_length: int, length_penalty: float = 1.0) -> list[Hypothesis]:
+    """The hypothesis of each source that takes the likeliest symbol at each step. Arguments as `greedy_steps`."""
+    found, taken = [], greedy_steps(head, begun, max_length=max_length)
+    for numbers, amount in zip(taken.symbols.T.tolist(), taken.total.tolist()):
         numbers = numbers[: numbers.index(END)]
         found.append(Hypothesis(tuple(numbers), amount, amount / (len(numbers) + 1) ** length_penalty))
     return found
@@ -63,9 +79,8 @@ def greedy_search(network: Seq2SeqNetwork, source: Tensor, lengths: Tensor, *, m
 
 @torch.no_grad()
 def beam_search(
-    network: Seq2SeqNetwork,
-    source: Tensor,
-    lengths: Tensor,
+    head: DecoderHead,
+    begun: Begun,
     *,
     beam_size: int,
     max_length: int,
@@ -79,11 +94,11 @@ def beam_search(
     end has; its rows then leave the batch.
 
     Args:
-        beam_size: K. n_best: how many of them to give back, at most K.
+        begun: the sources as they were read. beam_size: K. n_best: how many of them to give back, at most K.
         length_penalty: 0 ranks by probability, which favours short targets; 1 by its mean over the symbols.
     """
-    encoded, state = network.encode(source, lengths)
-    count, device = source.shape[1], source.device
+    encoded, state = begun
+    count, device = len(encoded.summary), encoded.summary.device
     rows = torch.arange(count, device=device).repeat_interleave(beam_size)
     encoded, state = _select(encoded, state, rows)
     where = torch.arange(count, device=device)  # [B]: which source each group of K rows belongs to; shrinks as sources are done
@@ -95,7 +110,7 @@ def beam_search(
     end_numbers = torch.full((count, beam_size, max_length + 1), END, device=device)
     found: list[list[Hypothesis]] = [[] for _ in range(count)]
     for step in range(max_length + 1):
-        logits, _, state = network.decode(history[:, :, -1].reshape(1, -1), encoded, state)
+        logits, _, state = head.decode(history[:, :, -1].reshape(1, -1), encoded, state)
         steps = _log_probabilities(logits[0], last=step == max_length).view(len(where), beam_size, -1)
         symbols = steps.shape[-1]
         candidates, places = (total[:, :, None] + steps).flatten(1).topk(min(2 * beam_size, beam_size * symbols), dim=1)  # [B, 2 K]

@@ -16,7 +16,7 @@ from tenuto.data.pairs.symbols import PADDING, Symbols, join_side, split_side
 from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import ArgumentError
 from tenuto.tasks.translate.network import Seq2SeqNetwork
-from tenuto.tasks.translate.search import Hypothesis, beam_search, greedy_search
+from tenuto.tasks.translate.search import Begun, Hypothesis, beam_search, greedy_search
 
 ROWS = 512  # of a batch, beams counted
 
@@ -56,34 +56,51 @@ class Translator:
         targets = [self.target.numbers(split_side(side, self.target_unit), where="", unknown="symbol") for side in pairs.target or []]
         return NumberedPairs(sources, targets)
 
+    def distinct(self, pairs: Pairs) -> Pairs:
+        """Each distinct source once, in order of appearance, without targets."""
+        return Pairs(list(pairs.groups), ids=[pairs.ids[places[0]] for places in pairs.groups.values()])
+
     def search(self, pairs: Pairs, *, beam_size: int | None = None, n_best: int = 1, unknown: str | None = None) -> dict[Side, list[Hypothesis]]:
         """The best hypotheses of each distinct source; every one has at least one.
 
         Raises:
             ArgumentError: n_best is not 1..beam_size. DataError: as `numbered`.
         """
-        width = self.beam_size if beam_size is None else beam_size
-        if not 1 <= n_best <= max(width, 1) or width < 1:
-            raise ArgumentError(f"n_best={n_best} of beam_size={width} cannot be had.", expected="1 <= n_best <= beam_size")
-        alone = Pairs(list(pairs.groups), ids=[pairs.ids[places[0]] for places in pairs.groups.values()])
+        width = self.width(beam_size, n_best)
+        alone = self.distinct(pairs)
         numbers = self.numbered(alone, unknown=unknown)
         found: list[list[Hypothesis]] = [[] for _ in alone.source]
         for indices, batch in self._batches(numbers, max(1, ROWS // width)):
-            options: dict[str, Any] = {"max_length": self.max_length, "length_penalty": self.length_penalty}
-            if width == 1:
-                answers = [[one] for one in greedy_search(self.network, batch.source, batch.lengths, **options)]
-            else:
-                answers = beam_search(self.network, batch.source, batch.lengths, beam_size=width, n_best=n_best, **options)
-            for index, hypotheses in zip(indices.tolist(), answers):
+            with torch.no_grad():
+                begun = self.network.begin(batch)
+            for index, hypotheses in zip(indices.tolist(), self.hypotheses(begun, beam_size=width, n_best=n_best)):
                 found[index] = hypotheses
         return dict(zip(alone.source, found))
+
+    def width(self, beam_size: int | None = None, n_best: int = 1) -> int:
+        """How many beginnings a search goes on with: what is asked for, or the usual number.
+
+        Raises:
+            ArgumentError: n_best is not 1..beam_size.
+        """
+        width = self.beam_size if beam_size is None else beam_size
+        if not 1 <= n_best <= max(width, 1) or width < 1:
+            raise ArgumentError(f"n_best={n_best} of beam_size={width} cannot be had.", expected="1 <= n_best <= beam_size")
+        return width
+
+    def hypotheses(self, begun: Begun, *, beam_size: int, n_best: int = 1) -> list[list[Hypothesis]]:
+        """The best hypotheses for each source that was read."""
+        options: dict[str, Any] = {"max_length": self.max_length, "length_penalty": self.length_penalty}
+        if beam_size == 1:
+            return [[one] for one in greedy_search(self.network.head, begun, **options)]
+        return beam_search(self.network.head, begun, beam_size=beam_size, n_best=n_best, **options)
 
     @torch.no_grad()
     def forced(self, numbers: NumberedPairs) -> dict[str, float]:
         """Given the right symbols before each: tokens (ends included), loss (nats a token), token_accuracy."""
         total, right, count = 0.0, 0, 0
         for _, batch in self._batches(numbers, ROWS):
-            logits = self.network(batch.source, batch.lengths, batch.read)
+            logits = self.network(batch)
             total += cross_entropy(logits, batch).item() * batch.symbols
             right += int(((logits.argmax(-1) == batch.wanted) & (batch.wanted != PADDING)).sum())
             count += batch.symbols
@@ -99,16 +116,16 @@ class Translator:
         numbers = NumberedPairs(alone.source, [np.array(answer, dtype=np.int64) for answer in answers])
         found = [np.empty((0, 0))] * len(answers)
         for indices, batch in self._batches(numbers, ROWS):
-            encoded, state = self.network.encode(batch.source, batch.lengths)
-            weights = self.network.decode(batch.read, encoded, state).weights
+            encoded, state = self.network.begin(batch)
+            weights = self.network.head.decode(batch.read, encoded, state).weights
             assert weights is not None
             for row, index in enumerate(indices.tolist()):
                 found[index] = weights[row, : len(answers[index]) + 1, : int(batch.lengths[row])].cpu().numpy()
         return found
 
-    def text(self, hypothesis: Hypothesis) -> Side:
+    def text(self, numbers: Sequence[int]) -> Side:
         """The answer as targets are given."""
-        return join_side(self.target.texts(hypothesis.numbers), self.target_unit)
+        return join_side(self.target.texts(tuple(numbers)), self.target_unit)
 
     def _batches(self, numbers: NumberedPairs, rows: int) -> Iterator[tuple[np.ndarray, PairBatch]]:
         self.network.eval()

@@ -1,0 +1,97 @@
+"""A training run, prepared and not begun: data read and checked, the estimator built of the options that were typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenuto.tasks.option import options_of
+from tenuto.tasks.task import Task, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tenuto.train import Checkpoint, Observer
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained, on what.
+
+    Attributes:
+        model: the estimator, unfitted; its `evaluation_` is read after fitting.
+        splits: its data, with `train`, `validation`, `test`.
+        name: of the data and the cell, from which a new run folder's name is made, for example ("walks", "lstm").
+    """
+
+    task: Task
+    model: Any
+    splits: Any
+    name: tuple[str, str]
+
+    def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None) -> Any:
+        """Train; returns the estimator."""
+        return self.model.fit(self.splits.train, validation=self.splits.validation, observers=list(observers), checkpoint=checkpoint)
+
+    def save(self, folder: Path, *, overwrite: bool) -> None:
+        """Write the run; evaluates the test part, if there is one, first."""
+        self.model.save(folder, test=self.splits.test, overwrite=overwrite)
+
+    @property
+    def data_said(self) -> str:
+        """The data in words, and where it comes from."""
+        train = self.splits.train
+        return f"data        {train!r}\nfrom        {train.path or train.origin}"
+
+    @property
+    def described(self) -> str:
+        """What is printed before training starts."""
+        return f"{self.data_said}\nmodel       {load(self.task.described)(self.model)}"
+
+    def say(self, console: Console, evaluation: Mapping[str, Any]) -> None:
+        """Print the results, one line a split, and what the task says beside them."""
+        from tenuto.cli.console import strong
+
+        for name in ("validation", "test"):
+            result = evaluation["results"].get(name)
+            if result is not None:
+                console.print(strong(f"{name:<12}{load(self.task.said)(result)}"))
+        for line in load(self.task.after_fit)(evaluation) if self.task.after_fit else ():
+            console.print(line, markup=False)
+
+    def next_words(self, run: Path) -> str:
+        """What can be typed next."""
+        first = f"tenuto generate {run}" if self.task.predict is None and self.task.write else f"tenuto predict {run} {self.task.data_name}"
+        return f"{first}   |   tenuto score {run} {self.task.data_name}"
+
+
+def prepare(task: Task, options: Mapping[str, Any]) -> Job:
+    """Read the data and build the estimator that these options of `tenuto fit TASK` describe.
+
+    Raises:
+        TenutoError: the data or an option is not as it must be.
+    """
+    from tenuto.cli.arguments import data_path
+
+    choices = {choice.name: options[choice.name] for choice in (*task.columns, *task.fitting)}
+    given = options["data"]
+    data = [data_path(one) for one in given] if task.many else data_path(given)
+    parts = [None if options[part] is None else data_path(options[part]) for part in ("validation", "test")]
+    splits = load(task.splits)(data, *parts, choices)
+    model = load(task.estimator)(**_estimator_options(task, options))
+    first = data[0] if isinstance(data, list) else data
+    return Job(task, model, splits, (first.resolve().stem, options["cell"]))
+
+
+def _estimator_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments that these options of a command mean."""
+    from tenuto.cli.arguments import build_cell, cell_class
+
+    given = {known.name: known.value(options[known.typed]) for known in options_of(task.options)}
+    for known in options_of(task.options):
+        if known.cell and given[known.name] is not None:
+            fields = options["cell_field"] if known.name == "cell" else None
+            given[known.name] = build_cell(cell_class(given[known.name]), fields or [])
+    return given

@@ -1,0 +1,73 @@
+"""`Source`: where a data set came from, carried as one thing; and what every set that has one can be asked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tenuto.process import kept_property
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set came from.
+
+    Attributes:
+        name: what to call the set.
+        path: the file or folder it was read from, if any.
+        sha256: the digest of that file, where the set is all of it, or a part that the file itself names.
+        origin: in words, how it was made: "given", "file walks.csv", "10% of the training sequences, at random, seed 0".
+    """
+
+    name: str = "data"
+    path: str | None = None
+    sha256: str | None = None
+    origin: str = "given"
+
+    @classmethod
+    def of_file(cls, path: Path, sha256: str) -> Source:
+        """All of a file.
+
+        Example:
+            >>> Source.of_file(Path("sets/walks.csv"), "81bc5b9a").origin
+            'file walks.csv'
+        """
+        return cls(path.stem, str(path), sha256, f"file {path.name}")
+
+    def part(self, origin: str | None = None) -> Source:
+        """A part of it, or the same with other labels: the file's digest no longer says what it holds."""
+        return replace(self, sha256=None, origin=self.origin if origin is None else origin)
+
+
+GIVEN = Source()
+
+
+class Sourced(ABC):
+    """A data set that knows its source."""
+
+    came_from: Source
+
+    @property
+    def name(self) -> str:
+        """What to call the set."""
+        return self.came_from.name
+
+    @property
+    def path(self) -> str | None:
+        """The file or folder it was read from, if any."""
+        return self.came_from.path
+
+    @property
+    def origin(self) -> str:
+        """In words, how it was made."""
+        return self.came_from.origin
+
+    @kept_property
+    def sha256(self) -> str:
+        """The digest of the file; for a set made in memory, or drawn from another, of what it holds."""
+        return self.came_from.sha256 or self._content_sha256()
+
+    @abstractmethod
+    def _content_sha256(self) -> str:
+        """The digest of what the set holds."""

@@ -1,0 +1,96 @@
+"""What a validation can measure: its name in metrics.jsonl, its words, and which way is better. One table; nothing else knows.
+
+A measure that is not here cannot be searched by or selected by: whether higher is better is known, never guessed. What a task returns from a
+validation stands here (a test reads it off the sources); a training loop of one's own enters what it measures with `add`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from tenuto.errors import ArgumentError
+
+BEFORE = "validation_"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a validation.
+
+    Args:
+        key: in metrics.jsonl; begins with "validation_".
+        better: "higher" or "lower".
+        title: over its chart.
+        words: on the line of progress, "F1 {:.1%}"; empty where it is not shown there.
+        share: it is a share of something, so it is shown as per cent.
+        note: under its chart; empty where it has none.
+    Raises:
+        ArgumentError: another beginning, or neither of the two ways.
+    """
+
+    key: str
+    better: str
+    title: str
+    words: str = ""
+    share: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.key.startswith(BEFORE) or self.key == BEFORE:
+            raise ArgumentError(f"{self.key!r} is no name of a measure.", expected=f"{BEFORE}NAME, for example {BEFORE}loss")
+        if self.better not in ("higher", "lower"):
+            raise ArgumentError(f"better={self.better!r} is not known.", expected="higher | lower")
+
+
+# The most telling first.
+_TABLE: dict[str, Measure] = {
+    one.key: one
+    for one in (
+        Measure("validation_loss", "lower", "Loss"),
+        Measure("validation_span_f1", "higher", "Span F1", "F1 {:.1%}", True, "Of the validation set, a span counting when its words and its kind are right."),
+        Measure("validation_exact", "higher", "Wholly right", "{:.1%} exact", True, "Share of the validation pairs whose whole answer is right."),
+        Measure("validation_perplexity", "lower", "Perplexity", "perplexity {:.4g}", False, "Of the validation text, with the state carried."),
+        Measure("validation_accuracy", "higher", "Accuracy", "{:.1%} right", True, "Share of the validation set that is right."),
+        Measure("validation_label_accuracy", "higher", "Accuracy of the sentences' classes", "classes {:.1%} right", True, "Share of the validation sentences."),
+        Measure("validation_sentence_accuracy", "higher", "Sentences wholly right", share=True),
+        Measure("validation_token_accuracy", "higher", "Tokens right", share=True),
+    )
+}
+
+
+def add(measure: Measure) -> Measure:
+    """Enter a measure, `Measure("validation_kappa", better="higher", title="Cohen's kappa")`; returns it. The same one may be entered again.
+
+    Raises:
+        ArgumentError: there is another one of that name.
+    """
+    if _TABLE.setdefault(measure.key, measure) != measure:
+        raise ArgumentError(f"there is another measure {measure.key!r}.", expected=repr(_TABLE[measure.key]), received=repr(measure), fix="give it another name")
+    return measure
+
+
+def measures() -> tuple[Measure, ...]:
+    """Every measure, the most telling first: of those that a validation has, the first are shown where there is room for few."""
+    return tuple(_TABLE.values())
+
+
+def measure(key: str) -> Measure:
+    """The measure of that name.
+
+    Raises:
+        ArgumentError: there is none; the message names what is near.
+    Example:
+        >>> measure("validation_span_f1").better, measure("validation_loss").better
+        ('higher', 'lower')
+    """
+    if key in _TABLE:
+        return _TABLE[key]
+    names = {known.removeprefix(BEFORE): known for known in _TABLE}
+    near = [names[name] for name in difflib.get_close_matches(str(key).removeprefix(BEFORE), names, 1)]
+    raise ArgumentError(
+        f"no measure {key!r} is known, so neither is which way is better.",
+        expected=f"{near[0]}?" if near else " | ".join(_TABLE),
+        received=repr(key),
+        fix="mend the name; one of your own is entered with tenuto.measures.add",
+    )

@@ -1,0 +1,275 @@
+"""The run folder's contract as data: which keys config.json, metrics.jsonl and evaluation.json have, of which kind, and what they mean.
+
+What every task has stands here; what a task has of its own, its `Own`, in `tasks/<task>/schema.py`. `files_of(own)` puts the two together, and
+`breaches(keys, data)` says where a file is not as it should be: tests hold every task's real run against it, both ways. A key that stands here has
+a reader: a page, a command, `load`, or whoever calls `evaluate`. A later version may add keys; a key keeps its meaning while `format_version` stays.
+Numbers are JSON numbers; one that is not finite, or not known, is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# What a kind is called, and the types that JSON gives; "object" and "objects" have keys of their own, "map" has any names, "any" is not looked into.
+KINDS: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "whole": (int,),
+    "number": (int, float),
+    "truth": (bool,),
+    "texts": (list,),
+    "numbers": (list,),
+    "rows": (list,),  # of numbers
+    "object": (dict,),
+    "objects": (list,),
+    "map": (dict,),
+    "any": (object,),
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a file.
+
+    Attributes:
+        name, said: what it is called, and what it means.
+        kind: one of `KINDS`.
+        inside: the keys of an object, or of each object of a list.
+        null: whether it may be null.
+        optional: whether it may be absent.
+    """
+
+    name: str
+    kind: str
+    said: str = ""
+    inside: tuple[Key, ...] = ()
+    null: bool = False
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.kind in KINDS and bool(self.inside) <= (self.kind in ("object", "objects")), self
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a task has of its own.
+
+    Attributes:
+        preprocessing: of config.json. measures: of a line of metrics.jsonl.
+        known: of a SET. result: a RESULT. model: of `model`. evaluation: beside the common keys.
+    """
+
+    preprocessing: tuple[Key, ...]
+    measures: tuple[Key, ...]
+    result: tuple[Key, ...]
+    evaluation: tuple[Key, ...]
+    known: tuple[Key, ...] = ()
+    model: tuple[Key, ...] = ()
+
+
+LINE = (
+    Key("epoch", "number", "1, 2, ...; with a fraction where it was validated within an epoch"),
+    Key("train_loss", "number", "mean over what was trained on since the last line, nats, as trained: with dropout and label smoothing, without other regularisers"),
+    Key("validation_loss", "number", "nats, without smoothing"),
+    Key("learning_rate", "number", "of the last step"),
+    Key("gradient_norm_mean", "number", "before clipping"),
+    Key("gradient_norm_max", "number", "before clipping"),
+    Key("clipped_steps", "whole", "how many of the steps were clipped"),
+    Key("steps", "whole", "optimiser steps so far"),
+    Key("count", "whole", "how many sequences or tokens were trained on since the last line"),
+    Key("skipped_steps", "whole", "left out because a loss or gradient was not finite"),
+    Key("averaging", "truth", "whether the weights validated were an average"),
+    Key("seconds", "number", "since training began"),
+    Key("epoch_seconds", "number", "since the last line, validation included"),
+    Key("best", "truth", "whether this line is the best so far"),
+)
+SET = (
+    Key("path", "text", "the file, if there is one", null=True),
+    Key("sha256", "text", "of the file, or of the content"),
+    Key("name", "text"),
+    Key("origin", "text", 'in words: "given", "20% of the training sequences, by class, seed 0", "split \'test\' of the file"'),
+    Key("sequences", "whole", "how many"),
+    Key("steps", "whole", "time steps of all together, padding not counted"),
+    Key("length_min", "whole", "in steps"),
+    Key("length_mean", "number", "in steps"),
+    Key("length_max", "whole", "in steps"),
+)
+# One class, tag or label: null where nothing was predicted as it (precision), it does not occur (recall), or neither (f1).
+BY_CLASS = (
+    Key("name", "text"),
+    Key("precision", "number", null=True),
+    Key("recall", "number", null=True),
+    Key("f1", "number", null=True),
+    Key("support", "whole", "how many there truly are"),
+)
+# A RESULT of a classification.
+CLASSIFICATION = (
+    Key("sequences", "whole", "how many were classified"),
+    Key("loss", "number", "nats a sequence"),
+    Key("accuracy", "number", "0..1"),
+    Key("accuracy_interval", "numbers", "low, high: Wilson's, 95 %"),
+    Key("majority_accuracy", "number", "of always answering the largest class"),
+    Key("macro_f1", "number", "mean over classes", null=True),
+    Key("confusion", "rows", "counts; rows are the true class, columns the predicted one"),
+    Key("classes", "objects", "one each, in the order of `classes`", BY_CLASS),
+    Key(
+        "mistakes",
+        "objects",
+        "at most 50, most confident first",
+        (Key("id", "text"), Key("label", "text"), Key("predicted", "text"), Key("probability", "number")),
+    ),
+)
+_WEIGHT = (Key("name", "text", "front, encoder or head, and where in it"), Key("shape", "numbers"), Key("parameters", "whole"))
+_REASON = (Key("engine", "text"), Key("runs", "truth"), Key("reason", "text"))
+
+
+def _data(known: tuple[Key, ...]) -> Key:
+    inside = SET + known
+    parts = (Key("train", "object", "", inside), Key("validation", "object", "", inside), Key("test", "object", "", inside, null=True))
+    return Key("data", "object", "a SET each", parts)
+
+
+def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
+    """The keys of the files of a task's run; those of metrics.jsonl are of each line."""
+    files = tuple(
+        Key(name, "object", "", (Key("sha256", "text"), Key("size_bytes", "whole"))) for name in ("model.safetensors", "metrics.jsonl", "evaluation.json")
+    )
+    config = (
+        Key("format", "text", '"tenuto run"'),
+        Key("format_version", "whole", "2; in version 1 the parts of a network had other names, and `load` knows them"),
+        Key("tenuto", "text", "the version that wrote it"),
+        Key("created", "text", '"2026-01-31T12:00:00Z"'),
+        Key("task", "text"),
+        Key("options", "map", 'the constructor\'s arguments; a cell as {"class": name, ...fields}, `random_state` as it was used'),
+        Key("preprocessing", "object", "what was learnt before training", own.preprocessing),
+        _data(own.known),
+        Key("files", "object", "digests of the other files", files),
+        Key("sha256", "text", "digest of this object without this key: JSON with sorted keys, no spaces, UTF-8"),
+    )
+    prediction = (
+        Key("sequences_per_s", "number", null=True),
+        Key("steps_per_s", "number", "padding not counted"),
+        Key("tokens_per_s", "number", optional=True),
+    )
+    evaluation = (
+        Key("format", "text", '"tenuto evaluation"'),
+        Key("format_version", "whole"),
+        Key("task", "text"),
+        Key("title", "text", 'one line, for example "LSTM classifier, 9 classes, 12 channels"'),
+        _data(own.known),
+        Key(
+            "model",
+            "object",
+            "",
+            (
+                Key("cell_data", "map", "as in config.json's options"),
+                Key("hidden_size", "whole"),
+                Key("num_layers", "whole"),
+                Key("bidirectional", "truth"),
+                Key("dropout", "number"),
+                Key("parameters", "whole", "how many numbers the weights are"),
+                Key("weights", "objects", "", _WEIGHT),
+                *own.model,
+            ),
+        ),
+        Key(
+            "training",
+            "object",
+            "",
+            (
+                Key("epochs_run", "number", "with a fraction where the last validation stands within an epoch"),
+                Key("best_epoch", "number"),
+                Key("stopped", "text", '"all epochs", "all steps", "early stopping", "time limit" or "interrupted"'),
+                Key("seconds", "number"),
+                Key("seed", "whole"),
+                Key("steps", "whole"),
+                Key("skipped_steps", "whole"),
+                Key("options", "map", "as in config.json"),
+            ),
+        ),
+        Key("results", "object", "a RESULT each", (Key("validation", "object", "", own.result), Key("test", "object", "", own.result, null=True))),
+        Key(
+            "engine",
+            "object",
+            "who ran the time loop in training, on a batch of the usual shape",
+            (Key("chosen", "text"), Key("table", "text", "printed as it is"), Key("reasons", "objects", "", _REASON), Key("shape", "text", '"T 29, B 32, I 12, H 64"')),
+        ),
+        Key(
+            "speed",
+            "object",
+            "",
+            (
+                Key("training", "object", "", (*prediction, Key("optimiser_steps_per_s", "number"))),
+                Key("prediction", "object", "of the set shown", (*prediction, Key("batch_size", "whole"))),
+            ),
+        ),
+        Key(
+            "machine",
+            "object",
+            "",
+            (
+                Key("processor", "text"),
+                Key("cores", "whole"),
+                Key("threads", "whole"),
+                Key("platform", "text"),
+                Key("memory_bytes", "whole", null=True),
+                Key("device", "text"),
+            ),
+        ),
+        Key("versions", "object", "", tuple(Key(name, "text") for name in ("tenuto", "python", "torch", "numpy"))),
+        Key("created", "text", '"2026-01-31T12:00:00Z"'),
+        *own.evaluation,
+    )
+    return {"config.json": config, "metrics.jsonl": LINE + own.measures, "evaluation.json": evaluation}
+
+
+def breaches(keys: Sequence[Key], data: Mapping[str, Any], where: str = "") -> Iterator[str]:
+    """Each place where an object is not as its keys say: one is missing, not known, or of another kind.
+
+    Example:
+        >>> keys = (Key("a", "whole"), Key("b", "objects", "", (Key("c", "text"),)))
+        >>> list(breaches(keys, {"a": 1.5, "b": [{"c": "x"}, {"d": 1}]}))
+        ['a is 1.5, not whole', 'b[1].c is missing', 'b[1].d is not known']
+    """
+    known = {key.name: key for key in keys}
+    for name, key in known.items():
+        place = f"{where}{name}"
+        if name not in data:
+            if not key.optional:
+                yield f"{place} is missing"
+            continue
+        value = data[name]
+        if value is None and key.kind != "any":
+            if not key.null:
+                yield f"{place} is null"
+        elif not _fits(key.kind, value):
+            yield f"{place} is {value!r:.40}, not {key.kind}"
+        elif key.kind == "object":
+            yield from breaches(key.inside, value, f"{place}.")
+        elif key.kind == "objects":
+            for index, one in enumerate(value):
+                yield from breaches(key.inside, one, f"{place}[{index}].")
+        elif key.kind in ("texts", "numbers"):
+            right = str if key.kind == "texts" else (int, float)
+            yield from (f"{place}[{index}] is {one!r:.40}" for index, one in enumerate(value) if one is not None and not isinstance(one, right))
+    yield from (f"{where}{name} is not known" for name in data if name not in known)
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a value is of this kind; True is no number."""
+    return isinstance(value, KINDS[kind]) and not (isinstance(value, bool) and kind in ("whole", "number"))
+
+
+def in_words(keys: Sequence[Key], indent: str = "") -> Iterator[str]:
+    """The keys as lines of text, for people.
+
+    Example:
+        >>> print("\\n".join(in_words((Key("data", "object", "sets", (Key("path", "text", "the file", null=True),)),))))
+        data            object, sets
+          path            text or null, the file
+    """
+    for key in keys:
+        kind = key.kind + (" or null" if key.null else "") + (", where it is known" if key.optional else "")
+        yield f"{indent}{key.name:<15} {', '.join(part for part in (kind, key.said) if part)}"
+        yield from in_words(key.inside, indent + "  ")

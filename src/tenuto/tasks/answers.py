@@ -1,0 +1,47 @@
+"""Answers and results of classifiers as the commands show them: rows of classes, a result in a line, and in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tenuto.tasks.task import ClassTable
+
+
+def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *, every: bool) -> list[dict[str, Any]]:
+    """One dictionary a row of `probabilities` [N, K]: id, the likeliest class, its probability; with `every`, `p(CLASS)` for each class."""
+    rows = []
+    for name, row in zip(ids, probabilities):
+        best = int(row.argmax())
+        columns = {f"p({label})": round(float(share), 6) for label, share in zip(classes, row)} if every else {}
+        rows.append({"id": name, "predicted": classes[best], "probability": round(float(row[best]), 6), **columns})
+    return rows
+
+
+def said_of_classes(result: Mapping[str, Any], counted: str) -> str:
+    """How many `counted` ("sequences", "texts") got the right class."""
+    low, high = result["accuracy_interval"]
+    right = round(result["accuracy"] * result["sequences"])
+    return f"{result['accuracy']:.2%} right ({right} of {result['sequences']} {counted}; 95 % interval {low:.1%} to {high:.1%}), loss {result['loss']:.4f}"
+
+
+def score_of_classes(result: Mapping[str, Any], counted: str) -> list[str | ClassTable]:
+    """Accuracy with its interval, loss, and each class."""
+    low, high = result["accuracy_interval"]
+    return [
+        f"accuracy  {result['accuracy']:.2%} of {result['sequences']} {counted} "
+        f"(95 % interval {low:.1%} to {high:.1%}; always the largest class: {result['majority_accuracy']:.1%})",
+        f"macro F1  {result['macro_f1']:.4f}",
+        f"loss      {result['loss']:.4f} nats a {counted.removesuffix('s')}",
+        ClassTable(result["classes"], counted),
+    ]
+
+
+def layers_said(model: Any) -> str:
+    """`LSTM(...), 64 units, 2 layers`."""
+    return f"{model.cell!r}, {model.hidden_size} units, {model.num_layers} layer{'s' * (model.num_layers > 1)}"
+
+
+def ways_said(model: Any) -> str:
+    """Which way the sequences are read."""
+    return "both directions" if model.bidirectional else "forward only"

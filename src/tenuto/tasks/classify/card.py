@@ -1,0 +1,43 @@
+"""The card of the task: which class a whole sequence belongs to."""
+
+from __future__ import annotations
+
+from tenuto.tasks.classify.options import ClassifyOptions
+from tenuto.tasks.columns import CHANNELS, ID, LABEL, PROBABILITIES, SPLIT, TIME
+from tenuto.tasks.task import Task
+
+HELP = """Learn which class a whole sequence belongs to.
+
+Sequences may have any lengths and any number of channels. The run folder holds the weights of the epoch with the lowest
+validation loss, all settings, one line of measurements an epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
+
+[bold]tenuto fit classify japanese_vowels --out runs/vowels[/bold]
+[bold]tenuto fit classify walks.csv --test later_walks.csv --cell gru --cell-field activation=relu[/bold]
+"""
+
+TASK = Task(
+    name="classify",
+    command="classify",
+    help=HELP,
+    estimator="tenuto.tasks.classify.estimator:SequenceClassifier",
+    options=ClassifyOptions,
+    data_help="A .ts, .csv, .tsv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels).",
+    loss="nats a sequence",
+    table=(
+        ("sequences", "sequences"),
+        ("time steps", "steps"),
+        ("length, least", "length_min"),
+        ("mean", "length_mean"),
+        ("most", "length_max"),
+        ("missing values", "missing_values"),
+    ),
+    page="tenuto.tasks.classify.page:PAGE",
+    splits="tenuto.tasks.classify.commands:splits",
+    read="tenuto.tasks.classify.commands:read",
+    predict="tenuto.tasks.classify.commands:predict",
+    described="tenuto.tasks.classify.commands:described",
+    said="tenuto.tasks.classify.commands:said",
+    score="tenuto.tasks.classify.commands:score",
+    columns=(ID, TIME, LABEL, SPLIT, CHANNELS),
+    asking=(PROBABILITIES,),
+)

@@ -1,0 +1,74 @@
+"""The options that every estimator has: the cell, the size of its layers, the training loop, and where it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenuto.tasks.option import NETWORK, TRAINING, TRAINING_IN_DETAIL, WHERE, option, options
+
+
+@options()
+class EstimatorOptions:
+    """What every task's constructor takes. The training loop's are those of `tenuto.train.TrainingOptions`, all of them."""
+
+    cell: Any = option(
+        "lstm",
+        "lstm, gru, rnn, layer-norm-lstm, ... (`tenuto show` lists them), or your own: FILE.py:CLASS.",
+        NETWORK,
+        cell=True,
+        kw_only=False,
+    )
+    hidden_size: int = option(128, "Units of a layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
+    num_layers: int = option(1, "Layers on top of one another.", NETWORK, least=1)
+
+    epochs: int = option(100, "Passes over the training data, at most.", TRAINING)
+    batch_size: int = option(32, "Sequences a step.", TRAINING, least=1)
+    learning_rate: float = option(3e-3, "The highest of the schedule.", TRAINING, search={"low": 5e-4, "high": 2e-2, "log": True})
+    schedule: str = option("cosine", "cosine, constant, plateau or nt-asgd.", TRAINING)
+    clip_norm: float | None = option(1.0, "Gradients are scaled down to this norm.", TRAINING, none=0, without="never")
+    select_by: str = option(
+        "validation_loss", "The measure by which the best weights are chosen, as in metrics.jsonl: validation_accuracy, ...", TRAINING
+    )
+    patience: int | None = option(None, "Stop after so many validations without a better one.", TRAINING, none=0, without="never")
+    time_limit_s: float | None = option(None, "Stop after the validation by which so many seconds have passed.", TRAINING)
+    validation_fraction: float = option(
+        0.1, "Share of the data that is held out to choose the best weights, if there is no validation part.", TRAINING
+    )
+    random_state: int | None = option(0, "Seed of the split, the weights, the batches and the noise.", TRAINING, typed="seed")
+
+    max_steps: int | None = option(None, "Steps, at most.", TRAINING_IN_DETAIL, none=0, without="as many as the epochs have")
+    validate_every: int | None = option(
+        None, "Steps between two validations.", TRAINING_IN_DETAIL, none=0, without="one at the end of each epoch"
+    )
+    warmup_steps: int = option(20, "Steps over which the learning rate rises from zero.", TRAINING_IN_DETAIL)
+    final_factor: float = option(0.0, "Of cosine: the share of the learning rate that is left at the end.", TRAINING_IN_DETAIL)
+    plateau_factor: float = option(0.5, "Of plateau: what the learning rate is multiplied by.", TRAINING_IN_DETAIL)
+    plateau_patience: int = option(5, "Of plateau: validations without a lower loss before that.", TRAINING_IN_DETAIL)
+    trigger_patience: int = option(5, "Of nt-asgd: validations without a lower loss before weights are averaged.", TRAINING_IN_DETAIL)
+    optimizer: str = option("adamw", "adamw, adam or sgd.", TRAINING_IN_DETAIL)
+    betas: tuple[float, ...] = option(
+        (0.9, 0.999), "Of the Adams: decays of the averages of the gradient and of its square.", TRAINING_IN_DETAIL, search=False
+    )
+    momentum: float = option(0.0, "Of sgd.", TRAINING_IN_DETAIL)
+    weight_decay: float | None = option(None, "On matrices; by default 0.01 with adamw, none with the others.", TRAINING_IN_DETAIL)
+    clip_value: float | None = option(
+        None, "Each component of a gradient is cut to this size, before the norm is.", TRAINING_IN_DETAIL, none=0, without="never"
+    )
+    accumulate: int = option(1, "Batches whose gradients make one step.", TRAINING_IN_DETAIL)
+    average: str | None = option(
+        None,
+        "ema: validate and keep an exponential average of the weights.",
+        TRAINING_IN_DETAIL,
+        none="none",
+        without="the weights themselves",
+    )
+    ema_decay: float = option(0.999, "Of that average.", TRAINING_IN_DETAIL)
+    precision: str = option("float32", "float32, bfloat16 or float16.", TRAINING_IN_DETAIL)
+    non_finite: str = option(
+        "stop",
+        "What a loss or gradient does that is NaN or infinite: stop, or skip (the step is left out and counted).",
+        TRAINING_IN_DETAIL,
+    )
+
+    engine: str = option("auto", "Who runs the time loop; auto takes the fastest that can.", WHERE)
+    device: str = option("cpu", "cpu, cuda, ...", WHERE, search=False)

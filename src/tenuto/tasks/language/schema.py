@@ -1,0 +1,56 @@
+"""What a run of this task has of its own; the common keys, and what this is, stand in `runs/schema.py`."""
+
+from __future__ import annotations
+
+from tenuto.runs.schema import Key, Own
+
+_AMOUNT = (
+    Key("tokens", "whole", "that were predicted"),
+    Key("characters", "whole", "of them"),
+    Key("loss", "number", "nats a token"),
+    Key("perplexity", "number", "of a token", null=True),
+    Key("nats_per_character", "number"),
+    Key("bits_per_character", "number"),
+)
+_SAMPLE = (
+    Key("prompt", "text"),
+    Key("text", "text"),
+    Key("temperature", "number"),
+    Key("top_k", "whole", null=True),
+    Key("top_p", "number", null=True),
+    Key("seed", "whole"),
+)
+
+OWN = Own(
+    preprocessing=(Key("vocabulary", "map", "see `tenuto.data.text.vocabulary.Vocabulary`"),),
+    measures=(Key("validation_perplexity", "number", "of a token"),),
+    known=(Key("characters", "whole"),),
+    result=(
+        *_AMOUNT,
+        Key("windows", "objects", "each window read from a zero state", (Key("length", "whole", "in tokens"), *_AMOUNT)),
+        Key(
+            "by_position",
+            "object",
+            "mean loss of the tokens since a zero state, up to each position from the one before it",
+            (Key("position", "numbers"), Key("loss", "numbers", "nats")),
+            null=True,
+        ),
+        Key("unknown_tokens", "whole", "where there is a symbol for unknown ones", optional=True),
+    ),
+    evaluation=(
+        Key("vocabulary", "object", "", (Key("kind", "text", '"characters", "bytes" or "bpe"'), Key("size", "whole"))),
+        Key(
+            "passage",
+            "object",
+            "at most 1,500 tokens of the test text, else of the validation text",
+            (Key("set", "text", '"test" or "validation"'), Key("tokens", "texts"), Key("loss", "numbers", "nats of each token")),
+        ),
+        Key(
+            "surprising",
+            "objects",
+            "at most 12: the tokens with the highest loss, with the text around them",
+            (Key("before", "text"), Key("text", "text"), Key("after", "text"), Key("loss", "number")),
+        ),
+        Key("samples", "objects", "written when training had ended", _SAMPLE),
+    ),
+)

@@ -1,0 +1,182 @@
+"""An option of a task, said once: its default, its range, what it is for, where it stands on a help page, what `tenuto tune` tries.
+
+    @options(epochs=20)  # another default for an option that is inherited
+    class TagOptions(TokenOptions):
+        crf: bool = option(True, "Choose the tags of a sentence together (linear-chain CRF), or each by itself.", NETWORK, flag="--crf/--no-crf")
+
+The class is a dataclass, and its constructor that of the task's estimator: flat, and stored as given, as scikit-learn's `clone` and grid search
+expect. `tenuto fit TASK`, `tenuto tune TASK`, config.toml and the checks in `fit` are read off the fields. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+if sys.version_info >= (3, 11):
+    from typing import dataclass_transform
+else:
+    from typing_extensions import dataclass_transform
+
+T = TypeVar("T", bound=type)
+
+NETWORK, READING, REGULARISERS = "The network", "What is read off a word", "Regularisers"
+TRAINING, TRAINING_IN_DETAIL, WHERE = "Training", "Training in detail", "Where and how"
+# Panels that every task has stand after its own.
+LAST = (REGULARISERS, TRAINING, TRAINING_IN_DETAIL, WHERE)
+
+
+def option(
+    default: Any,
+    said: str,
+    panel: str,
+    *,
+    least: float | None = None,
+    below: float | None = None,
+    flag: str = "",
+    typed: str = "",
+    metavar: str | None = None,
+    none: Any = None,
+    without: str = "",
+    cell: bool = False,
+    path: bool = False,
+    kw_only: bool = True,
+    search: Any = None,
+) -> Any:
+    """A field of a dataclass that is an option.
+
+    Args:
+        said: what `--help` says, in sentences. panel: its group there, and its table in config.toml.
+        least, below: least <= value < below, checked in `fit`; a field that is an int takes whole numbers alone.
+        flag: how it is typed, where that is not its name with dashes: "--crf/--no-crf".
+        typed: its name on the command line and in config.toml, where that is another one.
+        metavar: what stands for its value in `--help`.
+        none: what is typed for None. without: what None means, as in "0 for never".
+        cell: its value is a cell, typed by name or as FILE.py:CLASS.
+        path: its value is the path of a file.
+        kw_only: False if it may be given to the constructor without its name.
+        search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
+    """
+    known = {"said": said, "panel": panel, "least": least, "below": below, "flag": flag, "typed": typed, "metavar": metavar}
+    known |= {"none": none, "without": without, "cell": cell, "path": path, "search": search}
+    return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(option,))
+def options(**usual: Any) -> Callable[[T], T]:
+    """Makes a class one of options; `usual` are other defaults for options that it inherits."""
+
+    def make(kind: T) -> T:
+        for name, default in usual.items():
+            home = next(base for base in kind.__mro__[1:] if name in base.__dict__.get("__annotations__", {}))
+            field = next(field for field in dataclasses.fields(home) if field.name == name)
+            kind.__annotations__ = {**kind.__dict__.get("__annotations__", {}), name: typing.get_type_hints(home)[name]}
+            setattr(kind, name, dataclasses.field(default=default, kw_only=field.kw_only, metadata=field.metadata))
+        return typing.cast(T, dataclass(eq=False, repr=False)(kind))
+
+    return make
+
+
+@dataclass(frozen=True)
+class Known:
+    """An option as the commands and the checks know it.
+
+    Attributes:
+        name: the argument of the estimator. typed: its name on the command line and in config.toml.
+        kind: what is typed: bool, int, float or str.
+        usual: its default; default: as it is typed.
+        items: of a tuple, which is typed as text with commas, the type of what is in it.
+        said, panel, least, below, flag, metavar, none, without, cell, path, search: as in `option`.
+    """
+
+    name: str
+    typed: str
+    kind: type
+    usual: Any
+    default: Any
+    items: type | None
+    said: str
+    panel: str
+    least: float | None
+    below: float | None
+    flag: str
+    metavar: str | None
+    none: Any
+    without: str
+    cell: bool
+    path: bool
+    search: Any
+
+    def told(self, none: Any) -> str:
+        """What it is for, with what `none` means, the value that stands for None where this is read."""
+        return f"{self.said.removesuffix('.')}; {none} for {self.without}." if self.without else self.said
+
+    def value(self, given: Any) -> Any:
+        """What was typed, as the estimator takes it; a cell stays as it was typed.
+
+        Raises:
+            ArgumentError: text with commas that holds no such things.
+        """
+        if self.items is not None:
+            return self._items(given)
+        return None if self.none is not None and given == self.none else given
+
+    def check(self, value: Any) -> None:
+        """Look whether the estimator's value is in range.
+
+        Raises:
+            ArgumentError: it is not.
+        """
+        from tenuto.errors import ArgumentError
+
+        if (self.least is None and self.below is None) or (value is None and self._may_be_none):
+            return
+        wanted = numbers.Integral if self.kind is int else numbers.Real
+        fits = isinstance(value, wanted) and not isinstance(value, bool)
+        fits = fits and (self.least is None or value >= self.least) and (value < (float("inf") if self.below is None else self.below))  # NaN is in no range
+        if not fits:
+            raise ArgumentError(f"{self.name}={value!r} is out of range.", expected=self._range)
+
+    @property
+    def _may_be_none(self) -> bool:
+        return self.usual is None or self.none is not None
+
+    @property
+    def _range(self) -> str:
+        if self.kind is int:
+            return "0 for none, or more" if self.least == 0 else f"{self.least} or more"
+        return f"{self.least} <= {self.name}" + ("" if self.below is None else f" < {self.below}")
+
+    def _items(self, given: str) -> tuple[Any, ...]:
+        from tenuto.errors import ArgumentError
+
+        assert self.items is not None
+        try:
+            return tuple(self.items(word.strip()) for word in given.split(",") if word.strip())
+        except ValueError:
+            raise ArgumentError(f"{self.typed} {given!r} are no numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
+
+
+def options_of(kind: type) -> Iterator[Known]:
+    """The options of a task: those of the network, of the task's own panels, and of the panels that every task has."""
+    hints = typing.get_type_hints(kind)
+    fields = dataclasses.fields(kind)
+    panels = list(dict.fromkeys(field.metadata["panel"] for field in fields))
+    panels.sort(key=lambda panel: LAST.index(panel) + 1 if panel in LAST else 0)
+    for field in sorted(fields, key=lambda field: panels.index(field.metadata["panel"])):
+        known = dict(field.metadata)
+        hint, items = hints[field.name], None
+        default: Any = field.default
+        if typing.get_origin(hint) is tuple:
+            items, hint, default = typing.get_args(hint)[0], str, ",".join(map(str, default))
+        if known["cell"]:
+            hint = str
+        plain = next(part for part in (*typing.get_args(hint), hint) if part is not type(None))  # `str | None` is str
+        if default is None:
+            default = known["none"]
+        yield Known(field.name, known.pop("typed") or field.name, plain, field.default, default, items, **known)

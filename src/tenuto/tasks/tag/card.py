@@ -1,0 +1,40 @@
+"""The card of the task: a tag for each token, and a label for the sentence."""
+
+from __future__ import annotations
+
+from tenuto.tasks.columns import OF_A_FILE
+from tenuto.tasks.tag.options import TagOptions
+from tenuto.tasks.task import Choice, Task
+
+HELP = """Learn a tag for each word: parts of speech, names, slots; and the class of the sentence where it has one.
+
+Tags like B-city, I-city and O mark spans, which are scored as the CoNLL script scores them. In a folder with a file `label`, slots and
+intents are learnt together. The run folder holds the weights of the epoch with the lowest validation loss, all settings, one line of
+measurements an epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
+
+[bold]tenuto fit tag data/snips --out runs/slots[/bold]
+[bold]tenuto fit tag train.conll --validation dev.conll --test test.conll --cell gru --no-crf[/bold]
+"""
+
+TASK = Task(
+    name="tag",
+    command="tag",
+    help=HELP,
+    estimator="tenuto.tasks.tag.estimator:Tagger",
+    options=TagOptions,
+    data_help="A file with one token a line (CoNLL, TSV), a folder with seq.in, seq.out and label, or a folder of such parts (train, valid, test).",
+    loss="nats a sentence",
+    table=(("sentences", "sequences"), ("words", "steps"), ("length, least", "length_min"), ("mean", "length_mean"), ("most", "length_max")),
+    page="tenuto.tasks.tag.page:PAGE",
+    splits="tenuto.tasks.tag.commands:splits",
+    read="tenuto.tasks.tag.commands:read",
+    predict="tenuto.tasks.tag.commands:predict",
+    described="tenuto.tasks.tag.commands:described",
+    said="tenuto.tasks.tag.commands:said",
+    score="tenuto.tasks.tag.commands:score",
+    columns=(
+        Choice("token_column", 0, "Which column is the token, from 0; negative numbers count from the end.", panel=OF_A_FILE),
+        Choice("tag_column", -1, "Which column is the tag.", panel=OF_A_FILE),
+    ),
+    writers={".conll": "tenuto.tasks.tag.commands:conll"},
+)

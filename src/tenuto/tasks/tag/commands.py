@@ -1,0 +1,60 @@
+"""What the commands do for a tagger: data read, answers as rows and as CoNLL files, results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tenuto.data.parts import choose_part
+from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
+from tenuto.data.sentences.sentences import Sentences
+from tenuto.tasks.answers import layers_said, ways_said
+from tenuto.tasks.task import ClassTable, Rows
+
+
+def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
+    """What to train on, with the parts that the folder gives, or those that are named."""
+    return read_tagged_splits(data, validation=validation, test=test, **choices)
+
+
+def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
+    """The sentences of a file, or of a folder's part; tags may be missing."""
+    return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
+
+
+def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One dictionary a sentence: its id, tokens, tags, and its class where the model knows classes."""
+    tags = model.predict(data)
+    labels = model.predict_labels(data).tolist() if model.labels_.size else None
+    return [
+        {"id": data.ids[index], "tokens": list(data.tokens[index]), "tags": tags[index], **({"label": labels[index]} if labels else {})}
+        for index in range(len(data))
+    ]
+
+
+def conll(rows: Rows) -> str:
+    """One token and its tag a line, an empty line after each sentence."""
+    return "".join("".join(f"{token}\t{tag}\n" for token, tag in zip(row["tokens"], row["tags"])) + "\n" for row in rows)
+
+
+def described(model: Any) -> str:
+    """The network in a few words."""
+    characters = "" if model.character_encoder == "none" else f", {model.character_encoder} over characters"
+    return f"{layers_said(model)}, {ways_said(model)}{characters}, seed {model.random_state}"
+
+
+def said(result: Mapping[str, Any]) -> str:
+    """Spans, tokens, classes and whole sentences that are right."""
+    spans, labels = result["spans"], result["labels"]
+    words = [f"span F1 {spans['f1'] or 0:.2%}"] if spans else []
+    words += [f"tokens {result['accuracy']:.2%} right"]
+    words += [f"classes {labels['accuracy']:.2%} right"] if labels else []
+    return ", ".join([*words, f"whole sentences {result['sentence_accuracy']:.2%}"]) + f" ({result['sentences']} sentences, {result['tokens']} tokens)"
+
+
+def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
+    """All in a line, then each kind of span, or each tag."""
+    unseen, spans = result["unseen"], result["spans"]
+    never = ["never seen in training: " + ", ".join(f"{name} ({count})" for name, count in unseen.items())] if unseen else []
+    return [said(result), *never, ClassTable(spans["kinds"], "spans") if spans else ClassTable(result["tags"], "words")]

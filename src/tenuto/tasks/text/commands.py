@@ -1,0 +1,44 @@
+"""What the commands do for a classifier of texts: data read, answers as rows, results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tenuto.data.parts import choose_part
+from tenuto.data.sentences.labelled_text import labelled_text_parts, read_labelled_text, read_labelled_text_splits
+from tenuto.data.sentences.sentences import Sentences
+from tenuto.tasks.answers import class_rows, layers_said, said_of_classes, score_of_classes, ways_said
+from tenuto.tasks.task import ClassTable
+
+
+def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
+    """What to train on, with the parts that the folder gives, or those that are named."""
+    return read_labelled_text_splits(data, validation=validation, test=test, **choices)
+
+
+def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
+    """The texts of a file, or of a folder's part."""
+    return read_labelled_text(choose_part(data, labelled_text_parts(data), split), **choices)
+
+
+def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One dictionary a text: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
+    return class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=choices["probabilities"])
+
+
+def described(model: Any) -> str:
+    """The network in a few words."""
+    characters = "" if model.character_encoder == "none" else f", {model.character_encoder} over characters"
+    return f"{layers_said(model)}, {ways_said(model)}{characters}, seed {model.random_state}"
+
+
+def said(result: Mapping[str, Any]) -> str:
+    """How many texts got the right class."""
+    return said_of_classes(result, "texts")
+
+
+def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
+    """Accuracy, loss, each class."""
+    return score_of_classes(result, "texts")

@@ -1,0 +1,41 @@
+"""What a run of this task has of its own; the common keys, and what this is, stand in `runs/schema.py`."""
+
+from __future__ import annotations
+
+from tenuto.runs.schema import CLASSIFICATION, Key, Own
+
+_TABLE = (Key("entries", "texts"), Key("counts", "numbers", "in training"))
+
+OWN = Own(
+    preprocessing=(
+        Key("words", "object", "", _TABLE),
+        Key("characters", "object", "", _TABLE),
+        Key("lowercase", "truth"),
+        Key("character_limit", "whole"),
+        Key("classes", "any", "[label]"),
+        Key("class_kind", "text", '"str", "int", "float" or "bool"'),
+    ),
+    measures=(Key("validation_accuracy", "number", "0..1"),),
+    known=(Key("class_counts", "map", "label: how many"),),
+    result=CLASSIFICATION,
+    model=(Key("pooling", "texts"),),
+    evaluation=(
+        Key("classes", "texts", "labels as text, in the order of every matrix and table"),
+        Key("vocabulary", "object", "", (Key("kind", "text", '"words"'), Key("size", "whole"))),
+        Key(
+            "examples",
+            "objects",
+            "at most 4 of the test set, else of the validation set: a mistake if there is one, then one a class",
+            (
+                Key("id", "text"),
+                Key("set", "text", '"test" or "validation"'),
+                Key("label", "text"),
+                Key("predicted", "text"),
+                Key("correct", "truth"),
+                Key("probabilities", "numbers", "of each class"),
+                Key("tokens", "texts"),
+                Key("weights", "numbers", "of each token: its share of the pooled maxima"),
+            ),
+        ),
+    ),
+)

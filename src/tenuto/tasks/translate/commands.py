@@ -1,0 +1,66 @@
+"""What the commands do for a translator: pairs read, answers as rows, results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tenuto.data import Pairs, read_pair_splits, read_pairs
+from tenuto.data.parts import SPLITS, choose_part
+from tenuto.errors import DataError
+
+
+def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
+    """What to train on, with the parts that the folder gives, or those that are named."""
+    empty = "skip" if choices["skip_empty"] else "error"
+    return read_pair_splits(data, validation=validation, test=test, empty=empty)
+
+
+def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
+    """The pairs of a file, or the sources alone where it has no targets; of a folder a part of it."""
+    if data.is_dir():
+        found = read_pair_splits(data)
+        there = {name: getattr(found, name) for name in SPLITS if getattr(found, name) is not None}
+        return choose_part(data, there, split)
+    try:
+        return read_pairs(data)
+    except DataError as error:
+        try:
+            return read_pairs(data, targets=False)
+        except DataError:
+            raise error from None
+
+
+def predict(model: Any, data: Pairs, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One dictionary a source: its id, the source, the answer, its log probability by length."""
+    found = model.translate(data, beam_size=choices["beam_size"] or None)
+    return [
+        {"id": name, "source": _shown(source), "predicted": _shown(best[0].target), "score": round(best[0].score, 6)}
+        for name, source, best in zip(data.ids, data.source, found)
+    ]
+
+
+def described(model: Any) -> str:
+    """The network in a few words."""
+    return f"{model.cell!r}, attention {model.attention}, {model.hidden_size} units, seed {model.random_state}"
+
+
+def said(result: Mapping[str, Any]) -> str:
+    """Exact answers, symbol errors, loss."""
+    low, high = result["exact_interval"]
+    return (
+        f"{result['exact']:.2%} of {result['sources']} sources answered exactly (95 % interval {low:.1%} to {high:.1%}), "
+        f"symbol error rate {result['error_rate']:.2%}, loss {result['loss']:.4f}"
+    )
+
+
+def score(result: Mapping[str, Any]) -> list[str]:
+    """The same, and what the attention read."""
+    coverage = result["coverage"]
+    return [said(result), *([f"attention   read {coverage['mean']:.1%} of the source symbols' places"] if coverage is not None else [])]
+
+
+def _shown(side: Any) -> str:
+    """A side as one text."""
+    return side if isinstance(side, str) else " ".join(side)

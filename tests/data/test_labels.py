@@ -1,0 +1,42 @@
+"""Labels: classes and positions, and what training never saw."""
+
+import numpy as np
+import pytest
+
+from tenuto.data import Labels, Sequences
+from tenuto.errors import DataError
+
+
+def test_classes_are_sorted_and_positions_follow_them():
+    labels = Labels.learn(["walk", "run", "walk", "jump"])
+    assert labels.classes.tolist() == ["jump", "run", "walk"]
+    found = labels.positions(np.array(["walk", "jump"]))
+    assert (found.tolist(), found.dtype, len(labels)) == ([2, 0], np.int64, 3)
+    assert "run" in labels and "sit" not in labels
+    assert Labels.learn(np.array([10, 9, 10])).positions([9, 10]).tolist() == [0, 1]
+    assert Labels(["b", "a"]).positions(["a", "b"]).tolist() == [1, 0]  # an order of one's own, as a saved run has it
+
+
+def test_a_label_that_training_never_saw_is_named():
+    labels = Labels.learn(range(20))
+    with pytest.raises(DataError, match=r"sequence '1' has the label 20, which training never saw(.|\n)*0, 1, (.|\n)*11, \.\.\.\n(.|\n)*20 \(int\)"):
+        labels.positions([3, 20])
+    with pytest.raises(DataError, match=r"text 'x7' has the label '3'(.|\n)*leave those texts out"):
+        labels.positions(["3"], ids=["x7"], noun="text")
+    assert labels.positions([3, 20, -1], unseen=-1).tolist() == [3, -1, -1]
+    with pytest.raises(DataError, match=r"the data has no labels(.|\n)*a label for each text"):
+        labels.positions(None, noun="text")
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [([], "there are no classes"), (["a", "b", "a"], "a class occurs twice"), (["a", 1], "more than one kind"), (["a", None], "label at position 1 is missing")],
+)
+def test_what_are_no_classes_is_refused(classes, words):
+    with pytest.raises(DataError, match=words):
+        Labels(classes)
+
+
+def test_they_are_what_a_set_counts():
+    data = Sequences([np.zeros((1, 1))] * 3, labels=["b", "a", "b"])
+    assert Labels(data.class_counts).positions(data.labels).tolist() == Labels.learn(data.labels).positions(data.labels).tolist() == [1, 0, 1]

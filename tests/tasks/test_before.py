@@ -1,0 +1,58 @@
+"""Run folders written by earlier versions still load, and answer what they answered then.
+
+`before/` holds one folder for each way in which a network's weights were named by format_version 1, tiny models of a few units; `expected.json` beside
+the run's files is what the version that wrote it predicted. The folders are never written again: who changes the layout adds new ones.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenuto.report import build_report
+from tenuto.runs.folder import read_config
+from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
+
+FOLDERS = sorted(path for path in Path(__file__).with_name("before").iterdir())
+CLASSES = {"classify": SequenceClassifier, "tag": Tagger, "text": TextClassifier, "translate": Seq2Seq, "language": LanguageModel}
+
+
+def same(numbers, expected):
+    for ours, theirs in zip(numbers, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_earlier_run_answers_as_it_did(folder):
+    known = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    model = CLASSES[folder.name.split("_")[0]].load(folder)
+    x = known["x"]
+    if "nats" in known:
+        same(model.token_nats(x)[1], known["nats"])
+        assert model.predict(known["asked"]).tolist() == known["predicted"] and model.generate("do ", length=8) == known["written"]
+        return
+    x = [np.array(sequence) for sequence in x] if folder.name == "classify" else x
+    assert list(model.predict(x)) == known["predicted"]
+    if "probabilities" in known:
+        same(model.predict_proba(x), known["probabilities"])
+    if "labels" in known:
+        assert model.predict_labels(x).tolist() == known["labels"]
+    if "states" in known:
+        same(model.hidden_states(x), known["states"])
+    if "log_probabilities" in known:
+        same([[found.log_probability for found in row] for row in model.translate(x, beam_size=2)], known["log_probabilities"])
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_earlier_run_still_has_its_page_and_can_be_saved_anew(folder, tmp_path):
+    assert read_config(folder)["format_version"] == 1
+    shutil.copytree(folder, tmp_path / "run")
+    assert "<h1" in build_report(tmp_path / "run").read_text(encoding="utf-8")
+    kind = CLASSES[folder.name.split("_")[0]]
+    kind.load(folder).save(tmp_path / "again")
+    again, first = kind.load(tmp_path / "again"), kind.load(folder)
+    assert {name: tensor.tolist() for name, tensor in again.network_.state_dict().items()} == {
+        name: tensor.tolist() for name, tensor in first.network_.state_dict().items()
+    }
