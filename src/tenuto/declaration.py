@@ -246,7 +246,7 @@ def _check_step(cell: Any, kind: type) -> None:
     streams = list(cell.widths("streams"))
     wanted = "".join(f", {name}" for name in streams)
     written = f"def step(self, x, U, s{wanted}):"
-    if getattr(step, "__module__", "") == "tenuto.cell":
+    if (getattr(step, "__module__", ""), getattr(step, "__qualname__", "")) == ("tenuto.cell", "Cell.step"):
         raise _wrong(kind, "", " defines no step", fix=f"{written} ... return State(...)")
     try:
         signature = inspect.signature(cell.step)

@@ -68,9 +68,9 @@ def test_forms_have_numbers_of_their_own_whichever_threads_ask():
 def test_the_shapes_of_a_problem():
     cell = RecurrentDropout(GRU(heads=2))
     assert problem(cell, lengths=True, resets=True).shapes() == {
-        "x": (7, 3, 4), "weight_ih": (24, 4), "bias": (24,), "U.v0": (24, 4), "p.recurrent_bias": (8,), "s.h": (3, 8), "r.h": (3, 8),
+        "x": (7, 3, 4), "weight_ih": (24, 4), "bias": (24,), "U.of_r": (24, 4), "p.recurrent_bias": (8,), "s.h": (3, 8), "r.h": (3, 8),
         "stream.dropout_mask": (7, 3, 8), "lengths": (3,), "resets": (7, 3),
     }  # fmt: skip
     assert problem(ProjectionLSTM(5), bias=False).shapes() == {
-        "x": (7, 3, 4), "weight_ih": (32, 4), "U.h": (32, 5), "U.v1": (5, 8), "s.h": (3, 5), "s.c": (3, 8),
+        "x": (7, 3, 4), "weight_ih": (32, 4), "U.h": (32, 5), "U.of_r": (5, 8), "s.h": (3, 5), "s.c": (3, 8),
     }  # fmt: skip

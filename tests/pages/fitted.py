@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data import Sequences
+from tenuto.data import Sequences, Source
 from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
 
 HOSTILE = ['<script>alert("x")</script>', "\"><img src=x onerror=alert('y')>", "{{ 7 * 7 }}", "Ünïcode & café </style>"]
@@ -40,7 +40,8 @@ def sequences(classes: list[str], *, name: str = "steps", channels: tuple[str, .
 
     train = [(one(level, 3 + (level + copy) % 6), label) for level, label in enumerate(classes) for copy in range(4)]
     test = [(one(level, 3 + level % 6), label) for level, label in enumerate(classes)] + [(train[0][0], label) for label in classes]
-    return Sequences(*zip(*train), name=name, channels=channels), Sequences(*zip(*test), name=name, channels=channels)
+    given = {"came_from": Source(name), "channels": channels}
+    return Sequences(*zip(*train), **given), Sequences(*zip(*test), **given)
 
 
 def classify(folder: Path, classes: int | list[str] = 3, *, with_test: bool = True, data: dict[str, Any] | None = None, **options: Any) -> Fitted:
