@@ -109,3 +109,13 @@ def test_what_is_remembered_does_not_grow_for_ever(monkeypatch):
     for steps in range(12):
         contest.winner(problem(steps=steps, lengths=True), *engines, None)
         assert contest.remembered(problem(steps=steps, lengths=True)) == "ours" and len(contest._known) <= 5
+
+
+def test_a_measurement_draws_nothing_from_torch_s_generator():
+    """Or a machine's first run, which measures, would train with other numbers than its second, which remembers."""
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    first = Sleeper("ours", 0.02)
+    contest.winner(problem(), first, Sleeper("theirs", 0.01), None)
+    assert first.calls and torch.equal(torch.rand(3), expected)
