@@ -42,6 +42,12 @@ def layers_said(model: Any) -> str:
     return f"{model.cell!r}, {model.hidden_size} units, {model.num_layers} layer{'s' * (model.num_layers > 1)}"
 
 
+def token_network_said(model: Any) -> str:
+    """The network of a task over tokens in a few words."""
+    characters = "" if model.character_encoder == "none" else f", {model.character_encoder} over characters"
+    return f"{layers_said(model)}, {ways_said(model)}{characters}, seed {model.random_state}"
+
+
 def ways_said(model: Any) -> str:
     """Which way the sequences are read."""
     return "both directions" if model.bidirectional else "forward only"

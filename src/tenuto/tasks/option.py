@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-import sys
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-if sys.version_info >= (3, 11):
-    from typing import dataclass_transform
-else:
-    from typing_extensions import dataclass_transform
+from typing_extensions import dataclass_transform
 
 T = TypeVar("T", bound=type)
 

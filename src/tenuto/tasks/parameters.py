@@ -40,9 +40,10 @@ class Parameters:
         Raises:
             ArgumentError: no such argument.
         """
+        known = self.option_names()
         for name, value in params.items():
-            if name not in self.option_names():
-                raise ArgumentError(f"{type(self).__name__} has no option {name!r}.", expected=", ".join(self.option_names()))
+            if name not in known:
+                raise ArgumentError(f"{type(self).__name__} has no option {name!r}.", expected=", ".join(known))
             setattr(self, name, value)
         return self
 

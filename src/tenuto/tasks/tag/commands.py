@@ -9,7 +9,6 @@ from typing import Any
 from tenuto.data.parts import choose_part
 from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
 from tenuto.data.sentences.sentences import Sentences
-from tenuto.tasks.answers import layers_said, ways_said
 from tenuto.tasks.task import ClassTable, Rows
 
 
@@ -36,12 +35,6 @@ def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dic
 def conll(rows: Rows) -> str:
     """One token and its tag a line, an empty line after each sentence."""
     return "".join("".join(f"{token}\t{tag}\n" for token, tag in zip(row["tokens"], row["tags"])) + "\n" for row in rows)
-
-
-def described(model: Any) -> str:
-    """The network in a few words."""
-    characters = "" if model.character_encoder == "none" else f", {model.character_encoder} over characters"
-    return f"{layers_said(model)}, {ways_said(model)}{characters}, seed {model.random_state}"
 
 
 def said(result: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from tenuto.data.parts import choose_part
 from tenuto.data.sentences.labelled_text import labelled_text_parts, read_labelled_text, read_labelled_text_splits
 from tenuto.data.sentences.sentences import Sentences
-from tenuto.tasks.answers import class_rows, layers_said, said_of_classes, score_of_classes, ways_said
+from tenuto.tasks.answers import class_rows, said_of_classes, score_of_classes
 from tenuto.tasks.task import ClassTable
 
 
@@ -26,12 +26,6 @@ def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dictionary a text: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
     return class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=choices["probabilities"])
-
-
-def described(model: Any) -> str:
-    """The network in a few words."""
-    characters = "" if model.character_encoder == "none" else f", {model.character_encoder} over characters"
-    return f"{layers_said(model)}, {ways_said(model)}{characters}, seed {model.random_state}"
 
 
 def said(result: Mapping[str, Any]) -> str:
