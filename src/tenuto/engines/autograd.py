@@ -2,7 +2,7 @@
 
 `tenuto::forward` and `tenuto::backward` are opaque to torch.compile and know their shapes through `Engine.empty`.
 The Function's backward is a Function of its own, whose derivative runs through the reference engine, so gradients exist
-to any order whatever the engine. (custom_op.register_autograd was not used: it fails vmap and double backward.)
+to any order whatever the engine. (custom_op.register_autograd was not used: it fails with vmap and double backward.)
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _backward(
 
 
 def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
-    process.tell_torch()  # compiled code comes here at once
+    process.tell_torch()  # compiled code calls this directly
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         return _forward(key, inputs, keep)
 
@@ -113,7 +113,7 @@ def _(key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Te
 
 
 def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
-    """A batching rule that always holds: one call per member of the batch."""
+    """A batching rule that works for any function: one call per member of the batch."""
     members = [
         function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
         for k in range(count)
@@ -126,7 +126,7 @@ _ORDINARY = {Tensor, torch.nn.Parameter}
 
 
 def _ordinary(tensors: Iterable[Tensor]) -> bool:
-    """Whether nobody listens to operations: no tracing, no transform, no subclass. Then an engine is called at once, not as an operation."""
+    """Whether nothing intercepts operations: no tracing, no transform, no subclass. Then an engine is called directly, not as an operation."""
     return (
         _ORDINARY.issuperset(map(type, tensors))
         and torch._C._len_torch_dispatch_stack() == 0
@@ -143,7 +143,7 @@ def _wanted(form: Form, needed: tuple[bool, ...]) -> tuple[tuple[str, ...], tupl
 
 
 class _Function(torch.autograd.Function):
-    """A Function that can be called without being bound to its signature first, which takes longer than a short loop."""
+    """A Function that can be called without first binding its arguments to a signature, which takes longer than a short loop."""
 
     @classmethod
     def apply_at_once(cls, *args: Any) -> Any:
@@ -152,7 +152,7 @@ class _Function(torch.autograd.Function):
 
 
 class TimeLoop(_Function):
-    """The steps of one layer in one direction: (key, *inputs) to (output, *final states, *saved)."""
+    """The steps of one layer in one direction: (key, keep, *inputs) to (output, *final states, *saved)."""
 
     @staticmethod
     def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -164,7 +164,7 @@ class TimeLoop(_Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         key, _, *tensors = inputs
         ctx.key, ctx.count = key, len(tensors)
-        ctx.set_materialize_grads(False)  # or zeros as large as all that is saved are made for it
+        ctx.set_materialize_grads(False)  # otherwise zeros as large as everything that is saved are made for it
         ctx.mark_non_differentiable(*output[_read(key)[0].results :])
         ctx.save_for_backward(*tensors, *output)
         ctx.save_for_forward(*tensors)
@@ -172,7 +172,7 @@ class TimeLoop(_Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
-        tensors = ctx.saved_tensors  # once: activation checkpointing refuses a second look
+        tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
         inputs, results = tensors[: ctx.count], tensors[ctx.count :]
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: form.results], results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
@@ -191,7 +191,7 @@ class TimeLoop(_Function):
 
 
 class TimeLoopGradient(_Function):
-    """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *results, *cotangents) to those that are needed."""
+    """The gradients of `TimeLoop`'s inputs: (key, count, kept, needs, *inputs, *results, *cotangents) to those that are needed."""
 
     @staticmethod
     def forward(key: str, count: int, kept: int, needs: str, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -237,7 +237,7 @@ def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Seq
     return form, gradient, [*(named[name] for name in floats), *tensors[count + kept :]]
 
 
-# Forward mode, through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
+# Forward mode goes through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
 
 
 def _tangents(tangents: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -256,7 +256,7 @@ class _TimeLoopWithTangents(TimeLoop):
             output, final = reference.run(form, {**named, **dict(zip(floats, values, strict=True))})
             return output, *final
 
-        primals = [named[name].contiguous() for name in floats]  # forward mode writes into none that is expanded
+        primals = [named[name].contiguous() for name in floats]  # forward mode cannot write into an expanded tensor
         _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
         saved = len(ctx.saved_tensors) - ctx.count - len(out)
         return *out, *([None] * saved)
@@ -284,7 +284,7 @@ def _function(plain: type[_Function]) -> type[_Function]:
 
 
 def _transformed() -> bool:
-    """Whether a function transform or forward-mode differentiation may be at work, which only a Function tells an engine about."""
+    """Whether a function transform or forward-mode differentiation may be at work. Only a Function hears of these."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 

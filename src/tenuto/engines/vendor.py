@@ -1,4 +1,4 @@
-"""The vendor engine: torch's own LSTM, GRU and RNN (oneDNN and cuDNN underneath), for the cells that are these.
+"""The vendor engine: torch's own LSTM, GRU and RNN (oneDNN and cuDNN underneath), for the cells that they compute.
 
 On the CPU torch has an explicit forward and backward operation only for the float32 LSTM; for the rest autograd records
 torch's function, or, in compiled code, runs it again.
@@ -165,7 +165,7 @@ def _empty_workspace(time_steps: int, batch_size: int, input_size: int, hidden: 
 
 
 def _onednn(x, weights, h, c, reverse, hidden):  # type: ignore[no-untyped-def]
-    with torch.enable_grad():  # oneDNN keeps its workspace by the gradient mode, whatever its argument `train` says
+    with torch.enable_grad():  # the gradient mode decides whether oneDNN keeps its workspace, whatever its argument `train` says
         return torch.ops.aten.mkldnn_rnn_layer(
             x, *weights, h, c, reverse, [], _LSTM_MODE, hidden, 1, True, False, False, True
         )
