@@ -144,7 +144,7 @@ WRONG = {
     "the batch summed": (cell("x.h + s.h.sum()"), T, "which no program can hold", "v.sum(-1, keepdim=True)"),
     "a sum without keepdim": (cell("x.h * s.h.sum(-1)"), T, "do not fit together", "v.sum(-1, keepdim=True)"),
     "a wrong width": (cell("return State(h=x.h.sum(-1, keepdim=True))  # <-"), T, "the wrong shape", "keepdim=True"),
-    "a quotient in whole numbers": (cell("x.h // s.h"), T, "of which torch knows no derivative", "torch.floor(v / w)"),
+    "a quotient in whole numbers": (cell("x.h // s.h"), T, "whose derivative torch does not know", "torch.floor(v / w)"),
     "an unknown function": (cell("torch.special.i0(x.h)"), T, "i0", "docs/CELLS.md"),
     "complex numbers": (cell("torch.fft.fft(x.h).real"), T, "complex numbers", "a state for each part"),
     "the width as a number": (cell("x.h / x.h.shape[-1]"), T, "depends on the hidden size", "mean"),
