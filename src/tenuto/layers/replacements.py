@@ -107,7 +107,7 @@ class _Replacement(Streaming, nn.RNNBase):
         return [[self._direction(f"_l{layer}{suffix}") for suffix in suffixes] for layer in range(self.num_layers)]
 
     def _direction(self, suffix: str) -> Direction:
-        """torch's weights by our names: both biases are one, but for a GRU's, whose candidate has its own inside the reset."""
+        """torch's weights by our names: both biases are added up, except for a GRU, whose candidate has its own inside the reset."""
         weight_ih, weight_hh = weight_of(self, f"weight_ih{suffix}"), weight_of(self, f"weight_hh{suffix}")
         weights = {"weight_ih": weight_ih, self._stacks[0]: weight_hh}
         if self.bias:
