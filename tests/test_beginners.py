@@ -66,10 +66,10 @@ WRONG = {
     "a field without a value below one with": (
         declared(GATED + "a: float = 1.0\nb: float").replace("class Mine(Cell):", "class Mine(Cell):  # <-"), D, "non-default argument", "move those without one"),
     "a width of a gate": (declared('gates = "h:3"  # <-\nstate = "h"'), D, "gives a gate a width", "declared in products"),
-    "a word of Python": (declared('gates = "in out"  # <-\nstate = "h"'), D, "a word of Python's own", "call it in_1"),
+    "a word of Python": (declared('gates = "in out"  # <-\nstate = "h"'), D, "is a keyword of Python", "call it in_1"),
     "an underscore": (declared('gates = "_h"  # <-\nstate = "h"'), D, "begins with an underscore", "call it h_1"),
-    "a parameter called bias": (declared(GATED + 'parameters = "bias"  # <-'), D, "the layer's own bias", "call it bias_1"),
-    "a parameter called weight_hh": (declared(GATED + 'parameters = "weight_hh"  # <-'), D, "the layer's own recurrent weights", "weight_hh_1"),
+    "a parameter called bias": (declared(GATED + 'parameters = "bias"  # <-'), D, "taken by the layer's bias", "call it bias_1"),
+    "a parameter called weight_hh": (declared(GATED + 'parameters = "weight_hh"  # <-'), D, "taken by the layer's recurrent weights", "weight_hh_1"),
     "a parameter called initial_h": (declared(GATED + 'parameters = "initial_h"  # <-'), D, "initial value of the state 'h'", "initial_h_1"),
     "a parameter called weight_q": (declared(GATED + 'products = "q"\nparameters = "weight_q"  # <-'), D, "weights of the product 'q'", "weight_q_1"),
     "a product called hh": (declared(GATED + 'products = "hh"  # <-'), D, "recurrent weights of the gates", "call it hh_1"),
