@@ -74,7 +74,7 @@ WRONG = {
     "a parameter called weight_q": (declared(GATED + 'products = "q"\nparameters = "weight_q"  # <-'), D, "weights of the product 'q'", "weight_q_1"),
     "a product called hh": (declared(GATED + 'products = "hh"  # <-'), D, "recurrent weights of the gates", "call it hh_1"),
     "a product called as a gate": (declared(GATED + 'products = "h"  # <-'), D, "gate 'h'", "call it h_1"),
-    "a state called to": (declared('gates = "h"\nstate = "to"  # <-'), D, "method of every state", "call it to_1"),
+    "a state called to": (declared('gates = "h"\nstate = "to"  # <-'), D, "method to() of every state", "call it to_1"),
     "a stream called x": (declared(GATED + 'streams = "x"  # <-'), D, "argument 'x' of step", "call it x_1"),
     "no step": (f"{IMPORTS}\nclass Mine(Cell):  # <-\n{HEAD}", D, "defines no step", "def step(self, x, U, s):"),
     "forward": (declared(GATED, signature="    def forward(self, x, U, s):  # <-\n"), D, "forward is not read", "call it step"),
@@ -129,8 +129,8 @@ WRONG = {
     "numpy": (cell("np.tanh(x.h)"), T, "hands a value to numpy", "torch.tanh for np.tanh"),
     "to numpy": (cell("x.h.detach().numpy()"), T, "hands a value to numpy", "torch.tanh for np.tanh"),
     "math": (cell("x.h * math.exp(s.h.sum())"), T, "turns a tensor into a number", "keep numbers as tensors"),
-    "a tensor closed over": (cell("x.h * mask", before="mask = torch.ones(4)\n"), T, "do not fit together", "declared in parameters"),
-    "a tensor in a list": (cell("x.h * torch.tensor([1.0, 2.0, 3.0, 4.0])"), T, "do not fit together", "declared in parameters"),
+    "a tensor closed over": (cell("x.h * mask", before="mask = torch.ones(4)\n"), T, "do not fit together", "a tensor of your own in parameters"),
+    "a tensor in a list": (cell("x.h * torch.tensor([1.0, 2.0, 3.0, 4.0])"), T, "do not fit together", "a tensor of your own in parameters"),
     "arange": (cell("x.h * torch.arange(4)"), T, "makes a tensor of its own", "parameters"),
     # shapes, parts, order
     "roll": (cell("x.h + torch.roll(s.h, 1, -1)"), T, "the order of the channels (torch.roll)", "U.NAME @ v"),
@@ -148,7 +148,7 @@ WRONG = {
     "an unknown function": (cell("torch.special.i0(x.h)"), T, "i0", "docs/CELLS.md"),
     "complex numbers": (cell("torch.fft.fft(x.h).real"), T, "complex numbers", "a state for each part"),
     "the width as a number": (cell("x.h / x.h.shape[-1]"), T, "depends on the hidden size", "mean"),
-    "batch norm": (cell("F.batch_norm(x.h, None, None, training=True)"), T, "normalises over something else", "layer_norm"),
+    "batch norm": (cell("F.batch_norm(x.h, None, None, training=True)"), T, "normalises over something other", "layer_norm"),
     # branches, numbers, writes
     "if": (cell("v = x.h\nif v.sum() > 0:  # <-\n    v = -v\nreturn State(h=v)"), T, "branches on a tensor's values", "torch.where"),
     "while": (cell("v = x.h\nwhile v.max() > 1:  # <-\n    v = v / 2\nreturn State(h=v)"), T, "branches on a tensor's values", "torch.where"),

@@ -204,7 +204,7 @@ def _check_clashes(cell: Any, kind: type) -> None:
     taken = {
         "parameters": own,
         "products": {
-            "ih": "layer's input weights (weight_ih)", "hh": "gates' recurrent weights (weight_hh)",
+            "ih": "layer's input weights (weight_ih)", "hh": "recurrent weights of the gates (weight_hh)",
             **{name: f"gate {name!r}, which has a product U.{name} already" for name in names["gates"]},
         },
         "streams": {name: f"argument {name!r} of step" for name in ("self", "x", "U", "s")},
