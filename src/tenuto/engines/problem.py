@@ -237,7 +237,10 @@ class Engine(Protocol):
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
-        """The gradients of the inputs named in `needs`, shaped like the inputs, in whatever order of memory."""
+        """The gradients of the inputs named in `needs`, shaped like the inputs, in whatever order of memory.
+
+        `result`: as `forward` gave it, but without the final states.
+        """
         ...
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:

@@ -17,7 +17,7 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths
-from tenuto.layers.functional import bind
+from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.program import handle_of
@@ -73,7 +73,7 @@ class _Replacement(Streaming, nn.RNNBase):
         output = as_time_first(output, self.batch_first)
         if not batched:
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
-        return output, tuple(final)
+        return released(output), tuple(final)
 
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
