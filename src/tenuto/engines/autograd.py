@@ -24,7 +24,7 @@ from tenuto.program.trace import cell_of, handle_of
 
 _library = Library("tenuto", "DEF")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
-_library.define("backward(str key, Tensor[] inputs, Tensor[] results, Tensor[] cotangents, str needs) -> Tensor[]")
+_library.define("backward(str key, Tensor[] inputs, Tensor[] kept, Tensor[] cotangents, str needs) -> Tensor[]")
 
 _ENGINES: dict[str, Engine] = {}
 
@@ -61,9 +61,9 @@ def _flat(result: Result) -> list[Tensor]:
     return [result.output, *result.final, *result.saved]
 
 
-def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
-    count = form.results
-    return Result(tensors[0], list(tensors[1:count]), list(tensors[count:]))
+def _kept(form: Form, results: Sequence[Tensor]) -> list[Tensor]:
+    """Those of an engine's results that its backward may read: not the final states, which the user may write into."""
+    return [results[0], *results[form.results :]]
 
 
 def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
@@ -73,12 +73,13 @@ def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
 
 
 def _backward(
-    key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: Sequence[str]
+    key: str, inputs: Sequence[Tensor], kept: Sequence[Tensor], cotangents: Sequence[Tensor], needs: Sequence[str]
 ) -> list[Tensor]:
     """An engine's backward; gradients and autocast are off."""
     form, engine = _read(key)
     d_output, *d_final = cotangents
-    gradients = engine.backward(form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(needs))
+    result = Result(kept[0], [], list(kept[1:]))
+    gradients = engine.backward(form, _named(form, inputs), result, d_output, d_final, frozenset(needs))
     return [gradients[name] for name in needs]
 
 
@@ -89,11 +90,11 @@ def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[T
 
 
 def _backward_operation(
-    key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
+    key: str, inputs: Sequence[Tensor], kept: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
 ) -> list[Tensor]:
     process.tell_torch()
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
-        return [gradient.contiguous() for gradient in _backward(key, inputs, results, cotangents, needs.split())]
+        return [gradient.contiguous() for gradient in _backward(key, inputs, kept, cotangents, needs.split())]
 
 
 _library.impl("forward", _forward_operation, "CompositeExplicitAutograd")
@@ -107,7 +108,7 @@ def _(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
 
 
 @torch.library.register_fake("tenuto::backward")
-def _(key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
+def _(key: str, inputs: list[Tensor], kept: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
     named = _named(_read(key)[0], inputs)
     return [torch.empty_like(named[name], memory_format=torch.contiguous_format) for name in needs.split()]
 
@@ -165,21 +166,24 @@ class TimeLoop(_Function):
         key, _, *tensors = inputs
         ctx.key, ctx.count = key, len(tensors)
         ctx.set_materialize_grads(False)  # otherwise zeros as large as everything that is saved are made for it
-        ctx.mark_non_differentiable(*output[_read(key)[0].results :])
-        ctx.save_for_backward(*tensors, *output)
+        form, _ = _read(key)
+        ctx.mark_non_differentiable(*output[form.results :])
+        ctx.save_for_backward(*tensors, *_kept(form, output))
         ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
-        inputs, results = tensors[: ctx.count], tensors[ctx.count :]
-        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: form.results], results)]
+        inputs, kept = tensors[: ctx.count], tensors[ctx.count :]
+        named = _named(form, inputs)
+        results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
+        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
         if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not _ordinary(tensors):
-            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(results), " ".join(needs), *inputs, *results, *given)
+            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
         else:  # no second derivative will be asked for
-            gradients = _backward(ctx.key, inputs, results, given, needs)
+            gradients = _backward(ctx.key, inputs, kept, given, needs)
         found: list[Tensor | None] = [None] * (2 + ctx.count)
         for place, gradient in zip(places, gradients, strict=True):
             found[place] = gradient
@@ -191,7 +195,7 @@ class TimeLoop(_Function):
 
 
 class TimeLoopGradient(_Function):
-    """The gradients of `TimeLoop`'s inputs: (key, count, kept, needs, *inputs, *results, *cotangents) to those that are needed."""
+    """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *kept, *cotangents) to those that are needed."""
 
     @staticmethod
     def forward(key: str, count: int, kept: int, needs: str, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -258,7 +262,7 @@ class _TimeLoopWithTangents(TimeLoop):
 
         primals = [named[name].contiguous() for name in floats]  # forward mode cannot write into an expanded tensor
         _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
-        saved = len(ctx.saved_tensors) - ctx.count - len(out)
+        saved = len(ctx.saved_tensors) - ctx.count - 1  # all that is kept but the output
         return *out, *([None] * saved)
 
 

@@ -237,7 +237,10 @@ class Engine(Protocol):
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
-        """The gradients of the inputs named in `needs`, shaped like the inputs, in any memory layout."""
+        """The gradients of the inputs named in `needs`, shaped like the inputs, in any memory layout.
+
+        `result`: as `forward` gave it, but without the final states.
+        """
         ...
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:

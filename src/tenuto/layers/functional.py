@@ -67,7 +67,12 @@ def recurrent(
     )
     tensors = layer_tensors(own, x, lengths, resets)
     output, *final = run_layer(handle_of(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
-    return output, state_type(tuple(cell.widths("state")))(*final)
+    return released(output), state_type(tuple(cell.widths("state")))(*final)
+
+
+def released(output: Tensor) -> Tensor:
+    """A layer's output as an ordinary tensor that the user may write into (`output.relu_()`): backward reads the layer's own."""
+    return output.clone() if output.requires_grad else output
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:

@@ -15,7 +15,7 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.checks import check_lengths, check_streams
-from tenuto.layers.functional import bind, layer_weights
+from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, weight_of
@@ -322,8 +322,8 @@ class Recurrent(Streaming, nn.Module):
         if unpacked is not None:
             return Output(unpacked.pack(output), self._state_type(*(unpacked.unsort(value) for value in final)))
         if single:
-            return Output(output[:, 0], self._state_type(*(value[:, 0] for value in final)))
-        return Output(as_time_first(output, self.batch_first), self._state_type(*final))
+            return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
+        return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
 
     def _initial(self, values: list[Tensor] | None, x: Tensor) -> list[Tensor] | None:
         if values is None:

@@ -64,7 +64,7 @@ def run_stack(
             outputs.append(output)
             finals.append(final)
         x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))
-    return x, [values[0][None] if len(values) == 1 else torch.stack(values) for values in zip(*finals, strict=True)]
+    return x, [torch.stack(values) for values in zip(*finals, strict=True)]
 
 
 @dataclass(frozen=True)
