@@ -1,9 +1,9 @@
 """Layers that count as one of torch.nn's: `isinstance(layer, torch.nn.LSTM)` is true of `tenuto.LSTM`.
 
-Programs ask that: torchrl's LSTMModule, functions that initialise weights by type. Inheriting from `torch.nn.LSTM` is not possible,
+Some programs ask that: torchrl's LSTMModule, functions that initialise weights by type. Inheriting from `torch.nn.LSTM` is not possible,
 because Dynamo refuses each instance of it (`torch._dynamo.config.allow_rnn`), and a model could no longer be compiled whole or exported.
-So a layer has a `__class__` of its own making, which is what Python's `isinstance` asks second, after the type: a twin of the layer's
-class that is derived from torch's class too. While a compiler traces, `__class__` is the plain type.
+Python's `isinstance` looks at an object's type and then at its `__class__`. So a layer gives as its `__class__` a twin of its class, which
+is derived from torch's class too. While a compiler traces, `__class__` is the plain type.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class StandIn:
     __class__ = property(_seen, _become)  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """As any object, but pickle compares the class with `__class__` where the first is `__newobj__`."""
+        """As for any object, but with a function of our own: with `__newobj__`, pickle compares the class with `__class__`."""
         _, arguments, *rest = object.__reduce_ex__(self, max(protocol, 2))
         return _blank, arguments, *rest
 
