@@ -68,7 +68,8 @@ class StandIn:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """As for any object, but with a function of our own: with `__newobj__`, pickle compares the class with `__class__`."""
-        _, arguments, *rest = object.__reduce_ex__(self, max(protocol, 2))
+        made: Any = object.__reduce_ex__(self, max(protocol, 2))
+        _, arguments, *rest = made
         return _blank, arguments, *rest
 
 
