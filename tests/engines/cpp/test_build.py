@@ -22,7 +22,7 @@ from tenuto.errors import EngineError
 from tenuto.program.cell_schedule import schedule_cell
 from tests.engines.cpp.posing import ENGINE, pose
 from tests.forking import in_child
-from tests.zoo import CELLS
+from tests.golden import cells as golden
 
 pytestmark = pytest.mark.cpp
 
@@ -155,15 +155,13 @@ def test_after_fork():
         torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("name", ["lstm", "reset_before", "layer_norm"])
+@pytest.mark.parametrize("name", golden.CELLS)
 def test_golden_text(name, request):
-    """The printed passes of three cells, as text. `TENUTO_WRITE_GOLDEN=1` writes them anew, to be read before they are kept."""
-    schedules = schedule_cell(CELLS[name], False)
-    parts = {"inference": schedules.inference, "forward": schedules.forward, "backward": schedules.backward}
-    text = print_passes(repr(CELLS[name]), parts)
+    """The printed passes of the cells in tests/golden. `TENUTO_WRITE_GOLDEN=1` writes the files again; read what changed before you commit it."""
+    schedules = schedule_cell(golden.CELLS[name], False)
+    text = print_passes(repr(golden.CELLS[name]), {part: getattr(schedules, part) for part in golden.PARTS[name]})
     file = request.path.parents[2] / "golden" / f"{name}.cpp"
     if os.environ.get("TENUTO_WRITE_GOLDEN"):
-        file.parent.mkdir(exist_ok=True)
         file.write_text(text)
     assert file.read_text() == text
 
