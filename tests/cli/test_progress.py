@@ -1,4 +1,4 @@
-"""The progress of a training run: the task's own measures, ten lines in a pipe, a bar with the time left on a terminal."""
+"""The progress of a training run: the task's own measures; about ten lines in a pipe, a bar with the time left on a terminal."""
 
 import io
 
@@ -40,7 +40,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch):
     assert "epoch 40 of 40" in text.getvalue() and "of at most" in text.getvalue() and "perplexity 12.5" in text.getvalue()
 
 
-def test_one_of_several_trainings_leaves_nothing_behind(monkeypatch):
+def test_one_of_several_trainings_prints_nothing_that_stays(monkeypatch):
     text = printed(monkeypatch, terminal=False)
     watch(ProgressBar(title="trial 1 of 3"))
     assert text.getvalue() == ""
