@@ -1,6 +1,6 @@
 """Compares randomly drawn legal cells: the CPU engine against the reference in float64, forward and every gradient, in every form of call.
 
-One compiler call builds the passes of many cells: their text is the same as alone, under other names.
+One compiler call builds the passes of many cells. Their text is what each cell has alone, with other names for the functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES = [(3, 2, 2, 5), (4, 3, 1, 8), (2, 1, 3, 1), (3, 5, 2, 17)]  # T, B, I, H
 
 @contextmanager
 def together(cells, bits):
-    """Builds the passes of these cells at once; within the block the engine finds them."""
+    """Builds the passes of these cells in one compiler call; within the block the engine uses them."""
     parts, names = {}, ("inference", "forward", "backward")
     for k, cell in enumerate(cells):
         schedules = library.schedule_cell(cell, True)
