@@ -117,17 +117,11 @@ class Tagger(TagOptions, TokenEstimator):
 
     def _network(self) -> TaggerNetwork:
         return TaggerNetwork(
-            self._front(),
-            self.cell_,
-            self.hidden_size,
+            *self._front_and_encoder(),
             tags=len(self.tags_),
             labels=len(self.labels_),
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
             crf=self.crf,
             dropout=self.dropout,
-            recurrent_dropout=self.recurrent_dropout,
-            engine=self.engine,
         )
 
     def _targets(self, data: Sentences) -> Targets:

@@ -67,16 +67,10 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
-            self._front(),
-            self.cell_,
-            self.hidden_size,
+            *self._front_and_encoder(),
             classes=len(self.classes_),
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
             pooling=tuple(self.pooling),
             dropout=self.dropout,
-            recurrent_dropout=self.recurrent_dropout,
-            engine=self.engine,
         )
 
     def _targets(self, data: Sentences) -> np.ndarray:
