@@ -140,8 +140,8 @@ def _in_order(stacked: Tensor, order: tuple[str, ...], cell: Cell) -> Tensor:
 class GateDropout(Modifier):
     """Drops channels on their way into the recurrent products, with a mask for each gate: Keras's recurrent dropout of LSTM and GRU.
 
-    The stream `mask_GATE` (an input of each step beside x) multiplies what `U.GATE` is applied to. `RecurrentDropout` is the tied case, one
-    mask for all gates.
+    The stream `mask_GATE` (an extra input of each step) multiplies what `U.GATE` is applied to. `RecurrentDropout` is the tied case,
+    one mask for all gates.
 
     Source: Gal & Ghahramani 2016, section 4 (the untied case).
     """

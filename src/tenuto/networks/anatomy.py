@@ -16,7 +16,7 @@ from tenuto.layers.recurrent import Output
 
 
 class Batch(Protocol):
-    """What every batch has, beside what the `front` of its task reads."""
+    """What every batch has, in addition to what the `front` of its task reads."""
 
     @property
     def lengths(self) -> Tensor | None:

@@ -19,7 +19,7 @@ def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *
 
 
 def said_of_classes(result: Mapping[str, Any], counted: str) -> str:
-    """How many `counted` ("sequences", "texts") got the right class."""
+    """How many got the right class, in one line; `counted` says what they are ("sequences", "texts")."""
     low, high = result["accuracy_interval"]
     right = round(result["accuracy"] * result["sequences"])
     return f"{result['accuracy']:.2%} right ({right} of {result['sequences']} {counted}; 95 % interval {low:.1%} to {high:.1%}), loss {result['loss']:.4f}"
@@ -49,5 +49,5 @@ def token_network_said(model: Any) -> str:
 
 
 def ways_said(model: Any) -> str:
-    """Which way the sequences are read."""
+    """The directions in which sequences are read."""
     return "both directions" if model.bidirectional else "forward only"

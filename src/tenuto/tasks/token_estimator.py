@@ -36,7 +36,7 @@ class TokenEstimator(TokenOptions, Estimator):
 
     @abstractmethod
     def _targets(self, data: Sentences) -> Any:
-        """What `_losses` needs beside the batch, for the whole set."""
+        """What `_losses` needs in addition to the batch, for the whole set."""
 
     @abstractmethod
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: Any) -> torch.Tensor:
@@ -44,7 +44,7 @@ class TokenEstimator(TokenOptions, Estimator):
 
     @abstractmethod
     def _numbers(self, data: Sentences) -> dict[str, float]:
-        """A line of metrics.jsonl from this set: "validation_loss" and others."""
+        """The numbers of this set for a line of metrics.jsonl: "validation_loss" and others."""
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
