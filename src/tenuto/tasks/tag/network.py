@@ -19,13 +19,13 @@ from tenuto.networks.pooling import PooledHead
 
 
 class Scores(NamedTuple):
-    """What the network says of a batch.
+    """The network's output for a batch.
 
     Attributes:
         tags: [T, B, K]. labels: [B, M], or None where sentences have none.
         lengths: [B] int64, in tokens.
-        nats: [B], the loss of each sentence, or None where the answers were not given. It is computed in here, with the tags' scores, because
-            in several processes a weight may only be used while the module is called.
+        nats: [B], the loss of each sentence, or None where the right answers were not given. The network computes it, together with the
+            scores, because with several processes a weight may be used only while the module is called.
     """
 
     tags: Tensor
@@ -35,7 +35,7 @@ class Scores(NamedTuple):
 
 
 class TaggerHead(nn.Module):
-    """Outputs over time to the scores of tags, and of labels where sentences have them.
+    """From outputs over time to the scores of tags, and of labels where sentences have them.
 
     Args:
         width: W. tags: K. labels: M, or 0 for none.
@@ -51,7 +51,7 @@ class TaggerHead(nn.Module):
         self.label = PooledHead(width, labels, pooling=("max", "last"), bidirectional=bidirectional, dropout=dropout) if labels else None
 
     def forward(self, output: Tensor, lengths: Tensor, targets: Tensor | None = None, labels: Tensor | None = None) -> Scores:
-        """Scores of what could be answered; with what is right, the loss too.
+        """The scores; if the right answers are given, the loss too.
 
         Args:
             targets: [T, B] int64, 0..K - 1; any value in that range beyond each length.
