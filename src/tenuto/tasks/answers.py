@@ -1,4 +1,4 @@
-"""Answers and results of classifiers as the commands show them: rows of classes, a result in a line, and in full."""
+"""Answers and results as the commands show them: rows of classes, a result in one line and in full, the network in a few words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenuto.tasks.task import ClassTable
 
 
 def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *, every: bool) -> list[dict[str, Any]]:
-    """One dictionary a row of `probabilities` [N, K]: id, the likeliest class, its probability; with `every`, `p(CLASS)` for each class."""
+    """One dictionary for each row of `probabilities` [N, K]: id, the likeliest class, its probability; with `every`, `p(CLASS)` for each class."""
     rows = []
     for name, row in zip(ids, probabilities):
         best = int(row.argmax())

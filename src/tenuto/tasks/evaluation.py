@@ -17,7 +17,7 @@ from tenuto.train import Outcome
 
 
 class Measured(NamedTuple):
-    """What the answers for one set are worth.
+    """How good the answers for one set are.
 
     Attributes:
         result: the RESULT object of evaluation.json. shown: further keys of evaluation.json, which the page shows.

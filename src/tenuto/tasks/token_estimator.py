@@ -27,7 +27,7 @@ class TokenEstimator(TokenOptions, Estimator):
     """Reads token lists, and fits a network on them. Subclasses say what is learnt: targets, loss, results.
 
     Attributes (after fit):
-        coder_: what words and characters are known. The others are those of `Estimator`.
+        coder_: the words and characters that are known, and how tokens are read. The others are those of `Estimator`.
     """
 
     coder_: TokenCoder

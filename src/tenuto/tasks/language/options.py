@@ -37,4 +37,4 @@ class LanguageOptions(EstimatorOptions):
     window: int = option(64, "Time steps over which gradients go back.", TRAINING, least=1)
     batch_size: int = option(32, "Rows of the text read side by side.", TRAINING, least=1)
     jitter: bool = option(False, "Windows of random lengths.", TRAINING, flag="--jitter/--no-jitter")
-    validation_fraction: float = option(0.05, "The end of the text, held out to choose what is kept, if there is no validation text.", TRAINING)
+    validation_fraction: float = option(0.05, "The end of the text, held out to choose the best weights, if there is no validation text.", TRAINING)

@@ -38,7 +38,7 @@ def headline(run: Run) -> Headline:
 
 
 def spans(run: Run) -> Section | None:
-    """Span F1 by kind, and the sentences' classes; absent where the tags are no spans and the sentences have no classes."""
+    """Span F1 by kind, and the sentences' classes; absent where the tags mark no spans and the sentences have no classes."""
     shown, result = best_result(run.evaluation)
     found, labels = result.get("spans"), result.get("labels")
     if not found and not labels:
