@@ -35,13 +35,15 @@ class Sleeper:
         return {}
 
 
-def problem(steps=50, rows=16, **form):
-    return Problem(Form(cells.GRU(), **form), steps, rows, 64, 64, torch.float32, torch.device("cpu"), True)
+def problem(steps=50, rows=16, hidden=64, **form):
+    return Problem(Form(cells.GRU(), **form), steps, rows, 64, hidden, torch.float32, torch.device("cpu"), True)
 
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
     monkeypatch.setattr(contest, "_known", {})
+    monkeypatch.setattr(contest, "_alike", {})
+    monkeypatch.setattr(contest, "_spent", 0.0)
     monkeypatch.setattr(contest, "time", SimpleNamespace(perf_counter=lambda: Clock.now))
 
 
@@ -66,6 +68,7 @@ def test_a_win_of_the_other_engine_is_believed_after_three_processes(tmp_path):
         assert contest.winner(problem(), *engines, file).name == "theirs"
         calls.append(engines[0].calls)
     assert calls[0] < calls[1] < calls[2] == calls[3]
+    contest._spent = 0.0
     file.unlink()
     contest._known.clear()
     contest.winner(problem(), *engines, file)
@@ -106,9 +109,27 @@ def test_a_damaged_file_and_a_folder_that_cannot_be_written(tmp_path):
 def test_what_is_kept_does_not_grow_for_ever(monkeypatch):
     monkeypatch.setattr(contest, "_MOST", 5)
     engines = Sleeper("ours", 1.0), Sleeper("theirs", 0.0)
-    for steps in range(12):
-        contest.winner(problem(steps=steps, lengths=True), *engines, None)
-        assert contest.remembered(problem(steps=steps, lengths=True)) == "ours" and len(contest._known) <= 5
+    for hidden in range(1, 13):
+        contest.winner(problem(hidden=hidden, lengths=True), *engines, None)
+        assert contest.remembered(problem(hidden=hidden, lengths=True)) == "ours" and len(contest._known) <= 5
+
+
+def test_batches_of_all_sizes_are_few_measurements(tmp_path):
+    """A text in batches of 1 to 128 sequences of 20 to 60 words: as many measurements as there are powers of two, and half a second at most."""
+    engines, begin = (Sleeper("ours", 0.004), Sleeper("theirs", 0.001)), Clock.now
+    for rows in range(1, 129):
+        for steps in range(20, 60, 3):
+            contest.winner(problem(steps, rows, 256), *engines, tmp_path / "contests.json")
+    assert len(contest._known) == 2 * 8
+    assert Clock.now - begin < contest.BUDGET + 16 * contest.LONG_ENOUGH
+    assert set(contest._known.values()) == {"theirs"}, "what is not measured is taken to be as its like"
+
+
+def test_when_the_time_is_spent_the_first_engine_runs(tmp_path):
+    engines = Sleeper("ours", 0.3), Sleeper("theirs", 0.1)
+    assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == "theirs"
+    calls = engines[0].calls
+    assert contest.winner(problem(hidden=256), *engines, tmp_path / "contests.json").name == "ours" and engines[0].calls == calls
 
 
 def test_a_measurement_draws_nothing_from_torch_s_generator():

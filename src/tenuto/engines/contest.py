@@ -2,7 +2,8 @@
 
 This is asked only where torch has a hand-written kernel that can win. Both run the same made-up problem in turns. The second engine
 must win clearly, since the first gives the same bits in any batch, and in several processes, since on a machine that is busy with other
-things the slower one may win once. TENUTO_ENGINE or `engine=` makes the choice deterministic.
+things the slower one may win once. A process measures for half a second at most: a program that meets many sizes takes for the others
+what was measured of their like. TENUTO_ENGINE or `engine=` makes the choice deterministic.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Hashable
 from pathlib import Path
 
 import torch
@@ -21,55 +23,70 @@ from tenuto.engines import trust
 from tenuto.engines.problem import Buffers, Engine, Form, Problem
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
-SMALL = 1 << 22  # multiply-adds: below this, a call is too short to be worth a measurement
+SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
 MOST_STEPS = 64
-CERTAIN = 3  # after so many wins in a row the second engine is taken without another measurement
-_known: dict[tuple[Problem, int], str] = {}
-_MOST = 4096  # problems that are remembered: each batch of texts may have another length
+CERTAIN = 3  # wins in a row until the second engine is believed without another measurement
+BUDGET = 0.5  # seconds: once a process has measured for this long, it measures nothing more
+LONG_ENOUGH = 0.1  # seconds that a measurement takes, if six turns are over by then
+_MOST = 4096  # classes of problems that are remembered
+
+Class = tuple[Hashable, ...]
+_known: dict[Class, str] = {}  # the faster engine, by class
+_alike: dict[Class, str] = {}  # what was measured last, whatever the steps and the batch size
+_spent = 0.0  # seconds
+
+
+def _class_of(problem: Problem) -> Class:
+    """What problems that share a choice have in common. Steps and batch size count by powers of two, so that texts of all lengths are few classes."""
+    steps = min(1 << (problem.time_steps - 1).bit_length(), MOST_STEPS) if problem.time_steps else 0
+    rows = 1 << (problem.batch_size - 1).bit_length() if problem.batch_size else 0
+    form, sizes = problem.form, (problem.input_size, problem.hidden_size)
+    return steps, rows, form.number, *sizes, problem.dtype, problem.gradients, process.threads()
 
 
 def remembered(problem: Problem) -> str | None:
     """The name of the faster engine, where `winner` was asked before by this process."""
-    return _known.get((problem, process.threads()))
+    return _known.get(_class_of(problem))
 
 
 def winner(problem: Problem, first: Engine, second: Engine, file: Path | None) -> Engine:
     """The faster engine for this problem; `file` is where measurements are kept, if anywhere, one for each edition of the engines."""
-    asked = problem, process.threads()
+    asked = _class_of(problem)
     found = _known.get(asked)
     if found is None:
-        found = _find(problem, first, second, file)
+        found = _find(problem, asked, first, second, file)
         if len(_known) >= _MOST:
             _known.clear()
+            _alike.clear()
         _known[asked] = found
     return second if found == second.name else first
 
 
-def _find(problem: Problem, first: Engine, second: Engine, file: Path | None) -> str:
-    form = problem.form
-    rows, gates = problem.time_steps * problem.batch_size, len(form.cell.widths("gates"))
-    small = rows * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) < SMALL
+def _find(problem: Problem, asked: Class, first: Engine, second: Engine, file: Path | None) -> str:
+    global _spent
+    form, (steps, rows, *rest) = problem.form, asked
+    gates = len(form.cell.widths("gates"))
+    small = steps * rows * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) < SMALL  # type: ignore[operator]
     if small or form.lengths or form.resets or form.cell.widths("streams"):
         return first.name
-    key = _key(problem)
+    key = _key(problem, asked)
     wins = _read(file).get(key) if file else None
     if wins is None or 0 < wins < CERTAIN:
-        seconds = _measure(problem, (first, second))
+        if _spent >= BUDGET:
+            return _alike.get(tuple(rest), first.name) if wins is None else second.name
+        seconds, took = _measure(problem, (first, second))
+        _spent += took
         wins = (wins or 0) + 1 if seconds[1] < MARGIN * seconds[0] else 0
         if file:
             _write(file, {**_read(file), key: wins})
-    return second.name if wins else first.name
+    found = _alike[tuple(rest)] = second.name if wins else first.name
+    return found
 
 
-def _key(problem: Problem) -> str:
-    """The class of problems that share a choice: their steps are rounded up to a power of two."""
-    steps = 1 << (problem.time_steps - 1).bit_length()
-    form = problem.form
-    parts = [
-        repr(form.cell), form.reverse, min(steps, MOST_STEPS), problem.batch_size, problem.input_size, problem.hidden_size,
-        str(problem.dtype), problem.gradients, process.threads(), torch.__version__,
-    ]  # fmt: skip
-    return " ".join(map(str, parts))
+def _key(problem: Problem, asked: Class) -> str:
+    """A class as text, for the file."""
+    steps, rows, _, *rest = asked
+    return " ".join(map(str, (repr(problem.form.cell), problem.form.reverse, steps, rows, *rest, torch.__version__)))
 
 
 def _read(file: Path) -> dict[str, int]:
@@ -96,23 +113,24 @@ def _write(file: Path, data: dict[str, int]) -> None:
             os.unlink(part)
 
 
-def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> list[float]:
-    """The best time of each engine in seconds, forward and, where asked for, backward; about half a second in all.
+def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> tuple[list[float], float]:
+    """The best time of each engine in seconds, forward and where asked for backward; and how long it took to find out.
 
-    The best, because the first engine learns from its first calls how to share the work.
+    The best, because the first engine learns from its first calls how to share the work. The first turn, in which kernels are
+    compiled, does not count.
     """
     with torch.utils._python_dispatch._disable_current_modes(), torch.no_grad():
         inputs = _pose(problem)
         times: list[list[float]] = [[], []]
-        begin = time.perf_counter()
         for turn in range(12):
             for engine, taken in zip(engines, times):
                 start = time.perf_counter()
                 _run(problem.form, engine, inputs, problem.gradients)
                 taken.append(time.perf_counter() - start)
-            if turn >= 5 and time.perf_counter() - begin > 0.5:
+            took = sum(sum(taken[1:]) for taken in times)
+            if turn >= 5 and took > LONG_ENOUGH:
                 break
-    return [min(taken[1:]) for taken in times]
+    return [min(taken[1:]) for taken in times], took
 
 
 def _pose(problem: Problem) -> Buffers:
