@@ -14,6 +14,9 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 import tenuto
+from tenuto import cells
+from tenuto.activations import Activation
+from tenuto.layers.stand_in import _blank
 
 NAMES = ["LSTM", "GRU", "RNN"]
 
@@ -67,7 +70,8 @@ def test_torch_save_of_a_whole_model():
     model, file = nn.Sequential(tenuto.LSTM(3, 4)), io.BytesIO()
     torch.save(model, file)
     file.seek(0)
-    assert type(torch.load(file, weights_only=False)[0]) is tenuto.LSTM
+    with torch.serialization.safe_globals([nn.Sequential, tenuto.LSTM, cells.LSTM, Activation, _blank]):
+        assert type(torch.load(file, weights_only=True)[0]) is tenuto.LSTM
 
 
 @pytest.mark.parametrize("layer", [tenuto.LSTM(3, 4), Own(3, 4)], ids=lambda layer: type(layer).__name__)
