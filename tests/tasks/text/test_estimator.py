@@ -88,7 +88,7 @@ def test_it_works_as_scikit_learn_expects():
         ({}, lambda x, y: (x, ["rare", *y[1:]]), DataError, "class 'rare' has one member"),
         ({}, lambda x, y: (["", *x[1:]], y), DataError, "sentence '0' has no tokens"),
         ({}, lambda x, y: (x[0], y), DataError, "the data is one text"),
-        ({"pooling": ("median",)}, lambda x, y: (x, y), ArgumentError, "is not known"),
+        ({"pooling": ("median",)}, lambda x, y: (x, y), ArgumentError, "cannot be used"),
         ({"word_dropout": -1}, lambda x, y: (x, y), ArgumentError, "word_dropout=-1 is out of range"),
     ],
 )
