@@ -78,6 +78,7 @@ class Launch:
         self._lists: dict[str, list[tuple[int, Any]]] = {name: [] for name in "prepare before step after finish".split()}
         self._alive: list[object] = []
         self.scratch: dict[str, Tensor] = {}
+        self.bytes = 0  # its own memory
 
     # --- arrays and buffers --------------------------------------------------------------------------------------------
 
@@ -325,6 +326,7 @@ class Launch:
         loop.pointers, loop.pointer = len(self._pointers), ctypes.addressof(pointers)
         loop.address, loop.first = ctypes.addressof(self._addresses), ctypes.addressof(self._firsts)
         self._loop = loop
+        self.bytes = sum(memory.nbytes for memory in (*self.scratch.values(), *self._alive) if isinstance(memory, Tensor))
         return self
 
     def run(self, given: Mapping[str, Tensor], rows: Rows) -> None:
