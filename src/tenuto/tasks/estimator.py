@@ -29,6 +29,7 @@ from tenuto.tasks.option import options_of
 from tenuto.tasks.parameters import Parameters
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
+from tenuto.train.turns import seeded
 
 E = TypeVar("E", bound="Estimator")
 
@@ -166,8 +167,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
             setattr(self, f"{name}_", cell_from_name(given))
         self._prepare(training, held_out)
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed_)
+        with seeded(self.seed_):
             self.network_ = self._network().to(self.device)
             learning = self._learning(training, held_out, course.launch)
             outcome = train(
@@ -324,7 +324,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
                 setattr(model, f"{name}_", value)
             model.seed_ = options["random_state"]
             model._restore(run.config["preprocessing"])
-            with torch.random.fork_rng():
+            with seeded(0):
                 model.network_ = model._network().to(device)
             load_weights(model.network_, run, cls.former_names)
             model.metrics_, model.evaluation_ = run.metrics, run.evaluation

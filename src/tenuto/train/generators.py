@@ -18,8 +18,7 @@ def generator_states() -> dict[str, Any]:
     name, words, position, has_gauss, gauss = np.random.get_state(legacy=True)
     version, python_words, python_gauss = random.getstate()
     return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        **torch_states(),
         "numpy": [str(name), torch.from_numpy(np.asarray(words).astype(np.int64)), int(position), int(has_gauss), float(gauss)],
         "python": [version, torch.tensor(python_words, dtype=torch.int64), python_gauss],
     }
@@ -27,10 +26,20 @@ def generator_states() -> dict[str, Any]:
 
 def restore_generators(states: dict[str, Any]) -> None:
     """Set the generators to what `generator_states` gave."""
-    torch.set_rng_state(states["torch"])
-    if states["cuda"]:
-        torch.cuda.set_rng_state_all(states["cuda"])
+    restore_torch(states)
     name, words, position, has_gauss, gauss = states["numpy"]
     np.random.set_state((name, words.numpy().astype(np.uint32), position, has_gauss, gauss))
     version, python_words, python_gauss = states["python"]
     random.setstate((version, tuple(python_words.tolist()), python_gauss))
+
+
+def torch_states() -> dict[str, Any]:
+    """The states of torch's generators alone."""
+    return {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}
+
+
+def restore_torch(states: dict[str, Any]) -> None:
+    """Set torch's generators to what `torch_states` gave."""
+    torch.set_rng_state(states["torch"])
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])

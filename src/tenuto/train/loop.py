@@ -29,6 +29,7 @@ from tenuto.train.options import TrainingOptions
 from tenuto.train.outcome import Loss, Outcome, Position, TrainingError, lost_process
 from tenuto.train.resume import identity_of, restore, state_of
 from tenuto.train.schedule import Schedule
+from tenuto.train.turns import pass_on
 
 B = TypeVar("B")
 
@@ -165,6 +166,7 @@ class Training(Generic[B]):
             self._perhaps_stop(done)
             if self.outcome.stopped:
                 return
+            pass_on()
 
     def _batches_of_epoch(self) -> Sequence[B]:
         """The epoch's batches, drawn with the generators as they were when it began."""
