@@ -21,7 +21,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
 # The oldest that all tests pass on; pyproject.toml says so to pip.
-OLDEST_TORCH ?= torch==2.13.0
+OLDEST_TORCH ?= torch==2.6.0
 TESTS ?=
 PYTEST_OPTIONS ?=
 # Test processes, of one thread each: many tests wait for a program that they started.
