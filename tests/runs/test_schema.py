@@ -75,7 +75,7 @@ def page():
         "# The files of a run folder",
         "",
         "Written from `src/tenuto/runs/schema.py` and `src/tenuto/tasks/*/schema.py`: `python -m tests.runs.test_schema`. What the folder holds stands in",
-        "`src/tenuto/runs/folder.py`. Numbers are JSON numbers; one that is not finite, or not known, is null. A later version may add keys.",
+        "`src/tenuto/runs/folder.py`. Numbers are JSON numbers; a number that is not finite or not known is null. A later version may add keys.",
     ]
     for name, keys in files_of(Own((), (), (), ())).items():
         lines += ["", f"## {name}" + (", each line" if name.endswith("jsonl") else ""), "", "```text", *in_words(keys), "```"]
@@ -88,7 +88,7 @@ def page():
 
 
 def test_the_page_is_that_of_the_schema():
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m tests.runs.test_schema"
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python -m tests.runs.test_schema"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-CONFIGURATION, UNFINISHED = "config.toml", "unfinished"
+from tenuto.runs.names import CONFIGURATION, UNFINISHED
+
 # Options of a command that say where and how this time, not what is trained.
 NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume", "checkpoint_every_s"})
 TUNE, SEARCH = "tune", "search"

@@ -10,6 +10,7 @@ import typer
 from tenuto.cli.console import messages, output
 from tenuto.cli.fitting import fit_from_options
 from tenuto.cli.parameters import complete
+from tenuto.runs.names import REPORT
 from tenuto.tasks.classify.card import TASK
 
 # Test accuracy on the official split (270 training, 370 test sequences).
@@ -38,4 +39,4 @@ def demo(
     for who, accuracy, source in sorted(rows, key=lambda row: -row[1]):
         style = "bold" if who == "this run" else ""
         console.print(f"  {accuracy:.2%}  {who} [{source}]", style=style, markup=False)
-    console.print(f"\nopen {(out / 'report.html').resolve()} in a browser", markup=False)
+    console.print(f"\nopen {(out / REPORT).resolve()} in a browser", markup=False)

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, UNFINISHED, toml_text
+from tenuto.cli.configuration import NOT_KEPT, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import fit_parameters
+from tenuto.runs.names import CHECKPOINTS, CONFIG, CONFIGURATION, METRICS, UNFINISHED
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
 
-CHECKPOINT, METRICS = "checkpoint", "metrics.jsonl"
 # Parameters that hold paths, beside the options that say so.
 PATHS = frozenset({"data", "test", "validation"})
 
@@ -71,7 +71,7 @@ def train_and_save(
     launch, work = current_launch(job.model.device), folder / UNFINISHED
     if not launch.is_main_process:
         launch.wait_for_everyone()  # until the main process has made the folder
-        job.fit(observers=[], checkpoint=Checkpoint(work / CHECKPOINT, every_s=every_s))
+        job.fit(observers=[], checkpoint=Checkpoint(work / CHECKPOINTS, every_s=every_s))
         return dict(job.model.evaluation_)
     existed = folder.exists()
     claim(folder, overwrite=overwrite or resume)
@@ -82,7 +82,7 @@ def train_and_save(
         if not quiet:
             messages().print(job.described, markup=False)
         launch.wait_for_everyone()
-        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=Checkpoint(work / CHECKPOINT, every_s=every_s))
+        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=Checkpoint(work / CHECKPOINTS, every_s=every_s))
         job.save(folder, overwrite=overwrite or resume)
         write_text(folder / CONFIGURATION, configuration)
     except BaseException as error:
@@ -94,7 +94,7 @@ def train_and_save(
         raise
     page = build_report(folder)
     evaluation = dict(job.model.evaluation_)
-    interrupted = evaluation["training"]["stopped"] == "interrupted" and (work / CHECKPOINT).exists()
+    interrupted = evaluation["training"]["stopped"] == "interrupted" and (work / CHECKPOINTS).exists()
     if not interrupted:
         shutil.rmtree(work, ignore_errors=True)
     console = output()
@@ -166,7 +166,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
 
     if not work.exists() or resume:
         return
-    if (work / CHECKPOINT).exists() and not overwrite:
+    if (work / CHECKPOINTS).exists() and not overwrite:
         raise RunError(
             f"{work.parent} holds a run that was interrupted, with a checkpoint.",
             expected="a new or empty folder for the run",
@@ -177,7 +177,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
 
 def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
     """After a failure: what is kept, in words; where there is no checkpoint, what was begun is taken away and nothing said."""
-    if (work / CHECKPOINT).exists() and any((work / CHECKPOINT).iterdir()):
+    if (work / CHECKPOINTS).exists() and any((work / CHECKPOINTS).iterdir()):
         return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}"
     shutil.rmtree(work, ignore_errors=True)
     if not existed:
@@ -188,7 +188,7 @@ def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
 
 def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
     """Say so when a repeated run saw other data than the run that it repeats."""
-    from tenuto.runs.folder import CONFIG, read_config
+    from tenuto.runs.folder import read_config
 
     if not (source / CONFIG).is_file():
         return

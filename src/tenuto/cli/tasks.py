@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from tenuto.runs.names import CONFIGURATION
 from tenuto.tasks import card_of, cards
 from tenuto.tasks.task import Choice, Task, load
 
@@ -66,7 +67,7 @@ def open_run(task: Task, run: Path, cell: str | None = None, device: str = "cpu"
 def read_data(context: typer.Context, task: Task, run: Path, data: str, split: str | None) -> Any:
     """The data of `predict` and `score`, by the columns that were typed, else by those in the run's config.toml, else by the usual ones."""
     from tenuto.cli.arguments import data_path
-    from tenuto.cli.configuration import CONFIGURATION, flattened, read_toml
+    from tenuto.cli.configuration import flattened, read_toml
 
     path = run / CONFIGURATION
     kept = dict(flattened(read_toml(path))) if path.is_file() else {}

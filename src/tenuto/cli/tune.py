@@ -13,16 +13,17 @@ from typing import Annotated, Any
 import typer
 
 from tenuto.cli.arguments import option as _option
-from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
+from tenuto.cli.configuration import NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
 from tenuto.cli.fitting import configuration_text, new_folder, option_tables
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
+from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
 
-SPACE_FILE, SEARCHING = "search.toml", "The search"
+SEARCHING = "The search"
 # Of an option that is `tenuto tune`'s own and not the task's.
 OWN = ("trials", "timeout_s", "metric", "prune", "search_seed")
 # Options that do not change what a trial measures.
@@ -37,9 +38,9 @@ def space_file_of(run: Path) -> Path:
     """
     from tenuto.errors import RunError
 
-    if (run / SPACE_FILE).is_file():
-        return run / SPACE_FILE
-    raise RunError(f"{run} holds no search to go on with.", expected=f"a folder that `tenuto tune` wrote, with {SPACE_FILE}", fix="check the path")
+    if (run / SEARCH_CONFIGURATION).is_file():
+        return run / SEARCH_CONFIGURATION
+    raise RunError(f"{run} holds no search to go on with.", expected=f"a folder that `tenuto tune` wrote, with {SEARCH_CONFIGURATION}", fix="check the path")
 
 
 class TuneGroup(FitGroup):
@@ -160,7 +161,7 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     there = claim_search(folder, overwrite=options["overwrite"])
     base = {name: fixed[name] for name in space}
     with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data}) as search:
-        write_text(folder / SPACE_FILE, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
+        write_text(folder / SEARCH_CONFIGURATION, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
         _begin(job, folder, search, quiet=options["quiet"], there=there)
         about = {
             "task": task.name,
@@ -232,7 +233,7 @@ class _Course:
         counted = sum(trial["state"] != "interrupted" for trial in results["trials"])
         console.print(f"ended       {results['stopped']}; {counted} trial{'s' * (counted != 1)}", markup=False)
         console.print(f"best        {best['value']:.4g} {results['metric']}, trial {best['number']}: {in_words(best['options'])}", markup=False)
-        console.print(f"search      {self.folder}\nreport      {self.folder / 'report.html'}", markup=False)
+        console.print(f"search      {self.folder}\nreport      {self.folder / REPORT}", markup=False)
         if results["stopped"] != "all trials" and counted < results["wanted"]:
             console.print(f"go on       tenuto tune --resume {self.folder}", markup=False)
         console.print(f"next        tenuto fit --from {self.folder}", markup=False)
@@ -263,7 +264,7 @@ def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any
     from importlib.metadata import version
 
     tables = {**option_tables(task, fixed), TUNE: {name: options[name] for name in OWN}, SEARCH: dict(space)}
-    return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SPACE_FILE}` searches again")
+    return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SEARCH_CONFIGURATION}` searches again")
 
 
 def _digest(options: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from tenuto.errors import RunError
 from tenuto.files import write_text
 from tenuto.pages import learning, opening, origin, running
 from tenuto.pages.page import Section, render
-from tenuto.runs.folder import REPORT, Run
+from tenuto.runs.folder import Run
+from tenuto.runs.names import REPORT
 
 
 @dataclass(frozen=True)

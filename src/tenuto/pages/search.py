@@ -14,7 +14,8 @@ from tenuto.pages.opening import data_name, day
 from tenuto.pages.page import Section, render
 from tenuto.pages.scatter import Point, Scatter
 from tenuto.pages.wording import count, duration, number, percent
-from tenuto.runs.search_folder import REPORT, read_search
+from tenuto.runs.names import REPORT
+from tenuto.runs.search_folder import read_search
 
 MOST_CURVES = 12
 
