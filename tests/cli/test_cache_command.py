@@ -43,7 +43,7 @@ def test_your_own_cell_with_a_field(folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--build"], "--build needs the cells to build for"),
+        (["--build"], "--build needs the names of cells"),
         (["lstm"], "cells are named without --build"),
         (["--build", "lstn"], "there is no cell 'lstn'"),
         (["--build", "projection-lstm"], "needs a value for 'projection'"),

@@ -1,4 +1,4 @@
-"""`tenuto demo`: train on real data in a minute, and see the result beside published ones."""
+"""`tenuto demo`: train on real data in a minute, and compare the result with others."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ YARDSTICKS = (
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run folder; an earlier run in it is replaced.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Of the weights, the split and the batches.")] = 0,
-    # One: the network is small. On two cores of an Intel Xeon with a load of five, the demo took 28 s with one thread and 165 s with two.
+    seed: Annotated[int, typer.Option(help="The seed for the weights, the split and the batches.")] = 0,
+    # One thread, since the network is small. On two cores of an Intel Xeon with a load of five, the demo took 28 s with one thread and 165 s with two.
     threads: Annotated[int, typer.Option(help="Threads of torch; 0 leaves the number as it is.", min=0)] = 1,
 ) -> None:
-    """Train a classifier on Japanese Vowels: nine speakers, told apart by how they say one vowel.
+    """Train a classifier on Japanese Vowels: it tells nine speakers apart by how they say two vowels.
 
-    The data comes with tenuto. Takes under two minutes on two cores.
+    The data comes with tenuto. Training takes under two minutes on two cores.
     """
     messages().print(f"the same as: tenuto fit classify japanese_vowels --out {out} --seed {seed} --threads {threads} --overwrite", markup=False)
     given = {"data": "japanese_vowels", "out": out, "seed": seed, "threads": threads, "overwrite": True}
