@@ -47,7 +47,7 @@ def test_your_own_cell_with_a_field(folder):
         (["lstm"], "cells are named without --build"),
         (["--build", "lstn"], "there is no cell 'lstn'"),
         (["--build", "projection-lstm"], "needs a value for 'projection'"),
-        (["--cell-field", "a=1"], "--cell-field says how cells are built"),
+        (["--cell-field", "a=1"], "--cell-field has a meaning only with --build"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_built(folder, words, message):

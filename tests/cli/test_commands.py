@@ -185,7 +185,7 @@ FAILURES = [
     (["show", "{here}/own.py:Nothing"], "defines no Nothing", "Leaky"),
     (["show", "{here}/own.py:answer"], "is not a cell", "a subclass of tenuto.Cell"),
     (["fit", "classify", "{here}/none.csv", "-o", "{here}/new"], "there is no file", "check the path"),
-    (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "of a format that tenuto does not read", ".csv"),
+    (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "in a format that tenuto does not read", ".csv"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{place}/run"], "already holds a complete run", "--overwrite"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}"], "what it holds is not a run", "nothing was written"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "epochs=0 is out of range", "a whole number above zero"),
