@@ -65,9 +65,9 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     except Exception as error:
         line = next((frame.lineno for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.filename == str(path)), 0)
         raise ArgumentError(
-            f"{file} cannot be read: {type(error).__name__}: {error}\n  at        {file}, line {line}",
+            f"{file} cannot be read: {type(error).__name__}: {error}.",
             fix="define each name that the class uses by an assignment, an import or a def at the file's top level: nothing else is run",
-        ) from error
+        ).at(f"{file}, line {line}") from error
     kind = getattr(module, name)
     if not (isinstance(kind, type) and issubclass(kind, Cell)):
         raise CellError(f"{name} in {file} is not a cell.", expected="a subclass of tenuto.Cell", received=type(kind).__name__)

@@ -28,7 +28,7 @@ class Labels:
         self.classes = as_labels(list(classes))
         self._position = {label: position for position, label in enumerate(self.classes.tolist())}
         if not self._position:
-            raise DataError("there are no classes.", expected="one label or more", received="none", fix="give labels")
+            raise DataError("there are no classes.", expected="one or more labels", received="none", fix="give labels")
         if len(self._position) < len(self.classes):
             raise DataError("a class occurs twice in the list of classes.", fix="name each once")
 

@@ -79,7 +79,7 @@ def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
             return header, number
         # Values are case-insensitive, except for class labels and the name.
         header[tag.lower()] = rest.strip() if tag.lower() in ("classlabel", "problemname") else rest.strip().lower()
-    raise DataError(f"{path} has no @data line.", expected="header tags, @data, then one sequence a line", fix="copy the file again")
+    raise DataError(f"{path} has no @data line.", expected="header tags, @data, then one sequence per line", fix="copy the file again")
 
 
 def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
