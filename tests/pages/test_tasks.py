@@ -1,4 +1,4 @@
-"""The pages of the tasks over language: what they say is what the run's own model answers."""
+"""The pages of the tasks over language: they show what the run's own model answers."""
 
 import math
 from collections import Counter
@@ -40,6 +40,12 @@ def test_a_language_model_s_page(run_and_page):
     samples = run.model.evaluation_["samples"]
     assert samples and [writing.text for writing in page.all("div", "writing")][: len(samples)] == [one["prompt"] + one["text"] for one in samples]
     assert f"temperature {samples[0]['temperature']:g}, " in page.text and f"seed {samples[0]['seed']}" in page.text
+
+
+def test_what_a_language_model_read_is_counted_in_its_tokens(run_and_page):
+    run, page = run_and_page("language, bytes")
+    read = (LINES * 12)[: -round(len(LINES) * 12 * 0.2)]
+    assert len(read.encode()) > len(read) and f"comes next, from {len(read.encode()):,} tokens of text" in page.text
 
 
 def test_a_tagger_s_page(run_and_page):

@@ -26,7 +26,7 @@ def demo(
     # One thread, since the network is small. On two cores of an Intel Xeon with a load of five, the demo took 28 s with one thread and 165 s with two.
     threads: Annotated[int, typer.Option(help="Threads of torch; 0 leaves the number as it is.", min=0)] = 1,
 ) -> None:
-    """Train a classifier on Japanese Vowels: it tells nine speakers apart by how they say two vowels.
+    """Train a classifier on Japanese Vowels: it tells nine speakers apart by how they say the vowels /ae/.
 
     The data comes with tenuto. Training takes under two minutes on two cores.
     """
