@@ -254,13 +254,13 @@ def test_damaged_and_foreign_files_are_refused(begun, tmp_path):
     path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
     refused(tmp_path, "was changed after it was written: its digest differs")
     write_tensors(path, {"x": torch.zeros(1)})
-    refused(tmp_path, "has a format that this tenuto does not know(.|\n)*no checkpoint of tenuto")
+    refused(tmp_path, "has a format that this version of tenuto does not know(.|\n)*not a checkpoint of tenuto")
     write_tensors(path, {"x": torch.zeros(1)}, {"checkpoint": '{"format": "tenuto checkpoint", "format_version": 99}'})
     refused(tmp_path, "expected  tenuto checkpoint, format_version 1(.|\n)*received  tenuto checkpoint, format_version 99")
 
 
 def test_a_state_that_no_file_can_hold_is_named(tmp_path):
-    with pytest.raises(RunError, match="a set at processes/0/carried: neither plain data nor a tensor"):
+    with pytest.raises(RunError, match="the set at processes/0/carried is neither plain data nor a tensor"):
         small_run(
             checkpoint=Checkpoint(tmp_path, every_steps=1),
             loss=lambda module, window, carried: Loss(module(window.inputs, None)[0].mean(), 1, {1, 2}),

@@ -17,15 +17,15 @@ from tenuto.train.launch import own_part
 class Sharded:
     """The processes that torchrun, `accelerate launch` or Ray Train started, each with its part of every weight.
 
-    Training keeps, in each process, one n-th of the weights, gradients and moments; the weights are put together for the time of a step. The
-    module that `train` was given stays whole: it gets the weights when they are validated, and the best at the end.
+    With n processes, each keeps one n-th of the weights, gradients and moments; the weights are put together for the time of a step. The
+    module that `train` was given stays whole: it gets the weights for each validation, and the best ones at the end.
 
-    accelerate's own FSDP is for GPUs alone: on CPUs its `Accelerator` (1.15) falls back to DDP without a word, hence this class.
+    accelerate's own FSDP works only on GPUs: on CPUs its `Accelerator` (1.15) falls back to DDP without saying so. That is why this class exists.
 
     Args:
         device: "cpu", or "cuda": each process then has a GPU of its own.
     Example:
-        torchrun --nproc-per-node 2 program.py, with `train(..., launch=Sharded())` in it.
+        torchrun --nproc-per-node 2 program.py, where program.py calls `train(..., launch=Sharded())`.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -39,11 +39,11 @@ class Sharded:
         self.excess = 1.0  # how many times the average over the processes is what FSDP2 makes of their gradients
 
     def prepare(self, *objects: Any) -> Any:
-        """A module and its new optimiser, both as copies whose weights are shared out."""
+        """Copies of a module and of its new optimiser, with weights that are shared out."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
-        # Recurrent layers return views of what their engine computed; nothing here writes into an output.
+        # FSDP2 warns of outputs that are views, since writing into one would be wrong. Recurrent layers return views, and nothing writes into them.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
         model, optimizer = copy.deepcopy(objects)
         model.to(self.device)
@@ -63,7 +63,7 @@ class Sharded:
 
     @contextlib.contextmanager
     def no_sync(self, model: nn.Module) -> Iterator[None]:
-        model.set_requires_gradient_sync(False)  # type: ignore[operator]  # a method of FSDPModule, which fully_shard made of it
+        model.set_requires_gradient_sync(False)  # type: ignore[operator]  # a method of FSDPModule, which `fully_shard` made the model into
         try:
             yield
         finally:
