@@ -120,6 +120,6 @@ def test_validations_within_an_epoch_are_drawn_by_number(run_and_page):
     steps_of_an_epoch = -(-targets // (8 * 6))  # windows of eight in six rows
     best = min(validations, key=lambda line: line["validation_loss"])["epoch"]
     assert [line["steps"] for line in validations] == [5, 10, 15, 20]
-    assert f"after {20 / steps_of_an_epoch:.3g} epochs. The weights kept are those of epoch {best:.3g}" in page.text
+    assert f"after {20 / steps_of_an_epoch:.3g} epochs. The weights of epoch {best:.3g} were kept" in page.text
     loss = next(chart.attributes["aria-label"] for chart in page.all("svg") if chart.attributes.get("aria-label", "").startswith("Loss by "))
     assert loss.startswith("Loss by validation: ")

@@ -155,7 +155,7 @@ def test_it_works_as_scikit_learn_expects():
     [
         ({}, "", "the text is empty"),
         ({}, [], "no documents"),
-        ({}, "abc", "too little"),
+        ({}, "abc", "too short"),
         ({"sampling": "shuffled"}, TEXT, "sampling='shuffled' is not known"),
         ({"sampling": "windows", "jitter": True}, TEXT, "jitter needs sampling"),
         ({"change_decay": -1}, TEXT, "change_decay=-1 is out of range"),
