@@ -22,7 +22,7 @@ from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program.trace import cell_of, handle_of
 
-_library = Library("tenuto", "DEF")
+_library = Library("tenuto", "FRAGMENT")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
 _library.define("backward(str key, Tensor[] inputs, Tensor[] results, Tensor[] cotangents, str needs) -> Tensor[]")
 
@@ -36,24 +36,30 @@ def register(engine: Engine) -> None:
 
 @lru_cache(maxsize=None)
 def key_of(form: Form, engine: str) -> str:
-    """A form and an engine as text, which is what an operation in a graph can hold."""
+    """A form and an engine (the one that runs, or the one asked for) as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
     key = json.dumps([engine, json.loads(handle_of(form.cell)), flags])
-    _FORMS.setdefault(key, (form, _ENGINES[engine]))
+    _FORMS.setdefault(key, (form, engine))
     return key
 
 
-_FORMS: dict[str, tuple[Form, Engine]] = {}
+_FORMS: dict[str, tuple[Form, str]] = {}
 
 
-def _read(key: str) -> tuple[Form, Engine]:
-    if key not in _FORMS:  # a graph compiled in another process
+def read(key: str) -> tuple[Form, str]:
+    """The form and the engine's name that `key_of` wrote, also in another process."""
+    if key not in _FORMS:
         engine, cell, flags = json.loads(key)
         key_of(Form(cell_of(json.dumps(cell)), *flags), engine)
     return _FORMS[key]
 
 
-def _named(form: Form, tensors: Sequence[Tensor]) -> Buffers:
+def _read(key: str) -> tuple[Form, Engine]:
+    form, engine = read(key)
+    return form, _ENGINES[engine]
+
+
+def by_name(form: Form, tensors: Sequence[Tensor]) -> Buffers:
     return dict(zip(form.names, tensors, strict=True))
 
 
@@ -69,7 +75,7 @@ def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
 def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
     """An engine's forward; gradients and autocast are off: engines compute in the dtypes they are given."""
     form, engine = _read(key)
-    return _flat(engine.forward(form, _named(form, inputs), keep))
+    return _flat(engine.forward(form, by_name(form, inputs), keep))
 
 
 def _backward(
@@ -78,7 +84,7 @@ def _backward(
     """An engine's backward; gradients and autocast are off."""
     form, engine = _read(key)
     d_output, *d_final = cotangents
-    gradients = engine.backward(form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(needs))
+    gradients = engine.backward(form, by_name(form, inputs), _result(form, results), d_output, d_final, frozenset(needs))
     return [gradients[name] for name in needs]
 
 
@@ -103,16 +109,16 @@ _library.impl("backward", _backward_operation, "CompositeExplicitAutograd")
 @torch.library.register_fake("tenuto::forward")
 def _(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
     form, engine = _read(key)
-    return _flat(engine.empty(form, _named(form, inputs), keep))
+    return _flat(engine.empty(form, by_name(form, inputs), keep))
 
 
 @torch.library.register_fake("tenuto::backward")
 def _(key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
-    named = _named(_read(key)[0], inputs)
+    named = by_name(_read(key)[0], inputs)
     return [torch.empty_like(named[name], memory_format=torch.contiguous_format) for name in needs.split()]
 
 
-def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
+def each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
     """A batching rule that always holds: one call per member of the batch."""
     members = [
         function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
@@ -125,7 +131,7 @@ def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args
 _ORDINARY = {Tensor, torch.nn.Parameter}
 
 
-def _ordinary(tensors: Iterable[Tensor]) -> bool:
+def ordinary(tensors: Iterable[Tensor]) -> bool:
     """Whether nobody listens to operations: no tracing, no transform, no subclass. Then an engine is called at once, not as an operation."""
     return (
         _ORDINARY.issuperset(map(type, tensors))
@@ -156,7 +162,7 @@ class TimeLoop(_Function):
 
     @staticmethod
     def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
-        if _ordinary(inputs):
+        if ordinary(inputs):
             return tuple(_forward(key, inputs, keep))
         return tuple(torch.ops.tenuto.forward(key, list(inputs), keep))
 
@@ -176,7 +182,7 @@ class TimeLoop(_Function):
         inputs, results = tensors[: ctx.count], tensors[ctx.count :]
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: form.results], results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not _ordinary(tensors):
+        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not ordinary(tensors):
             gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(results), " ".join(needs), *inputs, *results, *given)
         else:  # no second derivative will be asked for
             gradients = _backward(ctx.key, inputs, results, given, needs)
@@ -187,7 +193,7 @@ class TimeLoop(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return _each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
+        return each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
 
 
 class TimeLoopGradient(_Function):
@@ -214,13 +220,13 @@ class TimeLoopGradient(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return _each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
+        return each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
 
 
 def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Sequence[Tensor]) -> Any:
     """The first gradient as a differentiable function of the float inputs and the cotangents, through the reference engine."""
     form, _ = _read(key)
-    named = _named(form, tensors[:count])
+    named = by_name(form, tensors[:count])
     floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
     wanted = needs.split()
 
@@ -248,7 +254,7 @@ class _TimeLoopWithTangents(TimeLoop):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
-        named = _named(form, ctx.saved_tensors[: ctx.count])
+        named = by_name(form, ctx.saved_tensors[: ctx.count])
         floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
         given = dict(zip(form.names, tangents[2:], strict=True))
 
@@ -291,7 +297,9 @@ def _transformed() -> bool:
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
     """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
     compiling, transformed = _compiling(), _transformed()
-    if not compiling and (engine.recorded(form, inputs) or not (keep or transformed)):
+    if compiling:  # what an engine cannot foretell is not kept: its backward runs forward again
+        keep = keep and engine.foretells(form, inputs)
+    elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
     function = TimeLoop if compiling else _TimeLoopWithTangents

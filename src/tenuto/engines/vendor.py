@@ -65,6 +65,10 @@ class Vendor:
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return not _has_explicit_operation(form, inputs)
 
+    def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        """Not how large oneDNN's workspace will be, where sizes are symbols."""
+        return not _has_explicit_operation(form, inputs) or not Problem.of(form, inputs, True).symbolic
+
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         if keep and _has_explicit_operation(form, inputs):
             return _onednn_forward(form, inputs)

@@ -14,9 +14,15 @@ from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
 
 
-@lru_cache(maxsize=None)
 def sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
     """The cell's states with their widths in channels."""
+    if not isinstance(hidden, int):  # a symbol, where a graph is made: no key of a table
+        return _sizes_of_states.__wrapped__(form, hidden)
+    return _sizes_of_states(form, hidden)
+
+
+@lru_cache(maxsize=None)
+def _sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
     return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("state").items())
 
 
@@ -32,7 +38,7 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     """
     x = inputs["x"]
     signature = None
-    if type(x) is Tensor:  # not while a graph is made, where sizes may be symbols
+    if type(x) is Tensor and type(hidden) is type(x.shape[0]) is type(x.shape[1]) is int:  # where a graph is made, sizes may be symbols
         signature = (form.number, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
         if signature in _fitting:
             return

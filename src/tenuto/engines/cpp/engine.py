@@ -13,12 +13,12 @@ from torch import Tensor
 from tenuto import process
 from tenuto.engines.cpp import backward, cache, compiler, forward, library, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
-from tenuto.engines.cpp.calls import Calls, KnownCalls
+from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
 from tenuto.engines.cpp.stepper import CppStepper
-from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
 
 
 class Cpp:
@@ -57,16 +57,17 @@ class Cpp:
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return False
 
+    def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            calls = self._known.of(form, inputs)
-            with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
-                key, launch = _forward_launch(calls, True, tune.Way(1, False))
-                launches.give_back(key, launch)
-            x = inputs["x"]
-            rows = x.shape[0] * x.shape[1]
-            result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in calls.kept)
+            x, hidden, output_state = inputs["x"], hidden_size(form, inputs), kept_output_state(form)
+            rows = x.shape[0] * x.shape[1]  # symbols, where one graph is to serve many sizes
+            states = {f"new.{name}": size_of(width, hidden) for name, width in form.cell.widths("state").items() if name != output_state}
+            strides = forward.kept_strides(form, int(hidden), x.dtype) | states
+            result.saved.extend(x.new_empty(rows, stride) for stride in strides.values())
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:

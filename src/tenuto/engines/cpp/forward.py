@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 from tenuto.engines.cpp import library, tables
-from tenuto.engines.cpp.launch import Launch, Layout, Sizes
+from tenuto.engines.cpp.launch import Launch, Layout, Sizes, side_by_side
 from tenuto.engines.problem import Form, size_of
 from tenuto.program.cell_schedule import schedule_cell
 from tenuto.program.schedule import Product, Slot
@@ -49,6 +51,15 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
             launch.layouts[f"r.{name}"] = Layout("FIXED", size.width(width))
             launch.own_chunk(f"old.{name}")
             launch.reset("ENTER", f"before.{name}", f"old.{name}", f"r.{name}", size.width(width))
+
+
+@lru_cache(maxsize=1024)
+def kept_strides(form: Form, hidden: int, dtype: torch.dtype) -> dict[str, int]:
+    """How many numbers a row the arrays have that forward leaves for backward beside the states."""
+    columns = schedule_cell(form.cell, False).forward.columns
+    widths = [size_of(width, hidden) for width in columns.get("gates", ())]
+    lanes = library.loop(library.bits_of(dtype)).tenuto_lanes()
+    return {"gates": side_by_side(widths, "STEP", lanes, dtype).stride, "rows": max(len(columns.get("rows", ())), 1)}
 
 
 def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -> Launch:

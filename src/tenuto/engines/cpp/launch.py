@@ -61,6 +61,15 @@ class Layout:
     offsets: tuple[int, ...] = (0,)
 
 
+def side_by_side(widths: Sequence[int], rule: str, lanes: int, dtype: torch.dtype) -> Layout:
+    """Columns of these widths, each in whole vectors of `lanes` numbers. Rows are kept from falling on one cache set."""
+    padded = [-(-width // lanes) * lanes for width in widths]
+    stride = max(sum(padded), lanes)
+    if len(padded) > 1 and stride * dtype.itemsize % 1024 == 0:
+        stride += lanes
+    return Layout(rule, stride, tuple(sum(padded[:k]) for k in range(len(padded))))
+
+
 class Launch:
     """The tables of one loop. Subclass-free: forward.py and backward.py fill it."""
 
@@ -86,13 +95,9 @@ class Launch:
         return -(-width // self.lanes) * self.lanes
 
     def columns(self, array: str, rule: str) -> None:
-        """Lays out an array with the schedule's columns, each in whole vectors. Rows are kept from falling on one cache set."""
-        widths = [self.padded(self.sizes.width(width)) for width in self.schedule.columns.get(array, ())]
-        offsets = tuple(sum(widths[:k]) for k in range(len(widths)))
-        stride = max(sum(widths), self.lanes)
-        if len(widths) > 1 and stride * self._bytes % 1024 == 0:
-            stride += self.lanes
-        self.layouts[array] = Layout(rule, stride, offsets)
+        """Lays out an array with the schedule's columns."""
+        widths = [self.sizes.width(width) for width in self.schedule.columns.get(array, ())]
+        self.layouts[array] = side_by_side(widths, rule, self.lanes, self.sizes.dtype)
 
     def numbers(self, array: str, rule: str) -> None:
         """Lays out an array of one number a row and column."""
