@@ -132,9 +132,13 @@ _ORDINARY = {Tensor, torch.nn.Parameter}
 
 
 def ordinary(tensors: Iterable[Tensor]) -> bool:
-    """Whether nobody listens to operations: no tracing, no transform, no subclass. Then an engine is called at once, not as an operation."""
+    """Whether nobody listens to operations (no tracing, no transform, no subclass) and there are numbers to compute with.
+
+    Then an engine is called at once, not as an operation. `tensors`: all on one device, as is the first.
+    """
     return (
         _ORDINARY.issuperset(map(type, tensors))
+        and not next(iter(tensors)).is_meta
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
         and not _compiling()
@@ -294,15 +298,18 @@ def _transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
-def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
-    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
+def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: bool = False) -> tuple[Tensor, list[Tensor]]:
+    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states.
+
+    `opaque`: as operations that torch does not look into, whatever the engine is made of.
+    """
     compiling, transformed = _compiling(), _transformed()
-    if compiling:  # what an engine cannot foretell is not kept: its backward runs forward again
+    if compiling or opaque:  # what an engine cannot foretell is not kept: its backward runs forward again
         keep = keep and engine.foretells(form, inputs)
     elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
     function = TimeLoop if compiling else _TimeLoopWithTangents
-    apply = function.apply if compiling or transformed else function.apply_at_once
+    apply = function.apply if compiling or opaque or transformed else function.apply_at_once
     results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
     return results[0], list(results[1 : form.results])

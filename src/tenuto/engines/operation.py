@@ -50,7 +50,7 @@ def run_with_gradients(keyset: Any, key: str, inputs: Sequence[Tensor]) -> list[
         with torch._C._AutoDispatchBelowAutograd():
             found: list[Tensor] = torch.ops.tenuto.loop.default.redispatch(keyset & torch._C._after_autograd_keyset, key, inputs)
         return found
-    output, final = time_loop(form, choose(Problem.of(form, named, True), engine), named, True)
+    output, final = time_loop(form, choose(Problem.of(form, named, True), engine), named, True, opaque=listened(inputs))
     return [output, *final]
 
 

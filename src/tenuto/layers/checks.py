@@ -69,13 +69,18 @@ def _spoken(name: str) -> str:
     return f"{words[prefix]} {rest!r}" if prefix == "stream" else f"{words[prefix]} {rest}" if prefix in words else name
 
 
+def autocast(device: torch.device) -> bool:
+    """Whether torch narrows what is computed on this device."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
     """The dtype to compute in and the dtype to give back: 16-bit tensors, and all under autocast, are computed in float32.
 
     Raises:
         ShapeError: x is no float, or another than the weights (outside autocast).
     """
-    if x.is_floating_point() and x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):
+    if x.is_floating_point() and x.dtype != torch.float64 and autocast(x.device):
         return torch.float32, torch.get_autocast_dtype(x.device.type)
     if x.dtype != weight.dtype:
         mend = f"x.to({weight.dtype})" + (f", or layer.to({x.dtype})" if x.is_floating_point() else "")
@@ -93,7 +98,7 @@ def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) 
         ShapeError: another dtype, which would lose digits unseen.
     """
     for name, state in states.items():
-        if state.dtype not in (x.dtype, compute) and not torch.is_autocast_enabled(x.device.type):
+        if state.dtype not in (x.dtype, compute) and not autocast(x.device):
             raise ShapeError(
                 f"{_spoken(name)} is {state.dtype}, but x is {x.dtype}", expected=f"a state of dtype {x.dtype}",
                 received=describe(state), fix=f"state.to({x.dtype})",

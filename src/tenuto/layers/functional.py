@@ -14,7 +14,7 @@ from tenuto.cell import Cell, state_type
 from tenuto.engines import Form, Problem, operation
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
-from tenuto.layers.checks import check_shapes, check_states, check_streams, dtypes, sizes_of_states
+from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, dtypes, sizes_of_states
 from tenuto.program import cell_of, handle_of
 
 Weights = Mapping[str, Any]
@@ -128,7 +128,7 @@ def _run(
     engine: str,
 ) -> list[Tensor]:
     form, inputs, result_dtype = bind(cell_of(handle), tensors, initial_state, reset_state, reverse)
-    if torch.is_autocast_enabled(inputs["x"].device.type):  # or it would narrow torch's own operations inside the engines
+    if autocast(inputs["x"].device):  # or it would narrow torch's own operations inside the engines
         with torch.autocast(inputs["x"].device.type, enabled=False):
             output, final = _loop(form, inputs, engine)
     else:
