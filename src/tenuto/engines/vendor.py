@@ -48,7 +48,7 @@ class Vendor:
             return No(f"torch has no kernel for {problem.form.cell!r}")
         if problem.form.resets:
             return No("torch's kernels cannot reset the state within a sequence")
-        if problem.time_steps == 0 or problem.batch_size == 0:
+        if not problem.symbolic and 0 in (problem.time_steps, problem.batch_size):
             return No("torch's kernels take no empty batch or sequence")
         return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
 

@@ -302,7 +302,8 @@ class Recurrent(Streaming, nn.Module):
         else:
             raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
         if lengths is not None:
-            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            if unpacked is None:
+                lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
             if self.residual or self.layer_norm:  # these read x outside the engines, which alone know what padding is
                 live = torch.arange(x.shape[0], device=x.device)[:, None] < lengths
                 x = torch.where(live[..., None], x, 0)

@@ -61,7 +61,7 @@ class _Replacement(Streaming, nn.RNNBase):
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
             resets = resets if unpacked is None else unpacked.sort(resets)
         try:
-            if lengths is not None:
+            if lengths is not None and unpacked is None:
                 lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
             output, final = run_stack(
                 self._layers(), x, start, lengths=lengths, resets=resets, before=same, after=self._after, engine=self.engine
