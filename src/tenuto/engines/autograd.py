@@ -140,6 +140,7 @@ def ordinary(tensors: Iterable[Tensor]) -> bool:
         _ORDINARY.issuperset(map(type, tensors))
         and not next(iter(tensors)).is_meta
         and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._get_tracing_state() is None
         and not torch._C._are_functorch_transforms_active()
         and not _compiling()
     )

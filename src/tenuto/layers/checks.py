@@ -12,6 +12,7 @@ from torch import Tensor
 from tenuto.engines import Form, Problem
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
+from tenuto.layers.recording import tracing, unseen
 
 
 def sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
@@ -36,6 +37,9 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     Raises:
         ShapeError: the first that does not.
     """
+    if tracing():
+        with unseen():
+            return check_shapes(form, inputs, hidden)
     x = inputs["x"]
     signature = None
     if type(x) is Tensor and type(hidden) is type(x.shape[0]) is type(x.shape[1]) is int:  # where a graph is made, sizes may be symbols
@@ -128,7 +132,7 @@ def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.
         return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
     if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise ShapeError("lengths has the wrong shape or dtype.", expected=f"[{batch_size}] int", received=describe(tensor))
-    if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and not torch._C._functorch.is_batchedtensor(tensor):
+    if not torch.compiler.is_compiling() and not tracing() and tensor.device.type == "cpu" and not torch._C._functorch.is_batchedtensor(tensor):
         low, high = (int(value) for value in tensor.aminmax())
         if low < 0 or high > time_steps:
             wrong = int((tensor < 0).logical_or(tensor > time_steps).nonzero()[0])

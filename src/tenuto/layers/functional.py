@@ -15,6 +15,7 @@ from tenuto.engines import Form, Problem, operation
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
 from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, dtypes, sizes_of_states
+from tenuto.layers.recording import refuse_onnx
 from tenuto.program import cell_of, handle_of
 
 Weights = Mapping[str, Any]
@@ -140,6 +141,7 @@ def _run(
 
 def _loop(form: Form, inputs: dict[str, Tensor], engine: str) -> tuple[Tensor, list[Tensor]]:
     if operation.listened(inputs.values()):
+        refuse_onnx()
         return operation.call(form, engine, inputs)
     gradients = engines.needs_gradients(inputs)
     return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients), engine), inputs, gradients)

@@ -16,6 +16,7 @@ from tenuto import cells, engines
 from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
+from tenuto.layers import recording
 from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
@@ -23,7 +24,7 @@ from tenuto.layers.stream import Stream, Streaming
 from tenuto.program import handle_of
 
 
-class _Replacement(Streaming, nn.RNNBase):
+class _Replacement(Streaming, recording.Recordable, nn.RNNBase):
     """What the three layers share: everything but the cell."""
 
     engine = "auto"  # set on an instance to choose one by name
@@ -175,6 +176,8 @@ class LSTM(_Replacement):
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
+        if not recording.is_input(input):
+            return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         output, final = self._forward(input, hx, lengths, resets)
         return output, final
 
@@ -200,6 +203,8 @@ class GRU(_Replacement):
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
+        if not recording.is_input(input):
+            return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
         return output, final[0]
 
@@ -230,5 +235,7 @@ class RNN(_Replacement):
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
+        if not recording.is_input(input):
+            return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
         return output, final[0]
