@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines import Form, Problem
+from tenuto.engines.autograd import ordinary
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.recording import tracing, unseen
@@ -125,14 +126,14 @@ def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.
     """Lengths as an int64 tensor on the device.
 
     Raises:
-        ShapeError: not [B], no integers, or beyond 0..T (on a CPU and outside compiled code, where looking costs nothing).
+        ShapeError: not [B], no integers, or beyond 0..T (on a CPU and outside of graphs, where looking costs nothing).
     """
     tensor = torch.as_tensor(lengths, device=device)
     if batch_size == 0 and tensor.numel() == 0:
         return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
     if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise ShapeError("lengths has the wrong shape or dtype.", expected=f"[{batch_size}] int", received=describe(tensor))
-    if not torch.compiler.is_compiling() and not tracing() and tensor.device.type == "cpu" and not torch._C._functorch.is_batchedtensor(tensor):
+    if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and ordinary((tensor,)):
         low, high = (int(value) for value in tensor.aminmax())
         if low < 0 or high > time_steps:
             wrong = int((tensor < 0).logical_or(tensor > time_steps).nonzero()[0])
