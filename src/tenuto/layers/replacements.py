@@ -79,7 +79,7 @@ class _Replacement(Streaming, recording.Recordable, nn.RNNBase):
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
         if state is None:
-            self.check_input(x, batch_sizes)
+            nn.RNNBase.check_input(self, x, batch_sizes)  # not self.check_input, which Dynamo of torch 2.6 refuses in a strict export
         else:
             self.check_forward_args(x, self._as_torch(state), batch_sizes)
 
