@@ -1,4 +1,4 @@
-"""`tenuto show` of a file: its cells are read, and of one that is shown only what it needs is run."""
+"""`tenuto show` of a file: its cells are listed without running it, and to show one, only what that cell needs is run."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`tenuto tune` on a small table: what it writes, that the best can be trained again, that it goes on after Ctrl-C and kill."""
+"""`tenuto tune` on a small table: what it writes, that the best trial can be trained again, that it goes on after Ctrl-C and kill."""
 
 import json
 import signal
@@ -52,7 +52,7 @@ def test_the_best_is_trained_again_with_the_same_result(place, tmp_path):
     assert min(line["validation_loss"] for line in lines) == min(value for _, value in tried(place / "search"))
 
 
-def test_the_page_shows_every_trial_and_can_be_made_anew(place):
+def test_the_page_shows_every_trial_and_can_be_made_again(place):
     page = place / "search" / "report.html"
     page.unlink()
     assert run("report", place / "search").stdout.strip() == str(page)
@@ -72,7 +72,7 @@ def test_more_trials_are_those_of_a_longer_search(place, tmp_path):
     assert len(tried(tmp_path / "part")) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_search_that_was_stopped_goes_on(place, tmp_path, number):
     words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-o", tmp_path / "run", *FIXED]
@@ -106,7 +106,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("space, words, what, mend", FAILURES, ids=lambda value: str(value)[:40])
-def test_bad_searches_are_told(place, tmp_path, space, words, what, mend):
+def test_bad_searches_are_refused(place, tmp_path, space, words, what, mend):
     (tmp_path / "space.toml").write_text(space)
     before = content(place)
     error = run("tune", "classify", place / "walks.csv", "--config", tmp_path / "space.toml", "-o", tmp_path / "new", *FIXED, *words, code=1).stderr
@@ -114,7 +114,7 @@ def test_bad_searches_are_told(place, tmp_path, space, words, what, mend):
     assert content(place) == before
 
 
-def test_without_a_space_what_is_usual_is_searched_but_for_what_was_chosen(place, tmp_path):
+def test_without_a_space_the_usual_options_are_searched_except_those_that_were_chosen(place, tmp_path):
     (tmp_path / "chosen.toml").write_text("learning_rate = 5.0\ninput_noise = 0.5\n")  # the first is outside its usual range
     words = ["tune", "classify", place / "walks.csv", "--config", tmp_path / "chosen.toml", "--trials", "1", "-q", *FIXED, "--hidden-size", "3"]
     run(*words, "-o", tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The report of a run: its numbers are the run's, it needs nothing from outside, and no name in the data becomes markup."""
+"""The report of a run: its numbers are those of the run, it loads nothing from outside, and no name in the data becomes markup."""
 
 import base64
 import re
@@ -136,7 +136,7 @@ def test_many_classes(page_of, count, kind):
 
 def test_one_epoch_is_drawn_as_dots(page_of):
     page = page_of(LONE)
-    assert [chart["aria-label"].partition(" by ")[0] for chart in charts(page)] == ["Loss", "Accuracy", "Gradient norm"]  # a constant rate needs no chart
+    assert [chart["aria-label"].partition(" by ")[0] for chart in charts(page)] == ["Loss", "Accuracy", "Gradient norm"]  # a constant learning rate has no chart
     assert page.all("circle", "dot") and not page.all("path", "line")
 
 

@@ -1,4 +1,4 @@
-"""The pages of the tasks over language: what they say is what the run's own model answers."""
+"""The pages of the tasks over language: they show what the run's own model answers."""
 
 import math
 from collections import Counter

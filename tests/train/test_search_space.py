@@ -1,4 +1,4 @@
-"""What a search varies: forms that are read, values that are in it, bad spaces told."""
+"""What a search varies: which forms are read, which values are in a space, and bad spaces."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_every_form_is_read_and_written_back():
     space = read_space(data, KINDS)
     assert space == {
         "hidden_size": Values((8, 16)),
-        "dropout": Range(0.0, 0.4, step=0.2),  # the last step within the range
+        "dropout": Range(0.0, 0.4, step=0.2),  # the last value that is within the range
         "cell": Values(("lstm", "gru")),
         "crf": Values((True, False)),
     }
@@ -74,7 +74,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("data, said", BAD, ids=lambda value: str(value)[:50])
-def test_a_bad_space_is_told(data, said):
+def test_a_bad_space_is_refused(data, said):
     with pytest.raises(ArgumentError) as caught:
         read_space(data, KINDS, "my.toml")
     assert said in str(caught.value) and "my.toml" in str(caught.value)

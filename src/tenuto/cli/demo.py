@@ -25,7 +25,7 @@ def demo(
     # One: the network is small. On two cores of an Intel Xeon with a load of five, the demo took 28 s with one thread and 165 s with two.
     threads: Annotated[int, typer.Option(help="Threads of torch; 0 leaves the number as it is.", min=0)] = 1,
 ) -> None:
-    """Train a classifier on Japanese Vowels: nine speakers, told apart by how they say one vowel.
+    """Train a classifier on Japanese Vowels: nine speakers, told apart by how they say the vowels /ae/.
 
     The data comes with tenuto. Takes under two minutes on two cores.
     """

@@ -77,7 +77,7 @@ class ProgressBar(Observer):
         if self.title:
             return
         if stopped == "interrupted":
-            self.console.print("interrupted the best weights so far are kept")
+            self.console.print("interrupted " + ("the best weights so far are kept" if self.best else "before the first validation"))
         elif stopped != "error":
             self.console.print(f"ended       {stopped}; {self.best.replace('best', 'best epoch')}")
 

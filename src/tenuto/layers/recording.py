@@ -60,11 +60,11 @@ def tracing() -> bool:
 def unseen() -> Iterator[None]:
     """Sizes are numbers inside, and what is looked at is not recorded by torch.jit.trace."""
     state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch._C._set_tracing_state(state)
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
 
 
 def refuse_onnx() -> None:

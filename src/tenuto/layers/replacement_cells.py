@@ -21,7 +21,7 @@ class _ReplacementCell(recording.Recordable, nn.RNNCellBase):
     _stack = "h"  # what all three call the one stack of products
 
     def _begin(self) -> None:
-        """At the end of each constructor."""
+        """Called at the end of each constructor."""
         self._handle = "" if self._unknown else handle_of(self.cell)
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 # What a kind is called, and the types that JSON gives; "object" and "objects" have keys of their own, "map" has any names, "any" is not looked into.
@@ -261,15 +262,36 @@ def _fits(kind: str, value: Any) -> bool:
     return isinstance(value, KINDS[kind]) and not (isinstance(value, bool) and kind in ("whole", "number"))
 
 
-def in_words(keys: Sequence[Key], indent: str = "") -> Iterator[str]:
+def in_words(keys: Sequence[Key], indent: str = "", groups: Mapping[str, Sequence[Key]] = MappingProxyType({})) -> Iterator[str]:
     """The keys as lines of text, for people.
 
+    Args:
+        groups: keys that are listed elsewhere under a name. An object that has all of them says the name, and lists only what differs.
     Example:
         >>> print("\\n".join(in_words((Key("data", "object", "sets", (Key("path", "text", "the file", null=True),)),))))
         data            object, sets
           path            text or null, the file
     """
     for key in keys:
-        kind = key.kind + (" or null" if key.null else "") + (", where it is known" if key.optional else "")
-        yield f"{indent}{key.name:<15} {', '.join(part for part in (kind, key.said) if part)}"
-        yield from in_words(key.inside, indent + "  ")
+        name, inside = grouped(key.inside, groups)
+        kind = key.kind + (" or null" if key.null else "") + (", may be absent" if key.optional else "")
+        same = name and f"as {name}" + (", and:" if inside else "")
+        yield f"{indent}{key.name:<15} {', '.join(part for part in (kind, key.said, same) if part)}"
+        yield from in_words(inside, indent + "  ", groups)
+
+
+def grouped(keys: Sequence[Key], groups: Mapping[str, Sequence[Key]]) -> tuple[str, tuple[Key, ...]]:
+    """The largest group whose names are all among the keys ("" if there is none), and the keys that are not as in the group.
+
+    Example:
+        >>> known = (Key("name", "text"), Key("f1", "number"))
+        >>> name, rest = grouped((*known, Key("support", "whole")), {"CLASS": known})
+        >>> name, [key.name for key in rest]
+        ('CLASS', ['support'])
+    """
+    names = {key.name for key in keys}
+    there = [name for name, group in groups.items() if names >= {key.name for key in group}]
+    if not there:
+        return "", tuple(keys)
+    name = max(there, key=lambda name: len(groups[name]))
+    return name, tuple(key for key in keys if key not in groups[name])

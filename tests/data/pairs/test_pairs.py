@@ -1,4 +1,4 @@
-"""Pairs: what is refused, how they split, and how files of them are read, well-formed or not."""
+"""Pairs: what is refused, how they are split, and how their files are read, well-formed or not."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_a_source_may_have_several_answers():
         Pairs(["a"]).answers()
 
 
-def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
+def test_a_split_keeps_the_pairs_of_a_source_together_and_is_repeatable():
     pairs = Pairs([f"w{i // 3}" for i in range(90)], [str(i) for i in range(90)])
     rest, part = pairs.split(0.2, seed=3)
     assert len(part.groups) == 6 and len(part) == 18 and len(rest) == 72
@@ -47,7 +47,7 @@ def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
         ([["a", 1]], None, "source that is no text"),
     ],
 )
-def test_what_is_no_pair_is_named(source, target, words):
+def test_what_is_not_a_pair_is_named(source, target, words):
     with pytest.raises(DataError, match=words):
         Pairs(source, target)
 

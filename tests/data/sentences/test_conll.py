@@ -1,4 +1,4 @@
-"""Tagged sentences from files: both layouts read, parts found, and every fault told with its line."""
+"""Tagged sentences from files: both layouts are read, parts are found, and every fault is reported with its line."""
 
 import re
 
@@ -29,7 +29,7 @@ def write(path, content):
     ],
     ids=["spaces", "no last line end", "carriage returns", "tabs", "byte order mark", "comments"],
 )
-def test_a_token_a_line(tmp_path, content):
+def test_one_token_on_each_line(tmp_path, content):
     data = read_conll(write(tmp_path / "news.conll", content))
     assert data.tokens == [("EU", "rejects"), ("Bonn",)]
     assert data.tags == [("B-ORG", "O"), ("B-LOC",)]
@@ -44,7 +44,7 @@ def test_columns_are_chosen(tmp_path):
     assert read_tagged(path, token_column=1, tag_column=2).tokens == [("NNP", "VBZ"), ("NNP",)]
 
 
-def test_a_token_may_hold_a_blank_where_tabs_separate_and_be_a_hash(tmp_path):
+def test_a_token_may_hold_a_space_where_tabs_separate_and_may_be_a_hash(tmp_path):
     data = read_conll(write(tmp_path / "a.tsv", "New York\tB\n#\tO\n\n# of\tO\n"))
     assert data.tokens == [("New York", "#"), ("# of",)]
 
@@ -73,7 +73,7 @@ def test_tokens_alone_are_for_prediction(tmp_path):
         (b"\xef\xbb\xbfa X\n\xff X\n", re.escape("is not UTF-8: byte 7 (line 2, byte 0 of the line) is 0xff")),
     ],
 )
-def test_faults_of_columns_are_told_with_their_line(tmp_path, content, words):
+def test_faults_of_columns_are_reported_with_their_line(tmp_path, content, words):
     with pytest.raises(DataError, match=words):
         read_conll(write(tmp_path / "a.conll", content))
 
@@ -114,7 +114,7 @@ def test_a_folder_of_line_files(tmp_path):
         ({"tokens": b"play jazz\nst\xf6p\n"}, re.escape("seq.in is not UTF-8: byte 12 (line 2")),
     ],
 )
-def test_faults_of_line_files_are_told(tmp_path, change, words):
+def test_faults_of_line_files_are_reported(tmp_path, change, words):
     with pytest.raises(DataError, match=words):
         read_slots(slots(tmp_path, **change))
 

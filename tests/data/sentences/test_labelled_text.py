@@ -1,4 +1,4 @@
-"""Texts with labels: every format gives the same, and every fault is told with its line."""
+"""Texts with labels: every format gives the same texts, and every fault is reported with its line."""
 
 import json
 
@@ -66,7 +66,7 @@ def test_ids_tokens_other_names_and_no_labels(tmp_path):
         ("a.parquet", b"text", "cannot be read as Parquet"),
     ],
 )
-def test_faults_are_told(tmp_path, name, content, words):
+def test_faults_are_reported(tmp_path, name, content, words):
     with pytest.raises(DataError, match=words):
         read_labelled_text(write(tmp_path / name, content))
 

@@ -1,4 +1,4 @@
-"""`Sentences`: tokens, tags and labels belong together, or the message says where they do not."""
+"""`Sentences`: tokens, tags and labels must fit together; the message says where they do not."""
 
 import numpy as np
 import pytest
@@ -65,12 +65,12 @@ def test_the_digest_is_of_the_content():
         (([["a"], ["b"]], None, ["x", None]), "label at position 1 is missing"),
     ],
 )
-def test_what_does_not_belong_together(arguments, words):
+def test_what_does_not_fit_together(arguments, words):
     with pytest.raises(DataError, match=words):
         Sentences(*arguments)
 
 
-def test_ids_are_one_each():
+def test_each_sentence_has_one_id():
     with pytest.raises(DataError, match="not as many ids as sentences"):
         Sentences(TOKENS, ids=["a", "b"])
 

@@ -1,4 +1,4 @@
-"""Which file is which part: official splits by file name, and what is no data set."""
+"""Which file is which part: official splits by file name, and what is not a data set."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_parts_with_other_channels_are_refused(tmp_path):
         read_splits(pair(tmp_path, test_text="@classLabel true a b\n@data\n1,2:1,2:a\n"))
 
 
-def test_what_is_no_data_set_is_refused(tmp_path):
+def test_what_is_not_a_data_set_is_refused(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         read_splits(tmp_path / "absent.ts")
     with pytest.raises(DataError, match="holds no data set"):

@@ -1,4 +1,4 @@
-"""Sequences: made from what people have, checked once, never copied or padded."""
+"""Sequences: made from the arrays that users have, checked once, never copied or padded."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_a_padded_array_with_lengths_is_the_list_of_its_sequences(lengths, pad):
     assert data.sha256 == Sequences(arrays).sha256
 
 
-def test_tensors_and_sequences_are_taken_too():
+def test_tensors_and_sequences_are_accepted_too():
     x = torch.randn(2, 4, 3)
     data = Sequences.from_arrays(x, torch.tensor([0, 1]))
     np.testing.assert_array_equal(data.values[1], x[1].numpy())

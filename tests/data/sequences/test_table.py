@@ -40,7 +40,7 @@ def test_parquet_is_the_same(tmp_path):
     check(read_splits(path))
 
 
-def test_a_data_frame_is_a_table_too():
+def test_a_data_frame_is_read_as_a_table():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"id": [1, 1, 2], "x": [0.0, 1.0, 2.0], "label": [True, True, False]})
     data, split = sequences_from_columns(frame)

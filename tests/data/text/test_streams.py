@@ -1,4 +1,4 @@
-"""Streams: nothing lost, nothing twice, rows that go on, and the same windows whoever asks."""
+"""Streams: no token is lost or read twice, rows go on from window to window, and every process sees the same windows."""
 
 import numpy as np
 import pytest

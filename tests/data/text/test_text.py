@@ -1,4 +1,4 @@
-"""Text from files: every format gives the same documents, the end is held out whole, and every fault is told with its place."""
+"""Text from files: every format gives the same documents, the held-out end has whole documents, and every fault is reported with its place."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ def write(path, content):
     return path
 
 
-def test_a_plain_file_is_one_whole_text_as_it_stands(tmp_path):
+def test_a_plain_file_is_one_whole_text_unchanged(tmp_path):
     text = read_text(write(tmp_path / "play.txt", b"\xef\xbb\xbfna\xc3\xafve\r\n"))
     assert (text.documents, text.whole, text.characters, text.name) == (("naïve\r\n",), True, 7, "play")
     assert text.sha256 == hashlib.sha256((tmp_path / "play.txt").read_bytes()).hexdigest()
@@ -93,13 +93,13 @@ def test_the_digest_tells_documents_from_one_text():
         ("a.parquet", b"PAR1", "cannot be read"),
     ],
 )
-def test_a_bad_file_is_told_with_its_place(tmp_path, name, content, said):
+def test_a_bad_file_is_reported_with_its_place(tmp_path, name, content, said):
     with pytest.raises(DataError, match=said) as caught:
         read_text(write(tmp_path / name, content))
     assert name in str(caught.value) or content == b""
 
 
-def test_what_is_no_text_is_refused():
+def test_what_is_not_text_is_refused():
     with pytest.raises(DataError, match="no file"):
         read_text("nowhere.txt")
     for value in (b"bytes", 3, None):
