@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
 def test_an_exported_keras_model_serves_any_batch(name):
     model = keras.Sequential([keras.Input((5, 3)), getattr(ours.layers, name)(4, return_sequences=True), keras.layers.Dense(2)])
-    program = export(model, (torch.randn(3, 5, 3),), dynamic_shapes=({0: Dim("batch")},), strict=False)
+    program = export(model, (torch.randn(3, 5, 3),), dynamic_shapes=(({0: Dim("batch")},),), strict=False)
     assert torch.ops.tenuto.loop.default in [node.target for node in program.graph.nodes]
     module = program.module()
     for rows in (3, 7):

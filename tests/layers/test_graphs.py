@@ -98,8 +98,8 @@ class Packed(nn.Module):
         return pad_packed_sequence(self.rnn(packed)[0], batch_first=batch_first, total_length=x.shape[int(batch_first)])[0]
 
 
-# Dynamo looks at the gradient of every tensor that goes on after what it does not compile (torch's functions for packing), leaf or not.
-GRAPH_BREAKS = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+# Dynamo looks at the gradient of every tensor that a compiled function is given, leaf or not.
+NO_LEAF = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 
 
 def compiled_like_eager(name, dynamic, how="whole"):
@@ -126,6 +126,7 @@ def test_a_compiled_layer_over_changing_sizes(dynamic):
     assert graphs <= (2 if dynamic else 3)  # by default: as it came, then one size that changes, then the other; Dynamo may read a call twice
 
 
+@NO_LEAF
 def test_a_compiled_layer_on_packed_sequences_over_changing_sizes():
     layer, oracle = pair("LSTM")
     count = Counter()
@@ -142,7 +143,7 @@ def test_a_compiled_layer_on_packed_sequences_over_changing_sizes():
     assert count.graphs <= 2
 
 
-@GRAPH_BREAKS
+@NO_LEAF
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", ["whole", "lengths", "packed"])

@@ -15,7 +15,7 @@ from tenuto.engines import Form, Problem, operation
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
 from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, dtypes, sizes_of_states
-from tenuto.layers.recording import refuse_onnx
+from tenuto.layers.recording import refuse_onnx, tracing
 from tenuto.program import cell_of, handle_of
 
 Weights = Mapping[str, Any]
@@ -73,7 +73,7 @@ def recurrent(
 
 def released(output: Tensor) -> Tensor:
     """A layer's output as an ordinary tensor that the user may write into (`output.relu_()`): backward reads the layer's own."""
-    return output.clone() if output.requires_grad else output
+    return output.clone() if output.requires_grad or tracing() else output  # a trace may run with gradients later
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:
