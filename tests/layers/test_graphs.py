@@ -231,11 +231,12 @@ def assert_exported_alike(name, masked=False, strict=False):
         {key.split("_l")[0] for key in model.rnn.state_dict()}
     )
     module = program.module()
+    named, names = dict(module.named_parameters()), [name for name, _ in model.named_parameters()]
+    parameters = [named[name] for name in names] if named.keys() == set(names) else list(named.values())  # in the order of their use, or renamed
     for steps, sequences in SIZES:
         x, lengths = batch(model.rnn, steps, sequences)
         others = lengths if masked else None
-        parameters = dict(module.named_parameters())
-        assert_alike(learn(module, parameters.values(), x, others), learn(model, model.parameters(), x, others))
+        assert_alike(learn(module, parameters, x, others), learn(model, model.parameters(), x, others))
 
 
 def test_an_exported_model_keeps_its_gradients_over_changing_sizes():
