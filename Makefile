@@ -21,7 +21,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
 # The oldest torch on which all tests pass; pyproject.toml asks pip for at least this one.
-OLDEST_TORCH ?= torch==2.13.0
+OLDEST_TORCH ?= torch==2.6.0
 TESTS ?=
 PYTEST_OPTIONS ?=
 # Test processes, of one thread each. More than one: many tests wait for a program that they started.

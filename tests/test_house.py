@@ -1,10 +1,8 @@
 """The rules of the house (how the source is laid out), checked on the source text: who imports whom, how files are named, what is public.
 
-Each rule is checked for every file that exists; a new folder needs a place in ROOMS and nothing else. `test_house_tasks.py` checks that a task stays in one folder.
 """
 
 import ast
-import builtins
 import importlib
 import inspect
 import os
@@ -283,36 +281,6 @@ def test_no_code_is_loaded_as_data(path: Path) -> None:
         pickles = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
         wrong += [f"{relative(path)}:{line} {module}" for line, module in imported_modules(path) if module.split(".")[0] in pickles]
     assert not wrong, "\n".join(wrong)
-
-
-def ends_of_messages(tree: ast.AST) -> list[tuple[int, str]]:
-    """(line, end of the text) of messages that end wrongly: what is wrong ends with a full stop; what was expected, what was received and the fix do not."""
-    wrong = []
-    for node in ast.walk(tree):
-        name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
-        if not isinstance(node, ast.Call) or not name.endswith("Error") or name in dir(builtins):
-            continue
-        said = [(node.args[0], True)] if node.args else []
-        for text, sentence in [*said, *((keyword.value, False) for keyword in node.keywords if keyword.arg in ("expected", "received", "fix"))]:
-            last = text.values[-1] if isinstance(text, ast.JoinedStr) else text
-            if isinstance(last, ast.Constant) and isinstance(last.value, str):
-                end = last.value.removesuffix("...") if not sentence else last.value
-                if end.endswith(".") != sentence:
-                    wrong.append((node.lineno, last.value[-40:]))
-    return wrong
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_messages_end_alike(path: Path) -> None:
-    assert ends_of_messages(ast.parse(path.read_text(encoding="utf-8"))) == []
-
-
-@pytest.mark.parametrize(
-    ("planted", "found"),
-    [('raise DataError("no file")', 1), ('raise DataError("No file.", fix="make one.")', 1), ('raise DataError(f"no {x}.", fix="a, b, ...")', 0)],
-)
-def test_a_message_that_ends_otherwise_is_found(planted: str, found: int) -> None:
-    assert len(ends_of_messages(ast.parse(planted))) == found
 
 
 def public_modules() -> list[str]:

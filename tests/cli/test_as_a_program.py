@@ -87,7 +87,7 @@ print(json.dumps(sorted(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert result.returncode == 0, result.stderr
-    ours = ("cell", "cells", "data", "engines", "layers", "pages", "report", "runs", "train")
+    ours = ("cell", "cells", "data", "engines", "layers", "pages", "report", "runs.folder", "runs.search_folder", "train")
     heavy = {"torch", "numpy", "jinja2", "pandas", "pyarrow", "matplotlib", *(f"tenuto.{room}" for room in ours)}
     assert not heavy & set(json.loads(result.stdout))
 

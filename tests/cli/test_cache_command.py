@@ -43,11 +43,11 @@ def test_a_users_own_cell_with_a_field(folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--build"], "--build needs the cells to build for"),
+        (["--build"], "--build needs the names of cells"),
         (["lstm"], "cells are named without --build"),
         (["--build", "lstn"], "there is no cell 'lstn'"),
         (["--build", "projection-lstm"], "needs a value for 'projection'"),
-        (["--cell-field", "a=1"], "--cell-field says how cells are built"),
+        (["--cell-field", "a=1"], "--cell-field has a meaning only with --build"),
     ],
 )
 def test_bad_arguments_are_refused_and_nothing_is_built(folder, words, message):

@@ -91,7 +91,7 @@ def test_a_configuration_file_may_name_one_file(text_file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "the text is empty"), (b"ab\xffcd", "byte 2 (line 1, byte 2 of the line) is 0xff"), (b"a", "too little to hold a part")]
+    ("content", "said"), [(b"", "the text is empty"), (b"ab\xffcd", "byte 2 (line 1, byte 2 of the line) is 0xff"), (b"a", "too short to hold a part")]
 )
 def test_bad_text_is_refused_and_leaves_nothing(tmp_path, content, said):
     (tmp_path / "bad.txt").write_bytes(content)

@@ -30,4 +30,4 @@ def test_fit_predict_and_score(tmp_path):
     assert "the source of pair 'line 3' has a symbol that training never saw: 'z' at position 2" in words and "fit with --unknown symbol" in words
     (tmp_path / "p.tsv").write_text("ab\tBA\nba\n", encoding="utf-8")
     result = run("fit", "translate", tmp_path / "p.tsv", "--out", tmp_path / "other", code=1)
-    assert "line 2: 1 column" in result.output and not (tmp_path / "other").exists()
+    assert "line 2: it has 1 column" in result.output and not (tmp_path / "other").exists()

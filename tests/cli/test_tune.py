@@ -92,11 +92,11 @@ def test_a_search_that_was_stopped_goes_on(place, tmp_path, number):
 
 FAILURES = [
     ("[search]\nhiden_size = [1]\n", [], "hiden_size", "hidden_size?"),
-    ("[search]\ndropout = {low = 0.5, high = 0.1}\n", [], "low end that is not below", "low < high"),
-    ("[search]\nhidden_size = [2.5]\n", [], "another type", "a whole number"),
-    ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "another type", "a number"),
+    ("[search]\ndropout = {low = 0.5, high = 0.1}\n", [], "the low end of dropout is not below", "low < high"),
+    ("[search]\nhidden_size = [2.5]\n", [], "the wrong type", "a whole number"),
+    ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "the wrong type", "a number"),
     ("search = 3\n", [], "is empty", "at least one"),
-    (SPACE, ["--hidden-size", "4"], "hidden_size is searched, and given", "--hidden-size"),
+    (SPACE, ["--hidden-size", "4"], "hidden_size is both searched and given", "--hidden-size"),
     (SPACE, ["--metric", "validation_taste"], "no measure 'validation_taste'", "validation_accuracy"),
     (SPACE, ["--metric", "validation_acuracy"], "no measure 'validation_acuracy'", "validation_accuracy?"),
     (SPACE, ["--metric", "validation_span_f1"], "no 'validation_span_f1'", "validation_accuracy"),

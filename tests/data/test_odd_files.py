@@ -143,13 +143,13 @@ OF_JSON = {
     ("bad", "words"),
     [
         ("{", "line 3 is not JSON: .* at character 1"),
-        ('["text"]', "line 3 is no JSON object"),
-        ("null", "line 3 is no JSON object"),
+        ('["text"]', "line 3 is not a JSON object"),
+        ("null", "line 3 is not a JSON object"),
         ("{}", "line 3: there is no '(text|source)'"),
-        ("9" * 5000, "line 3 is (not JSON|no JSON object)"),
+        ("9" * 5000, "line 3 is not (JSON|a JSON object)"),
         ("[" * 100_000, "line 3 is not JSON"),
         ('{"text": "a", "source": "a", "target": "b", "text": "c", "source": "d"}', "line 3 is not JSON: two keys are named '(text|source)'"),
-        ('{"text": null, "source": null, "target": ""}', "line 3: .* no text|sentence '1' is not a list"),
+        ('{"text": null, "source": null, "target": ""}', "line 3: .* (no|not) text|sentence '1' is not a list"),
     ],
 )
 def test_lines_that_are_not_a_json_object_are_named(tmp_path, read, good, bad, words):

@@ -59,7 +59,7 @@ def test_a_bare_name_is_preferred_to_a_longer_one(tmp_path, content, suffix, rea
 @every_family
 def test_two_files_for_a_part_and_none_are_refused(tmp_path, content, suffix, read):
     two = fill(tmp_path / "two", [f"a_train{suffix}", f"b_train{suffix}"], content)
-    with pytest.raises(DataError, match=rf"two sets that are the train part(.|\n)*a_train\{suffix}, b_train\{suffix}"):
+    with pytest.raises(DataError, match=rf"2 sets for the train part(.|\n)*a_train\{suffix}, b_train\{suffix}"):
         read(two)
     with pytest.raises(DataError, match=r"holds no data set(.|\n)*train\.(.|\n)*notes.md"):
         read(fill(tmp_path / "notes", ["notes.md"], content))
@@ -85,7 +85,7 @@ def test_a_file_finds_its_siblings_by_the_rest_of_its_name(tmp_path):
     fill(tmp_path, ["Toy_training.ts"])
     for name in ("Toy_TRAIN.ts", "Toy_training.ts"):  # of two training files, the one that was given
         assert find_siblings(tmp_path / name, (".ts",)) == {"train": tmp_path / name, "test": tmp_path / "Toy_TEST.ts"}
-    with pytest.raises(DataError, match=r"two sets that are the train part(.|\n)*name the training file itself"):
+    with pytest.raises(DataError, match=r"2 sets for the train part(.|\n)*the path of the training file itself"):
         find_siblings(tmp_path / "Toy_TEST.ts", (".ts",))
 
 

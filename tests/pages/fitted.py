@@ -98,5 +98,6 @@ RUNS: dict[str, Callable[[Path], Fitted]] = {
     "classify, hostile names": lambda folder: classify(folder, HOSTILE, data={"name": HOSTILE[0], "channels": tuple(HOSTILE)}),
     **{f"classify, {count} classes": lambda folder, count=count: classify(folder, count, epochs=1) for count in (2, 20, 41)},
     "tag, no spans and no labels": lambda folder: tag(folder, spans=False),
+    "language, bytes": lambda folder: language(folder, epochs=1, units="bytes"),
     "language, validated within an epoch": lambda folder: language(folder, epochs=2, validate_every=5, max_steps=20),
 }

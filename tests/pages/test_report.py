@@ -155,7 +155,7 @@ def test_what_an_evaluation_lacks_is_named(fitted, tmp_path):
     run = read_run(fitted("classify").folder)
     evaluation = {**run.evaluation, "speed": {}}
     folder = write_run(tmp_path / "run", config=run.config, tensors=run.tensors(), metrics=run.metrics, evaluation=evaluation)
-    with pytest.raises(RunError, match="lacks what its report shows") as error:
+    with pytest.raises(RunError, match="lacks something that its report shows") as error:
         build_report(folder)
     assert "KeyError" in str(error.value) and "train the model again" in str(error.value)
 

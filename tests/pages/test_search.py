@@ -74,7 +74,7 @@ def test_what_is_not_a_search_is_refused(tmp_path):
     with pytest.raises(RunError, match="is not empty"):
         claim_search(tmp_path)
     write_search(tmp_path, {"trials": []})
-    with pytest.raises(RunError, match="lacks what its page shows"):
+    with pytest.raises(RunError, match="lacks something that its page shows"):
         build_search_report(tmp_path)
     assert claim_search(tmp_path / "new") is False
 

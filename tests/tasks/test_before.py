@@ -31,7 +31,8 @@ def test_an_earlier_run_answers_as_it_did(folder):
     x = known["x"]
     if "nats" in known:
         same(model.token_nats(x)[1], known["nats"])
-        assert model.predict(known["asked"]).tolist() == known["predicted"] and model.generate("do ", length=8) == known["written"]
+        assert model.predict(known["asked"]).tolist() == known["predicted"]
+        assert model.generate("do ", length=8, temperature=0) == known["written"]  # what is drawn is another text in another torch
         return
     x = [np.array(sequence) for sequence in x] if folder.name == "classify" else x
     assert list(model.predict(x)) == known["predicted"]

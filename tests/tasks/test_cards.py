@@ -65,5 +65,5 @@ def test_what_is_typed_becomes_what_the_constructor_takes():
     assert (limit.kind, limit.default, limit.value(0.0), limit.value(2.5)) == (float, 0, None, 2.5)
     assert (kind.default, kind.value("none"), kind.value("ema")) == ("none", None, "ema")
     assert (seed.typed, seed.kind, seed.default, seed.value(0)) == ("random_seed", int, 0, 0)
-    with pytest.raises(ArgumentError, match="sizes '1,b' are no numbers"):
+    with pytest.raises(ArgumentError, match="sizes='1,b' is not a list of numbers"):
         sizes.value("1,b")

@@ -47,6 +47,12 @@ class CharacterModel(nn.Module):
         return self.head(output), state
 
 
+def validate(module: nn.Module) -> dict[str, float]:
+    """The loss over the beginning of the text."""
+    window = Streams(TEXT, 1, 80)[0]
+    return {"validation_loss": nn.functional.cross_entropy(module(window.inputs, None)[0].flatten(0, 1), window.targets.flatten()).item()}
+
+
 def small_run(options: TrainingOptions = OPTIONS, dropout: float = 0.2, **given: Any) -> tuple[CharacterModel, Outcome]:
     """Train the model; `given` goes to `train`."""
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
@@ -57,10 +63,6 @@ def small_run(options: TrainingOptions = OPTIONS, dropout: float = 0.2, **given:
         noise = random.random() + np.random.random()  # so that all generators matter
         entropy = nn.functional.cross_entropy(logits.flatten(0, 1), window.targets.flatten())
         return Loss(entropy * (1 + 0.1 * noise), window.counted, state, reported=entropy.detach())
-
-    def validate(module: nn.Module) -> dict[str, float]:
-        window = Streams(TEXT, 1, 80)[0]
-        return {"validation_loss": nn.functional.cross_entropy(module(window.inputs, None)[0].flatten(0, 1), window.targets.flatten()).item()}
 
     given = {"batches": lambda epoch: Streams(TEXT, 4, 9), "loss": loss, "validate": validate, **given}
     return model, train(model, options, **given)

@@ -82,7 +82,7 @@ def test_a_process_whose_neighbour_is_gone_says_so_and_leaves_its_checkpoint(tmp
     ]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [1, -9]
-    assert "TrainingError: another process of this run is gone, at step 8; checkpoint: " in said[0]
+    assert "TrainingError: another process of this run is gone, at step 8; the checkpoint is " in said[0]
     assert "expected  2 processes, of which this is number 0" in said[0]
     assert "start the same command again" in said[0]
     assert Checkpoint(tmp_path).exists()

@@ -41,7 +41,7 @@ def node(layer: nn.Module, x: Any, *arguments: Any, **options: Any) -> Any:
     """
     name = type(layer).__name__
     if not isinstance(x, Proxy):
-        raise ArgumentError(f"{name}: x is {type(x).__name__}", expected="a tensor, or a PackedSequence", fix="torch.as_tensor(x)")
+        raise ArgumentError(f"{name}: x is {type(x).__name__}.", expected="a tensor, or a PackedSequence", fix="torch.as_tensor(x)")
     path = x.tracer.path_of_module(layer)  # type: ignore[attr-defined]
     if not path:
         raise TenutoError(

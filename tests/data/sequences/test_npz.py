@@ -56,7 +56,7 @@ def test_one_group_of_arrays_for_each_split(tmp_path):
         ({"values": VALUES, "lengths": [1, 2]}, "add up to 3 steps but there are 6"),
         ({"values": VALUES, "lengths": [6, 0]}, "position 1 is empty"),
         ({"values": VALUES, "lengths": [6.0]}, "float64"),
-        ({"values": VALUES[0], "lengths": [2]}, "shapes of no layout"),
+        ({"values": VALUES[0], "lengths": [2]}, "shapes that fit no layout"),
         ({"values": VALUES, "lengths": LENGTHS, "labels": ["a"]}, "not as many labels as sequences"),
         ({"values": VALUES, "lengths": LENGTHS, "split": ["train"]}, "not as many split names as sequences"),
         ({"values": VALUES, "lengths": LENGTHS, "split": ["train", "x", "test"]}, "'x' is not a split"),

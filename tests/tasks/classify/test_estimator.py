@@ -200,7 +200,7 @@ def test_missing_values_follow_the_rule(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda x, y: (x, [*y[:-1], "level"]), DataError, "class 'level' has one member"),
+        (lambda x, y: (x, [*y[:-1], "level"]), DataError, "class 'level' has only one member"),
         (lambda x, y: (x, y[:-1]), DataError, "not as many labels as sequences"),
         (lambda x, y: (x, ["same"] * 24), DataError, "all sequences have the same label"),
         (lambda x, y: (x, None), DataError, "no labels"),

@@ -155,9 +155,9 @@ def test_it_works_as_scikit_learn_expects():
     [
         ({}, "", "the text is empty"),
         ({}, [], "no documents"),
-        ({}, "abc", "too little"),
+        ({}, "abc", "too short"),
         ({"sampling": "shuffled"}, TEXT, "sampling='shuffled' is not known"),
-        ({"sampling": "windows", "jitter": True}, TEXT, "jitter is for streams"),
+        ({"sampling": "windows", "jitter": True}, TEXT, "jitter needs sampling"),
         ({"change_decay": -1}, TEXT, "change_decay=-1 is out of range"),
         ({"output_dropout": 1.5}, TEXT, "output_dropout"),
         ({"batch_size": 2000}, TEXT, "too few for 2000 rows"),
@@ -179,6 +179,6 @@ def test_bad_questions_are_refused(model, reader):
         model.generate("a", stop=[""])
     with pytest.raises(DataError, match="no documents"):
         model.score(["the cat", "the dog"])
-    with pytest.raises(DataError, match="single token"):
+    with pytest.raises(DataError, match="fewer than two tokens"):
         model.score("a")
     assert reader.generate(length=30).startswith(reader.generate(length=3))  # a model of documents needs no prompt

@@ -174,7 +174,7 @@ def test_a_fit_goes_on_from_its_checkpoint(tmp_path):
         ({"dropout": 1.0}, lambda x, y: (x, y), ArgumentError, "dropout=1.0 is out of range"),
         ({"hidden_size": 0}, lambda x, y: (x, y), ArgumentError, "hidden_size=0 is out of range"),
         ({"character_encoder": "bytes"}, lambda x, y: (x, y), ArgumentError, "character_encoder='bytes' is not known"),
-        ({"word_size": 0, "character_encoder": "none"}, lambda x, y: (x, y), ArgumentError, "nothing is read off a token"),
+        ({"word_size": 0, "character_encoder": "none"}, lambda x, y: (x, y), ArgumentError, "nothing would be read from a token"),
         ({"vectors": "none.txt"}, lambda x, y: (x, y), DataError, "there is no file none.txt"),
     ],
 )

@@ -85,10 +85,10 @@ def test_it_works_as_scikit_learn_expects():
     [
         ({}, lambda x, y: (x, None), DataError, "TextClassifier.fit: the texts have no labels"),
         ({}, lambda x, y: (x, ["one"] * len(x)), DataError, "all texts have the same label"),
-        ({}, lambda x, y: (x, ["rare", *y[1:]]), DataError, "class 'rare' has one member"),
+        ({}, lambda x, y: (x, ["rare", *y[1:]]), DataError, "class 'rare' has only one member"),
         ({}, lambda x, y: (["", *x[1:]], y), DataError, "sentence '0' has no tokens"),
-        ({}, lambda x, y: (x[0], y), DataError, "the data is one text"),
-        ({"pooling": ("median",)}, lambda x, y: (x, y), ArgumentError, "is not known"),
+        ({}, lambda x, y: (x[0], y), DataError, "the data is a single text"),
+        ({"pooling": ("median",)}, lambda x, y: (x, y), ArgumentError, "cannot be used"),
         ({"word_dropout": -1}, lambda x, y: (x, y), ArgumentError, "word_dropout=-1 is out of range"),
     ],
 )

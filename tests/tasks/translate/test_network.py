@@ -56,7 +56,7 @@ def test_attention_is_its_equation(score):
 def test_attention_says_what_does_not_fit():
     with pytest.raises(ArgumentError, match="dot | general | additive"):
         Attention("cosine", 4, 4)
-    with pytest.raises(ArgumentError, match=r"dot score compares vectors of one width(.|\n)*general"):
+    with pytest.raises(ArgumentError, match=r"dot score compares vectors of the same width(.|\n)*general"):
         Attention("dot", 4, 6)
 
 
