@@ -20,7 +20,7 @@ TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py"))
 
 # Reading order: a room imports the rooms above it, itself, and nothing below. Rooms on one line do not import each other.
 ROOMS = [
-    ["errors", "process", "place"],
+    ["errors", "process", "place", "operation"],
     ["files", "activations", "declaration"],
     ["cell"],
     ["cells"],

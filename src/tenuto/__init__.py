@@ -4,11 +4,14 @@
 for torch.nn. `invariant`: the same bits in any batch. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
 whole jobs.
 
-Names are imported when they are first used: `tenuto --help` answers without loading torch.
+Names are imported when they are first used: `tenuto --help` answers without loading torch. Once torch is loaded too, it knows the
+operation that saved graphs hold in a layer's place, so that `torch.export.load` reads them.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from tenuto import operation
 
 if TYPE_CHECKING:
     from tenuto.activations import Activation, register_activation
@@ -51,6 +54,9 @@ __all__ = [
     "invariant",
     "register_activation",
 ]
+
+
+operation.tell_torch()
 
 
 def __getattr__(name: str) -> Any:

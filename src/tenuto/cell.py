@@ -165,7 +165,7 @@ def start_parameter(cell: Cell, name: str, values: Tensor) -> None:
             fix="return values.fill_(1.0), for example",
         )  # fmt: skip
         raise error.at(place.told) if place else error
-    values.copy_(torch.as_tensor(started))
+    values.copy_(torch.as_tensor(started, device=values.device))
 
 
 # --- the state ---------------------------------------------------------------------------------------------------------

@@ -143,5 +143,5 @@ def test_compiled_calls_follow_it(name, vendor_wins):
             whole, alone = compiled(x), compiled(x[:, :1].contiguous())
             assert torch.equal(alone, whole[:1] if name == "a cell" else whole[:, :1])
             assert torch.equal(whole, call(x))
-    engines = [{name for name in ("vendor", "invariant cpp") if f'["{name}"' in graph} for graph in graphs]
-    assert engines[0] == {"vendor"} and {"invariant cpp"} in engines[1:] and not any("vendor" in names for names in engines[1:])
+    asked = [{name for name in ("auto", "invariant auto") if f'["{name}"' in graph} for graph in graphs]
+    assert asked[0] == {"auto"} and {"invariant auto"} in asked[1:] and not any("auto" in names for names in asked[1:])

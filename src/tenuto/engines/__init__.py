@@ -163,6 +163,8 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
 
 def _fastest(problem: Problem, first: Engine) -> Engine:
     """The first engine that can, unless one after it was measured to be clearly faster on this machine."""
+    if problem.symbolic:  # there is no such problem to measure
+        return first
     for rival in _AFTER[first.name]:
         if rival.rivals(problem.form):
             known = contest.remembered(problem)

@@ -22,7 +22,7 @@ from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program.trace import cell_of, handle_of
 
-_library = Library("tenuto", "DEF")
+_library = Library("tenuto", "FRAGMENT")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
 _library.define("backward(str key, Tensor[] inputs, Tensor[] kept, Tensor[] cotangents, str needs) -> Tensor[]")
 
@@ -36,24 +36,30 @@ def register(engine: Engine) -> None:
 
 @lru_cache(maxsize=None)
 def key_of(form: Form, engine: str) -> str:
-    """A form and an engine as text, which is what an operation in a graph can hold."""
+    """A form and an engine (the one that runs, or the one asked for) as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
     key = json.dumps([engine, json.loads(handle_of(form.cell)), flags])
-    _FORMS.setdefault(key, (form, _ENGINES[engine]))
+    _FORMS.setdefault(key, (form, engine))
     return key
 
 
-_FORMS: dict[str, tuple[Form, Engine]] = {}
+_FORMS: dict[str, tuple[Form, str]] = {}
 
 
-def _read(key: str) -> tuple[Form, Engine]:
-    if key not in _FORMS:  # a graph compiled in another process
+def read(key: str) -> tuple[Form, str]:
+    """The form and the engine's name that `key_of` wrote, also in another process."""
+    if key not in _FORMS:
         engine, cell, flags = json.loads(key)
         key_of(Form(cell_of(json.dumps(cell)), *flags), engine)
     return _FORMS[key]
 
 
-def _named(form: Form, tensors: Sequence[Tensor]) -> Buffers:
+def _read(key: str) -> tuple[Form, Engine]:
+    form, engine = read(key)
+    return form, _ENGINES[engine]
+
+
+def by_name(form: Form, tensors: Sequence[Tensor]) -> Buffers:
     return dict(zip(form.names, tensors, strict=True))
 
 
@@ -69,7 +75,7 @@ def _kept(form: Form, results: Sequence[Tensor]) -> list[Tensor]:
 def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
     """An engine's forward; gradients and autocast are off: engines compute in the dtypes they are given."""
     form, engine = _read(key)
-    return _flat(engine.forward(form, _named(form, inputs), keep))
+    return _flat(engine.forward(form, by_name(form, inputs), keep))
 
 
 def _backward(
@@ -79,7 +85,7 @@ def _backward(
     form, engine = _read(key)
     d_output, *d_final = cotangents
     result = Result(kept[0], [], list(kept[1:]))
-    gradients = engine.backward(form, _named(form, inputs), result, d_output, d_final, frozenset(needs))
+    gradients = engine.backward(form, by_name(form, inputs), result, d_output, d_final, frozenset(needs))
     return [gradients[name] for name in needs]
 
 
@@ -104,16 +110,16 @@ _library.impl("backward", _backward_operation, "CompositeExplicitAutograd")
 @torch.library.register_fake("tenuto::forward")
 def _(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
     form, engine = _read(key)
-    return _flat(engine.empty(form, _named(form, inputs), keep))
+    return _flat(engine.empty(form, by_name(form, inputs), keep))
 
 
 @torch.library.register_fake("tenuto::backward")
 def _(key: str, inputs: list[Tensor], kept: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
-    named = _named(_read(key)[0], inputs)
+    named = by_name(_read(key)[0], inputs)
     return [torch.empty_like(named[name], memory_format=torch.contiguous_format) for name in needs.split()]
 
 
-def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
+def each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
     """A batching rule that works for any function: one call per member of the batch."""
     members = [
         function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
@@ -126,11 +132,16 @@ def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args
 _ORDINARY = {Tensor, torch.nn.Parameter}
 
 
-def _ordinary(tensors: Iterable[Tensor]) -> bool:
-    """Whether nothing intercepts operations: no tracing, no transform, no subclass. Then an engine is called directly, not as an operation."""
+def ordinary(tensors: Iterable[Tensor]) -> bool:
+    """Whether nothing intercepts operations (no tracing, no transform, no subclass) and there are numbers to compute with.
+
+    Then an engine is called directly, not as an operation. `tensors`: all on one device, so only the first is asked for it.
+    """
     return (
         _ORDINARY.issuperset(map(type, tensors))
+        and not next(iter(tensors)).is_meta
         and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._get_tracing_state() is None
         and not torch._C._are_functorch_transforms_active()
         and not _compiling()
     )
@@ -157,7 +168,7 @@ class TimeLoop(_Function):
 
     @staticmethod
     def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
-        if _ordinary(inputs):
+        if ordinary(inputs):
             return tuple(_forward(key, inputs, keep))
         return tuple(torch.ops.tenuto.forward(key, list(inputs), keep))
 
@@ -176,11 +187,11 @@ class TimeLoop(_Function):
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
         inputs, kept = tensors[: ctx.count], tensors[ctx.count :]
-        named = _named(form, inputs)
+        named = by_name(form, inputs)
         results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not _ordinary(tensors):
+        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not ordinary(tensors):
             gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
         else:  # no second derivative will be asked for
             gradients = _backward(ctx.key, inputs, kept, given, needs)
@@ -191,7 +202,7 @@ class TimeLoop(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return _each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
+        return each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
 
 
 class TimeLoopGradient(_Function):
@@ -218,13 +229,13 @@ class TimeLoopGradient(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return _each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
+        return each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
 
 
 def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Sequence[Tensor]) -> Any:
     """The first gradient as a differentiable function of the float inputs and the cotangents, through the reference engine."""
     form, _ = _read(key)
-    named = _named(form, tensors[:count])
+    named = by_name(form, tensors[:count])
     floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
     wanted = needs.split()
 
@@ -252,7 +263,7 @@ class _TimeLoopWithTangents(TimeLoop):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
-        named = _named(form, ctx.saved_tensors[: ctx.count])
+        named = by_name(form, ctx.saved_tensors[: ctx.count])
         floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
         given = dict(zip(form.names, tangents[2:], strict=True))
 
@@ -292,13 +303,18 @@ def _transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
-def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool) -> tuple[Tensor, list[Tensor]]:
-    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states."""
+def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: bool = False) -> tuple[Tensor, list[Tensor]]:
+    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states.
+
+    `opaque`: as operations that torch does not look into, whatever the engine is made of.
+    """
     compiling, transformed = _compiling(), _transformed()
-    if not compiling and (engine.recorded(form, inputs) or not (keep or transformed)):
+    if compiling or opaque:  # what an engine cannot foretell is not kept: its backward runs forward again
+        keep = keep and engine.foretells(form, inputs)
+    elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
     function = TimeLoop if compiling else _TimeLoopWithTangents
-    apply = function.apply if compiling or transformed else function.apply_at_once
+    apply = function.apply if compiling or opaque or transformed else function.apply_at_once
     results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
     return results[0], list(results[1 : form.results])

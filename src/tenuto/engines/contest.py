@@ -136,8 +136,8 @@ def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> tuple[list[flo
 def _pose(problem: Problem) -> Buffers:
     shapes = problem._replace(time_steps=min(problem.time_steps, MOST_STEPS)).shapes()
     # A generator of its own: torch's then gives a first run, which measures, the same numbers as a second one, which remembers.
-    generator = torch.Generator().manual_seed(0)
-    return {name: torch.randn(shape, dtype=problem.dtype, generator=generator) * 0.1 for name, shape in shapes.items()}
+    generator = torch.Generator("cpu").manual_seed(0)
+    return {name: torch.randn(shape, dtype=problem.dtype, device="cpu", generator=generator) * 0.1 for name, shape in shapes.items()}
 
 
 def _run(form: Form, engine: Engine, inputs: Buffers, gradients: bool) -> None:

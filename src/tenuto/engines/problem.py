@@ -111,6 +111,11 @@ class Problem(NamedTuple):
     device: torch.device
     gradients: bool
 
+    @property
+    def symbolic(self) -> bool:
+        """Whether some size is no number yet: a graph is being made that is to serve many sizes."""
+        return not all(isinstance(size, int) for size in self[1:5])
+
     @staticmethod
     def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool) -> Problem:
         """The problem that these inputs pose."""
@@ -218,6 +223,10 @@ class Engine(Protocol):
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         """Whether autograd may record `forward` itself."""
+        ...
+
+    def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether `empty` can tell what `forward` keeps, also where sizes are symbols; if not, `backward` does without it."""
         ...
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:

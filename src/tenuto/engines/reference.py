@@ -38,6 +38,9 @@ class Reference:
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return True
 
+    def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         output, final = run(form, inputs)
         return Result(output.clone(), [value.clone() for value in final], [])

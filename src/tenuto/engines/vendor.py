@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -48,7 +48,7 @@ class Vendor:
             return No(f"torch has no kernel for {problem.form.cell!r}")
         if problem.form.resets:
             return No("torch's kernels cannot reset the state within a sequence")
-        if problem.time_steps == 0 or problem.batch_size == 0:
+        if not problem.symbolic and 0 in (problem.time_steps, problem.batch_size):
             return No("torch's kernels take no empty batch or sequence")
         return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
 
@@ -64,6 +64,10 @@ class Vendor:
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return not _has_explicit_operation(form, inputs)
+
+    def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        """Not how large oneDNN's workspace will be, where sizes are symbols."""
+        return not _has_explicit_operation(form, inputs) or not Problem.of(form, inputs, True).symbolic
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         if keep and _has_explicit_operation(form, inputs):
@@ -88,7 +92,8 @@ class Vendor:
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
-        if result.saved:
+        if result.saved:  # which users' hooks on saved tensors may have given back with gaps
+            result = Result(result.output.contiguous(), [t.contiguous() for t in result.final], [t.contiguous() for t in result.saved])
             return _onednn_backward(form, inputs, result, d_output, d_final, needs)
         return replay(run, form, inputs, d_output, d_final, needs)
 
@@ -159,8 +164,9 @@ def _has_explicit_operation(form: Form, inputs: Mapping[str, Tensor]) -> bool:
 def _empty_workspace(time_steps: int, batch_size: int, input_size: int, hidden: int) -> tuple[int, torch.dtype]:
     """The size and dtype of oneDNN's workspace for a shape, which only oneDNN knows."""
     with torch.utils._python_dispatch._disable_current_modes():
-        weights = [torch.zeros(4 * hidden, n) for n in (input_size, hidden)] + [torch.zeros(4 * hidden)] * 2
-        x, start = torch.zeros(time_steps, batch_size, input_size), torch.zeros(batch_size, hidden)
+        zeros = partial(torch.zeros, dtype=torch.float32, device="cpu")
+        weights = [zeros(4 * hidden, n) for n in (input_size, hidden)] + [zeros(4 * hidden)] * 2
+        x, start = zeros(time_steps, batch_size, input_size), zeros(batch_size, hidden)
         workspace = _onednn(x, weights, start, start, False, hidden)[3]
     return workspace.numel(), workspace.dtype
 

@@ -10,13 +10,21 @@ import torch
 from torch import Tensor
 
 from tenuto.engines import Form, Problem
+from tenuto.engines.autograd import ordinary
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
+from tenuto.layers.recording import tracing, unseen
+
+
+def sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
+    """The cell's states with their widths in channels."""
+    if not isinstance(hidden, int):  # a symbol, where a graph is made: no key of a table
+        return _sizes_of_states.__wrapped__(form, hidden)
+    return _sizes_of_states(form, hidden)
 
 
 @lru_cache(maxsize=None)
-def sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
-    """The cell's states with their widths in channels."""
+def _sizes_of_states(form: Form, hidden: int) -> tuple[tuple[str, int], ...]:
     return tuple((name, size_of(width, hidden)) for name, width in form.cell.widths("state").items())
 
 
@@ -30,9 +38,12 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     Raises:
         ShapeError: names the first that does not.
     """
+    if tracing():
+        with unseen():
+            return check_shapes(form, inputs, hidden)
     x = inputs["x"]
     signature = None
-    if type(x) is Tensor:  # not while a graph is made, where sizes may be symbols
+    if type(x) is Tensor and type(hidden) is type(x.shape[0]) is type(x.shape[1]) is int:  # where a graph is made, sizes may be symbols
         signature = (form.number, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
         if signature in _fitting:
             return
@@ -63,13 +74,18 @@ def _spoken(name: str) -> str:
     return f"{words[prefix]} {rest!r}" if prefix == "stream" else f"{words[prefix]} {rest}" if prefix in words else name
 
 
+def autocast(device: torch.device) -> bool:
+    """Whether torch narrows what is computed on this device."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
     """The dtype to compute in and the dtype of the result: 16-bit tensors, and all under autocast, are computed in float32.
 
     Raises:
         ShapeError: x has another dtype than the weights (outside autocast).
     """
-    if x.is_floating_point() and x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):
+    if x.is_floating_point() and x.dtype != torch.float64 and autocast(x.device):
         return torch.float32, torch.get_autocast_dtype(x.device.type)
     if x.dtype != weight.dtype:
         mend = f"x.to({weight.dtype})" + (f", or layer.to({x.dtype})" if x.is_floating_point() else "")
@@ -87,7 +103,7 @@ def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) 
         ShapeError: a state has another dtype; a conversion could lose digits without a word.
     """
     for name, state in states.items():
-        if state.dtype not in (x.dtype, compute) and not torch.is_autocast_enabled(x.device.type):
+        if state.dtype not in (x.dtype, compute) and not autocast(x.device):
             raise ShapeError(
                 f"{_spoken(name)} is {state.dtype}, but x is {x.dtype}.", expected=f"a state of dtype {x.dtype}",
                 received=describe(state), fix=f"state.to({x.dtype})",
@@ -110,14 +126,14 @@ def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.
     """Lengths as an int64 tensor on the device.
 
     Raises:
-        ShapeError: not [B], not integers, or beyond 0..T (checked on a CPU and outside compiled code, where that costs little).
+        ShapeError: not [B], not integers, or beyond 0..T (checked on a CPU and outside of graphs, where that costs little).
     """
     tensor = torch.as_tensor(lengths, device=device)
     if batch_size == 0 and tensor.numel() == 0:
         return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
     if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise ShapeError("lengths has the wrong shape or dtype.", expected=f"[{batch_size}] int", received=describe(tensor))
-    if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and not torch._C._functorch.is_batchedtensor(tensor):
+    if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and ordinary((tensor,)):
         low, high = (int(value) for value in tensor.aminmax())
         if low < 0 or high > time_steps:
             wrong = int((tensor < 0).logical_or(tensor > time_steps).nonzero()[0])

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from tenuto import engines, process
 from tenuto.cell import Cell, state_type
-from tenuto.engines import Form, Problem
+from tenuto.engines import Form, Problem, operation
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
-from tenuto.layers.checks import check_shapes, check_states, check_streams, dtypes, sizes_of_states
+from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, dtypes, sizes_of_states
+from tenuto.layers.recording import refuse_onnx, tracing
 from tenuto.program import cell_of, handle_of
 
 Weights = Mapping[str, Any]
@@ -72,7 +73,7 @@ def recurrent(
 
 def released(output: Tensor) -> Tensor:
     """A layer's output as an ordinary tensor that the user may write into (`output.relu_()`): backward reads the layer's own."""
-    return output.clone() if output.requires_grad else output
+    return output.clone() if output.requires_grad or tracing() else output  # a trace may run with gradients later
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:
@@ -133,16 +134,22 @@ def _run(
     engine: str,
 ) -> list[Tensor]:
     form, inputs, result_dtype = bind(cell_of(handle), tensors, initial_state, reset_state, reverse)
-    gradients = engines.needs_gradients(inputs)
-    chosen = engines.choose(Problem.of(form, inputs, gradients), engine)
-    if torch.is_autocast_enabled(inputs["x"].device.type):  # otherwise it would narrow torch's own operations inside the engines
+    if autocast(inputs["x"].device):  # otherwise it would narrow torch's own operations inside the engines
         with torch.autocast(inputs["x"].device.type, enabled=False):
-            output, final = engines.time_loop(form, chosen, inputs, gradients)
+            output, final = _loop(form, inputs, engine)
     else:
-        output, final = engines.time_loop(form, chosen, inputs, gradients)
+        output, final = _loop(form, inputs, engine)
     if output.dtype == result_dtype:
         return [output, *final]
     return [value.to(result_dtype) for value in (output, *final)]
+
+
+def _loop(form: Form, inputs: dict[str, Tensor], engine: str) -> tuple[Tensor, list[Tensor]]:
+    if operation.listened(inputs.values()):
+        refuse_onnx()
+        return operation.call(form, engine, inputs)
+    gradients = engines.needs_gradients(inputs)
+    return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients), engine), inputs, gradients)
 
 
 def _tell_dynamo() -> bool:

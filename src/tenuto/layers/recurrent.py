@@ -14,6 +14,7 @@ from tenuto.cell import Cell, start_parameter, state_type
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
+from tenuto.layers import recording
 from tenuto.layers.checks import check_lengths, check_streams
 from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
@@ -30,7 +31,7 @@ class Output(NamedTuple):
     state: Any
 
 
-class Recurrent(Streaming, nn.Module):
+class Recurrent(Streaming, recording.Recordable):
     """A recurrent layer, or a stack of them, of any cell.
 
     Args:
@@ -273,6 +274,8 @@ class Recurrent(Streaming, nn.Module):
         Note:
             With a packed sequence, state, resets and streams stand in the order of the batch before packing.
         """
+        if not recording.is_input(x):
+            return recording.node(self, x, state, lengths=lengths, resets=resets, streams=streams)  # type: ignore[no-any-return]
         try:
             return self._run(x, state, lengths, resets, streams or {})
         except TenutoError as error:
@@ -304,7 +307,8 @@ class Recurrent(Streaming, nn.Module):
         else:
             raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
         if lengths is not None:
-            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            if unpacked is None:
+                lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
             if self.residual or self.layer_norm:  # these read x outside the engines, and only the engines skip padding
                 live = torch.arange(x.shape[0], device=x.device)[:, None] < lengths
                 x = torch.where(live[..., None], x, 0)

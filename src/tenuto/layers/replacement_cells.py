@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Cell
+from tenuto.layers import recording
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
 from tenuto.program import handle_of
 
 
-class _ReplacementCell(nn.RNNCellBase):
+class _ReplacementCell(recording.Recordable, nn.RNNCellBase):
     """What the three cells share."""
 
     engine = "auto"  # set on an instance to choose one by name
@@ -78,6 +79,8 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
         self._begin()
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
+        if not recording.is_input(input):
+            return recording.node(self, input, hx)  # type: ignore[no-any-return]
         h, c = self._forward(input, hx)
         return h, c
 
@@ -92,6 +95,8 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
         self._begin()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if not recording.is_input(input):
+            return recording.node(self, input, hx)  # type: ignore[no-any-return]
         return self._forward(input, None if hx is None else (hx,))[0]
 
 
@@ -110,6 +115,10 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
         return cells.Elman(activation=self.nonlinearity)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if not recording.is_input(input):
+            return recording.node(self, input, hx)  # type: ignore[no-any-return]
         if self._unknown:
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        if not recording.is_input(input):
+            return recording.node(self, input, hx)  # type: ignore[no-any-return]
         return self._forward(input, None if hx is None else (hx,))[0]

@@ -16,6 +16,7 @@ from tenuto import cells, engines
 from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.errors import ArgumentError, TenutoError
+from tenuto.layers import recording
 from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
@@ -24,7 +25,7 @@ from tenuto.layers.stream import Stream, Streaming
 from tenuto.program import handle_of
 
 
-class _Replacement(StandIn, Streaming, nn.RNNBase):
+class _Replacement(StandIn, Streaming, recording.Recordable, nn.RNNBase):
     """What the three layers share: everything but the cell."""
 
     engine = "auto"  # set on an instance to choose one by name
@@ -62,7 +63,7 @@ class _Replacement(StandIn, Streaming, nn.RNNBase):
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
             resets = resets if unpacked is None else unpacked.sort(resets)
         try:
-            if lengths is not None:
+            if lengths is not None and unpacked is None:
                 lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
             output, final = run_stack(
                 self._layers(), x, start, lengths=lengths, resets=resets, before=same, after=self._after, engine=self.engine
@@ -79,7 +80,7 @@ class _Replacement(StandIn, Streaming, nn.RNNBase):
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
         if state is None:
-            self.check_input(x, batch_sizes)
+            nn.RNNBase.check_input(self, x, batch_sizes)  # not self.check_input, which Dynamo of torch 2.6 refuses in a strict export
         else:
             self.check_forward_args(x, self._as_torch(state), batch_sizes)
 
@@ -179,6 +180,8 @@ class LSTM(_Replacement):
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Any]:  # type: ignore[override]
         """As torch.nn.LSTM; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
+        if not recording.is_input(input):
+            return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         output, final = self._forward(input, hx, lengths, resets)
         return output, final
 
@@ -206,6 +209,8 @@ class GRU(_Replacement):
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
+        if not recording.is_input(input):
+            return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
         return output, final[0]
 
@@ -238,5 +243,7 @@ class RNN(_Replacement):
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None, resets: Any = None) -> tuple[Any, Tensor]:  # type: ignore[override]
         """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
+        if not recording.is_input(input):
+            return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
         return output, final[0]

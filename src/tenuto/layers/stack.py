@@ -78,6 +78,11 @@ class Unpacked:
     @staticmethod
     def of(packed: PackedSequence) -> Unpacked:
         """x [T, B, I] padded with zeros, in the packed sequence's sorted order of the batch."""
+        if torch.compiler.is_compiling():
+            data, (step, row), batch_size = packed.data, _places(packed), _batch_size(packed)
+            padded = data.new_zeros(packed.batch_sizes.shape[0], batch_size, *data.shape[1:]).index_put((step, row), data)
+            lengths = (packed.batch_sizes[:, None] > torch.arange(batch_size, device=packed.batch_sizes.device)).sum(0)
+            return Unpacked(padded, lengths.to(data.device), packed)
         padded, lengths = torch._VF._pad_packed_sequence(  # type: ignore[attr-defined]
             packed.data, packed.batch_sizes, False, 0.0, packed.batch_sizes.shape[0]
         )
@@ -95,9 +100,30 @@ class Unpacked:
 
     def pack(self, output: Tensor) -> PackedSequence:
         """output [T, B, W] packed as the input was."""
-        data, _ = torch._VF._pack_padded_sequence(output, self.lengths.cpu(), False)  # type: ignore[attr-defined]
         packed = self.packed
+        if torch.compiler.is_compiling():
+            data = output[_places(packed)]
+        else:
+            data, _ = torch._VF._pack_padded_sequence(output, self.lengths.cpu(), False)  # type: ignore[attr-defined]
         return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+
+
+# torch's own operations for packed sequences have no shapes without values, so a graph gets these in their place.
+
+
+def _places(packed: PackedSequence) -> tuple[Tensor, Tensor]:
+    """Where each packed row stands in a padded array: its step [N] and its row in the sorted batch [N]."""
+    data, counts = packed.data, packed.batch_sizes
+    count, steps = data.shape[0], torch.arange(counts.shape[0], device=counts.device)
+    step = steps.repeat_interleave(counts, output_size=count)
+    row = torch.arange(count, device=counts.device) - (counts.cumsum(0) - counts)[step]
+    return step.to(data.device), row.to(data.device)
+
+
+def _batch_size(packed: PackedSequence) -> int:
+    """B: known without looking at values only where the batch was sorted by torch."""
+    order = packed.sorted_indices
+    return int(packed.batch_sizes[0]) if order is None else order.shape[0]
 
 
 def laid_out(x: Any, batch_first: bool) -> Tensor:

@@ -43,7 +43,7 @@ def _flags(form: Form, inputs: Buffers, rows: Rows) -> Tensor:
         flags = torch.zeros_like(resets)
         flags[:-1] = resets[1:]
         if form.lengths:  # in reverse a sequence starts at its own last step
-            flags &= torch.arange(1, len(resets) + 1)[:, None] < inputs["lengths"][None]
+            flags &= torch.arange(1, len(resets) + 1, device="cpu")[:, None] < inputs["lengths"][None]
     index = rows.index()
     return flags.contiguous() if index is None else flags.flatten()[index]
 

@@ -19,6 +19,11 @@ _MOST = 4096  # forms and sizes that are remembered
 _NONE: frozenset[str] = frozenset()
 
 
+def kept_output_state(form: Form) -> str | None:
+    """The state whose array is the output too; None where that is an array of its own."""
+    return None if form.lengths else form.traced.output_state
+
+
 class Calls:
     """Names and sizes of calls that are alike, the ways to share their work among threads, and how fast each was.
 
@@ -35,7 +40,7 @@ class Calls:
         self.states = tuple((name, sizes.width(width)) for name, width in cell.widths("state").items())
         self.streams = tuple((name, sizes.width(width)) for name, width in cell.widths("streams").items())
         self.output = size_of(output_width(form), sizes.hidden_size)
-        self.output_state = None if form.lengths else form.traced.output_state
+        self.output_state = kept_output_state(form)
         self.kept = ("gates", "rows", *(f"new.{name}" for name, _ in self.states if name != self.output_state))
         self.transposed = sizes.transposed
         # What has one number per row is computed by one thread and read by all, and in its place another value may come.

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines.cpp import backward, cache, compiler, forward, library, pool, tune
+from tenuto.engines.cpp import backward, cache, compiler, forward, library, memory, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
-from tenuto.engines.cpp.calls import Calls, KnownCalls
+from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows
 from tenuto.engines.cpp.stepper import CppStepper
-from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
 
 
 class Cpp:
@@ -57,20 +57,22 @@ class Cpp:
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return False
 
+    def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep:
-            calls = self._known.of(form, inputs)
-            with torch.utils._python_dispatch._disable_current_modes():  # asked under torch.compile, on fake tensors
-                key, launch = _forward_launch(calls, True, tune.Way(1, False))
-                launches.give_back(key, launch)
-            x = inputs["x"]
-            rows = x.shape[0] * x.shape[1]
-            result.saved.extend(x.new_empty(rows, launch.layouts[array].stride) for array in calls.kept)
+            x, hidden, output_state = inputs["x"], hidden_size(form, inputs), kept_output_state(form)
+            rows = x.shape[0] * x.shape[1]  # symbols, where one graph is to serve many sizes
+            states = {f"new.{name}": size_of(width, hidden) for name, width in form.cell.widths("state").items() if name != output_state}
+            strides = forward.kept_strides(form, int(hidden), x.dtype) | states
+            result.saved.extend(x.new_empty(rows, stride) for stride in strides.values())
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         threads = process.threads()  # first of all: in a forked child this sets torch to one thread
+        inputs = memory.readable(inputs, inputs["x"].dtype)
         x, calls = inputs["x"], self._known.of(form, inputs)
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs, calls.fixed)
@@ -78,15 +80,15 @@ class Cpp:
         way = record.choose(rows.total)
         key, launch = _forward_launch(calls, keep, way)
         try:
-            padded_rows, memory = time_steps * batch_size, pool.shared()
-            output = memory.empty(padded_rows, calls.output, x.dtype)
+            padded_rows, large = time_steps * batch_size, pool.shared()
+            output = large.empty(padded_rows, calls.output, x.dtype)
             given["padded.output" if form.lengths else "output"] = output
             final = []
             for name, width in calls.states:
                 if name == calls.output_state:
                     array = output
                 elif keep:
-                    array = memory.empty(padded_rows, width, x.dtype)
+                    array = large.empty(padded_rows, width, x.dtype)
                 else:
                     array = x.new_empty(2 * batch_size, width)
                 given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
@@ -94,7 +96,7 @@ class Cpp:
                 final.append(end)
             if keep:
                 for array_name in ("gates", "rows"):
-                    given[array_name] = memory.empty(padded_rows, launch.layouts[array_name].stride, x.dtype)
+                    given[array_name] = large.empty(padded_rows, launch.layouts[array_name].stride, x.dtype)
             if rows.total:
                 _run(launch, record, way, given, rows)
             else:
@@ -109,6 +111,7 @@ class Cpp:
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
     ) -> Buffers:
         process.tell_torch()
+        inputs = memory.readable(inputs, inputs["x"].dtype)
         calls = self._known.of(form, inputs)
         rows, given = arrange(form, inputs, calls.fixed)
         gradients = {name: _gradient_like(inputs[name], rows, name in calls.transposed) for name in needs}
@@ -132,13 +135,10 @@ def _run_backward(
 ) -> None:
     """The backward loop: from `arrays`, which are the inputs as it reads them, into the gradients."""
     form, x, padded = calls.form, inputs["x"], "padded." if calls.form.lengths else ""
-    arrays.update(zip(calls.kept, result.saved))
-    if calls.output_state is not None:
-        arrays[f"new.{calls.output_state}"] = result.output
-    d_output = arrays[f"{padded}d_output"] = d_output.contiguous()
-    for (name, width), d in zip(calls.states, d_final):
+    arrays.update(_let_in(calls, x, result, d_output, d_final))
+    arrays[f"{padded}d_output"] = arrays["d_output"]
+    for name, width in calls.states:
         arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
-        arrays[f"d_final.{name}"] = d.contiguous()
         if form.resets:
             arrays[f"d_start.{name}"] = x.new_zeros(calls.batch_size, width)
     for name, gradient in gradients.items():
@@ -161,6 +161,20 @@ def _run_backward(
         if f"stream.{name}" in needs:
             whole_time = arrays[f"{padded}d_stream.{name}"]
             gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in calls.fixed else whole_time)
+
+
+def _let_in(calls: Calls, x: Tensor, result: Result, d_output: Tensor, d_final: list[Tensor]) -> Buffers:
+    """What forward kept, and the cotangents, by the loop's names: users' hooks on saved tensors have had them in their hands."""
+    steps, rows = x.shape[0], x.shape[0] * calls.batch_size
+    strides = forward.kept_strides(calls.form, calls.hidden, x.dtype) | {f"new.{name}": width for name, width in calls.states}
+    given = {**dict(zip(calls.kept, result.saved, strict=True)), "d_output": d_output}
+    shapes = {**{name: (rows, strides[name]) for name in calls.kept}, "d_output": (steps, calls.batch_size, calls.output)}
+    if calls.output_state is not None:
+        given[f"new.{calls.output_state}"] = result.output
+        shapes[f"new.{calls.output_state}"] = shapes["d_output"]
+    for (name, width), d in zip(calls.states, d_final, strict=True):
+        given[f"d_final.{name}"], shapes[f"d_final.{name}"] = d, (calls.batch_size, width)
+    return {name: tensor.contiguous() for name, tensor in memory.readable(given, x.dtype, shapes).items()}
 
 
 def _run(launch: Launch, record: tune.Record, way: tune.Way, given: Buffers, rows: Rows) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 from tenuto.engines.cpp import library, tables
-from tenuto.engines.cpp.launch import Launch, Layout, Sizes
+from tenuto.engines.cpp.launch import Launch, Layout, Sizes, side_by_side
+from tenuto.engines.cpp.memory import zeros
 from tenuto.engines.problem import Form, size_of
 from tenuto.program.cell_schedule import schedule_cell
 from tenuto.program.schedule import Product, Slot
@@ -41,7 +44,7 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
     launch.layouts["zero"] = Layout("FIXED", 0)
     widest = max(layout.stride for layout in launch.layouts.values())
     widest = max(widest, launch.padded(size.hidden_size), launch.padded(size.input_size))  # x too: its gradient begins from zero
-    launch.scratch["zero"] = torch.zeros(widest + launch.lanes, dtype=size.dtype)
+    launch.scratch["zero"] = zeros(widest + launch.lanes, dtype=size.dtype)
     for name, width in cell.widths("state").items():
         if form.resets:
             launch.layouts[f"before.{name}"] = launch.layouts[f"old.{name}"]
@@ -49,6 +52,15 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
             launch.layouts[f"r.{name}"] = Layout("FIXED", size.width(width))
             launch.own_chunk(f"old.{name}")
             launch.reset("ENTER", f"before.{name}", f"old.{name}", f"r.{name}", size.width(width))
+
+
+@lru_cache(maxsize=1024)
+def kept_strides(form: Form, hidden: int, dtype: torch.dtype) -> dict[str, int]:
+    """How many numbers a row the arrays have that forward leaves for backward beside the states."""
+    columns = schedule_cell(form.cell, False).forward.columns
+    widths = [size_of(width, hidden) for width in columns.get("gates", ())]
+    lanes = library.loop(library.bits_of(dtype)).tenuto_lanes()
+    return {"gates": side_by_side(widths, "STEP", lanes, dtype).stride, "rows": max(len(columns.get("rows", ())), 1)}
 
 
 def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -> Launch:
@@ -74,7 +86,7 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     lay_out_inputs(launch, form, fixed_streams)
     gates = launch.layouts["gates"]
     launch.layouts["bias_row"] = Layout("FIXED", 0, gates.offsets)
-    launch.scratch["bias_row"] = torch.zeros(gates.stride + launch.lanes, dtype=sizes.dtype)
+    launch.scratch["bias_row"] = zeros(gates.stride + launch.lanes, dtype=sizes.dtype)
     widths = [sizes.width(width) for width in cell.widths("gates").values()]
     launch.layouts["bias"] = Layout("FIXED", 0, tuple(sum(widths[:k]) for k in range(len(widths))))
     for k, (name, width) in enumerate(zip(cell.widths("gates"), widths)) if form.bias else ():

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tenuto.cell import Width
 from tenuto.engines.cpp import library, tables
+from tenuto.engines.cpp.memory import address, empty, zeros
 from tenuto.engines.cpp.rows import Rows, chunk_capacity
 from tenuto.engines.cpp.tables import Vector
 from tenuto.engines.cpp.units import VECTORS, Units
@@ -61,6 +62,15 @@ class Layout:
     offsets: tuple[int, ...] = (0,)
 
 
+def side_by_side(widths: Sequence[int], rule: str, lanes: int, dtype: torch.dtype) -> Layout:
+    """Columns of these widths, each in whole vectors of `lanes` numbers. Rows are kept from falling on one cache set."""
+    padded = [-(-width // lanes) * lanes for width in widths]
+    stride = max(sum(padded), lanes)
+    if len(padded) > 1 and stride * dtype.itemsize % 1024 == 0:
+        stride += lanes
+    return Layout(rule, stride, tuple(sum(padded[:k]) for k in range(len(padded))))
+
+
 class Launch:
     """The tables of one loop. forward.py and backward.py fill it."""
 
@@ -87,13 +97,9 @@ class Launch:
         return -(-width // self.lanes) * self.lanes
 
     def columns(self, array: str, rule: str) -> None:
-        """Lays out an array with the schedule's columns, each in whole vectors. The stride keeps rows from all falling on one cache set."""
-        widths = [self.padded(self.sizes.width(width)) for width in self.schedule.columns.get(array, ())]
-        offsets = tuple(sum(widths[:k]) for k in range(len(widths)))
-        stride = max(sum(widths), self.lanes)
-        if len(widths) > 1 and stride * self._bytes % 1024 == 0:
-            stride += self.lanes
-        self.layouts[array] = Layout(rule, stride, offsets)
+        """Lays out an array with the schedule's columns."""
+        widths = [self.sizes.width(width) for width in self.schedule.columns.get(array, ())]
+        self.layouts[array] = side_by_side(widths, rule, self.lanes, self.sizes.dtype)
 
     def numbers(self, array: str, rule: str) -> None:
         """Lays out an array of one number a row and column."""
@@ -102,7 +108,7 @@ class Launch:
 
     def own(self, array: str, rows: int) -> None:
         """Gives a laid-out array memory that lives as long as this launch."""
-        self.scratch[array] = torch.zeros(rows, self.layouts[array].stride, dtype=self.sizes.dtype)
+        self.scratch[array] = zeros(rows, self.layouts[array].stride, dtype=self.sizes.dtype)
 
     def own_chunk(self, *arrays: str) -> None:
         """The same for arrays that hold one chunk of steps."""
@@ -156,7 +162,7 @@ class Launch:
         for entry, vectors in zip(table, panels):
             entry.vectors, entry.column, entry.packed = len(vectors), vectors[0].column, packed
             packed += numbers(len(vectors))
-        memory = torch.zeros(packed + self.lanes, dtype=self.sizes.dtype)
+        memory = zeros(packed + self.lanes, dtype=self.sizes.dtype)
         self._alive += [table, memory]
         return table, memory
 
@@ -187,7 +193,7 @@ class Launch:
         product = tables.Product(
             self.buffer(operand), self.buffer(result), self.buffer(initial), len(segments),
             self.address([column for column, _ in segments]), self.address([d for _, d in segments]),
-            len(panels), ctypes.addressof(table), self.address(starts), packed.data_ptr(),
+            len(panels), ctypes.addressof(table), self.address(starts), address(packed),
             self._where(offsets, tensor), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix,
         )  # fmt: skip
         self.add("prepare", "PACK", product)
@@ -214,12 +220,12 @@ class Launch:
         table, packed = self._panels(panels, lambda vectors: width_in * vectors * self.lanes)
         turned = None
         if tensor.removeprefix("d_") in self.sizes.units.chunks:
-            turned = torch.empty(_blocks(TURNED_ROWS) * -(-width_in // self.lanes) * TILES_OF_A_BLOCK)
+            turned = empty(_blocks(TURNED_ROWS) * -(-width_in // self.lanes) * TILES_OF_A_BLOCK, dtype=torch.float32)
             self._alive.append(turned)
         outer = tables.Outer(
-            self.buffer(operand), self.buffer("gradients"), width_in, len(panels), ctypes.addressof(table), packed.data_ptr(),
+            self.buffer(operand), self.buffer("gradients"), width_in, len(panels), ctypes.addressof(table), address(packed),
             self._where([(items[v.item][2] + v.channel) * per_channel for v in vectors], tensor),
-            self.address([v.lanes for v in vectors]), per_channel, per_column, None if turned is None else turned.data_ptr(),
+            self.address([v.lanes for v in vectors]), per_channel, per_column, None if turned is None else address(turned),
         )  # fmt: skip
         self.add("prepare", "CLEAR", outer)
         self.add("after", "OUTER", outer)
@@ -230,12 +236,12 @@ class Launch:
         offsets = self.layouts["gradients"].offsets
         columns, widths = [offsets[slot.column] for slot, _, _ in items], [w for _, w, _ in items]
         vectors = [v for panel in tables.cut(columns, widths, self.lanes, 1, 1)[0] for v in panel]
-        sums = torch.zeros(max(len(vectors), 1) * self.lanes, dtype=self.sizes.dtype)
+        sums = zeros(max(len(vectors), 1) * self.lanes, dtype=self.sizes.dtype)
         self._alive.append(sums)
         table = tables.Sum(
             self.buffer("gradients"), len(vectors), self.address([v.column for v in vectors]),
             self._where([items[v.item][2] + v.channel for v in vectors], tensor),
-            self.address([v.lanes for v in vectors]), sums.data_ptr(),
+            self.address([v.lanes for v in vectors]), address(sums),
         )  # fmt: skip
         self.add("after", "SUM", table)
 
@@ -318,7 +324,7 @@ class Launch:
         self._addresses, self._firsts = (ctypes.c_int64 * len(self._arrays))(), (ctypes.c_int64 * len(self._arrays))()
         for name, memory in self.scratch.items():
             if name in self._arrays:
-                self._addresses[self._arrays[name]] = memory.data_ptr()
+                self._addresses[self._arrays[name]] = address(memory)
         self._given = [(place, name) for name, place in self._arrays.items() if name not in self.scratch]
         states = [(f"s.{n}", role) for n in self.states for role in (f"old.{n}", f"before.{n}") if role in self._arrays]
         self._starts = [(self._arrays[role], name) for name, role in states]
@@ -332,14 +338,14 @@ class Launch:
     def run(self, given: Mapping[str, Tensor], rows: Rows) -> None:
         """Runs the loop. `given`: each array and tensor that is not scratch, with the rows before the first step as "s.NAME"."""
         for place, name in self._given:
-            self._addresses[place] = given[name].data_ptr()
+            self._addresses[place] = address(given[name])
         for place, name in self._starts:
-            self._firsts[place] = given[name].data_ptr()
+            self._firsts[place] = address(given[name])
         loop, at = self._loop, rows.addresses
         loop.steps, loop.chunks, loop.time_steps, loop.reverse = len(rows.counts), len(rows.chunks) - 1, rows.time_steps, rows.reverse
         loop.rows, loop.row_of, loop.chunk, loop.order, loop.length = at
         if "resets" in given:
-            loop.flags = given["resets"].data_ptr()
+            loop.flags = address(given["resets"])
         parallel = library.thread_pool() if self.sizes.threads > 1 else library.NOBODY
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
@@ -348,7 +354,7 @@ class Launch:
         for (_, mine), (_, theirs) in zip(self._lists["prepare"], other._lists["prepare"]):
             if isinstance(mine, tables.Product):
                 mine.packed = theirs.packed
-        self._addresses[self.array("bias_row")] = other.scratch["bias_row"].data_ptr()
+        self._addresses[self.array("bias_row")] = address(other.scratch["bias_row"])
         self._loop.prepare.count = 0
         self._alive.append(other)
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from tenuto import process
 from tenuto.engines.cpp.allowance import allowed_bytes
+from tenuto.engines.cpp.memory import empty
 from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_POOL_BYTES"
@@ -94,7 +95,7 @@ class Pool:
         """An uninitialised tensor [rows, width]."""
         size = rows * width * dtype.itemsize
         if size < SMALLEST:
-            return torch.empty(rows, width, dtype=dtype)
+            return empty(rows, width, dtype=dtype)
         with self._lock:
             self._let_go_of_idle()
             block = self._take(-(-size // _HUGE_PAGE) * _HUGE_PAGE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from tenuto import process
@@ -16,6 +15,7 @@ from tenuto.engines.cpp import forward
 from tenuto.engines.cpp.arrange import arrange
 from tenuto.engines.cpp.calls import fixed_streams, transposed
 from tenuto.engines.cpp.launch import Sizes
+from tenuto.engines.cpp.memory import address, empty, readable, zeros
 from tenuto.engines.cpp.units import units
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of
 
@@ -28,18 +28,19 @@ class CppStepper:
     def __init__(self, form: Form, inputs: Buffers, invariant: bool) -> None:
         _, batch_size, input_size = inputs["x"].shape
         hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
+        inputs, self._dtype = readable({name: tensor.detach() for name, tensor in inputs.items()}, dtype), dtype
         weights = sum(inputs[name].numel() for name in form.names if name == "weight_ih" or name.startswith("U."))
         threads = process.threads() if weights * batch_size > ALONE else 1
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
         chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant)
         sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, transposed(form, inputs))
         fixed = fixed_streams(form, inputs)
-        rows, self._given = arrange(form, {name: tensor.detach() for name, tensor in inputs.items()}, fixed)
+        rows, self._given = arrange(form, inputs, fixed)
         width = size_of(output_width(form), hidden)
         names = {name: sizes.width(declared) for name, declared in form.cell.widths("state").items()}
-        self._outputs = [torch.zeros(batch_size, width, dtype=dtype) for _ in range(2)]
+        self._outputs = [zeros(batch_size, width, dtype=dtype) for _ in range(2)]
         self._states = [
-            [self._outputs[turn] if name == form.traced.output_state else torch.zeros(batch_size, size, dtype=dtype)
+            [self._outputs[turn] if name == form.traced.output_state else zeros(batch_size, size, dtype=dtype)
              for name, size in names.items()]
             for turn in range(2)
         ]  # fmt: skip
@@ -48,7 +49,7 @@ class CppStepper:
             launch = forward.build(form, sizes, False, fixed)
             if turn:  # one copy of the weights for both: two may outgrow the second-level cache
                 launch.share_weights(self._launches[0])
-            arrays = {"output": self._outputs[turn], **{f"final.{name}": torch.empty(batch_size, size, dtype=dtype) for name, size in names.items()}}
+            arrays = {"output": self._outputs[turn], **{f"final.{name}": empty(batch_size, size, dtype=dtype) for name, size in names.items()}}
             for name, here, before in zip(names, self._states[turn], self._states[1 - turn], strict=True):
                 arrays |= {f"{role}.{name}": here for role in ("new", "old", "before")} | {f"s.{name}": before}
             launch.run(self._given | arrays, rows)
@@ -57,9 +58,9 @@ class CppStepper:
         self.set_state([inputs[f"s.{name}"] for name in names])
 
     def __call__(self, x: Tensor) -> Tensor:
-        turn = self._turn
+        x, turn = readable({"x": x}, self._dtype)["x"], self._turn
         self._turn = 1 - turn
-        self._runs[turn](x.data_ptr())
+        self._runs[turn](address(x))
         return self._outputs[turn]
 
     def state(self) -> list[Tensor]:
