@@ -6,6 +6,7 @@ Agents, decoders and samplers call a layer once for each step. Derivatives of an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,9 @@ from tenuto import engines
 from tenuto.engines.autograd import ordinary
 from tenuto.layers.checks import autocast
 
-_CELLS = {"LSTM": torch.lstm_cell, "GRU": torch.gru_cell, "RNN_TANH": torch.rnn_tanh_cell, "RNN_RELU": torch.rnn_relu_cell}
+_CELLS: dict[str, Any] = {"LSTM": torch.lstm_cell, "GRU": torch.gru_cell, "RNN_TANH": torch.rnn_tanh_cell, "RNN_RELU": torch.rnn_relu_cell}
+
+_FULL = (torch.float32, torch.float64)
 
 
 def name_of(mode: str) -> str:
@@ -25,13 +28,9 @@ def name_of(mode: str) -> str:
 def possible(engine: str, tensors: Sequence[Tensor]) -> bool:
     """Whether a step may be torch's: no engine is asked for, nothing intercepts operations, and all is of one full-precision dtype."""
     x = tensors[0]
-    return (
-        x.dtype in (torch.float32, torch.float64)
-        and all(tensor.dtype == x.dtype and tensor.device == x.device for tensor in tensors)
-        and engines.settled(engines.wanted(engine)) == "auto"
-        and ordinary(tensors)
-        and not autocast(x.device)
-    )
+    if engine != "auto" or x.dtype not in _FULL or engines.settled(engines.wanted(engine)) != "auto":
+        return False
+    return all(tensor.dtype is x.dtype for tensor in tensors) and ordinary(tensors) and not autocast(x.device)
 
 
 def run(mode: str, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
@@ -43,6 +42,6 @@ def run(mode: str, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
     """
     cell = _CELLS[mode]
     if mode == "LSTM":
-        return list(cell(x, list(state), *weights))  # type: ignore[arg-type]
-    h: Tensor = cell(x, state[0], *weights)  # type: ignore[arg-type]
+        return list(cell(x, list(state), *weights))
+    h: Tensor = cell(x, state[0], *weights)
     return [h.clone() if mode.startswith("RNN") and h.requires_grad else h]  # a tanh keeps its result for backward, and the user may write into it

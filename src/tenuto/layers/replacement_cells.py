@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Cell
-from tenuto.layers import recording
+from tenuto.layers import one_step, recording
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
 from tenuto.program import handle_of
 
@@ -28,6 +28,12 @@ class _ReplacementCell(recording.Recordable, nn.RNNCellBase):
     def _unknown(self) -> bool:
         """Whether this is an RNNCell with a nonlinearity that does not exist; torch complains at the first call."""
         return getattr(self, "nonlinearity", "tanh") not in ("tanh", "relu")
+
+    def _by_torch(self, input: Tensor, hx: tuple[Tensor, ...] | None) -> bool:
+        """Whether torch's own cell makes this step, as it does where nothing else is asked for: it is as fast as a step can be."""
+        own = [weight for weight in self._parameters.values() if weight is not None]
+        complete = len(own) == (4 if self.bias else 2)  # not so where one is parametrized
+        return complete and isinstance(input, Tensor) and one_step.possible(self.engine, (input, *(hx or ()), *own))
 
     def _forward(self, input: Tensor, hx: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         name = type(self).__name__
@@ -81,6 +87,8 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         if not recording.is_input(input):
             return recording.node(self, input, hx)  # type: ignore[no-any-return]
+        if self._by_torch(input, hx):
+            return nn.LSTMCell.forward(self, input, hx)
         h, c = self._forward(input, hx)
         return h, c
 
@@ -97,6 +105,8 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if not recording.is_input(input):
             return recording.node(self, input, hx)  # type: ignore[no-any-return]
+        if self._by_torch(input, None if hx is None else (hx,)):
+            return nn.GRUCell.forward(self, input, hx)
         return self._forward(input, None if hx is None else (hx,))[0]
 
 
@@ -119,6 +129,7 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
             return recording.node(self, input, hx)  # type: ignore[no-any-return]
         if self._unknown:
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        if not recording.is_input(input):
-            return recording.node(self, input, hx)  # type: ignore[no-any-return]
+        if self._by_torch(input, None if hx is None else (hx,)):
+            h = nn.RNNCell.forward(self, input, hx)
+            return h.clone() if h.requires_grad else h  # backward reads the result of a tanh, and the user may write into it
         return self._forward(input, None if hx is None else (hx,))[0]

@@ -6,6 +6,8 @@ instance of the class that it replaces (`stand_in`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -14,9 +16,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import cells, engines
 from tenuto.cell import Cell
-from tenuto.engines import EngineReport, Form, Problem
+from tenuto.engines import EngineReport, Form, Problem, Yes
 from tenuto.errors import ArgumentError, TenutoError
-from tenuto.layers import recording
+from tenuto.layers import one_step, recording
 from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
@@ -62,6 +64,13 @@ class _Replacement(StandIn, Streaming, recording.Recordable, nn.RNNBase):
         if resets is not None:
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
             resets = resets if unpacked is None else unpacked.sort(resets)
+        plain = lengths is None and resets is None
+        if plain and x.shape[0] == 1 and (weights := self._for_one_step()) and one_step.possible(self.engine, (x, *(start or ()), *chain(*weights))):
+            output, final = self._one_step(x, start, weights)
+            output = as_time_first(output, self.batch_first)
+            if not batched:
+                output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
+            return released(output), tuple(final)
         try:
             if lengths is not None and unpacked is None:
                 lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
@@ -76,6 +85,28 @@ class _Replacement(StandIn, Streaming, recording.Recordable, nn.RNNBase):
         if not batched:
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
         return released(output), tuple(final)
+
+    def _for_one_step(self) -> list[list[Tensor]]:
+        """torch's weights of each layer and direction, where torch has a cell for them; else none."""
+        if self.proj_size:
+            return []
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
+        suffixes = ("", "_reverse") if self.bidirectional else ("",)
+        return [[weight_of(self, f"{kind}_l{layer}{suffix}") for kind in kinds] for layer in range(self.num_layers) for suffix in suffixes]
+
+    def _one_step(self, x: Tensor, start: list[Tensor] | None, weights: list[list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
+        """The layers on x [1, B, I] by torch's own cells; as `run_stack`."""
+        directions = 2 if self.bidirectional else 1
+        if start is None:
+            zeros = x.new_zeros(x.shape[1], self.hidden_size)
+            start = [zeros.expand(len(weights), -1, -1)] * (2 if self.mode == "LSTM" else 1)
+        finals: list[list[Tensor]] = []
+        for layer in range(self.num_layers):
+            for number in range(layer * directions, (layer + 1) * directions):
+                finals.append(one_step.run(self.mode, x[0], [state[number] for state in start], weights[number]))
+            outputs = [final[0] for final in finals[-directions:]]
+            x = self._after(layer, x, (outputs[0] if directions == 1 else torch.cat(outputs, -1))[None])
+        return x, [torch.stack(values) for values in zip(*finals, strict=True)]
 
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
@@ -139,7 +170,11 @@ class _Replacement(StandIn, Streaming, recording.Recordable, nn.RNNBase):
         given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
         flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
         form, inputs, _ = bind(self.cell, direction.tensors(x, given, flags), [], [], direction.reverse)
-        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        if given is None and flags is None and len(x) == 1 and (weights := self._for_one_step()) and one_step.possible(self.engine, (x, *chain(*weights))):
+            answer = Yes(f"{one_step.name_of(self.mode)}, since this is one step")
+            return replace(report, chosen="vendor", answers={**report.answers, "vendor": answer})
+        return report
 
 
 def _refuse_projection(proj_size: int) -> None:
