@@ -140,7 +140,7 @@ def test_a_compiled_layer_on_packed_sequences_over_changing_sizes():
             gradients = torch.autograd.grad(output.square().sum() + h.sum() + (c**2).sum(), [start, *(layer if module is compiled else oracle).parameters()])
             results.append((output, [h, c, *gradients]))
         assert_alike(*results)
-    assert count.graphs <= 2
+    assert count.graphs <= 4
 
 
 @NO_LEAF
