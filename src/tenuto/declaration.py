@@ -23,8 +23,8 @@ _MATRIX = 'declare a matrix by name in products, products = "m", and write U.m @
 
 
 def place_of_class(frame: Any) -> Place:
-    """The line of the class statement that is running: the nearest frame outside of this package's own `cell.py`."""
-    while frame.f_back is not None and frame.f_globals.get("__name__") == "tenuto.cell":
+    """The line of the class statement that is running: the nearest frame outside of this package's own `cell.py`, and of what makes classes."""
+    while frame.f_back is not None and frame.f_globals.get("__name__") in ("tenuto.cell", "abc"):
         frame = frame.f_back
     return Place(frame.f_code.co_filename, frame.f_lineno)
 

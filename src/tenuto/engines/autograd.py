@@ -20,7 +20,8 @@ from torch.library import Library
 from tenuto import process
 from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
-from tenuto.program.trace import cell_of, handle_of
+from tenuto.program import traced_of
+from tenuto.program.trace import require_unchanged
 
 _library = Library("tenuto", "DEF")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
@@ -38,7 +39,7 @@ def register(engine: Engine) -> None:
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
-    key = json.dumps([engine, json.loads(handle_of(form.cell)), flags])
+    key = json.dumps([engine, json.loads(form.traced.handle), flags])
     _FORMS.setdefault(key, (form, _ENGINES[engine]))
     return key
 
@@ -49,7 +50,8 @@ _FORMS: dict[str, tuple[Form, Engine]] = {}
 def _read(key: str) -> tuple[Form, Engine]:
     if key not in _FORMS:  # a graph compiled in another process
         engine, cell, flags = json.loads(key)
-        key_of(Form(cell_of(json.dumps(cell)), *flags), engine)
+        traced = traced_of(json.dumps(cell))
+        key_of(Form(traced.cell, *flags, traced=traced), engine)
     return _FORMS[key]
 
 
@@ -84,6 +86,7 @@ def _backward(
 
 def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
     process.tell_torch()  # compiled code comes here at once
+    require_unchanged(_read(key)[0].traced)
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         return _forward(key, inputs, keep)
 

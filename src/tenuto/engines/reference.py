@@ -13,6 +13,7 @@ from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes,
 from tenuto.engines.stepping import Repeated
 from tenuto.program.graph import Key, Stack
 from tenuto.program.step import run_step
+from tenuto.program.trace import require_unchanged
 
 
 class Reference:
@@ -79,6 +80,7 @@ def replay(
 
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Output [T, B, W] and final states [B, W] of the time loop; differentiable any number of times."""
+    require_unchanged(form.traced)
     x, cell = inputs["x"], form.cell
     states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))
     # in a step every value is [B, W], a parameter too: what may be done with one may be done with all

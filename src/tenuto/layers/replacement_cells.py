@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from tenuto import cells
 from tenuto.cell import Cell
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
+from tenuto.layers.with_cell import WithCell
 from tenuto.program import handle_of
 
 
-class _ReplacementCell(nn.RNNCellBase):
+class _ReplacementCell(WithCell, nn.RNNCellBase):
     """What the three cells share."""
 
     engine = "auto"  # set on an instance to choose one by name
     cell: Cell
     _stack = "h"  # what all three call the one stack of products
 
-    def _begin(self) -> None:
-        """At the end of each constructor."""
+    def _remake(self) -> None:
         self._handle = "" if self._unknown else handle_of(self.cell)
 
     @property
@@ -75,7 +75,7 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype)
-        self._begin()
+        self._remake()
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         h, c = self._forward(input, hx)
@@ -89,7 +89,7 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype)
-        self._begin()
+        self._remake()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._forward(input, None if hx is None else (hx,))[0]
@@ -102,7 +102,7 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__(input_size, hidden_size, bias, nonlinearity, device, dtype)
-        self._begin()
+        self._remake()
 
     @property
     def cell(self) -> Cell:  # type: ignore[override]
