@@ -21,7 +21,7 @@ from tenuto import process
 from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program import traced_of
-from tenuto.program.trace import require_unchanged
+from tenuto.program.handles import require_unchanged
 
 _library = Library("tenuto", "DEF")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")

@@ -13,7 +13,7 @@ from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes,
 from tenuto.engines.stepping import Repeated
 from tenuto.program.graph import Key, Stack
 from tenuto.program.step import run_step
-from tenuto.program.trace import require_unchanged
+from tenuto.program.handles import require_unchanged
 
 
 class Reference:

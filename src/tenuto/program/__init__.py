@@ -7,6 +7,7 @@ Imports `tenuto.cell`, `tenuto.activations` and nothing else of ours: no `torch.
 """
 
 from tenuto.program.graph import Program, Stack
-from tenuto.program.trace import Traced, handle_of, trace, traced_of
+from tenuto.program.handles import handle_of, traced_of
+from tenuto.program.trace import Traced, trace
 
 __all__ = ["Program", "Stack", "Traced", "handle_of", "trace", "traced_of"]

@@ -16,15 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
+from tenuto.cell import HIDDEN, Cell, Width, cell_to_data
 from tenuto.declaration import check_cell, place_of_step
-from tenuto.errors import CellError, TenutoError, TraceError
+from tenuto.errors import TenutoError, TraceError
 from tenuto.process import kept_property
 from tenuto.program import aten
 from tenuto.program.calls import Calls
 from tenuto.program.check import explain
 from tenuto.program.graph import Builder, Key, Program, Stack
-from tenuto.program.identity import description, require
+from tenuto.program.identity import description
 from tenuto.program.reads import Reading
 from tenuto.program.recording import apart, record
 from tenuto.program.step import new_state, run_step
@@ -152,51 +152,6 @@ def _trace(cell: Cell) -> Traced:
     for rows in (1, 3):
         _verify(traced, Markers(cell, 13, rows), "size of the batch", "write maths that treats each sequence alone: no v.shape[0], no len(v), no squeeze")
     return traced
-
-
-_by_handle: dict[str, Traced] = {}
-
-
-def handle_of(cell: Cell) -> str:
-    """A cell as text that names its class, its fields and its maths: what a compiled graph can hold in its place."""
-    traced = trace(cell)
-    _by_handle.setdefault(traced.handle, traced)
-    return traced.handle
-
-
-def traced_of(handle: str) -> Traced:
-    """The programs of the cell that `handle_of` named, as they are now: a layer follows what its step reads, as any function of Python does.
-
-    Also in another process, if the cell's class is known there and unchanged.
-
-    Raises:
-        CellError: the class is unknown, or its step is another one by now, for which the weights are not.
-    """
-    traced = _by_handle.get(handle)
-    if traced is None:
-        data, *_ = json.loads(handle)
-        cell = cell_from_data(data)
-        if handle_of(cell) != handle:
-            raise CellError(f"the step of {cell!r} is not the one that was compiled.", fix="compile again")
-        return _by_handle[handle]
-    if not traced.reading.holds():
-        now = trace(traced.cell)
-        if now.layout == traced.layout and now.maths["declared"] == traced.maths["declared"]:
-            _by_handle[handle] = traced = now
-        else:  # statements in another order are the same maths, and the weights stay where they are
-            require(traced.maths, now.maths, type(traced.cell).__name__, "this layer was made", "make the layer anew")
-    return traced
-
-
-def require_unchanged(traced: Traced) -> None:
-    """Refuses to run a step as it stands where it is not the one that was traced.
-
-    Raises:
-        CellError: something that the step reads has another value by now; says what differs.
-    """
-    if not traced.reading.holds():
-        fix = "call the layer again, or compile it again; a value that is to change is best a stream, a parameter or a field of the cell"
-        require(traced.maths, trace(traced.cell).maths, type(traced.cell).__name__, "this call began or was compiled", fix)
 
 
 # --- markers -----------------------------------------------------------------------------------------------------------
