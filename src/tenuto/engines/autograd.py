@@ -21,7 +21,7 @@ from tenuto import process
 from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program import traced_of
-from tenuto.program.handles import require_unchanged
+from tenuto.program.handles import handle_of_traced, require_unchanged
 
 _library = Library("tenuto", "DEF")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
@@ -39,7 +39,7 @@ def register(engine: Engine) -> None:
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
-    key = json.dumps([engine, json.loads(form.traced.handle), flags])
+    key = json.dumps([engine, json.loads(handle_of_traced(form.traced)), flags])
     _FORMS.setdefault(key, (form, _ENGINES[engine]))
     return key
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes, empty_result, hidden_size, output_width, size_of
 from tenuto.engines.stepping import Repeated
 from tenuto.program.graph import Key, Stack
-from tenuto.program.step import run_step
 from tenuto.program.handles import require_unchanged
+from tenuto.program.step import run_step
 
 
 class Reference:

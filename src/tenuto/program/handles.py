@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 
-from tenuto.cell import Cell, cell_from_data
+from tenuto.cell import Cell, cell_from_data, cell_to_data
 from tenuto.errors import CellError
 from tenuto.program.identity import require
 from tenuto.program.trace import Traced, trace
 
 _by_handle: dict[str, Traced] = {}
+_handles: dict[Traced, str] = {}
+_alike: dict[str, int] = {}  # how many cells of this process have the same class by name, fields and maths
 
 
 def handle_of(cell: Cell) -> str:
-    """A cell as text that names its class, its fields and its maths: what a compiled graph can hold in its place."""
-    traced = trace(cell)
-    _by_handle.setdefault(traced.handle, traced)
-    return traced.handle
+    """A cell as text that names its class, its fields and its maths: what a compiled graph can hold in its place; the same in every process."""
+    return handle_of_traced(trace(cell))
+
+
+def handle_of_traced(traced: Traced) -> str:
+    """See `handle_of`. Cells that only their classes tell apart, as those of a factory may be, are numbered."""
+    handle = _handles.get(traced)
+    if handle is None:
+        content = [cell_to_data(traced.cell), traced.maths["digest"], traced.layout]
+        number = _alike[text] = _alike.get(text := json.dumps(content), -1) + 1
+        handle = _handles[traced] = json.dumps([*content, number])
+        _by_handle[handle] = traced
+    return handle
 
 
 def traced_of(handle: str) -> Traced:
@@ -29,11 +40,11 @@ def traced_of(handle: str) -> Traced:
     """
     traced = _by_handle.get(handle)
     if traced is None:
-        data, *_ = json.loads(handle)
-        cell = cell_from_data(data)
-        if handle_of(cell) != handle:
-            raise CellError(f"the step of {cell!r} is not the one that was compiled.", fix="compile again")
-        return _by_handle[handle]
+        data, digest, layout, _ = json.loads(handle)
+        traced = trace(cell_from_data(data))
+        if (traced.maths["digest"], traced.layout) != (digest, layout):
+            raise CellError(f"the step of {traced.cell!r} is not the one that was compiled.", fix="compile again")
+        _by_handle[handle] = traced
     if not traced.reading.holds():
         now = trace(traced.cell)
         if now.layout == traced.layout and now.maths["declared"] == traced.maths["declared"]:

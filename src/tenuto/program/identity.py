@@ -35,6 +35,9 @@ class Difference(NamedTuple):
     was: str
     now: str
 
+    def __str__(self) -> str:
+        return f"{self.what} differ" + "s" * (self.what not in {f"the {name}" for name in (*_DECLARED, "heads")} or self.what == "the state")
+
 
 # --- what is kept ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +130,7 @@ def require(kept: Any, now: Mapping[str, Any], name: str, since: str, fix: str) 
     """
     found = difference(kept, now)
     if found is not None:
-        raise CellError(f"the cell {name} is not the one with which {since}: {found.what} differs.", expected=found.was, received=found.now, fix=fix)
+        raise CellError(f"the cell {name} is not the one with which {since}: {found}.", expected=found.was, received=found.now, fix=fix)
 
 
 def difference(kept: Any, now: Mapping[str, Any]) -> Difference | None:
@@ -150,8 +153,7 @@ def difference(kept: Any, now: Mapping[str, Any]) -> Difference | None:
 
 def _first_difference(before: Program, after: Program) -> Difference | None:
     if dict(before.outputs).keys() != dict(after.outputs).keys() or before.inputs.keys() != after.inputs.keys():
-        was, now = (", ".join(sorted({label(key, new=True) for key, _ in p.outputs} | {label(key) for key in p.inputs})) for p in (before, after))
-        return Difference("the products", *_where_they_part(was, now))
+        return Difference("the products", *_where_they_part(_products(before), _products(after)))
     for values in _samples(before, after):
         ours, theirs = after(values, _HIDDEN_SIZE), before(values, _HIDDEN_SIZE)
         for key in theirs:
@@ -163,7 +165,7 @@ def _first_difference(before: Program, after: Program) -> Difference | None:
 def _what(key: Key) -> str:
     role, name = key
     told = {"state": f"the new state {name}", "output": "the output", "operand": f"the value that U.{name.split()[0]} is multiplied with"}
-    return told.get(role, f"the derivative {label(key)}")
+    return told.get(role, f"the derivative {label(key, new=True)}")
 
 
 # --- on the same numbers -----------------------------------------------------------------------------------------------
@@ -231,6 +233,11 @@ def _formulas(before: Program, after: Program, key: Key) -> tuple[str, str]:
             break
         pair = left[0], right[0]
     return _where_they_part(_formula(before, pair[0]), _formula(after, pair[1]))
+
+
+def _products(program: Program) -> str:
+    stacks = [(name.split(), number) for (role, name), number in program.outputs if role == "operand"]
+    return ", ".join(f"{' '.join(f'U.{each}' for each in names)} @ ({_formula(program, number)})" for names, number in stacks) or "none"
 
 
 def _formula(program: Program, number: int, depth: int = 6) -> str:

@@ -7,7 +7,6 @@ The derivative is traced in the same way in gradient.py. Marker sizes are primes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto.cell import HIDDEN, Cell, Width, cell_to_data
+from tenuto.cell import HIDDEN, Cell, Width
 from tenuto.declaration import check_cell, place_of_step
 from tenuto.errors import TenutoError, TraceError
 from tenuto.process import kept_property
@@ -79,11 +78,6 @@ class Traced:
     def __str__(self) -> str:
         products = [f"  {line}" for line in self.products()]
         return "\n\n".join([str(self.forward), "\n".join(["products", *products]), str(self.backward)])
-
-    @kept_property
-    def handle(self) -> str:
-        """See `handle_of`."""
-        return json.dumps([cell_to_data(self.cell), self.maths["digest"], self.layout])
 
     def products(self) -> list[str]:
         """The recurrent products, a line for each operand, which has the name that the forward program prints it with."""
