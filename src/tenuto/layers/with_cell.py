@@ -32,7 +32,9 @@ class WithCell:
         return traced_of(self._handle).maths if self._handle else None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**{name: value for name, value in self.__dict__.items() if name not in self._remade}, _MATHS: self.maths}
+        inherited = getattr(super(), "__getstate__", None)  # torch.nn.RNNBase has one; others since Python 3.11
+        state = self.__dict__ if inherited is None else inherited()
+        return {**{name: value for name, value in state.items() if name not in self._remade}, _MATHS: self.maths}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         own = dict(state)
