@@ -54,7 +54,7 @@ def one_seed(seed: int, train: Sequences, test: Sequences, **options: Any) -> di
 
 
 def baseline(train: Sequences, test: Sequences) -> dict[str, Any]:
-    """Logistic regression on the mean and deviation of each channel: what can be had without any order in time."""
+    """Logistic regression on the mean and deviation of each channel: what can be reached without the order in time."""
     import sklearn
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

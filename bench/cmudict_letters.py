@@ -1,12 +1,12 @@
-"""What spelling alone gives on CMUdict: each letter spoken as it mostly is between the same neighbours; the baseline of the recipe.
+"""What spelling alone gives on CMUdict: each letter spoken as it usually is between the same neighbours; the baseline of the recipe.
 
     python bench/cmudict_letters.py --data FOLDER [--smoke]
 
 Data, split and scores are those of bench/recipes/cmudict.py. Every letter of a training word is given 0, 1 or 2 phonemes of its
-pronunciation, in order: at first wherever they stand at like heights of the word, then three times by the likeliest way (Viterbi) under
-the counts of the time before; words with more than two phonemes a letter are left out. A letter of a new word is then spoken as most
-often in training in the widest context (up to four letters on either side) that was seen at least `least` times, and `least` is chosen in
-validation. No network, no probabilities of phoneme sequences. Takes about two minutes of one core; prints one line of JSON.
+pronunciation, in order: at first wherever they stand at about the same place in the word, then three times by the likeliest alignment
+(Viterbi) under the counts of the round before; words with more than two phonemes a letter are left out. A letter of a new word is then
+spoken as it most often was in training, in the widest context (up to four letters on either side) that was seen at least `least` times;
+`least` is chosen in validation. No network, no probabilities of phoneme sequences. Takes about two minutes of one core; prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Rules = dict[str, Counter[Chunk]]  # context to what its letter was spoken as
 
 
 def aligned(word: str, spoken: Sequence[str], costs: Table) -> list[Chunk] | None:
-    """The chunk of each letter on the cheapest way through; None where there are too many phonemes."""
+    """The chunk of phonemes of each letter in the cheapest alignment; None where there are too many phonemes."""
     best: list[dict[int, tuple[float, Chunk]]] = [{0: (0.0, ())}]  # phonemes spoken to (cost, last chunk), after each letter
     for number, letter in enumerate(word, 1):
         known, here = costs.get(letter, {}), {}
@@ -77,7 +77,7 @@ def costs_of(counted: Iterable[tuple[str, Chunk]]) -> Table:
 
 
 def contexts(word: str, place: int) -> list[str]:
-    """The letter at `place` between its neighbours, the widest context first; each side is widened by turns."""
+    """The letter at `place` between its neighbours, the widest context first; the two sides are widened in turn."""
     padded = "\0" * WIDEST + word + "\0" * WIDEST
     middle = place + WIDEST
     sides = [(width, width - less) for width in range(WIDEST, 0, -1) for less in (0, 1)]  # after, before
@@ -85,7 +85,7 @@ def contexts(word: str, place: int) -> list[str]:
 
 
 def learn(pairs: Pairs) -> Rules:
-    """How often each letter is spoken how in each context."""
+    """How each letter is spoken in each context, and how often."""
     known = [(str(word), str(spoken).split()) for word, spoken in zip(pairs.source, pairs.require_targets())]
     costs = costs_of(item for word, spoken in known for item in at_like_heights(word, spoken))
     ways: list[list[Chunk] | None] = []

@@ -3,8 +3,8 @@
     python bench/cpu.py [--only SECTION ...] [--seconds 1.2] [--results FOLDER] [--smoke]
 
 Writes results/cpu.json (every median and best time, with each section's own date, load and measured peak), results/cpu.md (tables, and
-the targets), results/cpu.png and the table in README.md, anew after each section. `--only` measures some sections and leaves the others as they are, so a
-long run can be made in pieces. Training is forward + backward with the gradients of x and of all weights. Contenders take turns call
+the targets), results/cpu.png and the table in README.md, again after each section. `--only` measures some sections and leaves the others as they are,
+so a long run can be made in pieces. Training is forward + backward with the gradients of x and of all weights. Contenders take turns call
 by call, so that whatever else the machine does falls on all of them; where medians and best times disagree, something else was running.
 
 Sections: lstm, gru, rnn (torch.nn and ONNX Runtime); relu-lstm, layer-norm-lstm, peephole-lstm, dropout-lstm, mgu, reset-before-gru

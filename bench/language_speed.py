@@ -1,10 +1,10 @@
-"""Tokens a second of training the language recipes: our network beside the same model on torch.nn, in one run.
+"""Tokens a second in training, for the language recipes: our network beside the same model on torch.nn, in one run.
 
     python bench/language_speed.py [--seconds 8] [--smoke]
 
 One training step is what `LanguageModel` does for one window: read with the state carried, loss with the recipe's regularisers, backward, clipping,
 the optimiser. Both contenders have the same options, tokens, windows, loss and optimiser. The other one is made of `nn.Embedding`, `nn.LSTM` or `nn.GRU`
-(one a layer, since the recipes act between layers) and `nn.Linear`, with dropped recurrent weights put in by `torch.func.functional_call`. Before anything
+(one per layer, since the recipes act between layers) and `nn.Linear`, with dropped recurrent weights put in by `torch.func.functional_call`. Before anything
 is timed both are given the same weights and must give the same loss. Then they take turns, step by step, so that whatever else the machine does falls
 on both. Tokens are drawn at random: speed does not depend on them.
 
@@ -43,7 +43,7 @@ from tenuto.tasks.language.network import LanguageNetwork, Read  # noqa: E402
 from tenuto.train import TrainingOptions  # noqa: E402
 from tenuto.train.optimiser import build_optimiser  # noqa: E402
 
-# name: (options, vocabulary). AWD-LSTM at half its width: at its full one a step takes seconds on two cores.
+# name: (options, vocabulary). AWD-LSTM at half its width: at full width a step takes seconds on two cores.
 RECIPES: dict[str, tuple[LanguageModel, int]] = {
     "characters, small budget": (LanguageModel(**tinyshakespeare.RECIPE), 65),
     "characters, small budget, GRU": (LanguageModel(**{**tinyshakespeare.RECIPE, "cell": "gru"}), 65),
@@ -105,7 +105,7 @@ class TorchNetwork(nn.Module):
 
     @staticmethod
     def _weights_of(ours: LanguageNetwork) -> dict[str, Tensor]:
-        """By torch's names. Gates stand in the same order, i f g o and r z n; its second bias is zero but for what a GRU has inside its reset."""
+        """By torch's names. Gates stand in the same order, i f g o and r z n; torch's second bias is zero, except for a GRU's inside the reset."""
         found = {}
         for name, value in ours.state_dict().items():
             room, _, rest = name.rpartition(".")

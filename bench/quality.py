@@ -4,7 +4,7 @@
     python bench/quality.py --table | --documents
 
 FOLDER (or TENUTO_DATA) holds one folder for each data set. Each seed runs in a process of its own, so that its peak memory is its own; when
-it ends, bench/results/quality/NAME.json is replaced in one step, and the tables in README.md and docs/MEASURED.md are made anew from all of them (--documents does
+it ends, bench/results/quality/NAME.json is replaced in one step, and the tables in README.md and docs/MEASURED.md are made again from all of them (--documents does
 that alone). A seed that is there already is not run again (but see --again), so an
 interrupted call goes on where it was stopped. --smoke trains each recipe for a moment and writes nothing. Minutes to hours, by recipe.
 """
@@ -34,7 +34,7 @@ LEGEND = "[r] read in the cited source, [2] read as a quotation of it, [m] measu
 
 
 def recipe_names() -> list[str]:
-    """The recipes that there are."""
+    """The names of all recipes."""
     return sorted(path.stem for path in (HERE / "recipes").glob("*.py") if path.stem != "__init__")
 
 
@@ -99,7 +99,7 @@ def run_apart(name: str, data: Path, seed: int, *, smoke: bool, threads: int) ->
 
 
 def stored(name: str) -> dict[str, Any]:
-    """What there is of a recipe's results; an empty dictionary without a file."""
+    """A recipe's results so far; an empty dictionary if there is no file."""
     path = RESULTS / f"{name}.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=recipe_names(), default=recipe_names())
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="run seeds that are there already once more")
+    parser.add_argument("--again", action="store_true", help="also run the seeds that are there already")
     parser.add_argument("--smoke", action="store_true", help="does each recipe run? Writes nothing")
     parser.add_argument("--table", action="store_true", help="print the results as a Markdown table and stop")
     parser.add_argument("--documents", action="store_true", help="write the tables of README.md and docs/MEASURED.md and stop")

@@ -13,7 +13,7 @@ from tenuto.tasks import SequenceClassifier
 
 splits = read_splits(path_of("japanese_vowels"))  # 270 sequences of 7 to 26 steps and 12 channels to learn from, 370 to test on
 model = SequenceClassifier("gru", hidden_size=48, epochs=1 if "--small" in sys.argv else 40)
-model.fit(splits.train)  # a fifth is held out to stop by
+model.fit(splits.train)  # a fifth is held out, to tell when to stop
 
 print(f"right: {model.score(splits.test):.1%} of {len(splits.test)} test utterances")
 for name, probabilities in zip(splits.test.ids, model.predict_proba(splits.test.select(range(3)))):

@@ -1,4 +1,4 @@
-"""A cell of one's own, from maths to training: a unit that sums up its input and forgets at a learned pace.
+"""A cell of your own, from maths to training: a unit that sums up its input and forgets at a learned pace.
 
 Prints the cell's traced program, which engine runs it, and the error on the adding problem (add the two marked numbers of a sequence; guessing
 1 has a mean squared error of 0.167) while it learns. Takes about 10 s on one core (--small: a few steps).
@@ -14,11 +14,11 @@ from tenuto import Cell, State
 
 
 class Summing(Cell):
-    """Keeps a sum of gated inputs, and forgets it at a pace of each channel's own."""
+    """Keeps a sum of gated inputs, and forgets it, each channel at its own pace."""
 
     gates = "i v"  # x.i, x.v: blocks of W x_t + b; U.i, U.v: recurrent weights, of which this cell uses U.i
     state = "h"
-    parameters = "pace"  # one number a channel, learned
+    parameters = "pace"  # one number per channel, learned
 
     def step(self, x, U, s):
         keep = sigmoid(self.p.pace + 4)

@@ -18,7 +18,7 @@ TEXT = Path(__file__).resolve().parent / "data" / "shakespeare.txt"
 
 
 def train_on_a_worker(settings: dict) -> int:
-    """What every worker does. Ray has set up torch's processes, and `fit` finds itself among them; returns how many they are."""
+    """What every worker does. Ray has set up torch's processes, and `fit` joins them; returns how many there are."""
     from tenuto.tasks import LanguageModel
     from tenuto.train import current_launch
 

@@ -1,6 +1,6 @@
-"""A live stream: one step a call, as samples arrive, with the numbers of the whole sequence; kept as a file and taken up again.
+"""A live stream: one step per call, as samples arrive, with the numbers of the whole sequence; saved as a file and continued from it.
 
-Prints the time of a step, the largest difference from the layer's output over the whole sequence, and that a stream goes on after a stop.
+Prints the time of a step, and the largest difference from the layer's output over the whole sequence, before and after a stop.
 Takes about 5 s on one core.
 """
 

@@ -1,6 +1,6 @@
 """What does this command want? A text classifier, from sentences to one of seven intents.
 
-Learns from the 700 sentences in examples/data/snips (CC0). Prints the accuracy on 150 unseen sentences and the answers for three of one's own.
+Learns from the 700 sentences in examples/data/snips (CC0). Prints the accuracy on 150 unseen sentences and the answers for three others.
 Takes about 20 s on one core (--small: one epoch).
 """
 

@@ -25,7 +25,6 @@ NAME = "addition"
 TITLE = "String addition, three digits, 50,000 sums: characters of the validation part"
 METRICS = {"character_accuracy": "right characters", "exact": "right sums", "first_epoch_at_99": "first epoch with 99 % of characters"}
 GENERATED = True
-GENERATED = True
 PUBLISHED = [{"what": "the Keras example's page: 99 % within 100 epochs", "character_accuracy": 0.99, "verified": "2"}]
 DIGITS, SUMS, HELD_OUT = 3, 50_000, 5_000
 QUERY, ANSWER = 2 * DIGITS + 1, DIGITS + 1
@@ -80,7 +79,7 @@ class _Reached(Observer):
 
 
 def _without_end(token_accuracy: float) -> float:
-    """The share of right characters, given that of right symbols: each answer has one end, which is always right (all are as long)."""
+    """The share of right characters, given that of right symbols: each answer has one end, which is always right (all answers are equally long)."""
     return (token_accuracy * (ANSWER + 1) - 1) / ANSWER
 
 

@@ -3,7 +3,7 @@
 The split is ours, since the dictionary has none: a word goes by the SHA-256 of its spelling (UTF-8): of the first eight hexadecimal digits
 modulo 100, 0..89 is training, 90..94 validation, 95..99 test. The alternatives of a word (`read`, `read(2)`) are one word, so they stay
 together. Stress digits are taken off the phonemes (AH0, AH1 and AH2 are AH), as in the published comparisons; pronunciations that then
-are equal count once; comments are dropped; nothing else is left out, names, abbreviations and foreign words neither.
+are equal count once; comments are dropped; nothing else is left out, not even names, abbreviations and foreign words.
 
 In training every pronunciation is a pair. A word is right when the answer equals any of its pronunciations (word error rate: the share
 that is not); phoneme error rate: edits to the nearest pronunciation over the phonemes of those. Everything was chosen on the validation

@@ -5,7 +5,7 @@ divided by the number of frames predicted. Training and validation chorales are 
 that is kept, and the recipe was chosen by it; the test part was measured for every recipe tried, and chose none.
 
 All are one plain layer between two dropouts; "best" is the LSTM once more with more dropout on its recurrent weights and trained longer.
-(Chorales moved by up to five semitones, drawn anew each epoch, were tried and made it worse, by 0.2 to 0.3 nats.)
+(Moving the chorales by up to five semitones, drawn again in each epoch, was tried and made it worse, by 0.2 to 0.3 nats.)
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BATCH = 16
 
 
 class FrameNetwork(nn.Module):
-    """From frames [T, B, 88] to logits [T, B, 88] of the next ones: a recurrent layer between two dropouts, each one mask a chorale."""
+    """From frames [T, B, 88] to logits [T, B, 88] of the next ones: a recurrent layer between two dropouts, each with one mask per chorale."""
 
     def __init__(self, cell: Any, hidden_size: int, input_dropout: float, output_dropout: float, weight_dropout: float) -> None:
         super().__init__()

@@ -2,10 +2,10 @@
 
 The parts of the text are those of the small recipe. The held out part chooses the epoch that is kept, and chose the recipe in trials of three
 epochs; the last 10 % is read at the end. The state is carried in training and in the first number; the second number reads windows of 256
-characters from a zero state, which is how models without a state are measured. (Four recipes were run to the end and the last tenth read for
-each. Of the others two came as low in validation, with more dropout and longer training, and 0.013 and 0.018 higher on the last tenth.)
+characters from a zero state, which is how models without a state are measured. (Four recipes were run to the end, and the last tenth was read
+for each. Two of the others, with more dropout and longer training, came as low in validation, but 0.013 and 0.018 higher on the last tenth.)
 
-A run is long, so it keeps a checkpoint in runs/quality/ and goes on from it when it is started again; delete that folder to begin anew.
+A run is long, so it keeps a checkpoint in runs/quality/ and goes on from it when it is started again; delete that folder to begin from the start.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ README, MEASURED = ROOT / "README.md", ROOT / "docs" / "MEASURED.md"
 
 
 def put(document: Path, name: str, maker: str, table: str) -> None:
-    """Puts a table (its lines whole) between the two marks of its name.
+    """Puts a table (of whole lines) between the two marks with its name.
 
     Raises:
         SystemExit: the document lacks the marks.

@@ -26,7 +26,7 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def rows_of(sections: Sections, cell: str, what: str) -> list[Row]:
-    """The rows of a cell, whatever section they stand in, those of the sections named for something else excepted."""
+    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode)."""
     own = [name for name in sections if name not in ("lengths", "invariant")]
     return [row for name in own for row in sections[name]["rows"] if (row["cell"], row["what"]) == (cell, what)]
 
@@ -169,7 +169,7 @@ def _section(section: dict[str, Any]) -> str:
 
 
 def plot(sections: Sections, path: Path) -> None:
-    """Bars of the ratios in training, one panel a cell; without matplotlib nothing."""
+    """Bars of the ratios in training, one panel per cell; does nothing without matplotlib."""
     try:
         import matplotlib
     except ImportError:

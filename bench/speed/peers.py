@@ -50,7 +50,7 @@ def sequence(kind: str, shape: Shape, threads: int) -> Callable[[Any], object] |
 
 
 def stepper(shape: Shape, threads: int) -> Callable[[Any], object] | None:
-    """A function that runs an LSTM over a list of steps x [1, B, I], a call a step, its states carried in and out."""
+    """A function that runs an LSTM over a list of steps x [1, B, I], one call per step, its states carried in and out."""
     made = session("LSTM", shape, threads, ("y_h", "y_c"), ("h", "c"))
     if made is None:
         return None

@@ -10,7 +10,7 @@ from speed import peers
 from speed.timing import Calls, Shape, entry, interleaved
 
 SHAPES: list[Shape] = [(1, 1, 64, 128), (1, 1, 256, 512)]
-STEPS = 100  # steps a timed call
+STEPS = 100  # steps in a timed call
 
 
 def one_step(shapes: list[Shape], seconds: float) -> list[dict[str, object]]:

@@ -99,10 +99,10 @@ def circumstances() -> dict[str, object]:
 def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()) -> Times:
     """Each call in turn, round after round for about `seconds` (at least three rounds), after one call of each.
 
-    Every round begins with another one, since each finds the caches as the one before left them.
+    Every round begins with another call, since each finds the caches as the one before left them.
 
     Args:
-        warm: those that are called a dozen times before.
+        warm: the calls that are made a dozen times before the rounds begin.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for name, call in calls.items():

@@ -1,7 +1,8 @@
-"""tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths, and runs fused everywhere.
+"""tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths; everything else is derived from it.
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
-for torch.nn. `invariant`: the same bits in any batch. `tenuto.cells`: the zoo. `tenuto.keras`: the Keras way in. `tenuto.tasks`: models for whole jobs.
+for torch.nn. `invariant`: the same bits in any batch. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
+whole jobs.
 
 Names are imported when they are first used: `tenuto --help` answers without loading torch.
 """

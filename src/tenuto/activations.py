@@ -1,4 +1,4 @@
-"""What a step is made of beside plain torch: activations by name, and means and normalisations over the channels.
+"""What a step is made of besides plain torch: activations by name, and means and normalisations over the channels.
 
 Letters: B batch, H hidden size.
 """
@@ -114,6 +114,6 @@ def rms_norm(v: Tensor, eps: float = 1e-5) -> Tensor:
 
 
 def softmax(v: Tensor) -> Tensor:
-    """Positive, and one in sum over the channels, `[B, H]`."""
+    """Positive values that add up to one over the channels, `[B, H]`."""
     powers = torch.exp(v - v.detach().amax(-1, keepdim=True))
     return powers / powers.sum(-1, keepdim=True)

@@ -1,7 +1,7 @@
 """A recurrent cell, written as maths. Read this file first.
 
 A `Cell` declares the names of its gates and states and says in `step` how one time step turns the old state into the new.
-Everything else (the derivative, the fused time loops, masks, explanation, export) is derived from that `step`.
+Everything else (the derivative, the fused time loops, masks) is derived from that `step`.
 
 Letters: B batch, H hidden size, W the width of a state. In `step` every tensor is `[B, H]` unless its name was declared with a width.
 """
@@ -58,7 +58,7 @@ class Cell(metaclass=CellType):
 
     - `gates`: input projections, in the order in which weights are stacked. `x.i` is row-block i of `W x_t + b`.
     - `state`: what is kept from step to step. The first is the output, unless the cell defines `output(self, s)`.
-    - `products`: recurrent products beside those of the gates: `U.name @ v`.
+    - `products`: recurrent products besides those of the gates: `U.name @ v`.
     - `parameters`: per-channel parameters, `self.p.name`; in a step `[B, H]` like every other value.
     - `streams`: per-step inputs that are not projected, handed to `step` by name after `s`.
 
@@ -144,7 +144,7 @@ class Cell(metaclass=CellType):
 
     def widths(self, declaration: str) -> Mapping[str, Width]:
         """The names declared under `declaration` ("gates", "state", "products", "parameters", "streams") with their widths."""
-        known: dict[str, dict[str, Width]] = self.__dict__.setdefault("_widths", {})  # asked some twenty times a call
+        known: dict[str, dict[str, Width]] = self.__dict__.setdefault("_widths", {})  # asked some twenty times in a call
         if declaration not in known:
             known[declaration] = {
                 name.partition(":")[0]: self.width(name.partition(":")[2]) for name in getattr(self, declaration).split()
@@ -178,7 +178,7 @@ class Cell(metaclass=CellType):
 
 
 def start_parameter(cell: Cell, name: str, values: Tensor) -> None:
-    """Starts a parameter as the cell says, which may fill `values` or return others.
+    """Starts a parameter as the cell's `initial_parameter` says, which may fill `values` or return others.
 
     Raises:
         CellError: what `initial_parameter` returns does not fit.

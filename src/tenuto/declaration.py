@@ -1,4 +1,4 @@
-"""What a cell declares, and what is wrong with it: names, values of fields, the step's arguments. Every message has the user's line."""
+"""Checks of what a cell declares: names, values of fields, the step's arguments. Every message has the user's line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def place_of_class(frame: Any) -> Place:
 
 
 def place_of(kind: type, name: str = "") -> Place | None:
-    """The line of the class's body (or of that of a class above it) that says what `name` is; that of the class where there is no such line."""
+    """The line in the body of the class, or of a parent class, that says what `name` is; the line of the class if there is no such line."""
     for owner in kind.__mro__:
         place = vars(owner).get("_place")
         if isinstance(place, Place) and (not name or name in vars(owner) or name in vars(owner).get("__annotations__", {})):
@@ -58,10 +58,10 @@ def _wrong(kind: type, name: str, what: str, **more: Any) -> CellError:
 
 
 def check_class(kind: type) -> None:
-    """What is wrong with a class before there is any cell of it.
+    """Checks a class, before there is any cell of it.
 
     Raises:
-        CellError: its name is none, it has an `__init__` of its own, or it gives a name that something else has.
+        CellError: its name is no identifier, it has an `__init__` of its own, or it gives a name that something else has.
     """
     if not kind.__name__.isidentifier():
         raise _wrong(kind, "", " is no name for a cell", expected="letters, digits and underscores", fix="class MyCell(Cell): ...")
@@ -69,7 +69,7 @@ def check_class(kind: type) -> None:
         parameters = list(inspect.signature(vars(kind)["__init__"]).parameters.values())[1:]
         fields = [f"{p.name}: {_typed(p.default)}" for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         raise _wrong(
-            kind, "__init__", " has an __init__, which a cell has not: its hyper-parameters are annotated names of the class",
+            kind, "__init__", " has an __init__, but a cell has none: its hyper-parameters are annotated names of the class",
             fix="leave __init__ out and write in the class: " + ("; ".join(fields) or "rate: float = 0.1"),
         )  # fmt: skip
 
@@ -104,7 +104,7 @@ def as_dataclass(kind: type) -> None:
     """Makes the class a frozen dataclass whose errors are told in words.
 
     Raises:
-        CellError: the fields have no order or values that a dataclass can have.
+        CellError: the fields have an order or values that a dataclass cannot have.
     """
     try:
         dataclasses.dataclass(frozen=True, repr=False)(kind)
@@ -160,10 +160,10 @@ def _refuse_change(cell: Any, name: str, *value: Any) -> None:
 
 
 def check_cell(cell: Any) -> None:
-    """What is wrong with a cell's declarations.
+    """Checks a cell's declarations.
 
     Raises:
-        CellError: says what, in which line, and what to write instead.
+        CellError: says what is wrong, in which line, and what to write instead.
     """
     kind = type(cell)
     for declared in KINDS:
@@ -178,7 +178,7 @@ def check_cell(cell: Any) -> None:
     _check_values(cell, kind)
     if not cell.gates.split():
         raise _wrong(
-            kind, "gates", " declares no gates, so nothing of the input would reach it",
+            kind, "gates", " declares no gates, so the input would not reach it",
             fix='name the input projections: gates = "h", and use x.h in the step',
         )  # fmt: skip
     _check_clashes(kind, {declared: _names(getattr(cell, declared)) for declared in KINDS}, False)
@@ -198,12 +198,12 @@ def _check_names(cell: Any, kind: type, declared: str) -> None:
     for name in listed:
         if not name.isidentifier() or listed.count(name) > 1:
             raise _wrong(
-                kind, declared, f".{declared} has the name {name!r}, which is no identifier or stands there twice",
+                kind, declared, f".{declared} has the name {name!r}, which is no identifier or is there twice",
                 expected='distinct names separated by spaces, like "i f g o"', received=repr(value),
                 fix=f'{declared} = "{value.replace(",", " ").replace(";", " ")}"' if set(value) & set(",;") else None,
             )  # fmt: skip
         if keyword.iskeyword(name) or name.startswith("_"):
-            said = "is a word of Python's own" if keyword.iskeyword(name) else "begins with an underscore"
+            said = "is a keyword of Python" if keyword.iskeyword(name) else "begins with an underscore"
             raise _wrong(kind, declared, f".{declared} has the name {name!r}, which {said}", fix=f"call it {name.strip('_') or 'v'}_1, for example")
     if declared == "gates" and ":" in value:
         raise _wrong(
@@ -216,30 +216,30 @@ def _check_names(cell: Any, kind: type, declared: str) -> None:
 
 
 def _check_clashes(kind: type, names: dict[str, list[str]], of_users: bool) -> None:
-    """Names that two things would have, once in a layer. `of_users`: the class is no modifier of tenuto's, which adds streams of its own."""
-    own = {"bias": "bias", "weight_ih": "input weights", "weight_hh": "recurrent weights", "norm": "normalisation (layer_norm)"}
+    """Refuses names that two things in a layer would share. `of_users`: the class is no modifier of tenuto's, which adds streams of its own."""
+    own = {"bias": "layer's bias", "weight_ih": "layer's input weights", "weight_hh": "layer's recurrent weights", "norm": "layer's normalisation (layer_norm)"}
     own |= {f"weight_{name}": f"weights of the product {name!r}" for name in names["products"]}
     own |= {f"initial_{name}": f"initial value of the state {name!r}" for name in names["state"]}
-    masks = {"dropout_mask": "mask (recurrent_dropout)", **{f"zoneout_{name}": "mask (zoneout)" for name in names["state"]}}
+    masks = {"dropout_mask": "mask of recurrent_dropout", **{f"zoneout_{name}": "mask of zoneout" for name in names["state"]}}
     taken: dict[str, dict[str, str]] = {
         "parameters": own,
         "products": {
-            "ih": "input weights (weight_ih)", "hh": "recurrent weights of the gates (weight_hh)",
+            "ih": "layer's input weights (weight_ih)", "hh": "recurrent weights of the gates (weight_hh)",
             **{name: f"gate {name!r}, which has a product U.{name} already" for name in names["gates"]},
         },
         "gates": {},
         "streams": {name: f"argument {name!r} of step" for name in ("self", "x", "U", "s")} | (masks if of_users else {}),
-        "state": dict.fromkeys(("detach", "clone", "to", "map", "count", "index"), "method of every state"),
+        "state": {name: f"method {name}() of every state" for name in ("detach", "clone", "to", "map", "count", "index")},
     }  # fmt: skip
     for declared, reserved in taken.items():
         for name in names[declared]:
             if name in reserved or (declared in ("gates", "products") and name.startswith("low_rank")):
                 whose = reserved.get(name, "first factor of a product of low rank")
-                raise _wrong(kind, declared, f".{declared} has the name {name!r}, which is that of the layer's own {whose}", fix=f"call it {name}_1, for example")
+                raise _wrong(kind, declared, f".{declared} has the name {name!r}, which is taken by the {whose}", fix=f"call it {name}_1, for example")
 
 
 def _check_values(cell: Any, kind: type) -> None:
-    """Tensors, modules and other things that a cell cannot hold: it is maths and plain values, so that it compares, prints and saves as data."""
+    """Refuses tensors, modules and other things that a cell cannot hold: it is maths and plain values, so that it compares, prints and saves as data."""
     fields: dict[str, Any] = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
     constants = {name: value for owner in kind.__mro__ if "_place" in vars(owner) for name, value in vars(owner).items() if not name.startswith("__")}
     for name, value in {**constants, **fields}.items():
@@ -279,7 +279,7 @@ def _check_step(cell: Any, kind: type) -> None:
     except TypeError:
         raise _wrong(
             kind, "step", f".step takes {_listed(names)}, but is given x, U, s" + (f" and the streams {', '.join(streams)}" if streams else ""),
-            fix=written + ("" if streams or len(names) <= 3 else f' or declare what it takes beside: streams = "{" ".join(names[3:])}"'),
+            fix=written + ("" if streams or len(names) <= 3 else f' or declare what it takes besides: streams = "{" ".join(names[3:])}"'),
         ) from None  # fmt: skip
     if "U" in names[:3] and names[1] != "U" or names[0] in ("U", "s"):
         raise _wrong(kind, "step", f".step takes {_listed(names)}: the inputs come first, then the weights, then the state", fix=written)

@@ -1,7 +1,8 @@
 """What tenuto says when something is wrong: a few classes, one message template.
 
 Every message answers four questions: what happened, what was expected, what came, how to mend it.
-Inner code raises with the short reason; the public call adds its own name with `TenutoError.within`. Loads no torch: the commands answer `--help` with it.
+Inner code raises with the short reason; the public call adds its own name with `TenutoError.within`. This file loads no torch, so that
+the commands answer `--help` at once.
 """
 
 from __future__ import annotations

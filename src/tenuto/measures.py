@@ -1,7 +1,7 @@
-"""What a validation can measure: its name in metrics.jsonl, its words, and which way is better. One table; nothing else knows.
+"""What a validation can measure: its name in metrics.jsonl, its words, and which way is better. All of this stands in one table.
 
-A measure that is not here cannot be searched by or selected by: whether higher is better is known, never guessed. What a task returns from a
-validation stands here (a test reads it off the sources); a training loop of one's own enters what it measures with `add`.
+A search, or the choice of the best weights, can only go by a measure that is here: whether higher is better is known, never guessed. What a
+task returns from a validation stands here (a test reads it from the sources); a training loop of your own enters what it measures with `add`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Measure:
         share: it is a share of something, so it is shown as per cent.
         note: under its chart; empty where it has none.
     Raises:
-        ArgumentError: another beginning, or neither of the two ways.
+        ArgumentError: the key begins otherwise, or `better` is neither of the two.
     """
 
     key: str
@@ -48,7 +48,7 @@ _TABLE: dict[str, Measure] = {
     one.key: one
     for one in (
         Measure("validation_loss", "lower", "Loss"),
-        Measure("validation_span_f1", "higher", "Span F1", "F1 {:.1%}", True, "Of the validation set, a span counting when its words and its kind are right."),
+        Measure("validation_span_f1", "higher", "Span F1", "F1 {:.1%}", True, "Of the validation set; a span counts as right when its words and its kind are right."),
         Measure("validation_exact", "higher", "Wholly right", "{:.1%} exact", True, "Share of the validation pairs whose whole answer is right."),
         Measure("validation_perplexity", "lower", "Perplexity", "perplexity {:.4g}", False, "Of the validation text, with the state carried."),
         Measure("validation_accuracy", "higher", "Accuracy", "{:.1%} right", True, "Share of the validation set that is right."),
@@ -63,7 +63,7 @@ def add(measure: Measure) -> Measure:
     """Enter a measure, `Measure("validation_kappa", better="higher", title="Cohen's kappa")`; returns it. The same one may be entered again.
 
     Raises:
-        ArgumentError: there is another one of that name.
+        ArgumentError: there is another measure of that name.
     """
     if _TABLE.setdefault(measure.key, measure) != measure:
         raise ArgumentError(f"there is another measure {measure.key!r}.", expected=repr(_TABLE[measure.key]), received=repr(measure), fix="give it another name")
@@ -71,7 +71,7 @@ def add(measure: Measure) -> Measure:
 
 
 def measures() -> tuple[Measure, ...]:
-    """Every measure, the most telling first: of those that a validation has, the first are shown where there is room for few."""
+    """Every measure, the most telling first: where there is room for few, the first of those that a validation has are shown."""
     return tuple(_TABLE.values())
 
 
@@ -79,7 +79,7 @@ def measure(key: str) -> Measure:
     """The measure of that name.
 
     Raises:
-        ArgumentError: there is none; the message names what is near.
+        ArgumentError: there is none; the message names one with a similar name.
     Example:
         >>> measure("validation_span_f1").better, measure("validation_loss").better
         ('higher', 'lower')
@@ -89,8 +89,8 @@ def measure(key: str) -> Measure:
     names = {known.removeprefix(BEFORE): known for known in _TABLE}
     near = [names[name] for name in difflib.get_close_matches(str(key).removeprefix(BEFORE), names, 1)]
     raise ArgumentError(
-        f"no measure {key!r} is known, so neither is which way is better.",
+        f"no measure {key!r} is known, so it is not known which way is better either.",
         expected=f"{near[0]}?" if near else " | ".join(_TABLE),
         received=repr(key),
-        fix="mend the name; one of your own is entered with tenuto.measures.add",
+        fix="correct the name; enter a measure of your own with tenuto.measures.add",
     )

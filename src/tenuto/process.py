@@ -1,9 +1,9 @@
 """What a fork leaves behind, and the rule for it.
 
 A child has its parent's memory, but of its threads only the one that forked. So in the child
-- a lock that another thread held would be held for ever: every lock is made anew (`in_child`);
-- what another thread was in the middle of is never finished: what is kept for the next call is forgotten (`in_child`);
-- the threads that torch and our loops share their work with do not exist, and OpenMP would wait for them: one thread (`threads`).
+- a lock that another thread held would be held for ever: every lock is made again (`in_child`);
+- what another thread had begun is never finished: what is kept for the next call is forgotten (`in_child`);
+- the threads that torch and our loops share their work with do not exist, and OpenMP would wait for them: we use one (`threads`).
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ def in_child(renew: Callable[[], None]) -> Callable[[], None]:
 
 
 def threads() -> int:
-    """How many threads a call may use: torch's number, and one in a child."""
+    """How many threads a call may use: torch's number, or one in a child."""
     tell_torch()
     return 1 if _forked else torch.get_num_threads()
 
 
 def tell_torch() -> None:
-    """In a child, once: torch uses one thread too, since its operations would wait for the parent's threads just as ours.
+    """In a child, once: makes torch use one thread too, since its operations would wait for the parent's threads as ours would.
 
-    A layer's first call does this, not the fork itself: most children run another program, or nothing of torch.
+    A layer's first call does this, not the fork itself: most children run another program, or do not use torch.
     """
     global _torch_knows
     if not _torch_knows:
@@ -62,7 +62,7 @@ if hasattr(os, "register_at_fork"):
 class kept_property(Generic[T]):
     """A property that is worked out once for each object; two threads at once may both work it out, and agree.
 
-    functools' own has a lock until Python 3.12, one for all objects of a class, which no child could make anew.
+    Until Python 3.12, functools.cached_property has one lock for all objects of a class, which a child could not replace.
     """
 
     def __init__(self, function: Callable[[Any], T]) -> None:

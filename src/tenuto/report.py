@@ -1,7 +1,7 @@
 """The report of a run or a search: one HTML file that says what was trained on what, how it went, and how good it is.
 
-Comes in: a run folder (`tenuto.runs.folder` documents its files). Goes out: report.html in that folder, self-contained.
-What every page has stands in `pages/`, what a task's page has of its own in `tasks/<task>/page.py`; this file finds the one for the other.
+In: a run folder (`tenuto.runs.folder` documents its files). Out: report.html in that folder, self-contained.
+What every page has stands in `pages/`, what a task's page has of its own in `tasks/<task>/page.py`; this file finds the task of a run.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ REFUSED = {
     "a condition as a state": (lambda self, x, U, s: State(h=x.h > s.h), "holds conditions"),
     "whole numbers as a state": (lambda self, x, U, s: State(h=torch.ones_like(x.h, dtype=torch.int64)), "holds no real numbers"),
     "a product with a condition": (lambda self, x, U, s: State(h=U.h @ (x.h > 0)), "the value that U.h is multiplied with holds conditions"),
-    "whole numbers": (lambda self, x, U, s: State(h=s.h * x.h.int()), "turns numbers into whole ones"),
+    "whole numbers": (lambda self, x, U, s: State(h=s.h * x.h.int()), "turns real numbers into whole numbers"),
     "one row for all": (lambda self, x, U, s: State(h=torch.zeros(1, x.h.shape[1], dtype=x.h.dtype)), "has the wrong shape"),
     "complex numbers": (lambda self, x, U, s: State(h=torch.complex(x.h, s.h).abs()), "complex numbers"),
 }  # fmt: skip

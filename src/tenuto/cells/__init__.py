@@ -1,7 +1,7 @@
 """The zoo: each cell is its maths and nothing else.
 
 In: `tenuto.cell`, `tenuto.activations`. Out: `Cell` classes, which `Recurrent`, the program and every engine take, also by name (`names.py`).
-Nothing else of ours but `errors` is imported here.
+Of ours, only these and `errors` are imported here.
 `tenuto.cells.LSTM` is the maths of one step; `tenuto.LSTM` is the layer that replaces `torch.nn.LSTM`.
 """
 

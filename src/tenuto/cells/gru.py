@@ -33,7 +33,7 @@ class GRU(Cell):
 
 
 class ResetBeforeGRU(Cell):
-    """Gated recurrent unit as first published: the reset gate acts on the state before the product. Two phases.
+    """Gated recurrent unit as first published: the reset gate acts on the state before the product, so one product waits for two others.
 
     Equations:  r = g(W_r x_t + U_r h_{t-1} + b_r),  z = g(W_z x_t + U_z h_{t-1} + b_z)
                 n = a(W_n x_t + U_n (r h_{t-1}) + b_n),  h_t = (1 - z) n + z h_{t-1}
@@ -56,9 +56,11 @@ class ResetBeforeGRU(Cell):
 
 
 class MGU(Cell):
-    """Minimal gated unit: one gate both resets and updates. Two phases.
+    """Minimal gated unit: one gate both resets and updates.
 
     Equations:  f = sigmoid(W_f x_t + U_f h_{t-1} + b_f),  n = a(W_n x_t + U_n (f h_{t-1}) + b_n),  h_t = (1 - f) h_{t-1} + f n
+    Args:
+        activation: a, of the candidate.
     Source:     Zhou, Wu, Zhang, Zhou 2016, eqs. 8a-8c.
     """
 

@@ -8,7 +8,7 @@ from tenuto.cell import Cell, State
 
 
 class RecurrentHighway(Cell):
-    """Several highway layers inside each time step; one phase a layer.
+    """Several highway layers inside each time step; each waits for the one before it.
 
     Equations:  s_0 = h_{t-1};  for l = 1..L:  n_l = tanh(W_n x_t [l = 1] + U_n^l s_{l-1} + b_n^l),
                 t_l = sigmoid(W_t x_t [l = 1] + U_t^l s_{l-1} + b_t^l),  s_l = n_l t_l + s_{l-1} (1 - t_l);  h_t = s_L

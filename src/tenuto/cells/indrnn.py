@@ -7,7 +7,7 @@ from tenuto.cell import Cell, State
 
 
 class IndRNN(Cell):
-    """Each channel sees only its own past, through one weight; no product of the state at all.
+    """Each channel sees only its own past, through one weight; the state is not multiplied with any matrix.
 
     Equations:  h_t = f(W x_t + u h_{t-1} + b), u per channel
     Args:

@@ -14,7 +14,7 @@ class LSTM(Cell):
     Equations:  i = g(W_i x_t + U_i h_{t-1} + b_i),  f = g(W_f x_t + U_f h_{t-1} + b_f),  o = g(W_o x_t + U_o h_{t-1} + b_o)
                 c_t = f c_{t-1} + i a(W_g x_t + U_g h_{t-1} + b_g),  h_t = o a(c_t)
     Args:
-        activation: a, of the candidate and of the memory that is put out.
+        activation: a, of the candidate and of the memory in the output.
         recurrent_activation: g, of the gates.
     Source:     Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000.
     """
@@ -37,6 +37,8 @@ class PeepholeLSTM(Cell):
     """LSTM whose gates also see the memory, through one weight per channel.
 
     Equations:  as LSTM, with p_i c_{t-1} added in gate i, p_f c_{t-1} in gate f and p_o c_t in gate o
+    Args:
+        activation: a, of the candidate and of the memory in the output.
     Source:     Gers, Schraudolph, Schmidhuber 2002, eqs. 5-9.
     """
 
@@ -57,6 +59,8 @@ class CoupledLSTM(Cell):
     """LSTM that forgets exactly as much as it writes: one gate for both.
 
     Equations:  c_t = f c_{t-1} + (1 - f) a(W_g x_t + U_g h_{t-1} + b_g),  h_t = o a(c_t)
+    Args:
+        activation: a, of the candidate and of the memory in the output.
     Source:     Greff et al. 2017, "LSTM: a search space odyssey", variant CIFG.
     """
 
@@ -78,6 +82,7 @@ class ProjectionLSTM(Cell):
     Equations:  as LSTM, with h_t = R (o a(c_t)), R [projection, H]
     Args:
         projection: the width of h; c stays hidden_size wide.
+        activation: a, of the candidate and of the memory in the output.
     Source:     Sak, Senior, Beaufays 2014, eqs. 1-7, without peepholes (torch.nn.LSTM's `proj_size`).
     """
 
@@ -97,11 +102,14 @@ class ProjectionLSTM(Cell):
 
 
 class LayerNormLSTM(Cell):
-    """LSTM with layer normalisation of each gate's pre-activation and of the memory that is put out.
+    """LSTM with layer normalisation of each gate's pre-activation and of the memory in the output.
 
     Equations:  as LSTM, with n(W x_t + U h_{t-1}) s + b in place of each W x_t + U h_{t-1} + b, and h_t = o a(n(c_t) s_c + b_c);
                 n: zero mean, unit variance over the channels
-    Source:     Ba, Kiros, Hinton 2016, eqs. 20-22. Differs: W x and U h are normalised as one sum, as in haste and Keras' variants.
+    Args:
+        activation: a, of the candidate and of the memory in the output.
+    Source:     Ba, Kiros, Hinton 2016, eqs. 20-22. Differs: W x + U h is normalised as one sum, gate by gate, as in TensorFlow 1's
+                LayerNormBasicLSTMCell; the paper and haste normalise W x and U h separately.
     """
 
     gates = "i f g o"

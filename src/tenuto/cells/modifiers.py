@@ -10,7 +10,7 @@ from tenuto.cell import Cell, state_type
 
 
 class Modifier(Cell):
-    """A cell that changes what another one does; it has that cell's gates, states, products, parameters and streams."""
+    """A cell that changes what another cell does; it has that cell's gates, states, products, parameters and streams."""
 
     cell: Cell
 

@@ -1,4 +1,4 @@
-"""Cells by name, for people who type: "lstm", "gru-reset-before", "LayerNormLSTM". The one table, for Python and the command line."""
+"""Cells by the names that people type: "lstm", "gru-reset-before", "LayerNormLSTM". One table for Python and the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CELLS: dict[str, type[Cell]] = _table()
 
 
 def cell_class_of(name: str) -> type[Cell] | None:
-    """The class of that name, in any case, with dashes, underscores or neither; None where there is none.
+    """The class of that name, in any case, with dashes, underscores or neither; None if there is none.
 
     Example:
         >>> cell_class_of("layer_norm_LSTM").__name__
@@ -39,12 +39,12 @@ def cell_class_of(name: str) -> type[Cell] | None:
 
 
 def cell_from_name(cell: str | Cell) -> Cell:
-    """The cell of that name with its usual fields; a cell stays as it is.
+    """The cell of that name with the default values of its fields; a cell stays as it is.
 
     Args:
         cell: a class name of `tenuto.cells` in any case, or "rnn" for `Elman`.
     Raises:
-        ArgumentError: no cell has that name, or it has a field without a usual value.
+        ArgumentError: no cell has that name, or it has a field without a default value.
     Example:
         >>> cell_from_name("gru")
         GRU(activation='tanh', recurrent_activation='sigmoid')

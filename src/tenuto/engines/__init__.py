@@ -1,8 +1,8 @@
 """Who runs the time loop.
 
 In: a `Form` (cell, direction, masks) and buffers by name. Out: the output and the final states, differentiable.
-`choose` asks the engines in order of expected speed, and says in words why not the others. Engines never import each other,
-but for the reference, which is everybody's oracle. Imports `program`; no `torch.nn` module, no layer.
+`choose` asks the engines in order of expected speed, and says in words why the others do not run. Engines never import each
+other, except for the reference, which all are tested against. Imports `program`; no `torch.nn` module, no layer.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 ENVIRONMENT = "TENUTO_ENGINE"
 _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
 _AFTER: dict[str, tuple[Engine, ...]] = {engine.name: _ORDER[place + 1 :] for place, engine in enumerate(_ORDER)}
-_PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # in place of an engine: what gives a sequence the same bits in any company
+_PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # what runs instead of an engine inside `invariant()`
 for _engine in (*_ORDER, *_PROMISING.values()):
     autograd.register(_engine)
 _INVARIANT = "invariant "  # what is put before the engine asked for inside `invariant()`
 
 
 class _Thread(threading.local):
-    """What this thread asked for. (Dynamo looks into a thread's own attributes and compiles anew when they change; into a ContextVar it cannot.)"""
+    """What this thread asked for. (Dynamo sees a thread's own attributes and recompiles when they change; it cannot see a ContextVar.)"""
 
     def __init__(self) -> None:
         self.invariant = False
@@ -57,7 +57,7 @@ def engine_names() -> tuple[str, ...]:
 
 
 def wanted(engine: str) -> str:
-    """The engine asked for: the argument, or where that is "auto" the environment variable TENUTO_ENGINE.
+    """The engine asked for: the argument; if that is "auto", the environment variable TENUTO_ENGINE, where it is set.
 
     Raises:
         ArgumentError: no engine has that name.
@@ -80,9 +80,9 @@ def invariant() -> Iterator[None]:
     own kernels, whose bits depend on the size of the batch and on the threads.
 
     Raises:
-        EngineError: from a layer's call inside: no engine that promises this can run it, or another one was named.
+        EngineError: raised by a layer's call inside the block: no engine that promises this can run it, or another engine was named.
     Note:
-        What a layer is surrounded by (`nn.Linear`, a normalisation) is torch's and promises nothing.
+        Modules around a layer (`nn.Linear`, a normalisation) are torch's own and promise nothing.
     Example:
         >>> import tenuto, torch
         >>> layer, x = tenuto.LSTM(3, 4), torch.randn(5, 2, 3)
@@ -98,9 +98,10 @@ def invariant() -> Iterator[None]:
 
 
 def settled(engine: str) -> str:
-    """The engine asked for, with the word "invariant" before it inside `invariant()`: here alone it is asked where a call stands.
+    """The engine asked for, with the word "invariant" before it inside `invariant()`. Nothing else looks whether a call is inside.
 
-    `run_layer` asks where torch.compile sees it, so that a compiled call follows `invariant()`. Settled twice is settled once.
+    `run_layer` calls this where torch.compile sees it, so that a compiled call follows `invariant()`. Calling it twice adds the
+    word once.
     """
     return _INVARIANT + engine if _thread.invariant and not engine.startswith(_INVARIANT) else engine
 
@@ -109,7 +110,8 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
     """The engine that runs this problem: the one asked for, or the fastest that can.
 
     Raises:
-        EngineError: the one asked for cannot; says why, and which can. Inside `invariant()`: none that promises it can.
+        EngineError: the engine asked for cannot run it; the message says why, and which engine can. Inside `invariant()`: no engine
+            that promises the same bits can.
     """
     name = settled(engine)
     if name.startswith(_INVARIANT):
@@ -135,6 +137,7 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
 
 def _say_slower(engine: Engine, obstacle: str) -> None:
     reason, _, details = obstacle.partition("\n")
+    reason = reason.removesuffix(".")
     text = f"tenuto runs without compiled kernels, several times slower: {reason} (engine {engine.name!r} instead)"
     notices.once(f"{text}\n{details}".rstrip(), f"slower: {reason}")
 

@@ -2,7 +2,7 @@
 
 `tenuto::forward` and `tenuto::backward` are opaque to torch.compile and know their shapes through `Engine.empty`.
 The Function's backward is a Function of its own, whose derivative runs through the reference engine, so gradients exist
-to any order whatever the engine. (custom_op.register_autograd was not used: it fails vmap and double backward.)
+to any order whatever the engine. (custom_op.register_autograd was not used: it fails with vmap and double backward.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tenuto.program.handles import handle_of_traced, require_unchanged
 
 _library = Library("tenuto", "DEF")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
-_library.define("backward(str key, Tensor[] inputs, Tensor[] results, Tensor[] cotangents, str needs) -> Tensor[]")
+_library.define("backward(str key, Tensor[] inputs, Tensor[] kept, Tensor[] cotangents, str needs) -> Tensor[]")
 
 _ENGINES: dict[str, Engine] = {}
 
@@ -63,9 +63,9 @@ def _flat(result: Result) -> list[Tensor]:
     return [result.output, *result.final, *result.saved]
 
 
-def _result(form: Form, tensors: Sequence[Tensor]) -> Result:
-    count = form.results
-    return Result(tensors[0], list(tensors[1:count]), list(tensors[count:]))
+def _kept(form: Form, results: Sequence[Tensor]) -> list[Tensor]:
+    """Those of an engine's results that its backward may read: not the final states, which the user may write into."""
+    return [results[0], *results[form.results :]]
 
 
 def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
@@ -75,28 +75,29 @@ def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
 
 
 def _backward(
-    key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: Sequence[str]
+    key: str, inputs: Sequence[Tensor], kept: Sequence[Tensor], cotangents: Sequence[Tensor], needs: Sequence[str]
 ) -> list[Tensor]:
     """An engine's backward; gradients and autocast are off."""
     form, engine = _read(key)
     d_output, *d_final = cotangents
-    gradients = engine.backward(form, _named(form, inputs), _result(form, results), d_output, d_final, frozenset(needs))
+    result = Result(kept[0], [], list(kept[1:]))
+    gradients = engine.backward(form, _named(form, inputs), result, d_output, d_final, frozenset(needs))
     return [gradients[name] for name in needs]
 
 
 def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
-    process.tell_torch()  # compiled code comes here at once
+    process.tell_torch()  # compiled code calls this directly
     require_unchanged(_read(key)[0].traced)
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         return _forward(key, inputs, keep)
 
 
 def _backward_operation(
-    key: str, inputs: Sequence[Tensor], results: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
+    key: str, inputs: Sequence[Tensor], kept: Sequence[Tensor], cotangents: Sequence[Tensor], needs: str
 ) -> list[Tensor]:
     process.tell_torch()
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
-        return [gradient.contiguous() for gradient in _backward(key, inputs, results, cotangents, needs.split())]
+        return [gradient.contiguous() for gradient in _backward(key, inputs, kept, cotangents, needs.split())]
 
 
 _library.impl("forward", _forward_operation, "CompositeExplicitAutograd")
@@ -110,13 +111,13 @@ def _(key: str, inputs: list[Tensor], keep: bool) -> list[Tensor]:
 
 
 @torch.library.register_fake("tenuto::backward")
-def _(key: str, inputs: list[Tensor], results: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
+def _(key: str, inputs: list[Tensor], kept: list[Tensor], cotangents: list[Tensor], needs: str) -> list[Tensor]:
     named = _named(_read(key)[0], inputs)
     return [torch.empty_like(named[name], memory_format=torch.contiguous_format) for name in needs.split()]
 
 
 def _each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
-    """A batching rule that always holds: one call per member of the batch."""
+    """A batching rule that works for any function: one call per member of the batch."""
     members = [
         function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
         for k in range(count)
@@ -129,7 +130,7 @@ _ORDINARY = {Tensor, torch.nn.Parameter}
 
 
 def _ordinary(tensors: Iterable[Tensor]) -> bool:
-    """Whether nobody listens to operations: no tracing, no transform, no subclass. Then an engine is called at once, not as an operation."""
+    """Whether nothing intercepts operations: no tracing, no transform, no subclass. Then an engine is called directly, not as an operation."""
     return (
         _ORDINARY.issuperset(map(type, tensors))
         and torch._C._len_torch_dispatch_stack() == 0
@@ -146,7 +147,7 @@ def _wanted(form: Form, needed: tuple[bool, ...]) -> tuple[tuple[str, ...], tupl
 
 
 class _Function(torch.autograd.Function):
-    """A Function that can be called without being bound to its signature first, which takes longer than a short loop."""
+    """A Function that can be called without first binding its arguments to a signature, which takes longer than a short loop."""
 
     @classmethod
     def apply_at_once(cls, *args: Any) -> Any:
@@ -155,7 +156,7 @@ class _Function(torch.autograd.Function):
 
 
 class TimeLoop(_Function):
-    """The steps of one layer in one direction: (key, *inputs) to (output, *final states, *saved)."""
+    """The steps of one layer in one direction: (key, keep, *inputs) to (output, *final states, *saved)."""
 
     @staticmethod
     def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -167,22 +168,25 @@ class TimeLoop(_Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         key, _, *tensors = inputs
         ctx.key, ctx.count = key, len(tensors)
-        ctx.set_materialize_grads(False)  # or zeros as large as all that is saved are made for it
-        ctx.mark_non_differentiable(*output[_read(key)[0].results :])
-        ctx.save_for_backward(*tensors, *output)
+        ctx.set_materialize_grads(False)  # otherwise zeros as large as everything that is saved are made for it
+        form, _ = _read(key)
+        ctx.mark_non_differentiable(*output[form.results :])
+        ctx.save_for_backward(*tensors, *_kept(form, output))
         ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
-        tensors = ctx.saved_tensors  # once: activation checkpointing refuses a second look
-        inputs, results = tensors[: ctx.count], tensors[ctx.count :]
-        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents[: form.results], results)]
+        tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
+        inputs, kept = tensors[: ctx.count], tensors[ctx.count :]
+        named = _named(form, inputs)
+        results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
+        given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
         if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not _ordinary(tensors):
-            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(results), " ".join(needs), *inputs, *results, *given)
+            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
         else:  # no second derivative will be asked for
-            gradients = _backward(ctx.key, inputs, results, given, needs)
+            gradients = _backward(ctx.key, inputs, kept, given, needs)
         found: list[Tensor | None] = [None] * (2 + ctx.count)
         for place, gradient in zip(places, gradients, strict=True):
             found[place] = gradient
@@ -194,7 +198,7 @@ class TimeLoop(_Function):
 
 
 class TimeLoopGradient(_Function):
-    """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *results, *cotangents) to those that are needed."""
+    """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *kept, *cotangents) to those that are needed."""
 
     @staticmethod
     def forward(key: str, count: int, kept: int, needs: str, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -240,7 +244,7 @@ def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Seq
     return form, gradient, [*(named[name] for name in floats), *tensors[count + kept :]]
 
 
-# Forward mode, through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
+# Forward mode goes through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
 
 
 def _tangents(tangents: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -259,9 +263,9 @@ class _TimeLoopWithTangents(TimeLoop):
             output, final = reference.run(form, {**named, **dict(zip(floats, values, strict=True))})
             return output, *final
 
-        primals = [named[name].contiguous() for name in floats]  # forward mode writes into none that is expanded
+        primals = [named[name].contiguous() for name in floats]  # forward mode cannot write into an expanded tensor
         _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
-        saved = len(ctx.saved_tensors) - ctx.count - len(out)
+        saved = len(ctx.saved_tensors) - ctx.count - 1  # all that is kept but the output
         return *out, *([None] * saved)
 
 
@@ -287,7 +291,7 @@ def _function(plain: type[_Function]) -> type[_Function]:
 
 
 def _transformed() -> bool:
-    """Whether a function transform or forward-mode differentiation may be at work, which only a Function tells an engine about."""
+    """Whether a function transform or forward-mode differentiation may be at work. Only a Function hears of these."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 

@@ -1,8 +1,8 @@
 """Which of two engines is faster on a problem of this size: measured on this machine, and remembered on disk.
 
-Only asked where torch has a hand-written kernel that can win. Both run the same made-up problem in turns; the second engine must win
-clearly, since the first gives the same bits in any batch, and in several processes, since a machine that is busy with other things may
-turn the tables once. TENUTO_ENGINE or `engine=` makes the choice deterministic.
+This is asked only where torch has a hand-written kernel that can win. Both run the same made-up problem in turns. The second engine
+must win clearly, since the first gives the same bits in any batch, and in several processes, since on a machine that is busy with other
+things the slower one may win once. TENUTO_ENGINE or `engine=` makes the choice deterministic.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tenuto.engines import trust
 from tenuto.engines.problem import Buffers, Engine, Form, Problem
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
-SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
+SMALL = 1 << 22  # multiply-adds: below this, a call is too short to be worth a measurement
 MOST_STEPS = 64
-CERTAIN = 3  # wins in a row until the second engine is believed without another measurement
+CERTAIN = 3  # after so many wins in a row the second engine is taken without another measurement
 _known: dict[tuple[Problem, int], str] = {}
-_MOST = 4096  # problems that are remembered: with texts, each batch may be of another length
+_MOST = 4096  # problems that are remembered: each batch of texts may have another length
 
 
 def remembered(problem: Problem) -> str | None:
@@ -82,7 +82,7 @@ def _read(file: Path) -> dict[str, int]:
 
 
 def _write(file: Path, data: dict[str, int]) -> None:
-    if trust.folder_fault(Path(os.path.realpath(file.parent))):  # others could make it a link to anything of the user's
+    if trust.folder_fault(Path(os.path.realpath(file.parent))):  # others could replace it with a link to any file of the user's
         return
     part = None
     try:
@@ -91,13 +91,13 @@ def _write(file: Path, data: dict[str, int]) -> None:
         with open(handle, "w", encoding="utf-8") as text:
             json.dump(data, text, indent=1, sort_keys=True)
         os.replace(part, file)
-    except OSError:  # a folder that cannot be written: measured again by the next process
+    except OSError:  # the folder cannot be written: the next process measures again
         if part is not None and os.path.exists(part):
             os.unlink(part)
 
 
 def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> list[float]:
-    """The best time of each engine in seconds, forward and where asked for backward; about half a second in all.
+    """The best time of each engine in seconds, forward and, where asked for, backward; about half a second in all.
 
     The best, because the first engine learns from its first calls how to share the work.
     """
@@ -117,7 +117,7 @@ def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> list[float]:
 
 def _pose(problem: Problem) -> Buffers:
     shapes = problem._replace(time_steps=min(problem.time_steps, MOST_STEPS)).shapes()
-    # Of its own: a first run, which measures, draws the same numbers as a second one, which remembers.
+    # A generator of its own: torch's then gives a first run, which measures, the same numbers as a second one, which remembers.
     generator = torch.Generator().manual_seed(0)
     return {name: torch.randn(shape, dtype=problem.dtype, generator=generator) * 0.1 for name, shape in shapes.items()}
 

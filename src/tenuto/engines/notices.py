@@ -1,4 +1,4 @@
-"""What is said once in a process: that something runs slower than it could, or elsewhere than asked, and why."""
+"""Warnings that a process gives once: that something runs slower than it could, or not where it was asked to, and why."""
 
 from __future__ import annotations
 

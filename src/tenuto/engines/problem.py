@@ -40,7 +40,7 @@ class Form:
     """What is fixed when the time loop is compiled: the cell, what it is given, and its direction.
 
     `resets` under `reverse`: a document that begins at step t ends the one before it, so the state returns to its initial
-    value between steps t and t - 1 on the way back. With `lengths`, steps t >= length leave the state alone and put out zeros.
+    value between steps t and t - 1 on the way back. With `lengths`, steps t >= length leave the state as it is and give zeros.
     """
 
     cell: Cell
@@ -54,14 +54,14 @@ class Form:
         if self.traced is None:
             object.__setattr__(self, "traced", trace(self.cell))
         own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse))
-        object.__setattr__(self, "_hash", own)  # a key of many caches, in every call
+        object.__setattr__(self, "_hash", own)  # every call looks it up in several caches
 
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined, no-any-return]
 
     @kept_property
     def number(self) -> int:
-        """This form's number in this process, equal forms having the same: a key that is compared at once."""
+        """This form's number in this process; equal forms have the same number. As a key it is quick to compare."""
         return _numbers.setdefault(self, next(_count))
 
     @kept_property
@@ -119,7 +119,7 @@ class Problem(NamedTuple):
         )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each input of the time loop, by name and in order; of a stream, where it differs from step to step."""
+        """The shape of each input of the time loop, by name and in order; for streams, that of one that differs from step to step."""
         form, widths, hidden = self.form, self.form.cell.widths, self.hidden_size
         steps, rows, features, gates = self.time_steps, self.batch_size, self.input_size, self.form.gates * self.hidden_size
         found: dict[str, tuple[int, ...]] = {
@@ -160,7 +160,7 @@ class Yes(NamedTuple):
 
 
 class No(NamedTuple):
-    """The engine does not run this problem, and why not. `slower`: it could on this machine, but for something that can be mended."""
+    """The engine does not run this problem, and why not. `slower`: it could on this machine, if what the reason names were mended."""
 
     reason: str
     slower: bool = False
@@ -170,7 +170,7 @@ class No(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A time loop's results: output [T, B, W], the final states [B, W] in the cell's order, and what backward wants kept."""
+    """A time loop's results: output [T, B, W], the final states [B, W] in the cell's order, and what `backward` needs."""
 
     output: Tensor
     final: list[Tensor]
@@ -178,7 +178,7 @@ class Result(NamedTuple):
 
 
 class Stepper(Protocol):
-    """A time loop that is run step by step, for live streams: weights as they were when it was made, and a state that it owns."""
+    """A time loop that is run step by step, for live streams. It keeps the weights as they were when it was made, and its own state."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """The output [B, W] of the next step for x [B, I], contiguous. Valid until the step after the next one."""
@@ -211,7 +211,7 @@ class Engine(Protocol):
         ...
 
     def measurements(self) -> Path | None:
-        """The file for what rivals were measured against this engine, as it is now; None: they are kept in this process alone."""
+        """The file that keeps how rivals compared with this version of the engine; None: that is kept in this process alone."""
         ...
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
@@ -235,11 +235,14 @@ class Engine(Protocol):
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
-        """The gradients of the inputs named in `needs`, shaped like the inputs, in whatever order of memory."""
+        """The gradients of the inputs named in `needs`, shaped like the inputs, in any memory layout.
+
+        `result`: as `forward` gave it, but without the final states.
+        """
         ...
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
-        """The loop step by step; `inputs` as for one step: x [1, B, I]. `stepping.Repeated` does for any engine."""
+        """The loop step by step; `inputs` as for one step: x [1, B, I]. `stepping.Repeated` works for any engine."""
         ...
 
 

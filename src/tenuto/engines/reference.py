@@ -1,4 +1,7 @@
-"""The reference engine: the time loop as one reads it. Any device, any float dtype, any order of derivative; the oracle."""
+"""The reference engine: the time loop, written to be read. Any device, any float dtype, any order of derivative.
+
+The other engines are tested against it.
+"""
 
 from __future__ import annotations
 
@@ -83,12 +86,12 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
     require_unchanged(form.traced)
     x, cell = inputs["x"], form.cell
     states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))
-    # in a step every value is [B, W], a parameter too: what may be done with one may be done with all
+    # in a step every value is [B, W], parameters included, so that the same may be done with each of them
     fixed: dict[Key, Tensor] = {("parameter", name): inputs[f"p.{name}"].expand(x.shape[1], -1) for name in cell.widths("parameters")}
     state = [inputs[f"s.{name}"] for name in states]
     if x.shape[0] == 0:
         width = size_of(output_width(form), hidden_size(form, inputs))
-        nothing = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))  # its history, as of any other output
+        nothing = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))  # so that autograd has a history for it
         return nothing.sum(-1, keepdim=True).expand(-1, -1, width), state
     live = _live(form, inputs)
     if live is not None:  # padding may hold anything, NaN included
@@ -127,7 +130,7 @@ def _live(form: Form, inputs: Mapping[str, Tensor]) -> Tensor | None:
 
 
 def _reset(form: Form, inputs: Mapping[str, Tensor], t: int) -> Tensor | None:
-    """[B, 1] bool: whose state returns to its initial value on the way into step t; None where nobody's can."""
+    """[B, 1] bool: whose state returns to its initial value on the way into step t; None where no state can."""
     resets = inputs["resets"]
     if not form.reverse:
         return resets[t][:, None]
@@ -135,7 +138,7 @@ def _reset(form: Form, inputs: Mapping[str, Tensor], t: int) -> Tensor | None:
 
 
 class Products:
-    """`U.name @ value` for one step: each stack is one matrix product, made when its first gate asks."""
+    """`U.name @ value` for one step: each stack is one matrix product, made when the first of its products is asked for."""
 
     def __init__(self, form: Form, inputs: Mapping[str, Tensor]) -> None:
         self.stacks = {name: stack for stack in form.traced.stacks for name in stack.products}

@@ -11,7 +11,7 @@ from tenuto.engines.problem import Buffers, Engine, Form
 
 
 class Repeated:
-    """An engine's forward pass, a step a call; see `problem.Stepper`."""
+    """An engine's forward pass, one step per call; see `problem.Stepper`."""
 
     def __init__(self, engine: Engine, form: Form, inputs: Buffers) -> None:
         self._engine, self._form = engine, form

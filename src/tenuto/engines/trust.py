@@ -1,9 +1,9 @@
-"""Whose files are believed: this user's or root's, which nobody else can change, in folders where nobody else can swap them.
+"""Whose files are trusted: this user's or root's, which nobody else can change, in folders where nobody else can swap them.
 
-A compiled kernel is code that runs as this user, so whoever can put one into the cache can do what this user can. A folder is believed
-if neither it nor any folder above it can be written by others (or, as with the system's folder for temporary files, others cannot move what
-is not theirs): then what was checked is what is opened next. Systems without owners and modes (Windows) have neither check:
-a user's cache folder is the user's own there.
+A compiled kernel is code that runs as this user, so whoever can put one into the cache can do what this user can. A folder is trusted
+if others can write neither to it nor to any folder above it (or, as in the system's folder for temporary files, cannot move what
+is not theirs). Then the file that was checked is the file that is opened next. On systems where files have no owner and mode (Windows),
+neither is checked: a user's cache folder is the user's own there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def folder_fault(folder: Path) -> str:
         if not _believed(state):
             return f"{shown(place)} belongs to another user (number {state.st_uid})"
         if _others_write(state) and not state.st_mode & stat.S_ISVTX:
-            return f"others can write to {shown(place)} (chmod go-w would mend it, if nobody else needs to)"
+            return f"others can write to {shown(place)} (chmod go-w mends this, if nobody else needs to write there)"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The vendor engine: torch's own LSTM, GRU and RNN (oneDNN and cuDNN underneath), for the cells that are these.
+"""The vendor engine: torch's own LSTM, GRU and RNN (oneDNN and cuDNN underneath), for the cells that they compute.
 
 On the CPU torch has an explicit forward and backward operation only for the float32 LSTM; for the rest autograd records
 torch's function, or, in compiled code, runs it again.
@@ -75,7 +75,8 @@ class Vendor:
         result = empty_result(form, inputs)
         if keep and _has_explicit_operation(form, inputs):
             size, dtype = _empty_workspace(*(int(n) for n in inputs["x"].shape), hidden_size(form, inputs))
-            result.saved.append(inputs["x"].new_empty(size, dtype=dtype))
+            states = (inputs[name].new_empty(inputs[name].shape) for name in ("s.h", "s.c"))
+            result.saved.extend((inputs["x"].new_empty(size, dtype=dtype), *states))
         return result
 
     def backward(
@@ -165,7 +166,7 @@ def _empty_workspace(time_steps: int, batch_size: int, input_size: int, hidden: 
 
 
 def _onednn(x, weights, h, c, reverse, hidden):  # type: ignore[no-untyped-def]
-    with torch.enable_grad():  # oneDNN keeps its workspace by the gradient mode, whatever its argument `train` says
+    with torch.enable_grad():  # the gradient mode decides whether oneDNN keeps its workspace, whatever its argument `train` says
         return torch.ops.aten.mkldnn_rnn_layer(
             x, *weights, h, c, reverse, [], _LSTM_MODE, hidden, 1, True, False, False, True
         )
@@ -180,16 +181,18 @@ def _call_onednn(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]
 
 def _onednn_forward(form: Form, inputs: Buffers) -> Result:
     output, h, c, workspace = _call_onednn(form, inputs)
-    return Result(output, [h.view_as(inputs["s.h"]), c.view_as(inputs["s.c"])], [workspace])
+    h, c = h.view_as(inputs["s.h"]), c.view_as(inputs["s.c"])
+    return Result(output, [h.clone(), c.clone()], [workspace, h, c])  # backward reads the states, and the user may write into his
 
 
 def _onednn_backward(form, inputs, result, d_output, d_final, needs):  # type: ignore[no-untyped-def]
     weights = [weight.contiguous() for weight in _weights(form, inputs)]
     start = inputs["s.h"].contiguous(), inputs["s.c"].contiguous()
+    workspace, h, c = result.saved
     d_x, d_w, d_u, d_b, _, d_h, d_c = torch.ops.aten.mkldnn_rnn_layer_backward(
-        inputs["x"].contiguous(), *weights, *start, result.output, *result.final,
+        inputs["x"].contiguous(), *weights, *start, result.output, h, c,
         d_output.contiguous(), *(gradient.contiguous() for gradient in d_final),
-        form.reverse, _LSTM_MODE, hidden_size(form, inputs), 1, True, True, False, [], False, result.saved[0],
+        form.reverse, _LSTM_MODE, hidden_size(form, inputs), 1, True, True, False, [], False, workspace,
     )  # fmt: skip
     found = {"x": d_x, "weight_ih": d_w, "bias": d_b, f"U.{form.traced.stacks[0].name}": d_u, "s.h": d_h, "s.c": d_c}
     return {name: found[name].reshape(inputs[name].shape).contiguous() for name in needs}

@@ -18,7 +18,7 @@ from tenuto.cell import Cell, state_type
 from tenuto.cells import GRU, LSTM, Elman, RecurrentDropout, ResetBeforeGRU
 from tenuto.engines import Form, Problem
 from tenuto.keras.cell_layer import CellLayer
-from tenuto.layers.functional import layer_tensors, layer_weights, recurrent, run_layer
+from tenuto.layers.functional import layer_tensors, layer_weights, recurrent, released, run_layer
 from tenuto.program import handle_of, trace
 
 # Keras's activation functions (and those of torch and of keras.ops that say the same) by our names.
@@ -133,6 +133,8 @@ def run(parts: list[Part], x: Tensor, states: list[Tensor], steps: Steps | None,
         outputs = outputs.flip(1)
     elif steps is not None:
         outputs = steps.scatter(outputs, options.zero_output_for_mask)
+    else:
+        outputs = released(outputs)
     return Ran(last, outputs, finals, tuple(problems))
 
 

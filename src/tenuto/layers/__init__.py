@@ -1,7 +1,7 @@
 """Layers: one layer, stacks, both directions, and drop-ins for torch.nn.
 
 In: cells and tensors. Out: `torch.nn.Module`s. Reading order: functional (one layer, one direction), checks (what fits),
-stack (several), masks, initialise, recurrent (`Recurrent`, for any cell), replacements (`LSTM`, `GRU`, `RNN` and their cells, as torch.nn has them).
+stack (several), masks, initialise, recurrent (`Recurrent`, for any cell), replacements (torch.nn's `LSTM`, `GRU`, `RNN`) and their cells.
 Imports cells, program and engines.
 """
 

@@ -1,4 +1,4 @@
-"""What fits: shapes, dtypes, devices and lengths of one layer's tensors, and in words what would have."""
+"""Checks of the shapes, dtypes, devices and lengths of one layer's tensors; the errors say what would fit."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _MOST_SIGNATURES = 4096
 
 
 def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
-    """Every input of the time loop fits x [T, B, I] and the hidden size, and is on x's device.
+    """Checks that every input of the time loop fits x [T, B, I] and the hidden size, and is on x's device.
 
     Raises:
-        ShapeError: the first that does not.
+        ShapeError: names the first that does not.
     """
     x = inputs["x"]
     signature = None
@@ -64,10 +64,10 @@ def _spoken(name: str) -> str:
 
 
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
-    """The dtype to compute in and the dtype to give back: 16-bit tensors, and all under autocast, are computed in float32.
+    """The dtype to compute in and the dtype of the result: 16-bit tensors, and all under autocast, are computed in float32.
 
     Raises:
-        ShapeError: x is no float, or another than the weights (outside autocast).
+        ShapeError: x has another dtype than the weights (outside autocast).
     """
     if x.is_floating_point() and x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):
         return torch.float32, torch.get_autocast_dtype(x.device.type)
@@ -81,10 +81,10 @@ def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
 
 
 def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) -> None:
-    """States given by the user have x's dtype, or the one computed in; anything goes under autocast.
+    """Checks that states given by the user have x's dtype, or the one computed in; under autocast any dtype will do.
 
     Raises:
-        ShapeError: another dtype, which would lose digits unseen.
+        ShapeError: a state has another dtype; a conversion could lose digits without a word.
     """
     for name, state in states.items():
         if state.dtype not in (x.dtype, compute) and not torch.is_autocast_enabled(x.device.type):
@@ -95,7 +95,7 @@ def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) 
 
 
 def check_streams(given: Mapping[str, Tensor], declared: Mapping[str, Any]) -> None:
-    """No stream is given that the cell does not declare.
+    """Checks that no stream is given that the cell does not declare.
 
     Raises:
         ArgumentError: one is.
@@ -110,7 +110,7 @@ def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.
     """Lengths as an int64 tensor on the device.
 
     Raises:
-        ShapeError: not [B], no integers, or beyond 0..T (on a CPU and outside compiled code, where looking costs nothing).
+        ShapeError: not [B], not integers, or beyond 0..T (checked on a CPU and outside compiled code, where that costs little).
     """
     tensor = torch.as_tensor(lengths, device=device)
     if batch_size == 0 and tensor.numel() == 0:

@@ -41,16 +41,16 @@ def recurrent(
         weights: "weight_ih" [G*H, I]; "bias" [G*H] or None; "U", a dictionary by gate or product name, each [out, in]
             ([out, in / heads] where the cell has heads); "parameters", a dictionary by name, each [H].
         initial_state: [B, W] tensors in the cell's order of states, or None for zeros.
-        lengths: [B] int, in steps, 0..T. Steps beyond keep the state and put out zeros; x and resets there are never read.
+        lengths: [B] int, in steps, 0..T. Later steps keep the state and give zeros; x and resets there are never read.
         resets: [T, B] bool. Where true, the state returns to `reset_state` before that step.
         reset_state: [B, W] tensors, or None for zeros.
         streams: the cell's streams by name, each [T, B, W], or [1, B, W] where every step has the same.
-        reverse: from the last step of each sequence to the first; the output stays in the order of time.
-        engine: "auto", or the name of one.
+        reverse: runs from the last step of each sequence to the first; the output stays in the order of time.
+        engine: "auto", or an engine's name.
     Returns:
         output [T, B, W]; the final state, a named tuple of [B, W].
     Raises:
-        ShapeError: a tensor does not fit, with what would.
+        ShapeError: a tensor does not fit; says what would.
         ArgumentError: a stream that the cell does not declare.
         EngineError: the engine asked for cannot run this.
     Note:
@@ -67,7 +67,12 @@ def recurrent(
     )
     tensors = layer_tensors(own, x, lengths, resets)
     output, *final = run_layer(handle_of(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
-    return output, state_type(tuple(cell.widths("state")))(*final)
+    return released(output), state_type(tuple(cell.widths("state")))(*final)
+
+
+def released(output: Tensor) -> Tensor:
+    """A layer's output as an ordinary tensor that the user may write into (`output.relu_()`): backward reads the layer's own."""
+    return output.clone() if output.requires_grad else output
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:
@@ -92,7 +97,7 @@ def layer_weights(
 
 
 def layer_tensors(weights: Mapping[str, Tensor], x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> dict[str, Tensor]:
-    """All of a layer's tensors by the engines' names but for the states, from `layer_weights`."""
+    """All of a layer's tensors except the states, by the engines' names; `weights` are from `layer_weights`."""
     tensors = {"x": x, **weights}
     if lengths is not None:
         tensors["lengths"] = lengths
@@ -109,7 +114,7 @@ def run_layer(
     reverse: bool,
     engine: str,
 ) -> list[Tensor]:
-    """As `recurrent`, on tensors by the engines' names and the cell's handle (`program.handle_of`); no states: zeros.
+    """As `recurrent`, on tensors by the engines' names and the cell's handle (`program.handle_of`); empty lists of states mean zeros.
 
     Returns:
         the output, then the final states.
@@ -130,7 +135,7 @@ def _run(
     form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
     gradients = engines.needs_gradients(inputs)
     chosen = engines.choose(Problem.of(form, inputs, gradients), engine)
-    if torch.is_autocast_enabled(inputs["x"].device.type):  # or it would narrow torch's own operations inside the engines
+    if torch.is_autocast_enabled(inputs["x"].device.type):  # otherwise it would narrow torch's own operations inside the engines
         with torch.autocast(inputs["x"].device.type, enabled=False):
             output, final = engines.time_loop(form, chosen, inputs, gradients)
     else:
@@ -141,21 +146,21 @@ def _run(
 
 
 def _tell_dynamo() -> bool:
-    """Dynamo is to look no deeper than `_run`, below which are cells, caches and engines, not tensors.
+    """Keeps Dynamo from looking deeper than `_run`, below which are cells, caches and engines, not tensors.
 
-    It calls this itself, where it comes to a layer. To be told at import, or with the first layer, it would have to be loaded,
-    which takes longer (1.7 s) than all of tenuto.
+    Dynamo calls this itself when it comes to a layer. Telling it at import, or with the first layer, would mean loading it,
+    which takes longer (1.7 s) than loading all of tenuto.
     """
     torch._dynamo.allow_in_graph(_run)
     return True
 
 
-_tell_dynamo._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as torch.compiler.assume_constant_result, which loads Dynamo, too
+_tell_dynamo._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as torch.compiler.assume_constant_result does, which loads Dynamo
 
 
 @lru_cache(maxsize=4096)
 def _form(traced: Traced, *flags: bool) -> Form:
-    """One object a form: found in other tables without comparing cells."""
+    """One object per form, so that other tables find it without comparing cells."""
     return Form(traced.cell, *flags, traced=traced)
 
 

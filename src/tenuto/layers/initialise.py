@@ -23,7 +23,7 @@ class Init:
         weight_ih: "glorot" (Glorot & Bengio 2010, eq. 16, per gate), "uniform" (torch.nn's, ± 1 / sqrt(H)), "normal" (sd 0.01).
         weight_hh: "orthogonal" per gate and block (Saxe, McClelland, Ganguli 2014), "identity" (for relu: Le, Jaitly, Hinton
             2015), "glorot", "uniform", "normal".
-        forget_bias: what the bias of a gate called f starts at (Gers et al. 2000; Jozefowicz et al. 2015: 1).
+        forget_bias: what the bias of a gate called f starts at, in a cell with a state c (Gers et al. 2000; Jozefowicz et al. 2015: 1).
         longest: the longest dependency in steps, T: chrono initialisation, forget bias log(uniform(1, T - 1)) and the
             opposite in a gate called i; a GRU's z gets the forget bias (Tallec & Ollivier 2018, eq. 16). None: not chrono.
     """
@@ -53,7 +53,7 @@ class Init:
             _fill(self.weight_hh, block, hidden_size)
 
     def start_bias(self, bias: Tensor, cell: Cell) -> None:
-        """Fills bias [G * H]: zeros, but for the gates that forget."""
+        """Fills bias [G * H]: zeros, except for the gates that forget."""
         gates = tuple(cell.widths("gates"))
         bias.zero_()
         blocks = dict(zip(gates, bias.chunk(len(gates)), strict=True))

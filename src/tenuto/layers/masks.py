@@ -31,10 +31,10 @@ class Regularisation:
 
     @staticmethod
     def of(cell: Cell, dropout: float, kind: str, zoneout: float | Mapping[str, float]) -> Regularisation:
-        """Checked options; a single zoneout rate is every state's.
+        """The options, checked; a single zoneout rate holds for every state.
 
         Raises:
-            ArgumentError: a rate outside 0..1, an unknown kind or state.
+            ArgumentError: a rate outside 0..1, an unknown kind or an unknown state.
         """
         states = tuple(cell.widths("state"))
         rates = dict(zoneout) if isinstance(zoneout, Mapping) else dict.fromkeys(states, zoneout)
@@ -80,21 +80,23 @@ class Regularisation:
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Raises ArgumentError where a rate is no number from 0 to 1."""
+    """Raises ArgumentError if a rate is not a number from 0 to 1."""
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
         raise ArgumentError(f"{name} is {rate!r}", expected="a rate from 0 to 1")
 
 
 def check_kind(name: str, kind: str) -> str:
-    """The kind of a mask; raises ArgumentError where it is none."""
+    """The kind of a mask; raises ArgumentError if it is unknown."""
     if kind not in KINDS:
         raise ArgumentError(f"{name} is {kind!r}", expected=" or ".join(KINDS))
     return kind
 
 
 def dropped(x: Tensor, rate: float, kind: str) -> Tensor:
-    """x [T, B, W] with entries dropped, and the rest scaled so that the expected value stays: "step" drops each by itself,
-    "variational" the same ones at all steps of a sequence (Gal & Ghahramani 2016).
+    """x [T, B, W] with entries dropped, and the rest scaled so that the expected value stays the same.
+
+    Args:
+        kind: "step" draws new entries at each step; "variational" drops the same ones at all steps of a sequence (Gal & Ghahramani 2016).
     """
     if not rate or kind == "step":
         return torch.nn.functional.dropout(x, rate) if rate else x

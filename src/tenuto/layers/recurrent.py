@@ -15,7 +15,7 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.checks import check_lengths, check_streams
-from tenuto.layers.functional import bind, layer_weights
+from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, weight_of
@@ -39,20 +39,22 @@ class Recurrent(WithCell, Streaming, nn.Module):
         input_size: I, the features of x.
         hidden_size: H, the channels of a gate.
         num_layers: layers on top of each other.
-        bias: whether the input projection has one.
+        bias: whether the input projection has a bias.
         batch_first: x and the output are [B, T, ...] and resets [B, T]; states stay [L * D, B, W].
         bidirectional: a second direction in each layer; outputs are joined, forward before reverse.
         reverse: the only direction runs from the end to the beginning.
-        dropout, dropout_kind: rate on the output of each layer but the last, with one mask a "step" or a sequence ("variational").
+        dropout, dropout_kind: rate at which the outputs of each layer but the last are dropped, with one mask per step ("step") or
+            per sequence ("variational").
         residual: adds its input to each layer's output where they are equally wide.
         layer_norm: normalises what each layer but the first reads (before the residual branch).
         recurrent_dropout, recurrent_dropout_kind: rate at which the state is dropped on its way into the recurrent
-            products, with one mask a sequence ("variational", Gal & Ghahramani 2016) or a step ("step").
+            products, with one mask per sequence ("variational", Gal & Ghahramani 2016) or per step ("step").
         zoneout: rate, or rates by state, at which states keep their old value (Krueger et al. 2017).
-        weight_dropout: rate at which recurrent weights are dropped, one mask a call (DropConnect: Merity et al. 2018).
+        weight_dropout: rate at which recurrent weights are dropped, one mask per call (DropConnect: Merity et al. 2018).
         learned_state: the initial state is a parameter; it is also what resets return to.
-        init: an `Init`; None for the field's habits (Glorot, orthogonal, forget bias 1).
+        init: an `Init`; None for the usual one (Glorot, orthogonal, forget bias 1).
         engine: "auto" or an engine's name; `engine_report` says which runs.
+        device, dtype: of the parameters, as in torch.nn.
     Raises:
         ArgumentError, CellError, TraceError: at construction, where an option or the cell is wrong.
     Parameters:
@@ -129,7 +131,7 @@ class Recurrent(WithCell, Streaming, nn.Module):
                 self.register_module(f"norm_l{layer}", nn.LayerNorm(width, **options))
         self.reset_parameters()
 
-    _remade = ("_handle", "_running", "_product_shapes", "_places", "_state_type")  # the last is a class that no module holds
+    _remade = ("_handle", "_running", "_product_shapes", "_places", "_state_type")  # the last one's class is in no module, so it cannot be pickled
 
     def _remake(self) -> None:
         super()._remake()
@@ -168,7 +170,7 @@ class Recurrent(WithCell, Streaming, nn.Module):
         stacked = [name for name in gates if name in products]
         if stacked:
             if len({products[name] for name in stacked}) > 1:
-                raise ArgumentError("Recurrent: the gates' recurrent matrices differ in width.", fix="declare products for the odd ones")
+                raise ArgumentError("Recurrent: the gates' recurrent matrices differ in width.", fix="declare products instead of gates for those that differ")
             rows, columns = products[stacked[0]]
             add("weight_hh", rows * len(stacked), columns)
         for name, shape in products.items():
@@ -183,7 +185,7 @@ class Recurrent(WithCell, Streaming, nn.Module):
                 add(f"initial_{name}", size)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew, by `init`."""
+        """Draws all weights again, as `init` says."""
         cell = self.cell
         with torch.no_grad():
             for layer in range(self.num_layers):
@@ -267,10 +269,10 @@ class Recurrent(WithCell, Streaming, nn.Module):
             Output(output, state).
         Raises:
             ShapeError: a tensor does not fit, in shape, dtype or device.
-            ArgumentError: a stream that the cell does not declare; lengths beside a packed sequence.
+            ArgumentError: a stream that the cell does not declare; lengths together with a packed sequence.
             EngineError: the engine asked for by name cannot run this.
         Note:
-            Beside a packed sequence, state, resets and streams stand in the order of the batch before packing.
+            With a packed sequence, state, resets and streams stand in the order of the batch before packing.
         """
         try:
             return self._run(x, state, lengths, resets, streams or {})
@@ -304,7 +306,7 @@ class Recurrent(WithCell, Streaming, nn.Module):
             raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
         if lengths is not None:
             lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
-            if self.residual or self.layer_norm:  # these read x outside the engines, which alone know what padding is
+            if self.residual or self.layer_norm:  # these read x outside the engines, and only the engines skip padding
                 live = torch.arange(x.shape[0], device=x.device)[:, None] < lengths
                 x = torch.where(live[..., None], x, 0)
         resets, streams = None if resets is None else steps[-1], dict(zip(streams, steps))
@@ -321,8 +323,8 @@ class Recurrent(WithCell, Streaming, nn.Module):
         if unpacked is not None:
             return Output(unpacked.pack(output), self._state_type(*(unpacked.unsort(value) for value in final)))
         if single:
-            return Output(output[:, 0], self._state_type(*(value[:, 0] for value in final)))
-        return Output(as_time_first(output, self.batch_first), self._state_type(*final))
+            return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
+        return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
 
     def _initial(self, values: list[Tensor] | None, x: Tensor) -> list[Tensor] | None:
         if values is None:

@@ -1,7 +1,7 @@
 """`LSTM`, `GRU` and `RNN` as torch.nn has them: constructor, call, errors, state_dict; other engines underneath.
 
-They are torch.nn's `RNNBase` with another time loop, so parameters, checks and checkpoints are torch's own. They are not
-subclasses of `torch.nn.LSTM` itself: Dynamo refuses every instance of that (torch 2.13, `_dynamo.config.allow_rnn`).
+They are torch.nn's `RNNBase` with another time loop, so parameters, checks and checkpoints are torch's own. Each counts as an
+instance of the class that it replaces (`stand_in`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Problem
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers.checks import check_lengths
-from tenuto.layers.functional import bind
+from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
+from tenuto.layers.stand_in import StandIn
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import traced_of
 
 
-class _Replacement(WithCell, Streaming, nn.RNNBase):
+class _Replacement(WithCell, StandIn, Streaming, nn.RNNBase):
     """What the three layers share: everything but the cell."""
 
     engine = "auto"  # set on an instance to choose one by name
@@ -80,7 +81,7 @@ class _Replacement(WithCell, Streaming, nn.RNNBase):
         output = as_time_first(output, self.batch_first)
         if not batched:
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
-        return output, tuple(final)
+        return released(output), tuple(final)
 
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
@@ -114,7 +115,7 @@ class _Replacement(WithCell, Streaming, nn.RNNBase):
         return [[self._direction(f"_l{layer}{suffix}") for suffix in suffixes] for layer in range(self.num_layers)]
 
     def _direction(self, suffix: str) -> Direction:
-        """torch's weights by our names: both biases are one, but for a GRU's, whose candidate has its own inside the reset."""
+        """torch's weights by our names: both biases are added up, except for a GRU, whose candidate has its own inside the reset."""
         weight_ih, weight_hh = weight_of(self, f"weight_ih{suffix}"), weight_of(self, f"weight_hh{suffix}")
         weights = {"weight_ih": weight_ih, self._stacks[0]: weight_hh}
         if self.bias:
@@ -161,12 +162,15 @@ class LSTM(_Replacement):
         output [T, B, D * (proj_size or H)].
     Raises:
         what torch.nn.LSTM raises, and ShapeError for lengths or resets that do not fit.
+    Note:
+        `isinstance(layer, torch.nn.LSTM)` holds; `type(layer) is torch.nn.LSTM` does not, by which torch.ao's quantize_dynamic looks.
     Example:
         >>> output, (h, c) = LSTM(3, 4)(torch.zeros(5, 2, 3), lengths=torch.tensor([5, 2]))
         >>> output.shape, h.shape
         (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
     """
 
+    counts_as = nn.LSTM
     get_expected_cell_size = nn.LSTM.get_expected_cell_size
     check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
     permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
@@ -196,6 +200,8 @@ class GRU(_Replacement):
         what torch.nn.GRU raises, and ShapeError for lengths or resets that do not fit.
     """
 
+    counts_as = nn.GRU
+
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
         dropout: float = 0.0, bidirectional: bool = False, proj_size: Literal[0] = 0, device: Any = None, dtype: Any = None,
@@ -221,6 +227,8 @@ class RNN(_Replacement):
     Raises:
         what torch.nn.RNN raises, and ShapeError for lengths or resets that do not fit.
     """
+
+    counts_as = nn.RNN
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True, batch_first: bool = False,

@@ -1,4 +1,4 @@
-"""Several layers and both directions, from the functional core; and packed sequences in and out."""
+"""Several layers and both directions, made of functional.py's one layer; and packed sequences in and out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Direction(NamedTuple):
     reset_state: Sequence[Tensor] = ()
 
     def tensors(self, x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> dict[str, Tensor]:
-        """All of its tensors by the engines' names, but for the states."""
+        """All of its tensors except the states, by the engines' names."""
         return layer_tensors(self.weights, x, lengths, resets)
 
 
@@ -64,7 +64,7 @@ def run_stack(
             outputs.append(output)
             finals.append(final)
         x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))
-    return x, [values[0][None] if len(values) == 1 else torch.stack(values) for values in zip(*finals, strict=True)]
+    return x, [torch.stack(values) for values in zip(*finals, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -113,5 +113,5 @@ def same(number: int, x: Tensor) -> Tensor:
 
 
 def as_time_first(x: Any, batch_first: bool) -> Any:
-    """[B, T, ...] to [T, B, ...] and back, where the batch comes first."""
+    """[B, T, ...] to [T, B, ...] and back, if the batch comes first."""
     return x.transpose(0, 1) if batch_first else x

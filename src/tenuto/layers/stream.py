@@ -18,9 +18,9 @@ from tenuto.program import traced_of
 
 
 class Stream:
-    """A stream that a layer's `step` moves on: weights as they were when it was opened, and the state of each layer.
+    """A live stream that a layer's `step` advances: the weights as they were when it was opened, and the state of each layer.
 
-    Made by a layer's `stream`. `state` gives and takes what whole-sequence calls give and take,
+    A layer's `stream` makes it. `state` gives and takes what whole-sequence calls give and take,
     so a stream can go on where a sequence ended, and the other way round.
     """
 
@@ -35,7 +35,7 @@ class Stream:
         engine: str,
     ) -> None:
         if any(direction.reverse for direction in layers):
-            raise ArgumentError("a stream has no end to begin at: this layer runs in reverse.", fix="use a layer that only runs forward")
+            raise ArgumentError("a live stream has no end, where this layer's reverse direction would start.", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
@@ -85,7 +85,7 @@ class Stream:
 
 
 class Streaming:
-    """What layers share that run as live streams; a layer says in `_open` how it is one."""
+    """What the layers that can run as live streams share; each says in `_open` how its stream is made."""
 
     training: bool
     engine: str
@@ -93,10 +93,10 @@ class Streaming:
     weight_ih_l0: Tensor
 
     def stream(self, batch_size: int = 1, state: Any = None) -> Stream:
-        """Opens a live stream of `batch_size` rows, with the weights as they are now; `step` moves it on.
+        """Opens a live stream of `batch_size` rows, with the weights as they are now; `step` advances it.
 
         Args:
-            state: where to go on, as `forward` returns it; None for the initial state.
+            state: the state to go on from, as `forward` returns it; None for the initial state.
         Raises:
             ArgumentError: in training mode, for a layer with a reverse direction, or for a cell with streams of its own.
         Example:
@@ -114,7 +114,7 @@ class Streaming:
     def step(self, x: Tensor, stream: Stream) -> Tensor:
         """One time step of a live stream: x [B, I] to the output [B, W], valid until the step after the next one.
 
-        The stream's state moves on in place. The numbers are those of `forward` over the whole sequence.
+        The stream's state is updated in place. The numbers are those of `forward` over the whole sequence.
         """
         return stream.advance(x)
 

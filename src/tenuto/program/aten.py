@@ -12,7 +12,7 @@ from torch import Tensor, _decomp
 from torch._decomp import get_decompositions
 from torch.library import Library
 
-# --- the mean as an operation of its own, and its adjoint, so that no trace holds a division by today's width ------------
+# --- the mean as an operation of its own, and its adjoint, so that no trace holds a division by the width it ran with ----
 
 _library = Library("tenuto_program", "DEF")
 _library.define("mean(Tensor v) -> Tensor")
@@ -41,7 +41,7 @@ def mean(v: Tensor) -> Tensor:
 
 
 def primitive(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Tensor] | None:
-    """What to do instead of a torch call that would bake in today's width: for means and normalisations over the channels."""
+    """What to do instead of a torch call that would fix the width of the trace: for means and normalisations over the channels."""
     if not args or not isinstance(args[0], Tensor) or args[0].dim() != 2:
         return None
     v, options = args[0], dict(kwargs)
@@ -95,7 +95,7 @@ def _asinh(v: Tensor) -> Tensor:
     return torch.sign(v) * torch.log1p(size + size * size / (1 + torch.sqrt(size * size + 1)))
 
 
-# What the grammar has no word of its own for, in those that it has.
+# Operations that the grammar has no word for, written with the words that it has.
 _IN_OTHER_WORDS: dict[str, Callable[..., Tensor]] = {
     "ceil.default": lambda v: -torch.floor(-v),
     "trunc.default": lambda v: torch.sign(v) * torch.floor(torch.abs(v)),
@@ -123,13 +123,13 @@ _IN_OTHER_WORDS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-# The plain table: the public function looks through every operation of torch to make its own (0.2 s; torch 2.13).
+# torch's own table: the public function looks through every operation of torch to make the same (0.2 s; torch 2.13).
 _core = getattr(_decomp, "_core_aten_decompositions_post_autograd", _decomp.core_aten_decompositions)
 
 
 @lru_cache(maxsize=None)
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """Of what others torch's operations are made, by operation."""
+    """How torch's operations are made of simpler ones, by operation."""
     packets = [getattr(torch.ops.aten, name) for name in _BEYOND_CORE.split() if hasattr(torch.ops.aten, name)]
     other = {getattr(getattr(torch.ops.aten, name.split(".")[0]), name.split(".")[1]): made for name, made in _IN_OTHER_WORDS.items()}
     return {**_core(), **get_decompositions(packets), **other}

@@ -27,7 +27,7 @@ _SIGNS = {
 
 
 class Calls(TorchFunctionMode):
-    """Sees each torch call of a step. Reductions over the channels, which know today's width, become primitives; what no program can hold is refused."""
+    """Sees each torch call of a step. Reductions over the channels, which depend on the width, become primitives; what no program can hold is refused."""
 
     def __init__(self, markers: Markers) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Calls(TorchFunctionMode):
         options = kwargs or {}
         replaced = aten.primitive(func, args, options)
         if replaced is not None:
-            with self:  # a normalisation is made of means, which are primitives in their turn
+            with self:  # a normalisation is made of means, which are primitives too
                 return replaced()
         place = users_place(sys._getframe(1), through=False)
         if place is None:  # a call of our own
@@ -58,7 +58,7 @@ class Calls(TorchFunctionMode):
             raise self._failed(name, args, error).at(place.told) from error
 
     def _failed(self, name: str, args: Any, error: Exception) -> TraceError:
-        """A call that torch itself refuses: mostly, values that do not fit together."""
+        """The error for a call that torch itself refuses: mostly, values that do not fit together."""
         values = [arg for arg in args if isinstance(arg, Tensor)]
         if name in REDUCTIONS or any(value.dim() == 1 and len(value) == self.markers.rows for value in values):
             received = " and ".join(map(self.markers.shown, values))
@@ -67,7 +67,7 @@ class Calls(TorchFunctionMode):
             return TraceError(
                 f"{self.latest} is given values that do not fit together.", expected="[B, H], or one channel [B, 1]",
                 received=" and ".join(self.markers.shown(value) for value in values),
-                fix="a tensor of your own is declared in parameters (one trained weight per channel, self.p.NAME) or in streams (given with each call)",
+                fix="declare a tensor of your own in parameters (one trained weight per channel, self.p.NAME) or in streams (given with each call)",
             )  # fmt: skip
         return TraceError(f"{self.latest} fails: {_first_line(error)}", received=" and ".join(map(self.markers.shown, values)) or None, fix=OTHERWISE)
 

@@ -1,7 +1,7 @@
-"""The schedules of a cell: its step for inference, its step with what the derivative needs kept, and the derivative.
+"""The schedules of a cell: its step for inference, its step that also keeps what the derivative needs, and the derivative.
 
-What is kept is chosen by cost. Each gate has one column [T, B, H]; where the derivative can do with the gate's activation instead
-of its pre-activation, the activation takes the column, and nothing expensive is computed twice.
+What is kept is chosen by cost. Each gate has one column [T, B, H]; where the gate's activation is enough for the derivative, it takes
+the column instead of the pre-activation, and nothing expensive is computed twice.
 """
 
 from __future__ import annotations
@@ -142,13 +142,13 @@ def _products(stack: Stack, operand: Slot, columns: Mapping[str, Slot], merged: 
 
 
 def _wanted(union: Union) -> list[int]:
-    """What the backward loop must get at: all cotangents, and the operands of products with a computed operand."""
+    """What the backward loop must compute: all cotangents, and the operands of products with a computed operand."""
     operands = [union.forward["operand", stack.name] for stack in union.traced.stacks if stack.state is None]
     return [*union.backward.values(), *operands]
 
 
 def _activations_to_keep(union: Union, entries: list[Entry]) -> dict[int, int]:
-    """By entry, the expensive value that the derivative can be had from instead of the entry itself."""
+    """By entry, the expensive value from which the derivative can be computed, instead of from the entry itself."""
     kept: dict[int, int] = {}
     known = set(_leaves(union)) | {entry.value for entry in entries}
     roots = _wanted(union)
@@ -179,7 +179,7 @@ def _levels_only(union: Union, entries: list[Entry]) -> tuple[Maker, ...]:
 
 
 def _reductions_to_keep(union: Union, entries: list[Entry], kept: dict[int, int]) -> set[int]:
-    """The step's reductions that the derivative needs: one number a row each, so all of them."""
+    """The step's reductions that the derivative needs: each is one number per row, so all are kept."""
     known = set(_leaves(union)) | {kept.get(k, entry.value) for k, entry in enumerate(entries)}
     needed = union.live(_wanted(union), known) & union.live(union.forward.values(), [entry.value for entry in entries])
     return {n for n in needed if union.nodes[n].kind in KINDS and KINDS[union.nodes[n].kind].reduces}
@@ -219,7 +219,7 @@ class _Backward:
         return {name: (self.union.backward[role, name], width) for name, width in widths.items()}
 
     def _place_gradients(self) -> dict[tuple[int, Width], Slot]:
-        """One column for each distinct cotangent: often a gate's is its product's."""
+        """One column for each distinct cotangent: often that of a gate is that of its product too."""
         places: dict[tuple[int, Width], Slot] = {}
         for role in ("d_product", "d_gate", "d_parameter"):
             for key in self._keys(role).values():
@@ -232,7 +232,7 @@ class _Backward:
         return {name: self._gradients[key] for name, key in self._keys(role).items()}
 
     def _make_operands(self) -> None:
-        """The cotangent of each stack's operand is a product; it goes straight to the state's where it is that."""
+        """The cotangent of each stack's operand is a product. Where it is the cotangent of a state, it goes straight there."""
         columns, makers = self.columns("d_product"), []
         for stack in self.union.traced.stacks:
             number = _input(self.union, "d_operand", stack.name)

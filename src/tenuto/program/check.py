@@ -39,7 +39,7 @@ def _is_users(filename: str) -> bool:
 
 
 def _innermost(places: list[Place]) -> Place | None:
-    """The author's own line, of lines from the innermost to the step itself: what stands in other packages (numpy) is not the author's."""
+    """The innermost line that the author wrote, of lines from the innermost to the step: lines of other packages (numpy) do not count."""
     if not places:
         return None
     package = _package(places[-1].filename)
@@ -54,7 +54,7 @@ def users_place(frame: FrameType | None, through: bool = True) -> Place | None:
     """The innermost line of the cell's author among the frames of a step.
 
     Args:
-        through: look behind our own frames, too, as long as they belong to the step; otherwise what we do ourselves is nobody's line.
+        through: look past our own frames too, as long as they belong to the step. Otherwise a call of our own gives no line.
     """
     places = []
     while frame is not None:
@@ -79,7 +79,7 @@ def place_of_error(traceback: TracebackType | None) -> Place | None:
 
 
 def branches() -> TraceError:
-    """The error for a step whose course, or one of whose numbers, depends on what a tensor holds."""
+    """The error for a step that branches on what a tensor holds, or takes a number out of it."""
     return TraceError(
         "the step branches on a tensor's values, or turns a tensor into a number.",
         expected="the same operations for every input",
@@ -107,7 +107,7 @@ def explain(error: Exception, cell: object) -> TraceError:
     unknown = re.search(r"derivative for '?(?:aten::)?(\w+)", text)
     if unknown:
         fix = "torch.floor(v / w)" if unknown[1] == "floor_divide" else OTHERWISE
-        return TraceError(f"{name}.step uses {unknown[1]}, of which torch knows no derivative.", fix=fix).at(where)
+        return TraceError(f"{name}.step uses {unknown[1]}, whose derivative torch does not know.", fix=fix).at(where)
     missing = re.search(r"has no attribute '(\w+)'", text)
     if isinstance(error, AttributeError) and missing:
         return _missing(cell, name, missing[1], text).at(where)
@@ -118,7 +118,7 @@ def explain(error: Exception, cell: object) -> TraceError:
 
 
 def _missing(cell: object, name: str, missing: str, text: str) -> TraceError:
-    """A name that stands nowhere: of a parameter, a state, a field, or of a method of tensors."""
+    """The error for a name that does not exist: of a parameter, a state, a field, or a method of tensors."""
     declared = tuple(cell.widths("parameters"))  # type: ignore[attr-defined]
     if "SimpleNamespace" in text:
         said = f"the parameters {', '.join(declared)}" if declared else "no parameters"

@@ -29,7 +29,7 @@ def derive(
     stacks: tuple[Stack, ...],
     output_state: str | None,
 ) -> Program:
-    """The backward program of a cell: all inputs of the forward one and the cotangents of its results, to the cotangents of its inputs."""
+    """The backward program of a cell: from all inputs of the forward one and the cotangents of its results to those of its inputs."""
     keys = markers.input_keys(products)
     step, results = flat_step(cell, keys, products)
     first = {stack.products[0]: stack for stack in stacks}
@@ -44,7 +44,7 @@ def derive(
     chosen = [k for k, key in enumerate(results) if key in cotangents]
 
     def backward(*flat: Tensor) -> Sequence[Tensor | None]:
-        # the gradient of one number: torch.func.vjp imports torch's compiler (1.6 s), and given cotangents sympy (0.4 s; torch 2.13)
+        # the gradient of one number: torch.func.vjp imports torch's compiler (1.6 s), and grad with cotangents sympy (0.4 s; torch 2.13)
         values, made = flat[: len(keys)], step(*flat[: len(keys)])
         ends = [(made[k] * cotangent).sum() for k, cotangent in zip(chosen, flat[len(keys) :], strict=True) if made[k].requires_grad]
         return torch.autograd.grad(reduce(torch.add, ends), values, allow_unused=True) if ends else [None] * len(values)
@@ -56,7 +56,7 @@ def derive(
     incoming = [
         torch.randn(markers.rows, markers.size(width), generator=generator, dtype=torch.float64) for _, width in cotangents.values()
     ]
-    # torch's anomaly detection asks of every gradient whether it has NaN, which a tracer hears as a branch on values
+    # torch's anomaly detection looks for NaN in every gradient, which the tracer would take for a branch on values
     with explained(cell, markers), torch.autograd.set_detect_anomaly(False):
         values = [value.requires_grad_() for value in markers.values(keys, products)]
         recorded = record(backward, values + incoming, aten.decompositions(), pure=True)

@@ -1,6 +1,6 @@
 """The words of the language: every kind of node, its arity, what it takes and gives, and what it means in torch.
 
-Each target (C++, Triton, ONNX, C) has its own column for these kinds, in its own printer; a test holds that none is missing.
+Each target (C++, Triton, ONNX, C) has its own column for these kinds, in its own printer; a test checks that none is missing.
 A kind is elementwise unless it is a reduction over the channels; `spread` and `expand` are the adjoints of `mean` and `sum`.
 """
 
@@ -27,7 +27,7 @@ class Kind:
 
 
 def _number(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """torch's two-argument functions take one number among their arguments only as a tensor."""
+    """The function for numbers among its arguments too: some of torch's take those only as tensors."""
 
     def call(*args: Tensor | float) -> Tensor:
         like = next(arg for arg in args if isinstance(arg, Tensor))

@@ -1,6 +1,6 @@
 """Programs: frozen, hashable, printable graphs of one time step or of its derivative.
 
-A program's values are numbered; value k is what node k gives. Inputs and constants are nodes too, so a number says all.
+A program's values are numbered; value k is what node k gives. Inputs and constants are nodes too, so every value has a number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Node:
     name: Key | None = None
     value: float = 0.0
     gives: str = "real"
-    source: str = ""  # the user's file and line; not part of what the program is
+    source: str = ""  # the user's file and line; not part of the node's identity
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -78,7 +78,7 @@ class Program:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __call__(self, values: Mapping[Key, Tensor], hidden_size: int) -> dict[Key, Tensor]:
-        """Runs the nodes in torch: an oracle for the printers, and a check of the trace."""
+        """Runs the nodes in torch: the printers are tested against this, and it checks the trace."""
         like = next(iter(values.values()))
         results: list[Tensor] = []
         for node in self.nodes:
@@ -169,7 +169,7 @@ class Builder:
         return self.put(Node("input", width=width, name=key))
 
     def constant(self, value: float, width: Width = 1) -> int:
-        """A number, the same in so many channels."""
+        """A number, the same in all of `width` channels."""
         return self.put(Node("const", width=width, value=float(value)))
 
     def real(self, number: int) -> int:
@@ -219,7 +219,7 @@ class Builder:
         return None
 
     def _simplify_across(self, kind: str, arg: int, width: Width) -> int | None:
-        """Reductions and their adjoints: over one channel they are nothing, of a constant often known."""
+        """Reductions and their adjoints: over one channel they change nothing; of a constant the result is often known."""
         node = self.nodes[arg]
         wide = node.width if KINDS[kind].reduces else width
         if wide == 1 or (kind == "expand" and node.width == width):
@@ -243,7 +243,7 @@ class Builder:
 
 
 def check_types(program: Program) -> Program:
-    """The program, whose values all have the type that their kind asks for: what every engine and printer relies on.
+    """Returns the program after a check that all its values have the types that their kinds ask for, on which engines and printers rely.
 
     A value has one row for each sequence, is `width` channels wide, and is a number or a condition. An elementwise kind takes
     values as wide as its own, or one wide; a reduction gives one channel; its adjoint takes one. Results are numbers.

@@ -24,7 +24,8 @@ def handle_of_traced(traced: Traced) -> str:
     handle = _handles.get(traced)
     if handle is None:
         content = [cell_to_data(traced.cell), traced.maths["digest"], traced.layout]
-        number = _alike[text] = _alike.get(text := json.dumps(content), -1) + 1
+        text = json.dumps(content)
+        number = _alike[text] = _alike.get(text, -1) + 1
         handle = _handles[traced] = json.dumps([*content, number])
         _by_handle[handle] = traced
     return handle

@@ -32,7 +32,7 @@ class Operation:
     name: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    shape: torch.Size | None = None  # None: it gave something else than one tensor
+    shape: torch.Size | None = None  # None: it gave something other than one tensor
     dtype: torch.dtype = torch.float64
     value: float | None = None  # of a lone number that came from outside
     place: Place | None = None  # the user's line
@@ -76,7 +76,7 @@ class _Recorder(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # or torch imports its compiler for the sake of a mode that it never sees (torch 2.13)
+        return False  # otherwise torch imports its compiler because of a mode that it never sees (torch 2.13)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         options = dict(kwargs or {})
@@ -121,7 +121,7 @@ class _Recorder(TorchDispatchMode):
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Nothing that is at work around a first call (a transform, fake tensors, another default device, no_grad) reaches a trace.
+    """Keeps what is active around a first call (a transform, fake tensors, another default device, no_grad) away from a trace.
 
     torch's default dtype stays as it is: it belongs to all threads, and a program holds no dtype.
     """
@@ -132,7 +132,7 @@ def apart() -> Iterator[None]:
 def record(
     function: Callable[..., Sequence[Tensor | None]], values: Sequence[Tensor], table: Mapping[Any, Callable[..., Any]], calls: Calls | None = None, *, pure: bool = False
 ) -> Recording:
-    """The torch operations of `function(*values)`; `table` says of what others an operation is made.
+    """The torch operations of `function(*values)`; `table` says of which simpler operations an operation is made.
 
     Args:
         calls: sees the torch calls of the function, and knows their names.

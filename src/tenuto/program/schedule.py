@@ -55,7 +55,7 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Pass:
-    """Elementwise maths over the channels: loads, nodes in order, stores. `width` 1: once a row."""
+    """Elementwise maths over the channels: loads, nodes in order, stores. `width` 1: once per row."""
 
     width: Width
     loads: tuple[tuple[int, Slot], ...]
@@ -89,7 +89,7 @@ class Maker:
 class Planner:
     """Cuts a step into stages, last one first: what a stage reads tells what earlier ones must store.
 
-    `known` are the values in memory, those that products make included. `store` says what must be stored where.
+    `known` are the values in memory, including those that products make. `store` says what must be stored where.
     """
 
     def __init__(self, union: Union, known: Mapping[int, Slot], makers: tuple[Maker, ...], rows: str, work: str) -> None:
@@ -106,7 +106,7 @@ class Planner:
 
     def store(self, number: int, slot: Slot, width: Width, keep: bool = False) -> None:
         """Has a value stored in a place; `keep`: later stages of this step may read it there."""
-        if self._turns:  # while planning: an earlier stage has still to come
+        if self._turns:  # while planning: earlier stages are still to come
             self._stores.setdefault(self._turns[number], []).append((number, slot, width))
         else:
             self._wanted.append((number, slot, width))
@@ -160,7 +160,7 @@ class Planner:
         return self.schedule
 
     def _take_turns(self) -> None:
-        """The stage in which each value is computed: that of the first who reads it, so that little crosses a cut."""
+        """Sets the stage in which each value is computed: that of its first reader, so that little crosses a cut."""
         turns: dict[int, int] = {}
 
         def by(number: int, stage: int) -> None:
@@ -186,7 +186,7 @@ class Planner:
         return number not in self.known and kind in KINDS and KINDS[kind].reduces
 
     def _again(self, number: int) -> bool:
-        """Whether a value of an earlier stage is computed again rather than stored: conditions, what a row has once, what is cheap."""
+        """Whether a value of an earlier stage is computed again rather than stored: conditions, values that a row has once, cheap ones."""
         node = self.nodes[number]
         if uniform(node) or node.gives != "real":
             return True

@@ -16,7 +16,7 @@ from tenuto.program.graph import Key
 
 
 def run_step(cell: Cell, values: Mapping[Key, Tensor], multiply: Callable[[str, Tensor], Tensor]) -> tuple[Any, Tensor]:
-    """One step of the cell on named values: its new state and its output. The reference engine runs this, too."""
+    """One step of the cell on named values: its new state and its output."""
     bound, new = new_state(cell, values, multiply)
     return new, bound.output(new)
 
@@ -33,7 +33,7 @@ def new_state(cell: Cell, values: Mapping[Key, Tensor], multiply: Callable[[str,
 
 
 class NotAValue:
-    """What stands in a step and is no value: used as one, it says what to write instead."""
+    """What a step has besides values: x, U and U.name. Used as a value, it says what to write instead."""
 
     def _misused(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError

@@ -1,8 +1,8 @@
 """From a cell's step to its programs.
 
 The step runs once on marker tensors, and a recorder (recording.py) notes what it does. `U.i @ v` becomes an input (the product) and an
-output (the operand v), so that the matrix products fall out of the program and the phases are read off the dependencies.
-The derivative is traced in the same way in gradient.py. Marker sizes are primes: a width is recognised by its size.
+output (the operand v), so that a program holds no matrix products, and their phases follow from what depends on what.
+The derivative is traced in the same way in gradient.py. The markers' hidden size is no declared width: a width is recognised by its size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tenuto.program.recording import apart, record
 from tenuto.program.step import new_state, run_step
 from tenuto.program.translate import Translation
 
-ROWS = 5  # the marker batch
+ROWS = 5  # the batch size of the markers
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def trace(cell: Cell) -> Traced:
             found = _trace(cell)
         except TraceError:
             for name in (field.name for field in fields(cell)):
-                if isinstance(getattr(cell, name), Cell):  # what is wrong with a cell is said of it, not of the cell around it
+                if isinstance(getattr(cell, name), Cell):  # the error names the cell that is wrong, not the one around it
                     trace(getattr(cell, name))
             raise
     if len(_traced) >= _MOST:
@@ -191,7 +191,7 @@ class Markers:
         return self.cell.widths(declaration)[name]
 
     def values(self, keys: list[Key], products: Mapping[str, tuple[Width, Width]]) -> list[Tensor]:
-        """A fresh random tensor for each input (never one for two: the tracer would take them for the same)."""
+        """A fresh random tensor for each input (never one for two inputs: the tracer would take these for the same)."""
         generator = torch.Generator().manual_seed(0)
         return [
             torch.randn(self.rows, self.size(self.width_of(key, products)), generator=generator, dtype=torch.float64)
@@ -335,12 +335,12 @@ def _stacks(
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """The name, or with as many underscores as it needs to be nobody's."""
+    """The name, with as many underscores as it takes not to be one of those taken."""
     return name if name not in taken else _free(name + "_", taken)
 
 
 def _verify(traced: Traced, markers: Markers, what: str, fix: str) -> None:
-    """Runs the program beside the step at another size (`what`): a step that uses a size as a number is found out here."""
+    """Runs the program beside the step at another size (`what`): this finds a step that uses a size as a number."""
     products = {name: (stack.width_in, w) for stack in traced.stacks for name, w in zip(stack.products, stack.widths, strict=True)}
     keys = markers.input_keys(products)
     values = dict(zip(keys, markers.values(keys, products), strict=True))

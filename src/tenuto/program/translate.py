@@ -1,4 +1,4 @@
-"""torch's operations as words of the grammar: one row for each operation known here, and words for those that are not.
+"""torch's operations as words of the grammar: one row for each operation known here, and an error that explains each other.
 
 Every recorded value has a type before it gets a number: how wide it is, whether it is a number or a condition, and that it has one
 row for each sequence (or is the same for all). What has no such type is refused, with the user's line.
@@ -40,7 +40,7 @@ _SAME = {
     for name in "alias.default clone.default detach.default view.default _unsafe_view.default reshape.default contiguous.default"
     " lift_fresh_copy.default lift_fresh.default view_as.default squeeze.dims".split()
 }
-# What torch computes with whole numbers (counts of conditions), and a program with real ones, to the same result.
+# What torch computes with whole numbers (counts of conditions) and a program with real ones; the results are the same.
 _WHOLE = {
     f"aten.{name}"
     for name in "sum.dim_IntList add.Tensor add.Scalar sub.Tensor sub.Scalar mul.Tensor mul.Scalar neg.default abs.default sign.default"
@@ -65,7 +65,7 @@ class Translation:
         """The numbers of the recording's results for these inputs; None for one that is zero.
 
         Raises:
-            TraceError: an operation that the grammar does not hold, or one that mixes the rows of the batch.
+            TraceError: an operation that the grammar has no words for, or one that mixes the rows of the batch.
         """
         given = iter(inputs)
         needed = _needed(recording)
@@ -81,7 +81,7 @@ class Translation:
         return self.numbers[arg] if isinstance(arg, Operation) else self.builder.constant(float(arg))
 
     def _typed(self, operation: Operation) -> int:
-        """The value of one operation, as a number or a condition as torch has it."""
+        """The value of one operation: a number or a condition, whichever it is in torch."""
         name, shape, place = operation.name, operation.shape, operation.place
         where, source = (place.told, str(place)) if place else ("", "")
         if shape is None or len(shape) > 2 or (len(shape) == 2 and shape[0] not in (1, self.rows)):
@@ -105,7 +105,7 @@ class Translation:
             return number(args[0]) if _same_shape(args[0], operation) else None
         if name == "aten._to_copy.default":
             if not (dtype.is_floating_point or dtype == torch.bool or _dtype(args[0]) == torch.bool):
-                raise TraceError("the step turns numbers into whole ones.", fix="torch.floor(v) rounds and keeps a real number").at(
+                raise TraceError("the step turns real numbers into whole numbers.", fix="torch.floor(v) rounds and keeps a real number").at(
                     operation.place.told if operation.place else ""
                 )
             return number(args[0])
@@ -133,7 +133,7 @@ class Translation:
         return value if high is None else self.builder.apply("minimum", (value, self.number(high)), width, source)
 
     def _across(self, args: tuple[Any, ...], name: str, width: Width, source: str) -> int | None:
-        """What reads one channel from many, or many from one."""
+        """Operations that make one channel of many, or many of one."""
         apply = self.builder.apply
         if name in ("aten.expand.default", "aten.copy.default"):
             value = self.number(args[0 if "expand" in name else 1])
@@ -181,7 +181,7 @@ def _dtype(arg: Any) -> torch.dtype | None:
 
 
 def _same_shape(arg: Operation, operation: Operation) -> bool:
-    """Whether an operation that only looks at its argument in another way keeps its rows and channels. A lone constant may gain an axis."""
+    """Whether an operation that only gives its argument another shape keeps its rows and channels. A lone constant may gain an axis."""
     before, after = arg.shape, operation.shape
     if before is None or after is None:
         return False

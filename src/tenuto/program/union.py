@@ -46,7 +46,7 @@ class Union:
         return self._inputs.get((role, name))
 
     def live(self, roots: Iterable[int], known: Iterable[int] = ()) -> set[int]:
-        """The values that must be had to get at `roots`, when `known` are at hand."""
+        """The values that are needed to compute `roots`, when `known` are given."""
         found, todo, stop = set[int](), list(roots), set(known)
         while todo:
             number = todo.pop()

@@ -1,6 +1,6 @@
 """What a step may use, as its author writes it, and what it may not, with what to write instead. docs/CELLS.md has both lists from here.
 
-`MAY` is held against the table of translations by a test: each of its expressions is traced, and each word of the table is one's of them.
+A test compares `MAY` with the table of translations: each of its expressions is traced, and each word of the table occurs in one of them.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Refused:
 _MATRIX = "write U.NAME @ v: a NAME in gates has an input projection x.NAME, too, one in products has none; the layer makes, starts and trains the matrix"
 
 MAY_NOT = (
-    Refused("Matrices of one's own",
+    Refused("Your own matrices",
         "matmul mm bmm mv addmm addmv addbmm baddbmm linear bilinear einsum tensordot dot vdot inner outer ger kron chain_matmul multi_dot __matmul__ __rmatmul__"
         " conv1d conv2d conv3d conv_transpose1d embedding lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell lstm gru rnn_tanh rnn_relu scaled_dot_product_attention"
         " multi_head_attention_forward cdist",
         "multiplies with a matrix of its own", _MATRIX),
     Refused("Dropout",
         "dropout alpha_dropout dropout1d dropout2d dropout3d feature_dropout feature_alpha_dropout native_dropout",
-        "drops channels", "say it to the layer: Recurrent(cell, ..., recurrent_dropout=0.1, zoneout=0.1); a mask of your own is a stream"),
+        "drops channels", "tell the layer: Recurrent(cell, ..., recurrent_dropout=0.1, zoneout=0.1); a mask of your own is a stream"),
     Refused("Random numbers",
         "rand randn randint rand_like randn_like randint_like randperm bernoulli multinomial normal poisson binomial rrelu gumbel_softmax",
         "draws random numbers", 'give them as a stream: streams = "noise", def step(self, x, U, s, noise), and layer(x, streams={"noise": torch.randn(T, B, H)})'),
@@ -83,7 +83,7 @@ MAY_NOT = (
         "looks at the order of the channels", "a step takes the channels as a set: reductions go over all of them, v.sum(-1, keepdim=True); to move values between channels multiply, U.NAME @ v with NAME in products"),
     Refused("Other shapes",
         "view reshape view_as reshape_as flatten unflatten ravel squeeze unsqueeze transpose t permute movedim moveaxis swapaxes swapdims T mT H",
-        "changes the shape of a value", "leave it out: each value is [B, H], and one of one channel [B, 1] fits to the others by itself; a product in blocks is heads=N of the cell"),
+        "changes the shape of a value", "leave it out: each value is [B, H], and one of one channel [B, 1] is broadcast to the others; a product in blocks is heads=N of the cell"),
     Refused("Writing in place", "__setitem__ (v += w, v.add_(w), out=v, inplace=True)",
         "writes in place", "make a new tensor: v = v + 1, not v += 1 or v.add_(1)"),
     Refused("Branches and numbers",
@@ -97,10 +97,10 @@ MAY_NOT = (
     Refused("Printing a value", "__repr__ __str__ __format__",
         "prints a value: it runs a few times on numbers made up for tracing, and is then compiled",
         'to see a value make it a state, state = "h seen", State(h=..., seen=v): the layer returns its last one, and layer.step each one'),
-    Refused("Tensors of one's own", "arange linspace logspace eye tril triu diag diagonal one_hot",
-        "makes a tensor of its own", 'a tensor of its own is declared: parameters = "w", one trained weight per channel, self.p.w; or streams, given with each call'),
+    Refused("Your own tensors", "arange linspace logspace eye tril triu diag diagonal one_hot",
+        "makes a tensor of its own", 'declare a tensor of your own: parameters = "w", one trained weight per channel, self.p.w; or streams, given with each call'),
     Refused("Means over the batch", "batch_norm instance_norm group_norm local_response_norm normalize cosine_similarity",
-        "normalises over something else than the channels of each sequence", "tenuto.activations has layer_norm and rms_norm; scale and shift are parameters"),
+        "normalises over something other than the channels of each sequence", "tenuto.activations has layer_norm and rms_norm; scale and shift are parameters"),
 )  # fmt: skip
 
 REFUSED = {name: row for row in MAY_NOT for name in row.names.partition(" (")[0].split()}

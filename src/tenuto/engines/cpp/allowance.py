@@ -16,14 +16,14 @@ def allowed_bytes(root: Path = Path("/")) -> int | None:
     try:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
-        pass  # Windows has no sysconf, others not these names
+        pass  # Windows has no sysconf; other systems may lack these names
     return min(limits, default=None)
 
 
 def _limits(root: Path) -> list[int]:
     """The limits of the groups that this process is in and of those around them.
 
-    A container sees its own group at the top of the tree, whatever path it is told, so that folders which do not exist are normal.
+    A container sees its own group at the top of the tree, whatever path it is told, so it is normal that some of these folders do not exist.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()

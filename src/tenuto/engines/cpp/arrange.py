@@ -12,9 +12,9 @@ from tenuto.engines.problem import Buffers, Form
 
 
 def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, Buffers]:
-    """The rows of each step, and the inputs as the loop reads them: contiguous; "padded." is what it packs by length itself.
+    """The rows of each step, and the inputs as the loop reads them: contiguous.
 
-    `fixed`: the streams that are the same at every step.
+    What the loop itself packs by length is called "padded.NAME". `fixed`: the streams that are the same at every step.
     """
     time_steps, batch_size, _ = inputs["x"].shape
     given = inputs.copy()
@@ -42,7 +42,7 @@ def _flags(form: Form, inputs: Buffers, rows: Rows) -> Tensor:
     if form.reverse:
         flags = torch.zeros_like(resets)
         flags[:-1] = resets[1:]
-        if form.lengths:  # a sequence's own last step is where it starts
+        if form.lengths:  # in reverse a sequence starts at its own last step
             flags &= torch.arange(1, len(resets) + 1)[:, None] < inputs["lengths"][None]
     index = rows.index()
     return flags.contiguous() if index is None else flags.flatten()[index]

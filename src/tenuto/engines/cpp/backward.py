@@ -1,7 +1,7 @@
 """The backward loop: from the cotangents of the output and the last state to the gradients of all inputs.
 
 Chunks of steps run from the last to the first. After each, its gate gradients, still in the cache, give their part of the weight
-gradients (an outer product over the chunk's rows), and of dx: there is no gate gradient array over all steps.
+gradients (an outer product over the chunk's rows), and of dx: no array holds the gate gradients of all steps.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
 
 
 def _input_gradient(launch: Launch, form: Form, gates: list[tuple[int, int, int]]) -> None:
-    """dx = gate gradients times W; by way of scratch rows of whole vectors where a row of x is not that, or is packed."""
+    """dx = gate gradients times W. It goes through scratch rows where a row of x is not made of whole vectors, or rows are packed."""
     sizes = launch.sizes
     width = sizes.input_size
     launch.layouts["d_x"] = Layout("STEP", width)

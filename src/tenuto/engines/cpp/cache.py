@@ -1,9 +1,9 @@
-"""Compiled kernels on disk: keyed by source and machine; this user's alone; whole or not there at all; mended when damaged.
+"""Compiled kernels on disk: keyed by source and machine; only this user's; either whole or not there; rebuilt when damaged.
 
-A kernel is called KIND-KEY-COMPILER.so, and the last 32 bytes are the SHA-256 of its name and content: one that was cut in half, or copied
+A kernel is called KIND-KEY-COMPILER.so, and the last 32 bytes are the SHA-256 of its name and content: one that was cut short, or copied
 under another name, is never loaded; nor is one that others could have written (`engines.trust`). Writers make a file of their own and
-move it into place: processes may compile the same kernel at once, and readers see a whole one. Where the user's folder will not do
-there is a temporary one, which ends with the process.
+move it into place: processes may compile the same kernel at once, and readers see a whole one. Where the user's folder cannot be used,
+a temporary one is, which is removed when the process ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from tenuto.engines import notices, trust
 
 ENVIRONMENT = "TENUTO_CACHE"
-STALE_SECONDS = 3600.0  # no build takes as long
+STALE_SECONDS = 3600.0  # no build takes that long
 _DIGEST = 32
 _NAME = re.compile(r"[a-z0-9_]+-[0-9a-f]{20}-[0-9a-f]{8}")
 _CONTEST = re.compile(r"contests-[0-9a-f]{8}\.json")
@@ -44,42 +44,42 @@ class CacheReport:
 
 
 def folder() -> Path | None:
-    """Where kernels are to be kept: TENUTO_CACHE, else tenuto/kernels in the user's cache folder; None where there is no home."""
+    """Where kernels are to be kept: TENUTO_CACHE, else tenuto/kernels in the user's cache folder; None where there is no home folder."""
     return _folder(os.environ.get(ENVIRONMENT), os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
 
 
 @lru_cache(maxsize=64)
 def _folder(named: str | None, caches: str | None, home: str | None) -> Path | None:
-    """The folder for these values of the environment; remembered, so that a relative path means the same after a change of folder."""
+    """The folder for these values of the environment; remembered, so that a relative path keeps its meaning when the working folder changes."""
     if named:
         expanded = os.path.expanduser(named)
         return None if expanded.startswith("~") else Path(os.path.abspath(expanded))
-    if caches and os.path.isabs(caches):  # relative ones are to be ignored, says the XDG specification
+    if caches and os.path.isabs(caches):  # the XDG specification says that relative ones are ignored
         return Path(caches) / "tenuto" / "kernels"
     own = os.path.expanduser("~")  # Path.home() raises where there is neither HOME nor an entry for the user
     return Path(own, ".cache", "tenuto", "kernels") if home != "" and os.path.isabs(own) else None
 
 
 def usable() -> Path | None:
-    """The folder, free of links, if what lies there may be loaded; otherwise None, and one warning that says why."""
+    """The folder, with links resolved, if what lies there may be loaded; otherwise None, and one warning that says why."""
     place, fault = _examined()
     if fault:
-        notices.once(f"the kernel cache is not used: {fault}. Kernels are compiled anew in each process; {ENVIRONMENT} names another folder")
+        notices.once(f"the kernel cache is not used: {fault}. Each process compiles its kernels again; {ENVIRONMENT} can name another folder")
     return place
 
 
 def _examined() -> tuple[Path | None, str]:
-    """The folder, or why it will not do."""
+    """The folder, or why it cannot be used."""
     asked = folder()
     if asked is None:
-        return None, f"{ENVIRONMENT}={os.environ[ENVIRONMENT]!r} is nowhere" if os.environ.get(ENVIRONMENT) else "there is no home folder"
+        return None, f"{ENVIRONMENT}={os.environ[ENVIRONMENT]!r} names a home folder that does not exist" if os.environ.get(ENVIRONMENT) else "there is no home folder"
     place = Path(os.path.realpath(asked))
     fault = trust.folder_fault(place) or _without_programs(place)
     return (None, fault) if fault else (place, "")
 
 
 def _without_programs(place: Path) -> str:
-    """Why nothing can be loaded from a folder: its file system was mounted so."""
+    """Why nothing can be loaded from a folder whose file system was mounted with noexec; "" for any other."""
     if not hasattr(os, "statvfs"):
         return ""
     nearest = next((parent for parent in (place, *place.parents) if os.path.exists(parent)), place)
@@ -105,7 +105,7 @@ def temporary() -> Path:
     """A folder of this process alone, which is removed when it ends.
 
     Raises:
-        OSError: the system's folder for temporary files will not do.
+        OSError: the system's folder for temporary files cannot be used.
     """
     process = os.getpid()  # a forked child has one of its own: the parent removes this one
     place = _temporary.get(process)
@@ -129,7 +129,7 @@ def _remove_at_exit(place: Path, process: int) -> None:
 
 
 def kept(stem: str, made_by: str | None) -> list[Path]:
-    """The whole kernels KIND-KEY that are here, made by this compiler (its digest), or by any if None; the newest first."""
+    """The undamaged kernels KIND-KEY that are here, made by the compiler with this digest, or by any if None; the newest first."""
     places = [place for place in (usable(), _temporary.get(os.getpid())) if place is not None]
     files = [file for place in places for file in ([place / f"{stem}-{made_by}.so"] if made_by else _by_age(place, stem))]
     return [file for file in files if is_whole(file)]
@@ -147,7 +147,7 @@ def keep(place: Path, name: str, build: Callable[[Path], None], source: str) -> 
     """Builds the library `name` by `build(path)` and puts it into a folder, with its source beside it.
 
     Raises:
-        OSError: the folder cannot be written (read-only, disk full). Whatever `build` raises.
+        OSError: the folder cannot be written (read-only, disk full). Errors of `build` come through.
     """
     path = place / f"{name}.so"
     trust.make_folder(place)
@@ -171,11 +171,11 @@ def keep(place: Path, name: str, build: Callable[[Path], None], source: str) -> 
 
 
 def forget(path: Path) -> None:
-    """Removes a kernel that turned out not to be one."""
+    """Removes a kernel that turned out to be unusable."""
     for file in (path, path.with_suffix(".cpp")):
         try:
             file.unlink(missing_ok=True)
-        except OSError:  # replaced by the next build, if there is ever one
+        except OSError:  # the next build replaces it, if there is one
             pass
 
 
@@ -210,7 +210,7 @@ def report() -> CacheReport:
 
 
 def clear() -> int:
-    """Removes what tenuto wrote into the cache, and nothing else; how many kernels there were. Those already loaded stay loaded."""
+    """Removes what tenuto wrote into the cache, and nothing else. Returns how many kernels there were; those already loaded stay so."""
     place, count = folder(), 0
     for file in _entries(place) if place is not None else []:
         if _is_ours(file):
@@ -222,7 +222,7 @@ def clear() -> int:
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether tenuto wrote a file: its name is of our form, and so is what stands in it."""
+    """Whether tenuto wrote a file: its name has our form, and so has its content."""
     named = _NAME.fullmatch(file.stem) is not None
     if named and file.suffix == ".so":
         return is_whole(file)
@@ -258,7 +258,7 @@ def _prefix(purpose: str) -> str:
 
 
 def sweep(place: Path) -> None:
-    """Removes the folders of builds, and of temporary kernels, whose process has ended; builds also when they are too old to go on."""
+    """Removes the folders of builds, and of temporary kernels, whose process has ended; of builds also those too old to be still running."""
     for folder in _entries(place):
         match = _OF_A_PROCESS.fullmatch(folder.name)
         try:
@@ -272,7 +272,7 @@ def sweep(place: Path) -> None:
 
 
 def _ended(process: int) -> bool:
-    """Whether a process of this machine has ended; on Windows, where asking would end it, never."""
+    """Whether a process of this machine has ended. On Windows, where asking would end it, always False."""
     if os.name == "nt":
         return False
     try:
@@ -285,7 +285,7 @@ def _ended(process: int) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Removes a folder with the kernels in it; it stays where it holds anything else."""
+    """Removes a folder with the kernels in it; the folder stays if it holds anything else."""
     try:
         for file in folder.iterdir():
             if _NAME.fullmatch(file.name.partition(".")[0]):
@@ -293,5 +293,5 @@ def _remove(folder: Path) -> None:
             elif _OF_A_PROCESS.fullmatch(file.name) and not file.is_symlink() and file.is_dir():
                 _remove(file)
         folder.rmdir()
-    except OSError:  # gone meanwhile, or in use (Windows): the next one sweeps
+    except OSError:  # gone meanwhile, or in use (Windows): the next process removes it
         pass

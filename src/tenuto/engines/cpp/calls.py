@@ -1,4 +1,4 @@
-"""What calls of one form and size have in common: worked out at the first of them, so that a short loop is not most of a call.
+"""What calls of one form and size have in common: worked out at the first of them, so that later calls of a short loop are quick.
 
 The number of steps may differ from call to call, and each sequence may have its own.
 """
@@ -38,7 +38,7 @@ class Calls:
         self.output_state = None if form.lengths else form.traced.output_state
         self.kept = ("gates", "rows", *(f"new.{name}" for name, _ in self.states if name != self.output_state))
         self.transposed = sizes.transposed
-        self._units_can_split = all(width != 1 for width in cell.widths("state").values())  # a number a row: one thread's step needs another's
+        self._units_can_split = all(width != 1 for width in cell.widths("state").values())  # a state of one number per row: each thread would need what others computed
         self._sizes = {tune.Way(sizes.threads, sizes.by_units): sizes}
         self._records: dict[Hashable, tune.Record] = {}
 

@@ -28,14 +28,14 @@ FLAGS_ENVIRONMENT = "TENUTO_CXXFLAGS"
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-w")
 
 
-LONGEST_SECONDS = 300.0  # of one kernel, which takes two or three: a compiler that goes on for longer hangs
-LONGEST_ANSWER_SECONDS = 60.0  # to the question for its version
-_MOST_WORDS = 1 << 16  # bytes of what a compiler says that are read
+LONGEST_SECONDS = 300.0  # for one kernel, which takes two or three: a compiler that goes on for longer hangs
+LONGEST_ANSWER_SECONDS = 60.0  # for a compiler to say its version
+_MOST_WORDS = 1 << 16  # how many bytes of a compiler's messages are read
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C++ compiler: the command that calls it, and what it says its version is."""
+    """A C++ compiler: the command that calls it, and the version that it states."""
 
     command: tuple[str, ...]
     version: str
@@ -49,7 +49,7 @@ class Compiler:
         """Builds a shared library.
 
         Raises:
-            EngineError: the compiler failed; its message, shortened. One that hangs is not asked again by this process.
+            EngineError: the compiler failed; has its message, shortened. A compiler that hangs is not used again in this process.
         """
         options = [f"-D{name}={value}" for name, value in defines.items()]
         command = [*self.command, *flags(), *options, f"-I{include}", source, "-o", target, "-lm"]
@@ -63,7 +63,7 @@ class Compiler:
         if code is None:
             what = f"{self.command[0]} did not build a kernel within {LONGEST_SECONDS:.0f} seconds"
             give_up(self, what)
-            raise EngineError(what, received=heard, fix=fix)
+            raise EngineError(f"{what}.", received=heard, fix=fix)
         if code != 0:
             end = f"exit code {code}" if code > 0 else f"signal {-code}"
             raise EngineError(f"{self.command[0]} could not build a kernel ({end}).", received=heard, fix=fix)
@@ -75,7 +75,7 @@ def flags() -> tuple[str, ...]:
     """What compilers are called with, the user's own TENUTO_CXXFLAGS last.
 
     Raises:
-        EngineError: a quotation mark in these has no partner.
+        EngineError: a quotation mark in that variable is not closed.
     """
     return (*FLAGS, *_words(FLAGS_ENVIRONMENT))
 
@@ -90,9 +90,9 @@ def _words(variable: str) -> list[str]:
 
 
 def _run(command: Sequence[str], seconds: float, errors: bool) -> tuple[int | None, str]:
-    """The exit code (None: it had to be stopped) and what was printed, or with `errors` complained, at least the beginning.
+    """The exit code (None: it had to be stopped), and the beginning of what it printed, with `errors` to its error output.
 
-    A compiler is several processes: all of them end with it. What they print may be in any encoding, and without end.
+    A compiler is several processes, and all of them are ended. What they print may be in any encoding, and endless.
     """
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     process = subprocess.Popen(
@@ -177,12 +177,12 @@ def find() -> Compiler | None:
 
 
 _found: dict[str, Compiler] = {}  # by what TENUTO_CXX says: a compiler that ran is not looked for again
-_given_up: dict[tuple[str, ...], str] = {}  # why, by command
+_given_up: dict[tuple[str, ...], str] = {}  # by command: why
 
 
 @lru_cache(maxsize=16)
 def _search(named: str, path: str) -> Compiler | None:
-    """`find` for these values of TENUTO_CXX and PATH; asked at every call where there is none, so remembered."""
+    """`find` for these values of TENUTO_CXX and PATH; remembered, since every call asks where there is no compiler."""
     return next(_working(named, path), None)
 
 
@@ -203,7 +203,7 @@ def every() -> Iterator[Compiler]:
 
 
 def give_up(compiler: Compiler, reason: str) -> None:
-    """This process does not ask this compiler again."""
+    """From now on this process does not use this compiler."""
     _given_up[compiler.command] = reason
     for named in [named for named, found in _found.items() if found == compiler]:
         del _found[named]

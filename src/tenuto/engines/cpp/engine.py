@@ -25,8 +25,8 @@ class Cpp:
     """Prints, compiles and runs the time loop for the processor at hand.
 
     Args:
-        invariant: every product is computed in one way, whatever the size of the batch: a sequence has the same bits in any company.
-            (Otherwise products of large batches, where it is faster, run on matrix units, see `units`.)
+        invariant: every product is computed in one way, whatever the size of the batch: a sequence has the same bits whichever
+            sequences share its batch. (Otherwise products of large batches run on matrix units where these are faster; see `units`.)
     """
 
     def __init__(self, invariant: bool = False) -> None:
@@ -38,7 +38,7 @@ class Cpp:
             return No(f"the tensors are on {problem.device}, not in main memory")
         if problem.dtype not in (torch.float32, torch.float64):
             return No(f"kernels are for float32 and float64, not {str(problem.dtype).removeprefix('torch.')}")
-        # Kernels that the cache has need no compiler, and a compiler that is there may fail: so they are loaded here.
+        # Kernels in the cache need no compiler, and a compiler that is there may fail: only loading them tells. So they are loaded here.
         obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
         if obstacle:
             return No(obstacle, slower=True)
@@ -70,7 +70,7 @@ class Cpp:
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
-        threads = process.threads()  # first of all: in a child torch is told here
+        threads = process.threads()  # first of all: in a forked child this sets torch to one thread
         x, calls = inputs["x"], self._known.of(form, inputs)
         time_steps, batch_size, _ = x.shape
         rows, given = arrange(form, inputs, calls.fixed)
@@ -123,7 +123,7 @@ class Cpp:
 
 @lru_cache(maxsize=16)
 def _measurements(folder: Path | None) -> Path | None:
-    """Where this edition of the kernels keeps what was measured; nowhere where the cache is not used."""
+    """Where this edition of the kernels keeps what was measured; None where the cache is not used."""
     return None if folder is None else folder / f"contests-{library.edition()}.json"
 
 

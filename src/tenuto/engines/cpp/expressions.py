@@ -1,4 +1,4 @@
-"""The C++ column of the grammar: what each kind of node is in a printed pass. The functions stand in kernels/maths.h and vector.h."""
+"""Each kind of node of the grammar as C++, for the printed passes. The functions stand in kernels/maths.h and vector.h."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def row_offsets(form: Form, stack_name: str, hidden: int) -> dict[str, int]:
 
 
 def weight_strides(form: Form, sizes: Sizes) -> tuple[int, int]:
-    """Of the input's weight, from row to row and from column to column."""
+    """How far it is in the input's weight from row to row and from column to column, in numbers."""
     return sizes.strides("weight_ih", sum(map(sizes.width, form.cell.widths("gates").values())), sizes.input_size)
 
 
@@ -40,7 +40,7 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
             launch.gather(f"stream.{name}", size.width(width))
     launch.layouts["zero"] = Layout("FIXED", 0)
     widest = max(layout.stride for layout in launch.layouts.values())
-    widest = max(widest, launch.padded(size.hidden_size), launch.padded(size.input_size))  # of x: its gradient begins from zero
+    widest = max(widest, launch.padded(size.hidden_size), launch.padded(size.input_size))  # x too: its gradient begins from zero
     launch.scratch["zero"] = torch.zeros(widest + launch.lanes, dtype=size.dtype)
     for name, width in cell.widths("state").items():
         if form.resets:

@@ -22,7 +22,7 @@ from tenuto.engines.cpp.units import VECTORS, Units
 from tenuto.engines.problem import size_of
 from tenuto.program.schedule import Pass, Product, Reduction, Schedule, Slot
 
-# Of kernels/matrix.h: the parts of 32 x 16 numbers as float32's, and the rows whose parts an outer product holds at once.
+# From kernels/matrix.h: how many float32 the parts of 32 x 16 numbers fill, and of how many rows an outer product holds the parts at once.
 TILES_OF_A_BLOCK, TURNED_ROWS = 3 * 256, 256
 
 
@@ -62,7 +62,7 @@ class Layout:
 
 
 class Launch:
-    """The tables of one loop. Subclass-free: forward.py and backward.py fill it."""
+    """The tables of one loop. forward.py and backward.py fill it."""
 
     def __init__(self, schedule: Schedule, states: Sequence[str], sizes: Sizes, passes: Sequence[int]) -> None:
         self.schedule, self.states, self.sizes = schedule, states, sizes
@@ -86,7 +86,7 @@ class Launch:
         return -(-width // self.lanes) * self.lanes
 
     def columns(self, array: str, rule: str) -> None:
-        """Lays out an array with the schedule's columns, each in whole vectors. Rows are kept from falling on one cache set."""
+        """Lays out an array with the schedule's columns, each in whole vectors. The stride keeps rows from all falling on one cache set."""
         widths = [self.padded(self.sizes.width(width)) for width in self.schedule.columns.get(array, ())]
         offsets = tuple(sum(widths[:k]) for k in range(len(widths)))
         stride = max(sum(widths), self.lanes)
@@ -109,7 +109,7 @@ class Launch:
             self.own(array, chunk_capacity(self.sizes.batch_size))
 
     def share(self, first: str, second: str, rows: int) -> None:
-        """One memory for two arrays that are laid out alike."""
+        """Gives two arrays that are laid out alike the same memory."""
         self.own(first, rows)
         self.scratch[second] = self.scratch[first]
 
@@ -142,14 +142,14 @@ class Launch:
         return array.ctypes.data
 
     def _where(self, offsets: Sequence[int], tensor: str) -> int:
-        """A table of addresses inside a tensor, filled in at each call; the tensor's name may be one of several, by index."""
+        """A table of addresses inside a tensor, filled in at each call."""
         array = tables.integers([0] * len(offsets))
         self._pointers.append((array, tables.integers(offsets) * self._bytes, tensor))
         self.array(tensor)
         return array.ctypes.data
 
     def _panels(self, panels: list[list[Vector]], numbers: Callable[[int], int]) -> tuple[Any, Tensor]:
-        """The table of panels, and memory for what each packs: `numbers` for so many vectors."""
+        """The table of panels, and memory for what each packs: `numbers` says how many numbers so many vectors take."""
         table = (tables.Panel * max(len(panels), 1))()
         packed = 0
         for entry, vectors in zip(table, panels):
@@ -174,7 +174,7 @@ class Launch:
         """result[items] = initial + operand[segments] @ weights, packed at the start of each call.
 
         `segments`: column and depth in the operand; `items`: column and width in the result; `weight[segment][item]`: where in
-        `tensor` the weight stands that joins their first elements; `strides`: from one channel of an item to the next, and of a segment.
+        `tensor` the weight between their first elements stands; `strides`: how far the next channel of an item is, and that of a segment.
         """
         per_channel, per_depth = strides
         matrix = tensor in (self.sizes.units.steps if when == "step" else self.sizes.units.chunks)
@@ -193,7 +193,7 @@ class Launch:
         self.add(when, "PRODUCT", product)
 
     def _packed(self, vectors: int, depths: Sequence[int], matrix: bool) -> int:
-        """How many numbers the packed weights of some vectors are (matrix units': see kernels/matrix.h)."""
+        """How many numbers the packed weights of some vectors take (for matrix units, see kernels/matrix.h)."""
         if not matrix:
             return sum(depths) * vectors * self.lanes
         return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * TILES_OF_A_BLOCK
@@ -239,7 +239,7 @@ class Launch:
         self.add("after", "SUM", table)
 
     def gather(self, array: str, width: int) -> None:
-        """With lengths: before its steps, a chunk's rows of an array are fetched from the caller's padded one, "padded." by name."""
+        """With lengths: before its steps, a chunk's rows of an array are fetched from the caller's padded array, "padded.NAME"."""
         self.layouts |= {array: Layout("CHUNK", width), f"padded.{array}": Layout("FIXED", width)}
         self.own_chunk(array)
         self.add("before", "GATHER", tables.Copy(self.buffer(f"padded.{array}"), self.buffer(array), width))
@@ -251,7 +251,7 @@ class Launch:
         self.add("finish", "FILL", tables.Copy(0, self.buffer(padded), width))
 
     def whole(self, when: str, action: str, source: str, target: str, width: int) -> None:
-        """LAST, START or LEAD, see kernels/loop.h: the caller's array of one row a sequence is laid out here."""
+        """LAST, START or LEAD, see kernels/loop.h: the caller's array of one row per sequence is laid out here."""
         self.layouts[source if action == "START" else target] = Layout("FIXED", width)
         self.add(when, action, tables.Copy(self.buffer(source), self.buffer(target), width))
 
@@ -342,7 +342,7 @@ class Launch:
         self._library.tenuto_run(ctypes.addressof(loop), *parallel)
 
     def share_weights(self, other: Launch) -> None:
-        """Before the first run: uses the packed weights and biases of another launch like it, which has run, and packs none."""
+        """Before the first run: takes the packed weights and biases of another launch like it, which has run, and packs none itself."""
         for (_, mine), (_, theirs) in zip(self._lists["prepare"], other._lists["prepare"]):
             if isinstance(mine, tables.Product):
                 mine.packed = theirs.packed
@@ -351,7 +351,7 @@ class Launch:
         self._alive.append(other)
 
     def again(self, array: str) -> Callable[[int], None]:
-        """After a run: a function that runs its steps once more, weights as they were packed, with another address for one array."""
+        """After a run: a function that runs its steps once more, with the weights that were packed, and another address for one array."""
         self._loop.prepare.count = self._loop.finish.count = 0
         number = self._arrays[array]
         addresses, run, loop = self._addresses, self._library.tenuto_run, ctypes.addressof(self._loop)

@@ -29,7 +29,7 @@ class Launches:
         return build()
 
     def give_back(self, key: Hashable, launch: Launch) -> None:
-        """Keeps a launch for the next call; what was not used for longest goes when there are too many."""
+        """Keeps a launch for the next call; when there are too many, the one that was not used for longest goes."""
         with self._lock:
             entries = self._free.pop(key, [])
             entries.append(launch)

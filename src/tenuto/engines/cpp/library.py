@@ -32,7 +32,7 @@ _thread_pool: list[int] = []
 
 @process.in_child
 def _renew() -> None:
-    """A child has no other threads; whoever was building a kernel is not there to finish it, and the child builds its own."""
+    """A child has no other threads: one that was building a kernel is not there to finish it, so the child builds its own."""
     global _lock
     _lock = threading.Lock()
     _thread_pool[:] = NOBODY
@@ -46,7 +46,7 @@ def _headers() -> str:
 
 @lru_cache(maxsize=1)
 def edition() -> str:
-    """Eight digits that change with the kernels' sources: what was measured of others does not hold for these."""
+    """Eight digits that change with the kernels' sources: what was measured with other sources does not hold for these."""
     loop = (KERNELS / "loop.cpp").read_text(encoding="utf-8")
     return hashlib.sha256((_headers() + loop).encode()).hexdigest()[:8]
 
@@ -75,17 +75,17 @@ def build(name: str, source: str, bits: int, functions: Sequence[str] = ()) -> c
         library = _load_kept(stem, None, functions)
         if library is None:
             raise
-        notices.once(f"{error.what}: kernels that another compiler built are used instead", error.what)
+        notices.once(f"{error.what.removesuffix('.')}: kernels that another compiler built are used instead", error.what)
         return library
 
 
 def _without_comments(source: str) -> str:
-    """What a kernel is: a cell that stands some lines further down in its file needs no new one."""
+    """A source without the comments, which name lines of the cell's file: a cell that moves within its file needs no new kernel."""
     return re.sub(r"//.*", "", source)
 
 
 def _plain(name: str) -> str:
-    """A name as a part of a file's name: a class may be called anything, "../../x" too."""
+    """A name as a part of a file name: a class may be called anything, even "../../x"."""
     return re.sub(r"[^a-z0-9_]", "", name.lower())[:40] or "cell"
 
 
@@ -93,7 +93,7 @@ def _load_kept(stem: str, made_by: str | None, functions: Sequence[str]) -> ctyp
     for path in cache.kept(stem, made_by):
         try:
             return _open(path, functions)
-        except OSError:  # for another system after all
+        except OSError:  # built for another system
             continue
     return None
 
@@ -115,7 +115,7 @@ def _compile(stem: str, source: str, bits: int, functions: Sequence[str]) -> cty
     """Builds a library with the first compiler, and in the first folder, from which it can be loaded.
 
     Raises:
-        EngineError: there is none; what the first compiler failed of.
+        EngineError: there is none; says why the first compiler failed.
     """
     failed: list[tuple[compiler.Compiler, Path, EngineError]] = []
     for found in compiler.every():
@@ -130,7 +130,7 @@ def _compile(stem: str, source: str, bits: int, functions: Sequence[str]) -> cty
                 _say_what_failed(found, failed)
                 return library
     if not failed:
-        raise EngineError("there is no folder in which a kernel can be built.", fix=f"name one that is yours alone in {cache.ENVIRONMENT}")
+        raise EngineError("there is no folder in which a kernel can be built.", fix=f"set {cache.ENVIRONMENT} to a folder that only you can write to")
     raise [error for found, _, error in failed if found == failed[0][0]][-1]
 
 
@@ -155,11 +155,12 @@ def _build_in(place: Path, found: compiler.Compiler, stem: str, source: str, bit
 def _say_what_failed(found: compiler.Compiler, failed: Sequence[tuple[compiler.Compiler, Path, EngineError]]) -> None:
     """One warning for each compiler and folder that was tried before something worked."""
     for other, place, error in failed:
+        what = error.what.removesuffix(".")
         if other != found:
-            compiler.give_up(other, error.what)
-            notices.once(f"{error.what}: {found.command[0]} builds kernels instead", error.what)
+            compiler.give_up(other, what)
+            notices.once(f"{what}: {found.command[0]} builds kernels instead", what)
         else:
-            notices.once(f"kernels are not kept in {trust.shown(place)}: {error.what}. They are compiled anew in each process", str(place))
+            notices.once(f"kernels are not kept in {trust.shown(place)}: {what}. Each process compiles them again", str(place))
 
 
 def bits_of(dtype: torch.dtype) -> int:
@@ -199,7 +200,7 @@ def _build_passes(traced: Traced, d_streams: bool, bits: int) -> tuple[ctypes.CD
         "inference": schedules.inference, "forward": schedules.forward, "backward": schedules.backward,
     }  # fmt: skip
     names = {name: pass_names(name, part) for name, part in named.items()}
-    title = " ".join(ascii(cell).split())  # on one line, since the rest of it is a comment in the source
+    title = " ".join(ascii(cell).split())  # on one line, since it stands in a comment of the source
     library = build(f"{type(cell).__name__}{bits}", print_passes(title, named), bits, [name for each in names.values() for name in each])
     return library, names
 
@@ -235,7 +236,7 @@ _MOST = 4096  # of each that are remembered
 
 
 def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
-    """Why there are no kernels for this, in words; "" if there are, loaded by now. What failed once is not tried again."""
+    """Why there are no kernels for this, in words; "" if there are, and then they are loaded. What failed once is not tried again."""
     asked = (form.number, dtype, gradients)
     if asked in _ready:
         return ""
@@ -256,7 +257,7 @@ def _load_all(traced: Traced, bits: int, gradients: bool) -> str:
     try:
         loop(bits)
         passes(traced, False, bits)
-        if gradients and traced.cell.widths("streams") and compiler.find() is None:  # or it could only be built when backward asks for it
+        if gradients and traced.cell.widths("streams") and compiler.find() is None:  # backward's could not be built later
             passes(traced, True, bits)
     except EngineError as error:
         return str(error)

@@ -1,6 +1,6 @@
 """Memory that is used again: large tensors whose pages are already there.
 
-A fresh large tensor is mapped anew and its pages fault in one by one, which can cost more than the arithmetic that fills it. Blocks
+A fresh large tensor is newly mapped and its pages fault in one by one, which can cost more than the arithmetic that fills it. Blocks
 come from here instead, and return when the last tensor on them dies. The pool keeps at most `limit_bytes` of free blocks, and those
 that nobody has taken for `idle_seconds` go back to the system when the pool is next used.
 
@@ -31,9 +31,9 @@ from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_POOL_BYTES"
 SMALLEST = 1 << 20  # below this, malloc has warm memory of its own
-SHARE = 16  # of the memory that this process may use, one part may lie free
+SHARE = 16  # one part in so many of the memory that this process may use may lie free
 MOST = 1 << 30  # a large step of training (an LSTM 256 wide, 512 steps of 128 sequences) lets go of 420 MB
-IDLE_SECONDS = 10.0  # to touch MOST anew takes 0.2 s: a call that comes so rarely does not feel it
+IDLE_SECONDS = 10.0  # to touch MOST again takes 0.2 s, which is little for calls that come so rarely
 _HUGE_PAGE = 1 << 21
 
 
@@ -51,7 +51,7 @@ class _Block:
     """Mapped memory of `size` bytes from `offset`, which is where a huge page begins."""
 
     def __init__(self, size: int) -> None:
-        # One page more than is used, since older kernels map anywhere: what is never touched takes no memory.
+        # One page more than is used, since older Linux kernels map at any address: what is never touched takes no memory.
         self.memory, self.size = _mapped(size + _HUGE_PAGE), size
         self.offset = -ctypes.addressof(ctypes.c_char.from_buffer(self.memory)) % _HUGE_PAGE
         self.free_since = 0.0
@@ -85,7 +85,7 @@ class Pool:
         process.in_child(self._begin)
 
     def _begin(self) -> None:
-        """Nothing free, and nobody at it. (A child does not use its parent's free blocks: each page would be copied first.)"""
+        """Nothing is free, and nobody holds the lock. (A child does not use its parent's free blocks: each page would be copied first.)"""
         self._lock = threading.RLock()  # a finaliser may run inside of `empty`
         self._free: dict[int, deque[_Block]] = {}  # by size, each from the longest unused to the last used
         self._free_bytes = 0
@@ -128,7 +128,7 @@ class Pool:
         return min(self._free, key=lambda size: self._free[size][0].free_since)
 
     def _remove(self, size: int, last_used: bool) -> _Block:
-        """A free block of this size, the last or first of its kind to be used again."""
+        """Takes out a free block of this size: the one used last, or the one not used for longest."""
         blocks = self._free[size]
         block = blocks.pop() if last_used else blocks.popleft()
         if not blocks:

@@ -108,7 +108,7 @@ def _comment(number: int, nodes: list[Node]) -> str:
 
 
 def _meaning(number: int, nodes: list[Node], depth: int = 4) -> str:
-    """A value in terms of the step's inputs; longer than a comment where it is made of more than `depth` nodes, one in another."""
+    """A value in terms of the step's inputs; a text too long for a comment where more than `depth` nodes stand one inside another."""
     node = nodes[number]
     if node.name is not None:
         return f"d s.{node.name[1]}' of later steps" if node.name[0] == "d_carry" else label(node.name)
@@ -123,5 +123,5 @@ def _meaning(number: int, nodes: list[Node], depth: int = 4) -> str:
 
 
 def _place(node: Node) -> str:
-    """The line of the cell's author that a value comes from. A file may be called anything, and the rest of a line is a comment."""
+    """The line of the author's file that a value comes from, as a comment. A file may be called anything: odd characters become "?"."""
     return f"  // {re.sub(r'[^A-Za-z0-9_.:-]', '?', node.source)}" if node.source else ""

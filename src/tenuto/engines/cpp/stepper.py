@@ -1,6 +1,6 @@
-"""One step a call: weights packed once, no memory taken, the state in place.
+"""One step per call: weights are packed once, no memory is taken, the state changes in place.
 
-Two launches take turns: each reads the states that the other wrote. What a call costs beside the arithmetic is one address
+Two launches take turns: each reads the states that the other wrote. What a call costs besides the arithmetic is one address
 written into a table and one call of a C function.
 """
 
@@ -46,7 +46,7 @@ class CppStepper:
         self._launches, self._runs, self._turn = [], [], 0
         for turn in range(2):
             launch = forward.build(form, sizes, False, fixed)
-            if turn:  # one copy of the weights for both, or together they outgrow the second-level cache
+            if turn:  # one copy of the weights for both: two may outgrow the second-level cache
                 launch.share_weights(self._launches[0])
             arrays = {"output": self._outputs[turn], **{f"final.{name}": torch.empty(batch_size, size, dtype=dtype) for name, size in names.items()}}
             for name, here, before in zip(names, self._states[turn], self._states[1 - turn], strict=True):

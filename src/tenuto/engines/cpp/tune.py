@@ -1,7 +1,7 @@
 """How a loop's work is shared among threads: learnt from the calls themselves.
 
-Every way gives the same bits, so the choice may follow the clock: the first of calls that are alike try each way that makes sense, later
-ones use the fastest, and now and then another is tried again, since what else the machine does changes. Nothing runs twice.
+Every way gives the same bits, so the choice may follow the clock. Of calls that are alike, the first try each way that makes sense and
+later ones use the fastest. Now and then another way is tried again, since the machine's other work changes. No call runs twice.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_CPP_SPLIT"
 TRIALS = 3  # calls of each way before one is preferred
-MEMORY = 5  # the last times of each way; the middle one counts, so that a call which the system held up does not
+MEMORY = 5  # how many times of each way are kept; their median counts, so that a call which the system held up does not
 PERIOD = 20  # calls until the other ways are looked at again, TRIALS times in a row; doubled after each look
-LONGEST = 640
+LONGEST = 640  # the longest such period
 GAIN = 0.9  # threads must win by this much: on a busy machine each waits for the slowest
 SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
 
 
 class Way(NamedTuple):
-    """A number of threads, and whether they share each step's units (with a barrier a step) or the rows of the batch."""
+    """A number of threads, and whether they share each step's units (with a barrier at each step) or the rows of the batch."""
 
     threads: int
     by_units: bool
@@ -37,7 +37,7 @@ class Record:
     def __init__(self, candidates: Sequence[Way]) -> None:
         self._candidates = candidates
         self._times: dict[Way, list[float]] = {way: [] for way in candidates}
-        self._seconds = dict.fromkeys(candidates, 0.0)  # a row, as they are compared; zero until a way has been tried
+        self._seconds = dict.fromkeys(candidates, 0.0)  # per row, as they are compared; zero until a way has been tried
         self._ranked: list[Way] = []  # empty until all have been
         self._calls = 0
         self._looks = 0  # how often the other ways were looked at again
@@ -87,7 +87,7 @@ _lock = threading.Lock()
 
 @process.in_child
 def _renew() -> None:
-    """Anew for a child. What was learnt of several threads may stay, half written even: a child's calls have one thread, and one way."""
+    """A new lock for a child. What was learnt of several threads may stay, even half written: a child's calls have one thread and one way."""
     global _lock
     _lock = threading.Lock()
 
@@ -116,5 +116,5 @@ def ways(batch_size: int, threads: int, units_can_split: bool) -> tuple[Way, ...
     if asked:
         return (Way(threads, asked == "units" and units_can_split),)
     by_rows = (Way(threads, False),) if batch_size > 1 else ()
-    by_units = (Way(threads, True),) if units_can_split and batch_size < 12 * threads else ()  # with more rows, each thread's tiles are full
+    by_units = (Way(threads, True),) if units_can_split and batch_size < 12 * threads else ()  # with more rows than this, sharing rows fills every thread's tiles
     return _ALONE + by_rows + by_units

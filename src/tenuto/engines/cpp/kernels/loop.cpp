@@ -1,5 +1,5 @@
-// The time loop: runs the lists of operations of loop.h over chunks of steps. The same for every cell; what is the cell's own
-// are the passes (printed from its program) and the tables. Row by row the arithmetic is the same whoever runs it: any batch,
+// The time loop: runs the lists of operations of loop.h over chunks of steps. It is the same for every cell; only the passes
+// (printed from the cell's program) and the tables differ. Row by row the arithmetic is the same whoever runs it: any batch,
 // any chunk, any number of threads gives the same bits.
 #include "loop.h"
 #include "product.h"
@@ -61,8 +61,8 @@ struct Runner : Weights {
     me.sync();
   }
 
-  // With lengths: my rows of the chunk's steps, so that the thread with the most to do has as little as can be. A step takes as long
-  // as STEP_ROWS rows (measured on a Xeon, 128 and 256 hidden units) besides those that it has.
+  // With lengths: my rows of the chunk's steps, so that the thread with the most to do has as little as possible. Besides its own
+  // rows, a step takes as long as STEP_ROWS rows (measured on a Xeon, 128 and 256 hidden units).
   void share_rows(long& mine, long& mine_end) const {
     const long STEP_ROWS = 2;
     long least = 0, most = 0;
@@ -153,7 +153,7 @@ struct Runner : Weights {
     if (from < end || p.width == 0) p.function(at, stride, p.buffer, row, end_row, from, end, p.width);
   }
 
-  void reduce(const Reduction& r) {  // rows, not channels, are shared out: every row's channels in one order
+  void reduce(const Reduction& r) {  // rows, not channels, are shared out: every row's channels are added in one order
     long from = by_units ? me.begin(end_row) : row, end = by_units ? me.end(end_row) : end_row;
     for (long b = from; b < end; b++) {
       const real* v = at[r.source] + b * stride[r.source];
@@ -176,7 +176,7 @@ struct Runner : Weights {
     }
   }
 
-  void copy(const Copy& c) {  // of a chunk's rows, by who computed them
+  void copy(const Copy& c) {  // a chunk's rows, each by the thread that computed it
     for (long b = chunk_row(); b < chunk_end(); b++)
       memcpy(at[c.target] + b * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real));
   }
@@ -210,7 +210,7 @@ struct Runner : Weights {
         memset(padded + (t * loop.batch + loop.order[b]) * stride[c.target], 0, c.width * sizeof(real));
   }
 
-  // Of whole sequences, in the caller's order of the batch outside the loop.
+  // Operations on whole sequences; outside the loop these are in the caller's order.
   long place(long b) const { return loop.order ? loop.order[b] : b; }
   void last(const Copy& c) {
     const Buffer& before = loop.buffer[c.source];

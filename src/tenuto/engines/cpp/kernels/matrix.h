@@ -21,7 +21,7 @@ static __thread uint16_t own_parts[SPLIT_ROWS * SPLIT_BLOCKS * BLOCK_DEPTH * PAR
 
 typedef uint32_t word32 __attribute__((vector_size(VECTOR_BYTES)));
 
-// Asks the system for the units, once a process: 1 if they may be used.
+// Asks the system for the units, once per process: 1 if they may be used.
 static int64_t ask_for_matrix_units() {
   const long request_permission = 0x1023, tile_data = 18;
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
@@ -48,7 +48,7 @@ INLINE void store_parts(vec x, vec y, uint16_t* to, long next) {
 #pragma GCC unroll 3
   for (int part = 0; part < PARTS; part++) {
     word32 a = (word32)x, b = (word32)y;
-    if (part < 2) a = (a + half) & upper, b = (b + half) & upper;  // rounded to 8 bits; the third part has no more
+    if (part < 2) a = (a + half) & upper, b = (b + half) & upper;  // rounded to 8 bits; the third part has no more bits than that
     word32 pairs = (a >> 16) | b;
     memcpy(to + part * next, &pairs, sizeof pairs);
     x = x - (vec)a, y = y - (vec)b;
@@ -80,7 +80,7 @@ static void split_row(const real* from, long depth, uint16_t* to, bool zero) {
 
 // C += A B over blocks of k; A [block][part] tiles, B [block][vector][part] tiles, C 16 rows (or as configured) x VECTORS vectors.
 // A result is stored as soon as it is done, while the others are still added up (10 % at 64 k). The compiler does not know that loading
-// a tile reads memory: hence the two barriers.
+// a tile reads memory, so there are two barriers.
 template <int VECTORS>
 static __attribute__((noinline)) void matrix_tile(const uint16_t* a, const uint16_t* b, long blocks, const real* init, long init_stride,
                                                   real* c, long c_stride) {
@@ -120,7 +120,7 @@ static void matrix_tile(long vectors, const uint16_t* a, const uint16_t* b, long
 INLINE const uint16_t* weight_parts(const Product& p, const Panel& panel) { return (const uint16_t*)(p.packed + panel.packed + LANES); }
 INLINE bool weights_have_parts(const Product& p, const Panel& panel) { return p.packed[panel.packed] == 0; }
 
-// One row by one panel without parts: what numbers beyond them become, as in any loop of multiply-adds.
+// One row by one panel without parts, for numbers that have none: the result is that of a plain loop of multiply-adds.
 static void multiply_one_by_one(const Product& p, long k, const real* operand, const real* start, real* c) {
   long before = 0, all = 0;
   for (long j = 0; j < p.panels; j++) all += p.panel[j].vectors, before += j < k ? p.panel[j].vectors : 0;

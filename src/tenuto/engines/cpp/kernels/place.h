@@ -1,4 +1,4 @@
-// Where one thread is in the loop: its rows of the chunk and of the step, and where every buffer's rows are meanwhile.
+// Where one thread is in the loop: its rows of the chunk and of the step, and where every buffer's rows are at that step.
 #pragma once
 #include "matrix.h"
 #include "product.h"

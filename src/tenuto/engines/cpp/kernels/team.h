@@ -1,9 +1,9 @@
-// The threads of one loop: who one is, shares of work, and a barrier that spins, since a step takes microseconds.
+// The threads of one loop: their numbers, their shares of work, and a barrier that spins, since a step takes microseconds.
 #pragma once
 #include <sched.h>
 #include <stdint.h>
 
-// How many rounds a thread has come to; each on lines of its own, since two cores pass one line to and fro in 100 ns.
+// How many barriers a thread has come to. Each flag has cache lines of its own, since two cores take 100 ns to pass one to and fro.
 struct Flag { int rounds __attribute__((aligned(128))); };
 struct Member {
   int id, count;

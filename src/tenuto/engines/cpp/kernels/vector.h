@@ -1,4 +1,4 @@
-// Vectors of LANES numbers of type `real` in GCC's and Clang's vector extensions: what all kernels are written in.
+// Vectors of LANES numbers of type `real` in GCC's and Clang's vector extensions: all kernels are written in these.
 // The build defines REAL_BITS (32 or 64) and VECTOR_BYTES (16, 32, 64). Every multiply-add is `fma` and the compiler may not
 // make others (-ffp-contract=off): so a number's bits do not depend on the tile, the remainder or the compiler that made it.
 #pragma once
@@ -89,7 +89,7 @@ INLINE vec clamp(vec x, real least, real most) {
 #endif
 }
 
-// A square of LANES vectors turned about its diagonal, in log2(LANES) rounds of exchanges.
+// Transposes a square of LANES vectors, in log2(LANES) rounds of exchanges.
 #if defined(__clang__)
 template <class, int... I> struct Numbers {};
 typedef __make_integer_seq<Numbers, int, LANES> EveryLane;
@@ -117,7 +117,7 @@ template <int> INLINE void transpose(vec* square) {
 }
 #endif
 
-// The lanes in one fixed tree: a sum over channels has the same bits on every path.
+// Adds the lanes in one fixed tree: a sum over channels has the same bits on every path.
 INLINE real sum_lanes(vec v) {
   for (int half = LANES / 2; half; half /= 2) for (int i = 0; i < half; i++) v[i] = v[i] + v[i + half];
   return v[0];

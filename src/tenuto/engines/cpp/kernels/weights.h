@@ -26,7 +26,7 @@ struct Weights : Place {
                                                              p.lanes[vectors + j], to + j * LANES, width);
     }
   }
-  // One vector's weights for all k: along memory first, whichever way they lie.
+  // One vector's weights for all k, read along memory, whichever way they lie.
   static void pack_vector(const Product& p, const real* from, long depth, long lanes, real* to, long width) {
     if (p.lane_stride == 1) {
       for (long i = 0; i < depth; i++) store(to + i * width, load_part(from + i * p.depth_stride, lanes));
@@ -108,7 +108,7 @@ struct Weights : Place {
       memset(o.packed + o.panel[k].packed, 0, o.columns * o.panel[k].vectors * LANES * sizeof(real));
   }
 
-  // Runs of steps whose operand rows lie as their gradient rows do are one outer product; shared out by panels and columns.
+  // Steps whose rows follow each other in memory, in operand and gradients alike, are one outer product. Shared out by panels and columns.
   void outer(const Outer& o) {
 #if MATRIX_UNITS
     if (o.turned) return matrix_outer(o);
@@ -167,7 +167,7 @@ struct Weights : Place {
     }
   }
 
-  void sum(const Sum& s) {  // columns of a chunk's gradients, the last chunk's first; finished into the targets at each
+  void sum(const Sum& s) {  // adds up columns of a chunk's gradients, from the last chunk on; the targets get the sum so far at each
     for (long j = me.begin(s.vectors); j < me.end(s.vectors); j++) {
       const real* d = at[s.gradient] + s.column[j];
       vec total = last_step == loop.steps ? vec{} : load(s.sums + j * LANES);
