@@ -1,7 +1,7 @@
 """Names that a layer, a cell or a step uses itself: refused where the class is written, with the user's line; and names that only look like them."""
 
+import importlib.util
 import linecache
-import types
 
 import pytest
 import torch
@@ -15,9 +15,10 @@ def written(folder, text):
     path = folder / "named.py"
     path.write_text("import torch\nfrom tenuto import Cell, State\n\n" + text)
     linecache.checkcache(str(path))
-    space = {"__name__": "named"}
-    exec(compile(path.read_text(), str(path), "exec"), space)  # noqa: S102
-    return types.SimpleNamespace(**space)
+    specification = importlib.util.spec_from_file_location("named", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 DECLARATIONS = {

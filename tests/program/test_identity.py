@@ -1,9 +1,11 @@
 """What a cell is: a digest of its step and derivative that nothing else changes, and in words what differs where it does."""
 
+import importlib.abc
 import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -30,15 +32,25 @@ class Gated(Cell):
 """
 
 
+class Typed(importlib.abc.InspectLoader):
+    """Runs text as a notebook runs a cell."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def get_source(self, fullname):
+        return self.text
+
+
 def run(text, space=None):
-    """Runs a notebook's cell; the names that there are."""
-    space = {"__name__": "notebook"} if space is None else space
-    exec(text, space)  # noqa: S102
-    return space
+    """The module that this text makes, or goes on with."""
+    module = types.ModuleType("notebook") if space is None else space
+    Typed(text).exec_module(module)
+    return module
 
 
 def cell_of(text, name="Gated", before="", **fields):
-    return run(HEADER + before + text)[name](**fields)
+    return getattr(run(HEADER + before + text), name)(**fields)
 
 
 def maths_of(text, **options):
@@ -254,10 +266,10 @@ EDITS = {
 def test_what_a_step_reads_outside_of_itself_is_looked_at_again(edit):
     """In a new layer, and in one that is there: as any function of Python does."""
     space = run(HEADER + OUTSIDE)
-    layer = layer_of(space["Gated"]())
+    layer = layer_of(space.Gated())
     before = gradients(layer, "cpp")
     run(edit, space)
-    after = check_all_engines(space["Gated"]())
+    after = check_all_engines(space.Gated())
     assert not torch.allclose(before[0], after[0])
     torch.testing.assert_close(gradients(layer, "cpp"), after)
     torch.testing.assert_close(gradients(layer, "reference"), after)
@@ -265,9 +277,9 @@ def test_what_a_step_reads_outside_of_itself_is_looked_at_again(edit):
 
 def test_a_layer_is_told_when_its_weights_are_no_longer_for_the_step():
     space = run(HEADER + OUTSIDE)
-    layer = layer_of(space["Gated"]())
+    layer = layer_of(space.Gated())
     gradients(layer, "cpp")
-    space["Gated"].step = lambda self, x, U, s: State(h=torch.tanh(x.h + U.h @ (s.h * s.h)))
+    space.Gated.step = lambda self, x, U, s: State(h=torch.tanh(x.h + U.h @ (s.h * s.h)))
     with pytest.raises(CellError, match="this layer was made: the value that U.h is multiplied with differs"):
         layer(torch.randn(5, 2, 3, dtype=torch.float64))
 
@@ -278,7 +290,7 @@ def test_a_step_that_changes_after_the_graph_was_made_is_refused_in_words():
     from tests.engines.problems import make_inputs
 
     space = run(HEADER + OUTSIDE)
-    form = Form(space["Gated"]())
+    form = Form(space.Gated())
     inputs = list(make_inputs(form, requires_grad=False).values())
     key = key_of(form, "reference")
     torch.ops.tenuto.forward(key, inputs, False)
