@@ -310,7 +310,7 @@ def _module_of(kind: type) -> str:
 def _unknown(name: str) -> CellError:
     module, _, path = name.partition(":")
     if module == "__main__":
-        fix = f"put the class into a file of its own, for example my_cells.py, and import it from there wherever it is used (a notebook or a script hands no classes to other processes); or define {path} here first"
+        fix = f"define {path} here first (a run is loaded with cell={path}), or put the class into a file of its own and import it wherever it is used: a notebook or a script hands no classes to other processes"
     elif module in sys.modules:
         fix = "check the name" + (": the class of a function is made when that is called" if "<locals>" in path else "")
     else:

@@ -239,6 +239,10 @@ table = {"slope": 1.0}
 sizes = [1.0]
 class Settings: pass
 settings = Settings(); settings.slope = 1.0
+import types
+constants = types.ModuleType("constants"); constants.slope = 1.0
+h = [0.0] * 10**6  # the name of an attribute in the step, and nothing that it reads
+data = [0.0] * 10**6
 def squash(v): return slope * torch.tanh(v)
 class Gated(Cell):
     gates = "h"
@@ -246,7 +250,7 @@ class Gated(Cell):
     factor = 1.0
     def helped(self, v): return self.factor * v
     def step(self, x, U, s):
-        return State(h=self.helped(squash(x.h + U.h @ s.h)) * table["slope"] * sizes[0] * settings.slope)
+        return State(h=self.helped(squash(x.h + U.h @ s.h)) * table["slope"] * sizes[0] * settings.slope * constants.slope * len(data) / 10**6)
 """
 EDITS = {
     "a constant": "slope = 2.0",
@@ -255,6 +259,7 @@ EDITS = {
     "an entry of a table": "table['slope'] = 2.0",
     "an item of a list": "sizes[0] = 2.0",
     "an attribute of an object": "settings.slope = 2.0",
+    "a constant of another file": "constants.slope = 2.0",
     "a constant of the class": "Gated.factor = 2.0",
     "a method": "Gated.helped = lambda self, v: v.relu()",
     "code put into the method that is there": "Gated.helped.__code__ = (lambda self, v: 3 * v).__code__",
@@ -273,6 +278,11 @@ def test_what_a_step_reads_outside_of_itself_is_looked_at_again(edit):
     assert not torch.allclose(before[0], after[0])
     torch.testing.assert_close(gradients(layer, "cpp"), after)
     torch.testing.assert_close(gradients(layer, "reference"), after)
+
+
+def test_data_of_a_notebook_is_not_read_through():
+    reading = trace(run(HEADER + OUTSIDE).Gated()).reading
+    assert [before for _, before in reading._lists] == [(1.0,)] and len(reading._items) < 30
 
 
 def test_a_layer_is_told_when_its_weights_are_no_longer_for_the_step():

@@ -7,6 +7,7 @@ what was read, and made again when that is not what it was.
 
 from __future__ import annotations
 
+import dis
 import functools
 import operator
 import sys
@@ -22,7 +23,7 @@ from tenuto.cell import Cell
 # Whoever changes these while a program runs is on their own.
 _FIXED = {"tenuto", "torch", "numpy", "scipy", "keras", "typing_extensions", *sys.stdlib_module_names}
 _NO_MATHS = ("_place", "_serial", "_abc_impl")
-_DEEPEST = 12
+_DEEPEST, _MOST = 12, 1000  # steps from one value to the next, and items of a container, that are looked at
 
 
 class Reading:
@@ -78,6 +79,8 @@ class Reading:
         depth -= 1
         if isinstance(value, torch.Tensor):
             self._attributes.append((value, "_version", value._version))
+        elif isinstance(value, (Mapping, tuple, list, set, frozenset)) and len(value) > _MOST:
+            self._sizes.append((value, len(value)))  # data, and not what a step is made of
         elif isinstance(value, Mapping):
             self._mapping(value, list(value), depth)
         elif isinstance(value, (tuple, list, set, frozenset)):
@@ -120,16 +123,13 @@ class Reading:
             self._attribute(function, name, depth)
         for cell in function.__closure__ or ():
             self._attribute(cell, "cell_contents", depth)
-        names = dict.fromkeys(_names(function.__code__))
-        for name in names:
-            if name not in function.__globals__:
-                continue
+        used = list(_names(function.__code__))
+        for name in (name for name, loaded in dict.fromkeys(used) if loaded and name in function.__globals__):
             self._item(function.__globals__, name, depth)
             value = function.__globals__[name]
             if isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] not in _FIXED:
-                for each in names:
-                    if each in vars(value):
-                        self._item(vars(value), each, depth)
+                for each in dict.fromkeys(each for each, loaded in used if not loaded and each in vars(value)):
+                    self._item(vars(value), each, depth)
 
 
 
@@ -138,8 +138,11 @@ def _fixed(value: Any) -> bool:
     return isinstance(module, str) and module.partition(".")[0] in _FIXED and module not in ("__main__", "__mp_main__")
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
+def _names(code: types.CodeType) -> Iterator[tuple[str, bool]]:
+    """The names that are used, and whether each is one of the file or an attribute of something."""
+    for step in dis.get_instructions(code):
+        if step.opcode in dis.hasname and isinstance(step.argval, str):
+            yield step.argval, step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME"))
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names(constant)
