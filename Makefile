@@ -1,11 +1,11 @@
-# tenuto: every target does its own set-up (virtual environment in .venv, no root) and says what it does.
+# tenuto: every target sets up what it needs (a virtual environment in .venv; no root) and says what it does.
 #
 #   make demo         train a classifier on real data, print its accuracy, write a report
 #   make test         lint, type-check and run the tests           (what CI runs)
 #   make test-all     the same with the slow tests
 #   make test-oldest  the tests, without linters, on the oldest torch that tenuto runs on
 #   make lint         ruff and mypy alone
-#   make bench-smoke  every benchmark once at its smallest size: it runs, its numbers mean nothing
+#   make bench-smoke  every benchmark once at its smallest size, to see that it runs; the numbers mean nothing
 #   make build        wheel and sdist into dist/
 #   make docs         the site, from docs/, README.md and the docstrings, into build/site
 #   make clean        remove the environment, builds and caches
@@ -20,17 +20,17 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_OPTIONS ?=
-# The oldest that all tests pass on; pyproject.toml says so to pip.
-OLDEST_TORCH ?= torch==2.13.0
+# The oldest torch on which all tests pass; pyproject.toml asks pip for at least this one.
+OLDEST_TORCH ?= torch==2.6.0
 TESTS ?=
 PYTEST_OPTIONS ?=
-# Test processes, of one thread each: many tests wait for a program that they started.
+# Test processes, of one thread each. More than one: many tests wait for a program that they started.
 WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# The environment is made anew when what it is made from changes.
+# Packages are installed again when one of the files that name them changes.
 KEY := $(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 BASE := $(VENV)/.tenuto-base-$(KEY)
 DEV := $(VENV)/.tenuto-dev-$(KEY)

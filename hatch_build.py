@@ -1,4 +1,4 @@
-"""README.md as package indexes show it: there a link to a file of the repository leads nowhere, so each becomes a URL."""
+"""README.md as package indexes show it: a relative link to a file of the repository does not work there, so each becomes a URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")  # a link or a pic
 
 
 def absolute(text: str, repository: str) -> str:
-    """The text with its links to files as links into the repository; pictures as the files themselves."""
+    """The text with its relative links turned into URLs: links to files lead to the repository's pages, pictures to the files themselves."""
     files = repository.replace("https://github.com/", "https://raw.githubusercontent.com/")
 
     def url(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
-"""How the docstrings of this project read to mkdocstrings: what is shown as it stands (examples, equations) becomes a block of code.
+"""Docstrings of this project in the form that mkdocstrings reads: what is shown exactly as written (examples, equations) becomes a block of code.
 
-A griffe extension: it changes each docstring before that is parsed.
+This is a griffe extension: it changes each docstring before it is parsed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from griffe import Extension, Object
 
 SECTION = re.compile(r"^(Equations|Shapes|Source|Note|Example|Attributes \(after fit\)):[ \t]*(.*(?:\n[ \t]+\S.*|\n(?=\n[ \t]+\S))*)", re.MULTILINE)
-INLINE = re.compile(r"^(Returns|Raises|Parameters|Yields):[ \t]+(\S.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)  # in one line, where Google's style has a list
+INLINE = re.compile(r"^(Returns|Raises|Parameters|Yields):[ \t]+(\S.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)  # on one line, where Google's style has a list
 
 
 class AsWritten(Extension):
@@ -21,7 +21,7 @@ class AsWritten(Extension):
     def on_object(self, *, obj: Object, **rest: Any) -> None:
         """Called with each object that is documented."""
         if obj.is_attribute:
-            obj.docstring = None  # what was found is the text of its type; classes say what theirs are under "Attributes:"
+            obj.docstring = None  # griffe found the docstring of its type; a class explains its attributes under "Attributes:"
         elif obj.docstring is not None:
             obj.docstring.value = INLINE.sub(_markdown, SECTION.sub(_markdown, textwrap.dedent(obj.docstring.value)))
 

@@ -1,4 +1,4 @@
-"""What the site takes from the root of the repository: README.md as its first page, and the other pages that stand there.
+"""What the site takes from the root of the repository: README.md as its first page, and the other pages there.
 
 A link to a file of docs/ becomes one within the site; to another file of the repository, one to where that file can be read.
 """
@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {"README.md": "index.md", **{name: name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")}}
-LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")  # the target of a link or a picture, but for a URL and a place in the page
+LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")  # the target of a link or a picture, unless it is a URL or a place in the page
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -24,7 +24,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **rest: Any) -> str:
-    """Turns the links of a page round: seen from the root of the repository, then from the site."""
+    """Rewrites the links of a page: they are relative to the repository, and become relative to the site."""
     name = page.file.src_uri
     folder = ROOT if name in PAGES.values() else (ROOT / "docs" / name).parent
     depth = "../" * name.count("/")

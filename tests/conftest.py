@@ -14,13 +14,13 @@ import torch
 
 hypothesis.settings.register_profile(
     "house",
-    deadline=None,  # a first example may compile or import; time is watched per test by pytest-timeout
+    deadline=None,  # a first example may compile or import; pytest-timeout limits the time of each test
     max_examples=25,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("house")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it, and with it every Ctrl-C that a test sends
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background job SIGINT is ignored, and so would be every Ctrl-C that a test sends
 
 
 def missing_compiler() -> str | None:

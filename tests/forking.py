@@ -1,4 +1,4 @@
-"""Work in a forked child, for tests: it says whether all was well by how it ends, and is killed when it waits for ever."""
+"""Runs work in a forked child, for tests. The way the child ends says whether all was well; a child that waits for ever is killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECONDS = 30
 
 
 def start(work: Callable[[], bool]) -> int:
-    """A child that does this and ends; its process number."""
+    """Starts a child that does this work and ends; returns its process number."""
     child = os.fork()
     if child:
         return child
@@ -25,7 +25,7 @@ def start(work: Callable[[], bool]) -> int:
 
 
 def outcome(child: int, seconds: float = SECONDS) -> str:
-    """How it ended: "right", "wrong", "error", or "waited for ever"."""
+    """How the child ended: "right", "wrong", "error", or "waited for ever"."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -38,5 +38,5 @@ def outcome(child: int, seconds: float = SECONDS) -> str:
 
 
 def in_child(work: Callable[[], bool], seconds: float = SECONDS) -> str:
-    """How a child ended that did this."""
+    """Runs this work in a child; returns how it ended, as `outcome`."""
     return outcome(start(work), seconds)

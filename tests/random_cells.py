@@ -1,6 +1,6 @@
 """Random legal cells: expressions over everything that a step may use, from a seed.
 
-An expression is a nested tuple; `evaluate` runs it in a step and `written` shows it as the maths that one would write.
+An expression is a nested tuple; `evaluate` runs it in a step, and `written` shows it as the maths that a user would write.
 Values stay moderate (products and sums go through a bounded function now and then), so that results compare well.
 """
 
@@ -15,7 +15,7 @@ import torch
 from tenuto.activations import layer_norm, mean, rms_norm, softmax
 from tenuto.cell import Cell, State
 
-# Each keeps moderate values moderate. `SHARP` jump somewhere: fine in float64, where both engines stand on the same side.
+# Each keeps moderate values moderate. Those of `SHARP` jump somewhere, which is no problem in float64, where both engines are on the same side of the jump.
 SMOOTH = {
     "tanh": torch.tanh, "sigmoid": torch.sigmoid, "sin": torch.sin, "cos": torch.cos, "atan": torch.atan, "erf": torch.erf,
     "softplus": torch.nn.functional.softplus, "gelu": torch.nn.functional.gelu, "silu": torch.nn.functional.silu, "neg": torch.neg,
@@ -33,7 +33,7 @@ PAIRS = {
     "add": torch.add, "sub": torch.sub, "mul": torch.mul, "tanh(a)/(2+b²)": lambda a, b: torch.tanh(a) / (2 + b * b),
     "logaddexp": torch.logaddexp, "hypot": lambda a, b: torch.hypot(a, 1 + b * b), "mean of two": lambda a, b: (a + b) / 2,
 }  # fmt: skip
-SHARP_PAIRS = {"maximum": torch.maximum, "minimum": torch.minimum, "copysign": lambda a, b: torch.copysign(a, b + 0.37)}  # (a zero's sign is nobody's)
+SHARP_PAIRS = {"maximum": torch.maximum, "minimum": torch.minimum, "copysign": lambda a, b: torch.copysign(a, b + 0.37)}  # + 0.37: the sign of a zero is not defined
 CONDITIONS = {"<": torch.lt, "<=": torch.le, ">": torch.gt, ">=": torch.ge}
 ACROSS = {"layer_norm": layer_norm, "rms_norm": rms_norm, "softmax": softmax}
 REDUCTIONS = {
@@ -65,7 +65,7 @@ class Draw:
         self.output = self.after_step(pick.choice(["h", None, None]))
 
     def after_step(self, kind: str | None) -> Any:
-        """What the cell puts out: its first state, or maths on its new states."""
+        """The cell's output: its first state, or maths on its new states."""
         return None if kind is None else ("call", "sin", ("state", self.random.choice(list(self.states))))
 
     def value(self, width: str, depth: int) -> Any:
@@ -106,7 +106,7 @@ class Draw:
         return self.leaf(width)
 
     def leaf(self, width: str) -> Any:
-        """An input of this width, a constant, or a constant as wide."""
+        """An input of this width, a number, or a constant of this width."""
         found: list[Any] = [("gate", name) for name in self.gates if width == ""] * 2
         for role, names in (("state", self.states), ("parameter", self.parameters), ("stream", self.streams)):
             found += [(role, name) for name, w in names.items() if w == width]
@@ -123,7 +123,7 @@ class Draw:
 
 
 def evaluate(expression: Any, at: Mapping[str, Any]) -> Any:
-    """An expression's value in a step: `at` has x, U, s, p, streams, and `like` (a value that has the rows)."""
+    """An expression's value in a step: `at` has x, U, s, p, streams, and `like` (a value with the right number of rows)."""
     if not isinstance(expression, tuple):
         return expression
     kind, *rest = expression
@@ -148,7 +148,7 @@ def evaluate(expression: Any, at: Mapping[str, Any]) -> Any:
 
 
 def written(expression: Any) -> str:
-    """An expression to read, where a draw fails."""
+    """An expression as text, to read it when a draw fails."""
     if not isinstance(expression, tuple):
         return str(expression)
     kind, *rest = expression
@@ -164,7 +164,7 @@ def written(expression: Any) -> str:
 
 
 def random_cell(seed: int, smooth: bool = False) -> Cell:
-    """The legal cell that a seed stands for."""
+    """The legal cell of a seed."""
     draw = Draw(seed, smooth)
 
     def step(self: Any, x: Any, U: Any, s: Any, **streams: Any) -> Any:

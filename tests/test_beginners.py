@@ -1,4 +1,4 @@
-"""Cells as beginners write them: each works where it is legal, and otherwise is an error in words with the author's line and what to write instead."""
+"""Cells as beginners write them: legal ones work; for others an error says in words what is wrong, with the author's line and what to write instead."""
 
 import importlib.abc
 import importlib.util
@@ -24,14 +24,14 @@ from torch import nn, tanh
 from tenuto import Cell, State, tenuto_activation
 """.replace(", tenuto_activation", "")
 
-# The classes of errors, what a message says, what it says to do; the line is the one that ends with `# <-`.
+# For each: the cell, the class of the error, what the message says, what its fix says. The line that it names ends with `# <-`.
 D, T = CellError, TraceError
 STEP = "    def step(self, x, U, s):\n"
 HEAD = '    gates = "h"\n    state = "h"\n'
 
 
 def cell(step: str, head: str = HEAD, before: str = "") -> str:
-    """A file with a cell of that step; `tanh(...)` of it is the new state where it is an expression."""
+    """A file with a cell of that step; if the step is an expression, `tanh(...)` of it is the new state."""
     lines = [f"        {line}" for line in (step if "\n" in step or "return" in step else f"return State(h=tanh({step}))  # <-").splitlines()]
     return f"{IMPORTS}{before}\nclass Mine(Cell):\n{head}{STEP}" + "\n".join(lines) + "\n"
 
@@ -95,7 +95,7 @@ WRONG = {
     "a tuple returned": (cell("return tanh(x.h), s.h  # <-"), T, "returned tuple", "return State(h=...)"),
     "nothing returned": (cell("v = tanh(x.h)\nreturn  # <-"), T, "returned NoneType", "return State(h=...)"),
     "a value kept in the cell": (cell("self.last = s.h  # <-\nreturn State(h=x.h)"), T, "cannot be changed", "returned in State(...)"),
-    # U, x, s used in another way
+    # other uses of U, x and s
     "U times": (cell("x.h + U.h * s.h"), T, "U.h is used in another way", "U.h @ s.h"),
     "times U": (cell("x.h + s.h * U.h"), T, "U.h is used in another way", "U.h @ s.h"),
     "U on the right": (cell("x.h + s.h @ U.h"), T, "U.h is used in another way", "U.h @ s.h"),
@@ -208,7 +208,7 @@ def marked(text: str) -> int:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said_with_the_line_and_the_mend(name, load, tmp_path):
+def test_an_error_names_the_line_and_says_what_to_write_instead(name, load, tmp_path):
     text, kind, said, mend = WRONG[name]
     with pytest.raises(TenutoError) as caught:
         Recurrent(load(text)(), 4, 4)
@@ -247,7 +247,7 @@ def test_fields_that_are_not_there(load):
         load(cell("x.h * self.rate", HEAD + "    rate: float\n"))()
 
 
-def test_a_name_that_is_no_name(load):
+def test_an_invalid_name(load):
     with pytest.raises(CellError, match=r"'?\.\./evil is no name for a cell"):
         load(cell("x.h") + 'Mine = type("../evil", (Mine,), {})\n')
 
@@ -265,11 +265,11 @@ def test_parameters_start_as_the_cell_says(load):
 
 # --- where there is no file ----------------------------------------------------------------------------------------------------
 
-WIDE = cell("torch.relu(x.h / x.h.shape[-1])")  # found out only beside a second size
+WIDE = cell("torch.relu(x.h / x.h.shape[-1])")  # noticed only when a second size is tried
 
 
 class Typed(importlib.abc.InspectLoader):
-    """Code without a file, under the name that a notebook or Python gives it."""
+    """Code that is in no file, under the name that a notebook or Python gives it."""
 
     def __init__(self, text, filename):
         self.text, self.filename = text, filename
@@ -284,7 +284,7 @@ class Typed(importlib.abc.InspectLoader):
 @pytest.mark.parametrize("text", [WRONG["roll"][0], WRONG["a layer in the cell"][0], WRONG["a sum without keepdim"][0], WIDE], ids=["call", "class", "fit", "size"])
 @pytest.mark.parametrize("filename", ["<ipython-input-3-abc>", "ipykernel_77/123.py", "<string>", "<stdin>"])
 def test_a_cell_of_a_notebook_or_of_the_command_line(filename, text, monkeypatch):
-    if "ipy" in filename:  # notebooks give the text of what was typed
+    if "ipy" in filename:  # notebooks also keep the text that was typed
         monkeypatch.setitem(linecache.cache, filename, (len(text), None, text.splitlines(True), filename))
     specification = importlib.util.spec_from_loader("typed", Typed(text + "\nfrom tenuto import Recurrent\nRecurrent(Mine(), 4, 4)\n", filename))
     module = importlib.util.module_from_spec(specification)
@@ -294,7 +294,7 @@ def test_a_cell_of_a_notebook_or_of_the_command_line(filename, text, monkeypatch
     shown = "notebook cell" if "ipy" in filename else filename
     line = marked(text)
     known = "ipy" in filename or text in (WRONG["roll"][0], WRONG["a sum without keepdim"][0])
-    assert f"{shown}, line {line if known else ''}" in str(caught.value)  # without its text, a class or def is named by its first line
+    assert f"{shown}, line {line if known else ''}" in str(caught.value)  # without the text, the message names the first line of the class or function
     assert "functools" not in str(caught.value)
 
 

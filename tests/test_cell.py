@@ -19,7 +19,7 @@ class Leaky(Cell):
         return State(h=(1 - self.rate) * s.h + self.rate * self.activation(x.h + U.h @ s.h))
 
 
-def test_a_cell_is_a_value():
+def test_a_cell_can_be_compared_hashed_and_printed():
     assert Leaky(0.5) == Leaky(rate=0.5)
     assert Leaky(0.5) != Leaky(0.1)
     assert len({Leaky(0.5), Leaky(0.5), Leaky()}) == 2
@@ -117,7 +117,7 @@ def test_states_are_named_tuples():
     torch.testing.assert_close(copy.deepcopy(state.detach()).h, state.h.detach())
 
 
-def test_row_reductions_are_torchs():
+def test_row_reductions_equal_torchs():
     v = torch.randn(3, 7, dtype=torch.float64)
     torch.testing.assert_close(mean(v), v.mean(-1, keepdim=True))
     torch.testing.assert_close(layer_norm(v), torch.nn.functional.layer_norm(v, (7,)))

@@ -1,46 +1,59 @@
 """Each command that README and the guides show is run, in a folder that has the examples and nothing else.
 
-A block ```` ```console interrupted ```` shows what one types around a stop; tests/cli and tests/train stop runs and go on.
+In a block ```` ```console interrupted ```` the first command is stopped with Ctrl-C while it trains, and the second goes on.
+(That a killed run goes on in the same way is tested by tests/cli/test_resume.py.)
 
-`make test` shortens training to a few steps: an option is added to the command, the rest is as typed. The slow test runs every line as it
-stands, in a shell.
+`make test` shortens training to a few steps: it adds options to a command and leaves the rest as printed. The slow test runs each line as it
+is printed, in a shell.
 """
 
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from tenuto.cli import app
+from tenuto.cli.progress import ProgressBar
+from tenuto.files import read_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/TRAINING.md")
-CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console *(.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INTERRUPTED = "interrupted"  # what follows "console" where the first command is stopped
 # Added to a command so that it takes a moment; the last of two equal options counts.
 SHORTER = {
     "fit": ["--max-steps", "2", "--hidden-size", "8"],
     "tune": ["--trials", "1", "--max-steps", "2", "--hidden-size", "8"],
     "generate": ["--length", "20"],
 }
-GOING_ON = {"fit": [], "tune": ["--trials", "2"]}  # with --resume or --from, where options stand already
-ELSEWHERE = {"make": "a test of its targets", "pip": "test_packaging.py", "accelerate": "needs two GPUs"}  # what is not run here: who looks after it
+GOING_ON = {"fit": [], "tune": ["--trials", "2"]}  # with --resume or --from, which bring their options along
+ELSEWHERE = {"make": "a test of its targets", "pip": "test_packaging.py", "accelerate": "needs two GPUs"}  # commands that are not run here, and why or by whom instead
+
+
+def blocks_of(page: str) -> Iterator[tuple[str, list[str]]]:
+    """Each block of commands: what follows "console", and its commands without the comments."""
+    for note, block in CONSOLE.findall((ROOT / page).read_text(encoding="utf-8")):
+        assert note in ("", INTERRUPTED), f"nobody runs the blocks of {page} that are marked {note!r}"
+        yield note, [line[2:].partition(" #")[0].strip() for line in block.splitlines() if line.startswith("$ ")]
 
 
 def lines_of(page: str) -> Iterator[str]:
-    """The commands of a page in their order, without what stands behind `#`."""
-    for block in CONSOLE.findall((ROOT / page).read_text(encoding="utf-8")):
-        yield from (line[2:].partition(" #")[0].strip() for line in block.splitlines() if line.startswith("$ "))
+    """The commands of a page in their order, except those around an interruption."""
+    for note, lines in blocks_of(page):
+        yield from lines if note != INTERRUPTED else ()
 
 
 def shortened(words: list[str]) -> list[str]:
-    """The words behind `tenuto` with what makes them quick."""
+    """The words after `tenuto`, and options that make the command quick."""
     known = GOING_ON if {"--resume", "--from"} & set(words) and "--cell" not in words else SHORTER
     return [*words, *known.get(words[0], [])]
 
@@ -66,6 +79,23 @@ def test_each_command_runs(page: str, clone: Path) -> None:
         ran += 1
     assert ran > 5
     assert all((run / "report.html").is_file() for run in (clone / "runs").iterdir() if (run / "model.safetensors").exists())
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [lines for page in PAGES for note, lines in blocks_of(page) if note == INTERRUPTED]
+    assert blocks
+    for stopped, resumed in blocks:
+        words = shlex.split(stopped)[1:]
+        run, options = Path(words[words.index("--out") + 1]), ["--max-steps", "4", "--validate-every", "1", "--hidden-size", "8"]
+        with monkeypatch.context() as patch:
+            patch.setattr(ProgressBar, "step_ended", lambda self, **step: signal.raise_signal(signal.SIGINT) if step["step"] == 2 else None)
+            result = CliRunner().invoke(app, [*words, *options])
+        assert result.exit_code == 0, result.output
+        assert resumed in result.output, "the command says what the page says"
+        result = CliRunner().invoke(app, shlex.split(resumed)[1:])
+        assert result.exit_code == 0, result.output
+        assert CliRunner().invoke(app, [*words, *options, "--out", "runs/whole"]).exit_code == 0
+        torch.testing.assert_close(read_tensors(run / "model.safetensors"), read_tensors(Path("runs/whole/model.safetensors")), rtol=0, atol=0)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""What README and docs show is run, exists, and was measured.
+"""Programs in README and docs run, commands and links exist, numbers were measured.
 
-A fenced `python` block of README.md or docs/ is a program of its own and must run as it stands; one that is a piece of a larger
-text carries the word `fragment` after `python`. A speed ("3.1 ×") or a share ("97.6 %") needs `<!-- measured: bench/results/FILE.json -->` in its section.
+A fenced `python` block of README.md or docs/ is a complete program and must run as it is; a block that is a piece of a larger
+text has the word `fragment` after `python`. A speed ("3.1 ×") or a share ("97.6 %") needs `<!-- measured: bench/results/FILE.json -->` in its section.
 """
 
 import ast
@@ -22,7 +22,7 @@ CLAIM = re.compile(r"(\d+(?:\.\d+)?) ?([×%])")
 
 
 def blocks(language: str) -> Iterator[tuple[str, str, str]]:
-    """(where it stands, what follows the language's name, text) of each fenced block."""
+    """(where it is, what follows the language's name, text) of each fenced block."""
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         for match in FENCE.finditer(text):
@@ -37,7 +37,7 @@ def test_python_in_documents_runs(where: str, note: str, text: str, tmp_path: Pa
         return
     program = tmp_path / "block.py"
     program.write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)  # what a block writes lands there
+    monkeypatch.chdir(tmp_path)  # files that a block writes go there
     runpy.run_path(str(program), run_name="__main__")
 
 
@@ -75,7 +75,7 @@ def test_commands_in_documents_exist() -> None:
         command, rest = get_command(app), words[1:]
         while rest and hasattr(command, "commands") and rest[0] in command.commands:
             command, rest = command.commands[rest[0]], rest[1:]
-        takes = [command, *(command.commands.values() if isinstance(command, FitGroup) else [])]  # the task stands in the file that is named
+        takes = [command, *(command.commands.values() if isinstance(command, FitGroup) else [])]  # the file that is named says the task
         parameters = [parameter for one in takes for parameter in one.get_params(typer.Context(one))]
         options = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
         if hasattr(command, "commands") and not (rest and rest[0].startswith("-")):
@@ -116,14 +116,14 @@ def test_numbers_in_documents_were_measured(document: Path) -> None:
 
 @pytest.mark.parametrize("document, table", [("README.md", "short_table"), ("docs/MEASURED.md", "whole_table")])
 def test_the_quality_tables_are_those_of_the_results(document: str, table: str) -> None:
-    """Made anew they would be the same: `python bench/quality.py --documents`."""
+    """`python bench/quality.py --documents` would write the same tables."""
     from bench import quality
 
     assert QUALITY.findall((ROOT / document).read_text(encoding="utf-8")) == [getattr(quality, table)()]
 
 
 def test_the_speed_table_is_that_of_the_results() -> None:
-    """Made anew by each run of `python bench/cpu.py`."""
+    """Each run of `python bench/cpu.py` writes the table again."""
     from bench.speed.page import summary
 
     shown = SPEED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def test_links_in_documents_lead_somewhere(document: Path) -> None:
 
 
 def places_in(document: Path) -> set[str]:
-    """What a link's `#` can name: the headings, as GitHub and the site spell them there."""
+    """What can follow a link's `#`: the headings, as GitHub and the site spell them in links."""
     headings = re.findall(r"^#+ (.*)$", FENCE.sub("", document.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

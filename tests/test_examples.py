@@ -1,4 +1,4 @@
-"""Every example runs, in its small form, and says at its head what it prints and how long it takes."""
+"""Every example runs, in its small form, and its docstring says what it prints and how long it takes."""
 
 import ast
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
-OWN_PROCESS = {"keras_sequential.py", "ray_train.py"}  # Keras takes its backend once in a process; Ray starts others
+OWN_PROCESS = {"keras_sequential.py", "ray_train.py"}  # Keras chooses its backend once in a process; Ray starts other processes
 SLOW = {"ray_train.py"}
 
-# What each prints, at the least; an example without a line here does not pass.
+# What each must print; an example without an entry here fails.
 SAYS = {
     "classify.py": ("right: ", "with probability", "report.html"),
     "keras_sequential.py": ("Epoch 10/10", "LSTM"),
@@ -30,7 +30,7 @@ SAYS = {
 
 @pytest.mark.parametrize("example", [pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name in SLOW)) for path in EXAMPLES])
 def test_examples_run(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(tmp_path)  # what an example writes lands there
+    monkeypatch.chdir(tmp_path)  # files that an example writes go there
     if example.name in OWN_PROCESS:
         environment = {**os.environ, "PYTHONWARNINGS": "default"}
         result = subprocess.run([sys.executable, example, "--small"], env=environment, capture_output=True, text=True, timeout=240, check=False)

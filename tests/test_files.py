@@ -1,4 +1,4 @@
-"""Files are whole or not there; reading says what is wrong."""
+"""Files are whole or not there; an error of reading says what is wrong."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def test_nobody_sees_half_a_file(tmp_path):
     assert path.read_text(encoding="utf-8") == "new"
 
 
-def test_files_can_be_read_by_whom_the_system_lets(tmp_path):
+def test_files_have_the_permissions_that_the_system_gives(tmp_path):
     mask = os.umask(0o027)
     try:
         write_text(tmp_path / "a", "x")
@@ -54,7 +54,7 @@ def test_json_is_standard_json(tmp_path):
     assert plain(data) == read == read_json(tmp_path / "a.json")
 
 
-def test_tensors_come_back_as_they_went(tmp_path):
+def test_tensors_come_back_unchanged(tmp_path):
     tensors = {"w": torch.randn(3, 4).T, "n": torch.arange(3), "h": torch.randn(2).half()}
     write_tensors(tmp_path / "w.safetensors", tensors)
     read = read_tensors(tmp_path / "w.safetensors")

@@ -1,10 +1,8 @@
-"""The rules of the house, read off the source text: who imports whom, how files are named, what is public.
+"""The rules of the house (how the source is laid out), checked on the source text: who imports whom, how files are named, what is public.
 
-Each rule holds for what exists; a new folder needs a place in ROOMS and nothing else. What keeps a task in one folder is held by `test_house_tasks.py`.
 """
 
 import ast
-import builtins
 import importlib
 import inspect
 import os
@@ -42,7 +40,7 @@ ROOMS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
-# Upward imports that are meant, each inside a function, each with its reason.
+# Upward imports that are allowed, each inside a function, each with its reason.
 MEANT = {
     ("tenuto.cell", "tenuto.cells"),  # a cell is read back from data by its name, so the zoo must be known by then
 }
@@ -54,7 +52,7 @@ def folders(room: str) -> set[str]:
 
 
 def engines() -> set[str]:
-    """The files and folders of `engines/` in which a class answers the three questions."""
+    """The files and folders of `engines/` in which a class has the three methods of an engine."""
     found = set()
     for path in (PACKAGE / "engines").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -64,13 +62,13 @@ def engines() -> set[str]:
     return found
 
 
-# Inside these rooms the named files or folders do not import each other; all are read off the disk. (Every engine may call the reference, the oracle.)
+# Inside these rooms these files or folders do not import each other; the lists are read from the disk. (Every engine may call the reference.)
 SIBLINGS = {"engines": engines() - {"reference"}, "tasks": folders("tasks"), "data": folders("data")}
 OPTIONAL = {
     "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",
     "onnxruntime", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard",
 }  # fmt: skip
-# What torch itself imports is not ours to forbid.
+# torch itself imports these, so tenuto cannot avoid them.
 LOADED_BY_TORCH = {"triton"}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
@@ -82,9 +80,9 @@ def module_name(path: Path) -> str:
 
 
 def imported_modules(path: Path, text: str | None = None) -> list[tuple[int, str]]:
-    """(line, absolute module name) of every import in the file, or in a text that might stand there; those inside functions too.
+    """(line, absolute module name) of every import in the file, or in a text that could be its content; also those inside functions.
 
-    `from tenuto import x` counts as "tenuto.x" where x is a module of ours, since that is what it loads.
+    `from tenuto import x` counts as "tenuto.x" where x is a module of ours, since that module is what it loads.
     """
     package = module_name(path).split(".")
     if path.name != "__init__.py":
@@ -104,7 +102,7 @@ def imported_modules(path: Path, text: str | None = None) -> list[tuple[int, str
 
 
 def room_of(module: str) -> str | None:
-    """The room that a module of ours stands in; None for `tenuto` itself and for other packages."""
+    """The room of a module of ours; None for `tenuto` itself and for other packages."""
     parts = module.split(".")
     return parts[1] if parts[0] == "tenuto" and len(parts) > 1 else None
 
@@ -132,7 +130,7 @@ def test_imports_go_downward_only(path: Path) -> None:
 
 
 def imports_of_siblings(path: Path, text: str | None = None) -> list[str]:
-    """What a file takes from a sibling of its folder, or from the room as a whole, which hands its siblings on."""
+    """The imports of a file from a sibling of its folder, or from the room as a whole, which re-exports the siblings."""
     parts = module_name(path).split(".")
     siblings = SIBLINGS.get(parts[1], set()) if len(parts) > 2 else set()
     if len(parts) < 3 or parts[2] not in siblings:
@@ -169,7 +167,7 @@ def test_a_planted_import_of_a_sibling_is_found(place: str, planted: str) -> Non
 
 
 def test_templates_have_names_of_their_own() -> None:
-    """A section names its template without a folder, so two of one name would hide each other."""
+    """A section names its template without a folder, so of two templates with the same name one would hide the other."""
     names = [path.name for path in PACKAGE.rglob("templates/*")]
     assert names and len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
 
@@ -196,7 +194,7 @@ def test_only_the_adapter_imports_keras() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    """Not at the top of a module, but for keras, whose two homes are nothing without it."""
+    """Not at the top of a module; except Keras, which adapters/keras.py and keras/ cannot do without."""
     wrong = []
     for path in SOURCES:
         if module_name(path) == "tenuto.adapters.keras" or room_of(module_name(path)) == "keras":
@@ -209,7 +207,7 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
 
 
 def test_import_tenuto_is_light() -> None:
-    """It loads no optional package, starts no other program (so builds nothing) and writes no file."""
+    """It loads no optional package, starts no other program (so it compiles nothing) and writes no file."""
     script = (
         "import sys, torch\n"
         "seen = []\n"
@@ -285,36 +283,6 @@ def test_no_code_is_loaded_as_data(path: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def ends_of_messages(tree: ast.AST) -> list[tuple[int, str]]:
-    """(line, end of the text) of what an error of ours says: one sentence with a full stop; what was expected and what to do about it, without."""
-    wrong = []
-    for node in ast.walk(tree):
-        name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
-        if not isinstance(node, ast.Call) or not name.endswith("Error") or name in dir(builtins):
-            continue
-        said = [(node.args[0], True)] if node.args else []
-        for text, sentence in [*said, *((keyword.value, False) for keyword in node.keywords if keyword.arg in ("expected", "received", "fix"))]:
-            last = text.values[-1] if isinstance(text, ast.JoinedStr) else text
-            if isinstance(last, ast.Constant) and isinstance(last.value, str):
-                end = last.value.removesuffix("...") if not sentence else last.value
-                if end.endswith(".") != sentence:
-                    wrong.append((node.lineno, last.value[-40:]))
-    return wrong
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_messages_end_alike(path: Path) -> None:
-    assert ends_of_messages(ast.parse(path.read_text(encoding="utf-8"))) == []
-
-
-@pytest.mark.parametrize(
-    ("planted", "found"),
-    [('raise DataError("no file")', 1), ('raise DataError("No file.", fix="make one.")', 1), ('raise DataError(f"no {x}.", fix="a, b, ...")', 0)],
-)
-def test_a_message_that_ends_otherwise_is_found(planted: str, found: int) -> None:
-    assert len(ends_of_messages(ast.parse(planted))) == found
-
-
 def public_modules() -> list[str]:
     """Modules whose `__all__` names what users may rely on."""
     return [module_name(path) for path in SOURCES if re.search(r"^__all__\b", path.read_text(encoding="utf-8"), re.MULTILINE)]
@@ -340,11 +308,11 @@ def test_public_names_are_documented_and_tested(name: str) -> None:
 
 
 def test_nothing_committed_names_the_machine_it_was_written_on() -> None:
-    """No absolute path of somebody's machine, no package index's address, in any text file of the project."""
+    """No text file of the project has an absolute path of somebody's machine or the address of a package index."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not a git clone")
-    # Written so that the pattern does not find itself.
+    # Written so that the pattern does not match this line.
     forbidden = re.compile(r"[/]work/|[/]root/|[/]home/\w+/|[.][.]/shared|pypi[.]org|pytorch[.]org/whl|[/]tmp/\w")
     wrong = []
     for name in filter(None, listed.stdout.split("\0")):

@@ -1,8 +1,8 @@
-"""What keeps the price of a task at one folder: rules read off the source text, and what is still to be mended.
+"""Rules, checked on the source text, that keep everything about a task in one folder; and the lines that still break them.
 
-A rule is a function from the house (each file's path and text) to its breaches, "file: line" each. REMAINING lists the breaches
-of today, which may only become fewer: a new one fails its test, and so does one that is listed but gone. Each rule is also shown
-a house with a breach planted in it. (That tasks do not import each other is in `test_house.py`.)
+A rule is a function from the house (each file's path and text) to the lines that break it, as "file: line". REMAINING lists the lines
+that break a rule today. There may only be fewer: a new one fails the test, and so does one that is listed but gone. Each rule is also tested
+on a house with a breach planted in it. (That tasks do not import each other is in `test_house.py`.)
 """
 
 import ast
@@ -19,24 +19,24 @@ House = dict[Path, str]
 HOUSE: House = {path: path.read_text(encoding="utf-8") for path in SOURCES}
 TASKS = sorted(path.name for path in (PACKAGE / "tasks").iterdir() if path.is_dir() and path.name != "__pycache__")
 
-# Outside packages that have a home: who else needs what they do asks a room that has them.
+# Packages that only certain rooms use; other rooms call these rooms instead.
 HOMES = {"jinja2": {"pages"}, "typer": {"cli"}}
 
 
 def lines_at(path: Path, text: str, numbers: set[int]) -> list[str]:
-    """`file: what stands there` for each line, in order."""
+    """`file: text of the line` for each line, in order."""
     lines = text.splitlines()
     return [f"{relative(path)}: {lines[number - 1].strip()}" for number in sorted(numbers)]
 
 
 def task_of(path: Path) -> str | None:
-    """The folder of `tasks/` that a file lies in; None outside them, and for what stands beside them."""
+    """The task's folder in `tasks/` that a file is in; None for files outside of such a folder."""
     parts = path.relative_to(PACKAGE).parts
     return parts[1] if parts[0] == "tasks" and parts[1] in TASKS else None
 
 
 def hidden_circles(house: House) -> list[str]:
-    """Imports for type checkers alone inside tasks/: a circle is mended, not hidden. (`tasks/__init__.py` names what is public, and loads it late.)"""
+    """Imports for type checkers alone inside tasks/: they would hide circular imports, which must be removed. (`tasks/__init__.py` may: it names what is public, and loads it late.)"""
     found = []
     for path, text in house.items():
         if room_of(module_name(path)) != "tasks" or path == PACKAGE / "tasks" / "__init__.py":
@@ -59,7 +59,7 @@ def names_of_tasks(house: House) -> dict[str, set[str]]:
 
 
 def named_tasks(house: House) -> list[str]:
-    """A task's name as a string anywhere but in its own folder."""
+    """A task's name as a string outside its own folder."""
     home = {name: folder for folder, names in names_of_tasks(house).items() for name in names}
     found = []
     for path, text in house.items():
@@ -93,7 +93,7 @@ def keys_set(tree: ast.AST) -> list[tuple[int, ast.expr | None]]:
 
 
 def unknown_measures(house: House) -> list[str]:
-    """A number of a validation that a task returns and `measures.py` does not have: nobody would know which way is better."""
+    """A number of a validation that a task returns and `measures.py` does not have: nobody would know whether higher or lower is better."""
     known = {one.key for one in measures()}
     found = []
     for path, text in house.items():
@@ -104,7 +104,7 @@ def unknown_measures(house: House) -> list[str]:
             beginning = key.values[0] if isinstance(key, ast.JoinedStr) else key
             value = beginning.value if isinstance(beginning, ast.Constant) else None
             if isinstance(value, str) and value.startswith("validation_") and (beginning is not key or value not in known):
-                lines.add(line)  # made of parts, it cannot be looked up here
+                lines.add(line)  # a name put together from parts cannot be looked up here
         found += lines_at(path, text, lines)
     return found
 
@@ -113,7 +113,7 @@ RULES: dict[str, Callable[[House], list[str]]] = {
     rule.__name__: rule for rule in (hidden_circles, named_tasks, packages_away_from_home, unknown_measures)
 }
 
-# "tag" in these lines is what a word has, not the task.
+# In these lines "tag" means the tag of a word, not the task.
 A_WORD_S_TAG = [
     'src/tenuto/data/sentences/conll.py: for name, column in (("token", token_column), ("tag", tag_column)):',
     'src/tenuto/data/sentences/conll.py: for name, column in (("token", token_column), ("tag", tag_column)):',
@@ -136,12 +136,12 @@ def differences(found: list[str], known: list[str]) -> str:
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_the_rule_holds_but_for_what_is_known(rule: str) -> None:
+def test_the_rule_holds_except_for_the_known_lines(rule: str) -> None:
     unlike = differences(RULES[rule](HOUSE), REMAINING[rule])
     assert not unlike, f"{RULES[rule].__doc__}\n{unlike}"
 
 
-def test_what_is_new_and_what_is_gone_are_both_said() -> None:
+def test_new_lines_and_lines_that_are_gone_are_both_reported() -> None:
     assert differences(["a", "a"], ["a"]) == "a new breach: a"
     assert differences([], ["a"]) == "mended, so strike it from REMAINING: a"
     assert differences(["a", "b"], ["b", "a"]) == ""
@@ -150,7 +150,7 @@ def test_what_is_new_and_what_is_gone_are_both_said() -> None:
 def test_every_task_says_its_name() -> None:
     """Otherwise the rule about names would look for nothing."""
     names = names_of_tasks(HOUSE)
-    assert TASKS and all(len(given) == 1 for given in names.values()), f"one name a folder, not {names}"
+    assert TASKS and all(len(given) == 1 for given in names.values()), f"one name for each folder, not {names}"
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,6 @@ def test_a_planted_breach_is_found(rule: str, place: str, planted: str) -> None:
         ("hidden_circles", "tasks/__init__.py", HOUSE[PACKAGE / "tasks/__init__.py"]),
     ],
 )
-def test_what_is_allowed_is_no_breach(rule: str, place: str, planted: str) -> None:
+def test_what_is_allowed_is_not_a_breach(rule: str, place: str, planted: str) -> None:
     house = {**HOUSE, PACKAGE / place: planted}
     assert RULES[rule](house) == RULES[rule](HOUSE)

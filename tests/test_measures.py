@@ -1,4 +1,4 @@
-"""What a validation can measure: which way is better is looked up, never guessed."""
+"""What a validation can measure: whether higher or lower is better is looked up, never guessed."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from tenuto.train.search import SearchOptions
 
 @pytest.fixture
 def own(monkeypatch):
-    """A measure of one's own, for one test."""
+    """A user's own measure, for one test."""
     monkeypatch.setattr(measures, "_TABLE", dict(measures._TABLE))
     return add(Measure("validation_r2", better="higher", title="R²", note="Of the validation set."))
 
@@ -29,7 +29,7 @@ def test_an_unknown_measure_is_an_error_wherever_it_is_named(key):
             name()
 
 
-def test_what_is_near_is_named():
+def test_similar_names_are_suggested():
     for key, near in (("validation_acuracy", "validation_accuracy"), ("validation_spanf1", "validation_span_f1"), ("perplexity", "validation_perplexity")):
         with pytest.raises(ArgumentError) as error:
             measure(key)
@@ -39,7 +39,7 @@ def test_what_is_near_is_named():
 
 
 @pytest.mark.parametrize("better, kept", [("higher", 3), ("lower", 1)])
-def test_a_measure_of_ones_own_is_selected_by(monkeypatch, better, kept):
+def test_the_best_weights_can_be_chosen_by_a_users_own_measure(monkeypatch, better, kept):
     monkeypatch.setattr(measures, "_TABLE", dict(measures._TABLE))
     add(Measure("validation_fit", better=better, title="Fit"))
     values = iter([0.1, 0.5, 0.9])

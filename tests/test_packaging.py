@@ -1,4 +1,4 @@
-"""What users install: the wheel and sdist hold all that they need and nothing more, and the wheel alone runs `tenuto`."""
+"""What users install: the wheel and sdist have all that they need and nothing more, and the wheel alone runs `tenuto`."""
 
 import os
 import re
@@ -19,7 +19,7 @@ VERSION = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(e
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """The command's standard output; its whole output is in the failure where it fails."""
+    """The command's standard output; if it fails, the failure shows its whole output."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     result = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
@@ -28,7 +28,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel made from that sdist, as `make build` makes them but for the isolated environment."""
+    """A folder with the sdist and the wheel made from that sdist, as `make build` makes them, but without the isolated environment."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     return folder
@@ -81,6 +81,13 @@ def test_the_metadata_lets_users_choose_their_torch(wheel: Path) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
+def test_each_extra_is_told_of_in_the_readme() -> None:
+    """An extra is there for code that exists; those of the developers are told of in CONTRIBUTING and the Makefile."""
+    listed = re.search(r"\[project\.optional-dependencies\]\n(.*?)\n\[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.DOTALL)[1]
+    told = re.findall(r"^\| `tenuto\[(\w+)\]`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"^(\w+) = ", listed, re.MULTILINE)) == sorted([*told, "bench", "dev", "docs"])
+
+
 def test_what_a_package_index_shows_has_links_that_work_there(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = Parser().parsestr(archive.read(f"tenuto-{VERSION}.dist-info/METADATA").decode())
@@ -94,7 +101,7 @@ def test_what_a_package_index_shows_has_links_that_work_there(wheel: Path) -> No
     assert "https://raw.githubusercontent.com/tenuto/tenuto/main/docs/images/report.png" in targets
 
 
-def test_the_version_stands_once(installed: Path) -> None:
+def test_the_version_is_written_once(installed: Path) -> None:
     found = run(installed / "python", "-c", "import tenuto; print(tenuto.__version__)", cwd=installed)
     assert found.strip() == VERSION
 

@@ -1,4 +1,4 @@
-"""What a fork leaves behind: who is told of it, and properties that are worked out once."""
+"""What a fork leaves behind: which objects are told of it, and properties that are computed once."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def test_a_child_has_one_thread_and_tells_torch_when_it_is_asked():
     try:
         work = lambda: (torch.get_num_threads(), process.threads(), torch.get_num_threads()) == (2, 1, 1)  # noqa: E731
         assert in_child(work) == "right"
-        assert in_child(lambda: process.threads() == 1 and in_child(work) == "wrong") == "right"  # a grandchild's torch knows
+        assert in_child(lambda: process.threads() == 1 and in_child(work) == "wrong") == "right"  # a grandchild's torch knows of the one thread already
         assert process.threads() == torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
 
 class _Slow:
-    """Its number takes a while."""
+    """Has a number that takes a while to compute."""
 
     def __init__(self, wait: bool) -> None:
         self.wait, self.began, self.go_on, self.times = wait, threading.Event(), threading.Event(), 0
 
     @process.kept_property
     def number(self) -> int:
-        """Worked out once."""
+        """Computed once."""
         self.times += 1
         self.began.set()
         if self.wait:
@@ -65,13 +65,13 @@ class _Slow:
         return 7
 
 
-def test_a_property_is_worked_out_once():
+def test_a_property_is_computed_once():
     here = _Slow(False)
     assert (here.number, here.number, here.times) == (7, 7, 1)
     assert _Slow.number.__doc__ == "Worked out once."
 
 
-def test_a_property_that_a_thread_works_out_does_not_hold_a_child_up():
+def test_a_child_does_not_wait_for_a_property_that_a_thread_computes():
     slow = _Slow(True)
     thread = threading.Thread(target=lambda: slow.number)
     thread.start()

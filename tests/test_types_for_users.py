@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What `mypy --strict` asks of one file. (The option itself would have all of torch read anew: this way `make lint` has left it in mypy's cache.)
+# What `mypy --strict` asks of one file. (With the option itself mypy would read all of torch again; this way it uses the cache that `make lint` has left.)
 STRICT = (
     "# mypy: disallow-any-generics, disallow-subclassing-any, disallow-untyped-calls, disallow-untyped-defs, disallow-incomplete-defs,"
     " disallow-untyped-decorators, warn-return-any, warn-unused-ignores, no-implicit-reexport, strict-equality, extra-checks\n"

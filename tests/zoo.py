@@ -1,4 +1,4 @@
-"""Every cell that ships, with variants that reach other code (activations, heads, low rank, cells around cells); and one with a stream."""
+"""Every cell of the zoo, with variants that run other code (activations, heads, low rank, cells around cells); and one with a stream."""
 
 from tenuto import cells
 from tenuto.cell import Cell, State
@@ -22,7 +22,7 @@ CELLS: dict[str, Cell] = {
     "dropout": cells.RecurrentDropout(cells.LSTM(activation="softplus")),
     "zoneout": cells.Zoneout(cells.RecurrentDropout(cells.GRU())),
 }
-LAYER_CELLS = {name: cell for name, cell in CELLS.items() if not cell.widths("streams")}  # those that need nothing beside x
+LAYER_CELLS = {name: cell for name, cell in CELLS.items() if not cell.widths("streams")}  # those that need no input except x
 
 
 class Leaking(Cell):

@@ -60,7 +60,7 @@ class _Activation(str):
     def __new__(cls, name: str) -> _Activation:
         if name not in ACTIVATIONS:
             raise ArgumentError(
-                f"no activation is called {name!r}",
+                f"no activation is called {name!r}.",
                 expected="one of " + ", ".join(sorted(ACTIVATIONS)),
                 fix="register_activation(name, function) adds one",
             )

@@ -101,7 +101,7 @@ class Cell(metaclass=CellType):
         for field_name in ("heads", "rank"):
             value = getattr(self, field_name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise CellError(f"{type(self).__name__}.{field_name} is {value!r}", expected="a positive integer")
+                raise CellError(f"{type(self).__name__}.{field_name} is {value!r}.", expected="a positive integer")
         check_cell(self)
 
     if TYPE_CHECKING:  # a step names its own streams after the state, and may have types; `self.p` has what `parameters` declares
@@ -190,7 +190,7 @@ def start_parameter(cell: Cell, name: str, values: Tensor) -> None:
         place = place_of(type(cell), "initial_parameter")
         received = str(list(started.shape)) if isinstance(started, Tensor) else type(started).__name__
         error = CellError(
-            f"{type(cell).__name__}.initial_parameter gives no values for {name!r}", expected=f"a tensor {list(values.shape)}", received=received,
+            f"{type(cell).__name__}.initial_parameter gives no values for {name!r}.", expected=f"a tensor {list(values.shape)}", received=received,
             fix="return values.fill_(1.0), for example",
         )  # fmt: skip
         raise error.at(place.told) if place else error
@@ -291,7 +291,7 @@ def _from_data(value: Any, kind: type[Cell] | None) -> Any:
 def _rebuild_cell(kind: type[Cell], values: Mapping[str, Any]) -> Cell:
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if set(values) - known:
-        raise CellError(f"{name_of_class(kind)} has no field {sorted(set(values) - known)[0]!r}", expected=f"fields {sorted(known)}")
+        raise CellError(f"{name_of_class(kind)} has no field {sorted(set(values) - known)[0]!r}.", expected=f"fields {sorted(known)}")
     return kind(**values)
 
 

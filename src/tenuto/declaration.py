@@ -50,7 +50,7 @@ def place_of_step(kind: type) -> Place | None:
 
 def _wrong(kind: type, name: str, what: str, **more: Any) -> CellError:
     place = place_of(kind, name)
-    error = CellError(f"{kind.__name__}{what}", **more)
+    error = CellError(f"{kind.__name__}{what}.", **more)
     return error.at(place.told) if place else error
 
 

@@ -1,10 +1,10 @@
-"""Keras's own tests of its recurrent layers, run unmodified on tenuto's: the names point at ours, and who ran each loop is noted.
+"""Keras's own tests of its recurrent layers, run unmodified on tenuto's: Keras's names lead to our layers, and this program notes which engine ran each loop.
 
     python tests/adapters/run_keras_tests.py [FOLDER] [pytest options]
 
 FOLDER holds Keras's `*_test.py` files of the layers (default: those in the installed keras package). Takes about half a minute.
 Prints passed and failed, which engine ran how many loops, and each loop that Keras's own code ran, with the reason.
-Exit code 1 if a test fails, or if a loop ran in Keras's code for another reason than a cell that only Keras knows.
+Exit code 1 if a test fails, or if a loop ran in Keras's code for a reason that is not in MEANT.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tenuto.keras.report import KERAS_LOOP
 
 FILES = ("simple_rnn", "lstm", "gru", "rnn", "stacked_rnn_cells", "bidirectional", "time_distributed", "dropout_rnn_cell")
 # Reasons for which Keras's loop is the right one: the cell is the test's own Keras code, or no numbers were asked for.
-MEANT = ("is a Keras cell of its own", "the call was symbolic")
+MEANT = ("is a Keras cell that tenuto does not know", "the call was symbolic")
 
 
 class Watch:

@@ -22,7 +22,7 @@ from tenuto.keras.layers import CellLayer
 # Keras's Variable has numpy's old __array__.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-# Keras 3.15 on torch multiplies float64 matrices in float32 (keras.ops.matmul), so its own loop is no finer oracle in float64;
+# Keras 3.15 on torch multiplies float64 matrices in float32 (keras.ops.matmul), so in float64 its own loop is no more exact a reference;
 # only its unmasked LSTM calls torch directly.
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 EXACT = {"rtol": 1e-11, "atol": 1e-12}
@@ -32,7 +32,7 @@ MASKS = ("none", "all", "padded at the end", "padded in front", "any", "one row 
 
 @pytest.fixture(autouse=True, scope="module")
 def reference_engine():
-    """What is tested here is the way to the engines, so the one that needs no compiler will do; the last test takes the fastest."""
+    """Most tests here check how calls reach the engines, so they use the engine that needs no compiler; one test takes the fastest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TENUTO_ENGINE", "reference")
         yield
@@ -130,7 +130,7 @@ def test_every_activation(activation):
 
 
 @pytest.mark.parametrize("activation", ["sparsemax", "log_softmax", lambda v: v * 0.5], ids=["sparsemax", "log_softmax", "function"])
-def test_other_activations_run_in_keras_and_say_so(activation):
+def test_other_activations_run_in_keras_and_the_report_says_so(activation):
     mine = assert_same("LSTM", {"mask": step_mask("any")}, activation=activation)
     assert mine.engine_report().chosen == "keras"
     assert "is not one of the activations that tenuto knows by name" in str(mine.engine_report())
@@ -165,7 +165,7 @@ def test_reset_before_gru_with_dropout():
 @pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
 def test_stateful(name):
     mine, theirs = twins(name, return_sequences=True, stateful=True)
-    # Keras's stateful LSTM and GRU on torch overwrite the states that their backward pass needs, so the oracle is given them.
+    # Keras's stateful LSTM and GRU on torch overwrite the states that their backward pass needs, so the reference layer gets the states as arguments.
     stateless = keras.layers.deserialize(keras.layers.serialize(theirs))
     stateless.stateful = False
     stateless.build((B, T, I))
@@ -237,7 +237,7 @@ def test_a_saved_model_is_refused_a_cell_with_another_step(tmp_path):
     CellLayer.from_config(config)
 
 
-def test_a_cell_of_the_users_own_runs_in_keras():
+def test_a_users_own_cell_runs_in_keras():
     class Halves(keras.layers.Layer):
         state_size = output_size = I
 
@@ -248,7 +248,7 @@ def test_a_cell_of_the_users_own_runs_in_keras():
     layer = ours.layers.RNN(Halves())
     x = torch.randn(B, T, I)
     torch.testing.assert_close(layer(x), keras.layers.RNN(Halves())(x))
-    assert "Halves is a Keras cell of its own" in str(layer.engine_report())
+    assert "Halves is a Keras cell that tenuto does not know" in str(layer.engine_report())
 
 
 def test_reports_and_errors():
@@ -264,7 +264,7 @@ def test_reports_and_errors():
         CellLayer(Zoneout(IndRNN()), 3)
     with pytest.raises(ArgumentError, match="positive integer"):
         CellLayer(IndRNN(), 0)
-    with pytest.raises(ArgumentError, match="no tenuto cell"):
+    with pytest.raises(ArgumentError, match="not a tenuto cell"):
         CellLayer(torch.nn.LSTMCell(2, 3), 3)
 
 

@@ -144,7 +144,7 @@ def test_time_distributed_and_stacked():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("recurrent", ["SimpleRNN", "LSTM", "GRU"])
 def test_dtype_policies(policy, recurrent):
-    options = {"return_sequences": True, "recurrent_initializer": "glorot_uniform"}  # torch has no 16-bit orthogonal one
+    options = {"return_sequences": True, "recurrent_initializer": "glorot_uniform"}  # torch has no orthogonal initialiser in 16 bits
     layer, x = getattr(layers, recurrent)(5, dtype=policy, **options), torch.randn(2, 7, 3)
     output = layer(x)
     assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
@@ -167,7 +167,7 @@ def test_every_module_of_keras_is_there():
 
 
 def run_python(script, **environment):
-    """A program of its own, with every warning an error."""
+    """Runs a script in another process, where every warning is an error."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         capture_output=True, text=True, check=False, env={"PATH": "", "HOME": str(ROOT), "PYTHONPATH": str(ROOT / "src"), **environment},

@@ -71,7 +71,7 @@ def test_every_activation_named_is_known(name):
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 6), st.booleans())
-def test_masks_become_lengths_and_outputs_return_to_their_places(data, batch, time, zero_masked):
+def test_masks_become_lengths_and_outputs_go_back_to_their_steps(data, batch, time, zero_masked):
     mask = torch.tensor(data.draw(st.lists(st.lists(st.booleans(), min_size=time, max_size=time), min_size=batch, max_size=batch)))
     steps = steps_from_mask(mask)
     x = torch.arange(1.0, 1 + batch * time).view(batch, time, 1)
@@ -79,7 +79,7 @@ def test_masks_become_lengths_and_outputs_return_to_their_places(data, batch, ti
         assert mask.all()
         return
     gathered = steps.gather(x)
-    gathered = torch.where(torch.arange(time)[:, None] < steps.lengths[:, None, None], gathered, 0)  # engines give zero there
+    gathered = torch.where(torch.arange(time)[:, None] < steps.lengths[:, None, None], gathered, 0)  # past its length the engines give zero
     scattered = steps.scatter(gathered, zero_masked)
     for b in range(batch):
         kept = x[b, mask[b]]

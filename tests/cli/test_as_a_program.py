@@ -1,4 +1,4 @@
-"""`tenuto` as a process of its own (few of them: each imports torch): Ctrl-C, a reader that goes away, exit codes, and what `--help` costs."""
+"""`tenuto` in a process of its own (few such tests: each imports torch): Ctrl-C, a reader that goes away, exit codes, and what `--help` imports."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_a_traceback_can_be_asked_for(tmp_path, monkeypatch):
         CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently there")
 def test_ctrl_c_keeps_the_best_so_far(tmp_path):
     write_table(tmp_path / "walks.csv")
     words = ["--epochs", "1000000", "--patience", "0", "--hidden-size", "4", "--forward-only", "--schedule", "constant"]
@@ -60,8 +60,8 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path):
     assert "interrupted by its user" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way there")
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="broken pipes work differently there")
+def test_a_reader_that_goes_away_is_not_an_error(tmp_path):
     write_table(tmp_path / "many.csv", 2000)
     write_table(tmp_path / "walks.csv")
     run("fit", "classify", tmp_path / "walks.csv", "-o", tmp_path / "run", *SMALL)
@@ -73,7 +73,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
 
 def test_help_loads_nothing_heavy():
-    """Whatever its command and task: no torch, no numpy, nothing of ours that needs them."""
+    """For every command and task: no torch, no numpy, nothing of ours that needs them."""
     script = """
 import json, sys
 from typer.testing import CliRunner
@@ -87,7 +87,7 @@ print(json.dumps(sorted(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert result.returncode == 0, result.stderr
-    ours = ("cell", "cells", "data", "engines", "layers", "pages", "report", "runs", "train")
+    ours = ("cell", "cells", "data", "engines", "layers", "pages", "report", "runs.folder", "runs.search_folder", "train")
     heavy = {"torch", "numpy", "jinja2", "pandas", "pyarrow", "matplotlib", *(f"tenuto.{room}" for room in ours)}
     assert not heavy & set(json.loads(result.stdout))
 

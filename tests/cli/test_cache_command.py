@@ -35,7 +35,7 @@ def test_built_shown_and_emptied(folder):
 
 
 @pytest.mark.cpp
-def test_your_own_cell_with_a_field(folder):
+def test_a_users_own_cell_with_a_field(folder):
     said = run("--build", "indrnn", "--cell-field", "activation=tanh").stdout
     assert said.count("built") == 4 and "indrnn32-" in said
 
@@ -43,14 +43,14 @@ def test_your_own_cell_with_a_field(folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--build"], "--build needs the cells to build for"),
+        (["--build"], "--build needs the names of cells"),
         (["lstm"], "cells are named without --build"),
         (["--build", "lstn"], "there is no cell 'lstn'"),
         (["--build", "projection-lstm"], "needs a value for 'projection'"),
-        (["--cell-field", "a=1"], "--cell-field says how cells are built"),
+        (["--cell-field", "a=1"], "--cell-field has a meaning only with --build"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_built(folder, words, message):
+def test_bad_arguments_are_refused_and_nothing_is_built(folder, words, message):
     assert message in run(*words, code=1).stderr and not folder.exists()
 
 

@@ -1,4 +1,4 @@
-"""The commands one after the other, on a small set: what they print, what they write, and that errors write nothing."""
+"""The commands, one after another, on a small data set: what they print, what they write, and that errors write nothing."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ SMALL = ["--epochs", "2", "--hidden-size", "4", "--num-layers", "1", "--forward-
 
 
 def run(*words, code=0):
-    """The result of a command line; its standard output and standard error are apart."""
+    """The result of a command line; its with standard output and standard error apart."""
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
     return result
@@ -58,7 +58,7 @@ def test_fit_writes_a_whole_run(place):
     assert len((place / "run" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
-def test_fit_says_what_came_out(place, tmp_path):
+def test_fit_prints_its_results(place, tmp_path):
     result = run("fit", "classify", place / "walks.csv", "--test", place / "walks.csv", "-o", tmp_path / "run", "--cell", "gru", *SMALL)
     assert re.search(r"validation +[\d.]+% right \(\d+ of 4 sequences;", result.stdout)
     assert re.search(r"test +[\d.]+% right \(\d+ of 24 sequences;", result.stdout)
@@ -66,7 +66,7 @@ def test_fit_says_what_came_out(place, tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["class"].endswith(":GRU")
 
 
-def test_a_validation_part_may_be_named(place, tmp_path):
+def test_a_validation_file_may_be_given(place, tmp_path):
     write_table(tmp_path / "later.csv", 10, seed=3)
     result = run("fit", "classify", place / "walks.csv", "--validation", tmp_path / "later.csv", "-o", tmp_path / "run", *SMALL)
     assert "of 10 sequences" in result.stdout
@@ -115,7 +115,7 @@ def test_score_prints_and_gives_json(place):
     assert content(place / "run") == before
 
 
-def test_report_is_made_anew(place):
+def test_report_is_made_again(place):
     (place / "run" / "report.html").unlink()
     assert run("report", place / "run").stdout.strip() == str(place / "run" / "report.html")
     assert "Walks" in (place / "run" / "report.html").read_text()
@@ -146,7 +146,7 @@ answer = 42
 """
 
 
-def test_a_cell_of_ones_own(place, tmp_path):
+def test_a_users_own_cell(place, tmp_path):
     (tmp_path / "own_cell.py").write_text(CELL)
     own = f"{tmp_path / 'own_cell.py'}:Leaky"
     run("fit", "classify", place / "walks.csv", "-o", tmp_path / "run", "--cell", own, "--cell-field", "rate=0.5", *SMALL)
@@ -180,12 +180,12 @@ FAILURES = [
     (["show", "lstmm"], "there is no cell 'lstmm'", "gru-reset-before"),
     (["show", "lstm", "--cell-field", "activation=wavy"], "no activation is called 'wavy'", "tanh"),
     (["show", "lstm", "--cell-field", "depth=3"], "LSTM has no field 'depth'", "activation"),
-    (["show", "lstm", "--cell-field", "tanh"], "'tanh' sets no field", "NAME=VALUE"),
+    (["show", "lstm", "--cell-field", "tanh"], "'tanh' has no equals sign, so it sets no field", "NAME=VALUE"),
     (["show", "{here}/none.py:Cell"], "there is no file", "path/to/file.py:ClassName"),
     (["show", "{here}/own.py:Nothing"], "defines no Nothing", "Leaky"),
     (["show", "{here}/own.py:answer"], "is not a cell", "a subclass of tenuto.Cell"),
     (["fit", "classify", "{here}/none.csv", "-o", "{here}/new"], "there is no file", "check the path"),
-    (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "of a format that tenuto does not read", ".csv"),
+    (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "in a format that tenuto does not read", ".csv"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{place}/run"], "already holds a complete run", "--overwrite"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}"], "what it holds is not a run", "nothing was written"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "epochs=0 is out of range", "a whole number above zero"),
@@ -196,18 +196,18 @@ FAILURES = [
     (["predict", "{here}", "{place}/walks.csv"], "is not a complete run", "config.json"),
     (["predict", "{place}/run", "{here}/three.csv"], "channels", ""),
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/own.py"], "not written as .py", ".jsonl"),
-    (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/full.csv"], "is there already", "--overwrite"),
+    (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/full.csv"], "exists already", "--overwrite"),
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/no/where.csv"], "there is no folder", "make it first"),
     (["score", "{place}/run", "{here}/unlabelled.csv"], "no labels", ""),
     (["score", "{place}/run", "{here}/other.csv"], "training never saw", "down"),
-    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify takes no --tag-column", "--label-column, --split-column, --channel"),
-    (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify takes no --beam-size", "--probabilities"),
+    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify does not take --tag-column", "--label-column, --split-column, --channel"),
+    (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify does not take --beam-size", "--probabilities"),
     (["report", "{here}"], "is not a complete run", "config.json"),
 ]
 
 
 @pytest.mark.parametrize("words, what, mend", FAILURES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "")
-def test_failures_are_told_and_write_nothing(place, tmp_path, words, what, mend):
+def test_failures_are_explained_and_write_nothing(place, tmp_path, words, what, mend):
     (tmp_path / "own.py").write_text(CELL)
     (tmp_path / "full.csv").write_text("precious")
     write_table(tmp_path / "three.csv", 4, channels=3)
@@ -246,7 +246,7 @@ def test_help_says_what_each_command_is_for():
     said = run("--help").output
     names = ("fit", "tune", "demo", "predict", "score", "generate", "report", "show", "cache")
     places = [said.index(f"│ {name} ") for name in names]
-    assert places == sorted(places)  # what one begins with stands first
+    assert places == sorted(places)  # what a user begins with comes first
     for words in (["fit", "classify"], ["predict"], ["score"], ["generate"], ["report"], ["show"], ["demo"], ["cache"]):
         assert "Usage: " in run(*words, "--help").output
     assert "--config FILE.toml" in run("fit", "--help").output and "--resume RUN" in run("tune", "--help").output

@@ -1,4 +1,4 @@
-"""Configuration files: a run's own repeats it, a typed option goes first, a wrong name is told."""
+"""Configuration files: a run's own file repeats the run, a typed option overrides it, a wrong name is refused."""
 
 from tests.cli.test_commands import SMALL, run, write_table
 
@@ -15,6 +15,6 @@ def test_a_run_is_repeated_from_its_configuration(tmp_path):
     assert "has nothing to go on from" in run("fit", "--resume", tmp_path / "a", code=1).stderr
 
 
-def test_a_wrong_name_is_told(tmp_path):
+def test_a_wrong_name_is_refused(tmp_path):
     (tmp_path / "mine.toml").write_text('task = "classify"\ndata = "x.csv"\n[network]\nhiden_size = 4\n')
     assert "hidden_size?" in run("fit", "--config", tmp_path / "mine.toml", code=1).stderr

@@ -1,4 +1,4 @@
-"""`tenuto fit language`, `tenuto generate`, and `score`, `predict`, `report` of what they leave."""
+"""`tenuto fit language`, `tenuto generate`, and `score`, `predict`, `report` on the run."""
 
 import json
 import math
@@ -59,7 +59,7 @@ def test_a_run_writes_text_that_follows_its_seed(folder):
     assert wild == "the " + LanguageModel.load(folder).generate("the ", length=20, top_k=3, top_p=0.5, temperature=1.5, seed=0).rstrip("\n") + "\n"
 
 
-def test_what_cannot_be_generated_is_told(folder, tmp_path):
+def test_what_cannot_be_generated_is_refused(folder, tmp_path):
     assert "the prompt has a character that the model does not know: 'Z'" in run("generate", folder, "Zoo", code=1).output
     assert "standard input is not UTF-8: byte 1" in CliRunner().invoke(app, ["generate", str(folder), "-"], input=b"a\xff").output
     assert "tenuto generate" in run("predict", folder, "japanese_vowels", code=1).output
@@ -91,9 +91,9 @@ def test_a_configuration_file_may_name_one_file(text_file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "the text is empty"), (b"ab\xffcd", "byte 2 (line 1, byte 2 of the line) is 0xff"), (b"a", "too little to hold a part")]
+    ("content", "said"), [(b"", "the text is empty"), (b"ab\xffcd", "byte 2 (line 1, byte 2 of the line) is 0xff"), (b"a", "too short to hold a part")]
 )
-def test_bad_text_is_refused_and_nothing_is_left(tmp_path, content, said):
+def test_bad_text_is_refused_and_leaves_nothing(tmp_path, content, said):
     (tmp_path / "bad.txt").write_bytes(content)
     result = CliRunner().invoke(app, ["fit", "language", str(tmp_path / "bad.txt"), "--out", str(tmp_path / "run")])
     assert result.exit_code == 1

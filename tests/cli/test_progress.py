@@ -1,7 +1,8 @@
-"""The progress of a training run: the task's own measures, ten lines in a pipe, a bar with the time left on a terminal."""
+"""The progress of a training run: the task's own measures; about ten lines in a pipe, a bar with the time left on a terminal."""
 
 import io
 
+import pytest
 from rich.console import Console
 
 from tenuto.cli.progress import LINES_WITHOUT_TERMINAL, ProgressBar, in_words
@@ -39,7 +40,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch):
     assert "epoch 40 of 40" in text.getvalue() and "of at most" in text.getvalue() and "perplexity 12.5" in text.getvalue()
 
 
-def test_one_of_several_trainings_leaves_nothing_behind(monkeypatch):
+def test_one_of_several_trainings_prints_nothing_that_stays(monkeypatch):
     text = printed(monkeypatch, terminal=False)
     watch(ProgressBar(title="trial 1 of 3"))
     assert text.getvalue() == ""
@@ -52,6 +53,16 @@ def test_a_resumed_run_knows_its_best_epoch(monkeypatch):
     bar.resumed(step=3, metrics=[{**LINE, "epoch": 0.5}])
     bar.epoch_ended({**LINE, "epoch": 4, "best": False})
     assert "goes on     from step 3" in text.getvalue() and "best 0.50" in text.getvalue()
+
+
+@pytest.mark.parametrize("epochs, said", [(0, "before the first validation"), (1, "the best weights so far are kept")])
+def test_an_interrupted_run_keeps_weights_only_after_a_validation(monkeypatch, epochs, said):
+    text, bar = printed(monkeypatch, terminal=False), ProgressBar()
+    bar.started(epochs=4, steps_per_epoch=2)
+    for epoch in range(epochs):
+        bar.epoch_ended({**LINE, "epoch": epoch + 1})
+    bar.ended(stopped="interrupted")
+    assert text.getvalue().splitlines()[-1] == f"interrupted {said}"
 
 
 def test_two_measures_at_most():

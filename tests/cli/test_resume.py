@@ -1,5 +1,5 @@
-"""`tenuto fit TASK` killed (SIGKILL) while it trains, then `tenuto fit --resume RUN`: the weights of a run that nothing disturbed, bit for bit.
-And one run from the command line in two processes.
+"""`tenuto fit TASK` killed (SIGKILL) while it trains, then `tenuto fit --resume RUN`: it ends with the same bits as a run that nothing
+disturbed. And one run from the command line in two processes.
 """
 
 import json
@@ -49,7 +49,7 @@ def verse(folder):
 TASKS = {"classify": walks, "tag": sentences, "text": texts, "translate": pairs, "language": verse}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently there")
 @pytest.mark.parametrize("task", [task if task == "language" else pytest.param(task, marks=pytest.mark.slow) for task in TASKS])
 def test_killed_and_resumed_it_ends_with_the_same_bits(task, tmp_path):
     data, own = TASKS[task](tmp_path)
@@ -63,7 +63,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(task, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert not (broken / "model.safetensors").exists(), "it was killed while it trained"
+    assert not (broken / "model.safetensors").exists(), "it must be killed while it trains"
     before = [json.loads(line)["epoch"] for line in (broken / "unfinished" / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert 2 <= len(before) < 30
     assert f"tenuto fit --resume {broken}" in " ".join(run("fit", task, data, "--out", broken, code=1).stderr.split())
@@ -89,7 +89,7 @@ def test_two_processes_write_one_run(tmp_path):
     assert "no run folder is named" in unnamed.stderr
     two = subprocess.run([*map(str, words), "--out", str(tmp_path / "two")], capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
     assert two.returncode == 0, two.stderr
-    assert two.stdout.count("validation  ") == 1, "one process speaks"
+    assert two.stdout.count("validation  ") == 1, "only one process prints results"
     run("fit", "classify", data, "--out", tmp_path / "one", "--quiet", *options)
     assert sorted(entry.name for entry in (tmp_path / "two").iterdir()) == sorted(entry.name for entry in (tmp_path / "one").iterdir())
     losses = [

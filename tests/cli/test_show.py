@@ -1,4 +1,4 @@
-"""`tenuto show` of a file: its cells are read, and of one that is shown only what it needs is run."""
+"""`tenuto show` of a file: its cells are listed without running it, and to show one, only what that cell needs is run."""
 
 import os
 import subprocess
@@ -57,6 +57,6 @@ def test_files_that_cannot_be_shown(tmp_path):
     (tmp_path / "broken.py").write_text("class Mine(Cell:\n")
     (tmp_path / "empty.py").write_text("answer = 42\n")
     (tmp_path / "needs.py").write_text("import nowhere_to_be_found\nfrom tenuto import Cell\nclass Mine(Cell):\n    rate = nowhere_to_be_found.x\n")
-    for words, said in (("broken.py", "broken.py, line 1 is no Python"), ("empty.py", "defines no cell"), ("needs.py:Mine", "needs.py, line 1")):
+    for words, said in (("broken.py", "broken.py, line 1 is not Python"), ("empty.py", "defines no cell"), ("needs.py:Mine", "needs.py, line 1")):
         failed = shown(words, cwd=tmp_path)
         assert failed.returncode == 1 and said in failed.stderr and "Traceback" not in failed.stderr

@@ -1,4 +1,4 @@
-"""`tenuto fit tag`, `tenuto fit text`, and `predict`, `score`, `report` of what they leave."""
+"""`tenuto fit tag`, `tenuto fit text`, and `predict`, `score`, `report` on the run."""
 
 import json
 
@@ -59,7 +59,7 @@ def test_columns_are_read_as_the_run_was_trained(tmp_path):
     assert len(run("predict", tmp_path / "films", table).splitlines()) == 21
 
 
-def test_paths_hold_from_any_folder(tmp_path, monkeypatch):
+def test_paths_work_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slots.conll").write_text("play O\njazz B-genre\n\n" * 8)
     (tmp_path / "vectors.txt").write_text("play 1 2 3 4 5 6\n")
@@ -70,7 +70,7 @@ def test_paths_hold_from_any_folder(tmp_path, monkeypatch):
     assert (tmp_path / "first" / "model.safetensors").read_bytes() == (tmp_path / "elsewhere" / "second" / "model.safetensors").read_bytes()
 
 
-def test_a_fault_of_the_data_is_told(tmp_path):
+def test_a_fault_in_the_data_is_reported(tmp_path):
     (tmp_path / "a.conll").write_text("play O\njazz\n")
     result = CliRunner().invoke(app, ["fit", "tag", str(tmp_path / "a.conll"), "--out", str(tmp_path / "run")])
     assert result.exit_code == 1

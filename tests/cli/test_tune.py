@@ -1,4 +1,4 @@
-"""`tenuto tune` on a small table: what it writes, that the best can be trained again, that it goes on after Ctrl-C and kill."""
+"""`tenuto tune` on a small table: what it writes, that the best trial can be trained again, that it goes on after Ctrl-C and kill."""
 
 import json
 import signal
@@ -52,7 +52,7 @@ def test_the_best_is_trained_again_with_the_same_result(place, tmp_path):
     assert min(line["validation_loss"] for line in lines) == min(value for _, value in tried(place / "search"))
 
 
-def test_the_page_shows_every_trial_and_can_be_made_anew(place):
+def test_the_page_shows_every_trial_and_can_be_made_again(place):
     page = place / "search" / "report.html"
     page.unlink()
     assert run("report", place / "search").stdout.strip() == str(page)
@@ -72,7 +72,7 @@ def test_more_trials_are_those_of_a_longer_search(place, tmp_path):
     assert len(tried(tmp_path / "part")) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_search_that_was_stopped_goes_on(place, tmp_path, number):
     words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-o", tmp_path / "run", *FIXED]
@@ -92,11 +92,11 @@ def test_a_search_that_was_stopped_goes_on(place, tmp_path, number):
 
 FAILURES = [
     ("[search]\nhiden_size = [1]\n", [], "hiden_size", "hidden_size?"),
-    ("[search]\ndropout = {low = 0.5, high = 0.1}\n", [], "low end that is not below", "low < high"),
-    ("[search]\nhidden_size = [2.5]\n", [], "another type", "a whole number"),
-    ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "another type", "a number"),
+    ("[search]\ndropout = {low = 0.5, high = 0.1}\n", [], "the low end of dropout is not below", "low < high"),
+    ("[search]\nhidden_size = [2.5]\n", [], "the wrong type", "a whole number"),
+    ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "the wrong type", "a number"),
     ("search = 3\n", [], "is empty", "at least one"),
-    (SPACE, ["--hidden-size", "4"], "hidden_size is searched, and given", "--hidden-size"),
+    (SPACE, ["--hidden-size", "4"], "hidden_size is both searched and given", "--hidden-size"),
     (SPACE, ["--metric", "validation_taste"], "no measure 'validation_taste'", "validation_accuracy"),
     (SPACE, ["--metric", "validation_acuracy"], "no measure 'validation_acuracy'", "validation_accuracy?"),
     (SPACE, ["--metric", "validation_span_f1"], "no 'validation_span_f1'", "validation_accuracy"),
@@ -106,7 +106,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("space, words, what, mend", FAILURES, ids=lambda value: str(value)[:40])
-def test_bad_searches_are_told(place, tmp_path, space, words, what, mend):
+def test_bad_searches_are_refused(place, tmp_path, space, words, what, mend):
     (tmp_path / "space.toml").write_text(space)
     before = content(place)
     error = run("tune", "classify", place / "walks.csv", "--config", tmp_path / "space.toml", "-o", tmp_path / "new", *FIXED, *words, code=1).stderr
@@ -114,7 +114,7 @@ def test_bad_searches_are_told(place, tmp_path, space, words, what, mend):
     assert content(place) == before
 
 
-def test_without_a_space_what_is_usual_is_searched_but_for_what_was_chosen(place, tmp_path):
+def test_without_a_space_the_usual_options_are_searched_except_those_that_were_chosen(place, tmp_path):
     (tmp_path / "chosen.toml").write_text("learning_rate = 5.0\ninput_noise = 0.5\n")  # the first is outside its usual range
     words = ["tune", "classify", place / "walks.csv", "--config", tmp_path / "chosen.toml", "--trials", "1", "-q", *FIXED, "--hidden-size", "3"]
     run(*words, "-o", tmp_path / "run")
@@ -124,7 +124,7 @@ def test_without_a_space_what_is_usual_is_searched_but_for_what_was_chosen(place
 
 def test_folders_that_are_not_for_this_search_are_refused(place, tmp_path):
     words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-q", *FIXED]
-    assert "options differ" in run(*words, "-o", place / "search", "--seed", "1", code=1).stderr
+    assert "options.seed differs" in run(*words, "-o", place / "search", "--seed", "1", code=1).stderr
     (tmp_path / "precious.txt").write_text("precious")
     assert "is not a search" in run(*words, "-o", tmp_path, code=1).stderr
     assert "no search to go on with" in run("tune", "--resume", tmp_path, code=1).stderr

@@ -1,4 +1,4 @@
-"""Labels: classes and positions, and what training never saw."""
+"""Labels: classes and positions, and labels that training never saw."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def test_classes_are_sorted_and_positions_follow_them():
     assert (found.tolist(), found.dtype, len(labels)) == ([2, 0], np.int64, 3)
     assert "run" in labels and "sit" not in labels
     assert Labels.learn(np.array([10, 9, 10])).positions([9, 10]).tolist() == [0, 1]
-    assert Labels(["b", "a"]).positions(["a", "b"]).tolist() == [1, 0]  # an order of one's own, as a saved run has it
+    assert Labels(["b", "a"]).positions(["a", "b"]).tolist() == [1, 0]  # classes in a given order, as a saved run has them
 
 
 def test_a_label_that_training_never_saw_is_named():
@@ -32,11 +32,11 @@ def test_a_label_that_training_never_saw_is_named():
     ("classes", "words"),
     [([], "there are no classes"), (["a", "b", "a"], "a class occurs twice"), (["a", 1], "more than one kind"), (["a", None], "label at position 1 is missing")],
 )
-def test_what_are_no_classes_is_refused(classes, words):
+def test_what_cannot_be_classes_is_refused(classes, words):
     with pytest.raises(DataError, match=words):
         Labels(classes)
 
 
-def test_they_are_what_a_set_counts():
+def test_a_data_set_counts_its_labels():
     data = Sequences([np.zeros((1, 1))] * 3, labels=["b", "a", "b"])
     assert Labels(data.class_counts).positions(data.labels).tolist() == Labels.learn(data.labels).positions(data.labels).tolist() == [1, 0, 1]

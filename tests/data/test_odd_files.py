@@ -1,4 +1,4 @@
-"""Odd files, once over all families: each is read alike by everyone who takes the format, or refused alike with its place."""
+"""Odd files, tested once for all kinds of data: every reader of a format reads them in the same way, or refuses them in the same way and says where."""
 
 import hashlib
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_quoted_cell_of_a_csv_may_hold_commas_quotes_and_line_ends(tmp_path, r
 
 
 @every_table_reader
-def test_a_quote_in_a_tsv_is_a_quote(tmp_path, read):
+def test_a_quote_in_a_tsv_is_an_ordinary_character(tmp_path, read):
     path = write(tmp_path / "a.tsv", 'id\tx\ttext\na\t0\t"he said\nb\t1\tand "left"\nc\t2\t"whole"\n')
     assert read(path) == ['"he said', 'and "left"', '"whole"']
 
@@ -73,10 +73,10 @@ def test_a_quote_in_a_tsv_is_a_quote(tmp_path, read):
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
-        ('a,0,one\nb,1,"two\nc,2,three\n', 3),  # to the end of the file
-        ('a,0,one\nb,1,"two\nc,2,"three"\nd,3,four\n', 3),  # to the next quote
+        ('a,0,one\nb,1,"two\nc,2,three\n', 3),  # open to the end of the file
+        ('a,0,one\nb,1,"two\nc,2,"three"\nd,3,four\n', 3),  # open to the next quote
         ('a,0,"one\nand\nmore"\n\n"b,1,two\n', 6),
-        ('a,0,one\n"b\nc",1,"two\nd,3,four\n', 4),  # within a row of several lines
+        ('a,0,one\n"b\nc",1,"two\nd,3,four\n', 4),  # opens within a row of several lines
         ('a,0,one\nb,1,"two" and a half\n', 3),
     ],
 )
@@ -143,16 +143,16 @@ OF_JSON = {
     ("bad", "words"),
     [
         ("{", "line 3 is not JSON: .* at character 1"),
-        ('["text"]', "line 3 is no JSON object"),
-        ("null", "line 3 is no JSON object"),
+        ('["text"]', "line 3 is not a JSON object"),
+        ("null", "line 3 is not a JSON object"),
         ("{}", "line 3: there is no '(text|source)'"),
-        ("9" * 5000, "line 3 is (not JSON|no JSON object)"),
+        ("9" * 5000, "line 3 is not (JSON|a JSON object)"),
         ("[" * 100_000, "line 3 is not JSON"),
         ('{"text": "a", "source": "a", "target": "b", "text": "c", "source": "d"}', "line 3 is not JSON: two keys are named '(text|source)'"),
-        ('{"text": null, "source": null, "target": ""}', "line 3: .* no text|sentence '1' is not a list"),
+        ('{"text": null, "source": null, "target": ""}', "line 3: .* (no|not) text|sentence '1' is not a list"),
     ],
 )
-def test_lines_that_are_no_row_of_json_are_named(tmp_path, read, good, bad, words):
+def test_lines_that_are_not_a_json_object_are_named(tmp_path, read, good, bad, words):
     path = write(tmp_path / "a.jsonl", f"{good}\n\n{bad}\n{good}\n")
     with pytest.raises(DataError, match=words) as caught:
         read(path)
@@ -161,10 +161,10 @@ def test_lines_that_are_no_row_of_json_are_named(tmp_path, read, good, bad, word
 
 @pytest.mark.parametrize("name", [*OF_LINES, "seq.in", "vectors.txt"])
 @pytest.mark.parametrize("end", ENDS.values(), ids=list(ENDS))
-def test_bytes_that_are_no_text_are_named_by_their_line(tmp_path, name, end):
+def test_bytes_that_are_not_text_are_named_by_their_line(tmp_path, name, end):
     if name == "vectors.txt":
         if end == "\r":
-            end = "\n"  # read as a stream, line by line: CR alone ends none there
+            end = "\n"  # read as a stream, line by line, where CR alone does not end a line
         read, content = read_vectors, b"one 1\ncaf\xe9 2\n"
     elif name == "seq.in":
         read, content = (lambda path: read_slots(path.parent)), b"one\ncaf\xe9\n"
@@ -176,7 +176,7 @@ def test_bytes_that_are_no_text_are_named_by_their_line(tmp_path, name, end):
 
 
 @pytest.mark.parametrize("name", [*OF_LINES, "a.npz", "a.parquet", "a.txt"])
-def test_what_is_not_there_or_a_folder_is_said(tmp_path, name):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path, name):
     read = OF_LINES[name][1] if name in OF_LINES else OF_TABLES["text"] if name == "a.txt" else OF_TABLES["sequences"]
     with pytest.raises(DataError, match=f"there is no file .*{name}"):
         read(tmp_path / name)
@@ -186,7 +186,7 @@ def test_what_is_not_there_or_a_folder_is_said(tmp_path, name):
 
 
 @every_table_reader
-def test_parquet_is_read_or_refused_alike(tmp_path, read):
+def test_every_reader_treats_parquet_alike(tmp_path, read):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "a.parquet"
@@ -214,7 +214,7 @@ def test_a_long_table_may_be_tab_separated(tmp_path):
     assert (data.values[0].tolist(), data.labels.tolist(), data.name, data.origin) == ([[1], [2]], ["u"], "a", "file a.tsv")
 
 
-def test_every_file_is_a_source_alike(tmp_path):
+def test_every_reader_records_the_source(tmp_path):
     for name, (text, _) in OF_LINES.items():
         path = write(tmp_path / name, text)
         read = read_sequences if name in ("long.csv", "set.ts") else read_pairs if "pairs" in name else read_conll if "conll" in name else read_text

@@ -1,4 +1,4 @@
-"""Which file of a folder is which part: one rule for all families."""
+"""Which file of a folder is which part: one rule for all kinds of data."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_a_name_says_which_part_a_file_is(tmp_path, content, suffix, read, names
 
 
 @every_family
-def test_a_bare_name_goes_before_a_longer_one(tmp_path, content, suffix, read):
+def test_a_bare_name_is_preferred_to_a_longer_one(tmp_path, content, suffix, read):
     names = ["train", "old_train", "train_notes", "test_one", "the_test", "dev_test_dev.more"]
     splits = read(fill(tmp_path / "set", [name + suffix for name in names], content))
     assert parts_of(splits) == ["train" + suffix, "dev_test_dev.more" + suffix, "the_test" + suffix]
@@ -59,7 +59,7 @@ def test_a_bare_name_goes_before_a_longer_one(tmp_path, content, suffix, read):
 @every_family
 def test_two_files_for_a_part_and_none_are_refused(tmp_path, content, suffix, read):
     two = fill(tmp_path / "two", [f"a_train{suffix}", f"b_train{suffix}"], content)
-    with pytest.raises(DataError, match=rf"two sets that are the train part(.|\n)*a_train\{suffix}, b_train\{suffix}"):
+    with pytest.raises(DataError, match=rf"2 sets for the train part(.|\n)*a_train\{suffix}, b_train\{suffix}"):
         read(two)
     with pytest.raises(DataError, match=r"holds no data set(.|\n)*train\.(.|\n)*notes.md"):
         read(fill(tmp_path / "notes", ["notes.md"], content))
@@ -80,16 +80,16 @@ def test_a_test_file_may_be_given(tmp_path, content, suffix, read):
 def test_a_file_finds_its_siblings_by_the_rest_of_its_name(tmp_path):
     fill(tmp_path, ["Toy_TRAIN.ts", "Toy_TEST.ts", "Toy_TEST.csv", "Toy-dev.ts", "Other_TRAIN.ts", "test_one.ts", "train_one.ts"])
     assert find_siblings(tmp_path / "Toy_TRAIN.ts", (".ts",)) == {"train": tmp_path / "Toy_TRAIN.ts", "test": tmp_path / "Toy_TEST.ts"}
-    assert find_siblings(tmp_path / "train_one.ts", (".ts",)) == {}  # a name that only begins so stands for itself
+    assert find_siblings(tmp_path / "train_one.ts", (".ts",)) == {}  # a name that only begins with the word has no siblings
     assert find_siblings(tmp_path / "Toy_TEST.csv", (".ts",)) == {}
     fill(tmp_path, ["Toy_training.ts"])
-    for name in ("Toy_TRAIN.ts", "Toy_training.ts"):  # of two training files, the one that was named
+    for name in ("Toy_TRAIN.ts", "Toy_training.ts"):  # of two training files, the one that was given
         assert find_siblings(tmp_path / name, (".ts",)) == {"train": tmp_path / name, "test": tmp_path / "Toy_TEST.ts"}
-    with pytest.raises(DataError, match=r"two sets that are the train part(.|\n)*name the training file itself"):
+    with pytest.raises(DataError, match=r"2 sets for the train part(.|\n)*the path of the training file itself"):
         find_siblings(tmp_path / "Toy_TEST.ts", (".ts",))
 
 
-def test_the_part_asked_for_or_the_usual_one(tmp_path):
+def test_the_part_that_is_asked_for_or_the_default_one(tmp_path):
     assert choose_part(tmp_path, {"train": 1, "test": 2}, None) == 2
     assert choose_part(tmp_path, {"all": 3}, None) == 3
     assert choose_part(tmp_path, {"train": 1, "validation": 4}, None) == 1

@@ -1,4 +1,4 @@
-"""Where a set came from: what a part of it says, and when the digest is the file's; alike in every family."""
+"""Where a data set came from: what a part of it says, and when its digest is that of the file; the same for every kind of data."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_a_set_says_where_it_came_from(made):
 
 @every_family
 def test_a_part_has_the_digest_of_what_it_holds(made):
-    """Else two runs on different parts of one file would pass for the same run."""
+    """Otherwise two runs on different parts of one file would pass for the same run."""
     whole, (first, second) = made(came_from=FILE), halves(made(came_from=FILE))
     assert len({whole.sha256, first.sha256, second.sha256}) == 3
     assert [part.sha256 for part in halves(made())] == [first.sha256, second.sha256]

@@ -34,7 +34,7 @@ def test_seeds_differ():
 
 
 def test_a_class_with_one_member_is_named():
-    with pytest.raises(DataError, match=r"class 'b' has one member(.|\n)*fix"):
+    with pytest.raises(DataError, match=r"class 'b' has only one member(.|\n)*fix"):
         stratified_split(labelled(["a", "a", "b"]), 0.5, seed=0)
 
 

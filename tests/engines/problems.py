@@ -22,5 +22,5 @@ def make_inputs(form, time_steps=3, batch_size=2, input_size=2, hidden=4, dtype=
 
 
 def make_form(cell, masks=False, reverse=False):
-    """A form with everything, or with nothing but a bias."""
+    """A form with bias, lengths and resets, or with a bias alone."""
     return Form(cell, bias=True, lengths=masks, resets=masks, reverse=reverse)

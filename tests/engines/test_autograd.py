@@ -1,6 +1,6 @@
-"""The one autograd form: gradients of every order and every transform, through an engine that is opaque to autograd.
+"""The one autograd Function: gradients of every order and every transform, through an engine that is opaque to autograd.
 
-The opaque engine is the reference behind the operations, so what is tested is the form; test_parity tests engines.
+The opaque engine is the reference engine, called through the operations. So these tests check the Function; test_parity checks engines.
 """
 
 import pytest
@@ -30,7 +30,7 @@ autograd.register(ENGINE)
 
 
 def as_function(form, inputs):
-    """The time loop as a function of its differentiable inputs, and these."""
+    """The time loop as a function of its differentiable inputs, and those inputs."""
     names = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
 
     def run(*values):

@@ -1,4 +1,4 @@
-"""Which engine runs, how one asks for another, and what the report says."""
+"""Which engine runs, how a user asks for another, and what the report says."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def test_the_reference_runs_everything():
     assert choose(problem(LSTM("relu"), resets=True), "reference").name == "reference"
 
 
-def test_asking_for_one_that_cannot():
+def test_asking_for_an_engine_that_cannot_run():
     with pytest.raises(EngineError, match="the engine 'vendor' cannot run this: torch has no kernel") as caught:
         choose(problem(LSTM("relu")), "vendor")
     assert "can, or leave it at 'auto'" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Which engine "auto" takes where torch has a kernel of its own: measured, remembered, and never without need."""
+"""Which engine "auto" takes where torch also has a kernel: this is measured and remembered, and measured only where it pays."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tenuto.engines.problem import Form, Problem, Result
 
 
 class Clock:
-    """A time that passes only where an engine says so."""
+    """A clock that moves only when an engine moves it."""
 
     now = 0.0
 
 
 class Sleeper:
-    """An engine that takes so long by that clock for a forward and as long for a backward pass."""
+    """An engine that takes `seconds` by that clock for a forward pass, and as long for a backward pass."""
 
     def __init__(self, name, seconds):
         self.name, self.seconds, self.calls = name, seconds, 0
@@ -46,15 +46,15 @@ def forgetful(monkeypatch):
 
 
 @pytest.mark.parametrize(("ours", "theirs", "expected"), [(0.02, 0.017, "theirs"), (0.02, 0.019, "ours"), (0.004, 0.02, "ours")])
-def test_the_faster_one_and_ours_where_it_is_close(tmp_path, ours, theirs, expected):
+def test_the_faster_engine_and_ours_where_it_is_close(tmp_path, ours, theirs, expected):
     engines = Sleeper("ours", ours), Sleeper("theirs", theirs)
     assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == expected
     calls = engines[0].calls
     assert calls >= 3
     assert contest.winner(problem(), *engines, tmp_path / "contests.json").name == expected
-    contest._known.clear()  # as another process would: from the disk
-    assert contest.winner(problem(steps=60), *engines, tmp_path / "contests.json").name == expected  # 50 and 60 steps are one class
-    assert (engines[0].calls == calls) == (expected == "ours")  # the other's win is measured again in the next processes
+    contest._known.clear()  # like another process, which reads the result from the disk
+    assert contest.winner(problem(steps=60), *engines, tmp_path / "contests.json").name == expected  # 50 and 60 steps count as the same size
+    assert (engines[0].calls == calls) == (expected == "ours")  # if the other won, the next processes measure again
     assert list(json.loads((tmp_path / "contests.json").read_text()).values()) == [2 * (expected == "theirs")]
 
 
@@ -69,7 +69,7 @@ def test_a_win_of_the_other_engine_is_believed_after_three_processes(tmp_path):
     file.unlink()
     contest._known.clear()
     contest.winner(problem(), *engines, file)
-    engines[1].seconds = 0.02  # it had won only because of something else
+    engines[1].seconds = 0.02  # it won by chance; now it is slower
     contest._known.clear()
     assert contest.winner(problem(), *engines, file).name == "ours"
     assert list(json.loads(file.read_text()).values()) == [0]
@@ -103,7 +103,7 @@ def test_a_damaged_file_and_a_folder_that_cannot_be_written(tmp_path):
     assert contest.winner(problem(), *engines, blocker / "folder" / "contests.json").name == "ours"
 
 
-def test_what_is_remembered_does_not_grow_for_ever(monkeypatch):
+def test_what_is_kept_does_not_grow_for_ever(monkeypatch):
     monkeypatch.setattr(contest, "_MOST", 5)
     engines = Sleeper("ours", 1.0), Sleeper("theirs", 0.0)
     for steps in range(12):
@@ -112,7 +112,7 @@ def test_what_is_remembered_does_not_grow_for_ever(monkeypatch):
 
 
 def test_a_measurement_draws_nothing_from_torch_s_generator():
-    """Or a machine's first run, which measures, would train with other numbers than its second, which remembers."""
+    """Otherwise the first run on a machine, which measures, would train with other numbers than the second, which remembers."""
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)

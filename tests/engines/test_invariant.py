@@ -29,7 +29,7 @@ SIZES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.
 
 @pytest.fixture
 def vendor_wins(monkeypatch):
-    """A machine on which "auto" takes torch's kernels wherever it may."""
+    """A machine on which "auto" takes torch's kernels wherever it is allowed to."""
     monkeypatch.setattr(contest, "winner", lambda problem, first, second, folder: second)
 
 

@@ -1,4 +1,4 @@
-"""The vendor engine against the reference: outputs and gradients for each kernel that torch has; and where it has none."""
+"""The vendor engine against the reference: outputs and gradients for each kernel that torch has, and the reasons where torch has none."""
 
 import pytest
 import torch

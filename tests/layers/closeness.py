@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-# relative to the norm of what is expected, in float64: (values, gradients)
+# By dtype: (of values, of gradients), relative to the norm of what is expected, which is computed in float64.
 TOLERANCE = {
     torch.float64: (1e-12, 1e-11),
     torch.float32: (2e-6, 1e-5),
-    torch.bfloat16: (1e-2, 2e-2),  # half a unit in the last of 8 binary places is 2e-3; a stack rounds once a layer
+    torch.bfloat16: (1e-2, 2e-2),  # half a unit in the last of 8 binary places is 2e-3; a stack rounds once in each layer
 }
 
 
@@ -16,7 +16,7 @@ def assert_near(
 ) -> None:
     """`actual` equals `expected` (of any dtype) within the table's tolerance for `dtype`, by default actual's.
 
-    `least`: the norm is taken for this at least, where relu all but cuts off sums of about 1, whose rounding stays.
+    `least`: the norm counts as at least this. It is for relu, which cuts sums of about 1 nearly to zero, while their rounding errors stay.
     """
     tolerance = TOLERANCE[dtype or actual.dtype][gradient]
     scale = max(expected.double().norm().item(), least) or 1.0

@@ -1,4 +1,4 @@
-"""torch at large around a layer: torch.compile, functorch, double backward, checkpointing, deterministic mode, autocast."""
+"""A layer inside other features of torch: torch.compile, functorch, double backward, checkpointing, deterministic mode, autocast."""
 
 import pickle
 import subprocess
@@ -132,7 +132,7 @@ def test_autocast_computes_in_float32_and_gives_its_own_dtype(name, engine):
         narrow = layer(x.bfloat16())[0]
     assert output.dtype == carried.dtype == narrow.dtype == torch.bfloat16
     assert_near(output, exact)
-    if name == "GRU":  # one layer: rounded once, at its end
+    if name == "GRU":  # one layer, so it is rounded once, at its end
         torch.testing.assert_close(output, exact.bfloat16(), rtol=0, atol=0)
     for actual, expected in zip(gradients, exact_gradients, strict=True):
         assert actual.dtype == torch.float32
@@ -144,7 +144,7 @@ def test_autocast_computes_in_float32_and_gives_its_own_dtype(name, engine):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["LSTM", "two_phases"])
 def test_inductor(name):
-    """torch's own compiler for what stands around the time loop; on the CPU it wants a C++ compiler too."""
+    """torch's own compiler for the code around the time loop; on the CPU it needs a C++ compiler too."""
     torch._dynamo.reset()
     layer, x = LAYERS[name](), torch.randn(STEPS, ROWS, INPUT)
 
@@ -191,7 +191,7 @@ torch.testing.assert_close(compiled(x), layer(x))
     [lambda: Recurrent(cells.GRU(), 3, 4, zoneout=0.1), lambda: tenuto.LSTM(3, 4), lambda: tenuto.RNNCell(3, 4)],
     ids=["Recurrent", "LSTM", "RNNCell"],
 )
-def test_a_layer_sent_to_a_process_that_made_none_can_be_compiled(layer):
+def test_a_layer_sent_to_a_process_that_made_no_layer_can_be_compiled(layer):
     layer = layer().eval()
     done = subprocess.run([sys.executable, "-c", UNPICKLED], input=pickle.dumps(layer), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-3000:]

@@ -1,4 +1,4 @@
-"""What a layer says when it is given something that does not fit: who, what, what was expected, what came, how to mend it."""
+"""What a layer says when something that it is given does not fit: which layer, what is wrong, what was expected and received, how to fix it."""
 
 import pytest
 import torch

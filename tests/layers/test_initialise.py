@@ -16,7 +16,7 @@ def blocks(layer, name="weight_hh_l0"):
     return dict(zip(gates, getattr(layer, name).detach().chunk(len(gates)), strict=True))
 
 
-def test_by_habit_glorot_orthogonal_forget_one():
+def test_the_default_is_glorot_orthogonal_and_a_forget_bias_of_one():
     layer = Recurrent(cells.LSTM(), INPUT, HIDDEN, dtype=torch.float64)
     bound = math.sqrt(6 / (INPUT + HIDDEN))
     for weight in blocks(layer, "weight_ih_l0").values():
@@ -32,8 +32,8 @@ def test_the_forget_gate_is_found_by_its_name(cell):
     assert {gate: bias.unique().tolist() for gate, bias in biases.items()} == {gate: [2.0 if gate == "f" else 0.0] for gate in biases}
 
 
-def test_a_gate_called_f_that_forgets_no_memory_starts_at_zero():
-    assert not Recurrent(cells.MGU(), INPUT, HIDDEN).bias_l0.any(), "an MGU's f opens towards the new value"
+def test_a_gate_called_f_that_is_not_a_forget_gate_starts_at_zero():
+    assert not Recurrent(cells.MGU(), INPUT, HIDDEN).bias_l0.any(), "in an MGU an open f takes the new value"
 
 
 def test_identity_normal_uniform():
@@ -46,7 +46,7 @@ def test_identity_normal_uniform():
     assert Recurrent(cells.GRU(), INPUT, HIDDEN, init=Init("glorot", "glorot")).weight_hh_l0.abs().max() <= math.sqrt(6 / (2 * HIDDEN))
 
 
-def test_heads_start_block_by_block():
+def test_each_block_of_heads_starts_by_itself():
     weight = Recurrent(cells.Elman(heads=3), INPUT, HIDDEN, dtype=torch.float64).weight_hh_l0
     for block in weight.chunk(3):
         torch.testing.assert_close(block @ block.t(), torch.eye(4, dtype=torch.float64))
@@ -57,7 +57,7 @@ def test_chrono(cell, forgets, writes):
     longest = 100
     biases = blocks(Recurrent(cell, INPUT, 200, init=Init(longest=longest)), "bias_l0")
     assert biases[forgets].min() >= 0 and biases[forgets].max() <= math.log(longest - 1)
-    assert 3.2 < biases[forgets].mean() < 4.0  # of log(uniform(1, 99)): 3.64
+    assert 3.2 < biases[forgets].mean() < 4.0  # the mean of log(uniform(1, 99)) is 3.64
     if writes:
         assert torch.equal(biases[writes], -biases[forgets])
     assert not any(bias.any() for gate, bias in biases.items() if gate not in (forgets, writes))
@@ -69,7 +69,7 @@ def test_16_bit_layers_start_like_the_others(dtype):
     torch.testing.assert_close(weight @ weight.t(), torch.eye(HIDDEN), rtol=0, atol=0.02)
 
 
-def test_a_seed_gives_the_same_start_and_reset_draws_anew():
+def test_a_seed_gives_the_same_start_and_reset_draws_again():
     torch.manual_seed(5)
     first = Recurrent(cells.IndRNN(), INPUT, HIDDEN, learned_state=True)
     torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Recurrent dropout, zoneout and weight dropout: what is drawn, what it does to a layer, and what evaluation does instead."""
+"""Recurrent dropout, zoneout and weight dropout: which masks are drawn, what they do to a layer, and what evaluation does instead."""
 
 import pytest
 import torch
@@ -81,7 +81,7 @@ def test_zoneout_in_a_layer():
 
 
 def test_both_at_once_in_every_layer_and_direction():
-    """A step whose zoneout is certain keeps the zero state, in each layer and direction; else each draw gives another output, of valid steps alone."""
+    """With zoneout of 1 the state stays zero, in each layer and direction. With less, each draw gives another output, and only in valid steps."""
     x, lengths = torch.randn(STEPS, ROWS, INPUT), [6, 3, 0, 1]
     for zoneout in (0.2, 1.0):
         rates = {"recurrent_dropout": 0.3, "zoneout": zoneout, "weight_dropout": 0.2}
@@ -94,7 +94,7 @@ def test_both_at_once_in_every_layer_and_direction():
         assert all(parameter.grad.isfinite().all() and bool(parameter.grad.any()) == (zoneout < 1) for parameter in layer.parameters())
 
 
-def test_weight_dropout_is_one_mask_a_call():
+def test_weight_dropout_draws_one_mask_for_each_call():
     layer = Recurrent(cells.Elman("identity"), HIDDEN, HIDDEN, weight_dropout=0.5, dtype=torch.float64)
     with torch.no_grad():
         layer.weight_ih_l0.copy_(torch.eye(HIDDEN))

@@ -1,4 +1,4 @@
-"""`Recurrent` for every cell that ships: what holds whatever the options, and what each option means."""
+"""`Recurrent` for every cell of the zoo: what holds with any options, and what each option means."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def random(*shape, dtype=torch.float64):
 
 
 def layer_of(cell, input_size=INPUT, hidden_size=HIDDEN, num_layers=1, *, dtype=torch.float64, scale=0.3, **options):
-    """A layer whose parameters, the initial states among them, are all drawn, so that none hides behind zeros."""
+    """A layer with random numbers in all its parameters and initial states, so that a zero cannot hide an error."""
     layer = Recurrent(cell, input_size, hidden_size, num_layers, dtype=dtype, **options)
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -79,7 +79,7 @@ def test_shapes_and_ragged_batches(name, chosen, with_state):
 
 
 @every_cell
-def test_the_whole_is_its_two_halves(cell):
+def test_the_whole_sequence_equals_its_two_halves(cell):
     layer = layer_of(cell, num_layers=2, residual=True, layer_norm=True, learned_state=True)
     x = random(STEPS, ROWS, INPUT)
     whole = layer(x)
@@ -91,7 +91,7 @@ def test_the_whole_is_its_two_halves(cell):
 
 @every_cell
 def test_resets_are_separate_documents(cell):
-    """In both directions: what stands before a reset and what stands after never meet."""
+    """In both directions: the steps before a reset and those after it do not affect each other."""
     layer = layer_of(cell, bidirectional=True, learned_state=True)
     x, resets = random(STEPS, ROWS, INPUT), torch.zeros(STEPS, ROWS, dtype=torch.bool)
     resets[2], resets[0, 1] = True, True
@@ -121,7 +121,7 @@ def test_reverse_is_a_flip(cell):
 
 @every_cell
 def test_engines_and_dtypes_agree(cell):
-    """Whatever runs, and in whatever dtype: the reference in float64 says what is right."""
+    """Every engine and dtype agrees with the reference in float64."""
     exact = layer_of(cell, engine="reference")
     x = random(STEPS, ROWS, INPUT)
     exact(x).output.square().sum().backward()
@@ -143,7 +143,7 @@ def test_engines_and_dtypes_agree(cell):
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "reset_before", "ind_rnn"])
 @pytest.mark.parametrize("engine", ["auto", "reference"])
-def test_nothing_to_do_is_done(name, engine):
+def test_empty_inputs_work(name, engine):
     layer = layer_of(CELLS[name], num_layers=2, bidirectional=True, learned_state=True, engine=engine)
     for steps, rows in ((0, 2), (3, 0), (0, 0)):
         result = layer(random(steps, rows, INPUT))
@@ -169,7 +169,7 @@ def test_the_smallest_layer(name):
 
 
 def test_a_layer_of_lstm_is_the_drop_in():
-    """With its weights mapped: both biases are one here."""
+    """With the weights mapped from one to the other: here the two biases are one."""
     theirs = tenuto.LSTM(INPUT, HIDDEN, 2, bidirectional=True).double()
     ours = Recurrent(cells.LSTM(), INPUT, HIDDEN, 2, bidirectional=True, dtype=torch.float64)
     state = theirs.state_dict()
@@ -259,7 +259,7 @@ def test_dropout_between_layers_is_drawn_in_training():
     assert torch.equal(first(x).output, first.eval()(x).output), "the last layer's output is never dropped"
 
 
-def test_residual_and_layer_norm_are_what_they_say():
+def test_residual_and_layer_norm_are_what_their_names_say():
     x = random(STEPS, ROWS, HIDDEN)
     layer = layer_of(cells.Elman(), HIDDEN, num_layers=2, residual=True, layer_norm=True)
     parts = [Recurrent(cells.Elman(), HIDDEN, HIDDEN, dtype=torch.float64) for _ in range(2)]
@@ -295,7 +295,7 @@ def test_repr_says_how_it_was_built():
         assert words in repr(layer)
 
 
-def test_the_report_takes_whatever_the_layer_takes():
+def test_the_report_takes_the_same_inputs_as_the_layer():
     layer = Recurrent(Leaking(), INPUT, HIDDEN, zoneout=0.1)
     x = torch.zeros(STEPS, ROWS, INPUT)
     text = str(layer.engine_report(x, resets=torch.zeros(STEPS, ROWS)))

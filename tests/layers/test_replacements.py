@@ -1,4 +1,4 @@
-"""`tenuto.LSTM`, `GRU`, `RNN` and their cells against torch.nn's over a drawn grid: numbers, gradients, checkpoints, habits."""
+"""`tenuto.LSTM`, `GRU`, `RNN` and their cells against torch.nn's over a drawn grid of options: numbers, gradients, checkpoints, repr and copies."""
 
 import copy
 
@@ -92,7 +92,7 @@ def test_forward_and_every_gradient(
         assert actual.dtype == dtype and actual.shape == wanted.shape
         assert_near(actual, wanted, "output or state", least=0.1 if name == "RNN_relu" else 0.0)
     if name == "RNN_relu" and dtype == torch.bfloat16:
-        # A unit that rounding puts on the other side of zero has another gradient, rightly. The units of a lower layer cannot be seen.
+        # Rounding can put a unit of relu on the other side of zero, and then its gradient differs for good reason. Units of lower layers cannot be checked.
         same_side = all(torch.equal(actual > 0, wanted > 0) for actual, wanted in zip(tensors(result), tensors(expected), strict=True))
         assume(num_layers == 1 and same_side)
     torch.autograd.backward(tensors(result), [pull.to(dtype) for pull in pulls])
@@ -179,7 +179,7 @@ def test_dropout_between_layers(name):
 
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_lengths_and_resets_beside_packed_sequences(batch_first):
-    """lengths= says what packing says; resets are in the user's order of the batch, also beside a packed sequence."""
+    """lengths= gives the same as packing; resets are in the user's order of the batch, also with a packed sequence."""
     layer = tenuto.GRU(INPUT, HIDDEN, 2, bidirectional=True, batch_first=batch_first).double()
     x, lengths = torch.randn(3, STEPS, INPUT, dtype=torch.float64), torch.tensor([2, 4, 1])
     resets = torch.tensor([[0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]], dtype=torch.bool)

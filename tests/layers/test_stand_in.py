@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import io
 import pickle
 
 import pytest
@@ -61,13 +60,6 @@ def test_pickles_and_copies_are_of_the_plain_class(layer, protocol):
     for again in (pickle.loads(pickle.dumps(layer, protocol)), copy.deepcopy(layer), copy.copy(layer)):  # noqa: S301
         assert type(again) is type(layer)
         torch.testing.assert_close(again(x)[0], layer(x)[0], rtol=0, atol=0)
-
-
-def test_torch_save_of_a_whole_model():
-    model, file = nn.Sequential(tenuto.LSTM(3, 4)), io.BytesIO()
-    torch.save(model, file)
-    file.seek(0)
-    assert type(torch.load(file, weights_only=False)[0]) is tenuto.LSTM
 
 
 @pytest.mark.parametrize("layer", [tenuto.LSTM(3, 4), Own(3, 4)], ids=lambda layer: type(layer).__name__)

@@ -1,4 +1,4 @@
-"""Live streams: step by step equals the whole sequence, and a stream goes on where a sequence ended."""
+"""Live streams: step by step gives the same as the whole sequence, and a stream goes on where a sequence ended."""
 
 import pytest
 import torch

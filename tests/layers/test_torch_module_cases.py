@@ -1,6 +1,6 @@
 """PyTorch's own cases for its recurrent modules, from the installed wheel, run on ours in float64: all of them.
 
-An input case has constructor and call arguments and mostly a reference function; an error case an error type and a pattern.
+An input case has arguments for the constructor and the call, and usually a reference function; an error case has an error type and a pattern.
 """
 
 import re
@@ -40,14 +40,14 @@ def saying(description):
     return lambda text: f"{description}: {text}"
 
 
-# What torch's own list holds for these modules: cases, and cases of errors.
+# What torch's own list has for these modules: input cases, and error cases.
 COUNTS = {"2.6": (87, 22), "2.13": (87, 58)}
 
 
 def test_all_cases_of_this_torch_are_here():
     assert set(INFOS) == set(NAMES)
     expected = COUNTS.get(".".join(torch.__version__.split(".")[:2]), COUNTS["2.13"])
-    assert (len(INPUTS), len(ERRORS)) == expected, "another torch has other cases: look at them, then enter their counts"
+    assert (len(INPUTS), len(ERRORS)) == expected, "this torch has other cases: look at them, then enter their counts"
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])

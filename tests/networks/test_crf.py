@@ -23,7 +23,7 @@ def problem(tags, lengths, *, spread=1.0, seed=0):
 
 
 def every_path(crf, emissions, length):
-    """{tags: score} of every sequence of this sentence, emissions [T, K], one addition after the other."""
+    """{tags: score} of every sequence of this sentence, emissions [T, K], added up one by one."""
     scores = {}
     for path in itertools.product(range(crf.tags), repeat=length):
         score = crf.start[path[0]] + crf.end[path[-1]] + sum(emissions[step, tag] for step, tag in enumerate(path))
@@ -79,7 +79,7 @@ def test_alone_or_in_a_batch():
         assert crf.decode(emissions[:, row : row + 1], lengths[row : row + 1])[0] == crf.decode(emissions, lengths)[row]
 
 
-def test_without_transitions_it_is_a_choice_a_step():
+def test_without_transitions_each_step_is_a_choice_of_its_own():
     _, emissions, targets, lengths = problem(4, [3, 3])
     crf = LinearChainCRF(4).double()
     each = torch.nn.functional.cross_entropy(emissions.flatten(0, 1), targets.flatten(), reduction="none").view(3, 2)

@@ -7,7 +7,7 @@ from tests.pages.fitted import RUNS
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory):
-    """The run of a name in `RUNS`. Who changes its folder makes a copy."""
+    """The run of a name in `RUNS`. A test that changes its folder makes a copy first."""
     known = {}
 
     def run(name):

@@ -1,6 +1,6 @@
 """Tiny real runs for the tests of pages: each is fitted when a test first asks for it, and then kept for the session.
 
-Where a test needs wrong and right answers, the test part has one thing with every label: some are right and some wrong, whatever the weights.
+Where a test needs wrong and right answers, the test part has the same item once with every label: some answers are right and some wrong, whatever the weights.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Fitted:
 
 
 def sequences(classes: list[str], *, name: str = "steps", channels: tuple[str, ...] = ("level", "noise")) -> tuple[Sequences, Sequences]:
-    """Four sequences of 3 to 8 steps a class to train on; to test on one a class, and one with every class."""
+    """To train on: four sequences of 3 to 8 steps for each class. To test on: one for each class, and one sequence with every class."""
     random = np.random.default_rng(0)
 
     def one(level: int, steps: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def classify(folder: Path, classes: int | list[str] = 3, *, with_test: bool = Tr
 
 
 def tag(folder: Path, *, spans: bool = True) -> Fitted:
-    """A tagger: of genres and the class of the command, or of verbs and other words. The first two sentences to test on differ in their tags alone."""
+    """A tagger: of genres and the class of the command, or of verbs and other words. The first two test sentences differ only in their tags."""
     x = [[word, *["some"] * count, *HOSTILE, genre] for word in ("play", "stop") for count in range(3) for genre in ("jazz", "rock")] * 2
     y = [[*(["O"] * (len(words) - 1)), "B-genre"] if spans else ["verb", *(["other"] * (len(words) - 1))] for words in x]
     labels = [words[0] + HOSTILE[2] for words in x] if spans else None
@@ -63,7 +63,7 @@ def tag(folder: Path, *, spans: bool = True) -> Fitted:
 
 
 def text(folder: Path) -> Fitted:
-    """A classifier of texts, as lists of words. The first text to test on is there with both classes."""
+    """A classifier of texts, as lists of words. The first test text is there with both classes."""
     x = [[HOSTILE[0], *["so"] * count, word, *HOSTILE[1:]] for word in ("good", "bad") for count in range(4)] * 3
     y = ["up" if "good" in words else HOSTILE[2] for words in x]
     test = [x[0], *x[:8]], [HOSTILE[2], *y[:8]]
@@ -72,7 +72,7 @@ def text(folder: Path) -> Fitted:
 
 
 def translate(folder: Path) -> Fitted:
-    """Lists of symbols turned round. The last answer asked for is longer than any that the model may write."""
+    """A translator that reverses lists of symbols. The last target is longer than any answer that the model may write."""
     x = [(a, b, *rest) for a in ("jazz", "rock", *HOSTILE[:2]) for b in ("play", *HOSTILE[2:]) for rest in ((), ("end",))]
     y = [words[::-1] for words in x]
     test = [*x[:6], tuple(HOSTILE)], [*y[:6], ("end",) * 40]
@@ -98,5 +98,6 @@ RUNS: dict[str, Callable[[Path], Fitted]] = {
     "classify, hostile names": lambda folder: classify(folder, HOSTILE, data={"name": HOSTILE[0], "channels": tuple(HOSTILE)}),
     **{f"classify, {count} classes": lambda folder, count=count: classify(folder, count, epochs=1) for count in (2, 20, 41)},
     "tag, no spans and no labels": lambda folder: tag(folder, spans=False),
+    "language, bytes": lambda folder: language(folder, epochs=1, units="bytes"),
     "language, validated within an epoch": lambda folder: language(folder, epochs=2, validate_every=5, max_steps=20),
 }

@@ -75,7 +75,7 @@ def test_lines_stay_in_the_frame(values, logarithmic):
             assert 0 <= across <= WIDTH and 0 <= down <= HEIGHT
 
 
-def test_the_description_says_the_numbers():
+def test_the_description_has_the_numbers():
     svg = str(chart([2.0, 0.25, 0.5]).svg())
     assert "Loss by epoch: validation goes from 2 to 0.5, lowest 0.25 at epoch 2, highest 2 at 1." in svg
 
@@ -95,11 +95,11 @@ def test_rows_that_move_alike_become_neighbours():
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
-def test_every_number_has_words(value):
+def test_every_number_can_be_written(value):
     words = number(value)
     if math.isfinite(value):
         assert float(words.replace(",", "").replace(" × 10^", "e")) == pytest.approx(value, rel=0.006)
-        assert float(tick_text(value / 2).replace("k", "e3")) == pytest.approx(value / 2, rel=0.5)  # one digit, where the number is large or small
+        assert float(tick_text(value / 2).replace("k", "e3")) == pytest.approx(value / 2, rel=0.5)  # large and small numbers have one digit
     assert (words in ("not a number", "infinite", "minus infinite", "–")) == (not math.isfinite(value))
     assert (duration(abs(value)) == "–") == (not math.isfinite(value))
 

@@ -1,4 +1,4 @@
-"""The report of a run: its numbers are the run's, it needs nothing from outside, and no name in the data becomes markup."""
+"""The report of a run: its numbers are those of the run, it loads nothing from outside, and no name in the data becomes markup."""
 
 import base64
 import re
@@ -136,7 +136,7 @@ def test_many_classes(page_of, count, kind):
 
 def test_one_epoch_is_drawn_as_dots(page_of):
     page = page_of(LONE)
-    assert [chart["aria-label"].partition(" by ")[0] for chart in charts(page)] == ["Loss", "Accuracy", "Gradient norm"]  # a constant rate needs no chart
+    assert [chart["aria-label"].partition(" by ")[0] for chart in charts(page)] == ["Loss", "Accuracy", "Gradient norm"]  # a constant learning rate has no chart
     assert page.all("circle", "dot") and not page.all("path", "line")
 
 
@@ -155,7 +155,7 @@ def test_what_an_evaluation_lacks_is_named(fitted, tmp_path):
     run = read_run(fitted("classify").folder)
     evaluation = {**run.evaluation, "speed": {}}
     folder = write_run(tmp_path / "run", config=run.config, tensors=run.tensors(), metrics=run.metrics, evaluation=evaluation)
-    with pytest.raises(RunError, match="lacks what its report shows") as error:
+    with pytest.raises(RunError, match="lacks something that its report shows") as error:
         build_report(folder)
     assert "KeyError" in str(error.value) and "train the model again" in str(error.value)
 

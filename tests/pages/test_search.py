@@ -1,4 +1,4 @@
-"""The page of a search: every trial, the best, gaps where a trial was stopped; no page of what is no search."""
+"""The page of a search: every trial, the best, gaps where a trial was stopped; and no page for what is not a search."""
 
 import re
 
@@ -65,7 +65,7 @@ def test_a_search_without_a_whole_trial_has_its_page(tmp_path):
     assert "What mattered" not in text and "How the search went" not in text and "Every trial" in text
 
 
-def test_what_is_no_search_is_told(tmp_path):
+def test_what_is_not_a_search_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"search.json cannot be read"):
         build_search_report(tmp_path)
     (tmp_path / "search.json").write_text('{"format": "other"}')
@@ -74,12 +74,12 @@ def test_what_is_no_search_is_told(tmp_path):
     with pytest.raises(RunError, match="is not empty"):
         claim_search(tmp_path)
     write_search(tmp_path, {"trials": []})
-    with pytest.raises(RunError, match="lacks what its page shows"):
+    with pytest.raises(RunError, match="lacks something that its page shows"):
         build_search_report(tmp_path)
     assert claim_search(tmp_path / "new") is False
 
 
-def test_a_scatter_stands_words_beside_one_another():
+def test_a_scatter_puts_words_side_by_side():
     drawing = Scatter("cell", [Point("lstm", 0.5, "first", "trial 1"), Point("gru", 0.25, "third", "trial 2")], places=["lstm", "gru"]).svg()
     places = [float(x) for x in re.findall(r'cx="([\d.]+)"', drawing)]
     assert places[0] < places[1] and "best at gru with 0.25" in drawing

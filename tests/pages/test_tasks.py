@@ -1,4 +1,4 @@
-"""The pages of the tasks over language: what they say is what the run's own model answers."""
+"""The pages of the tasks over language: they show what the run's own model answers."""
 
 import math
 from collections import Counter
@@ -40,6 +40,12 @@ def test_a_language_model_s_page(run_and_page):
     samples = run.model.evaluation_["samples"]
     assert samples and [writing.text for writing in page.all("div", "writing")][: len(samples)] == [one["prompt"] + one["text"] for one in samples]
     assert f"temperature {samples[0]['temperature']:g}, " in page.text and f"seed {samples[0]['seed']}" in page.text
+
+
+def test_what_a_language_model_read_is_counted_in_its_tokens(run_and_page):
+    run, page = run_and_page("language, bytes")
+    read = (LINES * 12)[: -round(len(LINES) * 12 * 0.2)]
+    assert len(read.encode()) > len(read) and f"comes next, from {len(read.encode()):,} tokens of text" in page.text
 
 
 def test_a_tagger_s_page(run_and_page):
@@ -114,6 +120,6 @@ def test_validations_within_an_epoch_are_drawn_by_number(run_and_page):
     steps_of_an_epoch = -(-targets // (8 * 6))  # windows of eight in six rows
     best = min(validations, key=lambda line: line["validation_loss"])["epoch"]
     assert [line["steps"] for line in validations] == [5, 10, 15, 20]
-    assert f"after {20 / steps_of_an_epoch:.3g} epochs. The weights kept are those of epoch {best:.3g}" in page.text
+    assert f"after {20 / steps_of_an_epoch:.3g} epochs. The weights of epoch {best:.3g} were kept" in page.text
     loss = next(chart.attributes["aria-label"] for chart in page.all("svg") if chart.attributes.get("aria-label", "").startswith("Loss by "))
     assert loss.startswith("Loss by validation: ")

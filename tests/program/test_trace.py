@@ -39,7 +39,7 @@ def test_phases():
     assert phases(LSTM(rank=3)) == [(0, ("low_rank0",)), (1, ("i", "f", "g", "o"))]
 
 
-def test_a_trace_is_a_value():
+def test_equal_cells_have_equal_traces():
     traced = trace(LSTM())
     assert isinstance(traced, Traced) and traced is trace(LSTM())
     assert all(isinstance(program, Program) for program in (traced.forward, traced.backward))

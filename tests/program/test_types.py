@@ -1,4 +1,4 @@
-"""The type of every value: how wide, a number or a condition, one row for each sequence; the same for the reference and the CPU engine."""
+"""The type of every value: its width, whether it is a number or a condition, one row for each sequence; the same for the reference and the CPU engine."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_both_engines_agree(name):
 
 @pytest.mark.cpp
 @pytest.mark.parametrize("name", ["a state of one channel", "a constant as the state"])
-def test_no_step_at_all_has_the_same_width(name):
+def test_without_any_step_the_width_is_the_same(name):
     step, declared = LEGAL[name]
     narrow = cell_of(step, output=lambda self, s: s[-1].mean(-1, keepdim=True), **declared)
     form = Form(narrow)
@@ -98,7 +98,7 @@ def test_what_has_no_type_is_refused_in_words(name):
         trace(cell_of(step))
 
 
-def test_a_program_with_wrong_types_is_found_out():
+def test_a_program_with_wrong_types_is_refused():
     builder = Builder()
     wide, narrow = builder.input(("gate", "h"), "H"), builder.input(("state", "k"), 3)
     sum_of_both = builder.apply("add", (wide, narrow), "H")

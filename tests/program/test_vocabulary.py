@@ -1,4 +1,4 @@
-"""What a step may use: every expression of the list is traced and right, the list has every word of the table of translations, and docs/CELLS.md is the list."""
+"""What a step may use: every expression of the list can be traced and gives the right numbers, the list has every word of the table of translations, and docs/CELLS.md shows the list."""
 
 import importlib.util
 import re
@@ -54,12 +54,12 @@ class Using(Cell):
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_what_the_list_has_a_step_may_use(expression):
+def test_a_step_may_use_what_the_list_has(expression):
     trace(Using(expression=expression))  # the trace runs the program beside the step, at other sizes too
 
 
 def test_the_list_has_every_word_of_the_table():
-    """Of torch's operations that have a translation of their own, each is what some expression comes to."""
+    """Each operation of torch that has a translation occurs in some expression of the list."""
     met = set()
 
     class Noting(Translation):
@@ -89,7 +89,7 @@ def test_the_list_has_every_word_of_the_table():
     assert taken_apart <= {name.partition(".")[0] for name in met}
 
 
-def test_each_name_that_is_refused_is_one_of_torch():
+def test_each_refused_name_is_one_of_torchs():
     known = {function.__name__ for functions in get_overridable_functions().values() for function in functions if hasattr(function, "__name__")}
     known |= set(dir(torch)) | set(dir(torch.Tensor)) | set(dir(F)) | set(dir(torch.linalg))
     assert set(REFUSED) <= known, set(REFUSED) - known
@@ -97,7 +97,7 @@ def test_each_name_that_is_refused_is_one_of_torch():
 
 
 @pytest.mark.parametrize("expression, sort", REFUSALS.items())
-def test_what_is_refused_is_refused_with_its_mend(expression, sort):
+def test_a_refusal_says_what_to_write_instead(expression, sort):
     with pytest.raises(TraceError) as caught:
         trace(Using(expression=expression))
     row = next(row for row in MAY_NOT if row.sort == sort)
@@ -124,9 +124,9 @@ def page(text):
     return text
 
 
-def test_the_page_is_the_list():
+def test_the_page_shows_the_list():
     text = PAGE.read_text(encoding="utf-8")
-    assert text == page(text), "write it anew: python -m tests.program.test_vocabulary"
+    assert text == page(text), "write it again: python -m tests.program.test_vocabulary"
 
 
 if __name__ == "__main__":

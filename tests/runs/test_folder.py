@@ -1,4 +1,4 @@
-"""The run folder: nothing overwritten, nothing half-written, every damage noticed and named."""
+"""The run folder: nothing is overwritten, nothing half-written, and every damage is noticed and named."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_what_is_written_is_read(run):
     assert sorted(os.listdir(run)) == ["config.json", "evaluation.json", "metrics.jsonl", "model.safetensors"]
 
 
-def test_a_report_and_notes_beside_the_files_are_no_damage(run):
+def test_a_report_and_notes_beside_the_files_are_not_damage(run):
     (run / "report.html").write_text("x", encoding="utf-8")
     (run / "notes.txt").write_text("x", encoding="utf-8")
     read_run(run)
@@ -50,7 +50,7 @@ def test_a_missing_or_changed_file_is_named(run, name):
         read_run(run)
 
 
-def test_a_checkpoint_may_stand_in_the_folder_of_its_run(tmp_path):
+def test_a_checkpoint_may_be_in_the_folder_of_its_run(tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"x")
     read_run(write_run(tmp_path, tensors={"w": torch.ones(2)}, **PARTS))
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == b"x"
@@ -85,7 +85,7 @@ def test_a_foreign_or_broken_config_is_named(run, content, words):
     assert sorted(os.listdir(run)) == before
 
 
-def test_what_is_no_run_folder_is_named(tmp_path):
+def test_what_is_not_a_run_folder_is_named(tmp_path):
     with pytest.raises(RunError, match="there is no run folder"):
         read_config(tmp_path / "absent")
     with pytest.raises(RunError, match=r"not a complete run(.|\n)*an empty folder"):
@@ -114,7 +114,7 @@ def test_a_complete_run_is_replaced_only_when_asked(run):
     assert not (run / "report.html").exists()
 
 
-def test_what_an_interrupted_run_left_is_no_obstacle(tmp_path):
+def test_what_an_interrupted_run_left_may_be_replaced(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("{}\n", encoding="utf-8")
     (tmp_path / ".model.safetensors.x1.partial").write_text("", encoding="utf-8")
     with pytest.raises(RunError, match="not a complete run"):
@@ -124,7 +124,7 @@ def test_what_an_interrupted_run_left_is_no_obstacle(tmp_path):
 
 
 def test_a_run_that_dies_while_it_is_written_is_not_a_run(tmp_path, monkeypatch):
-    """At whichever file: there is no config.json, so nothing reads it as complete, and the next attempt succeeds."""
+    """Whichever file it dies at: there is no config.json, so nothing reads it as complete, and the next attempt succeeds."""
     import tenuto.runs.folder as module
 
     for name in ("write_tensors", "write_text", "write_json"):

@@ -1,4 +1,4 @@
-"""The folder of a search: one that an earlier version wrote still has its page."""
+"""The folder of a search: tenuto still makes the page of one that an earlier version wrote."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a run ran on, as plain data."""
+"""The machine and versions that a run ran on, as plain data."""
 
 import json
 import re

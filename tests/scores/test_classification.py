@@ -30,7 +30,7 @@ def test_what_is_not_defined_is_none():
     assert (rows[2]["precision"], rows[2]["recall"], rows[2]["f1"]) == (None, None, None)
 
 
-def test_a_result_names_its_mistakes_surest_first():
+def test_a_result_names_its_mistakes_most_confident_first():
     probabilities = np.array([[0.9, 0.1, 0.0], [0.6, 0.3, 0.1], [0.8, 0.1, 0.1], [0.1, 0.2, 0.7]])
     result = classification_result(probabilities, np.array([0, 1, 2, 2]), NAMES, ("p", "q", "r", "s"))
     assert result["accuracy"] == 0.5
@@ -47,5 +47,5 @@ def test_the_interval_stays_inside_zero_and_one():
     assert wilson_interval(5, 5)[1] == pytest.approx(1.0)
 
 
-def test_softmax_takes_large_logits():
+def test_softmax_works_with_large_logits():
     np.testing.assert_allclose(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]], dtype=np.float32)), [[1, 0], [0.5, 0.5]])

@@ -33,7 +33,7 @@ def test_spans_by_hand(tags, spans):
 
 
 def conlleval(sentences):
-    """(right, predicted, true) as the script counts: one pass, a chunk open in both at once, an O between sentences.
+    """(right, predicted, true) as the script conlleval counts: in one pass, it looks for chunks that are open in both; between sentences it puts an O.
 
     Written from the rules of its two functions, which look at two neighbouring tags at a time.
     """

@@ -1,4 +1,4 @@
-"""Each task's estimator fitted on data made here, with no chance in training, for torchrun.
+"""For torchrun: fits each task's estimator on data made here, with nothing random in training.
 
     torchrun --nproc-per-node 2 launched.py FOLDER TASK ...
 
@@ -18,7 +18,7 @@ from tenuto.files import write_json
 from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
 from tenuto.train import current_launch
 
-SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # 20 things: the last batch has 2 of them
+SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
 READER = {**SAME, "word_size": 6, "character_size": 4, "character_hidden_size": 4, "dropout": 0.0, "word_dropout": 0.0}
 SENTENCES = [["play", "jazz"], ["play", "some", "old", "rock"], ["stop"], ["please", "stop", "it"]] * 6
 TAGS = [["O", "B-genre"], ["O", "O", "O", "B-genre"], ["O"], ["O", "O", "O"]] * 6

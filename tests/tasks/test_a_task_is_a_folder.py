@@ -1,4 +1,4 @@
-"""A new task costs one folder and one line: the toy task beside this file is listed, fitted, searched, scored, asked and reported by the commands."""
+"""A new task costs one folder and one line: the commands list, fit, search, score, ask and report the toy task beside this file."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_one_folder_and_one_line_are_a_whole_task(place):
     config = json.loads((run / "config.json").read_text())
     assert config["options"]["widths"] == [4, 5] and config["options"]["clip_norm"] is None and config["options"]["random_state"] == 3
     assert (place / "again" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
-    assert said[4].startswith("loss ") and "NUMBERS = SUM" in said[5]  # by the run's own mark, and by another one
+    assert said[4].startswith("loss ") and "NUMBERS = SUM" in said[5]  # with the run's own mark, and with another one
     assert said[6].splitlines()[0] == "id,predicted" and len(said[6].splitlines()) == 5
     assert len((place / "answers.sums").read_text().splitlines()) == 4
     page = (run / "report.html").read_text()
@@ -77,6 +77,6 @@ def test_one_folder_and_one_line_are_a_whole_task(place):
 
 
 def test_nothing_else_names_the_toy():
-    """One folder, one line: no file of tenuto's knows it."""
+    """One folder, one line: no file of tenuto names it."""
     found = [path for path in (ROOT / "src").rglob("*.py") if "toy" in path.read_text(encoding="utf-8")]
     assert found == []

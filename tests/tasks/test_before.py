@@ -1,7 +1,7 @@
 """Run folders written by earlier versions still load, and answer what they answered then.
 
 `before/` holds one folder for each way in which a network's weights were named by format_version 1, tiny models of a few units; `expected.json` beside
-the run's files is what the version that wrote it predicted. The folders are never written again: who changes the layout adds new ones.
+the run's files is what the version that wrote it predicted. The folders are never written again: when the layout changes, add new ones.
 """
 
 import json
@@ -31,7 +31,8 @@ def test_an_earlier_run_answers_as_it_did(folder):
     x = known["x"]
     if "nats" in known:
         same(model.token_nats(x)[1], known["nats"])
-        assert model.predict(known["asked"]).tolist() == known["predicted"] and model.generate("do ", length=8) == known["written"]
+        assert model.predict(known["asked"]).tolist() == known["predicted"]
+        assert model.generate("do ", length=8, temperature=0) == known["written"]  # what is drawn is another text in another torch
         return
     x = [np.array(sequence) for sequence in x] if folder.name == "classify" else x
     assert list(model.predict(x)) == known["predicted"]
@@ -46,7 +47,7 @@ def test_an_earlier_run_answers_as_it_did(folder):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_an_earlier_run_still_has_its_page_and_can_be_saved_anew(folder, tmp_path):
+def test_an_earlier_run_still_has_its_page_and_can_be_saved_again(folder, tmp_path):
     assert read_config(folder)["format_version"] == 1
     shutil.copytree(folder, tmp_path / "run")
     assert "<h1" in build_report(tmp_path / "run").read_text(encoding="utf-8")

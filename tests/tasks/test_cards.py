@@ -29,10 +29,10 @@ def test_the_options_are_the_constructor_s(card):
     constructor = {name: parameter.default for name, parameter in inspect.signature(load(card.estimator)).parameters.items()}
     assert {field.name: field.default for field in dataclasses.fields(card.options)} == constructor
     typed = {known.name: known.value(known.default) for known in options_of(card.options)}
-    assert typed == constructor  # what the command line has when nothing is typed means the same
+    assert typed == constructor  # the command line's defaults mean the same
 
 
-def test_names_are_one_task_s():
+def test_each_task_has_its_own_names():
     for attribute in ("name", "command", "estimator"):
         values = [getattr(card, attribute) for card in cards()]
         assert len(set(values)) == len(values)
@@ -44,7 +44,7 @@ def test_names_are_one_task_s():
 
 @pytest.mark.parametrize("card", cards(), ids=lambda card: card.name)
 def test_a_column_is_one_thing_in_every_task(card: Task):
-    """`predict` and `score` have each column once, so tasks that name the same one mean the same."""
+    """`predict` and `score` list each column once, so tasks that name the same column must mean the same."""
     for choice in (*card.columns, *card.asking):
         others = [one for other in cards() for one in (*other.columns, *other.asking) if one.name == choice.name]
         assert all(one == choice for one in others), choice.name
@@ -65,5 +65,5 @@ def test_what_is_typed_becomes_what_the_constructor_takes():
     assert (limit.kind, limit.default, limit.value(0.0), limit.value(2.5)) == (float, 0, None, 2.5)
     assert (kind.default, kind.value("none"), kind.value("ema")) == ("none", None, "ema")
     assert (seed.typed, seed.kind, seed.default, seed.value(0)) == ("random_seed", int, 0, 0)
-    with pytest.raises(ArgumentError, match="sizes '1,b' are no numbers"):
+    with pytest.raises(ArgumentError, match="sizes='1,b' is not a list of numbers"):
         sizes.value("1,b")

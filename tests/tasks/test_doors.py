@@ -1,4 +1,4 @@
-"""The doors and the anatomy of every task: what `predict` gives is what the doors give, and a network is front, encoder and head."""
+"""The doors (`inputs`, `forward`, `answer`) and the anatomy of every task: `predict` gives what the doors give, and a network is front, encoder and head."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ BEAM = {"beam_size": 3, "attention": "bahdanau"}  # answers by another search, a
 
 @pytest.fixture(scope="module", params=[*NAMES, "translate by beams"])
 def fitted(request):
-    """A fitted estimator of each task, and data to ask it: of unequal lengths, more than a batch of any task but translation's."""
+    """A fitted estimator of each task, and data to predict: of unequal lengths, and more than one batch for every task except translation."""
     name, *beams = request.param.split(" ", 1)
     model, x, y = TASKS[name]()
     model.set_params(**(BEAM if beams else {}))
@@ -50,7 +50,7 @@ def test_a_network_is_front_encoder_and_head(fitted):
 
 
 def test_what_forward_gives_is_differentiable_by_what_the_front_gives(fitted):
-    """Through a hook on the front alone, with no word of the task."""
+    """A hook on the front is enough; nothing here depends on the task."""
     model, asked = fitted
     seen = []
 
@@ -69,13 +69,13 @@ def test_what_forward_gives_is_differentiable_by_what_the_front_gives(fitted):
     assert seen[-1].grad is not None and seen[-1].grad.abs().sum() > 0
 
 
-def test_doors_are_closed_before_a_fit():
+def test_the_doors_are_an_error_before_a_fit():
     for name in NAMES:
         with pytest.raises(NotFittedError, match=r"\.inputs: it is not fitted"):
             TASKS[name]()[0].inputs(["a"])
 
 
-def test_what_is_wrong_with_the_data_is_told_at_the_door():
+def test_bad_data_is_refused_at_the_door():
     model, x, y = TASKS["classify"]()
     with pytest.raises(ShapeError, match=r"SequenceClassifier.inputs: the data has 3 channels"):
         model.set_params(epochs=1).fit(x, y).inputs([np.zeros((4, 3))])

@@ -1,4 +1,4 @@
-"""Every task's estimator in two processes has the curve of one: batches and streams are shared so that each thing counts once."""
+"""Every task's estimator in two processes has the curve of one: batches and streams are shared so that each example and token counts once."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.tasks.launched import TASKS, main
 
 PROGRAM = Path(__file__).with_name("launched.py")
 ROOT = PROGRAM.parents[2]
-SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # the tests and the source beside them, whatever tenuto is installed
+SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # these tests and this source, whichever tenuto is installed
 
 
 @pytest.mark.parametrize("sharded", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -1,4 +1,4 @@
-"""Options are said once: for the constructor, the checks, the documentation, and the training loop of every task."""
+"""Options are declared once: for the constructor, the checks, the documentation, and the training loop of every task."""
 
 import dataclasses
 

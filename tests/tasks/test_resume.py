@@ -1,4 +1,4 @@
-"""Every task's estimator: a fit that was stopped is taken up with the same bits; one with other options or data is refused."""
+"""Every task's estimator: a fit that was stopped goes on to the same bits; one with other options or data is refused."""
 
 import pytest
 import torch

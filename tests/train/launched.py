@@ -2,8 +2,8 @@
 
     torchrun --nproc-per-node 2 launched.py FOLDER '{"name of an option": value, ...}' [DIES_AT]
 
-Prints where it ran, and writes FOLDER/end-PROCESSES.json (losses of each validation) and end-PROCESSES.safetensors (weights). With DIES_AT the last process is killed
-(SIGKILL) in that step.
+Prints where it ran, and writes FOLDER/end-PROCESSES.json (losses of each validation) and end-PROCESSES.safetensors (weights). With DIES_AT, the last process is
+killed (SIGKILL) in that step.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Die(Observer):
 
 
 def fit_on_a_worker(folder: str) -> int:
-    """What each worker does; returns how many they are."""
+    """What each worker does; returns the number of workers."""
     from tenuto.files import write_json
     from tenuto.train import Checkpoint, current_launch
     from tests.tasks.launched import language

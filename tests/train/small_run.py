@@ -1,4 +1,4 @@
-"""A training run small enough for a test and with everything that a checkpoint must keep: a character model with carried state, dropout,
+"""A training run that is small enough for a test and has everything that a checkpoint must keep: a character model with carried state, dropout,
 all three global generators, an average of the weights and a plateau.
 
     python small_run.py FOLDER SEED     trains in FOLDER with a checkpoint at every step, in children that are killed (SIGKILL) at random
@@ -47,6 +47,12 @@ class CharacterModel(nn.Module):
         return self.head(output), state
 
 
+def validate(module: nn.Module) -> dict[str, float]:
+    """The loss over the beginning of the text."""
+    window = Streams(TEXT, 1, 80)[0]
+    return {"validation_loss": nn.functional.cross_entropy(module(window.inputs, None)[0].flatten(0, 1), window.targets.flatten()).item()}
+
+
 def small_run(options: TrainingOptions = OPTIONS, dropout: float = 0.2, **given: Any) -> tuple[CharacterModel, Outcome]:
     """Train the model; `given` goes to `train`."""
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
@@ -58,10 +64,6 @@ def small_run(options: TrainingOptions = OPTIONS, dropout: float = 0.2, **given:
         entropy = nn.functional.cross_entropy(logits.flatten(0, 1), window.targets.flatten())
         return Loss(entropy * (1 + 0.1 * noise), window.counted, state, reported=entropy.detach())
 
-    def validate(module: nn.Module) -> dict[str, float]:
-        window = Streams(TEXT, 1, 80)[0]
-        return {"validation_loss": nn.functional.cross_entropy(module(window.inputs, None)[0].flatten(0, 1), window.targets.flatten()).item()}
-
     given = {"batches": lambda epoch: Streams(TEXT, 4, 9), "loss": loss, "validate": validate, **given}
     return model, train(model, options, **given)
 
@@ -69,7 +71,7 @@ def small_run(options: TrainingOptions = OPTIONS, dropout: float = 0.2, **given:
 def main(folder: Path, seed: int) -> None:
     """See the top of the file."""
     moments, killed = random.Random(seed), 0
-    small_run(replace(OPTIONS, max_steps=2))  # what is slow the first time, before any child
+    small_run(replace(OPTIONS, max_steps=2))  # things that are slow the first time, such as compiling, happen before any child starts
     while True:
         child = os.fork()
         if child == 0:
@@ -77,7 +79,7 @@ def main(folder: Path, seed: int) -> None:
             metrics = torch.tensor([[line["train_loss"], line["validation_loss"]] for line in outcome.metrics], dtype=torch.float64)
             write_tensors(folder / "end.safetensors", {**model.state_dict(), "metrics": metrics})
             os._exit(0)
-        time.sleep(moments.uniform(0.02, 0.1 + 0.1 * killed))  # later and later, so that a slow machine comes to the end too
+        time.sleep(moments.uniform(0.02, 0.1 + 0.1 * killed))  # each later than the one before, so that a slow machine also comes to the end
         os.kill(child, signal.SIGKILL)
         if os.waitpid(child, 0)[1] == 0:
             break

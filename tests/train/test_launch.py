@@ -1,4 +1,4 @@
-"""Several processes train as one does: gloo on this machine, started as torchrun starts them."""
+"""Several processes train to the same result as one: with gloo on this machine, started by torchrun."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.train.small_run import TEXT
 
 PROGRAM = Path(__file__).with_name("launched.py")
 ROOT = PROGRAM.parents[2]
-SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # the tests and the source beside them, whatever tenuto is installed
+SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # these tests and this source, whichever tenuto is installed
 CONSTANT = {"schedule": "constant"}
 
 
@@ -52,7 +52,7 @@ def check_they_follow(tmp_path, changed, **variables):
     (tmp_path / "alone").mkdir()
     np.testing.assert_allclose(losses(tmp_path, 2), alone(tmp_path / "alone", changed), rtol=1e-5)
     both, one = (read_tensors(folder / f"end-{n}.safetensors") for folder, n in ((tmp_path, 2), (tmp_path / "alone", 1)))
-    torch.testing.assert_close(both, one, rtol=1e-3, atol=1e-3)  # Adam divides rounding by rounding where a gradient is near zero
+    torch.testing.assert_close(both, one, rtol=1e-3, atol=1e-3)  # where a gradient is near zero, Adam divides one rounding error by another
     return done
 
 
@@ -82,7 +82,7 @@ def test_a_process_whose_neighbour_is_gone_says_so_and_leaves_its_checkpoint(tmp
     ]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [1, -9]
-    assert "TrainingError: another process of this run is gone, at step 8; checkpoint: " in said[0]
+    assert "TrainingError: another process of this run is gone, at step 8; the checkpoint is " in said[0]
     assert "expected  2 processes, of which this is number 0" in said[0]
     assert "start the same command again" in said[0]
     assert Checkpoint(tmp_path).exists()
@@ -114,15 +114,15 @@ def test_ctrl_c_stops_all_processes_and_loses_nothing(tmp_path):
     with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True) as process:
         while process.poll() is None and not Checkpoint(tmp_path).exists():
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does; torchrun itself then sends SIGTERM
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does; torchrun then sends SIGTERM to the processes
         process.communicate(timeout=120)
     assert process.returncode != 0
-    assert len(losses(tmp_path, 2)) >= 1, "it ended by itself, with the best so far"
+    assert len(losses(tmp_path, 2)) >= 1, "it ends normally, with the best weights so far"
     begun = torchrun(tmp_path, {"epochs": 100000, "validate_every": 1, "patience": 3})
     assert "training.patience differs" in begun.stderr, "the checkpoint is whole"
 
 
-# --- who takes what ----------------------------------------------------------------------------------------------------
+# --- which process takes what ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("world", "batch_size", "jitter"), [(1, 6, False), (2, 6, False), (3, 6, True), (6, 6, False)])
@@ -133,7 +133,7 @@ def test_streams_of_all_processes_read_every_token_once(world, batch_size, jitte
     seen = np.concatenate([window.targets[window.targets != IGNORED].numpy() for windows in ranks for window in windows])
     assert sorted(seen) == tokens[1:].tolist()
     for windows in zip(*ranks):
-        assert len({len(window.inputs) for window in windows}) == 1, "processes read windows of one length together"
+        assert len({len(window.inputs) for window in windows}) == 1, "all processes read windows of the same length in the same step"
 
 
 def test_windows_of_all_processes_are_those_of_one():
@@ -145,7 +145,7 @@ def test_windows_of_all_processes_are_those_of_one():
 
 
 class Process(OneProcess):
-    """One of several processes, which have nothing to say to each other."""
+    """One of several processes, without communication between them."""
 
     def __init__(self, process_index, num_processes):
         self.process_index, self.num_processes = process_index, num_processes
@@ -170,14 +170,14 @@ def test_a_seed_is_the_one_given_or_drawn():
 # --- what the environment says -----------------------------------------------------------------------------------------
 
 
-def test_without_word_of_others_this_process_is_alone(monkeypatch):
+def test_without_these_variables_this_process_is_alone(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert isinstance(current_launch(), OneProcess)
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert isinstance(current_launch("cuda"), OneProcess)
 
 
-def test_an_environment_that_says_half_is_refused(monkeypatch):
+def test_an_incomplete_environment_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(ArgumentError, match="WORLD_SIZE=two"):
         current_launch()

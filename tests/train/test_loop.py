@@ -1,4 +1,4 @@
-"""The loop on a small regression: what is kept, what stops it, what it says, what observers see."""
+"""The loop on a small regression: which weights it keeps, what stops it, what its errors say, what observers see."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ class Recorder(Observer):
 
 
 def run(model=None, validation=None, spoil=None, seen=(), **options):
-    """Train a line through three batches of eight; `validation` gives each epoch's loss, `spoil` changes a loss by step."""
+    """Fit a line to three batches of eight; `validation` gives the loss of each epoch, `spoil` changes the loss of a step."""
     model = model or nn.Linear(1, 1)
     losses = iter(validation) if validation else None
     steps = iter(range(1, 10**6))
@@ -59,7 +59,7 @@ def run(model=None, validation=None, spoil=None, seen=(), **options):
     return model, outcome
 
 
-def test_it_learns_and_tells():
+def test_it_learns_and_reports():
     recorder = Recorder()
     model, outcome = run(epochs=80, seen=[recorder], weight_decay=0.0)
     torch.testing.assert_close(model.weight.item(), 3.0, atol=0.05, rtol=0)
@@ -95,7 +95,7 @@ def test_ctrl_c_keeps_the_best_so_far():
     assert recorder.heard[-1] == ("ended", "interrupted")
 
 
-def test_ctrl_c_before_anything_is_worth_keeping_goes_on_to_the_caller():
+def test_ctrl_c_before_the_first_validation_is_raised_to_the_caller():
     recorder = Recorder()
     with pytest.raises(KeyboardInterrupt):
         run(validation=[KeyboardInterrupt()], seen=[recorder])
@@ -145,7 +145,7 @@ def test_gradients_are_clipped_and_their_norm_before_is_logged():
     assert free.metrics[0]["clipped_steps"] == 0
 
 
-def test_time_is_a_limit():
+def test_training_can_be_limited_by_time():
     _, outcome = run(time_limit_s=1e-9)
     assert (outcome.stopped, len(outcome.metrics)) == ("time limit", 1)
 
@@ -166,7 +166,7 @@ def test_the_same_start_gives_the_same_weights():
     assert ends[0] == ends[1]
 
 
-def test_another_place_to_run_is_asked_for_everything():
+def test_another_launch_is_used_for_everything():
     asked = []
 
     class Elsewhere(OneProcess):
@@ -229,7 +229,7 @@ def test_what_is_best_can_be_another_number_than_the_loss():
     )
     assert (outcome.best_epoch, outcome.stopped) == (2, "early stopping")
     assert [line["best"] for line in outcome.metrics] == [True, True, False, False]
-    with pytest.raises(ArgumentError, match=r"no 'validation_exact'(.|\n)*validation_loss"):  # known, but not what this validation gives
+    with pytest.raises(ArgumentError, match=r"no 'validation_exact'(.|\n)*validation_loss"):  # a known measure, but this validation does not return it
         run(select_by="validation_exact")
     with pytest.raises(ArgumentError, match="no measure 'loss'"):
         TrainingOptions(select_by="loss")

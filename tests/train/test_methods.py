@@ -1,4 +1,4 @@
-"""What the options promise, against sums done by hand: accumulation, averages of the weights, the plateau, 16-bit products."""
+"""What the options promise, compared with sums by hand: accumulation, averages of the weights, the plateau, 16-bit products."""
 
 from dataclasses import replace
 
@@ -53,14 +53,14 @@ def test_the_exponential_average_is_what_is_kept():
     model, weights, outcome = line(X.new_ones(24).nonzero()[:, 0].split(8), validation=[3.0, 2.0, 1.0], epochs=3, average="ema", ema_decay=0.3)
     torch.manual_seed(1)
     average = nn.Linear(1, 1).weight.item()
-    for decay, weight in zip([2 / 11, 3 / 12, *[0.3] * 7], weights, strict=True):  # the first steps count for less
+    for decay, weight in zip([2 / 11, 3 / 12, *[0.3] * 7], weights, strict=True):  # in the first steps the decay is smaller
         average = decay * average + (1 - decay) * weight
     assert model.weight.item() == pytest.approx(average, rel=1e-6)
     assert outcome.metrics[-1]["averaging"]
 
 
 def test_averaging_begins_when_the_loss_stops_falling():
-    losses = [3.0, 2.0, 2.5, 2.4, 2.3, 1.5, 1.0]  # the fifth is the first above the lowest of those that two or more came after
+    losses = [3.0, 2.0, 2.5, 2.4, 2.3, 1.5, 1.0]  # the fifth is the first that is above an earlier one with two or more between them
     model, weights, outcome = line([torch.arange(24)], validation=losses, epochs=7, schedule="nt-asgd", trigger_patience=2, optimizer="sgd")
     assert [entry["averaging"] for entry in outcome.metrics] == [False] * 4 + [True] * 3
     assert {entry["learning_rate"] for entry in outcome.metrics} == {0.1}
@@ -100,7 +100,7 @@ def test_products_of_16_bits_train_weights_of_32_on_a_cpu(precision):
     model, outcome = trained(precision)
     assert getattr(torch, precision) in seen
     assert model.weight.dtype == torch.float32
-    assert outcome.skipped_steps <= (3 if precision == "float16" else 0)  # until the scale has come down to what these gradients bear
+    assert outcome.skipped_steps <= (3 if precision == "float16" else 0)  # until the scale is small enough for these gradients
     reference, _ = trained("float32")
     torch.testing.assert_close(model.weight, reference.weight, rtol=0.05, atol=0)
 
@@ -114,7 +114,7 @@ def test_a_gradient_beyond_float16_costs_a_step_and_halves_the_scale():
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_run_of_16_bits_is_taken_up_with_the_same_bits(tmp_path, precision):
+def test_a_run_in_16_bits_goes_on_to_the_same_bits(tmp_path, precision):
     class Stop(Observer):
         def step_ended(self, *, step, **rest):
             if step == 7:

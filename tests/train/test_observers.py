@@ -19,7 +19,7 @@ def test_each_line_is_there_when_its_epoch_ends(tmp_path):
         file.ended(stopped="all epochs")
 
 
-def test_an_observer_may_leave_everything_out():
+def test_an_observer_may_have_no_methods_of_its_own():
     observer = Observer()
     observer.started(epochs=1, steps_per_epoch=1)
     observer.step_ended(epoch=1, step=1, loss=0.0, gradient_norm=1.0, learning_rate=0.1)

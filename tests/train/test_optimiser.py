@@ -1,4 +1,4 @@
-"""The optimiser of a run: what decays by default, one kernel for the Adams, gradients cut by value."""
+"""The optimiser of a run: which weights decay by default, one kernel for Adam and AdamW, gradients clipped by value."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.train.small_run import OPTIONS, small_run
 
 
 @pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.01), ("adam", 0.0), ("sgd", 0.0)])
-def test_weights_decay_by_default_only_where_that_is_no_part_of_the_gradient(optimizer, decay):
+def test_weights_decay_by_default_only_where_decay_is_not_part_of_the_gradient(optimizer, decay):
     built = build_optimiser(nn.LSTM(2, 3), TrainingOptions(optimizer=optimizer))
     assert [group["weight_decay"] for group in built.param_groups] == [decay, 0.0]
     assert TrainingOptions(optimizer=optimizer, weight_decay=0.3).decay == 0.3
@@ -25,17 +25,17 @@ def test_a_recurrent_model_learns_with_adam_as_with_adamw():
         _, outcome = small_run(replace(OPTIONS, optimizer=optimizer, epochs=8))
         losses[optimizer] = min(line["validation_loss"] for line in outcome.metrics)
     assert losses["adam"] == pytest.approx(losses["adamw"], rel=0.01)
-    assert losses["adam"] < 2.9  # a guess: log 32 = 3.47
+    assert losses["adam"] < 2.9  # guessing gives log 32 = 3.47
 
 
-def test_the_adams_update_each_weight_in_one_kernel_where_it_lies_as_a_checkpoint_keeps_it():
+def test_adam_is_fused_only_where_all_weights_are_contiguous():
     crooked = nn.Linear(2, 3)
     crooked.weight = nn.Parameter(torch.randn(2, 3).t())
     assert build_optimiser(nn.Linear(2, 3), TrainingOptions()).defaults["fused"]
     assert not build_optimiser(crooked, TrainingOptions()).defaults["fused"]
 
 
-def test_gradients_are_cut_by_value_and_then_by_norm():
+def test_gradients_are_clipped_by_value_and_then_by_norm():
     weight = nn.Parameter(torch.zeros(3))
 
     def ready(**options):

@@ -1,4 +1,4 @@
-"""Ray Train: a worker that dies is started again, and the run ends as one that nothing disturbed."""
+"""Ray Train: a worker that dies is started again, and the run ends like one that nothing disturbed."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.tasks.launched import language
 
 PROGRAM = Path(__file__).with_name("ray_launched.py")
 ROOT = PROGRAM.parents[2]
-SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # the tests and the source beside them, whatever tenuto is installed
+SEARCHED = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # these tests and this source, whichever tenuto is installed
 
 
 @pytest.mark.slow
@@ -21,7 +21,7 @@ def test_two_workers_of_which_one_dies(tmp_path):
     environment = {**os.environ, "PYTHONPATH": SEARCHED, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, PROGRAM, tmp_path], capture_output=True, text=True, env=environment, timeout=280)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "2"  # Ray has told of the death before
+    assert done.stdout.split()[-1] == "2"  # the number of workers; before it Ray reports the death
     assert (tmp_path / "died").exists()
     model, text, _ = language()
     model.fit(text)

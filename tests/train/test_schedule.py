@@ -1,4 +1,4 @@
-"""The learning rate over the steps: rises, then falls or stays."""
+"""The learning rate over the steps: it rises, then falls or stays."""
 
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ def test_nt_asgd_begins_to_average_when_the_loss_has_not_fallen_for_a_while():
     for loss in (3.0, 2.0, 2.1, 2.2, 2.3, 2.4):
         schedule.validated(loss)
         seen.append(schedule.triggered)
-    assert seen == [False, False, False, False, True, True]  # 2.3 is the first above 2.0 with two or more between them
+    assert seen == [False, False, False, False, True, True]  # 2.3 is the first loss above an earlier one with two or more between them
     again = Schedule(TrainingOptions(schedule="nt-asgd", warmup_steps=0, trigger_patience=2), steps=100)
     again.restore(schedule.state())
     assert again.triggered

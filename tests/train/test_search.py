@@ -1,4 +1,4 @@
-"""The search itself, on a made-up objective: what counts, what is stopped early, and that nothing is lost when it is stopped or killed."""
+"""The search itself, on a made-up objective: which trials count, which are stopped early, and that nothing is lost when the search is stopped or killed."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ EPOCHS = 8
 
 
 def training(values, observer):
-    """Losses that fall to |rate - 0.1|, by size."""
+    """Made-up losses that fall towards |rate - 0.1|."""
     lines = []
     for epoch in range(1, EPOCHS + 1):
         lines.append({"epoch": epoch, "validation_loss": abs(values["rate"] - 0.1) + values["size"] / (100 * epoch), "validation_accuracy": epoch / 10})
@@ -88,7 +88,7 @@ def test_no_trial_begins_after_the_time(tmp_path):
     assert one.stopped == "time limit" and ended == [] and one.best() is None and one.importance() == {}
 
 
-def test_what_diverges_counts_and_says_why(tmp_path):
+def test_a_trial_that_diverges_counts_and_says_why(tmp_path):
     def objective(values, observer):
         if values["size"] == 8:
             raise TrainingError("the loss is not finite at step 3.\nmore")
@@ -100,7 +100,7 @@ def test_what_diverges_counts_and_says_why(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "the training ended early"])
-def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, how):
+def test_an_interrupted_search_goes_on_as_if_it_was_not(tmp_path, how):
     whole, part = made(tmp_path / "whole"), made(tmp_path / "part")
 
     def objective(values, observer):
@@ -117,11 +117,11 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, how):
     again, _ = search(part, 14)
     assert tried(again) == tried(search(whole, 14)[0]) and again.stopped == "all trials"
     assert [trial["number"] for trial in again.trials()][3:7] == [4, 5, 5, 6]
-    assert len(search(part, 16)[1]) == 2  # more of them
+    assert len(search(part, 16)[1]) == 2  # two more trials
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path):
+def test_a_killed_search_goes_on_as_if_it_was_not(tmp_path):
     script = f"""
 import os, signal
 from tests.train.test_search import SPACE, training
@@ -137,7 +137,7 @@ list(search.run(objective))
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with (tmp_path / JOURNAL).open("a") as file:
-        file.write('{"op_code": 6, "half a li')  # as a full disk leaves it
+        file.write('{"op_code": 6, "half a li')  # as a full disk would leave it
     (tmp_path / f"{JOURNAL}.lock").touch()
     one, _ = search(tmp_path, 14)
     assert tried(one) == tried(search(made(tmp_path / "whole"), 14)[0])
@@ -157,7 +157,7 @@ def test_another_search_in_the_folder_is_refused(tmp_path):
 
 
 def test_errors_end_the_search_and_name_the_values(tmp_path):
-    with pytest.raises(ArgumentError, match=r"no 'validation_exact'.*\n.*validation_loss"):  # known, but not what this validation gives
+    with pytest.raises(ArgumentError, match=r"no 'validation_exact'.*\n.*validation_loss"):  # a known measure, but this validation does not return it
         search(tmp_path, 3, metric="validation_exact")
 
     def objective(values, observer):

@@ -1,4 +1,4 @@
-"""What a search varies: forms that are read, values that are in it, bad spaces told."""
+"""What a search varies: which forms are read, which values are in a space, and bad spaces."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_every_form_is_read_and_written_back():
     space = read_space(data, KINDS)
     assert space == {
         "hidden_size": Values((8, 16)),
-        "dropout": Range(0.0, 0.4, step=0.2),  # the last step within the range
+        "dropout": Range(0.0, 0.4, step=0.2),  # the last value that is within the range
         "cell": Values(("lstm", "gru")),
         "crf": Values((True, False)),
     }
@@ -54,27 +54,27 @@ def test_every_combination():
 BAD = [
     ({}, "is empty"),
     ({"hiden_size": [1]}, "hidden_size?"),
-    ({"data": ["a"]}, "no option that can be searched"),
+    ({"data": ["a"]}, "not an option that can be searched"),
     ({"hidden_size": 64}, "a form that is not known"),
     ({"hidden_size": {"low": 1}}, "a form that is not known"),
     ({"hidden_size": {"low": 1, "high": 8, "size": 2}}, "a form that is not known"),
     ({"hidden_size": []}, "no values"),
     ({"hidden_size": [8, 8]}, "twice"),
-    ({"hidden_size": [8, 8.5]}, "another type"),
-    ({"hidden_size": [True]}, "another type"),
-    ({"dropout": [float("nan")]}, "another type"),
+    ({"hidden_size": [8, 8.5]}, "the wrong type"),
+    ({"hidden_size": [True]}, "the wrong type"),
+    ({"dropout": [float("nan")]}, "the wrong type"),
     ({"dropout": {"low": 0.5, "high": 0.1}}, "low < high"),
     ({"dropout": {"low": 0.0, "high": 0.1, "log": True}}, "cannot be logarithmic"),
     ({"dropout": {"low": 0.1, "high": 0.2, "log": 1}}, "not true or false"),
     ({"dropout": {"low": 0.1, "high": 0.2, "step": 0.5}}, "in steps of"),
     ({"dropout": {"low": 0.1, "high": 0.2, "log": True, "step": 0.05}}, "in steps of"),
-    ({"cell": {"low": 1, "high": 2}}, "has no range"),
+    ({"cell": {"low": 1, "high": 2}}, "cannot have a range"),
     ({"crf": ["yes"]}, "true or false"),
 ]
 
 
 @pytest.mark.parametrize("data, said", BAD, ids=lambda value: str(value)[:50])
-def test_a_bad_space_is_told(data, said):
+def test_a_bad_space_is_refused(data, said):
     with pytest.raises(ArgumentError) as caught:
         read_space(data, KINDS, "my.toml")
     assert said in str(caught.value) and "my.toml" in str(caught.value)

@@ -1,4 +1,4 @@
-"""The curves that TensorBoard reads are the run's, also where it was taken up."""
+"""The curves that TensorBoard reads are those of the run, also where it was stopped and went on."""
 
 import sys
 
@@ -41,7 +41,7 @@ def test_points_are_as_many_as_asked_for(tmp_path):
     assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 5, 10, 15]
 
 
-def test_what_is_missing_is_named(tmp_path, monkeypatch):
+def test_bad_options_and_a_missing_package_are_named(tmp_path, monkeypatch):
     with pytest.raises(ArgumentError, match="every_steps=0"):
         TensorBoard(tmp_path, every_steps=0)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)

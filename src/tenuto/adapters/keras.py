@@ -35,8 +35,8 @@ register_activation(
 )
 register_activation("softmax", softmax)
 
-# Keras's name for an activation with its default arguments: ours. What is missing here (sparsemax sorts, log_softmax, glu and
-# threshold, which halves its input or needs arguments) runs in Keras's own loop.
+# Keras's name for an activation with its default arguments: ours. What is missing here runs in Keras's own loop: log_softmax, sparsemax
+# (it sorts), glu (it halves its input's width) and threshold (it needs arguments).
 ACTIVATION_NAMES: dict[str, str] = {
     "linear": "identity",
     "leaky_relu": "leaky_relu_0.2",
@@ -53,7 +53,7 @@ ACTIVATION_NAMES: dict[str, str] = {
 
 
 def weights_from_keras(cell: Cell, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor | None) -> dict[str, Any]:
-    """The weights of a Keras SimpleRNN, LSTM or GRU as `recurrent` takes them for `cell`; differentiable views where the order agrees.
+    """The weights of a Keras SimpleRNN, LSTM or GRU as `recurrent` takes them for `cell`: differentiable, views where the order agrees.
 
     Args:
         cell: an `Elman`, `LSTM`, `GRU` (reset after) or `ResetBeforeGRU`.
@@ -82,7 +82,7 @@ def weights_from_keras(cell: Cell, kernel: Tensor, recurrent_kernel: Tensor, bia
                 f"{name} does not fit {type(cell).__name__} with {hidden} units.",
                 expected=f"{name} {list(expected)}",
                 received=f"{name} {describe(tensor)}",
-                fix="Keras's GRU has reset_after=True (bias [2, 3*units]) unless told otherwise: see ResetBeforeGRU"
+                fix="GRU() for a Keras GRU with reset_after=True, its default (bias [2, 3*units]); ResetBeforeGRU() for reset_after=False"
                 if isinstance(cell, GRU | ResetBeforeGRU)
                 else None,
             )
@@ -126,7 +126,7 @@ def weights_to_keras(cell: Cell, weights: dict[str, Any]) -> list[Tensor]:
 
 
 def _in_order(stacked: Tensor, order: tuple[str, ...], cell: Cell) -> Tensor:
-    """Row blocks from Keras's order into the cell's; the tensor itself where they agree."""
+    """Row blocks from Keras's order into the cell's; the tensor itself where the two are the same."""
     gates = tuple(cell.widths("gates"))
     if gates == order:
         return stacked
@@ -140,7 +140,8 @@ def _in_order(stacked: Tensor, order: tuple[str, ...], cell: Cell) -> Tensor:
 class GateDropout(Modifier):
     """Drops channels on their way into the recurrent products, with a mask for each gate: Keras's recurrent dropout of LSTM and GRU.
 
-    The stream `mask_GATE` multiplies the operand of `U.GATE`. `RecurrentDropout` is the tied case, one mask for all gates.
+    The stream `mask_GATE` (an extra input of each step) multiplies what `U.GATE` is applied to. `RecurrentDropout` is the tied case,
+    one mask for all gates.
 
     Source: Gal & Ghahramani 2016, section 4 (the untied case).
     """
@@ -173,7 +174,7 @@ class _MaskedWeight(NamedTuple):
 
 
 def drop_inputs(x: Tensor, weight_ih: Tensor, masks: Tensor | list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Input and input weights under dropout that is the same at every step.
+    """Apply dropout to the input, with masks that are the same at every step.
 
     Args:
         x: [B, T, I].
@@ -196,7 +197,8 @@ class Steps(NamedTuple):
     """Which steps of a batch count, as lengths; and where each kept step stood, if they had to be moved together.
 
     lengths: [B] int, how many steps are kept. kept: [B, T] bool, True where a step counts.
-    order: [B, T] int, the kept steps' places first, in their order, or None where they stand there already (padding at the end).
+    order: [B, T] int, the positions of the kept steps in their order, then the others; None where the kept steps come first already
+    (padding at the end).
     """
 
     lengths: Tensor
@@ -210,7 +212,7 @@ class Steps(NamedTuple):
         return x.gather(1, self.order.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
     def scatter(self, output: Tensor, zero_masked: bool) -> Tensor:
-        """Outputs of the gathered steps (zero after the lengths) back in their places, [B, T, H].
+        """Outputs of the gathered steps (zero after the lengths) moved back to where the steps stood, [B, T, H].
 
         A masked step repeats the output of the last kept one, zero before the first; with `zero_masked` it is zero.
         """

@@ -1,4 +1,4 @@
-"""`python -m tenuto.cli` is `tenuto`."""
+"""`python -m tenuto.cli` does the same as `tenuto`."""
 
 from tenuto.cli import app
 

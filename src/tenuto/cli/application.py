@@ -1,4 +1,4 @@
-"""The application: which commands there are, and how an error of ours reaches the reader."""
+"""The application: which commands there are, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tenuto.tasks import cards
 class PlainErrors(TyperGroup):
     """A group of commands in which an error that tenuto raises on purpose is printed without a traceback, with exit code 1.
 
-    `TENUTO_TRACEBACK=1` in the environment lets the traceback through, for those who look for the place in the code.
+    With `TENUTO_TRACEBACK=1` in the environment the traceback is printed, for those who need to know where in the code the error was raised.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Groups first: what one begins with."""
+        """The commands' names, groups first: `fit` and `tune` come before all others."""
         names = list(super().list_commands(ctx))
         return sorted(names, key=lambda name: not hasattr(self.commands[name], "commands"))
 
@@ -80,7 +80,7 @@ search = typer.Typer(
 
 
 def help_of(function: Callable[..., Any]) -> str:
-    """A function's docstring for a terminal of any width: a paragraph is one line, but for commands, of which each has its own."""
+    """A function's docstring for a terminal of any width: each paragraph becomes one line, except paragraphs of commands, where each has its own line."""
     paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
     return "\n\n".join(part if part.startswith("[bold]") else part.replace("\n", " ") for part in paragraphs)
 

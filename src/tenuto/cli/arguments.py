@@ -1,4 +1,4 @@
-"""What several commands are given: data by path or name, a cell by name or file."""
+"""Arguments that several commands take: data by path or name, a cell by name or file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `tenuto fit` writes it.", show_default=False)]
 RunData = Annotated[
     str,
-    typer.Argument(metavar="DATA", help="A file or folder of the form that the run was trained on, or the name of a shipped set (japanese_vowels).", show_default=False),
+    typer.Argument(
+        metavar="DATA", help="A file or folder in the form that the run was trained on, or the name of a set that comes with tenuto (japanese_vowels).", show_default=False
+    ),
 ]
 Split = Annotated[str | None, typer.Option(help="Which part of the data: train, validation or test. Default: all of it, or its test part.", show_default=False)]
-CellFile = Annotated[str | None, typer.Option("--cell", metavar="FILE:CLASS", help="Where the run's cell is defined, if it is your own.", show_default=False)]
+CellFile = Annotated[str | None, typer.Option("--cell", metavar="FILE:CLASS", help="Where the run's cell is defined, if it is one of your own.", show_default=False)]
 
 
 def option(help_text: str, panel: str, *names: str, **settings: Any) -> Any:
@@ -26,7 +28,7 @@ def option(help_text: str, panel: str, *names: str, **settings: Any) -> Any:
 
 
 def data_path(text: str) -> Path:
-    """The path that was typed, or that of the shipped data set of this name when no such file exists."""
+    """The path that was typed; or if there is no such file, the path of the data set of this name that comes with tenuto."""
     from tenuto.data.sets import SETS, path_of
 
     path = Path(text)
@@ -34,7 +36,7 @@ def data_path(text: str) -> Path:
 
 
 def use_threads(threads: int) -> None:
-    """Let torch use this many threads; zero leaves its own choice."""
+    """Let torch use this many threads; 0 leaves the number as it is."""
     import torch
 
     if threads:
@@ -57,7 +59,7 @@ def cell_class(text: str) -> type[Cell]:
     kind = cell_class_of(text)
     if kind is None:
         raise ArgumentError(
-            f"there is no cell {text!r}.", expected=" | ".join(CELLS), received=text, fix="or name your own as path/to/file.py:ClassName"
+            f"there is no cell {text!r}.", expected=" | ".join(CELLS), received=text, fix="correct the name, or give a cell of your own as path/to/file.py:ClassName"
         )
     return kind
 
@@ -78,7 +80,7 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
             raise ArgumentError(
-                f"{kind.__name__} has no field {name!r}." if equals else f"{text!r} sets no field.",
+                f"{kind.__name__} has no field {name!r}." if equals else f"{text!r} has no equals sign, so it sets no field.",
                 expected="NAME=VALUE with one of " + ", ".join(known),
                 received=text,
             )
@@ -90,7 +92,7 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
 
 
 def _value(text: str) -> Any:
-    """A number, true or false where the text is one, else the text."""
+    """A number, True, False or None if the text means one, else the text."""
     for kind in (int, float):
         try:
             return kind(text)

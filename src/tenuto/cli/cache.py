@@ -1,4 +1,4 @@
-"""`tenuto cache`: the compiled kernels on this machine's disk: how many, how large, where; how to be rid of them, and to have them early."""
+"""`tenuto cache`: the compiled kernels on this machine's disk. It shows how many there are, how large and where; removes them; or builds them in advance."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def cache(
-    cells: Annotated[list[str] | None, typer.Argument(metavar="[CELL]...", help="With --build: cells (lstm, gru-reset-before, ...) or your own, FILE.py:CLASS.", show_default=False)] = None,
+    cells: Annotated[list[str] | None, typer.Argument(metavar="[CELL]...", help="With --build: cells (lstm, gru-reset-before, ...), or your own as FILE.py:CLASS.", show_default=False)] = None,
     build: Annotated[bool, typer.Option("--build", help="Compile each CELL's kernels now: float32 and float64, forward and backward.")] = False,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --build: a field of the cells, for example activation=relu; repeat it.", show_default=False)] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove every kernel; each is compiled anew when it is next needed.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove every kernel; each is compiled again when it is next needed.")] = False,
 ) -> None:
     """Show, empty, or fill the cache of compiled kernels.
 
-    The folder is that of TENUTO_CACHE, else tenuto/kernels in your cache folder. Files there that tenuto did not write are left alone.
-    Kernels that were built before, for this kind of processor, need no compiler: a container can have them and be without one.
+    The folder is the one named in TENUTO_CACHE, else tenuto/kernels in your cache folder. Files there that tenuto did not write stay as they are.
+    Kernels that were built earlier, for this kind of processor, need no compiler: a container that has them can do without one.
 
     [bold]tenuto cache --clear[/bold]
     [bold]tenuto cache --build lstm gru[/bold]
@@ -33,10 +33,10 @@ def cache(
 
     if build != bool(cells):
         raise ArgumentError(
-            "--build needs the cells to build for." if build else "cells are named without --build.", expected="tenuto cache --build CELL..."
+            "--build needs the names of cells." if build else "cells are named without --build.", expected="tenuto cache --build CELL..."
         )
     if cell_field and not build:
-        raise ArgumentError("--cell-field says how cells are built, and none is.", expected="tenuto cache --build CELL...")
+        raise ArgumentError("--cell-field has a meaning only with --build.", expected="tenuto cache --build CELL... --cell-field NAME=VALUE")
     wanted = {name: arguments.build_cell(arguments.cell_class(name), cell_field or []) for name in cells or ()}
     console = output()
     if clear:
@@ -62,5 +62,5 @@ def _fill(cell: Cell) -> list[tuple[Path, bool]]:
     before = set(place.glob("*.so")) if place is not None else set()
     paths = list(library.fill(cell))
     if place is None or any(path.parent != place for path in paths):
-        raise EngineError("the kernels were built, and could not be kept.", fix="see the warning above, or name another folder in TENUTO_CACHE")
+        raise EngineError("the kernels were built, but could not be kept.", fix="see the warning above, or name another folder in TENUTO_CACHE")
     return [(path, path not in before) for path in paths]

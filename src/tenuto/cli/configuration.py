@@ -10,8 +10,9 @@
     [training]
     epochs = 50
 
-The keys are the option names with underscores. Tables only group them: any option may stand in any table or in none, except `[tune]` and
-`[search]`, which belong to `tenuto tune`: how it searches, and what (`tenuto.train.search_space`). An option on the command line goes before the file. Paths are as on a command line, from the current folder.
+The keys are the names of options, with underscores. Tables only group them: any option may stand in any table or in none. Two tables are different
+and belong to `tenuto tune`: `[tune]` says how to search, `[search]` what (`tenuto.train.search_space`). An option on the command line overrides the
+file. Relative paths start from the current folder, as on a command line.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-CONFIGURATION, UNFINISHED = "config.toml", "unfinished"
-# Options of a command that say where and how this time, not what is trained.
+from tenuto.runs.names import CONFIGURATION, UNFINISHED
+
+# Options that say where and how a command runs this time, not what is trained.
 NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume", "checkpoint_every_s"})
 TUNE, SEARCH = "tune", "search"
 
@@ -33,7 +35,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """A TOML file as nested dictionaries.
 
     Raises:
-        ArgumentError: no such file, not UTF-8, or not TOML; the message has the parser's line.
+        ArgumentError: no such file, not UTF-8, or not TOML; the message has what the parser says, with the line.
     """
     from tenuto.errors import ArgumentError
 
@@ -48,12 +50,12 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ArgumentError(
             f"the configuration {path} cannot be read: {getattr(error, 'strerror', None) or error}.",
             expected='a TOML file: task = "classify", data = "walks.csv", then options by name',
-            fix="`tenuto fit` writes one into each run folder, config.toml: copy and change it",
+            fix=f"copy the {CONFIGURATION} that `tenuto fit` writes into each run folder, and change it",
         ) from error
 
 
 def configuration_of(run: Path) -> Path:
-    """The config.toml of a run folder, whole or interrupted.
+    """The path of the config.toml in a run folder, of a complete or an interrupted run.
 
     Raises:
         RunError: the folder has none.
@@ -72,13 +74,13 @@ def configuration_of(run: Path) -> Path:
 
 
 def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], *, without: Iterable[str] = (TUNE, SEARCH)) -> dict[str, Any]:
-    """The options of a configuration, all tables flattened; `task` is left out.
+    """The options of a configuration, from all its tables; `task` is left out.
 
     Args:
-        known: the option names that the task's command has.
+        known: the names of the options that the task's command has.
         without: tables that are not for this command.
     Raises:
-        ArgumentError: a name that the command does not have, or one that stands twice.
+        ArgumentError: an option that the command does not have, or one that is set twice.
     """
     from tenuto.errors import ArgumentError
 
@@ -91,17 +93,17 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], 
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise ArgumentError(
-                f"{path} sets {name}, which is no option of this task.",
+                f"{path} sets {name}, which is not an option of this task.",
                 expected=f"{near[0]}?" if near else ", ".join(sorted(known)),
                 received=f"{name} = {json.dumps(value, default=str)}",
-                fix="mend the name; `tenuto fit TASK --help` lists them",
+                fix="correct the name; `tenuto fit TASK --help` lists them",
             )
         options[key] = value
     return options
 
 
 def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str, *, use: str = f"`tenuto fit --config {CONFIGURATION}` trains it again") -> str:
-    """A configuration as text: the options of the table "" first, then each table; options that are None are left out."""
+    """A configuration as text: first the options of the table "", which are in no table, then each table. Options that are None are left out."""
     lines = [f"# Options of a run of tenuto {version}. {use}.", f"task = {_toml(task)}"]
     for title, options in tables.items():
         rows = [f"{name} = {_toml(value)}" for name, value in options.items() if value is not None]
@@ -111,7 +113,7 @@ def toml_text(task: str, tables: Mapping[str, Mapping[str, Any]], version: str, 
 
 
 def flattened(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """The options of a configuration, whatever table they stand in."""
+    """The options of a configuration, whichever table they are in."""
     for name, value in data.items():
         if name == "task":
             continue
@@ -128,7 +130,7 @@ def _key(title: str) -> str:
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML writes it; a JSON string is a TOML basic string but for one character, DEL."""
+    """A value as TOML writes it. A JSON string is a TOML basic string, except that DEL must be escaped."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):

@@ -1,4 +1,4 @@
-"""Where text goes: results to standard output, progress and complaints to standard error, so that pipes get results alone."""
+"""Where text goes: results to standard output, progress and errors to standard error, so that a pipe gets only results."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tenuto.tasks.task import ClassTable
 
 
 def output() -> Console:
-    """The console of results. Made anew each time, so that it follows a redirected standard output."""
+    """The console for results. A new one is made each time, so that it follows a redirected standard output."""
     return Console(highlight=False, soft_wrap=True)
 
 
 def messages() -> Console:
-    """The console of progress and complaints: standard error."""
+    """The console for progress and errors: standard error."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: str) -> None:
-    """Print an error as it is: its first line strong, the rest (expected, received, fix) below it."""
+    """Print an error: its first line in bold, the rest (expected, received, fix) below it."""
     first, _, rest = message.partition("\n")
     text = Text.assemble(("error ", "bold red"), (first, "bold"))
     if rest:
@@ -34,7 +34,7 @@ def complain(message: str) -> None:
 
 
 def strong(line: str) -> Text:
-    """A line of results whose first number with a point, the one that matters, is strong."""
+    """A line of results with its first decimal number, the one that matters, in bold."""
     text = Text(line)
     found = re.search(r"\d+\.\d+%?", line)
     if found is not None:
@@ -43,7 +43,7 @@ def strong(line: str) -> Text:
 
 
 def class_table(table: ClassTable) -> Table:
-    """Precision, recall, F1 and how many, by class."""
+    """Precision, recall, F1 and the number of items, for each class."""
     shown = Table("class", box=None, pad_edge=False, header_style="dim")
     for name in ("precision", "recall", "F1", table.counted):
         shown.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""`tenuto fit` and `tune` themselves: `tenuto fit --config FILE`, `--from RUN` and `--resume RUN` find the task in the file, so it need not be typed."""
+"""The groups of commands `tenuto fit` and `tenuto tune`. With `--config FILE`, `--from RUN` and `--resume RUN` the task need not be typed: the file has it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAKES_TASK = ("--config", "--from", "--resume")
 
 
 class FitGroup(TyperGroup):
-    """A group that puts the task's name where the command line has none: before an option that names a file with it."""
+    """A group of commands, one for each task. If the command line begins with an option that names a file, the task in that file is put before it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and not ctx.resilient_parsing and args[0].partition("=")[0] in TAKES_TASK:
@@ -25,7 +25,7 @@ class FitGroup(TyperGroup):
         return Path(value) if option == "--config" else configuration_of(Path(value))
 
     def _with_task(self, ctx: Any, args: list[str]) -> list[str]:
-        """`--from RUN ...` as `TASK --from RUN ...`."""
+        """The arguments `--from RUN ...` with the task put first: `TASK --from RUN ...`."""
         from tenuto.cli.tasks import task_of_command
         from tenuto.errors import ArgumentError
 
@@ -34,7 +34,7 @@ class FitGroup(TyperGroup):
         if len(args) < used:
             return args  # the parser says what is missing
         value = value if equals else args[1]
-        if args[used : used + 1] and args[used] in self.commands:  # the task stands after the option
+        if args[used : used + 1] and args[used] in self.commands:  # the task was typed after the option
             return [args[used], *args[:used], *args[used + 1 :]]
         path = self.file_of(option, value)
         data = read_toml(path)
@@ -42,6 +42,6 @@ class FitGroup(TyperGroup):
             raise ArgumentError(
                 f"{path} does not say which task it is for.",
                 expected=" | ".join(f'task = "{name}"' for name in self.commands),
-                fix=f"add that line, or name the task: tenuto {ctx.info_name} TASK {option} {value}",
+                fix=f"add such a line, or name the task: tenuto {ctx.info_name} TASK {option} {value}",
             )
         return [task_of_command(str(data["task"])).command, *args]

@@ -1,8 +1,7 @@
 """One training run from the command line, for every task: the folder, its configuration, progress, checkpoints, Ctrl-C, the report.
 
-While a run trains, RUN/unfinished/ holds its config.toml, its metrics.jsonl so far, and its checkpoints; a run that stood in RUN before
-stays whole until the new one is saved over it. When the new one is saved, unfinished/ goes, unless training was interrupted: then
-`tenuto fit --resume RUN` goes on from there.
+While a run trains, RUN/unfinished/ holds its config.toml, its metrics.jsonl so far, and its checkpoints. An earlier run in RUN
+stays whole until the new one replaces it. Then unfinished/ is removed, unless training was interrupted: then `tenuto fit --resume RUN` goes on from there.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, UNFINISHED, toml_text
+from tenuto.cli.configuration import NOT_KEPT, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import fit_parameters
+from tenuto.runs.names import CHECKPOINTS, CONFIG, CONFIGURATION, METRICS, UNFINISHED
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
 
-CHECKPOINT, METRICS = "checkpoint", "metrics.jsonl"
-# Parameters that hold paths, beside the options that say so.
+# Parameters that hold paths; options that hold one say so themselves.
 PATHS = frozenset({"data", "test", "validation"})
 
 
@@ -29,10 +28,10 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
     """What every `tenuto fit TASK` does with its parameters; returns the evaluation.
 
     Args:
-        options: the command's parameters by name, those of `parameters.complete` for a call from Python.
+        options: the command's parameters by name; for a call from Python, `parameters.complete` makes them.
     Raises:
-        TenutoError: data, options or the folder are not as they must be; nothing was written, or RUN/unfinished holds what was trained.
-        KeyboardInterrupt: with words for the reader.
+        TenutoError: something is wrong with the data, the options or the folder. Then nothing was written, or RUN/unfinished holds what was trained.
+        KeyboardInterrupt: training was interrupted; its message says what was kept.
     """
     from tenuto.cli.arguments import use_threads
 
@@ -53,10 +52,10 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
 def train_and_save(
     job: Job, folder: Path, *, configuration: str, overwrite: bool, quiet: bool, resume: bool = False, every_s: float = 60.0
 ) -> dict[str, Any]:
-    """Fit, test, save, build the report, and say what came out. Of several processes all fit, and the main one does the rest.
+    """Fit, test, save, build the report, and print the results. If there are several processes, all of them fit, and the main one does the rest.
 
     Args:
-        folder: claimed before training starts; taken away again when training fails, nothing was in it, and there is no checkpoint.
+        folder: the run folder; it is checked before training starts. If training fails without a checkpoint, a folder that was made here is removed.
         configuration: the text of config.toml.
         every_s: seconds between two checkpoints.
     Returns:
@@ -70,8 +69,8 @@ def train_and_save(
 
     launch, work = current_launch(job.model.device), folder / UNFINISHED
     if not launch.is_main_process:
-        launch.wait_for_everyone()  # until the main process has made the folder
-        job.fit(observers=[], checkpoint=Checkpoint(work / CHECKPOINT, every_s=every_s))
+        launch.wait_for_everyone()  # the main process makes the folder first
+        job.fit(observers=[], checkpoint=Checkpoint(work / CHECKPOINTS, every_s=every_s))
         return dict(job.model.evaluation_)
     existed = folder.exists()
     claim(folder, overwrite=overwrite or resume)
@@ -82,7 +81,7 @@ def train_and_save(
         if not quiet:
             messages().print(job.described, markup=False)
         launch.wait_for_everyone()
-        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=Checkpoint(work / CHECKPOINT, every_s=every_s))
+        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=Checkpoint(work / CHECKPOINTS, every_s=every_s))
         job.save(folder, overwrite=overwrite or resume)
         write_text(folder / CONFIGURATION, configuration)
     except BaseException as error:
@@ -94,7 +93,7 @@ def train_and_save(
         raise
     page = build_report(folder)
     evaluation = dict(job.model.evaluation_)
-    interrupted = evaluation["training"]["stopped"] == "interrupted" and (work / CHECKPOINT).exists()
+    interrupted = evaluation["training"]["stopped"] == "interrupted" and (work / CHECKPOINTS).exists()
     if not interrupted:
         shutil.rmtree(work, ignore_errors=True)
     console = output()
@@ -107,14 +106,14 @@ def train_and_save(
 
 
 def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
-    """The config.toml of these options, in the groups that `--help` shows; a path is written so that it holds from any folder."""
+    """The text of config.toml for these options, in the groups that `--help` shows; paths are absolute, so that they work from any folder."""
     from importlib.metadata import version
 
     return toml_text(task.name, option_tables(task, options), version("tenuto"))
 
 
 def option_tables(task: Task, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The task's options among these, by the groups of `--help`."""
+    """Those of these options that belong in config.toml, by the groups of `--help`."""
     tables: dict[str, dict[str, Any]] = {"": {}}
     paths = PATHS | {known.typed for known in options_of(task.options) if known.cell or known.path}
     for name, (hint, _) in fit_parameters(task).items():
@@ -137,12 +136,12 @@ def new_folder(*names: str) -> Path:
 
 
 def _check_processes(options: Mapping[str, Any]) -> None:
-    """Several processes must be told their folder: each would find another one free."""
+    """Raise ArgumentError if there are several processes and no run folder is named: each process would choose a different new one."""
     from tenuto.errors import ArgumentError
     from tenuto.train.launch import process_count
 
     if process_count() > 1 and options.get("out") is None and options.get("resume") is None:
-        raise ArgumentError("these are several processes, and no run folder is named.", expected="--out RUN, or --resume RUN", fix="say --out RUN")
+        raise ArgumentError("there are several processes, but no run folder is named.", expected="--out RUN, or --resume RUN", fix="add --out RUN")
 
 
 def _check_resume(resume: Path | None, out: Any) -> None:
@@ -151,33 +150,39 @@ def _check_resume(resume: Path | None, out: Any) -> None:
     if resume is None:
         return
     if out is not None and Path(out) != resume:
-        raise ArgumentError("a resumed run stays in its folder.", expected=f"--resume {resume} alone", received=f"--out {out}", fix="leave --out out, or train a new run with --from")
+        raise ArgumentError(
+            "a resumed run stays in its folder.", expected=f"--resume {resume} without --out", received=f"--out {out}", fix="leave --out out, or train a new run with --from"
+        )
     if not (resume / UNFINISHED).is_dir():
         raise RunError(
-            f"{resume} has nothing to go on from: it is a whole run.",
+            f"{resume} has nothing to go on from: it is a complete run.",
             expected=f"a killed or interrupted run, with a folder {UNFINISHED}/",
-            fix=f"train it once more with: tenuto fit --from {resume}",
+            fix=f"train again with the same options: tenuto fit --from {resume}",
         )
 
 
 def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
-    """An interrupted run in the folder is gone on with, or replaced, only when that was asked for."""
+    """Remove what an earlier run left unfinished, unless this run goes on with it.
+
+    Raises:
+        RunError: there is a checkpoint, and neither --resume nor --overwrite was given.
+    """
     from tenuto.errors import RunError
 
     if not work.exists() or resume:
         return
-    if (work / CHECKPOINT).exists() and not overwrite:
+    if (work / CHECKPOINTS).exists() and not overwrite:
         raise RunError(
             f"{work.parent} holds a run that was interrupted, with a checkpoint.",
             expected="a new or empty folder for the run",
-            fix=f"go on with it: tenuto fit --resume {work.parent}; or replace it: --overwrite",
+            fix=f"go on with it (tenuto fit --resume {work.parent}), or replace it (--overwrite)",
         )
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
-    """After a failure: what is kept, in words; where there is no checkpoint, what was begun is taken away and nothing said."""
-    if (work / CHECKPOINT).exists() and any((work / CHECKPOINT).iterdir()):
+    """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files are removed, and the result is empty."""
+    if (work / CHECKPOINTS).exists() and any((work / CHECKPOINTS).iterdir()):
         return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}"
     shutil.rmtree(work, ignore_errors=True)
     if not existed:
@@ -187,8 +192,8 @@ def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
 
 
 def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
-    """Say so when a repeated run saw other data than the run that it repeats."""
-    from tenuto.runs.folder import CONFIG, read_config
+    """Print a note if a run that was repeated with --from was trained on different data."""
+    from tenuto.runs.folder import read_config
 
     if not (source / CONFIG).is_file():
         return
@@ -198,7 +203,7 @@ def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
 
 
 def _from_anywhere(value: Any) -> Any:
-    """A path that exists made absolute, also that of FILE.py:CLASS, and each of a list; other values as they are."""
+    """A path that exists, made absolute, also in FILE.py:CLASS and in a list; other values stay as they are."""
     if isinstance(value, (list, tuple)):
         return [_from_anywhere(item) for item in value]
     if not isinstance(value, (str, Path)):

@@ -1,4 +1,4 @@
-"""`tenuto generate`: new text from a language model, on the terminal as it is written."""
+"""`tenuto generate`: new text from a language model, printed while it is made."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tenuto.tasks.task import load
 
 def generate(
     run: RunFolder,
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What the text begins with; - reads it from standard input. Default: a line's beginning.", show_default=False)] = "",
-    length: Annotated[int, typer.Option("--length", "-n", help="Characters, bytes or byte pairs, as the model reads; at most.", min=0)] = 500,
-    temperature: Annotated[float, typer.Option("--temperature", "-t", help="Below 1 plainer, above 1 wilder; 0 takes the likeliest each time.", min=0)] = 1.0,
-    top_k: Annotated[int, typer.Option(help="Draw from so many likeliest only; 0 for all.", min=0)] = 0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest that together have this probability.", min=0, max=1)] = 1.0,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What the text begins with; - reads it from standard input. Default: the beginning of a line.", show_default=False)] = "",
+    length: Annotated[int, typer.Option("--length", "-n", help="The most characters, bytes or byte pairs (whichever the model reads) to write.", min=0)] = 500,
+    temperature: Annotated[float, typer.Option("--temperature", "-t", help="Below 1 more predictable, above 1 more surprising; 0 takes the likeliest each time.", min=0)] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Draw only from this many likeliest symbols; 0 for all.", min=0)] = 0,
+    top_p: Annotated[float, typer.Option(help="Draw only from the likeliest symbols that together have this probability.", min=0, max=1)] = 1.0,
     stop: Annotated[list[str] | None, typer.Option(help="End before this text; repeat it for several.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same text. Default: a new one, told at the end.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same text. Default: a new one, printed at the end.", show_default=False)] = None,
     echo: Annotated[bool, typer.Option("--echo/--no-echo", help="Print the prompt before what follows it.")] = True,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
 ) -> None:
     """Write new text with a language model.
 
-    The text goes to standard output piece by piece; the seed to standard error.
+    The text goes to standard output, piece by piece; the seed goes to standard error.
 
     [bold]tenuto generate runs/plays "ROMEO:" --temperature 0.8 --stop "JULIET:"[/bold]
     """

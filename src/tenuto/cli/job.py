@@ -1,4 +1,4 @@
-"""A training run, prepared and not begun: data read and checked, the estimator built of the options that were typed."""
+"""A training run before it starts: the data is read and checked, and the estimator is built from the options that were typed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained, on what.
+    """What will be trained, and on which data.
 
     Attributes:
-        model: the estimator, unfitted; its `evaluation_` is read after fitting.
+        task: the card of the task.
+        model: the estimator, not yet fitted; its `evaluation_` is read after fitting.
         splits: its data, with `train`, `validation`, `test`.
-        name: of the data and the cell, from which a new run folder's name is made, for example ("walks", "lstm").
+        name: the names of the data and the cell, for example ("walks", "lstm"). A new run folder is named after them.
     """
 
     task: Task
@@ -32,16 +33,16 @@ class Job:
     name: tuple[str, str]
 
     def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None) -> Any:
-        """Train; returns the estimator."""
+        """Train and return the estimator."""
         return self.model.fit(self.splits.train, validation=self.splits.validation, observers=list(observers), checkpoint=checkpoint)
 
     def save(self, folder: Path, *, overwrite: bool) -> None:
-        """Write the run; evaluates the test part, if there is one, first."""
+        """Write the run. If there is a test part, it is evaluated first."""
         self.model.save(folder, test=self.splits.test, overwrite=overwrite)
 
     @property
     def data_said(self) -> str:
-        """The data in words, and where it comes from."""
+        """The data, and where it comes from, in words."""
         train = self.splits.train
         return f"data        {train!r}\nfrom        {train.path or train.origin}"
 
@@ -51,7 +52,7 @@ class Job:
         return f"{self.data_said}\nmodel       {load(self.task.described)(self.model)}"
 
     def say(self, console: Console, evaluation: Mapping[str, Any]) -> None:
-        """Print the results, one line a split, and what the task says beside them."""
+        """Print the results, one line for each part of the data, and then the task's own lines."""
         from tenuto.cli.console import strong
 
         for name in ("validation", "test"):
@@ -62,7 +63,7 @@ class Job:
             console.print(line, markup=False)
 
     def next_words(self, run: Path) -> str:
-        """What can be typed next."""
+        """The commands that can be typed next."""
         first = f"tenuto generate {run}" if self.task.predict is None and self.task.write else f"tenuto predict {run} {self.task.data_name}"
         return f"{first}   |   tenuto score {run} {self.task.data_name}"
 
@@ -71,7 +72,7 @@ def prepare(task: Task, options: Mapping[str, Any]) -> Job:
     """Read the data and build the estimator that these options of `tenuto fit TASK` describe.
 
     Raises:
-        TenutoError: the data or an option is not as it must be.
+        TenutoError: something is wrong with the data or an option.
     """
     from tenuto.cli.arguments import data_path
 
@@ -86,7 +87,7 @@ def prepare(task: Task, options: Mapping[str, Any]) -> Job:
 
 
 def _estimator_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments that these options of a command mean."""
+    """The estimator's arguments, from these options of a command."""
     from tenuto.cli.arguments import build_cell, cell_class
 
     given = {known.name: known.value(options[known.typed]) for known in options_of(task.options)}

@@ -1,4 +1,4 @@
-"""The parameters of commands that depend on tasks, read off the tasks' cards: those of `tenuto fit TASK`, and what `predict` and `score` are told."""
+"""The parameters of commands that depend on the task, made from the tasks' cards: those of `tenuto fit TASK`, `predict` and `score`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tenuto.tasks.option import NETWORK, WHERE, Known, options_of
 from tenuto.tasks.task import Choice, Task
 
 PANEL = "Configuration"
-AS_TRAINED = "Columns of DATA, if not as the run was trained"
+AS_TRAINED = "Columns of DATA, if they differ from those in training"
 
 
 def use_configuration(context: typer.Context, path: Path, without: Iterable[str] = (TUNE, SEARCH)) -> None:
-    """Let the options of a configuration stand where the command line has none; `without` names tables that are not for this command."""
+    """Use a configuration's values for options that the command line does not set; `without` names tables that are not for this command."""
     from tenuto.errors import ArgumentError
 
     data = read_toml(path)
     task = task_of_command(context.info_name or "")
     if data.get("task", task.name) not in (task.name, task.command):
         raise ArgumentError(
-            f"{path} is the configuration of another task.", expected=f'task = "{task.name}"', received=f"task = {data['task']!r}", fix="leave the task's name out"
+            f"{path} is the configuration of another task.", expected=f'task = "{task.name}"', received=f"task = {data['task']!r}", fix="leave the task out of the command"
         )
     parameters = {str(parameter.name): parameter for parameter in context.command.params}
     options = options_in(data, path, parameters, without=without)
@@ -51,7 +51,7 @@ def _run(context: typer.Context, run: Path | None) -> Path | None:
 
 
 def _recipe(context: typer.Context, name: str | None) -> str | None:
-    """Let the options of a recipe stand where neither the command line nor a configuration has any."""
+    """Use a recipe's values for options that neither the command line nor a configuration sets."""
     from tenuto.tasks.task import load
 
     recipe = task_of_command(context.info_name or "").recipe
@@ -60,21 +60,21 @@ def _recipe(context: typer.Context, name: str | None) -> str | None:
     return name
 
 
-# The options that every `tenuto fit TASK` has, beside its own.
-Validation = Annotated[str | None, typer.Option(help="Data to stop by, if DATA has no validation part of its own.", show_default=False)]
+# The options that every `tenuto fit TASK` has, besides the task's own.
+Validation = Annotated[str | None, typer.Option(help="Data that decides when to stop, if DATA has no validation part of its own.", show_default=False)]
 Test = Annotated[str | None, typer.Option(help="Data to test on at the end, if DATA has no test part of its own.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run folder to write. Default: a new one in runs/.", show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")]
 CellField = Annotated[list[str] | None, option("A field of the cell, for example activation=relu; repeat it.", NETWORK, metavar="NAME=VALUE", show_default=False)]
 Threads = Annotated[int, option("Threads of torch; 0 leaves the number as it is.", WHERE, min=0)]
-Quiet = Annotated[bool, option("No progress, only the result.", WHERE, "--quiet", "-q")]
+Quiet = Annotated[bool, option("Print no progress, only the result.", WHERE, "--quiet", "-q")]
 _EAGER = {"show_default": False, "is_eager": True}
-Config = Annotated[Path | None, option("Take options from a TOML file; those typed here go first.", PANEL, "--config", metavar="FILE.toml", callback=_config, **_EAGER)]
+Config = Annotated[Path | None, option("Take options from a TOML file; those typed here override it.", PANEL, "--config", metavar="FILE.toml", callback=_config, **_EAGER)]
 FromRun = Annotated[Path | None, option("Take options from the config.toml of another run.", PANEL, "--from", metavar="RUN", callback=_run, **_EAGER)]
 Resume = Annotated[
     Path | None, option("Go on with a run that was killed or interrupted, from its last checkpoint.", PANEL, "--resume", metavar="RUN", callback=_run, **_EAGER)
 ]
-CheckpointEvery = Annotated[float, option("Seconds between two checkpoints, from which a killed run goes on.", PANEL, "--checkpoint-every-s", min=0.001)]
+CheckpointEvery = Annotated[float, option("Seconds from one checkpoint to the next. A killed run goes on from the last.", PANEL, "--checkpoint-every-s", min=0.001)]
 
 Parameters = dict[str, tuple[Any, Any]]
 
@@ -92,7 +92,7 @@ def fit_parameters(task: Task) -> Parameters:
     }
     found |= {choice.name: (_annotation(choice, choice.panel), choice.default) for choice in task.fitting}
     if task.recipe is not None:
-        said = f"A published set of options: {', '.join(task.recipes)}. Options typed or in a file go first."
+        said = f"A published set of options: {', '.join(task.recipes)}. Options typed or in a file override it."
         found["recipe"] = (Annotated[str | None, typer.Option(help=said, show_default=False, is_eager=True, callback=_recipe)], None)
     for known in options_of(task.options):
         found[known.typed] = (_of_option(known), known.default)
@@ -104,7 +104,7 @@ def fit_parameters(task: Task) -> Parameters:
 
 
 def with_parameters(function: Callable[..., Any], parameters: Parameters, document: str) -> Callable[..., Any]:
-    """The function as typer reads it: with these parameters, which reach it by name."""
+    """The function with these parameters in its signature, where typer reads them; it gets them by name."""
 
     def command(**given: Any) -> Any:
         return function(**given)
@@ -119,7 +119,7 @@ def with_parameters(function: Callable[..., Any], parameters: Parameters, docume
 
 
 def told_by_tasks(*, asking: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Gives a command the columns of all tasks, and with `asking` what their predictions may be asked for."""
+    """A decorator that gives a command the column options of all tasks; with `asking`, also the options of their predictions."""
 
     def make(function: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(function, eval_str=True).parameters
@@ -134,7 +134,7 @@ def told_by_tasks(*, asking: bool) -> Callable[[Callable[..., Any]], Callable[..
 
 
 def _annotation(choice: Choice, panel: str | None, *, of_run: bool = False) -> Any:
-    """A choice as typer reads it; `of_run`: without a default of its own, since the run has one."""
+    """A choice as a parameter for typer. With `of_run` it has no default of its own, since the run has the value."""
     settings: dict[str, Any] = {} if choice.least is None else {"min": choice.least}
     several = isinstance(choice.default, list)
     kind: Any = list[str] if several else type(choice.default)
@@ -145,7 +145,7 @@ def _annotation(choice: Choice, panel: str | None, *, of_run: bool = False) -> A
 
 
 def _of_option(known: Known) -> Any:
-    """An option of an estimator as typer reads it."""
+    """An option of an estimator as a parameter for typer."""
     settings: dict[str, Any] = {} if known.metavar is None else {"metavar": known.metavar}
     kind: Any = known.kind
     if known.default is None:
@@ -154,5 +154,5 @@ def _of_option(known: Known) -> Any:
 
 
 def complete(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of `tenuto fit TASK`: those given, and the defaults of the rest; the context is left out."""
+    """The parameters of `tenuto fit TASK`: those given, and the defaults of all others; the context is left out."""
     return {**{name: default for name, (_, default) in fit_parameters(task).items() if name != "context"}, **given}

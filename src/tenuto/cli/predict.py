@@ -26,16 +26,16 @@ def predict(
     context: typer.Context,
     run: RunFolder,
     data: RunData,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"Write to this .csv or .jsonl file ({SUFFIXES} where the task has it), not to the terminal.", show_default=False)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"Write to this .csv or .jsonl file ({SUFFIXES} if the task has it), not to the terminal.", show_default=False)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     split: Split = None,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     **told: Any,
 ) -> None:
-    """Predict, for each item of DATA, what the run was trained for: its class, the tag of each word, its translation.
+    """Predict for each item of DATA what the run was trained for: its class, the tag of each word, its translation.
 
-    One row an item: its id, the answer, and the probability that the model gives it. Labels in DATA are not looked at.
+    There is one row for each item: its id, the answer, and how probable the model thinks that is. Labels in DATA are ignored.
 
     [bold]tenuto predict runs/vowels japanese_vowels -o answers.csv[/bold]
     """
@@ -44,14 +44,14 @@ def predict(
 
     task = task_of_run(run)
     if task.predict is None:
-        fix = f"it writes text: tenuto generate {run}" if task.write else None
-        raise ArgumentError(f"{run} has no answers to predict: its task is {task.name}.", fix=fix)
+        fix = f"let it write text: tenuto generate {run}" if task.write else None
+        raise ArgumentError(f"{run} cannot predict anything: its task is {task.name}.", fix=fix)
     kind = ".csv" if out is None else out.suffix.lower()
     writers = {".csv": _csv, ".jsonl": _jsonl, **{suffix: load(name) for suffix, name in task.writers.items()}}
     if kind not in writers:
         raise ArgumentError(f"predictions are not written as {kind or 'a file without suffix'}.", expected=" | ".join(writers), received=str(out))
     if out is not None and out.exists() and not overwrite:
-        raise ArgumentError(f"{out} is there already.", fix="choose another name, or add --overwrite")
+        raise ArgumentError(f"{out} exists already.", fix="choose another name, or add --overwrite")
     if out is not None and not out.resolve().parent.is_dir():
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
     refuse_others(context, task, *task.columns, *task.asking)
@@ -66,7 +66,7 @@ def predict(
 
 
 def _csv(rows: Rows) -> str:
-    """A header and a line a row; a list (the words of a sentence, their tags) is one cell, with spaces."""
+    """A header, and one line for each row; a list (the words of a sentence, their tags) is one cell, joined with spaces."""
     text = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Training as it happens: one line that moves, and what came out of it."""
+"""Shows training while it runs: a line with a bar, and at the end a line that says how it ended."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tenuto.measures import measures
 from tenuto.train import Observer
 
 LINES_WITHOUT_TERMINAL = 10
-# Beside the loss.
+# How many measures stand in a line besides the loss.
 MOST_MEASURES = 2
 
 
 class ProgressBar(Observer):
-    """Shows how far training is and how long it may still take, losses, the task's own measures and the best epoch so far.
+    """Shows how far training has come and how long it may still take, losses, the task's own measures and the best epoch so far.
 
-    In a file or a pipe it prints about ten plain lines instead of a bar.
+    If standard error is a file or a pipe, it prints about ten plain lines instead of a bar.
 
     Args:
-        title: stands before the bar, and with it nothing is left behind and nothing is said at the end: one of several trainings.
+        title: what stands before the bar, for one training of several. With a title, the bar disappears at the end and nothing is printed then.
     """
 
     def __init__(self, title: str = "") -> None:
@@ -77,7 +77,7 @@ class ProgressBar(Observer):
         if self.title:
             return
         if stopped == "interrupted":
-            self.console.print("interrupted the best weights so far are kept")
+            self.console.print("interrupted " + ("the best weights so far are kept" if self.best else "before the first validation"))
         elif stopped != "error":
             self.console.print(f"ended       {stopped}; {self.best.replace('best', 'best epoch')}")
 
@@ -97,5 +97,5 @@ def in_words(metrics: Mapping[str, Any]) -> str:
 
 
 def _epoch(epoch: float) -> str:
-    """An epoch, or a part of one where validations come more often: 3, 0.25."""
+    """An epoch's number as text, with two digits of its fraction if validations come more often: 3, 0.25."""
     return f"{epoch:g}" if epoch == int(epoch) else f"{epoch:.2f}"

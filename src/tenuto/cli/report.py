@@ -1,4 +1,4 @@
-"""`tenuto report`: make a run's report anew, from the files of the run alone."""
+"""`tenuto report`: make the report of a run or a search again, from the files in its folder."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ def score(
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     **told: Any,
 ) -> None:
-    """Score a run on labelled data, with the numbers of its task: accuracy and each class, perplexity, span F1, word error rate.
+    """Score a run on labelled data, by the measures of its task: accuracy and the scores of each class, perplexity, span F1, word error rate.
 
-    DATA is what the run was trained on or another file of that form. The run folder stays as it is.
+    DATA is what the run was trained on, or another file in that form. The run folder stays as it is.
 
     [bold]tenuto score runs/vowels japanese_vowels --split test[/bold]
     """

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def show(
-    cell: Annotated[str | None, typer.Argument(metavar="[CELL]", help="A shipped cell (lstm, gru-reset-before, ...), your own, FILE.py:CLASS, or FILE.py for a list of its cells.", show_default=False)] = None,
+    cell: Annotated[str | None, typer.Argument(metavar="[CELL]", help="A cell that comes with tenuto (lstm, gru-reset-before, ...), your own as FILE.py:CLASS, or FILE.py for a list of its cells.", show_default=False)] = None,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A field of the cell, for example activation=relu; repeat it.", show_default=False)] = None,
-    maths_only: Annotated[bool, typer.Option("--maths", help="Only the maths, not the programs.")] = False,
+    maths_only: Annotated[bool, typer.Option("--maths", help="Print only the maths, not the programs.")] = False,
 ) -> None:
     """Print what a cell computes: its equations and source, its step as written, the program traced from it, and that program's derivative.
 
-    Without CELL, list the cells that come with tenuto. FILE.py alone is read and not run; of FILE.py:CLASS only the class is run, and what it needs of the file.
+    Without CELL, list the cells that come with tenuto. FILE.py is only read, not run; of FILE.py:CLASS only the class is run, with what it needs from the file.
 
     [bold]tenuto show gru[/bold]
     [bold]tenuto show my_cells.py:Leaky --cell-field rate=0.2[/bold]
@@ -43,7 +43,7 @@ def show(
     built = arguments.build_cell(kind, fields)
     for section in ("Equations", "Source"):
         if text := _section(kind, section):
-            _heading(section.lower(), "as the paper has them" if section == "Equations" else "")
+            _heading(section.lower(), "as in the paper" if section == "Equations" else "")
             console.print(text, markup=False)
     _heading("maths", repr(built))
     console.print(Syntax(_maths(kind), "python", theme="ansi_dark", background_color="default"))
@@ -62,7 +62,7 @@ def show(
 
 
 def _list() -> None:
-    """The shipped cells with the first line of what they say about themselves."""
+    """List the cells that come with tenuto, each with the first line of its docstring."""
     table = Table("cell", "what it is", box=None, pad_edge=False, header_style="dim")
     from tenuto.cells.names import CELLS
 
@@ -75,7 +75,7 @@ def _list() -> None:
 
 
 def _list_file(file: str) -> None:
-    """The cells that stand in a file, which is only read."""
+    """List the cells in a file, which is only read and not run."""
     import ast
 
     from tenuto.cli.user_file import classes_in
@@ -91,7 +91,7 @@ def _list_file(file: str) -> None:
 
 
 def _section(kind: type[Cell], name: str) -> str:
-    """A section of the class's documentation ("Equations:", "Source:"), with its lines put under each other."""
+    """A section of the class's docstring ("Equations:", "Source:"), with its lines aligned."""
     lines = (inspect.getdoc(kind) or "").splitlines()
     start = next((k for k, line in enumerate(lines) if line.startswith(f"{name}:")), None)
     if start is None:
@@ -101,7 +101,7 @@ def _section(kind: type[Cell], name: str) -> str:
 
 
 def _maths(kind: type[Cell]) -> str:
-    """The class's own declarations and methods as they stand in its file, without its documentation."""
+    """The class's declarations, and its methods as they stand in its file, without its docstring."""
     names = [name for name in ("gates", "products", "state", "parameters", "streams") if isinstance(getattr(kind, name, None), str)]
     declared = [f"{name} = {getattr(kind, name)!r}" for name in names if getattr(kind, name)]
     from tenuto.cell import Cell
@@ -111,7 +111,7 @@ def _maths(kind: type[Cell]) -> str:
 
 
 def _lacks(kind: type[Cell], name: str, fields: list[str]) -> bool:
-    """Whether the cell has a field without a default that was not given; a picture of the maths then takes a small one."""
+    """Whether the cell has a field of this name without a default, and the field was not given; `show` then takes a small value."""
     import dataclasses
 
     field = {field.name: field for field in dataclasses.fields(kind)}.get(name)  # type: ignore[arg-type]

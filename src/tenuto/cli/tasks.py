@@ -1,4 +1,4 @@
-"""The task that a command line or a run means, by its card (`tenuto.tasks.task`). No command asks which task it has."""
+"""The task that a command line or a run names, as its card (`tenuto.tasks.task`). Commands ask the card and never compare the names of tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from tenuto.runs.names import CONFIGURATION
 from tenuto.tasks import card_of, cards
 from tenuto.tasks.task import Choice, Task, load
 
@@ -15,7 +16,7 @@ def task_of_command(command: str) -> Task:
     """The task of `tenuto fit COMMAND`.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is no such task.
     """
     from tenuto.errors import ArgumentError
 
@@ -29,7 +30,7 @@ def task_of_run(run: Path) -> Task:
     """The task of a run folder, from its config.json.
 
     Raises:
-        RunError: not a whole run, or of a task that this tenuto does not know.
+        RunError: the folder is not a complete run, or this version of tenuto does not know its task.
     """
     from tenuto.errors import RunError
     from tenuto.runs.folder import read_config
@@ -38,7 +39,7 @@ def task_of_run(run: Path) -> Task:
     task = card_of(name)
     if task is None:
         raise RunError(
-            f"the run {run} is of a task that this tenuto does not know.",
+            f"the run {run} has a task that this version of tenuto does not know.",
             expected=" | ".join(task.name for task in cards()),
             received=f'"task": "{name}"',
             fix="install a newer tenuto",
@@ -50,7 +51,7 @@ def open_run(task: Task, run: Path, cell: str | None = None, device: str = "cpu"
     """The fitted estimator of a run folder; `cell` names the class of a cell that does not come with tenuto.
 
     Raises:
-        RunError: the folder is not a whole run. CellError: the cell is not known and was not named.
+        RunError: the folder is not a complete run. CellError: the cell does not come with tenuto, and `cell` does not name it.
     """
     from tenuto.cli.arguments import cell_class
     from tenuto.errors import CellError
@@ -64,9 +65,9 @@ def open_run(task: Task, run: Path, cell: str | None = None, device: str = "cpu"
 
 
 def read_data(context: typer.Context, task: Task, run: Path, data: str, split: str | None) -> Any:
-    """The data of `predict` and `score`, by the columns that were typed, else by those in the run's config.toml, else by the usual ones."""
+    """The data of `predict` and `score`. Its columns are those that were typed, else those in the run's config.toml, else the usual ones."""
     from tenuto.cli.arguments import data_path
-    from tenuto.cli.configuration import CONFIGURATION, flattened, read_toml
+    from tenuto.cli.configuration import flattened, read_toml
 
     path = run / CONFIGURATION
     kept = dict(flattened(read_toml(path))) if path.is_file() else {}
@@ -76,12 +77,12 @@ def read_data(context: typer.Context, task: Task, run: Path, data: str, split: s
 
 
 def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:
-    """An error where something was typed that this task does not take.
+    """Raise an error if an option was typed that this task does not take.
 
     Args:
-        taken: what it takes.
+        taken: the options that it takes.
     Raises:
-        ArgumentError: with what is taken.
+        ArgumentError: names the option, and those that the task takes.
     """
     from tenuto.errors import ArgumentError
 
@@ -90,12 +91,12 @@ def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:
     if wrong:
         takes = ", ".join(_flag(choice) for choice in taken)
         raise ArgumentError(
-            f"the task {task.name} takes no {_flag(typed_choices(context)[wrong[0]])}.", expected=takes or "none of these options", fix="leave it out"
+            f"the task {task.name} does not take {_flag(typed_choices(context)[wrong[0]])}.", expected=takes or "none of these options", fix="leave it out"
         )
 
 
 def typed_choices(context: typer.Context) -> dict[str, Choice]:
-    """The choices of any task that stand on the command line."""
+    """The choices, of any task, that were typed on the command line."""
     every = {choice.name: choice for task in cards() for choice in (*task.columns, *task.asking)}
     return {name: choice for name, choice in every.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 

@@ -1,6 +1,6 @@
 """`tenuto tune`: search for the options with which a task learns best on some data.
 
-For each task a command `tenuto tune TASK` with all options of `tenuto fit TASK`; those that the space names are searched, the others stay.
+Each task has a command `tenuto tune TASK`, with all options of `tenuto fit TASK`. Options in the search space are varied, all others stay as given.
 """
 
 from __future__ import annotations
@@ -13,37 +13,38 @@ from typing import Annotated, Any
 import typer
 
 from tenuto.cli.arguments import option as _option
-from tenuto.cli.configuration import CONFIGURATION, NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
+from tenuto.cli.configuration import NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
 from tenuto.cli.fitting import configuration_text, new_folder, option_tables
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
+from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
 
-SPACE_FILE, SEARCHING = "search.toml", "The search"
-# Of an option that is `tenuto tune`'s own and not the task's.
+SEARCHING = "The search"
+# Options that belong to `tenuto tune` and not to the task.
 OWN = ("trials", "timeout_s", "metric", "prune", "search_seed")
 # Options that do not change what a trial measures.
 ELSEWHERE = frozenset({"threads", "device", "engine"})
 
 
 def space_file_of(run: Path) -> Path:
-    """The search.toml of a search's folder.
+    """The path of the search.toml in a search's folder.
 
     Raises:
         RunError: the folder has none.
     """
     from tenuto.errors import RunError
 
-    if (run / SPACE_FILE).is_file():
-        return run / SPACE_FILE
-    raise RunError(f"{run} holds no search to go on with.", expected=f"a folder that `tenuto tune` wrote, with {SPACE_FILE}", fix="check the path")
+    if (run / SEARCH_CONFIGURATION).is_file():
+        return run / SEARCH_CONFIGURATION
+    raise RunError(f"{run} holds no search to go on with.", expected=f"a folder that `tenuto tune` wrote, with {SEARCH_CONFIGURATION}", fix="check the path")
 
 
 class TuneGroup(FitGroup):
-    """`tenuto tune`, which finds the task in a file as `tenuto fit` does; `--resume` names the folder of a search."""
+    """The group `tenuto tune`. It finds the task in a file as `tenuto fit` does; here `--resume` names the folder of a search."""
 
     def file_of(self, option: str, value: str) -> Path:
         return space_file_of(Path(value)) if option == "--resume" else super().file_of(option, value)
@@ -69,30 +70,30 @@ def _resume(context: typer.Context, run: Path | None) -> Path | None:
 
 _EAGER = {"is_eager": True, "show_default": False}
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The folder of the search. Default: a new one in runs/.", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Take away the search that is in --out, and begin anew.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the search that is in --out, and start a new one.")]
 Config = Annotated[
     Path | None,
-    _option("Options from a TOML file; its table [search] is what to search.", PANEL, "--config", metavar="FILE.toml", callback=_config, **_EAGER),
+    _option("Take options from a TOML file; its table [search] says what to search.", PANEL, "--config", metavar="FILE.toml", callback=_config, **_EAGER),
 ]
 FromRun = Annotated[Path | None, _option("Take options from the config.toml of a run.", PANEL, "--from", metavar="RUN", callback=_source, **_EAGER)]
 Resume = Annotated[
     Path | None, _option("Go on with a search that was stopped or killed, or let it have more trials.", PANEL, "--resume", metavar="RUN", callback=_resume, **_EAGER)
 ]
-Trials = Annotated[int, _option("How many, those of an earlier call on the same folder included.", SEARCHING, min=1)]
-Timeout = Annotated[float | None, _option("Begin no trial after so many seconds.", SEARCHING, "--timeout", show_default=False)]
+Trials = Annotated[int, _option("How many trials, including those of earlier calls on the same folder.", SEARCHING, min=1)]
+Timeout = Annotated[float | None, _option("Begin no trial after this many seconds.", SEARCHING, "--timeout", show_default=False)]
 Metric = Annotated[str, _option("What to search by, as in metrics.jsonl: validation_loss, validation_accuracy, ...", SEARCHING)]
 Prune = Annotated[bool, _option("Stop trials early that are worse than three quarters of the others, or train each to its end.", SEARCHING, "--prune/--no-prune")]
-SearchSeed = Annotated[int, _option("Of what is tried; --seed is that of each training.", SEARCHING)]
+SearchSeed = Annotated[int, _option("The seed for choosing what is tried; each training uses --seed.", SEARCHING)]
 
 HELP = """Search for good options of [bold]tenuto fit {command}[/bold] on your data.
 
-Each trial trains with other values and is measured on the validation part; the test part is not looked at. Without a table \\[search] in
---config, usual options are searched, but for those typed here. Ctrl-C, or kill, loses the trial that runs and nothing else.
+Each trial trains with other values and is measured on the validation part; the test part is not used. Without a table \\[search] in
+--config, the usual options are searched, except those typed here. Ctrl-C, or kill, loses only the trial that is running.
 
 [bold]tenuto tune {command} DATA --trials 30 --out runs/search[/bold]
 [bold]tenuto fit --from runs/search --out runs/best[/bold]
 
-A space, for --config: one line an option, a list of values or a range.
+A search space for --config: one line for each option, with a list of values or a range.
 
 [bold]\\[search][/bold]
 [bold]hidden_size = \\[64, 128, 256][/bold]
@@ -101,7 +102,7 @@ A space, for --config: one line an option, a list of values or a range.
 
 
 def command_of(task: Task) -> Callable[..., Any]:
-    """The function of `tenuto tune TASK`, as typer reads it: the parameters of `tenuto fit TASK`, and those of a search."""
+    """The function of `tenuto tune TASK`, for typer: it has the parameters of `tenuto fit TASK`, and those of a search."""
     own: Parameters = {
         "out": (Out, None),
         "overwrite": (Overwrite, False),
@@ -128,10 +129,10 @@ def searchable(task: Task) -> dict[str, type]:
 
 
 def usual_space(task: Task) -> dict[str, Any]:
-    """What is searched when no space is named, as plain data: for each option that has one, a range that has proved worth searching.
+    """What is searched when no space is given, as plain data: for each option that has one, a range that has proved worth searching.
 
     An option that is typed on the command line stays as typed, and so does one that a configuration or a recipe has set outside its usual
-    range. The first trial always has the options' own values.
+    range. The first trial has the values that the options would have without a search.
     """
     return {known.typed: known.search for known in options_of(task.options) if known.search}
 
@@ -140,9 +141,10 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     """What `tenuto tune TASK` does with its parameters; returns the search as in search.json.
 
     Args:
-        options: the command's parameters by name. typed: those that stand on the command line.
+        options: the command's parameters by name. typed: the names of those that were typed on the command line.
     Raises:
-        TenutoError: data, options, space or folder are not as they must be. KeyboardInterrupt: before the first whole trial.
+        TenutoError: something is wrong with the data, the options, the space or the folder.
+        KeyboardInterrupt: the search was interrupted before a trial was complete.
     """
     from tenuto.cli.arguments import use_threads
     from tenuto.files import write_text
@@ -160,7 +162,7 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     there = claim_search(folder, overwrite=options["overwrite"])
     base = {name: fixed[name] for name in space}
     with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data, "maths": job.model.maths()}) as search:
-        write_text(folder / SPACE_FILE, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
+        write_text(folder / SEARCH_CONFIGURATION, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
         _begin(job, folder, search, quiet=options["quiet"], there=there)
         about = {
             "task": task.name,
@@ -174,13 +176,13 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
 
 
 class _Course:
-    """The trials of one call: told to the reader as they end, and written down."""
+    """The trials of one call: each is printed and written down when it ends."""
 
     def __init__(self, task: Task, options: Mapping[str, Any], folder: Path, search: Any, about: Mapping[str, Any], *, quiet: bool) -> None:
         self.task, self.options, self.folder, self.search, self.about, self.quiet = task, options, folder, search, about, quiet
 
     def run(self) -> dict[str, Any]:
-        """All of it, to the words at the end."""
+        """Run the trials and print the result."""
         stopped = ""
         try:
             for trial in self.search.run(self._objective):
@@ -191,8 +193,8 @@ class _Course:
         best = self.search.best()
         if best is None:
             if results["stopped"] == "interrupted":
-                raise KeyboardInterrupt(f"interrupted before a trial was whole. Go on with: tenuto tune --resume {self.folder}")
-            messages().print(f"no trial came to its end; {self.folder} says why", markup=False)
+                raise KeyboardInterrupt(f"interrupted before a trial was complete. Go on with: tenuto tune --resume {self.folder}")
+            messages().print(f"no trial was completed; {self.folder / REPORT} says why", markup=False)
             return results
         self._say(results, best)
         return results
@@ -232,14 +234,14 @@ class _Course:
         counted = sum(trial["state"] != "interrupted" for trial in results["trials"])
         console.print(f"ended       {results['stopped']}; {counted} trial{'s' * (counted != 1)}", markup=False)
         console.print(f"best        {best['value']:.4g} {results['metric']}, trial {best['number']}: {in_words(best['options'])}", markup=False)
-        console.print(f"search      {self.folder}\nreport      {self.folder / 'report.html'}", markup=False)
+        console.print(f"search      {self.folder}\nreport      {self.folder / REPORT}", markup=False)
         if results["stopped"] != "all trials" and counted < results["wanted"]:
             console.print(f"go on       tenuto tune --resume {self.folder}", markup=False)
         console.print(f"next        tenuto fit --from {self.folder}", markup=False)
 
 
 def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
-    """What to search: the table of the file, or what is usual."""
+    """What to search: the table [search] of the file, or the usual options."""
     from tenuto.errors import ArgumentError
     from tenuto.train.search_space import read_space
 
@@ -248,26 +250,28 @@ def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
     data = {} if path is None else read_toml(path)
     if SEARCH not in data:
         usual = read_space(usual_space(task), kinds)
-        left = {name: choice for name, choice in usual.items() if name not in typed and choice.contains(options[name])}  # others were chosen
+        left = {name: choice for name, choice in usual.items() if name not in typed and choice.contains(options[name])}  # the user chose the others
         if not left:
-            raise ArgumentError("nothing is left to search.", expected=", ".join(usual), fix=f"name what to search in a file: --config FILE.toml with [{SEARCH}]")
+            raise ArgumentError("nothing is left to search.", expected=", ".join(usual), fix=f"say what to search in a file: --config FILE.toml with [{SEARCH}]")
         return left
     space = read_space(data[SEARCH], kinds, f"{path} [{SEARCH}]")
     if both := sorted(typed & set(space)):
-        raise ArgumentError(f"{both[0]} is searched, and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take it out of [{SEARCH}]")
+        raise ArgumentError(
+            f"{both[0]} is both searched and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take {both[0]} out of [{SEARCH}]"
+        )
     return space
 
 
 def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any], space: Mapping[str, Any]) -> str:
-    """search.toml: the options, how to search, what to search."""
+    """The text of search.toml: the options, how to search, what to search."""
     from importlib.metadata import version
 
     tables = {**option_tables(task, fixed), TUNE: {name: options[name] for name in OWN}, SEARCH: dict(space)}
-    return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SPACE_FILE}` searches again")
+    return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SEARCH_CONFIGURATION}` searches again")
 
 
 def _digest(options: Mapping[str, Any]) -> str:
-    """SHA-256 over the files that the trials read, so that a search does not go on with others."""
+    """SHA-256 over the files that the trials read, so that a search does not go on with other data."""
     from tenuto.cli.arguments import data_path
     from tenuto.files import sha256_of
 
@@ -305,7 +309,7 @@ def _short(data: Any) -> str:
 
 
 def _line(trial: Mapping[str, Any], best: Mapping[str, Any] | None, wanted: int) -> str:
-    """A trial in a line: what it came to, with which values, and the best so far."""
+    """A trial in a line: its result, its values, and the best result so far."""
     from tenuto.train.search import in_words
 
     state = f"{trial['value']:.4g}" if trial["state"] == "complete" else trial["state"]

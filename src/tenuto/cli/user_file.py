@@ -1,7 +1,7 @@
-"""A user's own file: the cells that stand in it, read without running it; and one of them, with what it needs and nothing else.
+"""A user's own file: which cells are in it, found without running it; and one of them, made by running only what it needs.
 
-A file is often a script as well, which trains, plots or writes. So of its top level only the class is run, and whatever defines a name that it uses:
-imports, functions, classes, constants. Calls that stand alone are left out, but for `register_activation(...)` and those on `sys.path`.
+A file is often a script as well, which trains, plots or writes. So of its top level only the class is run, and what defines the names that it uses:
+imports, functions, classes, constants. A call that is a statement by itself is left out, except `register_activation(...)` and calls on `sys.path`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tenuto.errors import ArgumentError, CellError
 if TYPE_CHECKING:
     from tenuto.cell import Cell
 
-_CALLED = ("register_activation", "sys.path")  # what a cell may need done, and no name says
+_CALLED = ("register_activation", "sys.path")  # calls that a cell may need although it uses no name that they define
 
 
 def classes_in(file: str) -> list[ast.ClassDef]:
-    """The classes of the file with a step, or whose base is called Cell: its cells, most likely. Runs nothing.
+    """The file's classes that have a step or are based on Cell or on such a class: its cells, most likely. Nothing is run.
 
     Raises:
-        ArgumentError: there is no such file, or it is no Python.
+        ArgumentError: there is no such file, or it is not Python.
     """
     classes = [node for node in _tree(file).body if isinstance(node, ast.ClassDef)]
     cells = {"Cell"}
@@ -41,10 +41,10 @@ def classes_in(file: str) -> list[ast.ClassDef]:
 
 
 def class_from_file(file: str, name: str) -> type[Cell]:
-    """The cell class of that name in the file; runs what the class needs of it.
+    """The cell class of that name in the file; only what the class needs from the file is run.
 
     Raises:
-        ArgumentError: no such file or class, or what was run failed. CellError: it is not a cell.
+        ArgumentError: there is no such file or class, or running it failed. CellError: the class is not a cell.
     """
     from tenuto.cell import Cell
     from tenuto.errors import TenutoError
@@ -65,9 +65,9 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     except Exception as error:
         line = next((frame.lineno for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.filename == str(path)), 0)
         raise ArgumentError(
-            f"{file} cannot be read: {type(error).__name__}: {error}\n  at        {file}, line {line}",
-            fix="only what defines a name that the class uses is run; give it that name by an assignment, an import or a def of the file's top level",
-        ) from error
+            f"{file} cannot be read: {type(error).__name__}: {error}.",
+            fix="define each name that the class uses by an assignment, an import or a def at the file's top level: nothing else is run",
+        ).at(f"{file}, line {line}") from error
     kind = getattr(module, name)
     if not (isinstance(kind, type) and issubclass(kind, Cell)):
         raise CellError(f"{name} in {file} is not a cell.", expected="a subclass of tenuto.Cell", received=type(kind).__name__)
@@ -75,7 +75,7 @@ def class_from_file(file: str, name: str) -> type[Cell]:
 
 
 class _Part(importlib.abc.InspectLoader):
-    """Imports a part of a file: some statements of its top level, each in its own line."""
+    """Imports a part of a file: some statements of its top level, with their own line numbers."""
 
     def __init__(self, path: Path, tree: ast.Module, kept: set[ast.stmt]) -> None:
         self.path, self.tree = path, ast.Module([node for node in tree.body if node in kept], tree.type_ignores)
@@ -95,11 +95,11 @@ def _tree(file: str) -> ast.Module:
         return ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise ArgumentError(f"{file}{line} is no Python: {error.msg if isinstance(error, SyntaxError) else error}", expected="a Python file") from None
+        raise ArgumentError(f"{file}{line} is not Python: {error.msg if isinstance(error, SyntaxError) else error}.", expected="a Python file") from None
 
 
 def _needed(tree: ast.Module, name: str) -> set[ast.stmt]:
-    """The statements of the top level that bind a name which the class uses, or which one of these uses, and so on."""
+    """The statements of the top level that define a name that the class uses, or a name that one of these statements uses, and so on."""
     needed: set[ast.stmt] = set()
     todo = [name]
     seen = set()
@@ -121,7 +121,7 @@ def _needed(tree: ast.Module, name: str) -> set[ast.stmt]:
 
 
 def _used(node: ast.stmt) -> list[str]:
-    """The names of the file's top level that a statement reads; those of its functions' own are not among them."""
+    """The global names that a statement reads, without the local names of its functions."""
     module = ast.Module([node], type_ignores=[])
     return list(_read(compile(module, "", "exec", dont_inherit=True)))
 
@@ -134,7 +134,7 @@ def _read(code: CodeType) -> Iterator[str]:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """The names that a statement of the top level gives a value to, or changes; none for what runs only as a script."""
+    """The names that a statement of the top level defines or changes; none for a block that runs only if the file is a script."""
     if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
         return set()
     return set(_names(node))

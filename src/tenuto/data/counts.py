@@ -1,4 +1,4 @@
-"""One of each thing for each item of a set: its names, and the check that as many came as are needed."""
+"""What every item of a set has one of, such as its id or its label; and the check that there are as many of them as there are items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenuto.errors import DataError
 
 
 def as_ids(ids: Iterable[Any] | None, items: Sized, noun: str) -> tuple[str, ...]:
-    """One name an item, as text; by default its position.
+    """One name for each item, as text; by default its position.
 
     Args:
         noun: what the items are, for the message: "sequences", "pairs".
@@ -25,7 +25,7 @@ def as_ids(ids: Iterable[Any] | None, items: Sized, noun: str) -> tuple[str, ...
 
 
 def require_one_each(what: str, given: Sized, items: Sized, noun: str) -> None:
-    """Raises DataError unless there are as many `given`, which are `what`, as there are items, which are `noun`."""
+    """Raise DataError unless there are as many in `given` as there are items. For the message, `what` names those given and `noun` the items."""
     if len(given) != len(items):
         raise DataError(
             f"there are not as many {what} as {noun}.",

@@ -1,4 +1,4 @@
-"""Files as what they hold: their digest; text in UTF-8, with or without a byte order mark; lines. An error names the byte and the line."""
+"""Reads what a file holds: its digest; its text in UTF-8, with or without a byte order mark; its lines. An error names the byte and the line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenuto.files import sha256_of
 
 
 def read_source(path: Path) -> Source:
-    """A file as the source of a data set, its digest with it.
+    """A file as the source of a data set, with its digest.
 
     Raises:
         DataError: there is no such file, or it cannot be read.
@@ -35,7 +35,7 @@ def read_utf8(path: str | Path) -> tuple[str, Source]:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, without their ends: LF, CRLF or CR, and nothing else that Unicode knows.
+    """The lines of a text, without their ends. A line ends in LF, CRLF or CR; Unicode's other line separators do not end one.
 
     Example:
         >>> lines_of("a\\r\\nb\\rc\\u2028d\\n")
@@ -65,14 +65,14 @@ def decode_utf8(content: bytes, name: str) -> str:
         raise DataError(
             f"{name} is not UTF-8: byte {position} (line {line}, byte {position - start} of the line) is 0x{content[position]:02x}.",
             expected="text in UTF-8",
-            received=f"after {before!r}" if before else "at the line's beginning",
+            received=f"after {before!r}" if before else "at the beginning of the line",
             fix="convert it, for example: iconv -f LATIN1 -t UTF-8 OLD > NEW",
         ) from error
 
 
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """What the system says within, of a file that cannot be read, becomes a DataError."""
+    """Turns the system's error about a file that cannot be read, raised inside the `with` block, into a DataError."""
     try:
         yield
     except FileNotFoundError as error:
@@ -83,7 +83,7 @@ def opening(path: Path) -> Iterator[None]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Errors about what a file holds, raised within, name the file."""
+    """Adds the file's name to errors about its content that are raised inside the `with` block."""
     try:
         yield
     except TenutoError as error:

@@ -1,4 +1,4 @@
-"""Labels: one array of one kind, whatever they came as; the classes of a training set, and where each of them stands."""
+"""Labels: one array of one kind, made from lists, arrays or tensors; and the classes of a training set, each with its position."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tenuto.errors import DataError
 
 
 class Labels:
-    """The classes that a training set has; an answer is the position of one of them.
+    """The classes that a training set has; a model answers with the position of one of them.
 
     Args:
         classes: K different labels of one kind, in the order of their positions.
     Raises:
-        DataError: no class, one twice, or classes of more than one kind.
+        DataError: no class, a class that occurs twice, or classes of more than one kind.
     Example:
         >>> labels = Labels.learn(["run", "walk", "run"])
         >>> labels.classes.tolist(), labels.positions(["walk", "run"]).tolist()
@@ -28,7 +28,7 @@ class Labels:
         self.classes = as_labels(list(classes))
         self._position = {label: position for position, label in enumerate(self.classes.tolist())}
         if not self._position:
-            raise DataError("there are no classes.", expected="one label or more", received="none", fix="give labels")
+            raise DataError("there are no classes.", expected="one or more labels", received="none", fix="give labels")
         if len(self._position) < len(self.classes):
             raise DataError("a class occurs twice in the list of classes.", fix="name each once")
 
@@ -51,9 +51,9 @@ class Labels:
             labels: [N], or None where a data set has none.
             ids: [N] names for the message. Default: the positions.
             noun: what has a label, for the message: "sequence", "text".
-            unseen: the number of a label that training never saw. Default: such a label is an error.
+            unseen: the number to give to a label that training never saw. Default: such a label is an error.
         Raises:
-            DataError: there are no labels, or one that training never saw.
+            DataError: there are no labels, or there is one that training never saw.
         """
         if labels is None:
             raise DataError("the data has no labels.", expected=f"a label for each {noun}", fix="give y, or data with labels")
@@ -77,7 +77,11 @@ def label_counts(labels: np.ndarray | None) -> dict[Any, int]:
 
 
 def as_labels(labels: Any) -> np.ndarray:
-    """Labels as one array `[N]` of one kind; mixed kinds and missing labels are errors."""
+    """Labels as one array `[N]` of one kind.
+
+    Raises:
+        DataError: labels of more than one kind, of a kind that cannot be saved, or a missing label.
+    """
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu().numpy()
     given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)

@@ -1,7 +1,7 @@
-"""The parts of a data set: which word means which, which file of a folder is which, and what was read from them.
+"""The parts of a data set (training, validation, test): which word means which part, which file of a folder is which part, and what was read from them.
 
-A file or folder belongs to a part by a word of its name, between `.`, `_`, `-` and its ends: `train.csv`, `Toy_TEST.ts`, `en-dev.upos.tsv`. Of
-several such words the last counts. A name that is nothing but the word goes before a longer one, and one that ends in it before one that goes on.
+A word in the name of a file or folder says which part it is. Words are separated by `.`, `_` or `-`: `train.csv`, `Toy_TEST.ts`, `en-dev.upos.tsv`.
+If a name has several such words, the last one counts. If several names fit a part, a name that is only the word is preferred, then one that ends in it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def split_name(text: str) -> str:
     """The part that a word in a file means.
 
     Raises:
-        DataError: it means none.
+        DataError: the word means no part.
     """
     name = _WORDS.get(text.strip().lower())
     if name is None:
-        raise DataError(f"{text!r} is not a split.", expected=" | ".join(SPLITS), fix="name each sequence's split so")
+        raise DataError(f"{text!r} is not a split.", expected=" | ".join(SPLITS), fix="use one of these names for each sequence's split")
     return name
 
 
@@ -59,18 +59,18 @@ def members(split: Iterable[Any], count: int) -> dict[str, list[int]]:
 
 
 def named_by_file(part: str) -> str:
-    """The origin of a part that a file itself names, in words."""
+    """The origin, in words, of a part that the file itself names."""
     return f"split {part!r} of the file"
 
 
 def find_parts(path: Path, suffixes: Sequence[str], *, line_file: str | None = None) -> dict[str, Path]:
-    """Where each part lies, in the order of SPLITS; a lone file is the training part.
+    """Where the file or folder of each part is, in the order of SPLITS; a single file is the training part.
 
     Args:
-        suffixes: of the files that count, in small letters.
-        line_file: folders that hold a file of this name count too, and `path` may be one of them.
+        suffixes: the suffixes of data files, in lower case.
+        line_file: a folder that holds a file of this name is a part too, and `path` may be such a folder.
     Raises:
-        DataError: nothing there, nothing that counts, or two for one part.
+        DataError: `path` does not exist, holds no data set, or holds two files for one part.
     """
     if not path.exists():
         raise DataError(f"there is no file or folder {path}.", expected=f"a file ({', '.join(suffixes)}) or a folder", fix="check the path")
@@ -82,12 +82,12 @@ def find_parts(path: Path, suffixes: Sequence[str], *, line_file: str | None = N
 
 
 def find_siblings(path: Path, suffixes: Sequence[str]) -> dict[str, Path]:
-    """The parts of the set that a file belongs to by its name: `Toy_TRAIN.ts` and `Toy_TEST.ts`; empty where its name says no part."""
+    """The parts of the set that a file belongs to by its name, such as `Toy_TRAIN.ts` and `Toy_TEST.ts`; empty where the name does not end in a part."""
     pieces, place = _word(path)
     if place != len(pieces) - 1 or path.suffix.lower() not in suffixes:
         return {}
     alike = [file for file in sorted(path.parent.iterdir()) if file.suffix.lower() == path.suffix.lower() and _pieces(file)[:-1] == pieces[:-1]]
-    part = _WORDS[pieces[-1].lower()]  # of two files for it, the one that was named
+    part = _WORDS[pieces[-1].lower()]  # if two files are this part, the caller's own is meant
     return _by_part(path.parent, [file for file in alike if file == path or _WORDS.get(_pieces(file)[-1].lower()) != part])
 
 
@@ -113,10 +113,10 @@ def read_each(
 
 
 def choose_part(path: Path, found: dict[str, T], split: str | None) -> T:
-    """The part asked for; else what is all of the data, the test part, or the first there is.
+    """The part asked for. Without a `split`: all of the data where it has no parts, else the test part, else the first part.
 
     Raises:
-        ArgumentError: no part is called so. DataError: the data has no such part.
+        ArgumentError: `split` is not the name of a part. DataError: the data does not have that part.
     """
     if split is not None and split not in SPLITS:
         raise ArgumentError(f"{split!r} is not a split.", expected=" | ".join(SPLITS))
@@ -143,12 +143,12 @@ def _counts(entry: Path, suffixes: Sequence[str], line_file: str | None) -> bool
 
 
 def _pieces(entry: Path) -> list[str]:
-    """A name's words and what stands between them."""
+    """A name's words and the separators between them."""
     return _BETWEEN.split(entry.name if entry.is_dir() else entry.stem)
 
 
 def _word(entry: Path) -> tuple[list[str], int | None]:
-    """A name's pieces, and where among them the word stands that names a part."""
+    """A name's pieces, and the position among them of the word that names a part; None where there is none."""
     pieces = _pieces(entry)
     return pieces, next((place for place in reversed(range(len(pieces))) if pieces[place].lower() in _WORDS), None)
 
@@ -164,10 +164,10 @@ def _by_part(path: Path, candidates: Iterable[Path]) -> dict[str, Path]:
     for name, entries in chosen.items():
         if len(entries) > 1:
             raise DataError(
-                f"{path} holds two sets that are the {name} part by their names.",
+                f"{path} holds {len(entries)} sets for the {name} part.",
                 expected="one",
                 received=", ".join(entry.name for entry in entries[:4]),
-                fix="name the training file itself, or leave one of them out",
+                fix="give the path of the training file itself, or move all but one of them elsewhere",
             )
     return {name: entries[0] for name, entries in chosen.items() if entries}
 
@@ -178,5 +178,5 @@ def _refuse(path: Path, there: list[Path], suffixes: Sequence[str], line_file: s
         f"the folder {path} holds no data set.",
         expected=f"train{suffixes[0]}, and perhaps validation{suffixes[0]} and test{suffixes[0]} (or {', '.join(suffixes[1:])}){folders}",
         received=", ".join(entry.name for entry in there[:8]) or "an empty folder",
-        fix="name the files so, or name the training file itself",
+        fix="rename the files, or give the path of the training file itself",
     )

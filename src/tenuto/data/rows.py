@@ -1,12 +1,12 @@
-"""Tables from files, each format in one place: JSON lines, CSV, TSV and Parquet, row by row or column by column.
+"""Tables from files: JSON lines, CSV, TSV and Parquet, row by row or column by column. Each format is read here and nowhere else.
 
-    .jsonl     {"text": "a fine film", "label": "good"}     an object a line; keys that are not asked for are left alone
-    .csv       text,label                                   a header, then a row a line; a cell with commas, quotes or line ends stands in double
-               "a ""fine"" film, really",good               quotes, and a quote within it is written twice
-    .tsv       text<TAB>label                               a header, then a row a line; nothing is quoted, so a quote is a quote
+    .jsonl     {"text": "a fine film", "label": "good"}     one object per line; keys that are not asked for are ignored
+    .csv       text,label                                   a header, then one row per line; a cell with commas, quotes or line ends stands in double
+               "a ""fine"" film, really",good               quotes, and a quote inside it is written twice
+    .tsv       text<TAB>label                               a header, then one row per line; quotes have no special meaning
     .parquet                                                needs pyarrow (`pip install 'tenuto[data]'`)
 
-Text is UTF-8, with or without a byte order mark. Lines end in LF, CRLF or CR; empty lines are passed over. A cell may have any length.
+Text is UTF-8, with or without a byte order mark. Lines end in LF, CRLF or CR; empty lines are skipped. A cell may have any length.
 A row with more or fewer cells than the header is an error, and so is a column that is used and occurs twice; every message names the line.
 """
 
@@ -29,13 +29,13 @@ from tenuto.data.source import Source
 from tenuto.errors import DataError
 
 ROW_FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
-# The csv module stops at cells of 128 KiB, and this is its only switch: one for the whole process. The largest that a C long holds everywhere.
+# The csv module refuses cells of more than 128 KiB, and its only switch is for the whole process. This is the largest C long on every platform.
 _LONGEST_CELL = 2**31 - 1
 _CELL_END = re.compile(r"[,\r\n]|\Z")
 
 
 class Row(NamedTuple):
-    """A row, and what an error calls its place: "line 3", or "row 3" of a file that has no lines."""
+    """A row, and what an error calls its place: "line 3", or "row 3" in a file that has no lines."""
 
     place: str
     cells: dict[str, Any]
@@ -45,7 +45,7 @@ class Table(NamedTuple):
     """A table by columns.
 
     Attributes:
-        columns: [rows] of each name: a list of texts, or from Parquet an array.
+        columns: column name to `[rows]`: a list of texts, or an array from Parquet.
         lines: [rows] int64, the line of each row; None where the file has no lines.
         source: the file.
     """
@@ -56,13 +56,13 @@ class Table(NamedTuple):
 
 
 def read_rows(path: Path, needed: Sequence[str], wanted: Sequence[str] = (), *, fix: str | None = None) -> tuple[Iterator[Row], Source]:
-    """The rows of a file of any of ROW_FORMATS, and the file as a source.
+    """The rows of a file in one of ROW_FORMATS, and the file as a source.
 
     Args:
-        needed: columns that every row must have. wanted: those to take where a row has them. All others are left out.
-        fix: what to do about a needed column that is not there.
+        needed: columns that every row must have. wanted: columns to take where a row has them. All others are left out.
+        fix: what the message advises when a needed column is not there.
     Raises:
-        DataError: unreadable, not of its format, or without a needed column; of a row, when the iterator comes to it.
+        DataError: the file is unreadable, not in its format, or lacks a needed column. What is wrong with a row is raised when the iterator reaches it.
     """
     columns = (*needed, *wanted)
     if path.suffix.lower() == ".parquet":
@@ -80,7 +80,7 @@ def read_table(path: Path) -> Table:
     """All columns of a .csv, .tsv or .parquet file.
 
     Raises:
-        DataError: unreadable, not of its format, a row with another number of cells than the header, or two columns of one name.
+        DataError: the file is unreadable or not in its format, a row has more or fewer cells than the header, or two columns have one name.
     """
     if path.suffix.lower() == ".parquet":
         source = read_source(path)
@@ -115,13 +115,13 @@ def _json_rows(path: Path, text: str, needed: Sequence[str], used: Collection[st
             continue
         try:
             row = json.loads(line)
-            if any(line.count(name) > 1 for name in written):  # perhaps a key; the parser's hook would cost every line three times the time
+            if any(line.count(name) > 1 for name in written):  # perhaps a key twice; with the parser's hook every line would take three times as long
                 json.loads(line, object_pairs_hook=partial(_refuse_twice, used))
         except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError too
             reason = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)
             raise DataError(f"{path}, line {number} is not JSON: {reason}.", expected=_object(used), received=repr(line[:60])) from error
         if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number} is no JSON object.", expected=_object(used), received=repr(line[:60]))
+            raise DataError(f"{path}, line {number} is not a JSON object.", expected=_object(used), received=repr(line[:60]))
         missing = [name for name in needed if name not in row]
         if missing:
             raise DataError(f"{path}, line {number}: there is no {missing[0]!r}.", expected=_object(used), received=repr(line[:60]), fix=fix)
@@ -136,7 +136,7 @@ def _refuse_twice(used: Collection[str], pairs: list[tuple[str, Any]]) -> None:
 
 
 def _object(names: Collection[str]) -> str:
-    return "one JSON object a line: {" + ", ".join(f'"{name}": ...' for name in names) + "}"
+    return "one JSON object per line: {" + ", ".join(f'"{name}": ...' for name in names) + "}"
 
 
 def _table_rows(path: Path, text: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -183,12 +183,12 @@ def _comma_cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             f"{path}, line {line}: the quote that opens here does not close at the end of its cell.",
             expected='a cell in double quotes, "like this", with each quote inside it written twice',
             received=repr(after[:60]),
-            fix="close the quote, or write it twice; a .tsv file quotes nothing",
+            fix="close the quote, or write it twice; in a .tsv file quotes have no special meaning",
         ) from error
 
 
 def _open_quote(text: str, begin: int) -> tuple[int, str] | None:
-    """Of the row that begins on line `begin`: the line of the first quoted cell that does not end as one, and the text from there."""
+    """In the row that begins on line `begin`: the line of the first quoted cell that does not end as such a cell must, and the text from there."""
     row = place = sum(len(line) for line in io.StringIO(text, newline="").readlines()[: begin - 1])
     while place < len(text):
         end = _after_quotes(text, place) if text[place] == '"' else _CELL_END.search(text, place).start()  # type: ignore[union-attr]
@@ -208,7 +208,7 @@ def _after_quotes(text: str, place: int) -> int | None:
 
 
 class _Parquet:
-    """An open Parquet file; what pyarrow cannot read within it is a DataError."""
+    """An open Parquet file; an error of pyarrow's while it is read becomes a DataError."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -232,7 +232,7 @@ class _Parquet:
 
     @property
     def names(self) -> list[str]:
-        """Of its columns."""
+        """The names of its columns."""
         return list(self._file.schema_arrow.names)
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""`Source`: where a data set came from, carried as one thing; and what every set that has one can be asked."""
+"""`Source`: where a data set came from; and `Sourced`, the base of every data set that has one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Source:
     Attributes:
         name: what to call the set.
         path: the file or folder it was read from, if any.
-        sha256: the digest of that file, where the set is all of it, or a part that the file itself names.
-        origin: in words, how it was made: "given", "file walks.csv", "10% of the training sequences, at random, seed 0".
+        sha256: the digest of that file, where the set is the whole file, or a part that the file itself names.
+        origin: how the set was made, in words: "given", "file walks.csv", "10% of the training sequences, at random, seed 0".
     """
 
     name: str = "data"
@@ -36,7 +36,7 @@ class Source:
         return cls(path.stem, str(path), sha256, f"file {path.name}")
 
     def part(self, origin: str | None = None) -> Source:
-        """A part of it, or the same with other labels: the file's digest no longer says what it holds."""
+        """The source of a part of the set, or of the set with other labels. It has no digest, since the file's no longer fits what the set holds."""
         return replace(self, sha256=None, origin=self.origin if origin is None else origin)
 
 
@@ -60,12 +60,12 @@ class Sourced(ABC):
 
     @property
     def origin(self) -> str:
-        """In words, how it was made."""
+        """How it was made, in words."""
         return self.came_from.origin
 
     @kept_property
     def sha256(self) -> str:
-        """The digest of the file; for a set made in memory, or drawn from another, of what it holds."""
+        """The digest of the file; for a set made in memory or drawn from another set, the digest of what it holds."""
         return self.came_from.sha256 or self._content_sha256()
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Splitting a set in two by whole sequences: at random, or each class in proportion."""
+"""Splitting a set in two, by whole sequences: at random, or in proportion within each class."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tenuto.errors import ArgumentError, DataError
 
 
 class Divisible(Protocol):
-    """What can be split: a set of any family whose items stand for themselves."""
+    """What can be split: a set of any family whose items do not depend on each other."""
 
     def __len__(self) -> int: ...
 
     @property
     def origin(self) -> str:
-        """In words, how it was made."""
+        """How it was made, in words."""
 
     def select(self: S, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> S:
         """The items at these positions."""
@@ -38,12 +38,14 @@ L = TypeVar("L", bound=Labelled)
 
 
 def random_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
-    """The set without, and the part with, `round(fraction * N)` of its N sequences drawn at random; one at least in both.
+    """Splits N sequences at random. The second part has `round(fraction * N)` of them, the first has the rest; neither is empty.
 
     The same data, fraction and seed give the same split; both parts keep the order of the data.
 
+    Args:
+        fraction: how much of the data goes into the second part; between 0 and 1.
     Raises:
-        DataError: there is one sequence. ArgumentError: fraction is not between 0 and 1.
+        DataError: there is only one sequence. ArgumentError: fraction is not between 0 and 1.
     """
     check_fraction(fraction)
     if len(data) < 2:
@@ -54,15 +56,15 @@ def random_split(data: S, fraction: float, *, seed: int) -> tuple[S, S]:
 
 
 def stratified_split(data: L, fraction: float, *, seed: int) -> tuple[L, L]:
-    """The set without, and the part with, about `fraction` of each class; every class is in both.
+    """Splits each class in the same proportion. The second part has about `fraction` of each class, the first has the rest; every class is in both.
 
-    Of n sequences of a class `round(fraction * n)` go to the second part, but one at least and n - 1 at most.
+    Of the n sequences of a class, `round(fraction * n)` go into the second part, but at least one and at most n - 1.
     The same data, fraction and seed give the same split; both parts keep the order of the data.
 
     Args:
-        fraction: of each class, in the second part; between 0 and 1.
+        fraction: how much of each class goes into the second part; between 0 and 1.
     Raises:
-        DataError: a class has one member, which cannot be in both parts; or there are no labels.
+        DataError: a class has only one member, which cannot be in both parts; or there are no labels.
         ArgumentError: fraction is not between 0 and 1.
     Example:
         >>> from tenuto.data import Sequences
@@ -76,8 +78,8 @@ def stratified_split(data: L, fraction: float, *, seed: int) -> tuple[L, L]:
     alone = [label for label, count in data.class_counts.items() if count == 1]
     if alone:
         raise DataError(
-            f"class {str(alone[0])!r} has one member, which cannot be in the training and in the validation part.",
-            expected="two sequences or more of each class",
+            f"class {str(alone[0])!r} has only one member, which cannot be in both the training part and the validation part.",
+            expected="two or more sequences of each class",
             received=", ".join(f"{str(label)!r}: {data.class_counts[label]}" for label in alone[:5]),
             fix="add sequences of that class, leave it out, or give a validation set of your own",
         )
@@ -89,13 +91,13 @@ def stratified_split(data: L, fraction: float, *, seed: int) -> tuple[L, L]:
 
 
 def draw(items: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
-    """About `fraction` of two or more items, at random; one at least, and all but one at most."""
+    """About `fraction` of two or more items, drawn at random: at least one, and at most all but one."""
     count = min(max(round(fraction * len(items)), 1), len(items) - 1)
     return generator.permutation(items)[:count]
 
 
 def divide(data: S, held_out: np.ndarray, origin: str) -> tuple[S, S]:
-    """The set without, and the part with, the items that `held_out [N] bool` marks; `origin` says which these are."""
+    """The set without the items that `held_out [N] bool` marks, and the part with them; `origin` says in words which items these are."""
     return (
         data.select(np.flatnonzero(~held_out), origin=f"{data.origin}, without {origin}"),
         data.select(np.flatnonzero(held_out), origin=origin),
@@ -103,8 +105,8 @@ def divide(data: S, held_out: np.ndarray, origin: str) -> tuple[S, S]:
 
 
 def check_fraction(fraction: float) -> None:
-    """Raises ArgumentError unless it is a part of something that leaves a rest."""
+    """Raise ArgumentError unless `fraction` is between 0 and 1, both excluded."""
     if not 0 < fraction < 1:
         raise ArgumentError(
-            "the part of the data to hold out is out of range.", expected="a number between 0 and 1", received=str(fraction)
+            "the fraction of the data to hold out is out of range.", expected="a number between 0 and 1", received=str(fraction)
         )

@@ -66,7 +66,7 @@ def wanted(engine: str) -> str:
     if engine == "auto" and os.environ.get(ENVIRONMENT):
         engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
     if engine != "auto" and engine not in engine_names():
-        raise ArgumentError(f"{source} is {engine!r}", expected="auto, " + ", ".join(engine_names()))
+        raise ArgumentError(f"{source} is {engine!r}.", expected="auto, " + ", ".join(engine_names()))
     return engine
 
 
@@ -129,9 +129,10 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
         hindered = hindered or (answer.reason if answer.slower else "")
         if name != "auto":
             able = [other.name for other in _ORDER if other.supports(problem)]
-            raise EngineError(
-                f"the engine {name!r} cannot run this: {answer.reason}", fix=f"engine={able[0]!r} can, or leave it at 'auto'"
-            )
+            reason, _, details = answer.reason.partition("\n")
+            error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"engine={able[0]!r} can, or leave it at 'auto'")
+            error.what = f"{error.what}\n{details}".rstrip()
+            raise error
     raise AssertionError("the reference engine runs everything.")
 
 

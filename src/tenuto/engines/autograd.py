@@ -198,7 +198,7 @@ class TimeLoop(_Function):
 
 
 class TimeLoopGradient(_Function):
-    """The gradients of `TimeLoop`'s inputs: (key, counts, needs, *inputs, *kept, *cotangents) to those that are needed."""
+    """The gradients of `TimeLoop`'s inputs: (key, count, kept, needs, *inputs, *results, *cotangents) to those that are needed."""
 
     @staticmethod
     def forward(key: str, count: int, kept: int, needs: str, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -84,7 +84,7 @@ def read(path: Path) -> bytes:
         if not _believed(state):
             raise DistrustedError(f"{shown(path)} belongs to another user (number {state.st_uid}).")
         if _others_write(state):
-            raise DistrustedError(f"others can write to {shown(path)}")
+            raise DistrustedError(f"others can write to {shown(path)}.")
         if state.st_size > LARGEST:
             raise DistrustedError(f"{shown(path)} is too large.")
         with open(handle, "rb", closefd=False) as file:

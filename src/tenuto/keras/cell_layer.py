@@ -29,7 +29,7 @@ class CellLayer(keras.layers.Layer):
         kernel_initializer, recurrent_initializer, bias_initializer: as in Keras's cells; per-channel parameters start as the cell says.
         kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: as in Keras's cells.
     Raises:
-        ArgumentError: `cell` is no tenuto cell or needs per-step streams, or `units` is no positive integer.
+        ArgumentError: `cell` is not a tenuto cell or needs per-step streams, or `units` is not a positive integer.
     Example:
         >>> from tenuto.cells import IndRNN
         >>> CellLayer(IndRNN(), 8).state_size
@@ -56,7 +56,7 @@ class CellLayer(keras.layers.Layer):
         super().__init__(**layer_options)
         cell = cell_from_data(cell) if isinstance(cell, dict) else cell
         if not isinstance(cell, Cell):
-            raise ArgumentError("CellLayer: this is no tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
+            raise ArgumentError("CellLayer: this is not a tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
         if cell.widths("streams"):
             raise ArgumentError(
                 f"CellLayer: {cell!r} needs per-step streams, which Keras has no argument for.",
@@ -76,7 +76,7 @@ class CellLayer(keras.layers.Layer):
 
     @property
     def output_size(self) -> int:
-        """The width of what the layer puts out."""
+        """The width of the output."""
         return self._size(output_width(Form(self.cell)))
 
     def build(self, input_shape: Any) -> None:
@@ -114,7 +114,7 @@ class CellLayer(keras.layers.Layer):
         return output[0], list(final)
 
     def get_config(self) -> dict[str, Any]:
-        """Everything that makes the same layer again."""
+        """Everything from which the same layer can be made again."""
         names = ("kernel", "recurrent", "bias")
         groups = (("initializer", keras.initializers, self.initializers), ("regularizer", keras.regularizers, self.regularizers), ("constraint", keras.constraints, self.constraints))
         options = {f"{name}_{what}": module.serialize(value) for what, module, values in groups for name, value in zip(names, values)}

@@ -1,4 +1,4 @@
-"""A Keras layer's time loop on tenuto's engines: which cell of ours computes a Keras cell, and the run itself.
+"""A Keras layer's time loop on tenuto's engines: which cell of ours computes the same as a Keras cell, and the run itself.
 
 Letters: B batch, T time, I input, H hidden.
 """
@@ -21,7 +21,7 @@ from tenuto.keras.cell_layer import CellLayer
 from tenuto.layers.functional import layer_tensors, layer_weights, recurrent, released, run_layer
 from tenuto.program import handle_of, trace
 
-# Keras's activation functions (and those of torch and of keras.ops that say the same) by our names.
+# Keras's activation functions (and those of torch and of keras.ops that compute the same) by our names.
 _ACTIVATIONS: dict[Any, str] = {
     function: ours
     for name, ours in ACTIVATION_NAMES.items()
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 def parts_of(keras_cell: Any) -> list[Part] | str:
-    """The cells of ours that compute a Keras cell, one for each cell of a stack; or the reason why there are none."""
+    """The cells of ours that compute the same as a Keras cell, one for each cell of a stack; or the reason why there are none."""
     if type(keras_cell) is keras.layers.StackedRNNCells:
         found = [parts_of(inner) for inner in keras_cell.cells]
         reason = next((parts for parts in found if isinstance(parts, str)), None)
@@ -46,7 +46,7 @@ def parts_of(keras_cell: Any) -> list[Part] | str:
     if type(keras_cell) is CellLayer:
         return [Part(keras_cell, keras_cell.cell)]
     if type(keras_cell) not in (keras.layers.SimpleRNNCell, keras.layers.LSTMCell, keras.layers.GRUCell):
-        return f"{type(keras_cell).__name__} is a Keras cell of its own, whose step only Keras knows (write it as a tenuto.Cell)"
+        return f"{type(keras_cell).__name__} is a Keras cell that tenuto does not know (write it as a tenuto.Cell)"
     names = []
     for option in ("activation", "recurrent_activation"):
         if not hasattr(keras_cell, option):
@@ -74,12 +74,12 @@ _CELLS: dict[tuple[str, bool], Any] = {
 
 @lru_cache(maxsize=None)
 def _cell(kind: str, reset_after: bool, *activations: str) -> Cell:
-    """Our cell for a Keras cell's class; its activation, and that of its gates if it has any."""
+    """Our cell for a Keras cell's class, with its activation and, if it has gates, theirs."""
     return _CELLS[kind, reset_after](**dict(zip(("activation", "recurrent_activation"), map(Activation, activations))))
 
 
 class Options(NamedTuple):
-    """What the layer says about its loop."""
+    """The layer's options that its loop needs."""
 
     training: bool
     go_backwards: bool
@@ -89,7 +89,7 @@ class Options(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """What a loop gives: last output [B, H], outputs [B, T, H], the cells' final states one after the other, the problems it posed."""
+    """What a loop gives: last output [B, H], outputs [B, T, H], the cells' final states in order, what the engines were asked to run."""
 
     last: Tensor
     outputs: Tensor
@@ -103,7 +103,7 @@ def run(parts: list[Part], x: Tensor, states: list[Tensor], steps: Steps | None,
     Args:
         parts: the cells, the lowest first.
         x: [B, T, I], already in the order of processing unless `options.go_backwards` is set.
-        states: [B, W] each, one cell's after the other's.
+        states: [B, W] each, in the order of the cells.
         steps: which steps count, in the order of x; None for all.
         options: with `go_backwards` the steps run from the last kept one to the first.
     Returns:

@@ -1,4 +1,4 @@
-"""`keras.models`, and models made by Keras itself put on tenuto's engines: `use_tenuto`, and `load_model` which does so at once."""
+"""`keras.models`; `use_tenuto`, which puts a model made by Keras itself on tenuto's engines; and a `load_model` that does so at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def use_tenuto(model: Any) -> Any:
     """
     for layer in model._flatten_layers():
         if type(layer) in _OURS:
-            layer.__class__ = _OURS[type(layer)]  # the same attributes: ours changes the loop alone
+            layer.__class__ = _OURS[type(layer)]  # the attributes are the same: ours changes only the loop
     return model
 
 

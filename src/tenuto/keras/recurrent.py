@@ -1,4 +1,4 @@
-"""Keras's recurrent layers, with their time loop run by tenuto's engines. All else (arguments, weights, saving) is Keras's own."""
+"""Keras's recurrent layers, with their time loop run by tenuto's engines. Everything else (arguments, weights, saving) is Keras's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenuto.keras.report import LoopReport
 
 
 class TenutoLoop:
-    """What tenuto's layers change in Keras's: `inner_loop`, and a report of who ran it. Stands before Keras's class."""
+    """What tenuto's layers change in Keras's: `inner_loop`, and a report of which engine ran it. As a base class it comes before Keras's."""
 
     engine = "auto"  # or the name of one of tenuto's engines; not part of the configuration that is saved
     _last_run: LoopReport | None = None
@@ -52,7 +52,7 @@ class TenutoLoop:
         """Which engine ran the last call, and why not a faster one.
 
         Args:
-            x: [B, T, I]; given, the layer is called on it first (a stateful layer's states stay as they are).
+            x: [B, T, I]; if given, the layer is called on it first (a stateful layer's states stay as they are).
         Raises:
             EngineError: the layer has not been called yet.
         """
@@ -72,7 +72,7 @@ class TenutoLoop:
 
 
 def _one_mask(mask: Any) -> Tensor | None:
-    """The step mask [B, T] bool, from whatever Keras hands over (a tensor, a list of one for each input, nothing)."""
+    """The step mask [B, T] bool, from whatever Keras passes on: a tensor, a list with one for each input, or nothing."""
     mask = keras.tree.flatten(mask)[0] if keras.tree.is_nested(mask) else mask
     if mask is None:
         return None
@@ -83,7 +83,7 @@ def _one_mask(mask: Any) -> Tensor | None:
 def _in_order(x: Tensor, mask: Tensor | None, go_backwards: bool) -> tuple[Tensor, Steps | None, bool]:
     """Input and steps in an order that the engines can run, and whether they are to run it in reverse.
 
-    Running backwards over padding at the end is what `reverse` with lengths does; any other mask is turned round with the input.
+    With padding at the end, `reverse` with lengths already runs backwards; with any other mask, input and mask are flipped here.
     """
     steps = None if mask is None else steps_from_mask(mask)
     if not go_backwards or steps is None or steps.order is None:
@@ -94,21 +94,21 @@ def _in_order(x: Tensor, mask: Tensor | None, go_backwards: bool) -> tuple[Tenso
 
 @keras.saving.register_keras_serializable(package="tenuto")
 class SimpleRNN(TenutoLoop, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN` on tenuto's engines: same arguments, weights, results; `engine_report()` says who ran it."""
+    """`keras.layers.SimpleRNN` on tenuto's engines: same arguments, weights, results; `engine_report()` says which engine ran."""
 
 
 @keras.saving.register_keras_serializable(package="tenuto")
 class LSTM(TenutoLoop, keras.layers.LSTM):
-    """`keras.layers.LSTM` on tenuto's engines: same arguments, weights, results; `engine_report()` says who ran it.
+    """`keras.layers.LSTM` on tenuto's engines: same arguments, weights, results; `engine_report()` says which engine ran.
 
-    Any activation that Keras has by name runs on them; a function of your own runs in Keras's loop. `unroll` and `use_cudnn` change
-    nothing here.
+    Keras's activations run on them, except glu, log_softmax, sparsemax and threshold; these and functions of your own run in Keras's
+    loop. `unroll` and `use_cudnn` change nothing here.
     """
 
 
 @keras.saving.register_keras_serializable(package="tenuto")
 class GRU(TenutoLoop, keras.layers.GRU):
-    """`keras.layers.GRU` on tenuto's engines, with `reset_after` either way; `engine_report()` says who ran it."""
+    """`keras.layers.GRU` on tenuto's engines, with `reset_after` either way; `engine_report()` says which engine ran."""
 
 
 @keras.saving.register_keras_serializable(package="tenuto")

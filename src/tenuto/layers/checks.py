@@ -39,7 +39,7 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     if x.shape[2] != inputs["weight_ih"].shape[-1]:
         features, built = x.shape[2], inputs["weight_ih"].shape[-1]
         raise ShapeError(
-            f"x has {features} features but the layer was built for {built}", expected=f"x [T, B, {built}]",
+            f"x has {features} features but the layer was built for {built}.", expected=f"x [T, B, {built}]",
             received=f"x {describe(x)}", fix=f"input_size={features}, or project x to {built} features first",
         )  # fmt: skip
     for name, shape in Problem.of(form, inputs, False).shapes().items():
@@ -48,7 +48,7 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
     for name, tensor in inputs.items():
         if tensor.device != x.device:
             raise ShapeError(
-                f"{_spoken(name)} is on {tensor.device}, but x is on {x.device}", expected="all on one device",
+                f"{_spoken(name)} is on {tensor.device}, but x is on {x.device}.", expected="all on one device",
                 received=f"x {describe(x)}", fix=f"layer.to({str(x.device)!r}), or x.to({str(tensor.device)!r})",
             )  # fmt: skip
     if signature is not None:
@@ -74,7 +74,7 @@ def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
     if x.dtype != weight.dtype:
         mend = f"x.to({weight.dtype})" + (f", or layer.to({x.dtype})" if x.is_floating_point() else "")
         raise ShapeError(
-            f"x is {x.dtype}, but the weights are {weight.dtype}", expected=f"x of dtype {weight.dtype}",
+            f"x is {x.dtype}, but the weights are {weight.dtype}.", expected=f"x of dtype {weight.dtype}",
             received=f"x {describe(x)}", fix=mend,
         )  # fmt: skip
     return (torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype), x.dtype
@@ -89,7 +89,7 @@ def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) 
     for name, state in states.items():
         if state.dtype not in (x.dtype, compute) and not torch.is_autocast_enabled(x.device.type):
             raise ShapeError(
-                f"{_spoken(name)} is {state.dtype}, but x is {x.dtype}", expected=f"a state of dtype {x.dtype}",
+                f"{_spoken(name)} is {state.dtype}, but x is {x.dtype}.", expected=f"a state of dtype {x.dtype}",
                 received=describe(state), fix=f"state.to({x.dtype})",
             )  # fmt: skip
 
@@ -103,7 +103,7 @@ def check_streams(given: Mapping[str, Tensor], declared: Mapping[str, Any]) -> N
     unknown = sorted(set(given) - set(declared))
     if unknown:
         known = ", ".join(declared) or "none: the cell declares no streams"
-        raise ArgumentError(f"there is no stream {unknown[0]!r}", expected=f"streams named {known}" if declared else known)
+        raise ArgumentError(f"there is no stream {unknown[0]!r}.", expected=f"streams named {known}" if declared else known)
 
 
 def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.device) -> Tensor:

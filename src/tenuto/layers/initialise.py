@@ -36,11 +36,11 @@ class Init:
     def __post_init__(self) -> None:
         for name, known in (("weight_ih", _INPUT), ("weight_hh", _RECURRENT)):
             if getattr(self, name) not in known:
-                raise ArgumentError(f"Init: {name} is {getattr(self, name)!r}", expected="one of " + ", ".join(known))
+                raise ArgumentError(f"Init: {name} is {getattr(self, name)!r}.", expected="one of " + ", ".join(known))
         if not math.isfinite(self.forget_bias):
-            raise ArgumentError(f"Init: forget_bias is {self.forget_bias}", expected="a finite number, for example 0 or 1")
+            raise ArgumentError(f"Init: forget_bias is {self.forget_bias}.", expected="a finite number, for example 0 or 1")
         if self.longest is not None and self.longest < 3:
-            raise ArgumentError(f"Init: longest is {self.longest}", expected="a number of steps, at least 3")
+            raise ArgumentError(f"Init: longest is {self.longest}.", expected="a number of steps, at least 3")
 
     def start_input(self, weight: Tensor, gates: int) -> None:
         """Fills weight_ih [G * H, I]."""

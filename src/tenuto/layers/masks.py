@@ -41,7 +41,7 @@ class Regularisation:
         check_kind("recurrent_dropout_kind", kind)
         unknown = set(rates) - set(states)
         if unknown:
-            raise ArgumentError(f"zoneout names the state {sorted(unknown)[0]!r}", expected=f"states of {cell!r}: {states}")
+            raise ArgumentError(f"zoneout names the state {sorted(unknown)[0]!r}.", expected=f"states of {cell!r}: {states}")
         for name, rate in {"recurrent_dropout": dropout, **{f"zoneout of {s}": r for s, r in rates.items()}}.items():
             check_rate(name, rate)
         return Regularisation(dropout, kind, tuple((name, rate) for name, rate in rates.items() if rate > 0))
@@ -82,13 +82,13 @@ class Regularisation:
 def check_rate(name: str, rate: float) -> None:
     """Raises ArgumentError if a rate is not a number from 0 to 1."""
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
-        raise ArgumentError(f"{name} is {rate!r}", expected="a rate from 0 to 1")
+        raise ArgumentError(f"{name} is {rate!r}.", expected="a rate from 0 to 1")
 
 
 def check_kind(name: str, kind: str) -> str:
     """The kind of a mask; raises ArgumentError if it is unknown."""
     if kind not in KINDS:
-        raise ArgumentError(f"{name} is {kind!r}", expected=" or ".join(KINDS))
+        raise ArgumentError(f"{name} is {kind!r}.", expected=" or ".join(KINDS))
     return kind
 
 

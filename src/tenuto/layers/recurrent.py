@@ -95,17 +95,17 @@ class Recurrent(WithCell, Streaming, nn.Module):
         super().__init__()
         if not isinstance(cell, Cell):
             hint = f"{cell.__name__}()" if isinstance(cell, type) and issubclass(cell, Cell) else "tenuto.cells.LSTM()"
-            raise ArgumentError(f"Recurrent: cell is {cell!r}", expected="a tenuto Cell", fix=f"Recurrent({hint}, ...)")
+            raise ArgumentError(f"Recurrent: cell is {cell!r}.", expected="a tenuto Cell", fix=f"Recurrent({hint}, ...)")
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
         for name, size in sizes.items():
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ArgumentError(f"Recurrent: {name} is {size!r}", expected="a positive integer")
+                raise ArgumentError(f"Recurrent: {name} is {size!r}.", expected="a positive integer")
         if hidden_size % cell.heads:
             raise ArgumentError(f"Recurrent: hidden_size {hidden_size} is not a multiple of the cell's {cell.heads} heads.")
         if bidirectional and reverse:
             raise ArgumentError("Recurrent: bidirectional and reverse exclude each other.", fix="drop reverse")
         if not isinstance(init, (Init, type(None))):
-            raise ArgumentError(f"Recurrent: init is {init!r}", expected="an Init or None", fix="init=tenuto.Init(weight_hh=...)")
+            raise ArgumentError(f"Recurrent: init is {init!r}.", expected="an Init or None", fix="init=tenuto.Init(weight_hh=...)")
         for name, rate in {"dropout": dropout, "weight_dropout": weight_dropout}.items():
             check_rate(name, rate)
         engines.wanted(engine)

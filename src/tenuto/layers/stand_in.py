@@ -69,8 +69,7 @@ class StandIn:
     def __reduce_ex__(self, protocol: Any) -> Any:
         """As any object, but pickle compares the class with `__class__` where the first is `__newobj__`."""
         reduced: Any = object.__reduce_ex__(self, max(protocol, 2))
-        _, arguments, *rest = reduced
-        return _blank, arguments, *rest
+        return _blank, *reduced[1:]
 
 
 def _blank(real: type, *arguments: Any) -> Any:

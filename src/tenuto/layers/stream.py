@@ -35,7 +35,7 @@ class Stream:
         engine: str,
     ) -> None:
         if any(direction.reverse for direction in layers):
-            raise ArgumentError("a live stream has no end, where this layer's reverse direction would start.", fix="use a layer that only runs forward")
+            raise ArgumentError("this layer runs in reverse, but a live stream has no end to start from.", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name

@@ -1,4 +1,4 @@
 """Modules that several tasks' networks are made of.
 
-In: batches. Out: tensors. Imports `cell`, `layers`, `data`; no task.
+In: batches. Out: tensors. Imports `errors`, `cell`, `layers`, `data`; no task.
 """

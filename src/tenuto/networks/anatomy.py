@@ -1,4 +1,4 @@
-"""The three parts of every task's network: `front`, `encoder`, `head`. Whoever works on a network from outside uses these names and nothing else of it.
+"""The three parts of every task's network: `front`, `encoder`, `head`. Code that works on a network from outside uses only these names.
 
     front     what a batch holds → x [T, B, F], dense, differentiable
     encoder   x, state, lengths  → output [T, B, W] (zero beyond each length), state
@@ -16,7 +16,7 @@ from tenuto.layers.recurrent import Output
 
 
 class Batch(Protocol):
-    """What `front` reads; beside what the task puts into it."""
+    """What every batch has, in addition to what the `front` of its task reads."""
 
     @property
     def lengths(self) -> Tensor | None:
@@ -27,9 +27,9 @@ class Batch(Protocol):
 
 
 class Network(nn.Module, ABC):
-    """A network of three parts. A weight is used only inside `forward`, since it is there that a launch with several processes puts weights together.
+    """A network of three parts. In training its weights are used only inside `forward`: weights that are split over several processes are whole only there.
 
-    Subclasses set the parts in `__init__`, in this order. An `encoder` is a `tenuto.Recurrent`, or any module that is called as one.
+    Subclasses set the parts in `__init__`, in this order. An `encoder` is a `tenuto.Recurrent`, or any module that is called like one.
     """
 
     front: nn.Module
@@ -37,10 +37,10 @@ class Network(nn.Module, ABC):
     head: nn.Module
 
     def encode(self, batch: Any, state: Any = None) -> Output:
-        """What the encoder makes of a batch: its output, and the state after each row's last step."""
+        """Run front and encoder on a batch: the output [T, B, W], and the state after each row's last step."""
         found = self.encoder(self.front(batch), state, lengths=batch.lengths)
         return Output(found.output, found.state)
 
     @abstractmethod
     def forward(self, batch: Any) -> Any:
-        """What the head makes of `encode`."""
+        """Run the head on what `encode` gives."""

@@ -34,7 +34,7 @@ class Memory(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Scores, a softmax over the source, and the mean of the source under it.
+    """Scores each place of the source for each query; a softmax over the scores weighs the mean of the source.
 
     Equations:  "dot"       e_ts = q_t . m_s                          (Q = M)
                 "general"   e_ts = q_t . W m_s
@@ -60,9 +60,9 @@ class Attention(nn.Module):
             raise ArgumentError(f"the attention score {score!r} is not known.", expected=" | ".join(SCORES))
         if score == "dot" and query_size != memory_size:
             raise ArgumentError(
-                "the dot score compares vectors of one width.",
-                expected=f"a decoder output as wide as the encoder's, {memory_size}",
-                received=f"{query_size}",
+                "the dot score compares vectors of the same width.",
+                expected=f"a decoder output as wide as the encoder's output, {memory_size}",
+                received=f"a decoder output of width {query_size}",
                 fix='attention="general", or an encoder_size that fits (both directions together)',
             )
         self.score = score
@@ -74,7 +74,7 @@ class Attention(nn.Module):
             self.energy = nn.Linear(size, 1, bias=False)
 
     def remember(self, values: Tensor, valid: Tensor) -> Memory:
-        """The memory of values [B, S, M]; valid [B, S] bool has a true place in each row."""
+        """Make values [B, S, M] ready to be attended to. valid: [B, S] bool, False on padding; each row has at least one True."""
         return Memory(values, values if self.score == "dot" else self.key(values), valid)
 
     def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:

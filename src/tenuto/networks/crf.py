@@ -1,6 +1,6 @@
-"""`LinearChainCRF`: a score for every sequence of tags, its exact normaliser, and the best sequence.
+"""`LinearChainCRF`: the score of a sequence of tags, the exact normaliser over all sequences, and the best sequence.
 
-Shapes: T time, B batch, K tags. The score of tags y is start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_{t-1}, y_t] + end[y_L].
+Shapes: T time, B batch, K tags, L the length of a sentence. The score of tags y is start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_{t-1}, y_t] + end[y_L].
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class LinearChainCRF(nn.Module):
     Args:
         tags: K, how many tags there are.
     Parameters:
-        transitions [K, K] (from row to column), start [K], end [K]; all zero at first, which is K independent choices a step.
+        transitions [K, K] (from row to column), start [K], end [K]; all start at zero, where each token's tag is independent of the others.
     Source:     Lafferty, McCallum, Pereira 2001; Lample et al. 2016, section 2.2.
     Example:
         >>> crf = LinearChainCRF(2)
@@ -39,7 +39,7 @@ class LinearChainCRF(nn.Module):
         """The negative log-likelihood of each sentence's tags, [B], in nats.
 
         Args:
-            emissions: [T, B, K] float. What stands beyond a sentence's end is never read.
+            emissions: [T, B, K] float. What stands beyond a sentence's end has no influence.
             targets: [T, B] int64, 0..K - 1; any value in that range beyond the end.
             lengths: [B] int64, 1..T.
         Raises:
@@ -47,7 +47,7 @@ class LinearChainCRF(nn.Module):
         """
         self._check(emissions, lengths)
         if targets.shape != emissions.shape[:2]:
-            raise ShapeError("targets do not fit the emissions.", expected=f"[T, B] = {list(emissions.shape[:2])}", received=describe(targets))
+            raise ShapeError("the targets do not fit the emissions.", expected=f"[T, B] = {list(emissions.shape[:2])}", received=describe(targets))
         return self.log_partition(emissions, lengths) - self.path_score(emissions, targets, lengths)
 
     def path_score(self, emissions: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
@@ -62,9 +62,9 @@ class LinearChainCRF(nn.Module):
     def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """The logarithm of the sum over all K^L tag sequences of exp(score), [B]; arguments as `forward`.
 
-        While the transitions lie within `NARROW` nats of each other, a step's sum over exp is a matrix product (with 72 tags and 32
-        sentences of 12 tokens forward and backward took 1.7 ms in place of 15, on one thread of a Xeon): what underflows in it is less than
-        K exp(-27) of the sum. Else each step is a logsumexp over [B, K, K].
+        While all transitions lie within `NARROW` nats of each other, the sum over exp in a step is a matrix product: with 72 tags and 32
+        sentences of 12 tokens, forward and backward took 1.7 ms instead of 15 ms on one thread of a Xeon. What underflows in it is less
+        than K exp(-27) of the sum. Otherwise each step is a logsumexp over [B, K, K].
         """
         lengths = lengths.to(emissions.device)
         total = self.start + emissions[0]  # [B, K]: of all paths that end in each tag
@@ -109,10 +109,10 @@ class LinearChainCRF(nn.Module):
 
     def _check(self, emissions: Tensor, lengths: Tensor) -> None:
         if emissions.dim() != 3 or emissions.shape[2] != self.tags:
-            raise ShapeError("emissions do not fit.", expected=f"[T, B, {self.tags}]", received=describe(emissions))
+            raise ShapeError(f"the emissions do not fit a CRF of {self.tags} tags.", expected=f"[T, B, {self.tags}]", received=describe(emissions))
         if lengths.shape != emissions.shape[1:2] or int(lengths.min()) < 1 or int(lengths.max()) > len(emissions):
             raise ShapeError(
-                "lengths do not fit the emissions.",
+                "the lengths do not fit the emissions.",
                 expected=f"[{emissions.shape[1]}] int, 1..{len(emissions)}",
                 received=f"{describe(lengths)}, {lengths.tolist()[:8]}",
             )

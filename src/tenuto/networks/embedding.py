@@ -20,14 +20,14 @@ CHARACTER_ENCODERS = ("recurrent", "convolution", "none")
 
 
 class CharacterEncoder(nn.Module):
-    """One vector for each word of a list, read off its characters.
+    """One vector for each word of a list, computed from its characters.
 
-    "recurrent": a recurrent layer in both directions, the last output of each. "convolution": filters three characters wide, the largest
-    answer of each.
+    "recurrent": a recurrent layer in both directions; the last output of each. "convolution": filters three characters wide; the largest
+    response of each filter.
 
     Args:
         kind: "recurrent" or "convolution".
-        characters: how many numbers characters have, padding and unknown among them.
+        characters: how many numbers there are for characters, padding and unknown included.
         embedding_size: the vector of a character.
         hidden_size: units of each direction; the convolution has twice as many filters.
         cell, engine: of the recurrent layer.
@@ -60,7 +60,7 @@ class TokenEmbedding(nn.Module):
     of unknown words is learnt from the rare ones. Source: Kiperwasser & Goldberg 2016, section 4.
 
     Args:
-        words, characters: what is known.
+        words, characters: the words and characters that are known, with their numbers.
         word_size: the width of a word's vector; 0 for none.
         character_encoder: "recurrent", "convolution" or "none".
         character_size, character_hidden_size: see `CharacterEncoder`.
@@ -90,7 +90,7 @@ class TokenEmbedding(nn.Module):
         if character_encoder not in CHARACTER_ENCODERS:
             raise ArgumentError(f"character_encoder={character_encoder!r} is not known.", expected=" | ".join(CHARACTER_ENCODERS))
         if not word_size and character_encoder == "none":
-            raise ArgumentError("nothing is read off a token.", expected='word_size of 1 or more, or a character_encoder other than "none"')
+            raise ArgumentError("nothing would be read from a token.", expected='word_size of 1 or more, or a character_encoder other than "none"')
         counts = torch.tensor([0, 0, *words.counts], dtype=torch.float32)
         rates = word_dropout / (counts + word_dropout) if word_dropout else torch.zeros(len(counts))
         rates[: UNKNOWN + 1] = 0.0
@@ -113,12 +113,12 @@ class TokenEmbedding(nn.Module):
         """Let the words with these numbers [n] start from these vectors [n, word_size], scaled to the deviation of the others.
 
         Raises:
-            ArgumentError: the vectors are of another width.
+            ArgumentError: the vectors are not word_size wide.
         """
         width = 0 if self.word is None else self.word.embedding_dim
         if self.word is None or vectors.shape[1] != width:
             raise ArgumentError(
-                f"the pretrained vectors have {vectors.shape[1]} numbers a word.", expected=f"word_size={width}", fix=f"word_size={vectors.shape[1]}"
+                f"the pretrained vectors have {vectors.shape[1]} numbers a word.", expected=f"{width}, which is word_size", fix=f"word_size={vectors.shape[1]}"
             )
         scale = (1 / width) ** 0.5 / max(float(vectors.std()), 1e-12)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A recurrent layer's outputs over time as one vector a sequence, and the head that tells classes apart by it."""
+"""A recurrent layer's outputs over time as one vector for each sequence, and the head that classifies it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ POOLING = ("mean", "max", "last")
 
 
 def check_pooling(kinds: Sequence[str]) -> tuple[str, ...]:
-    """The kinds as a tuple.
+    """Check the kinds of pooling, and return them as a tuple.
 
     Raises:
         ArgumentError: none, an unknown one, or one twice.
     """
     if not kinds or not set(kinds) <= set(POOLING) or len(set(kinds)) < len(kinds):
-        raise ArgumentError(f"pooling={kinds!r} is not known.", expected="one or more of " + ", ".join(POOLING), fix='for example ("mean", "last")')
+        raise ArgumentError(f"pooling={kinds!r} cannot be used.", expected="one or more of " + ", ".join(POOLING) + ", each once", fix='for example ("mean", "last")')
     return tuple(kinds)
 
 
@@ -50,7 +50,7 @@ def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional
 
 
 class PooledHead(nn.Module):
-    """Outputs over time, pooled, to the logits of K classes, by one linear map.
+    """Pools the outputs over time, and maps them to the logits of K classes with one linear map.
 
     Args:
         width: W, of the outputs, both directions together.
@@ -58,7 +58,7 @@ class PooledHead(nn.Module):
         bidirectional: whether the second half of W ran backward.
         dropout: on the pooled features.
     Raises:
-        ArgumentError: a pooling that is not known.
+        ArgumentError: as `check_pooling`.
     """
 
     def __init__(self, width: int, classes: int, *, pooling: Sequence[str] = POOLING, bidirectional: bool = True, dropout: float = 0.0) -> None:

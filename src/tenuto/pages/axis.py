@@ -1,4 +1,4 @@
-"""An axis: which round numbers to write beside a plot, and where a value falls between its ends."""
+"""An axis: the round numbers along a plot, and where a value is between the ends."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """The range of one direction of a plot, its ticks, and the way from a value to a place.
+    """The range of values along one direction of a plot, and its ticks; `place` turns a value into a place.
 
     Args:
         low: the value at the start of the axis.
         high: the value at its end; above `low`.
         ticks: the values that get a label, ascending.
-        logarithmic: equal ratios, not equal differences, are equally far apart.
+        logarithmic: equal ratios are equally far apart, rather than equal differences.
     """
 
     low: float
@@ -24,7 +24,7 @@ class Axis:
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Where `value` falls, 0 at `low` and 1 at `high`; values outside stop at the ends."""
+        """Where `value` is: 0 at `low` and 1 at `high`; values outside are put at the ends."""
         if self.logarithmic:
             value, low, high = (math.log10(max(v, 1e-300)) for v in (value, self.low, self.high))
         else:
@@ -33,12 +33,12 @@ class Axis:
 
 
 def axis_for(values: Sequence[float], *, logarithmic: bool = False, count: int = 5) -> Axis:
-    """An axis with about `count` round ticks that holds every finite value.
+    """An axis with about `count` round ticks that contains every finite value.
 
     Args:
-        values: what will be drawn; non-finite values, and on a logarithmic axis those that are not positive, are left out.
-        logarithmic: ask for a logarithmic axis; with nothing positive to draw, a linear one comes back.
-        count: how many ticks to aim for.
+        values: what will be drawn. Values that are not finite are ignored; on a logarithmic axis so are values that are not positive.
+        logarithmic: whether the axis is logarithmic; if no value is positive, it is linear all the same.
+        count: how many ticks to aim for on a linear axis.
     Returns:
         An axis whose ends are ticks.
     Example:    >>> axis_for([0.0, 0.93]).ticks
@@ -62,7 +62,7 @@ def axis_for(values: Sequence[float], *, logarithmic: bool = False, count: int =
 
 
 def whole_axis(last: int, *, first: int = 0, count: int = 6) -> Axis:
-    """An axis from `first` to `last` that ends exactly there, ticked at round whole numbers (epochs, time steps)."""
+    """An axis that begins exactly at `first` and ends exactly at `last`, with ticks at round whole numbers (epochs, time steps)."""
     if last <= first:
         return Axis(first - 0.5, first + 0.5, (first,))
     step = max(1, round(_round_step((last - first) / count)))
@@ -73,7 +73,7 @@ def whole_axis(last: int, *, first: int = 0, count: int = 6) -> Axis:
 
 
 def tick_text(value: float) -> str:
-    """A tick's label, as short as it can be: `0.25`, `40`, `2k`, `1e-4`.
+    """A tick's label, as short as possible: `0.25`, `40`, `2k`, `1e-4`.
 
     Example:    >>> [tick_text(v) for v in (0.0, 0.25, 40.0, 2000.0, 0.0001)]
                 ['0', '0.25', '40', '2k', '1e-4']
@@ -90,7 +90,7 @@ def tick_text(value: float) -> str:
 
 
 def _round_step(step: float) -> float:
-    """The round number (1, 2 or 5 times a power of ten) nearest above `step`."""
+    """The smallest round number (1, 2 or 5 times a power of ten) that is not below `step`."""
     power = 10.0 ** math.floor(math.log10(step))
     for factor in (1, 2, 5):
         if step <= factor * power * (1 + 1e-9):
@@ -99,7 +99,7 @@ def _round_step(step: float) -> float:
 
 
 def _logarithmic(low: float, high: float) -> Axis:
-    """Ends and ticks at powers of ten; at 1, 2 and 5 times them where the range is short."""
+    """A logarithmic axis with ends and ticks at powers of ten; if the range is short, also at 2 and 5 times these."""
     if low == high:
         low, high = low / 2, high * 2
     decades = math.log10(high) - math.log10(low)

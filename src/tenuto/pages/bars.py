@@ -10,7 +10,7 @@ FEWEST_BARS, MOST_BARS = 3, 6
 
 
 def bars(example: dict[str, Any], classes: list[str]) -> list[dict[str, Any]]:
-    """The probabilities of the likeliest classes, and of the true one wherever it stands."""
+    """The probabilities of the likeliest classes, and of the true class even if it is not among them."""
     probabilities = [0.0 if p is None else p for p in example["probabilities"]]
     order = sorted(range(len(classes)), key=lambda index: -probabilities[index])
     kept = [index for rank, index in enumerate(order[:MOST_BARS]) if rank < FEWEST_BARS or probabilities[index] >= 0.0005]

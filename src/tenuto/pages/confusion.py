@@ -1,4 +1,4 @@
-"""Where the model is right and where it is wrong: confusion matrix, table by class, and its surest mistakes."""
+"""Where the model is right and where it is wrong: the confusion matrix, a table of the classes, and the mistakes of which it was most certain."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MOST_PAIRS, MOST_MISTAKES = 8, 12
 
 
 def section(run: Run, noun: str) -> Section:
-    """The confusion matrix (a table; a picture beyond 40 classes), the classes one by one, and the mistakes.
+    """The confusion matrix (a table; a picture if there are more than 40 classes), the scores of each class, and the mistakes.
 
     Args:
-        noun: what has a class: "sequence", "text".
+        noun: what a class is predicted for: "sequence", "text".
     """
     shown, result = best_result(run.evaluation)
     names = run.evaluation["classes"]
@@ -49,23 +49,23 @@ def section(run: Run, noun: str) -> Section:
 
 def _lead(what: str, sequences: int, wrong: int) -> str:
     if wrong == 0:
-        return f"Every one of the {count(sequences, what)} got the right answer."
-    return f"Of {count(sequences, what)}, {sequences - wrong:,} got the right answer and {wrong:,} a wrong one."
+        return f"The model gave the right answer for every one of {count(sequences, what)}."
+    return f"Of {count(sequences, what)}, the model got {sequences - wrong:,} right and {wrong:,} wrong."
 
 
 def _shares(matrix: np.ndarray) -> np.ndarray:
-    """[C, C] int counts as shares of each true class; a class without sequences is a row of zeros."""
+    """Counts [C, C] int as shares of each true class; the row of a class without sequences is zeros."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
 def _signed(matrix: np.ndarray) -> np.ndarray:
-    """[C, C] in -1..1 for a picture: right answers below zero (blue), wrong ones above (orange), as the table colours them."""
+    """Values [C, C] in -1..1 for a picture, in the colours of the table: right answers below zero (blue), wrong ones above zero (orange)."""
     wrong = matrix - np.diag(np.diag(matrix))
     return wrong / max(1, wrong.max()) - np.diag(np.diag(_shares(matrix)))
 
 
 def cells(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
-    """Each cell of a confusion matrix [C, C] with its count, its kind (`right`, `wrong`, `none`) and how strongly to colour it."""
+    """The cells of a confusion matrix [C, C], each with its count, its kind (`right`, `wrong`, `none`) and how strongly to colour it."""
     shares, most = _shares(matrix), max(1, int((matrix - np.diag(np.diag(matrix))).max()))
     return [
         [
@@ -81,7 +81,7 @@ def cells(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
 
 
 def confused_pairs(matrix: np.ndarray, names: list[str], most: int) -> list[dict[str, Any]]:
-    """The pairs of classes most often taken for one another, in that direction, most often first."""
+    """The pairs (true class, predicted class) that were confused most often, the most frequent first."""
     pairs = [
         {"true": names[true], "said": names[said], "count": int(matrix[true, said]), "of": int(matrix[true].sum())}
         for true, said in np.argwhere(matrix > 0)

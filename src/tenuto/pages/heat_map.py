@@ -1,7 +1,7 @@
-"""A matrix as a picture: one pixel a value, blue below zero, orange above, nothing at zero.
+"""A matrix as a picture: one pixel for each value, blue below zero, orange above, transparent at zero.
 
-The strength of a value is the pixel's opacity, so that zero is whatever colour the page has: the same picture
-serves light and dark. The picture is a PNG in a `data:` address, written here with zlib alone.
+The size of a value is the pixel's opacity, so zero has the colour of the page, and the same picture fits a light and a dark
+page. The picture is a PNG in a `data:` address, written here with nothing but zlib.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def heat_map_address(values: np.ndarray, limit: float) -> str:
 
     Args:
         values: [rows, columns] float. Values that are not finite become fully transparent.
-        limit: the size of value that gets the full colour; above zero.
+        limit: the size from which values have the full colour; above zero.
     Returns:
-        Text for the `src` of an image, `columns` pixels wide and `rows` high; the first row on top.
+        Text for the `src` of an image, `columns` pixels wide and `rows` high, with the first row at the top.
     """
     values = np.asarray(values, dtype=np.float64)
     strength = np.clip(np.nan_to_num(np.abs(values), nan=0.0, posinf=0.0) / limit, 0.0, 1.0)
@@ -33,7 +33,7 @@ def heat_map_address(values: np.ndarray, limit: float) -> str:
 
 
 def similar_rows_together(rows: np.ndarray) -> np.ndarray:
-    """An order of the rows in which those that move alike are neighbours.
+    """An order of the rows in which similar rows are near each other.
 
     Rows are sorted by their angle in the plane of the two largest principal components over time.
 

@@ -1,4 +1,4 @@
-"""How the model learnt: loss, accuracy, gradient norms and learning rate, epoch by epoch."""
+"""How the model learnt: loss, measures, gradient norms and learning rate, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tenuto.runs.folder import Run
 
 
 class Across(TypedDict):
-    """What the charts run over: epochs, or validations where there were several in an epoch."""
+    """The horizontal axis of the charts: epochs, or validations if there were several in an epoch."""
 
     x: list[int]
     x_name: str
 
 
 def section(run: Run, loss: str) -> Section | None:
-    """The learning curves; absent when no epoch was finished. `loss` is what the loss is counted in."""
+    """The learning curves; None if there was no validation. `loss` is what the loss is counted in."""
     if not run.metrics:
         return None
     epochs = [line["epoch"] for line in run.metrics]
     best = run.evaluation["training"]["best_epoch"]
     upright = (best, f"best, epoch {number(best)}") if best in epochs else None
     across: Across = {"x": epochs, "x_name": "epoch"}
-    if any(epoch != int(epoch) for epoch in epochs):  # validated within epochs: drawn by the number of the validation
+    if any(epoch != int(epoch) for epoch in epochs):  # there were validations within epochs, so the axis counts validations
         upright = (epochs.index(best) + 1, upright[1]) if upright else None
         across = {"x": list(range(1, len(epochs) + 1)), "x_name": "validation"}
     measured = [_measured(run, across, upright, one) for one in measures() if one.note]
@@ -41,7 +41,7 @@ def section(run: Run, loss: str) -> Section | None:
 
 
 def column(metrics: list[dict[str, Any]], name: str) -> list[float]:
-    """One value an epoch; NaN where the file says null or the key is absent."""
+    """The values under one key, one for each line of metrics.jsonl; NaN where the value is null or the key is absent."""
     return [math.nan if line.get(name) is None else float(line[name]) for line in metrics]
 
 
@@ -76,7 +76,7 @@ def _gradients(run: Run, across: Across) -> LineChart | None:
     steps = run.evaluation["training"]["steps"]
     note = "Norm of all gradients before clipping, by step."
     if clip and steps:
-        note = f"Before clipping at {number(clip)} (the dashed line), which {percent(clipped / steps)} of the steps met."
+        note = f"Before clipping at {number(clip)} (the dashed line); {percent(clipped / steps)} of the steps were clipped."
     return LineChart(
         title="Gradient norm",
         **across,
@@ -104,12 +104,13 @@ def _lead(run: Run) -> str:
     """How long it trained, why it stopped, and what was kept."""
     training = run.evaluation["training"]
     reason = {
-        "early stopping": "Training stopped when the validation loss no longer fell",
+        "early stopping": "Training stopped when validations no longer got better",
         "interrupted": "Training was interrupted by its user",
         "time limit": "Training ended at its time limit",
         "all epochs": "Training ran to its last epoch",
+        "all steps": "Training ran to its last step",
     }.get(training["stopped"], f"Training ended ({training['stopped']})")
-    said = f"{reason}, after {_epochs(training['epochs_run'])}. The weights kept are those of epoch {number(training['best_epoch'])}."
+    said = f"{reason}, after {_epochs(training['epochs_run'])}. The weights of epoch {number(training['best_epoch'])} were kept."
     if training.get("skipped_steps"):
         said += f" {count(training['skipped_steps'], 'step')} with a loss or gradient that was not finite were left out."
     return said

@@ -1,6 +1,6 @@
-"""A line chart as inline SVG: colours come from the page's style sheet, so one drawing serves light and dark.
+"""A line chart as inline SVG: colours come from the page's style sheet, so the same drawing fits a light and a dark page.
 
-Series go in, markup comes out. Values appear when the pointer rests on an epoch, with style sheet rules alone:
+Series go in, markup comes out. Values appear when the pointer is on an epoch; style sheet rules do this, since
 a report has no script in it.
 """
 
@@ -23,7 +23,7 @@ MOST_POINTS_WITH_VALUES = 300
 
 @dataclass(frozen=True)
 class Series:
-    """One line: a name for the legend, its values by x, and the class that colours it (`first`, `second`, `third`); or `dots` alone."""
+    """One line: its name in the legend, a value for each x, and the class that gives its colour (`first`, `second`, `third`); with `dots`, points and no line."""
 
     name: str
     values: Sequence[float]
@@ -36,16 +36,17 @@ class LineChart:
     """Everything a line chart shows.
 
     Args:
-        title: what is plotted; also the start of the description read aloud.
+        title: what is plotted; also the start of the description that screen readers read aloud.
         x: whole numbers, ascending (epochs, steps).
         series: the lines, the most important last (drawn on top).
         x_name: what x counts, one word in the singular.
-        logarithmic: a logarithmic axis for the values.
-        from_zero: the value axis includes zero.
-        upright: x of a dashed upright line with its label, for example the best epoch.
-        level: value of a dashed level line, for example where a norm was clipped; the note says which.
+        logarithmic: whether the axis of the values is logarithmic.
+        from_zero: whether the axis of the values includes zero.
+        upright: the x of a dashed vertical line and its label, for example the best epoch.
+        level: the value of a dashed horizontal line, for example where a norm was clipped; the note says what it is.
         note: a sentence under the chart.
-        few_names: only the last line has its name in the legend and its values on hover; the others are its background.
+        description: what screen readers read aloud. Default: a sentence about each line.
+        few_names: whether only the last line has a name in the legend and shows its values; the others are its background.
     """
 
     title: str
@@ -66,7 +67,7 @@ class LineChart:
         return self.series[-1:] if self.few_names else self.series
 
     def svg(self) -> Markup:
-        """The drawing, with role, title and a description in words for those who do not see it."""
+        """The drawing, with a description in words for those who do not see it."""
         values = [v for line in self.series for v in line.values]
         if self.from_zero:
             values = [*values, 0.0]
@@ -85,7 +86,7 @@ class LineChart:
         return Markup("\n").join(parts)
 
     def _described(self) -> str:
-        """The chart in a sentence: where each line starts, ends, and its lowest and highest value."""
+        """The chart in a sentence: where each line starts and ends, and its lowest and highest value."""
         words = []
         for line in self.named:
             finite = [(x, v) for x, v in zip(self.x, line.values) if math.isfinite(v)]
@@ -98,7 +99,7 @@ class LineChart:
         return f"{self.title} by {self.x_name}: " + "; ".join(words) + "."
 
     def _line(self, line: Series, x_axis: Axis, y_axis: Axis) -> Markup:
-        """The line's path; a value that is not finite leaves a gap, a lone value is a dot."""
+        """The line's path; a value that is not finite leaves a gap, and a single value between gaps is a dot."""
         drawn = []
         points = list(zip(self.x, line.values))
         for finite, run in groupby(points, key=lambda p: _drawable(p[1], y_axis)):
@@ -160,7 +161,7 @@ class LineChart:
 
 
 def _grid(x_axis: Axis, y_axis: Axis, x_name: str) -> list[Markup]:
-    """Level grid lines with their values, and the ticks of x."""
+    """Horizontal grid lines with their values, and the ticks of x."""
     parts = []
     for tick in y_axis.ticks:
         at = _down(tick, y_axis)

@@ -1,4 +1,4 @@
-"""The head of the page: the one number, the sentence that says what it is, and the facts beside it."""
+"""The head of the page: the main score, a sentence about the model, and some facts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Headline:
 
     Args:
         sentence: what the model is and what it learnt from.
-        score: the one number, as text.
-        score_says, score_interval: two short lines under it; the second may be empty.
-        facts: name, value and small print of each fact beside it.
+        score: the main number, as text.
+        score_says, score_interval: two short lines under the score; the second may be empty.
+        facts: the name, the value and the small print of each fact.
     """
 
     sentence: str
@@ -46,7 +46,7 @@ def content(run: Run, headline: Headline) -> dict[str, Any]:
 
 
 def training_facts(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Best epoch, time, weights: what every task's page shows."""
+    """The facts that every task's page shows: best epoch, time, weights."""
     training = evaluation["training"]
     return [
         ("Best epoch", number(training["best_epoch"]), f"of {number(training['epochs_run'])}; {training['stopped']}"),
@@ -56,7 +56,7 @@ def training_facts(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def speed_fact(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """How fast it predicts, in sequences or in tokens; nothing where neither was measured."""
+    """How fast the model predicts, in sequences or in tokens; empty if neither was measured."""
     for name in ("sequences", "tokens"):
         rate = evaluation["speed"]["prediction"].get(f"{name}_per_s")
         if rate is not None:
@@ -73,7 +73,7 @@ def network_words(evaluation: dict[str, Any]) -> str:
 
 
 def best_result(evaluation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The result to put first: on the test set where there is one, else on the validation set, with the set's name."""
+    """The set whose result comes first, and the result: the test set if there is one, else the validation set."""
     results = evaluation["results"]
     name = "test" if results.get("test") else "validation"
     return name, results[name]
@@ -94,7 +94,7 @@ def data_name(name: str) -> str:
 
 
 def _name_of(known: dict[str, Any]) -> str:
-    """The name of a set; that of the folder where the file is called only `train`."""
+    """The name of a set; if its file is only called `train`, the name of the folder."""
     name, path = str(known["name"]), known.get("path")
     if name.lower() in ("train", "training", "all") and path:
         parents = [part for part in Path(path).parts[:-1] if part.lower() not in ("train", "training", "data", "/")]
@@ -103,7 +103,7 @@ def _name_of(known: dict[str, Any]) -> str:
 
 
 def day(created: str) -> str:
-    """A date as one reads it: `2026-01-31T12:00:00Z` gives `31 January 2026`."""
+    """A date in words: `2026-01-31T12:00:00Z` gives `31 January 2026`."""
     try:
         moment = datetime.fromisoformat(created.replace("Z", "+00:00"))
     except ValueError:

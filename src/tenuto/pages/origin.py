@@ -1,4 +1,4 @@
-"""What was trained on what: data with digests, model, options, seed, versions, machine; enough to do it again."""
+"""Which model was trained on which data: data with digests, model, options, seed, versions, machine; all that is needed to repeat the run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def section(run: Run, table: Sequence[tuple[str, str]]) -> Section:
     """The data sets side by side, the channels, the model's weights, and everything that a repetition needs.
 
     Args:
-        table: what the table of the data shows: heading, and key in a set's description; a column that no set has is left out.
+        table: the columns of the table of data sets: heading, and key in a set's description. A column that no set has is left out.
     """
     evaluation = run.evaluation
     sets = [(name, evaluation["data"][name]) for name in ("train", "validation", "test") if evaluation["data"].get(name)]
     return Section(
         name="origin",
         title="What was trained on what",
-        lead="Enough to do it again. The digests say whether two runs saw the same data.",
+        lead="Everything that is needed to repeat the run. If the digests of two runs are equal, they used the same data.",
         body=render(
             "origin.html",
             sets=sets,

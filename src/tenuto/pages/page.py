@@ -1,4 +1,4 @@
-"""What every section hands over, and the templates that turn it into HTML (all text is escaped unless it is our own markup)."""
+"""A section of a page, and the templates that make HTML (all text is escaped unless it is our own markup)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Section:
 
 
 def render(template: str, **values: Any) -> Markup:
-    """Fill a template, which lies beside the section that fills it or here; a value the template needs and does not get is an error."""
+    """Fill a template, by name, from `templates/` in this folder or in a task's. A value that the template needs and does not get is an error."""
     return Markup(_environment().get_template(template).render(**values))
 
 
 @cache
 def _environment() -> Environment:
-    """Every room's templates, found by name, with the wording functions as filters; autoescaping is on for every one of them."""
+    """The templates of all folders, found by name, with the functions of `wording` as filters; autoescaping is on for all of them."""
     environment = Environment(
         loader=FileSystemLoader(sorted(Path(__file__).parents[1].rglob("templates"))),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The page of a run, whatever its task: the task's head and sections between those that every run has."""
+"""The page of a run, whatever its task: the task's head, and its sections between those that every run has."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from tenuto.errors import RunError
 from tenuto.files import write_text
 from tenuto.pages import learning, opening, origin, running
 from tenuto.pages.page import Section, render
-from tenuto.runs.folder import REPORT, Run
+from tenuto.runs.folder import Run
+from tenuto.runs.names import REPORT
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a task's page has of its own: what stands at its head, and its sections in order (a section that returns None is left out)."""
+    """The parts of the page that only one task has: its head, and its sections in order (a section that returns None is left out)."""
 
     headline: Callable[[Run], opening.Headline]
     sections: tuple[Callable[[Run], Section | None], ...]
@@ -25,10 +26,10 @@ def write_run_page(run: Run, page: Page, *, loss: str, table: Sequence[tuple[str
     """Put a run's report into its folder, whole or not at all; returns its path.
 
     Args:
-        loss: what the loss is counted in, "nats a token".
+        loss: what the loss is counted in, for example "nats a token".
         table: the columns of the table of data sets: heading, and key in a set's description.
     Raises:
-        RunError: the run lacks what its page shows.
+        RunError: the run's files lack something that its page shows.
     """
     try:
         made = [learning.section(run, loss), *(make(run) for make in page.sections), running.section(run), origin.section(run, table)]
@@ -36,7 +37,7 @@ def write_run_page(run: Run, page: Page, *, loss: str, table: Sequence[tuple[str
         text = render("page.html", opening=opening.content(run, page.headline(run)), sections=sections)
     except (KeyError, TypeError, IndexError) as error:
         raise RunError(
-            f"the run {run.folder} lacks what its report shows.",
+            f"the run {run.folder} lacks something that its report shows.",
             expected="evaluation.json and metrics.jsonl as `tenuto fit` writes them",
             received=f"{type(error).__name__}: {error}",
             fix="train the model again with this version of tenuto",

@@ -1,4 +1,4 @@
-"""How it ran: which engine, why not a faster one, and how fast."""
+"""How the run was computed: by which engine, why not by another, and how fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenuto.runs.folder import Run
 
 
 def section(run: Run) -> Section:
-    """The engine that ran with the reasons of the others, and the speed measured on this machine."""
+    """The engine that ran, why the others did not, and the speed measured on this machine."""
     evaluation = run.evaluation
     engine, machine = evaluation["engine"], evaluation["machine"]
     rates = [("sequences / s", "sequences_per_s"), ("time steps / s", "steps_per_s"), ("tokens / s", "tokens_per_s")]
@@ -24,7 +24,7 @@ def section(run: Run) -> Section:
 
 
 def _speeds(speed: dict[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, list[float | None]]]:
-    """What ran, and each of its rates, to three digits."""
+    """Training and prediction, each with its rates, to three digits."""
     return [
         (name, [_three_digits(speed[key].get(column)) for _, column in columns])
         for name, key in (("Training", "training"), ("Prediction", "prediction"))

@@ -1,4 +1,4 @@
-"""A scatter of one option's values against what came of them, as inline SVG in the page's colours."""
+"""A scatter plot of an option's values and the results of the trials with them, as inline SVG in the page's colours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenuto.pages.wording import number
 
 @dataclass(frozen=True)
 class Point:
-    """One trial: where it stands across and up, how it is marked, and what is said of it when the pointer rests on it."""
+    """One trial: its option's value (`across`), its result (`up`), the class that gives its colour, and the text that appears when the pointer is on it."""
 
     across: Any
     up: float
@@ -26,15 +26,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Points over an axis of numbers or of words.
+    """Points over a horizontal axis of numbers or of words.
 
     Args:
         title: the option.
         points: the important ones last (drawn on top).
-        places: the words across, in order; None for numbers.
-        logarithmic: the axis across.
-        up_logarithmic: the axis of what came of it.
-        note: a sentence under it.
+        places: the words along the horizontal axis, in order; None for numbers.
+        logarithmic: whether the horizontal axis is logarithmic.
+        up_logarithmic: whether the vertical axis, of results, is logarithmic.
+        note: a sentence under the plot.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Scatter:
     note: str = ""
 
     def svg(self) -> Markup:
-        """The drawing, with its description for those who do not see it."""
+        """The drawing, with a description in words for those who do not see it."""
         up = axis_for([point.up for point in self.points], logarithmic=self.up_logarithmic)
         across = None if self.places is not None else axis_for([point.across for point in self.points], logarithmic=self.logarithmic)
         best = self.points[-1] if self.points else None
@@ -75,7 +75,7 @@ class Scatter:
         ).format(LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, tick_text(tick))
 
     def _names(self, axis: Axis | None) -> list[Markup]:
-        """What stands under the drawing."""
+        """The labels of the horizontal axis."""
         marks = [(tick, tick_text(tick)) for tick in axis.ticks] if axis is not None else [(place, _short(place)) for place in self.places or ()]
         every = math.ceil(len(marks) / 8)
         return [

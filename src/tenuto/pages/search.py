@@ -1,4 +1,4 @@
-"""The page of a search: how the best came to be, what mattered, every trial."""
+"""The page of a search: how it went, which options mattered, and every trial."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from tenuto.pages.opening import data_name, day
 from tenuto.pages.page import Section, render
 from tenuto.pages.scatter import Point, Scatter
 from tenuto.pages.wording import count, duration, number, percent
-from tenuto.runs.search_folder import REPORT, read_search
+from tenuto.runs.names import REPORT
+from tenuto.runs.search_folder import read_search
 
 MOST_CURVES = 12
 
 
 def build_search_report(folder: str | Path) -> Path:
-    """Write report.html into the folder of a search, from its search.json alone.
+    """Write report.html into the folder of a search, from nothing but its search.json.
 
     Returns:
         The path of the page.
     Raises:
-        RunError: there is no search.json, or it lacks what the page shows.
+        RunError: there is no search.json, or it lacks something that the page shows.
     """
     folder = Path(folder)
     search = read_search(folder)
@@ -34,7 +35,7 @@ def build_search_report(folder: str | Path) -> Path:
         text = render("page.html", opening=_opening(search, folder), sections=sections)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise RunError(
-            f"{folder} lacks what its page shows.",
+            f"{folder} lacks something that its page shows.",
             expected="search.json as `tenuto tune` writes it",
             received=f"{type(error).__name__}: {error}",
             fix="go on with the search: tenuto tune --resume",
@@ -73,7 +74,7 @@ def _opening(search: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _history(search: dict[str, Any]) -> Section | None:
-    """Each trial's value and the best so far; the curves of some trials."""
+    """Each trial's value, and the best so far; and the curves of some trials."""
     trials = _counted(search)
     if not any(trial["state"] == "complete" for trial in trials):
         return None
@@ -99,7 +100,7 @@ def _history(search: dict[str, Any]) -> Section | None:
 
 
 def _curves(search: dict[str, Any], trials: list[dict[str, Any]]) -> LineChart | None:
-    """The metric by validation: the best trial, and the last others."""
+    """The metric at each validation, for the best trial and the last ones."""
     best = _best(search)
     longest = max(len(trial["curve"]) for trial in trials)
     if best is None or longest < 2:
@@ -123,7 +124,7 @@ def _curves(search: dict[str, Any], trials: list[dict[str, Any]]) -> LineChart |
 
 
 def _options(search: dict[str, Any]) -> Section | None:
-    """What came of each value of each option, the most important option first."""
+    """The results with each value of each option, the most important option first."""
     trials = [trial for trial in _counted(search) if trial["state"] == "complete"]
     if not trials:
         return None
@@ -133,7 +134,7 @@ def _options(search: dict[str, Any]) -> Section | None:
     return Section(
         "options",
         "What mattered",
-        "Each point is a trial that came to its end; the best one is large."
+        "Each point is a complete trial; the best one is large."
         + (" An option's share says how much it sets the better half of the trials apart." if shares else ""),
         render("learning.html", charts=charts),
     )
@@ -187,7 +188,7 @@ def _trials(search: dict[str, Any]) -> Section:
 
 
 def _lead(search: dict[str, Any]) -> str:
-    """Why it ended, and what was best."""
+    """The options of the best trial, in a sentence; empty if no trial is complete."""
     best = _best(search)
     if best is None:
         return ""
@@ -220,6 +221,6 @@ def _option(value: Any) -> str:
 
 
 def _wide(values: list[float]) -> bool:
-    """Whether the values are better seen on a logarithmic axis."""
+    """Whether a logarithmic axis shows the values better: all are positive, and the largest is more than 30 times the smallest."""
     positive = [value for value in values if math.isfinite(value)]
     return bool(positive) and min(positive) > 0 and max(positive) / min(positive) > 30

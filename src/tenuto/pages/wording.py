@@ -6,7 +6,7 @@ import math
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with `digits` significant digits and, above a thousand, with thin groups.
+    """A number with `digits` significant digits; whole numbers and numbers from a thousand up are written out, with commas.
 
     Example:    >>> [number(v) for v in (0.01234, 3.0, 12345, float("nan"), None)]
                 ['0.0123', '3', '12,345', 'not a number', '–']
@@ -26,7 +26,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage; never rounded up to a hundred unless it is.
+    """A share as a percentage; it is never rounded up to 100 %.
 
     Example:    >>> [percent(v) for v in (0.98378, 1.0, 0.99999, None)]
                 ['98.4 %', '100 %', '99.9 %', '–']
@@ -60,7 +60,7 @@ def duration(seconds: float | None) -> str:
 
 
 def count(amount: int, noun: str) -> str:
-    """An amount and its noun in the right number.
+    """An amount and its noun, in the singular or the plural.
 
     Example:    >>> count(1, "sequence"), count(1270, "class"), count(2, "epoch")
                 ('1 sequence', '1,270 classes', '2 epochs')

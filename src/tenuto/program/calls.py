@@ -69,7 +69,7 @@ class Calls(TorchFunctionMode):
                 received=" and ".join(self.markers.shown(value) for value in values),
                 fix="declare a tensor of your own in parameters (one trained weight per channel, self.p.NAME) or in streams (given with each call)",
             )  # fmt: skip
-        return TraceError(f"{self.latest} fails: {_first_line(error)}", received=" and ".join(map(self.markers.shown, values)) or None, fix=OTHERWISE)
+        return TraceError(f"{self.latest} fails: {_first_line(error)}.", received=" and ".join(map(self.markers.shown, values)) or None, fix=OTHERWISE)
 
 
 def refuse(name: str, written: str, args: Any, options: Mapping[str, Any], place: str) -> None:
@@ -87,7 +87,7 @@ def refusal(name: str, written: str) -> TraceError:
     said = f"{written}, which no program can hold" if written else f"{plain} (in its derivative), which no program can hold"
     reduces = plain in REDUCTIONS or written.rpartition(".")[2] in REDUCTIONS
     row = REFUSED.get(plain)
-    return TraceError(f"the step uses {said}", fix=row.instead if row else OVER_CHANNELS if reduces else OTHERWISE)
+    return TraceError(f"the step uses {said}.", fix=row.instead if row else OVER_CHANNELS if reduces else OTHERWISE)
 
 
 def _written(name: str, full: str) -> str:
@@ -97,4 +97,4 @@ def _written(name: str, full: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0].removesuffix(".")

@@ -164,6 +164,8 @@ def _activations_to_keep(union: Union, entries: list[Entry]) -> dict[int, int]:
             readers = [n for n in in_step if entry.value in union.nodes[n].args]
             if k in kept or entry.value not in needed or entry.value in then or entry.width != union.nodes[number].width:
                 continue
+            if any(union.nodes[n].gives != "real" for n in readers):  # a condition is never stored, so later stages would compute it again
+                continue
             if all(levels.level(n) <= levels.level(number) for n in readers):
                 kept[k] = number
                 known.add(number)

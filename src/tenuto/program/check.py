@@ -113,8 +113,9 @@ def explain(error: Exception, cell: object) -> TraceError:
         return _missing(cell, name, missing[1], text).at(where)
     for pattern, what, fix in _MEANT:
         if isinstance(error, (TypeError, AttributeError)) and re.search(pattern, text):
-            return TraceError(f"{name}.step {what}", received=text.splitlines()[0], fix=fix).at(where)
-    return TraceError(f"{name}.step raised {type(error).__name__}: {text.splitlines()[0] if text else ''}").at(where)
+            return TraceError(f"{name}.step {what}.", received=text.splitlines()[0], fix=fix).at(where)
+    said = f": {text.splitlines()[0].removesuffix('.')}" if text else ""
+    return TraceError(f"{name}.step raised {type(error).__name__}{said}.").at(where)
 
 
 def _missing(cell: object, name: str, missing: str, text: str) -> TraceError:
@@ -123,7 +124,7 @@ def _missing(cell: object, name: str, missing: str, text: str) -> TraceError:
     if "SimpleNamespace" in text:
         said = f"the parameters {', '.join(declared)}" if declared else "no parameters"
         return TraceError(
-            f"{name}.step uses self.p.{missing}, but the cell declares {said}",
+            f"{name}.step uses self.p.{missing}, but the cell declares {said}.",
             fix=f'parameters = "{" ".join([*declared, missing])}" declares the name {missing!r}: one trained weight per channel',
         )
     if f"'{name}'" in text:
@@ -138,4 +139,4 @@ def _missing(cell: object, name: str, missing: str, text: str) -> TraceError:
             f"{name}.step uses s.{missing}, but the cell declares the states {', '.join(states)}; {missing!r} is none of them.",
             fix=f'declare it in state: state = "{" ".join([*states, missing])}"',
         )
-    return TraceError(f"{name}.step raised AttributeError: {text.splitlines()[0]}")
+    return TraceError(f"{name}.step raised AttributeError: {text.splitlines()[0].removesuffix('.')}.")

@@ -93,7 +93,7 @@ class _Recorder(TorchDispatchMode):
         place = None if self.pure else users_place(sys._getframe(1))
         if written:
             if not self.pure:
-                raise TraceError(f"the step {IN_PLACE.what}", fix=IN_PLACE.instead)
+                raise TraceError(f"the step {IN_PLACE.what}.", fix=IN_PLACE.instead)
             name = name.replace("_.", ".", 1)
         one = isinstance(result, Tensor)
         made = Operation(name, *known, shape=result.shape if one else None, dtype=result.dtype if one else torch.float64, place=place)

@@ -188,6 +188,8 @@ class Planner:
     def _again(self, number: int) -> bool:
         """Whether a value of an earlier stage is computed again rather than stored: conditions, values that a row has once, cheap ones."""
         node = self.nodes[number]
+        if any(arg in self.overwritten for arg in node.args):  # what it is computed from is gone
+            return False
         if uniform(node) or node.gives != "real":
             return True
         at_hand = (arg in self.known and arg not in self.overwritten or self.nodes[arg].kind == "const" for arg in node.args)
@@ -197,7 +199,9 @@ class Planner:
         groups: dict[Width, list[tuple[int, Slot]]] = {}
         for number, slot, width in self._stores.get(level, []):
             groups.setdefault(width, []).append((number, slot))
-        return [self._pass(level, width, tuple(stores)) for width, stores in groups.items()]
+        # A value of one number a row may take the place of the value it is made from, which wider passes of this stage read.
+        widths = sorted(groups, key=lambda width: width == 1)
+        return [self._pass(level, width, tuple(groups[width])) for width in widths]
 
     def _pass(self, level: int, width: Width, stores: tuple[tuple[int, Slot], ...]) -> Pass:
         loads: dict[int, Slot] = {}

@@ -71,7 +71,7 @@ class GateInputs(NotAValue):
         if hasattr(Tensor, name):
             self._misused()
         raise TraceError(
-            f"x.{name} is used, but {type(self._cell).__name__} declares no gate {name!r}", expected="one of " + ", ".join(gates),
+            f"x.{name} is used, but {type(self._cell).__name__} declares no gate {name!r}.", expected="one of " + ", ".join(gates),
             fix=f'add the name {name!r} to gates: gates = "{" ".join([*gates, name])}"',
         )  # fmt: skip
 
@@ -94,7 +94,7 @@ class Weights(NotAValue):
             raise AttributeError(name)
         if name not in self._declared:
             raise TraceError(
-                f"U.{name} is used, but {type(self._cell).__name__} declares no gate or product {name!r}",
+                f"U.{name} is used, but {type(self._cell).__name__} declares no gate or product {name!r}.",
                 expected="one of " + ", ".join(self._declared),
                 fix=f"add {name!r} to gates (with an input projection) or to products (without)",
             )

@@ -231,7 +231,7 @@ def discover(cell: Cell, markers: Markers) -> tuple[dict[str, tuple[Width, Width
         for key, value in values.items():
             if not torch.equal(value, before[key]):
                 raise TraceError(
-                    f"the step writes into its argument {key[1]!r}", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
+                    f"the step writes into its argument {key[1]!r}.", fix="make a new tensor: v = v + 1, not v += 1 or v.add_(1)"
                 )
         check_names(cell, new)
         check_shapes(cell, markers, new, bound.output(new))
@@ -244,7 +244,7 @@ def check_names(cell: Cell, new: Any) -> None:
     names = getattr(new, "_fields", None)
     if names is None or set(names) != set(declared):
         raise TraceError(
-            f"the step returned {names or type(new).__name__}, but the cell declares the states {tuple(declared)}",
+            f"the step returned {names or type(new).__name__}, but the cell declares the states {tuple(declared)}.",
             fix="return State(" + ", ".join(f"{name}=..." for name in declared) + ")",
         )
 
@@ -267,7 +267,7 @@ def check_value(what: str, value: Any, markers: Markers, width: Width | None) ->
         )
     if not value.is_floating_point():
         raise TraceError(
-            f"{what} holds {'conditions' if value.dtype == torch.bool else 'no real numbers'}", expected="real numbers",
+            f"{what} holds {'conditions' if value.dtype == torch.bool else 'no real numbers'}.", expected="real numbers",
             received=str(value.dtype), fix="write torch.where(condition, 1.0, 0.0) for a condition, v.to(s.dtype) for whole numbers",
         )
 

@@ -1,4 +1,4 @@
-"""What a run leaves on the disk.
+"""What a run or a search leaves on the disk, and what it ran on.
 
-In: plain data and tensors. Out: a run folder, whole or not there, and back. Imports `errors`, `files`, `train`.
+In: plain data and tensors. Out: a folder with plain files, and what is read back from it. Imports `errors`, `files`, `train`.
 """

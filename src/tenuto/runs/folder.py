@@ -1,17 +1,17 @@
-"""The run folder: what a training run leaves behind, as plain files. This page is the contract; readers need nothing else.
+"""The run folder: what a training run leaves behind, as plain files. This docstring and the schemas that it names are the contract.
 
     RUN/
       model.safetensors   the weights of the best validation: the lowest loss, or what the option `select_by` names
-      config.json         all that is needed to predict, and the digests of the other files; written last: with it a run is complete
-      metrics.jsonl       one JSON object a line, one line a validation
+      config.json         all that is needed to predict, and the digests of the other files; written last, so a run that has it is complete
+      metrics.jsonl       one JSON object per line, one line for each validation
       evaluation.json     all that a report shows, as plain data
-      report.html         made from the files above by `tenuto.report`; not covered by a digest
-      config.toml         the options of the `tenuto fit` that made the run, for `tenuto fit --from RUN`; not covered either
-      unfinished/         only while a run trains, and after it was killed: config.toml, metrics.jsonl so far, checkpoint/
-      checkpoint.safetensors   where `fit(checkpoint=RUN)` was told to keep the run here (`tenuto.train.Checkpoint`)
+      report.html         made from the files above by `tenuto.report`; no digest covers it
+      config.toml         the options of the `tenuto fit` that made the run, for `tenuto fit --from RUN`; no digest covers it
+      unfinished/         only while a run trains, and after it was killed or interrupted: config.toml, metrics.jsonl so far, checkpoint/
+      checkpoint.safetensors   only if `fit(checkpoint=RUN)` keeps its checkpoint in this folder (`tenuto.train.Checkpoint`)
 
-Other names in the folder are left alone. Which keys the files have, of which kind, and what they mean stands in `runs/schema.py`,
-and for what a task has of its own in `tasks/<task>/schema.py`; `docs/RUN_FOLDER.md` is written from them.
+Files of other names stay as they are. `runs/schema.py` says which keys the files have, of which kind, and what they mean; for the keys that only
+one task has, `tasks/<task>/schema.py` does. `docs/RUN_FOLDER.md` is written from them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,12 @@ import torch
 
 from tenuto.errors import RunError
 from tenuto.files import plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
+from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, REPORT, UNFINISHED
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 
 FORMAT, FORMAT_VERSION = "tenuto run", 2
-READABLE = (1, 2)  # versions of the format that this tenuto reads
+READABLE = (1, 2)  # the versions of the format that this version of tenuto reads
 EVALUATION_FORMAT = "tenuto evaluation"
-CONFIG, MODEL, METRICS, EVALUATION, REPORT = (
-    "config.json",
-    "model.safetensors",
-    "metrics.jsonl",
-    "evaluation.json",
-    "report.html",
-)
-# What the command line adds: its options, and a folder with what an interrupted run needs to go on.
-CONFIGURATION, UNFINISHED = "config.toml", "unfinished"
 _OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED, CHECKPOINT}
 
 
@@ -49,7 +41,7 @@ class Run:
     """A run folder, read and checked.
 
     Attributes:
-        folder: where it lies.
+        folder: its path.
         config, metrics, evaluation: the three files as plain data.
     """
 
@@ -64,13 +56,13 @@ class Run:
 
 
 def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Make sure that a run can be written to `folder`, before any time is spent on training.
+    """Make sure that a run can be written to `folder`, before any time is spent on training; returns its path.
 
-    An absent or empty folder is taken (and made). So is what an interrupted run left behind: our files without a config.json.
-    A complete run is replaced only with `overwrite=True`; a folder with anything else in it never.
+    A folder that is new or empty is accepted (and made), and so is what an interrupted run left behind: our files without a config.json.
+    A complete run is accepted only with `overwrite=True`, a folder with anything else in it never. Nothing is removed here.
 
     Raises:
-        RunError: the folder holds something else, or a complete run, or cannot be written to.
+        RunError: the folder holds something else, or a complete run, or cannot be used.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -110,10 +102,10 @@ def write_run(
     evaluation: Mapping[str, Any],
     overwrite: bool = False,
 ) -> Path:
-    """Write a complete run. config.json goes first and comes last, so a folder that has one is whole.
+    """Write a complete run. An earlier config.json is removed first and the new one is written last, so a folder that has one is complete.
 
     Raises:
-        RunError: see `claim`.
+        RunError: as in `claim`; or the files cannot be written.
     """
     folder = claim(folder, overwrite=overwrite)
     try:
@@ -122,7 +114,7 @@ def write_run(
         raise RunError(
             f"the run {folder} could not be written: {error.strerror or error}.",
             expected="room on the disk and the right to write there",
-            fix="make room or choose another folder, and save again; what is there now has no config.json, so nothing takes it for a run",
+            fix="make room or choose another folder, and save again; the folder has no config.json now, so it does not count as a run",
         ) from error
     return folder
 
@@ -145,7 +137,7 @@ def _write_files(
     }
     known = {"format": FORMAT, "format_version": FORMAT_VERSION}
     whole = plain({**known, **config, **known, "files": files})
-    whole.pop("sha256", None)  # of a config that was read from another run
+    whole.pop("sha256", None)  # left from a config that was read from another run
     write_json(folder / CONFIG, {**whole, "sha256": digest_of(whole)})
 
 
@@ -178,10 +170,10 @@ def read_run(folder: str | Path) -> Run:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """Read and check config.json alone.
+    """Read and check only config.json.
 
     Raises:
-        RunError: as `read_run`.
+        RunError: as in `read_run`.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -196,22 +188,22 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             f"{folder} is not a complete run: it has no {CONFIG}.",
             expected="a folder written by `tenuto fit` or SequenceClassifier.save",
             received=", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "an empty folder",
-            fix="check the path; a run that was killed before its end has no config.json and must be trained again",
+            fix=f"check the path; go on with a run that was killed or interrupted: tenuto fit --resume {folder}",
         )
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(
             f"{folder / CONFIG} was not written by tenuto.",
             expected=f'"format": "{FORMAT}"',
-            received=f'"format": {json.dumps(config.get("format")) if isinstance(config, dict) else "none"}',
+            received=f'"format": {json.dumps(config.get("format"))}' if isinstance(config, dict) else "not a JSON object",
             fix="check the path",
         )
     if config.get("format_version") not in READABLE:
         raise RunError(
-            f"{folder / CONFIG} has a format that this tenuto does not know.",
+            f"{folder / CONFIG} has a format that this version of tenuto does not know.",
             expected=f"format_version {READABLE[0]} to {READABLE[-1]}",
             received=f"format_version {config.get('format_version')}, written by tenuto {config.get('tenuto')}",
-            fix="install the tenuto that wrote it, or a newer one",
+            fix="install the version of tenuto that wrote it, or a newer one",
         )
     content = {key: value for key, value in config.items() if key != "sha256"}
     if digest_of(content) != config.get("sha256"):

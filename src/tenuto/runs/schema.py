@@ -1,18 +1,22 @@
 """The run folder's contract as data: which keys config.json, metrics.jsonl and evaluation.json have, of which kind, and what they mean.
 
-What every task has stands here; what a task has of its own, its `Own`, in `tasks/<task>/schema.py`. `files_of(own)` puts the two together, and
-`breaches(keys, data)` says where a file is not as it should be: tests hold every task's real run against it, both ways. A key that stands here has
-a reader: a page, a command, `load`, or whoever calls `evaluate`. A later version may add keys; a key keeps its meaning while `format_version` stays.
-Numbers are JSON numbers; one that is not finite, or not known, is null.
+The keys that every task has are here; those that only one task has, its `Own`, are in `tasks/<task>/schema.py`. `files_of(own)` puts the two together,
+and `breaches(keys, data)` says where a file differs from them: tests compare a real run of every task, for keys that are missing and for keys that are
+not listed. Each key here is read by something: a page, a command, `load`, or a caller of `evaluate`. A later version may add keys; a key keeps its
+meaning as long as `format_version` stays the same. Numbers are JSON numbers; a number that is not finite or not known is null.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-# What a kind is called, and the types that JSON gives; "object" and "objects" have keys of their own, "map" has any names, "any" is not looked into.
+from tenuto.runs.names import CONFIG, EVALUATION, METRICS, MODEL
+
+# The kinds of values by name, and the types that they have when read from JSON. "object" and "objects" have keys of their own, "map" may have any
+# keys, and "any" is not checked.
 KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "whole": (int,),
@@ -33,9 +37,9 @@ class Key:
     """A key of a file.
 
     Attributes:
-        name, said: what it is called, and what it means.
+        name, said: its name, and what it means.
         kind: one of `KINDS`.
-        inside: the keys of an object, or of each object of a list.
+        inside: the keys of an object, or of each object in a list.
         null: whether it may be null.
         optional: whether it may be absent.
     """
@@ -53,11 +57,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Own:
-    """What a task has of its own.
+    """The keys that only one task has, by where they stand.
 
     Attributes:
-        preprocessing: of config.json. measures: of a line of metrics.jsonl.
-        known: of a SET. result: a RESULT. model: of `model`. evaluation: beside the common keys.
+        preprocessing: in `preprocessing` of config.json. measures: in each line of metrics.jsonl.
+        known: in each SET, the description of a data set. result: all keys of a RESULT, the numbers of an evaluation.
+        model: in `model` of evaluation.json. evaluation: in evaluation.json itself, besides the common keys.
     """
 
     preprocessing: tuple[Key, ...]
@@ -69,9 +74,9 @@ class Own:
 
 
 LINE = (
-    Key("epoch", "number", "1, 2, ...; with a fraction where it was validated within an epoch"),
-    Key("train_loss", "number", "mean over what was trained on since the last line, nats, as trained: with dropout and label smoothing, without other regularisers"),
-    Key("validation_loss", "number", "nats, without smoothing"),
+    Key("epoch", "number", "1, 2, ...; with a fraction if the validation was within an epoch"),
+    Key("train_loss", "number", "mean over what was trained on since the last line, in nats, as trained: with dropout and label smoothing, without other regularisers"),
+    Key("validation_loss", "number", "in nats, without label smoothing"),
     Key("learning_rate", "number", "of the last step"),
     Key("gradient_norm_mean", "number", "before clipping"),
     Key("gradient_norm_max", "number", "before clipping"),
@@ -79,40 +84,40 @@ LINE = (
     Key("steps", "whole", "optimiser steps so far"),
     Key("count", "whole", "how many sequences or tokens were trained on since the last line"),
     Key("skipped_steps", "whole", "left out because a loss or gradient was not finite"),
-    Key("averaging", "truth", "whether the weights validated were an average"),
+    Key("averaging", "truth", "whether averaged weights were validated"),
     Key("seconds", "number", "since training began"),
-    Key("epoch_seconds", "number", "since the last line, validation included"),
+    Key("epoch_seconds", "number", "since the last line, including the validation"),
     Key("best", "truth", "whether this line is the best so far"),
 )
 SET = (
     Key("path", "text", "the file, if there is one", null=True),
-    Key("sha256", "text", "of the file, or of the content"),
+    Key("sha256", "text", "digest of the file, or of the content"),
     Key("name", "text"),
     Key("origin", "text", 'in words: "given", "20% of the training sequences, by class, seed 0", "split \'test\' of the file"'),
     Key("sequences", "whole", "how many"),
-    Key("steps", "whole", "time steps of all together, padding not counted"),
+    Key("steps", "whole", "time steps of all sequences together, without padding"),
     Key("length_min", "whole", "in steps"),
     Key("length_mean", "number", "in steps"),
     Key("length_max", "whole", "in steps"),
 )
-# One class, tag or label: null where nothing was predicted as it (precision), it does not occur (recall), or neither (f1).
+# The scores of a class, tag or label. precision is null if it was never predicted, recall if it does not occur, f1 if neither.
 BY_CLASS = (
     Key("name", "text"),
     Key("precision", "number", null=True),
     Key("recall", "number", null=True),
     Key("f1", "number", null=True),
-    Key("support", "whole", "how many there truly are"),
+    Key("support", "whole", "how many of them are in the data"),
 )
-# A RESULT of a classification.
+# The RESULT of a classification.
 CLASSIFICATION = (
     Key("sequences", "whole", "how many were classified"),
-    Key("loss", "number", "nats a sequence"),
+    Key("loss", "number", "nats per sequence"),
     Key("accuracy", "number", "0..1"),
     Key("accuracy_interval", "numbers", "low, high: Wilson's, 95 %"),
-    Key("majority_accuracy", "number", "of always answering the largest class"),
+    Key("majority_accuracy", "number", "the accuracy of always answering the largest class"),
     Key("macro_f1", "number", "mean over classes", null=True),
     Key("confusion", "rows", "counts; rows are the true class, columns the predicted one"),
-    Key("classes", "objects", "one each, in the order of `classes`", BY_CLASS),
+    Key("classes", "objects", "one for each class, in the order of `classes`", BY_CLASS),
     Key(
         "mistakes",
         "objects",
@@ -120,24 +125,24 @@ CLASSIFICATION = (
         (Key("id", "text"), Key("label", "text"), Key("predicted", "text"), Key("probability", "number")),
     ),
 )
-_WEIGHT = (Key("name", "text", "front, encoder or head, and where in it"), Key("shape", "numbers"), Key("parameters", "whole"))
+_WEIGHT = (Key("name", "text", "begins with front, encoder or head"), Key("shape", "numbers"), Key("parameters", "whole"))
 _REASON = (Key("engine", "text"), Key("runs", "truth"), Key("reason", "text"))
 
 
 def _data(known: tuple[Key, ...]) -> Key:
     inside = SET + known
     parts = (Key("train", "object", "", inside), Key("validation", "object", "", inside), Key("test", "object", "", inside, null=True))
-    return Key("data", "object", "a SET each", parts)
+    return Key("data", "object", "each part is a SET", parts)
 
 
 def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
-    """The keys of the files of a task's run; those of metrics.jsonl are of each line."""
+    """The keys of the files of a task's run, by file; those of metrics.jsonl are the keys of each line."""
     files = tuple(
-        Key(name, "object", "", (Key("sha256", "text"), Key("size_bytes", "whole"))) for name in ("model.safetensors", "metrics.jsonl", "evaluation.json")
+        Key(name, "object", "", (Key("sha256", "text"), Key("size_bytes", "whole"))) for name in (MODEL, METRICS, EVALUATION)
     )
     config = (
         Key("format", "text", '"tenuto run"'),
-        Key("format_version", "whole", "2; in version 1 the parts of a network had other names, and `load` knows them"),
+        Key("format_version", "whole", "2; in version 1 the parts of a network had other names, which `load` knows"),
         Key("tenuto", "text", "the version that wrote it"),
         Key("created", "text", '"2026-01-31T12:00:00Z"'),
         Key("task", "text"),
@@ -150,7 +155,7 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
     )
     prediction = (
         Key("sequences_per_s", "number", null=True),
-        Key("steps_per_s", "number", "padding not counted"),
+        Key("steps_per_s", "number", "without padding"),
         Key("tokens_per_s", "number", optional=True),
     )
     evaluation = (
@@ -169,7 +174,7 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
                 Key("num_layers", "whole"),
                 Key("bidirectional", "truth"),
                 Key("dropout", "number"),
-                Key("parameters", "whole", "how many numbers the weights are"),
+                Key("parameters", "whole", "how many numbers the weights have together"),
                 Key("weights", "objects", "", _WEIGHT),
                 *own.model,
             ),
@@ -179,7 +184,7 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
             "object",
             "",
             (
-                Key("epochs_run", "number", "with a fraction where the last validation stands within an epoch"),
+                Key("epochs_run", "number", "with a fraction if the last validation was within an epoch"),
                 Key("best_epoch", "number"),
                 Key("stopped", "text", '"all epochs", "all steps", "early stopping", "time limit" or "interrupted"'),
                 Key("seconds", "number"),
@@ -189,12 +194,12 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
                 Key("options", "map", "as in config.json"),
             ),
         ),
-        Key("results", "object", "a RESULT each", (Key("validation", "object", "", own.result), Key("test", "object", "", own.result, null=True))),
+        Key("results", "object", "each is a RESULT", (Key("validation", "object", "", own.result), Key("test", "object", "", own.result, null=True))),
         Key(
             "engine",
             "object",
-            "who ran the time loop in training, on a batch of the usual shape",
-            (Key("chosen", "text"), Key("table", "text", "printed as it is"), Key("reasons", "objects", "", _REASON), Key("shape", "text", '"T 29, B 32, I 12, H 64"')),
+            "which engine ran the time loop in training, for a batch of the usual shape",
+            (Key("chosen", "text"), Key("table", "text", "to be printed as it is"), Key("reasons", "objects", "", _REASON), Key("shape", "text", '"T 29, B 32, I 12, H 64"')),
         ),
         Key(
             "speed",
@@ -222,11 +227,11 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
         Key("created", "text", '"2026-01-31T12:00:00Z"'),
         *own.evaluation,
     )
-    return {"config.json": config, "metrics.jsonl": LINE + own.measures, "evaluation.json": evaluation}
+    return {CONFIG: config, METRICS: LINE + own.measures, EVALUATION: evaluation}
 
 
 def breaches(keys: Sequence[Key], data: Mapping[str, Any], where: str = "") -> Iterator[str]:
-    """Each place where an object is not as its keys say: one is missing, not known, or of another kind.
+    """Each place where an object differs from its keys: a key is missing, not known, or has a value of another kind.
 
     Example:
         >>> keys = (Key("a", "whole"), Key("b", "objects", "", (Key("c", "text"),)))
@@ -258,19 +263,40 @@ def breaches(keys: Sequence[Key], data: Mapping[str, Any], where: str = "") -> I
 
 
 def _fits(kind: str, value: Any) -> bool:
-    """Whether a value is of this kind; True is no number."""
+    """Whether a value is of this kind; True and False are not numbers."""
     return isinstance(value, KINDS[kind]) and not (isinstance(value, bool) and kind in ("whole", "number"))
 
 
-def in_words(keys: Sequence[Key], indent: str = "") -> Iterator[str]:
+def in_words(keys: Sequence[Key], indent: str = "", groups: Mapping[str, Sequence[Key]] = MappingProxyType({})) -> Iterator[str]:
     """The keys as lines of text, for people.
 
+    Args:
+        groups: keys that are listed elsewhere under a name. An object that has all of them says the name, and lists only what differs.
     Example:
         >>> print("\\n".join(in_words((Key("data", "object", "sets", (Key("path", "text", "the file", null=True),)),))))
         data            object, sets
           path            text or null, the file
     """
     for key in keys:
-        kind = key.kind + (" or null" if key.null else "") + (", where it is known" if key.optional else "")
-        yield f"{indent}{key.name:<15} {', '.join(part for part in (kind, key.said) if part)}"
-        yield from in_words(key.inside, indent + "  ")
+        name, inside = grouped(key.inside, groups)
+        kind = key.kind + (" or null" if key.null else "") + (", may be absent" if key.optional else "")
+        same = name and f"as {name}" + (", and:" if inside else "")
+        yield f"{indent}{key.name:<15} {', '.join(part for part in (kind, key.said, same) if part)}"
+        yield from in_words(inside, indent + "  ", groups)
+
+
+def grouped(keys: Sequence[Key], groups: Mapping[str, Sequence[Key]]) -> tuple[str, tuple[Key, ...]]:
+    """The largest group whose names are all among the keys ("" if there is none), and the keys that are not as in the group.
+
+    Example:
+        >>> known = (Key("name", "text"), Key("f1", "number"))
+        >>> name, rest = grouped((*known, Key("support", "whole")), {"CLASS": known})
+        >>> name, [key.name for key in rest]
+        ('CLASS', ['support'])
+    """
+    names = {key.name for key in keys}
+    there = [name for name, group in groups.items() if names >= {key.name for key in group}]
+    if not there:
+        return "", tuple(keys)
+    name = max(there, key=lambda name: len(groups[name]))
+    return name, tuple(key for key in keys if key not in groups[name])

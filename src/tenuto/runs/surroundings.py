@@ -14,7 +14,7 @@ import torch
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """The processor, cores, threads of torch, platform and memory."""
+    """The processor, cores, threads of torch, platform, memory (in bytes) and device: for a GPU its name."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -32,7 +32,7 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass  # no Linux; the general answer follows
+        pass  # this is not Linux; the general answer follows
     return platform.processor() or platform.machine()
 
 
@@ -46,7 +46,7 @@ def versions() -> dict[str, str]:
 
 
 def now() -> str:
-    """The time, UTC, like 2026-01-31T12:00:00Z."""
+    """The present time in UTC, like 2026-01-31T12:00:00Z."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

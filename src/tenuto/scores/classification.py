@@ -1,4 +1,4 @@
-"""The numbers of a classification: confusion, precision, recall, F1, and an interval for the accuracy."""
+"""The scores of a classification: confusion matrix, precision, recall, F1, and an interval for the accuracy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """[classes, classes] counts; rows are the true class, columns the predicted one.
+    """Counts [classes, classes]; rows are the true class, columns the predicted one.
+
+    Args:
+        targets, predicted: [N] int, 0..classes - 1.
 
     Example:
         >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
@@ -25,10 +28,10 @@ def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, classes: int) -
 
 
 def by_class(confusion: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and support of each class.
+    """Precision, recall, F1 and support (how many there are) of each class, from a confusion matrix [classes, classes] and the classes' names.
 
-    Precision is None where nothing was predicted as the class, recall where the class does not occur; F1 is 0 where one of them is 0,
-    and None where the class neither occurs nor is predicted.
+    Precision is None if the class was never predicted, and recall is None if the class does not occur. F1 is None if both are None, and 0 if the class
+    was never predicted correctly.
     """
     table = []
     for index, name in enumerate(names):
@@ -46,9 +49,9 @@ def by_class(confusion: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
 
 
 def wilson_interval(hits: int, count: int) -> list[float]:
-    """The 95 % interval for a share, given `hits` of `count`.
+    """The 95 % interval [low, high] for a share, given `hits` of `count`; `count` is 1 or more.
 
-    Source:     Wilson 1927.
+    Source:     the score interval, Wilson 1927.
     Example:
         >>> [round(bound, 3) for bound in wilson_interval(364, 370)]
         [0.965, 0.993]
@@ -63,10 +66,11 @@ def wilson_interval(hits: int, count: int) -> list[float]:
 def classification_result(
     probabilities: np.ndarray, targets: np.ndarray, names: list[str], ids: tuple[str, ...], *, mistakes: int = 50
 ) -> dict[str, Any]:
-    """The RESULT object of a run folder's evaluation.json.
+    """The RESULT object of a classification in a run folder's evaluation.json (`runs/schema.py` says what each key means).
 
     Args:
-        probabilities: [N, classes]. targets: [N] int. ids: N texts.
+        probabilities: [N, classes]. targets: [N] int, the true classes. names: the classes' names. ids: N texts.
+        mistakes: how many mistakes to list at most.
     """
     predicted = probabilities.argmax(1)
     confusion = confusion_matrix(targets, predicted, len(names))

@@ -1,4 +1,4 @@
-"""The edit distance: how many symbols must be put in, taken out or changed to turn one sequence into another."""
+"""The edit distance: how many symbols must be inserted, deleted or changed to turn one sequence into another."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Hashable, Sequence
 
 
 def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
-    """The least number of insertions, deletions and substitutions between two sequences. Symmetric.
+    """The least number of insertions, deletions and substitutions that turn one sequence into the other; the order of the two does not matter.
 
-    Source:     Levenshtein 1966; computed row by row (Wagner & Fischer 1974), time len(first) * len(second), memory of one row.
+    Source:     Levenshtein 1966. Computed row by row (Wagner & Fischer 1974): time len(first) * len(second), memory for one row.
     Example:
         >>> edit_distance("kitten", "sitting"), edit_distance(["T", "AY"], ["T", "AY", "M"])
         (3, 1)
@@ -25,7 +25,7 @@ def edit_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
 
 
 def nearest(answer: Sequence[Hashable], references: Sequence[Sequence[Hashable]]) -> tuple[int, int]:
-    """(edits, position) of the reference that is fewest edits from the answer; of several such, the longest, then the first.
+    """(edits, position) of the reference with the fewest edits from the answer. If several have as few, it is the longest of them, then the first.
 
     Example:
         >>> nearest("cot", ["dog", "cat", "coat"])

@@ -1,8 +1,8 @@
 """Spans in tag sequences, scored as `conlleval`, the script of the CoNLL shared tasks, scores them.
 
-A tag is `O` (outside), or a mark, a dash and a type: `B-` begins a span, `I-` goes on; also `E-` ends one and `S-` stands alone (IOBES).
-Malformed sequences count as that script counts them: an `I-` after `O`, at the beginning, or after another type begins a span; a span ends
-before a `B-`, an `O`, or another type. A span is right when its first token, its last token and its type are.
+A tag is `O` (outside), or a mark, a dash and a type: `B-` begins a span, `I-` continues it. In IOBES there are also `E-`, which ends a span, and `S-`, a
+span of one token. Malformed sequences count as in that script: an `I-` after `O`, at the beginning, or after another type begins a span; a span ends
+before a `B-`, an `O`, or another type. A span is right when its first token, its last token and its type are right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TAG = re.compile(r"([BIES])-(.+)")
 
 
 class Span(NamedTuple):
-    """Tokens `start` to `end`, both counted from 0 and both inside, of a type."""
+    """Tokens `start` to `end`, counted from 0 and both included, with the type `kind`."""
 
     start: int
     end: int
@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 
 def has_spans(tags: Iterable[str]) -> bool:
-    """Whether these tags mark spans: all are `O` or mark and type, and one at least is not `O`.
+    """Whether these tags mark spans: each is `O` or a mark and a type, and at least one is not `O`.
 
     Example:
         >>> has_spans(["O", "B-city"]), has_spans(["NOUN", "VERB"]), has_spans(["O"])
@@ -35,7 +35,7 @@ def has_spans(tags: Iterable[str]) -> bool:
 
 
 def spans_of(tags: Sequence[str]) -> list[Span]:
-    """The spans that a sentence's tags mark, from left to right. A tag that is neither `O` nor mark and type stands outside.
+    """The spans that a sentence's tags mark, from left to right. A tag that is neither `O` nor a mark and a type counts as `O`.
 
     Example:
         >>> spans_of(["O", "I-city", "I-city", "B-city", "I-day"])
@@ -56,13 +56,16 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
 
 
 def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Precision, recall and F1 of the predicted spans over all sentences, and of each kind.
+    """Precision, recall and F1 of the predicted spans, over all sentences and for each type of span.
 
-    Where nothing is predicted precision is None, where nothing is to be found recall is; F1 is 2 x right / (predicted + true), None where both are
-    zero, so it is 0 where nothing is right.
+    Precision is None if no span was predicted, and recall is None if there is no true span. F1 is 2 x right / (predicted + true): None if both are
+    zero, and 0 if no span is right.
 
+    Args:
+        truth, predicted: the tags of each sentence.
     Returns:
-        {precision, recall, f1, right, predicted, true, kinds: [{name, precision, recall, f1, predicted, support}], in the order of the names}
+        {precision, recall, f1, right, predicted, true, kinds}; kinds is a list of {name, precision, recall, f1, predicted, support}, in the order
+        of the names.
     Example:
         >>> score_spans([["B-a", "I-a", "O"]], [["B-a", "O", "B-b"]])["f1"]
         0.0

@@ -1,9 +1,9 @@
 """Tasks: a recurrent layer, a head, a loss and the numbers that tell how good it is, behind a scikit-learn-like class.
 
-In: `Sequences` or arrays. Out: a fitted estimator that predicts, scores, and saves itself as a run folder (`runs/folder.py`).
+In: a set of `tenuto.data`, or arrays, lists, texts. Out: a fitted estimator that predicts, scores, and saves itself as a run folder (`runs/folder.py`).
 A folder is one task: its card, options, network, estimator, evaluation, commands, the keys of its files and the sections of its page. What
-several of them need stands beside the folders: `estimator.py` is the course of fit, evaluate, save and load, once. Imports `errors`, `cell`,
-`cells`, `engines`, `layers`, `data`, `train`, `measures`, `runs`, `networks`, `scores`, `pages`. Tasks do not import each other. Names are
+several of them need stands beside the folders: `estimator.py`, for one, has fit, evaluate, save and load for all of them. Imports `errors`,
+`cell`, `cells`, `engines`, `layers`, `data`, `train`, `runs`, `networks`, `scores`, `pages`. Tasks do not import each other. Names are
 imported when they are first used, so that `tenuto --help` answers without loading torch.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tenuto.tasks.text.estimator import TextClassifier
     from tenuto.tasks.translate.estimator import Seq2Seq, Translation
 
-# One line a task: its estimator, and its folder. The order is that of `tenuto fit --help`.
+# One line for each task: its estimator, and its folder. The order is that of `tenuto fit --help`.
 FOLDERS = {
     "SequenceClassifier": "tenuto.tasks.classify",
     "Tagger": "tenuto.tasks.tag",
@@ -53,7 +53,7 @@ def cards() -> "list[Task]":
 
 
 def card_of(name: str | None) -> "Task | None":
-    """The card of the task that config.json calls so, or None."""
+    """The card of the task with this name, as config.json has it; None if there is none."""
     return next((card for card in cards() if card.name == name), None)
 
 

@@ -1,4 +1,4 @@
-"""Answers and results of classifiers as the commands show them: rows of classes, a result in a line, and in full."""
+"""Answers and results as the commands show them: rows of classes, a result in one line and in full, the network in a few words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenuto.tasks.task import ClassTable
 
 
 def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *, every: bool) -> list[dict[str, Any]]:
-    """One dictionary a row of `probabilities` [N, K]: id, the likeliest class, its probability; with `every`, `p(CLASS)` for each class."""
+    """One dictionary for each row of `probabilities` [N, K]: id, the likeliest class, its probability; with `every`, `p(CLASS)` for each class."""
     rows = []
     for name, row in zip(ids, probabilities):
         best = int(row.argmax())
@@ -19,7 +19,7 @@ def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *
 
 
 def said_of_classes(result: Mapping[str, Any], counted: str) -> str:
-    """How many `counted` ("sequences", "texts") got the right class."""
+    """How many got the right class, in one line; `counted` says what they are ("sequences", "texts")."""
     low, high = result["accuracy_interval"]
     right = round(result["accuracy"] * result["sequences"])
     return f"{result['accuracy']:.2%} right ({right} of {result['sequences']} {counted}; 95 % interval {low:.1%} to {high:.1%}), loss {result['loss']:.4f}"
@@ -49,5 +49,5 @@ def token_network_said(model: Any) -> str:
 
 
 def ways_said(model: Any) -> str:
-    """Which way the sequences are read."""
+    """The directions in which sequences are read."""
     return "both directions" if model.bidirectional else "forward only"

@@ -1,7 +1,7 @@
-"""`Estimator`: fit, evaluate, save, load and the doors of every task, once.
+"""`Estimator`: what every task shares: fit, evaluate, save, load, and the doors `inputs`, `forward` and `answer`.
 
-A task answers what only it can know, in this order: how its data are read and divided, what is learnt from them before training, its network, what
-is trained, how batches are made for prediction, what an answer is, what a set of answers is worth, and what config.json must keep of it.
+A task answers what only it can know, in this order: how its data is read and divided, what is learnt from it before training, its network, how
+that is trained, how batches are made for prediction, what an answer is, how good a set of answers is, and what config.json must keep of it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tenuto.train.course import Course, Learning
 
 E = TypeVar("E", bound="Estimator")
 
-# Options that are `tenuto.train.TrainingOptions`' own.
+# The options that go on to `tenuto.train.TrainingOptions`.
 TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
 
 
@@ -41,9 +41,9 @@ class Batches(NamedTuple):
     """How a set is cut into batches for prediction.
 
     Attributes:
-        order: [N], sorted by which like things come together and there is little padding.
+        order: [N] numbers; items that are sorted by them and cut into batches need little padding.
         rows: of a batch, at most.
-        make: positions in the set to the batch of them; it has `to(device)`.
+        make: a function from positions in the set to a batch of these items, which has `to(device)`.
     """
 
     order: np.ndarray
@@ -54,12 +54,12 @@ class Batches(NamedTuple):
 class Estimator(EstimatorOptions, Parameters, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
-    Three doors stand beside `fit` and `predict`, and everything that works on a fitted estimator uses them and the parts of its network
-    (`front`, `encoder`, `head`): `inputs(data)` gives batches in the order of the data, `forward(batch)` what the network makes of one,
+    In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network
+    (`front`, `encoder`, `head`): `inputs(data)` gives batches in the order of the data, `forward(batch)` the network's raw output for one,
     `answer(tensors)` what `predict` gives for it. So `predict(x)` is `answer(forward(batch))` of each batch of `inputs(x)`, one after another.
 
     Attributes (after fit):
-        network_: the torch module. cell_, seed_: as used. maths_: what `maths` gave then. metrics_: one dictionary a validation. evaluation_: what a report shows.
+        network_: the torch module. cell_, seed_: those that were used. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
     """
 
     task: ClassVar[str]  # in config.json
@@ -77,11 +77,11 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     @abstractmethod
     def _read(self, x: Any, y: Any = None) -> Any:
-        """The data as the set of this task's family."""
+        """The data as this task's kind of set, such as `Sequences`."""
 
     @abstractmethod
     def _divide(self, data: Any) -> tuple[Any, Any]:
-        """What is trained on, and what is held out to stop by; `seed_` is set."""
+        """Divide the data into what is trained on and what is held out for validation; `seed_` is set already."""
 
     @abstractmethod
     def _prepare(self, training: Any, held_out: Any) -> None:
@@ -93,7 +93,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     @abstractmethod
     def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
-        """What is trained."""
+        """How the network is trained: its batches, loss and validation."""
 
     @abstractmethod
     def _batches(self, data: Any) -> Batches:
@@ -105,7 +105,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     @abstractmethod
     def _measure(self, data: Any, name: str) -> Measured:
-        """What the answers for this set are worth; `name` is "validation" or "test"."""
+        """How good the answers for this set are; `name` is "validation" or "test"."""
 
     @abstractmethod
     def _describe(self, data: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     @abstractmethod
     def _about(self, training: Any, outcome: Outcome) -> dict[str, Any]:
-        """What this task's evaluation.json has beside the common keys, or within them; a title at least."""
+        """What this task adds to the common keys of evaluation.json, or within them; a title at least."""
 
     @abstractmethod
     def _kept(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         """Set what `_kept` gave."""
 
     def _usual_call(self, training: Any) -> UsualCall:
-        """A call of the layer whose engine is told, on a batch of the usual shape."""
+        """A call of the layer whose engine the run reports, on a batch of the usual shape."""
         steps, rows = int(np.median(training.lengths)), min(self.batch_size, len(training))
         return UsualCall(self.network_.encoder, steps, rows, lengths=True)
 
@@ -144,9 +144,9 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
         Args:
             x, y: see the class.
-            validation: a set of the same kind, or (x, y), to stop by. Default: a part of the data, see `validation_fraction`.
+            validation: a set of the same kind, or (x, y), to choose the best weights by. Default: a part of the data, see `validation_fraction`.
             observers: told of every step and validation, for progress bars and log files.
-            checkpoint: a folder from which a run that was stopped goes on, and where it is kept while it trains (`tenuto.train.Checkpoint`).
+            checkpoint: a folder where the state of training is kept; a fit that was stopped goes on from there (`tenuto.train.Checkpoint`).
             launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
         Raises:
             ShapeError, DataError: the data cannot be used as it is; the message names the place.
@@ -197,7 +197,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         self.evaluation_ = merged(common, self._about(training, outcome))
 
     def _cells(self) -> dict[str, Any]:
-        """The options that are cells, as they are used: one that is None is the first."""
+        """The options that are cells, as they are used: None stands for the cell of `cell`."""
         return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
 
     def maths(self) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         return [known.name for known in options_of(cls) if known.cell]
 
     def _asked(self, x: Any) -> Any:
-        """What is predicted for, as `_batches` takes it."""
+        """The data to predict for, as `_batches` takes it."""
         return self._read(x)
 
     def _given(self, data: Any) -> Any:
@@ -220,7 +220,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     # --- the doors ---------------------------------------------------------------------------------------------------------
 
     def inputs(self, x: Any) -> Iterator[Any]:
-        """The batches of these data as the network reads them, in the order of the data.
+        """The batches of the data as the network reads them, in the order of the data.
 
         Args:
             x: as for `predict`.
@@ -235,11 +235,11 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         return (batches.make(np.arange(start, min(start + batches.rows, count))).to(device) for start in starts)
 
     def forward(self, batch: Any) -> Any:
-        """What the network makes of a batch of `inputs`: raw scores, with gradients where torch keeps them."""
+        """The network's raw output for a batch of `inputs`, with gradients where torch keeps them."""
         return self.network_(batch)
 
     def _read_through(self, data: Any) -> Iterator[tuple[np.ndarray, Any]]:
-        """Every item once, in batches of like lengths: positions in the data, and the batch."""
+        """Every item once, in batches of similar lengths: positions in the data, and the batch."""
         batches, device = self._batches(data), torch.device(self.device)
         for indices in sorted_batches(batches.order, batches.rows):
             yield indices, batches.make(indices).to(device)
@@ -255,7 +255,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         return found
 
     def hidden_states(self, x: Any) -> list[np.ndarray]:
-        """The encoder's outputs, one array `[T_i, W]` an item; W is hidden units times directions.
+        """The encoder's outputs, one array `[T_i, W]` for each item; W is hidden units times directions.
 
         Args:
             x: as for `predict`.
@@ -272,10 +272,10 @@ class Estimator(EstimatorOptions, Parameters, ABC):
                     states[index] = output[:length, row]
         return states
 
-    # --- what the answers are worth ------------------------------------------------------------------------------------------
+    # --- how good the answers are --------------------------------------------------------------------------------------------
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, Any]:
-        """All that can be counted of the answers for a set: the RESULT of `tenuto.runs.schema`, as test set of this model, so that `save` writes it.
+        """Everything that is measured of the answers for a set: the RESULT of `tenuto.runs.schema`. `save` writes it, as the model's test set.
 
         Args:
             x, y: as for `fit`.
@@ -298,7 +298,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
         Args:
             folder: new or empty; a folder with anything else in it is refused.
-            test: a set, or (x, y), evaluated first, and kept in evaluation.json.
+            test: a set, or (x, y), to be evaluated first; evaluation.json keeps the result.
             overwrite: replace a run that is there.
         Raises:
             NotFittedError; RunError: the folder is not free.
@@ -318,7 +318,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         """The estimator of the folder that `save` wrote; it gives the same answers.
 
         Args:
-            cell: the class of a cell of your own, where it is not imported already. No code is ever loaded from the folder.
+            cell: the class of a cell of your own, if it is not imported already. No code is ever loaded from the folder.
         Raises:
             RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
                 not the one with which the run was trained.
@@ -345,7 +345,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         return {**self.get_params(), **cells, "random_state": self.seed_}
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
-        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option but the time limit and a file's place.
+        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit and the path of the word vectors.
 
         Args:
             training, validation: sets with a `sha256`. The cells and `seed_` are set already.
@@ -363,7 +363,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     @contextlib.contextmanager
     def _calling(self, call: str) -> Iterator[None]:
-        """Errors of the block are told as those of this call."""
+        """Errors in the block name this call."""
         try:
             yield
         except TenutoError as error:
@@ -371,7 +371,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
 
 def batch_in_words(ids: Sequence[str], indices: np.ndarray, noun: str) -> str:
-    """What an error message calls a batch.
+    """A batch as error messages name it.
 
     Example:
         >>> batch_in_words(["a", "b", "c"], np.array([2, 0]), "sequences")

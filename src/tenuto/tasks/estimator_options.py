@@ -9,7 +9,7 @@ from tenuto.tasks.option import NETWORK, TRAINING, TRAINING_IN_DETAIL, WHERE, op
 
 @options()
 class EstimatorOptions:
-    """What every task's constructor takes. The training loop's are those of `tenuto.train.TrainingOptions`, all of them."""
+    """What every task's constructor takes, all of `tenuto.train.TrainingOptions` included."""
 
     cell: Any = option(
         "lstm",
@@ -29,8 +29,8 @@ class EstimatorOptions:
     select_by: str = option(
         "validation_loss", "The measure by which the best weights are chosen, as in metrics.jsonl: validation_accuracy, ...", TRAINING
     )
-    patience: int | None = option(None, "Stop after so many validations without a better one.", TRAINING, none=0, without="never")
-    time_limit_s: float | None = option(None, "Stop after the validation by which so many seconds have passed.", TRAINING)
+    patience: int | None = option(None, "Stop after this many validations without a better one.", TRAINING, none=0, without="never")
+    time_limit_s: float | None = option(None, "Stop at the first validation after this many seconds.", TRAINING)
     validation_fraction: float = option(
         0.1, "Share of the data that is held out to choose the best weights, if there is no validation part.", TRAINING
     )

@@ -17,10 +17,10 @@ from tenuto.train import Outcome
 
 
 class Measured(NamedTuple):
-    """What the answers for one set are worth.
+    """How good the answers for one set are.
 
     Attributes:
-        result: the RESULT. shown: what the page shows beside it, by keys of evaluation.json.
+        result: the RESULT object of evaluation.json. shown: further keys of evaluation.json, which the page shows.
         speed: of prediction, see `prediction_speed`.
     """
 
@@ -39,14 +39,14 @@ class UsualCall(NamedTuple):
 
 
 class Watch:
-    """Seconds since it was made; never zero."""
+    """Measures the seconds since it was made."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """So many have passed."""
+        """The seconds that have passed; never zero."""
         return max(time.perf_counter() - self.started, 1e-9)
 
 
@@ -64,9 +64,9 @@ def evaluation_of(
 
     Args:
         options: of the estimator, as config.json has them.
-        sets: the SET of "train" and of "validation", on which `measured` was.
+        sets: the SET objects of "train" and "validation"; `measured` is of the second.
     """
-    seconds, epochs = max(outcome.seconds, 1e-9), outcome.metrics[-1]["epoch"]  # with a fraction where a validation stands within one
+    seconds, epochs = max(outcome.seconds, 1e-9), outcome.metrics[-1]["epoch"]  # a fraction where the last validation stands within an epoch
     return {
         "format": EVALUATION_FORMAT,
         "format_version": FORMAT_VERSION,
@@ -117,7 +117,7 @@ def with_test(evaluation: Mapping[str, Any], described: Mapping[str, Any], measu
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said in `new` put into `old`: objects are filled in, all else, and "test", is replaced.
+    """`old` with what is in `new`: objects are merged key by key; everything else, and "test", is replaced.
 
     Example:
         >>> merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}, "e": 5})
@@ -135,7 +135,7 @@ def describe_set(data: Sourced, lengths: np.ndarray, **own: Any) -> dict[str, An
 
     Args:
         lengths: [N] int64, of its sequences, in steps.
-        own: what it holds beside; "sequences" where those are not N.
+        own: further keys; "sequences" among them where their number is not N.
     """
     return {
         "path": data.path,
@@ -152,13 +152,13 @@ def describe_set(data: Sourced, lengths: np.ndarray, **own: Any) -> dict[str, An
 
 
 def prediction_speed(watch: Watch, *, sequences: int | None, steps: int, rows: int) -> dict[str, Any]:
-    """Sequences (None where there are none to speak of) and steps a second, in batches of so many rows."""
+    """Sequences (None where the data is not made of sequences) and steps per second, in batches of `rows`."""
     seconds = watch.seconds
     return {"sequences_per_s": None if sequences is None else sequences / seconds, "steps_per_s": steps / seconds, "batch_size": rows}
 
 
 def engine(call: UsualCall, device: str) -> dict[str, Any]:
-    """Who runs the time loop of this call in training, and why the others do not."""
+    """Which engine runs the time loop of this call in training, and why the others do not."""
     layer = call.layer
     x = torch.zeros(call.steps, call.rows, layer.input_size, device=device)
     training = layer.training

@@ -42,10 +42,10 @@ def write_estimator(
 
 @contextlib.contextmanager
 def reading(kind: str, folder: str | Path, task: str) -> Iterator[Run]:
-    """The run of an estimator, for the block that makes the estimator from it; whatever the block lacks is told as a fault of the run.
+    """The run of an estimator, for the block that makes the estimator from it; what goes wrong in the block is an error of the run.
 
     Args:
-        kind: the estimator's class, in messages.
+        kind: the name of the estimator's class, for messages.
     Raises:
         RunError: missing, damaged or foreign files, another task's run, or one that the block cannot read.
     """
@@ -70,8 +70,7 @@ def kept_cell(data: Mapping[str, Any], maths: Mapping[str, Any] | None, cell: ty
 
     Args:
         maths: its step and derivative at that time; None in runs from before these were kept.
-        cell: the class of a cell of one's own, where it is not imported already; for cells of tenuto it is not looked at. No code is ever loaded
-            from a run.
+        cell: the class of a cell of your own, if it is not imported already; ignored for cells of tenuto. No code is ever loaded from a run.
     Raises:
         CellError: the cell's class is not known here, or is not that with which the run was trained.
     """
@@ -85,7 +84,7 @@ def load_weights(network: nn.Module, run: Run, former: Mapping[str, str]) -> Non
     """Give a new network the run's weights.
 
     Args:
-        former: where the parts of a network stood in format_version 1: the first part of a weight's name, and what stands in its place today.
+        former: how the names of weights began in format_version 1, up to the first dot, and what stands there today.
     """
     tensors = run.tensors()
     if run.config["format_version"] == 1:
@@ -97,7 +96,7 @@ def load_weights(network: nn.Module, run: Run, former: Mapping[str, str]) -> Non
 
 
 def renamed(tensors: Mapping[str, torch.Tensor], former: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    """Weights by today's names.
+    """Weights of format_version 1, by today's names.
 
     Example:
         >>> list(renamed({"recurrent.bias_l0": torch.ones(1)}, {"recurrent": "encoder"}))
@@ -111,7 +110,7 @@ def renamed(tensors: Mapping[str, torch.Tensor], former: Mapping[str, str]) -> d
 
 
 def shared_names(network: nn.Module) -> dict[str, str]:
-    """Of a weight that stands at several places of a network, each further name and the first one."""
+    """For each weight that a network uses in several places: its further names, each with the first one."""
     first: dict[int, str] = {}
     again = {}
     for name, parameter in network.named_parameters(remove_duplicate=False):

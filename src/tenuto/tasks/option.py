@@ -1,11 +1,11 @@
-"""An option of a task, said once: its default, its range, what it is for, where it stands on a help page, what `tenuto tune` tries.
+"""An option of a task, written once: its default, its range, what it is for, where it stands on a help page, what `tenuto tune` tries.
 
     @options(epochs=20)  # another default for an option that is inherited
     class TagOptions(TokenOptions):
         crf: bool = option(True, "Choose the tags of a sentence together (linear-chain CRF), or each by itself.", NETWORK, flag="--crf/--no-crf")
 
-The class is a dataclass, and its constructor that of the task's estimator: flat, and stored as given, as scikit-learn's `clone` and grid search
-expect. `tenuto fit TASK`, `tenuto tune TASK`, config.toml and the checks in `fit` are read off the fields. Imports no torch.
+The class is a dataclass, and its constructor is that of the task's estimator: a flat list of arguments, stored as given, as scikit-learn's
+`clone` and grid search expect. `tenuto fit TASK`, `tenuto tune TASK`, config.toml and the checks in `fit` are made from the fields. Imports no torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T", bound=type)
 
 NETWORK, READING, REGULARISERS = "The network", "What is read off a word", "Regularisers"
 TRAINING, TRAINING_IN_DETAIL, WHERE = "Training", "Training in detail", "Where and how"
-# Panels that every task has stand after its own.
+# The panels that every task has; they come after its own.
 LAST = (REGULARISERS, TRAINING, TRAINING_IN_DETAIL, WHERE)
 
 
@@ -48,11 +48,11 @@ def option(
 
     Args:
         said: what `--help` says, in sentences. panel: its group there, and its table in config.toml.
-        least, below: least <= value < below, checked in `fit`; a field that is an int takes whole numbers alone.
+        least, below: least <= value < below, checked in `fit`; a field that is an int takes only whole numbers.
         flag: how it is typed, where that is not its name with dashes: "--crf/--no-crf".
         typed: its name on the command line and in config.toml, where that is another one.
         metavar: what stands for its value in `--help`.
-        none: what is typed for None. without: what None means, as in "0 for never".
+        none: what is typed for None. without: what None means: "never" in "0 for never".
         cell: its value is a cell, typed by name or as FILE.py:CLASS.
         path: its value is the path of a file.
         kw_only: False if it may be given to the constructor without its name.
@@ -65,7 +65,7 @@ def option(
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(option,))
 def options(**usual: Any) -> Callable[[T], T]:
-    """Makes a class one of options; `usual` are other defaults for options that it inherits."""
+    """Makes a class a set of options; `usual` are other defaults for options that it inherits."""
 
     def make(kind: T) -> T:
         for name, default in usual.items():
@@ -86,7 +86,7 @@ class Known:
         name: the argument of the estimator. typed: its name on the command line and in config.toml.
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
-        items: of a tuple, which is typed as text with commas, the type of what is in it.
+        items: for a tuple, which is typed as text with commas, the type of its items.
         said, panel, least, below, flag, metavar, none, without, cell, path, search: as in `option`.
     """
 
@@ -109,21 +109,21 @@ class Known:
     search: Any
 
     def told(self, none: Any) -> str:
-        """What it is for, with what `none` means, the value that stands for None where this is read."""
+        """What it is for, and what `none` means, the value that stands for None where this text is read."""
         return f"{self.said.removesuffix('.')}; {none} for {self.without}." if self.without else self.said
 
     def value(self, given: Any) -> Any:
         """What was typed, as the estimator takes it; a cell stays as it was typed.
 
         Raises:
-            ArgumentError: text with commas that holds no such things.
+            ArgumentError: an item of a text with commas is not a number, where it must be.
         """
         if self.items is not None:
             return self._items(given)
         return None if self.none is not None and given == self.none else given
 
     def check(self, value: Any) -> None:
-        """Look whether the estimator's value is in range.
+        """Check that the estimator's value is in range.
 
         Raises:
             ArgumentError: it is not.
@@ -155,7 +155,7 @@ class Known:
         try:
             return tuple(self.items(word.strip()) for word in given.split(",") if word.strip())
         except ValueError:
-            raise ArgumentError(f"{self.typed} {given!r} are no numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
+            raise ArgumentError(f"{self.typed}={given!r} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
 
 
 def options_of(kind: type) -> Iterator[Known]:

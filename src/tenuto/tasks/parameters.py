@@ -1,4 +1,4 @@
-"""`Parameters`: the options of an estimator, by the habits that scikit-learn's `clone`, grid search and pipelines rely on."""
+"""`Parameters`: the options of an estimator, kept in the way that scikit-learn's `clone`, grid search and pipelines rely on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Parameters:
     needs_targets: ClassVar[bool] = True
 
     def __init_subclass__(cls, **given: Any) -> None:
-        """Add the options of a class to its documentation, from where they are said."""
+        """Add the options of a class, with what they are for, to its documentation."""
         super().__init_subclass__(**given)
         if cls.__doc__ and OPTIONS in cls.__doc__:
             cls.__doc__ = cls.__doc__.replace(OPTIONS, _explained(options_of(cls)))
@@ -66,10 +66,10 @@ class Parameters:
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def check_options(self) -> None:
-        """Look at every option that has a range.
+        """Check every option that has a range.
 
         Raises:
-            ArgumentError: one out of range.
+            ArgumentError: an option is out of range.
         """
         for known in options_of(type(self)):
             known.check(getattr(self, known.name))

@@ -1,6 +1,6 @@
-"""The card of a task: what the commands, the pages and a search know of it. Plain data; whatever is heavy is named, and loaded when it is used.
+"""The card of a task: what the commands, the pages and a search know of it. Plain data; whatever needs torch is given by name, and loaded when it is used.
 
-A task's folder has a `card.py` with its `TASK`. `tenuto.tasks.cards()` finds them all; no command and no page asks which task it has.
+A task's folder has a `card.py` with its `TASK`. `tenuto.tasks.cards()` finds them all; no command and no page asks which task it works for.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Choice:
-    """What a command may be told beside the options of the estimator: how DATA is read, or what is answered.
+    """What a command may be told in addition to the options of the estimator: how DATA is read, or what is answered.
 
     Args:
         name: of the parameter, with underscores; its key in config.toml too.
-        default: when nothing is typed; an empty list for what may be repeated.
+        default: its value when nothing is typed; an empty list for an option that may be repeated.
         said: what `--help` says.
         flag: how it is typed, where that is not its name with dashes.
         panel: its group in the `--help` of `fit`, and its table in config.toml.
-        least: a number may not be lower.
+        least: the smallest number allowed.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Precision, recall, F1 and how many, by class; `counted` says of what ("sequences", "words")."""
+    """Precision, recall, F1 and the number of cases of each class; `counted` says what the cases are ("sequences", "words")."""
 
     classes: Sequence[Mapping[str, Any]]
     counted: str
@@ -44,33 +44,34 @@ class ClassTable:
 
 @dataclass(frozen=True)
 class Task:
-    """One task. Names of functions and classes are "module:name".
+    """One task. Functions and classes are given by name, as "module:name".
 
     Args:
-        name: as `task` in config.json.
+        name: what config.json has as `task`.
         command: its word after `tenuto fit`.
-        help: what `tenuto fit COMMAND --help` says first; a paragraph of commands has each in a line of its own, in bold.
+        help: what `tenuto fit COMMAND --help` says first; in a paragraph of commands, each stands on its own line, in bold.
         estimator: the class.
         options: its options (`option.py`): a dataclass.
         data_help: what DATA may be.
-        loss: what its loss is counted in: "nats a sentence".
-        table: the columns of the page's table of data sets: heading, and key in a set's description; one that no set has is left out.
+        loss: the unit of its loss: "nats a sentence".
+        table: the columns of the page's table of data sets: heading, and key in a set's description; a column that no set has is left out.
         page: a `tenuto.pages.page.Page`: its head and its own sections.
-        splits: (data, validation, test, choices) to an object with `train`, `validation`, `test`, what `fit` and `save` take. Paths; the last
-            two may be None. Choices are values by name: of `columns` and `fitting`.
-        read: (data, split or None, choices) to what `predict` and `evaluate` take. Choices are those of `columns`.
-        described: (estimator) to the network in a few words.
-        said: (RESULT of evaluation.json) to the result in a line; its first number with a point is shown strong.
-        score: (RESULT) to all of it for people: lines of text and `ClassTable`s.
+        splits: a function of (data, validation, test, choices): an object with `train`, `validation` and `test`, as `fit` and `save` take them.
+            The first three arguments are paths, of which validation and test may be None; choices are the values of `columns` and `fitting`.
+        read: a function of (data, split or None, choices): what `predict` and `evaluate` take. Choices are the values of `columns`.
+        described: a function of (estimator): its network in a few words.
+        said: a function of (RESULT of evaluation.json): the result in one line, whose first number with a decimal point is printed in bold.
+        score: a function of (RESULT): all of it for people to read, as lines of text and `ClassTable`s.
         columns: how DATA is read, in `fit`, `predict` and `score`.
         fitting: how DATA is read, in `fit` alone.
         asking: what `predict` may be asked for.
-        predict: (estimator, data, choices) to one dictionary a row of the answer, in the order of the data; choices are those of `asking`.
-        write: (estimator, prompt, settings) to pieces of new text, for `tenuto generate`.
+        predict: a function of (estimator, data, choices): the rows of the answer as dictionaries, in the order of the data. Choices are the
+            values of `asking`.
+        write: a function of (estimator, prompt, settings): pieces of new text, for `tenuto generate`.
         many: DATA may be several files.
-        recipe: (name) to a published set of options; `recipes` are the names.
-        after_fit: (evaluation) to lines after the results of a fit.
-        writers: suffix to a function of the rows, for files of answers beyond .csv and .jsonl.
+        recipe: a function of (name): a published set of options; `recipes` are the names.
+        after_fit: a function of (evaluation): lines to print after the results of a fit.
+        writers: for files of answers in other formats than .csv and .jsonl: a function of the rows by the file's suffix.
     """
 
     name: str

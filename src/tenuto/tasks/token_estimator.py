@@ -14,6 +14,7 @@ from tenuto.data import bucketed_batches
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
+from tenuto.layers import Recurrent
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
@@ -26,7 +27,7 @@ class TokenEstimator(TokenOptions, Estimator):
     """Reads token lists, and fits a network on them. Subclasses say what is learnt: targets, loss, results.
 
     Attributes (after fit):
-        coder_: what words and characters are known. The others are those of `Estimator`.
+        coder_: the words and characters that are known, and how tokens are read. The others are those of `Estimator`.
     """
 
     coder_: TokenCoder
@@ -35,7 +36,7 @@ class TokenEstimator(TokenOptions, Estimator):
 
     @abstractmethod
     def _targets(self, data: Sentences) -> Any:
-        """What `_losses` needs beside the batch, for the whole set."""
+        """What `_losses` needs in addition to the batch, for the whole set."""
 
     @abstractmethod
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: Any) -> torch.Tensor:
@@ -43,7 +44,7 @@ class TokenEstimator(TokenOptions, Estimator):
 
     @abstractmethod
     def _numbers(self, data: Sentences) -> dict[str, float]:
-        """A line of metrics.jsonl from this set: "validation_loss" and others."""
+        """The numbers of this set for a line of metrics.jsonl: "validation_loss" and others."""
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
@@ -57,8 +58,9 @@ class TokenEstimator(TokenOptions, Estimator):
     def _words_of(self, data: Sentences) -> set[str]:
         return {token.lower() if self.lowercase else token for row in data.tokens for token in row}
 
-    def _front(self) -> TokenEmbedding:
-        return TokenEmbedding(
+    def _front_and_encoder(self) -> tuple[TokenEmbedding, Recurrent]:
+        """The first two parts of the network; a task adds its head."""
+        front = TokenEmbedding(
             self.coder_.words,
             self.coder_.characters,
             word_size=self.word_size,
@@ -71,12 +73,23 @@ class TokenEstimator(TokenOptions, Estimator):
             cell=self.cell_,
             engine=self.engine,
         )
+        encoder = Recurrent(
+            self.cell_,
+            front.width,
+            self.hidden_size,
+            self.num_layers,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout if self.num_layers > 1 else 0.0,
+            recurrent_dropout=self.recurrent_dropout,
+            engine=self.engine,
+        )
+        return front, encoder
 
     def _learning(self, training: Sentences, held_out: Sentences, launch: Launch) -> Learning:
         words, vectors = self.__dict__.pop("_pretrained")
         if words:
             front = self.network_.front
-            assert isinstance(front, TokenEmbedding)  # see `_front`
+            assert isinstance(front, TokenEmbedding)  # see `_front_and_encoder`
             front.start_words(self.coder_.words.encode(words), vectors)
         coded, targets, device = self.coder_.code(training), self._targets(training), torch.device(self.device)
 

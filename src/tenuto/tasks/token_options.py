@@ -8,14 +8,14 @@ from tenuto.tasks.option import NETWORK, READING, REGULARISERS, option, options
 
 @options(epochs=20, clip_norm=5.0)
 class TokenOptions(EstimatorOptions):
-    """What `Tagger` and `TextClassifier` both take, beside what every estimator takes."""
+    """What `Tagger` and `TextClassifier` both take, in addition to what every estimator takes."""
 
     bidirectional: bool = option(True, "Read each sentence from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
     word_size: int = option(100, "Width of a word's vector.", READING, least=0, without="none")
-    character_encoder: str = option("recurrent", "recurrent, convolution or none.", READING)
+    character_encoder: str = option("recurrent", "How the characters of a word are read: recurrent, convolution or none.", READING)
     character_size: int = option(25, "Width of a character's vector.", READING, least=1)
     character_hidden_size: int = option(32, "Units of the character encoder, in each direction.", READING, least=1)
-    character_limit: int = option(24, "Of longer words only both ends are read.", READING, least=1)
+    character_limit: int = option(24, "Characters of a word that are read, at most; of longer words, both ends.", READING, least=1)
     case_size: int = option(8, "Width of the vector of how a word is written (capitals, digits).", READING, least=0, without="none")
     lowercase: bool = option(True, "Look words up in lower case, or as they stand.", READING, flag="--lowercase/--as-written")
     min_count: int = option(1, "Words seen less often in training are unknown.", READING, least=1)

@@ -1,7 +1,7 @@
-"""Training: the loop, the schedule, what it reports and what it writes.
+"""Training: the loop, the learning rate's schedule, what a run reports and writes; and the search for good options.
 
 In: a module, batches, a loss, a validation. Out: the module with its best weights, and an `Outcome`. Nothing here prints.
-May import the rooms above: `errors`, `files`, `cell`, `data`. Progress bars and logs are `Observer`s, given by the caller.
+May import the rooms above: `errors`, `files`, `cell`, `data`, `measures`. Progress bars and logs are `Observer`s, given by the caller.
 """
 
 from tenuto.train.checkpoint import Checkpoint

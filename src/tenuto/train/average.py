@@ -1,4 +1,4 @@
-"""An average of the weights over the steps of a run: exponential, or the plain mean since it began."""
+"""An average of the weights over the steps of a run: exponential, or the plain mean since the averaging began."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class WeightAverage:
     """The running average of a module's trainable parameters.
 
     Args:
-        model: whose weights; the average starts at their values now.
-        decay: of the exponential average; in the first steps it is (1 + n) / (10 + n) where that is less, so that the start is soon
+        model: the module whose weights are averaged; the average starts at their present values.
+        decay: of the exponential average. At step n it is (1 + n) / (10 + n) where that is less, so that the initial weights are soon
             forgotten. None for the plain mean of the weights after each step (Polyak & Juditsky 1992).
     Example:
         >>> layer = nn.Linear(1, 1, bias=False)
@@ -36,7 +36,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights as they are after a step."""
+        """Add the weights as they are after a step to the average."""
         self.steps += 1
         share = 1 / self.steps if self.decay is None else 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         for name, parameter in _trained(model):
@@ -44,7 +44,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def swapped(self, model: nn.Module) -> Iterator[None]:
-        """Inside the block the module has the averaged weights; afterwards its own again."""
+        """Inside the block the module has the averaged weights; afterwards it has its own again."""
         own = {name: parameter.detach().clone() for name, parameter in _trained(model)}
         self._put(model, self.values)
         try:

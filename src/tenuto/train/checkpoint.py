@@ -1,8 +1,8 @@
-"""Checkpoints: everything that a run needs to go on as if it had never been stopped, in one file that is whole or not there.
+"""Checkpoints: everything that a run needs to go on as if it had never been stopped, in one file that is never half written.
 
 checkpoint.safetensors holds the tensors (weights, optimiser, averages, best weights, carried states, generators), and in its header, as
 JSON, everything else (position, measurements, schedule) with a SHA-256 of all of it. Nothing is pickled. The file is written beside its place
-and moved there (`files.replacing`): a run killed at any moment, or a full disk, leaves the one before.
+and then moved there (`files.replacing`), so if a run is killed at any moment or the disk is full, the previous checkpoint is still there.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ from tenuto.train.nested import put_together, take_apart
 
 FILE = "checkpoint.safetensors"
 FORMAT, FORMAT_VERSION = "tenuto checkpoint", 1
-_FIX = "give what the checkpoint was made with; or another folder; or delete the file to begin anew"
+_FIX = "train with what the checkpoint was made with, choose another folder, or delete the file to start from the beginning"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often a run is kept; `train` goes on from what it finds there.
+    """Where and how often checkpoints of a run are written; `train` goes on from the one that it finds there.
 
-    One is also written when training ends, for whatever reason, so a finished run that is asked for again is read and not run.
+    One is also written when training stops without an error, so a finished run is not trained again: it is read from there.
 
     Attributes:
         folder: holds checkpoint.safetensors, and may hold anything else.
-        every_s: seconds between two, counted from the end of the last one. every_steps: optimiser steps; None for by time alone.
-        identity: plain data that must be the same when training is taken up, for example the digest of the data and the seed. The training
-            options (time_limit_s apart), the names and shapes of the weights and the number of processes are always part of it.
+        every_s: seconds from the end of writing one to the next; None for no limit by time. every_steps: the same in optimiser steps.
+        identity: plain data that must be the same when training is resumed, for example the digest of the data and the seed. The training
+            options (except time_limit_s), the names and shapes of the weights, the number of processes and of batches in an epoch are always
+            part of it.
     Raises:
         ArgumentError: an interval out of range. RunError: the folder cannot be made.
     Example:
@@ -64,7 +65,7 @@ class Checkpoint:
 
     @classmethod
     def of(cls, given: str | Path | Checkpoint | None, identity: Mapping[str, Any]) -> Checkpoint | None:
-        """What a task makes of its argument `checkpoint`: a folder or a Checkpoint, with the task's own `identity` added."""
+        """A Checkpoint from what a task's argument `checkpoint` may be, a folder or a Checkpoint, with the task's own `identity` added."""
         if given is None:
             return None
         checkpoint = given if isinstance(given, Checkpoint) else cls(given)
@@ -72,20 +73,20 @@ class Checkpoint:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The checkpoint file."""
         return Path(self.folder) / FILE
 
     def exists(self) -> bool:
-        """Whether there is one to go on from."""
+        """Whether there is a checkpoint to go on from."""
         return self.path.is_file()
 
     def delete(self) -> None:
-        """Remove the file, so that the next run begins anew."""
+        """Remove the file, so that the next run starts from the beginning."""
         self.path.unlink(missing_ok=True)
         self.sweep()
 
     def sweep(self) -> None:
-        """Remove what a killed writer left beside the file. `train` does this when it begins: a folder belongs to one run at a time."""
+        """Remove partial files that a killed run left beside the checkpoint. `train` does this when it starts: a folder belongs to one run at a time."""
         for partial in Path(self.folder).glob(f".{FILE}.*.partial"):
             partial.unlink(missing_ok=True)
 
@@ -93,15 +94,15 @@ class Checkpoint:
         """Replace the checkpoint with this state, a nest of tensors and plain data.
 
         Raises:
-            RunError: no room on the disk, no right to write, or something in the state that a file cannot hold. The old one is kept.
+            RunError: the disk is full, there is no right to write, or something in the state cannot be put in a file. The old checkpoint is kept.
         """
         try:
             data, tensors = take_apart(state)
         except TypeError as error:
             raise RunError(
                 f"the state of the run cannot be kept in a checkpoint: {error}.",
-                expected="tensors, numbers, text, None; in tuples, named tuples, lists and dictionaries",
-                fix="carry such a state from batch to batch",
+                expected="tensors, numbers, text or None, in tuples, named tuples, lists and dictionaries",
+                fix="carry only such values from batch to batch",
             ) from error
         kept = {"format": FORMAT, "format_version": FORMAT_VERSION, "identity": plain(identity), "state": data}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -112,15 +113,16 @@ class Checkpoint:
             raise RunError(
                 f"the checkpoint {self.path} could not be written: {error.strerror or error}.",
                 expected="room on the disk and the right to write there",
-                received="the checkpoint before this one, which is kept" if self.exists() else "no checkpoint yet",
-                fix="make room and start the same command again: training goes on from the checkpoint that is there",
+                received="an earlier checkpoint, which is kept" if self.exists() else "no checkpoint yet",
+                fix="make room and start the same command again: training goes on from the checkpoint that is there, if there is one",
             ) from error
 
     def read(self, identity: Mapping[str, Any]) -> Any:
-        """The state that was written last, its tensors in memory of their own.
+        """The state that was written last. Its tensors have memory of their own, so the file can be replaced.
 
         Raises:
-            RunError: the file is damaged, from a tenuto with another format, or belongs to another run; the message says what differs.
+            RunError: the file is damaged, comes from a version of tenuto with another format, or belongs to another run; the message says
+                what differs.
         """
         try:
             with safe_open(self.path, framework="pt") as file:
@@ -130,10 +132,10 @@ class Checkpoint:
         except (OSError, SafetensorError, ValueError) as error:
             raise self._refused(f"cannot be read: {error}", "a whole file", "an unreadable one") from error
         if kept.get("format") != FORMAT or kept.get("format_version") != FORMAT_VERSION:
-            version = f"{kept.get('format', 'no checkpoint of tenuto')}, format_version {kept.get('format_version')}"
-            raise self._refused("has a format that this tenuto does not know", f"{FORMAT}, format_version {FORMAT_VERSION}", version)
+            version = f"{kept.get('format', 'not a checkpoint of tenuto')}, format_version {kept.get('format_version')}"
+            raise self._refused("has a format that this version of tenuto does not know", f"{FORMAT}, format_version {FORMAT_VERSION}", version)
         if _digest(kept, tensors) != header.get("sha256"):
-            raise self._refused("was changed after it was written: its digest differs", f"sha256 {header.get('sha256')}", "another")
+            raise self._refused("was changed after it was written: its digest differs", f"sha256 {header.get('sha256')}", "another digest")
         found = list(differences(plain(identity), kept["identity"]))
         if found:
             shown = found[:4]

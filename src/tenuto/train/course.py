@@ -1,4 +1,4 @@
-"""What one fit is made of: how it is watched, kept and run, and what is learnt in it."""
+"""What one call of `fit` consists of: how it is observed, kept and run (`Course`), and what is learnt in it (`Learning`)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Course(NamedTuple):
         device: str,
         unused_weights: bool = False,
     ) -> Course:
-        """As `fit` was given them; without a launch, in the processes that this program was started in (`current_launch`)."""
+        """The arguments as `fit` was given them. Default launch: the processes that this program was started in (`current_launch`)."""
         return cls(tuple(observers), checkpoint, launch or current_launch(device, unused_weights=unused_weights))
 
 
 class Learning(NamedTuple):
-    """What a task gives to `train`: the batches of an epoch, the loss of one, the numbers of a validation, and a batch in words."""
+    """What a task gives to `train`: the batches of an epoch, the loss of a batch, the numbers of a validation, and a batch in words."""
 
     batches: Callable[[int], Sequence[Any]]
     loss: Callable[[nn.Module, Any, Any], Loss]

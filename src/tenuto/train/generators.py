@@ -1,7 +1,7 @@
-"""The random generators of a process: their states as tensors and numbers, and back.
+"""The random generators of a process: their states as tensors and numbers, and the generators set back to them.
 
-Those of torch (the CPU's, and each GPU's once CUDA is in use), numpy's global one and Python's. A generator that a program makes for itself
-is not among them: `batches(epoch)` makes its own from a seed and the epoch.
+They are torch's (for the CPU, and for each GPU once CUDA is in use), numpy's global one and Python's. A generator that a program makes for itself
+is not included. `batches(epoch)` needs none of them: it makes its own generator from a seed and the epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 
 def generator_states() -> dict[str, Any]:
-    """The states now, as a nest of tensors, text and numbers."""
+    """The present states, as nested tensors, text and numbers."""
     name, words, position, has_gauss, gauss = np.random.get_state(legacy=True)
     version, python_words, python_gauss = random.getstate()
     return {

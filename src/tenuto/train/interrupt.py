@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: heard between two steps, so that nothing is left half done."""
+"""Ctrl-C and SIGTERM during training: they take effect between two steps, so that nothing is left half done."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ USUAL: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, s
 
 
 class Interrupt:
-    """Inside the block a first Ctrl-C (SIGINT), or a first SIGTERM, only sets `pressed`; a second of its kind does at once what it usually does.
+    """Inside the block a first Ctrl-C (SIGINT), or a first SIGTERM, only sets `pressed`; a second signal of the same kind acts at once, as usual.
 
-    SIGTERM is what schedulers send before they take a machine away, and what torchrun sends to the others when a process has died or Ctrl-C was
-    pressed: the others then live on for long enough to write a checkpoint, or to say what is wrong.
+    Schedulers send SIGTERM before they take a machine away, and torchrun sends it to the other processes when a process has died or Ctrl-C was
+    pressed. Those processes then live long enough to write a checkpoint, or to say what is wrong.
 
-    Outside the main thread, where Python delivers no signals, nothing changes. Another program's handler is its own business, and stays.
+    Outside the main thread, to which Python delivers all signals, nothing changes. A handler that another program has set stays in place.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Where training runs: the few calls that differ between one process and many, and what goes between processes.
+"""Where training runs: the few calls that differ between one process and several, and what processes send to each other.
 
-The names and signatures are those of `accelerate.Accelerator`, so that one can be passed as it is; by default training is this process.
+The names and signatures are those of `accelerate.Accelerator`, so that an Accelerator can be passed as it is; by default training runs in this process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tenuto.train.nested import put_together, take_apart
 
 
 class Launch(Protocol):
-    """What the loop asks of the place that it runs in."""
+    """The calls that the training loop makes to the processes that it runs in; an `accelerate.Accelerator` has them."""
 
     is_main_process: bool
     process_index: int
@@ -30,10 +30,10 @@ class Launch(Protocol):
     device: torch.device
 
     def prepare(self, *objects: Any) -> Any:
-        """Modules and optimisers as they are to be used here; a tuple for more than one."""
+        """Modules and optimisers as they must be used here; a tuple where there is more than one."""
 
     def unwrap_model(self, model: torch.nn.Module) -> torch.nn.Module:
-        """The module inside what `prepare` gave."""
+        """The module inside the one that `prepare` returned."""
 
     def no_sync(self, model: torch.nn.Module) -> contextlib.AbstractContextManager[Any]:
         """Inside the block, gradients stay in this process."""
@@ -42,20 +42,20 @@ class Launch(Protocol):
         """Compute gradients, averaged over the processes."""
 
     def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> Tensor | None:
-        """Scale gradients down to `max_norm`; returns their norm before, over all processes."""
+        """Scale gradients down to `max_norm`. Returns their norm before clipping, over all processes."""
 
     def reduce(self, tensor: Tensor, reduction: str = "sum") -> Tensor:
         """The sum of a tensor over the processes."""
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """A tensor of every process, one after another along the first axis."""
+        """The tensors of all processes, one after another along the first axis."""
 
     def wait_for_everyone(self) -> None:
         """Return when every process has called this."""
 
 
 class OneProcess:
-    """This process: nothing is wrapped."""
+    """Training in this process alone; nothing is wrapped."""
 
     is_main_process, process_index, num_processes = True, 0, 1
     device = torch.device("cpu")
@@ -86,32 +86,33 @@ class OneProcess:
 
 
 def current_launch(device: str = "cpu", *, unused_weights: bool = False) -> Launch:
-    """Where this program was started: an `accelerate.Accelerator` under torchrun, `accelerate launch` or Ray Train, else this process.
+    """The processes that this program was started in: an `accelerate.Accelerator` under torchrun, `accelerate launch` or Ray Train, else `OneProcess`.
 
-    They say so in the environment (WORLD_SIZE above 1). With ACCELERATE_USE_FSDP=true there, as `accelerate launch --use_fsdp` sets it, it
-    is a `Sharded`, on CPUs too; accelerate's other settings for FSDP are not read.
+    These launchers set WORLD_SIZE in the environment to more than 1. If ACCELERATE_USE_FSDP=true is set too, as `accelerate launch --use_fsdp`
+    does, the result is a `Sharded`, on CPUs too; accelerate's other settings for FSDP are not read.
 
     Args:
         device: "cpu", or "cuda": each process then has a GPU of its own.
-        unused_weights: whether a batch may leave weights without a gradient, which DDP must be told.
+        unused_weights: whether a batch may leave weights without a gradient; DDP must be told.
     Raises:
-        ArgumentError: several processes, and accelerate is not installed, or the environment does not say which of them this is.
+        ArgumentError: there are several processes, but accelerate is not installed or the environment does not say which of them this is; or
+            WORLD_SIZE is not a number.
     """
     if process_count() < 2:
         return OneProcess()
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
         raise ArgumentError(
-            f"the environment says WORLD_SIZE={os.environ['WORLD_SIZE']}, and not which of these processes this is.",
+            f"the environment says WORLD_SIZE={os.environ['WORLD_SIZE']}, but not which of these processes this is.",
             expected="RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun sets them",
             received=f"no {', '.join(missing)}",
-            fix="start with torchrun or `accelerate launch`; or unset WORLD_SIZE to train in one process",
+            fix="start with torchrun or `accelerate launch`, or unset WORLD_SIZE to train in one process",
         )
     try:
         from accelerate import Accelerator, DistributedDataParallelKwargs
     except ImportError as error:
         raise ArgumentError(
-            "this is one of several processes, and accelerate is not installed.", fix="pip install 'tenuto[train]'"
+            "this is one of several processes, but accelerate is not installed.", fix="pip install 'tenuto[train]'"
         ) from error
     cpu = torch.device(device).type == "cpu"
     if os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes"):
@@ -122,10 +123,10 @@ def current_launch(device: str = "cpu", *, unused_weights: bool = False) -> Laun
 
 
 def process_count() -> int:
-    """How many processes this program was started in, by the environment's WORLD_SIZE.
+    """How many processes this program was started in, as WORLD_SIZE in the environment says.
 
     Raises:
-        ArgumentError: it is no number.
+        ArgumentError: WORLD_SIZE is not a number.
     """
     said = os.environ.get("WORLD_SIZE") or "1"
     if not said.isdigit():
@@ -134,16 +135,16 @@ def process_count() -> int:
 
 
 def seed_of(launch: Launch, given: int | None) -> int:
-    """The seed of a run, the same in all its processes: the one given, or one that the main process draws."""
+    """The seed of a run, the same in all its processes: `given`, or if that is None a seed that the main process draws."""
     drawn = secrets.randbits(31) if launch.is_main_process else 0
     return int(total(launch, [drawn])[0]) if given is None else int(given)
 
 
 def share_of(launch: Launch, rows: np.ndarray) -> tuple[np.ndarray, int]:
-    """This process's rows of a batch that all of them drew alike, and how many of them count.
+    """This process's rows of a batch that all processes drew alike, and how many of these rows count.
 
-    With n processes each takes every n-th, so that all have like lengths. Of a batch with fewer rows than processes, a process that would have
-    none takes the first, and it does not count: every process must compute something, or the others wait.
+    With n processes each takes every n-th row, so that all have similar lengths. If a batch has fewer rows than there are processes, a process that
+    would have none takes the first row, and it does not count: every process must compute something, or the others would wait for it.
 
     Example:
         >>> share_of(OneProcess(), np.array([4, 8, 1]))
@@ -161,7 +162,7 @@ def total(launch: Launch, values: Sequence[float]) -> list[float]:
 
 
 def of_all_processes(launch: Launch, value: Any) -> list[Any]:
-    """A nest of tensors and plain data from each process, in their order, on the CPU."""
+    """The value of each process (nested tensors and plain data), in the order of the processes, on the CPU; every process must call this."""
     if launch.num_processes == 1:
         return [value]
     data, tensors = take_apart(value)
@@ -174,17 +175,17 @@ def of_all_processes(launch: Launch, value: Any) -> list[Any]:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor that is shared out among the processes (FSDP) put together; every process must call this."""
+    """A tensor put together if it is shared out among the processes (FSDP); every process must call this."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def own_part(tensor: Tensor) -> Tensor:
-    """This process's part of a tensor that is shared out; else all of it."""
+    """This process's part of a tensor if it is shared out, else the whole tensor."""
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def shared_out_like(tensor: Tensor, example: Tensor) -> Tensor:
-    """This process's share of a whole tensor, shared out as `example` is."""
+    """A whole tensor shared out among the processes in the same way as `example`; the tensor itself if `example` is not shared out."""
     if not hasattr(example, "full_tensor"):
         return tensor
     from torch.distributed.tensor import distribute_tensor

@@ -1,7 +1,7 @@
-"""The training loop, short enough to read alone: steps, validations, the best weights kept, a checkpoint now and then.
+"""The training loop: it makes steps, validates, keeps the best weights, and writes a checkpoint now and then.
 
 It knows no task: batches are whatever `batches` yields and `loss` takes. Randomness comes from the global generators (torch, numpy, Python),
-which a checkpoint keeps, and from `batches(epoch)`; whoever calls seeds them.
+which a checkpoint keeps, and from `batches(epoch)`; the caller seeds them.
 """
 
 from __future__ import annotations
@@ -45,28 +45,30 @@ def train(
     launch: Launch | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Train `model` in place and leave it with the weights of the validation that had the lowest loss, in eval mode.
+    """Train `model` in place and leave it, in eval mode, with the weights of the best validation: by default the one with the lowest loss.
 
-    Ctrl-C, or SIGTERM, is heard at the end of the step: a checkpoint is written, training ends and the best so far is kept; before the first
-    validation there is no best, and KeyboardInterrupt goes on to the caller. A second one does not wait for the step, and writes no checkpoint.
+    After Ctrl-C or SIGTERM the current step is finished and a checkpoint is written; then training ends and the best weights so far are kept. Before
+    the first validation there are none, and the caller gets a KeyboardInterrupt. After a second signal the step is not finished and no checkpoint is
+    written.
 
-    With a checkpoint, a run that was stopped or killed at any moment goes on where its last checkpoint was written, and ends with the bits of
-    one that never stopped (same machine, same versions), as long as `batches`, `loss` and `validate` depend on nothing but their
-    arguments, the weights and the global generators. A run that had ended is not repeated: its outcome and weights are read.
+    With a checkpoint, a run that was stopped or killed at any moment goes on from where its last checkpoint was written. It ends with the same bits
+    as a run that never stopped (on the same machine, with the same versions), as long as `batches`, `loss` and `validate` depend on nothing but
+    their arguments, the weights and the global generators. A finished run is not repeated: its outcome and weights are read.
 
     Args:
-        batches: the batches of an epoch (1, 2, ...): this process's share of them, equally many in each process.
-        loss: (module, batch, carried) to a `Loss`; carried is what the last batch's loss gave, detached, and None at an epoch's start
-            and after a skipped step.
-        validate: the module, in eval mode, to numbers; "validation_loss" among them. The main process's numbers hold for all.
+        batches: gives the batches of an epoch (1, 2, ...): this process's share of them, the same number in each process.
+        loss: from (module, batch, carried) to a `Loss`; carried is what the last batch's loss returned, detached. It is None at the start of
+            an epoch and after a skipped step.
+        validate: from the module, in eval mode, to numbers, one of them "validation_loss". All processes use the main process's numbers.
         describe_batch: names a batch in an error message.
         observers: told of every step and validation, in the main process.
-        launch: where to run; `accelerate.Accelerator` fits. Default: this process alone.
-        checkpoint: where to keep the run, and whether there is one to go on with.
+        launch: where to run; an `accelerate.Accelerator` fits. Default: only in this process.
+        checkpoint: where to keep the run; if there is a checkpoint already, the run goes on from it.
     Raises:
-        TrainingError: a loss or gradient is not finite (with `non_finite="stop"`), or every step between two validations was skipped,
-            or no validation loss was finite, or another process of the run is gone.
-        RunError: the checkpoint cannot be written or belongs to another run.
+        TrainingError: an epoch has no batches, a loss or gradient is not finite (with `non_finite="stop"`), every step between two validations
+            was skipped, the validation loss was never finite, or another process of the run is gone.
+        ArgumentError: a validation has no number of the name in `select_by`.
+        RunError: the checkpoint cannot be written, cannot be read or belongs to another run.
     """
     return Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch or OneProcess(), checkpoint).run()
 
@@ -91,12 +93,12 @@ class Training(Generic[B]):
         self.observers = observers if launch.is_main_process else ()
         self.weights = describe_weights(model)
         self.wrapped, self.optimizer = launch.prepare(model, build_optimiser(model, options))
-        self.given, self.model = model, launch.unwrap_model(self.wrapped)  # the same, unless the launch shares the weights out
+        self.given, self.model = model, launch.unwrap_model(self.wrapped)  # the same module, unless the launch shares its weights out
         before = generator_states()
         self.batches_per_epoch = len(batches(1))
         restore_generators(before)
         if not self.batches_per_epoch:
-            raise TrainingError("an epoch has no batches.", expected="one batch or more in each process", fix="a smaller batch size")
+            raise TrainingError("an epoch has no batches.", expected="one or more batches in each process", fix="a smaller batch size")
         self.steps_per_epoch = -(-self.batches_per_epoch // options.accumulate)
         self.planned = min(options.epochs * self.steps_per_epoch, options.max_steps or math.inf)
         self.position, self.outcome = Position(), Outcome()
@@ -116,13 +118,13 @@ class Training(Generic[B]):
         if self.checkpoint is not None and self.checkpoint.exists():
             restore(self, self.checkpoint.read(identity_of(self)))
         elif self.launch.process_index:
-            torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # each process drops other units
+            torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # dropout then differs between processes
         run = self.outcome
         for observer in self.observers:
             observer.started(epochs=-(-int(self.planned) // self.steps_per_epoch), steps_per_epoch=self.steps_per_epoch)
             if run.steps:
                 observer.resumed(step=run.steps, metrics=run.metrics)
-        reason = "error"  # what observers hear if an error passes through
+        reason = "error"  # what observers are told if an exception leaves the loop
         try:
             with self.interrupt:
                 while not run.stopped:
@@ -135,8 +137,8 @@ class Training(Generic[B]):
         except RuntimeError as error:
             if self.launch.num_processes == 1 or not is_lost_process(error):
                 raise
-            where = "there is none" if self.checkpoint is None else str(self.checkpoint.path)
-            raise lost_process(self.launch.process_index, self.launch.num_processes, f"at step {run.steps + 1}; checkpoint: {where}") from error
+            where = "there is no checkpoint" if self.checkpoint is None else f"the checkpoint is {self.checkpoint.path}"
+            raise lost_process(self.launch.process_index, self.launch.num_processes, f"at step {run.steps + 1}; {where}") from error
         finally:
             run.seconds = time.perf_counter() - self.started
             for observer in self.observers:
@@ -144,13 +146,13 @@ class Training(Generic[B]):
         if self.best is None:
             if run.stopped == "interrupted":
                 raise KeyboardInterrupt
-            raise TrainingError("the validation loss was not finite in any validation.", fix="lower the learning rate; look at the data")
+            raise TrainingError("the validation loss was not finite in any validation.", fix="lower the learning rate, or check the data")
         self.given.load_state_dict(self.best)
         self.given.eval()
         return run
 
     def _epoch(self) -> None:
-        """The batches of an epoch that are still to be done."""
+        """Train on the batches of the epoch that are left."""
         at, options = self.position, self.options
         batches = self._batches_of_epoch()
         for first in range(at.batch, len(batches), options.accumulate):
@@ -194,7 +196,7 @@ class Training(Generic[B]):
                 value = float(mean.detach() if reported is None else reported)
                 all_counts, all_losses = total(launch, [own, value * own])
                 first_count = first_count or int(all_counts) or 1
-                # every thing counts alike, whatever batch and process it is in; one batch in one process is multiplied by 1
+                # Every item has the same weight, whichever batch and process it is in. A single batch in a single process is multiplied by 1.
                 launch.backward(mean * (own * launch.num_processes / first_count * self.scale.value))
             loss_sum, count = loss_sum + all_losses, count + int(all_counts)
         factor = first_count / (max(count, 1) * self.scale.value)
@@ -214,7 +216,7 @@ class Training(Generic[B]):
             observer.step_ended(epoch=at.epoch, step=run.steps, loss=amount, gradient_norm=norm, learning_rate=at.rate)
 
     def _not_finite(self, amount: float, norm: float, group: list[B], in_epoch: int) -> None:
-        """Leave the step out, or stop."""
+        """Skip the step, or stop with an error."""
         at, run = self.position, self.outcome
         kind = "gradient" if math.isfinite(amount) else "loss"
         batch = f"batch {at.batch + 1}" if len(group) == 1 else f"batches {at.batch + 1} to {at.batch + len(group)}"
@@ -228,7 +230,7 @@ class Training(Generic[B]):
                 f"{what}.",
                 expected="finite numbers",
                 received=received,
-                fix='lower the learning rate or clip_norm, look at the values of those sequences, or go on with non_finite="skip"',
+                fix='lower the learning rate or clip_norm, check the values in that batch, or skip such steps with non_finite="skip"',
             )
         reason = f"{what}: {f'overflow at a loss scale of {scale:.0f}' if overflow else received}"
         self.carried = None
@@ -238,10 +240,10 @@ class Training(Generic[B]):
             observer.step_skipped(epoch=at.epoch, step=run.steps, reason=reason)
 
     def _validate(self, epoch: float) -> None:
-        """Measure, keep the weights if they are the best so far, tell the observers."""
+        """Validate, keep the weights if they are the best so far, and tell the observers."""
         at, run = self.position, self.outcome
         if not at.steps and self.scale.may_fall:
-            return  # every step since the last validation overflowed float16, and the next ones have a lower scale
+            return  # every step since the last validation overflowed float16; the next ones have a lower loss scale
         if not at.steps:
             raise TrainingError(
                 f"every step of epoch {math.ceil(epoch)} had a loss or gradient that is not finite.", fix="lower the learning rate"
@@ -286,14 +288,14 @@ class Training(Generic[B]):
             observer.epoch_ended(line)
 
     def _lower_is_better(self, numbers: Mapping[str, float]) -> float:
-        """The number that says what is best, with its sign turned where higher is better."""
+        """The number that decides which validation is best, with its sign turned where higher is better."""
         name = self.options.select_by
         if name not in numbers:
             raise ArgumentError(f"a validation of this task has no {name!r}.", expected=" | ".join(numbers), received=f"select_by={name!r}")
         return -numbers[name] if measure(name).better == "higher" else numbers[name]
 
     def _perhaps_stop(self, done: bool) -> None:
-        """Set `stopped` where there is a reason, and write a checkpoint where it is time. All processes decide alike."""
+        """Set `stopped` if there is a reason to stop, and write a checkpoint if it is time to. All processes decide alike."""
         at, options, run = self.position, self.options, self.outcome
         now = time.perf_counter()
         due = self.checkpoint is not None and (

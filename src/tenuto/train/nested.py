@@ -14,7 +14,7 @@ from tenuto.cell import state_type
 
 
 def detached(value: Any) -> Any:
-    """The same nest with every tensor cut off from its history. Anything that is no tensor stays.
+    """The same nested value with every tensor detached from its history. Anything that is not a tensor stays as it is.
 
     Example:
         >>> detached({"h": (torch.ones(2, requires_grad=True), None)})
@@ -24,7 +24,7 @@ def detached(value: Any) -> Any:
 
 
 def take_apart(value: Any) -> tuple[Any, dict[str, torch.Tensor]]:
-    """A nest as plain data that JSON can hold, and its tensors by name; `put_together` is the way back.
+    """A nested value as plain data that JSON can hold, and its tensors by name; `put_together` is the inverse.
 
     Raises:
         TypeError: something in it is neither plain data nor a tensor nor one of the four containers.
@@ -38,7 +38,7 @@ def take_apart(value: Any) -> tuple[Any, dict[str, torch.Tensor]]:
 
 
 def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """The nest that `take_apart` was given. A named tuple comes back with its fields' names: a cell's state as a state."""
+    """The nested value that `take_apart` was given. A named tuple comes back with the names of its fields, and a cell's state as a state."""
     if not isinstance(data, dict):
         return data
     kind, content = next(iter(data.items()))
@@ -56,7 +56,7 @@ def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """The same nest with `change` applied to every tensor."""
+    """The same nested value with `change` applied to every tensor."""
     if isinstance(value, torch.Tensor):
         return change(value)
     if isinstance(value, Mapping):
@@ -81,7 +81,7 @@ def _data_of(value: Any, place: str, tensors: dict[str, torch.Tensor]) -> Any:
     if isinstance(value, Mapping):
         return {"dict": [[key, _data_of(item, f"{place}/{key}".strip("/"), tensors)] for key, item in value.items()]}
     if not isinstance(value, (tuple, list)):
-        raise TypeError(f"a {type(value).__name__} at {place or 'the top'}: neither plain data nor a tensor")
+        raise TypeError(f"the {type(value).__name__} at {place or 'the top'} is neither plain data nor a tensor")
     fields = getattr(value, "_fields", None)
     names = range(len(value)) if fields is None else fields
     items = [_data_of(item, f"{place}/{name}".strip("/"), tensors) for name, item in zip(names, value)]

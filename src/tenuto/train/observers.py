@@ -1,4 +1,4 @@
-"""What watches a training run: progress bars, log files. The loop calls; nothing that an observer does changes the run."""
+"""What observes a training run: progress bars, log files. The loop calls observers and ignores what they return; one that raises ends the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenuto.files import plain
 
 
 class Observer:
-    """Watches a run; override what you need. All of it does nothing here.
+    """Observes a run. Every method does nothing here; override those that you need.
 
     Example:
         >>> class Dots(Observer):
@@ -21,28 +21,28 @@ class Observer:
     """
 
     def started(self, *, epochs: int, steps_per_epoch: int) -> None:
-        """Training begins; both numbers are what is planned at most."""
+        """Training begins. `epochs` is the most that is planned; training may stop earlier."""
 
     def resumed(self, *, step: int, metrics: Sequence[Mapping[str, Any]]) -> None:
-        """After `started`, where the run goes on from a checkpoint: `step` steps are done, and these lines were measured."""
+        """Called after `started` if the run goes on from a checkpoint: `step` steps are done, and `metrics` are the lines of metrics.jsonl so far."""
 
     def step_ended(self, *, epoch: int, step: int, loss: float, gradient_norm: float, learning_rate: float) -> None:
-        """One optimiser step was made; `step` counts from 1 over the whole run, the norm is that before clipping."""
+        """One optimiser step was made. `step` counts from 1 over the whole run; the norm is the one before clipping."""
 
     def step_skipped(self, *, epoch: int, step: int, reason: str) -> None:
-        """A step was left out because its loss or gradient was not finite; the reason names step and batch."""
+        """A step was left out because its loss or gradient was not finite; `reason` names the step and the batch."""
 
     def epoch_ended(self, metrics: Mapping[str, Any]) -> None:
-        """An epoch, or the steps between two validations, and the validation are done; `metrics` is the line of metrics.jsonl."""
+        """A validation is done, after an epoch or after the steps of `validate_every`; `metrics` is its line of metrics.jsonl."""
 
     def ended(self, *, stopped: str) -> None:
-        """Training is over, for this reason: "all epochs", "all steps", "early stopping", "time limit", "interrupted" or "error"."""
+        """Training is over. `stopped` is the reason: "all epochs", "all steps", "early stopping", "time limit", "interrupted" or "error"."""
 
 
 class MetricsFile(Observer):
-    """Writes metrics.jsonl while training runs: one JSON object a line, each line whole and on the disk when its epoch ends.
+    """Writes metrics.jsonl while training runs: one JSON object per line, each written after its validation.
 
-    A line goes to the file in one write, so a reader, or a run killed at any moment, never leaves half a line in the middle.
+    A line goes to the file in one write, so there is never half a line in the middle of the file, even if the run is killed.
 
     Args:
         path: the file; an older one is replaced when training starts.

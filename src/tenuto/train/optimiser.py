@@ -1,4 +1,4 @@
-"""The optimiser of a run, what decays, gradients made ready for a step, and the scale of a float16 loss."""
+"""The optimiser of a run and which weights decay; clipped gradients; and the scale of a float16 loss."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tenuto.train.options import TrainingOptions
 
 
 def build_optimiser(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
-    """torch's optimiser of that name, with weights that decay and weights that do not (one axis: biases, per-channel parameters).
+    """torch's optimiser of the name in the options. Weights with one axis (biases, per-channel parameters) do not decay; all others do.
 
-    The Adams update a weight in one pass where torch has a kernel for that (`fused`): 1.1 ms a step and not 7.8, for 1.5 million weights on
-    one core of an Intel Xeon (AVX-512). It reads memory as it lies, so a weight must lie as a checkpoint keeps its moments: contiguous.
+    Adam and AdamW update a weight in one pass where torch has a kernel for that (`fused`): a step takes 1.1 ms and not 7.8, for 1.5 million weights
+    on one core of an Intel Xeon (AVX-512). That kernel pairs a weight with its moments by their place in memory. A checkpoint keeps moments
+    contiguous, so the kernel is used only if all weights are contiguous too.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups: list[dict[str, Any]] = [
@@ -37,7 +38,7 @@ def ready_gradients(
     """Multiply the gradients by `factor` and clip them.
 
     Returns:
-        Their norm before clipping, over all processes, and whether anything was clipped.
+        Their norm after the multiplication and before clipping, over all processes; and whether anything was clipped.
     """
     parameters = [parameter for parameter in parameters if parameter.grad is not None]
     if factor != 1.0:
@@ -57,9 +58,9 @@ def ready_gradients(
 
 
 class LossScale:
-    """What a float16 loss is multiplied by, so that small gradients do not vanish: halved on overflow, doubled after a quiet time.
+    """What a float16 loss is multiplied by, so that small gradients do not vanish: halved on overflow, doubled after QUIET_STEPS steps without one.
 
-    Source:     Micikevicius et al. 2018, section 3.2. Powers of two, so that scaling and back changes no bit.
+    Source:     Micikevicius et al. 2018, section 3.2. It is a power of two, so that scaling and dividing again change no bit.
     Example:
         >>> scale = LossScale(enabled=True)
         >>> scale.value, scale.overflowed(), scale.value
@@ -74,18 +75,18 @@ class LossScale:
 
     @property
     def may_fall(self) -> bool:
-        """Whether a lower scale is to be tried when gradients overflow."""
+        """Whether a lower scale will be tried when gradients overflow."""
         return self.enabled and self.value >= 1.0
 
     def overflowed(self) -> bool:
-        """Hear that a gradient was not finite; whether a lower scale may mend that."""
+        """Called when a gradient was not finite: halves the scale. Returns whether that may help."""
         if not self.may_fall:
             return False
         self.value, self.quiet = self.value / 2, 0
         return True
 
     def stepped(self) -> None:
-        """Hear that a step was made."""
+        """Called after each step: doubles the scale after QUIET_STEPS of them without an overflow."""
         self.quiet += 1
         if self.enabled and self.quiet >= self.QUIET_STEPS:
             self.value, self.quiet = self.value * 2, 0

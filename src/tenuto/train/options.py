@@ -27,34 +27,36 @@ class TrainingOptions:
     """The choices of one training run.
 
     Attributes:
-        epochs: passes over the data, at most.
-        max_steps: optimiser steps, at most; None for as many as the epochs have. The cosine ends here.
-        validate_every: so many steps; None for at the end of each epoch.
-        learning_rate: the highest that the schedule reaches.
+        epochs: the most passes over the data.
+        max_steps: the most optimiser steps; None for as many as the epochs have. The cosine schedule ends with the last of them.
+        validate_every: steps from one validation to the next; None to validate at the end of each epoch.
+        learning_rate: the highest rate that the schedule reaches.
         optimizer: "adamw", "adam" or "sgd".
-        betas: of the Adams. momentum: of "sgd".
-        weight_decay: on every weight with two axes or more; biases and per-channel parameters do not decay. None: 0.01 for "adamw", and
+        betas: for "adamw" and "adam". momentum: for "sgd".
+        weight_decay: acts on every weight with two axes or more; biases and per-channel parameters do not decay. None: 0.01 for "adamw", and
             zero for the others, where a decay is a part of the gradient. "adam" divides by the gradient's size, and a recurrent network's
             gradient is small: 0.01 outweighs it, and the network learns little.
-        clip_norm: gradients are scaled down to this norm; None for never. The norm before is logged either way.
-        clip_value: each component of a gradient is cut to -clip_value..clip_value, before clip_norm; None for never.
-        accumulate: batches whose gradients make one step, weighted by their counts; with carried state they follow one another.
-        precision: "float32"; or "bfloat16" or "float16" for matrix products under torch's autocast, on CPUs and GPUs alike; weights stay
-            float32, and recurrent layers compute in float32 and give out 16 bits. float16 scales the loss by a power of two that halves
-            when gradients overflow (such a step is left out and counted).
-        schedule: "cosine" (down to `final_factor` of the rate at the last step), "constant", "plateau" (times `plateau_factor` after
-            `plateau_patience` validations without a lower loss) or "nt-asgd" (constant; see `trigger_patience`).
-        warmup_steps: over which the learning rate rises from zero.
-        trigger_patience: "nt-asgd" starts to average the weights when a validation loss is above the lowest of all but the last so
-            many; from then on it is the average that is validated and kept (Merity et al. 2018, algorithm 1).
-        average: "ema" validates and keeps an exponential moving average of the weights, of decay `ema_decay`; None the weights.
-        select_by: which number of the validation says what is best; the weights of the best validation are kept, and patience counts from it.
+        clip_norm: gradients are scaled down to this norm; None for never. The norm before clipping is logged either way.
+        clip_value: each component of a gradient is cut to -clip_value..clip_value, before clip_norm acts; None for never.
+        accumulate: how many batches make one step. Their gradients are added up, weighted by their counts; a carried state goes from one
+            batch to the next.
+        precision: "float32"; or "bfloat16" or "float16" for matrix products under torch's autocast, on CPUs and GPUs alike. Weights stay
+            float32; recurrent layers compute in float32 and return 16-bit outputs. With float16 the loss is scaled by a power of two that is
+            halved when gradients overflow (such a step is left out and counted).
+        schedule: "cosine" (falls to `final_factor` times the learning rate at the last step), "constant", "plateau" (multiplied by
+            `plateau_factor` after `plateau_patience` validations without a lower loss) or "nt-asgd" (constant; see `trigger_patience`).
+        warmup_steps: steps over which the learning rate rises from zero.
+        trigger_patience: "nt-asgd" starts to average the weights when a validation loss is above the lowest of all earlier ones, not
+            counting the last `trigger_patience`; from then on the average is validated and kept (Merity et al. 2018, algorithm 1).
+        average: "ema": an exponential moving average of the weights, with decay `ema_decay`, is validated and kept. None: the weights themselves.
+        select_by: the number of the validation that decides which is best. The weights of the best validation are kept, and patience counts from it.
         patience: stop after this many validations without a better one; None for never.
-        non_finite: what a loss or gradient that is NaN or infinite does. "stop": TrainingError. "skip": the step is left out, counted,
-            told to the observers, and the next batch starts without carried state.
-        time_limit_s: stop after the validation by which this many seconds have passed, those before a resumption too; None for never.
+        non_finite: what happens when a loss or gradient is NaN or infinite. "stop": a TrainingError. "skip": the step is left out and
+            counted, the observers are told, and the next batch starts without carried state.
+        time_limit_s: stop after the first validation that ends when this many seconds have passed, including those before a resumption; None
+            for never.
     Raises:
-        ArgumentError: a value out of range, or a `select_by` that is no measure.
+        ArgumentError: a value out of range, or a `select_by` that is not a measure.
     """
 
     epochs: int = 100
@@ -84,7 +86,7 @@ class TrainingOptions:
 
     @property
     def decay(self) -> float:
-        """The weight decay that holds: the one given, or that of the optimiser."""
+        """The weight decay in use: the one given, or the optimiser's default."""
         if self.weight_decay is not None:
             return self.weight_decay
         return 0.01 if self.optimizer == "adamw" else 0.0
@@ -102,11 +104,11 @@ class TrainingOptions:
             elif value is not None:
                 _check(name, value)
         if self.average and self.schedule == "nt-asgd":
-            raise ArgumentError("average and the schedule nt-asgd, which averages by itself, exclude each other.", fix="average=None")
+            raise ArgumentError("average and the schedule nt-asgd, which averages the weights itself, exclude each other.", fix="average=None")
 
 
 def _check(name: str, value: float) -> None:
-    """Raise ArgumentError where a number is out of its range."""
+    """Raise ArgumentError if a number is out of its range."""
     kind = "a whole number" if name in _WHOLE else "a number"
     expected = f"{kind}, zero or more" if name in _ZERO_TOO else f"{kind} above zero"
     if name in _BELOW_ONE:

@@ -1,4 +1,4 @@
-"""What goes between a task and the loop: a batch's loss, where a run is, what it came to, and its error."""
+"""What a task and the loop pass to each other: a batch's loss, how far a run has come, its result, and its error."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Loss(NamedTuple):
     """What a task's loss function returns for one batch.
 
     Attributes:
-        mean: a scalar: what is minimised, regularisers included.
-        count: how many things (sequences, tokens) it is a mean over.
+        mean: a scalar, what is minimised, including regularisers.
+        count: how many items (sequences, tokens) it is a mean over.
         carried: state for the next batch of this epoch: nested tuples, named tuples, lists and dictionaries of tensors, or None.
             The loop detaches it, so that gradients end there: truncated backpropagation through time.
-        reported: the loss to log where that is not `mean` (the one without regularisers).
+        reported: the loss to log, if that is not `mean`: the loss without regularisers.
     """
 
     mean: Tensor
@@ -34,13 +34,15 @@ class Loss(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a run came to, resumed parts included.
+    """The result of a run, including what was done before it was resumed.
 
     Attributes:
-        metrics: one entry a validation, as metrics.jsonl.
-        best_epoch: the "epoch" of the entry with the lowest validation loss, or what `select_by` names; counts from 1.
-        stopped: "all epochs", "all steps", "early stopping", "time limit", "interrupted"; while it runs, "".
-        skipped: what was wrong with the first 100 steps that were left out, one sentence each.
+        metrics: one entry for each validation, as in metrics.jsonl.
+        best_epoch: the "epoch" of the entry that is best by `select_by`, by default the one with the lowest validation loss; counts from 1.
+        stopped: why it ended: "all epochs", "all steps", "early stopping", "time limit" or "interrupted"; "" while it runs.
+        seconds: how long it took. steps: optimiser steps, including the skipped ones.
+        skipped_steps: how many steps were left out because a loss or gradient was not finite.
+        skipped: what was wrong with the first 100 of them, one sentence each.
     """
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
@@ -54,7 +56,7 @@ class Outcome:
 
 @dataclass
 class Position:
-    """Where a run is: `batch` batches of `epoch` are done, and these sums since the last validation."""
+    """How far a run has come: `batch` batches of `epoch` are done. Also the best validation so far, and sums since the last validation."""
 
     epoch: int = 1
     batch: int = 0
@@ -75,9 +77,9 @@ class Position:
 
 
 def lost_process(number: int, processes: int, where: str) -> TrainingError:
-    """The error of a process that another one has left alone; `where` names step and checkpoint."""
+    """The error of a process whose partner in the run has gone; `where` names step and checkpoint."""
     return TrainingError(
         f"another process of this run is gone, {where}.",
         expected=f"{processes} processes, of which this is number {number}",
-        fix="look at what the other process said; start the same command again, and training goes on from the checkpoint",
+        fix="see what the other process printed; start the same command again, and training goes on from the checkpoint, if there is one",
     )

@@ -1,4 +1,4 @@
-"""The whole state of a run as one nest of tensors and plain data, and a run set back to it; what such a state must agree with."""
+"""The whole state of a run as nested tensors and plain data; a run set back to such a state; and what the run must have in common with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def state_of(run: Training[Any]) -> dict[str, Any]:
-    """Everything that the rest of the run depends on. Every process must call this; each gets the same."""
+    """Everything that the rest of the run depends on. Every process must call this, and each gets the same state."""
     own = {"carried": run.carried, "generators": generator_states(), "epoch_generators": run.epoch_generators}
     shared = {
         "position": dataclasses.asdict(run.position),
@@ -38,7 +38,7 @@ def state_of(run: Training[Any]) -> dict[str, Any]:
 
 
 def restore(run: Training[Any], state: dict[str, Any]) -> None:
-    """Set a new run, of the same model and options, to what `state_of` gave."""
+    """Set a new run with the same model and options to what `state_of` gave."""
     weights = run.model.state_dict()
     device = next(iter(weights.values())).device
 
@@ -69,7 +69,7 @@ def restore(run: Training[Any], state: dict[str, Any]) -> None:
 
 
 def identity_of(run: Training[Any]) -> dict[str, Any]:
-    """What a checkpoint must agree with: options, weights, the maths of recurrent layers, processes, length of an epoch, and what the task added."""
+    """What must be the same in a run and in its checkpoint: options, weights, the maths of recurrent layers, processes, the length of an epoch, and what the task added."""
     options = {name: value for name, value in dataclasses.asdict(run.options).items() if name != "time_limit_s"}
     given = {} if run.checkpoint is None else run.checkpoint.identity
     maths = {name: module.maths for name, module in run.given.named_modules() if isinstance(module, WithCell)}

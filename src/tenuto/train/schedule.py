@@ -1,4 +1,4 @@
-"""The learning rate: a function of the step alone, and what validations change in it."""
+"""The learning rate: a function of the step, and how validations change it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tenuto.train.options import TrainingOptions
 
 
 def learning_rate_factor(schedule: str, step: int, *, steps: int, warmup_steps: int, final_factor: float = 0.0) -> float:
-    """What the learning rate is multiplied by at optimiser step `step` (0, 1, ...) of `steps`, before any validation has its say.
+    """What the learning rate is multiplied by at optimiser step `step` (0, 1, ...) of `steps`, not counting what validations change.
 
-    It rises linearly over the warm-up; then "cosine" falls from 1 to `final_factor` at the end, and the others stay at 1.
+    It rises linearly during the warm-up; then "cosine" falls from 1 to `final_factor` at the end, and the other schedules stay at 1.
 
     Source:     Loshchilov & Hutter 2017, eq. 5, without restarts.
     Example:
@@ -31,7 +31,7 @@ class Schedule:
 
     Args:
         options: `schedule` and the numbers that belong to it.
-        steps: planned for the whole run.
+        steps: how many are planned for the whole run.
     Attributes:
         triggered: whether "nt-asgd" has begun to average.
     Example:
@@ -57,10 +57,10 @@ class Schedule:
         )
 
     def validated(self, loss: float) -> None:
-        """Hear of a validation loss; one that is not finite counts as no improvement.
+        """Take note of a validation loss; a loss that is not finite counts as no improvement.
 
-        Source:     "nt-asgd": Merity et al. 2018, algorithm 1: averaging begins when the loss is above the lowest of those that are
-                    `trigger_patience` or more validations old.
+        Source:     "nt-asgd": Merity et al. 2018, algorithm 1: averaging begins when the loss is above the lowest of the earlier losses, not
+                    counting the last `trigger_patience` of them.
         """
         best = min(self.losses, default=math.inf)
         loss = loss if math.isfinite(loss) else math.inf

@@ -1,8 +1,8 @@
-"""A search for good options: trials one after the other, chosen and stopped early by optuna, kept in a folder at every moment.
+"""A search for good options: trials one after the other. optuna chooses their values and which trials to stop early; a folder keeps all of it.
 
-The folder holds journal.jsonl, optuna's own record (its `JournalStorage` on a file: one JSON object a line, flushed to the disk; nothing is
-pickled), from which a search that was stopped or killed goes on. What is tried depends on the seed and on the trials that ended, so
-a search that was killed and taken up tries the same as one that never stopped.
+The folder holds journal.jsonl, optuna's own record (its `JournalStorage` in a file: one JSON object per line, flushed to the disk; nothing is
+pickled), from which a search that was stopped or killed goes on. What is tried depends only on the seed and on the trials that have ended, so a
+search that was killed and resumed tries the same values as one that never stopped.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from tenuto.train.outcome import TrainingError
 from tenuto.train.search_space import Space, every_combination
 
 JOURNAL = "journal.jsonl"
-# Before a trial may be stopped early: this many others have ended, and it was validated this often.
+# Before a trial may be stopped early, this many others must have ended, and it must have been validated this often.
 OTHERS_FIRST, VALIDATIONS_FIRST = 5, 5
-# The median, which is usual, stopped 19 of 24 trials on Japanese Vowels: a trial is looked at after every validation.
+# Usually a trial must be better than the median. That stopped 19 of 24 trials on Japanese Vowels, since a trial is judged after every validation.
 KEPT_PERCENT = 75.0
 COUNTED = ("complete", "pruned", "diverged")
 
@@ -40,13 +40,13 @@ class SearchOptions:
     """How a search goes.
 
     Args:
-        trials: how many, those of earlier calls on the same folder included; interrupted ones are not counted.
-        timeout_s: no trial begins after so many seconds of this call.
-        metric: which number of the validation is searched by, as in metrics.jsonl; that of the epoch whose weights are kept.
-        prune: stop a trial whose best value so far is worse than three quarters of the others had after as many validations.
-        seed: of what is tried.
+        trials: how many, including those of earlier calls on the same folder; interrupted ones are not counted.
+        timeout_s: no trial begins after this many seconds of a call; None for no limit.
+        metric: the number of the validation to search by, named as in metrics.jsonl; a trial has its value at the epoch whose weights are kept.
+        prune: stop a trial early if its best value so far is worse than what three quarters of the others had after as many validations.
+        seed: decides which values are tried.
     Raises:
-        ArgumentError: a number out of range, or a metric that is no measure.
+        ArgumentError: a number out of range, or a metric that is not a measure.
     """
 
     trials: int = 20
@@ -58,7 +58,7 @@ class SearchOptions:
     def __post_init__(self) -> None:
         for name, value in (("trials", self.trials), ("timeout_s", self.timeout_s)):
             if value is not None and not value > 0:
-                raise ArgumentError(f"{name}={value!r} is out of range.", expected="above zero")
+                raise ArgumentError(f"{name}={value!r} is out of range.", expected="a number above zero")
         measure(self.metric)
 
     @property
@@ -68,12 +68,12 @@ class SearchOptions:
 
 
 class TrialOutcome(NamedTuple):
-    """What a trial's training came to.
+    """The result of a trial's training.
 
     Attributes:
         metrics: the lines of metrics.jsonl.
         best_epoch: the "epoch" of the line whose weights are kept.
-        interrupted: it was ended by Ctrl-C, so it does not count.
+        interrupted: whether Ctrl-C ended it; then it does not count.
     """
 
     metrics: Sequence[Mapping[str, Any]]
@@ -82,20 +82,20 @@ class TrialOutcome(NamedTuple):
 
 
 class Pruned(Exception):
-    """Raised inside training to end a trial that will not be the best."""
+    """Raised inside training to end a trial early that is unlikely to be the best."""
 
 
 class Search:
-    """A search in a folder: begun, or gone on with where the folder has one.
+    """A search in a folder: a new one, or the one that the folder holds, which then goes on.
 
     Args:
-        folder: exists; holds journal.jsonl, and may hold anything else. One search at a time uses it.
-        space: what is varied.
-        options: how.
-        first: values that are tried first where the space has them: those that one would take without a search.
-        identity: plain data that must be the same when the search is gone on with, for example the digest of the data.
+        folder: an existing folder; it holds journal.jsonl, and may hold anything else. Only one search at a time can use it.
+        space: the options that are varied, and their values.
+        options: how the search goes.
+        first: the values of the first trial, if the space contains all of them: those that you would take without a search.
+        identity: plain data that must be the same when the search goes on, for example the digest of the data.
     Raises:
-        RunError: optuna is not installed, the folder is in use, or its search is another one.
+        RunError: optuna is not installed, the folder is in use, its search is a different one, or its journal is damaged.
     Example:
         >>> import tempfile
         >>> from tenuto.train.search_space import read_space
@@ -129,19 +129,19 @@ class Search:
         space = {name: choice.to_data() for name, choice in self.space.items()}
         self._check(plain({"space": space, "metric": options.metric, "prune": options.prune, "seed": options.seed, **identity}))
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.state.name == "RUNNING":  # of a process that was killed
+            if trial.state.name == "RUNNING":  # its process was killed
                 self._end(trial.number, "interrupted")
 
     # --- trials --------------------------------------------------------------------------------------------------------
 
     def run(self, objective: Callable[[dict[str, Any], Observer], TrialOutcome]) -> Iterator[dict[str, Any]]:
-        """Trials until there are enough, each given when it has ended; `stopped` says why there are no more.
+        """Runs trials until there are enough, and yields each when it has ended; `stopped` says why there are no more.
 
-        Ctrl-C ends the search; the trial that ran then is given too, as interrupted.
+        Ctrl-C ends the search; the trial that was running is yielded too, as interrupted.
 
         Args:
-            objective: trains with these values and tells the observer of every validation. A loss that is not finite, or too
-                little memory, is the trial's result ("diverged"); other errors end the search.
+            objective: trains with the given values and tells the observer of every validation. If a loss is not finite or memory runs out,
+                the trial's result is "diverged"; other errors end the search.
         Yields:
             The entries of `trials`.
         """
@@ -158,7 +158,7 @@ class Search:
                 yield self._one(trial, objective)
 
     def _one(self, trial: Any, objective: Callable[[dict[str, Any], Observer], TrialOutcome]) -> dict[str, Any]:
-        """Run one trial and write down what came of it."""
+        """Run one trial and write down its result."""
         began = time.perf_counter()
         observer = _Reports(trial, self.options)
         state, value = "interrupted", None
@@ -184,7 +184,7 @@ class Search:
         return self.trials()[-1]
 
     def _next(self, done: list[Any]) -> Any:
-        """The next trial, with values that none before it had; None when every combination was tried."""
+        """The next trial, with values that no earlier trial had; None when every combination was tried."""
         import optuna
 
         tried = {_key(trial.params) for trial in done}
@@ -203,7 +203,7 @@ class Search:
         return self.study.ask(fixed_distributions=self.distributions)
 
     def _end(self, number: int, state: str, value: float | None = None, notes: Mapping[str, Any] | None = None) -> None:
-        """Write down how a trial ended. A pruned one counts in what is tried next, an interrupted one does not."""
+        """Write down how a trial ended. A pruned trial influences what is tried next, an interrupted one does not."""
         from optuna.trial import TrialState
 
         storage = self.study._storage
@@ -217,7 +217,7 @@ class Search:
         return [trial for trial in self.study.get_trials(deepcopy=False) if trial.user_attrs.get("state") in COUNTED]
 
     def _check(self, identity: dict[str, Any]) -> None:
-        """Keep what this search is, or compare it with what is kept."""
+        """Keep what makes this search what it is, or compare it with what the folder has kept."""
         before = self.study.user_attrs.get("identity")
         if before is None:
             self.study.set_user_attr("identity", identity)
@@ -226,14 +226,14 @@ class Search:
                 f"{self.folder} holds another search: {', '.join(each.place for each in found)} differ{'s' * (len(found) == 1)}.",
                 expected="; ".join(f"{each.place} {short(each.there)}" for each in found),
                 received="; ".join(f"{each.place} {short(each.here)}" for each in found),
-                fix="go on with what it was begun with, or search in a new folder",
+                fix="use what the search began with, or search in a new folder",
             )
 
     # --- results -------------------------------------------------------------------------------------------------------
 
     def trials(self) -> list[dict[str, Any]]:
-        """Every trial, in order, as plain data: number (from 1; an interrupted one has that of the next), state ("complete", "pruned",
-        "diverged", "interrupted"), options, value, best_epoch, seconds, reason (null where there is none), curve (the metric, by validation)."""
+        """Every trial, in order, as plain data: number (from 1; an interrupted trial has the number of the next), state ("complete", "pruned",
+        "diverged", "interrupted"), options, value, best_epoch, seconds, reason (None where there is none), curve (the metric at each validation)."""
         entries, number = [], 1
         for trial in self.study.get_trials(deepcopy=False):
             notes = trial.user_attrs
@@ -247,14 +247,18 @@ class Search:
         return entries
 
     def best(self) -> dict[str, Any] | None:
-        """The complete trial with the best value, the earliest of equals; None before the first."""
+        """The complete trial with the best value, the earliest of them if several are equal; None while no trial is complete."""
         whole = [trial for trial in self.trials() if trial["state"] == "complete"]
         sign = -1 if self.options.maximise else 1
         return min(whole, key=lambda trial: sign * trial["value"], default=None)
 
     def importance(self) -> dict[str, float]:
-        """How much of what sets the better half of the trials apart each option has, adding up to 1, the largest first (PED-ANOVA,
-        Watanabe, Bansal & Hutter 2023); empty with fewer than eight complete trials."""
+        """Each option's share in what sets the better half of the trials apart from the rest, the largest share first; together they are 1.
+
+        Empty with fewer than eight complete trials, or if all of them have the same value.
+
+        Source:     PED-ANOVA, Watanabe, Bansal & Hutter 2023.
+        """
         import optuna
 
         whole = [trial for trial in self.trials() if trial["state"] == "complete"]
@@ -281,7 +285,7 @@ class Search:
         }
 
     def close(self) -> None:
-        """Let another search use the folder."""
+        """Release the folder for another search."""
         self._lock.close()
 
     def __enter__(self) -> Search:
@@ -292,7 +296,7 @@ class Search:
 
 
 class _Reports(Observer):
-    """Tells optuna of each validation, and ends the trial when it says so."""
+    """Tells optuna of each validation, and ends the trial when optuna says so."""
 
     def __init__(self, trial: Any, options: SearchOptions) -> None:
         self.trial, self.options, self.validations = trial, options, 0
@@ -308,7 +312,7 @@ class _Reports(Observer):
 
 
 def in_words(values: Mapping[str, Any]) -> str:
-    """Values as one reads them.
+    """Values as text, for people to read.
 
     Example:
         >>> in_words({"hidden_size": 64, "learning_rate": 0.00123456})
@@ -339,7 +343,7 @@ def _with_optuna(space: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_study(path: Path, options: SearchOptions) -> Any:
-    """The study in this journal. What a killed process left behind is taken away first: half a line, its lock."""
+    """The study in this journal. Half a line and a lock that a killed process may have left behind are removed first."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -356,11 +360,11 @@ def _open_study(path: Path, options: SearchOptions) -> Any:
             storage=storage, study_name="tenuto", load_if_exists=True, direction="maximize" if options.maximise else "minimize", pruner=pruner
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged: {error}.", expected="one JSON object a line, as optuna writes it", fix="search in a new folder") from error
+        raise RunError(f"{path} is damaged: {error}.", expected="one JSON object per line, as optuna writes it", fix="search in a new folder") from error
 
 
 def _only_one(path: Path) -> Any:
-    """An open file that holds the folder for this process, as long as it lives, where the system can do that."""
+    """An open file that keeps other searches out of the folder until it is closed, where the system has such locks."""
     file = path.open("ab")
     with contextlib.suppress(ImportError):  # Windows has no such locks
         import fcntl

@@ -1,6 +1,6 @@
 """What a search varies: for each option a range of numbers or a list of values, read from plain data (a TOML table) and checked.
 
-    hidden_size   = [64, 128, 256]                            one of these; {values = [...]} says the same
+    hidden_size   = [64, 128, 256]                            one of these; {values = [...]} means the same
     num_layers    = {low = 1, high = 3}                       whole numbers, both ends included
     learning_rate = {low = 1e-4, high = 1e-2, log = true}     equal ratios are equally likely
     dropout       = {low = 0.0, high = 0.5, step = 0.1}
@@ -18,13 +18,13 @@ from typing import Any
 
 from tenuto.errors import ArgumentError
 
-FORMS = "a list of values, or {low = ..., high = ...} with log = true or step = ... beside it"
+FORMS = "a list of values, or {low = ..., high = ...}, which may have log = true or step = ... too"
 Value = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Values:
-    """One of these, in no order.
+    """One of these values, which have no order.
 
     Example:
         >>> Values((64, 128)).contains(64), Values(("lstm", "gru")).contains("rnn")
@@ -46,7 +46,7 @@ class Values:
         return list(self.values)
 
     def distribution(self) -> Any:
-        """As optuna knows it."""
+        """The same as optuna's distribution."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(self.values)
@@ -58,7 +58,7 @@ class Range:
 
     Attributes:
         whole: whole numbers only.
-        log: equal ratios are equally likely, not equal differences.
+        log: equal ratios are equally likely, rather than equal differences.
         step: only low, low + step, ...; None for any number.
     """
 
@@ -75,7 +75,7 @@ class Range:
         return self.step is None or math.isclose((value - self.low) / self.step, round((value - self.low) / self.step), abs_tol=1e-6)
 
     def every(self) -> tuple[Value, ...] | None:
-        """All values, or None where there are too many to tell."""
+        """All values, or None if there are too many to list."""
         step = self.step if self.step is not None else 1 if self.whole else None
         if step is None or (self.high - self.low) / step > 10_000:
             return None
@@ -87,7 +87,7 @@ class Range:
         return {"low": self.low, "high": self.high, **({"log": True} if self.log else {}), **({} if self.step is None else {"step": self.step})}
 
     def distribution(self) -> Any:
-        """As optuna knows it."""
+        """The same as optuna's distribution."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
@@ -104,9 +104,9 @@ def read_space(data: Mapping[str, Any], kinds: Mapping[str, type], where: str = 
     Args:
         data: option to its values, as in a TOML table.
         kinds: the options that can be searched, each with the type of its values (bool, int, float or str).
-        where: names the data's source in an error.
+        where: what an error calls the data.
     Raises:
-        ArgumentError: nothing to search; an option that is not in `kinds`; an empty, reversed or impossible range; a value of another type.
+        ArgumentError: nothing to search; an option that is not in `kinds`; an empty, reversed or impossible range; a value of the wrong type.
     Example:
         >>> read_space({"hidden_size": [64, 128], "dropout": {"low": 0, "high": 0.5}}, {"hidden_size": int, "dropout": float})
         {'hidden_size': Values(values=(64, 128)), 'dropout': Range(low=0.0, high=0.5, whole=False, log=False, step=None)}
@@ -119,7 +119,7 @@ def read_space(data: Mapping[str, Any], kinds: Mapping[str, type], where: str = 
         if name not in kinds:
             near = difflib.get_close_matches(name, kinds, 1)
             raise ArgumentError(
-                f"{where} names {given}, which is no option that can be searched.",
+                f"{where} names {given}, which is not an option that can be searched.",
                 expected=f"{near[0]}?" if near else ", ".join(sorted(kinds)),
                 received=f"{given} = {content!r}",
             )
@@ -128,7 +128,7 @@ def read_space(data: Mapping[str, Any], kinds: Mapping[str, type], where: str = 
 
 
 def every_combination(space: Space) -> Iterator[dict[str, Value]] | None:
-    """All combinations of a space that is a list of points, one after the other; None where there are too many to tell."""
+    """All combinations of a space's values, one after the other; None if there are too many to list."""
     columns = {name: choice.every() for name, choice in space.items()}
     if any(values is None for values in columns.values()) or math.prod(len(values or ()) for values in columns.values()) > 100_000:
         return None
@@ -141,10 +141,10 @@ def _read_one(name: str, content: Any, kind: type, where: str) -> Values | Range
     if isinstance(content, list):
         return _read_values(name, content, kind, where)
     if not isinstance(content, Mapping) or not {"low", "high"} <= set(content) or set(content) - {"low", "high", "log", "step"}:
-        raise ArgumentError(f"{where}: {name} is given in a form that is not known.", expected=FORMS, received=f"{name} = {content!r}")
+        raise ArgumentError(f"{where}: {name} has a form that is not known.", expected=FORMS, received=f"{name} = {content!r}")
     if kind not in (int, float):
         raise ArgumentError(
-            f"{where}: {name} is {_named(kind)}, so it has no range.", expected=f"{name} = [value, value, ...]", received=f"{name} = {content!r}"
+            f"{where}: {name} is {_named(kind)}, so it cannot have a range.", expected=f"{name} = [value, value, ...]", received=f"{name} = {content!r}"
         )
     return _read_range(name, content, kind, where)
 
@@ -167,14 +167,14 @@ def _read_range(name: str, content: Mapping[str, Any], kind: type, where: str) -
     if not isinstance(log, bool):
         raise ArgumentError(f"{where}: {name}.log is not true or false.", received=received)
     if low >= high:
-        raise ArgumentError(f"{where}: {name} has a low end that is not below its high end.", expected="low < high", received=received)
+        raise ArgumentError(f"{where}: the low end of {name} is not below its high end.", expected="low < high", received=received)
     if log and low <= 0:
         raise ArgumentError(f"{where}: {name} cannot be logarithmic from {low}.", expected="low above zero", received=received)
     if step is not None:
         step = _typed(f"{name}.step", step, kind, where)
         if log or not 0 < step <= high - low:
             raise ArgumentError(
-                f"{where}: {name} cannot go in steps of {step}.", expected="a step above zero, not longer than the range; no log", received=received
+                f"{where}: {name} cannot go in steps of {step}.", expected="a step above zero, not longer than the range, and no log", received=received
             )
         steps = (Decimal(str(high)) - Decimal(str(low))) // Decimal(str(step))
         high = kind(Decimal(str(low)) + steps * Decimal(str(step)))  # the last step that is in the range
@@ -182,12 +182,12 @@ def _read_range(name: str, content: Mapping[str, Any], kind: type, where: str) -
 
 
 def _typed(name: str, value: Any, kind: type, where: str) -> Any:
-    """The value, of this type; a whole number stands for a float too."""
+    """The value, checked to be of this type; where a float is wanted, a whole number becomes one."""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if not fits or (kind is float and not math.isfinite(value)):
-        raise ArgumentError(f"{where}: {name} has a value of another type.", expected=_named(kind), received=f"{value!r} ({type(value).__name__})")
+        raise ArgumentError(f"{where}: {name} has a value of the wrong type.", expected=_named(kind), received=f"{value!r} ({type(value).__name__})")
     return value
 
 

@@ -11,19 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tenuto.train.launch import own_part
+
 
 class Sharded:
     """The processes that torchrun, `accelerate launch` or Ray Train started, each with its part of every weight.
 
-    Training keeps, in each process, one n-th of the weights, gradients and moments; the weights are put together for the time of a step. The
-    module that `train` was given stays whole: it gets the weights when they are validated, and the best at the end.
+    With n processes, each keeps one n-th of the weights, gradients and moments; the weights are put together for the time of a step. The
+    module that `train` was given stays whole: it gets the weights for each validation, and the best ones at the end.
 
-    accelerate's own FSDP is for GPUs alone: on CPUs its `Accelerator` (1.15) falls back to DDP without a word, hence this class.
+    accelerate's own FSDP works only on GPUs: on CPUs its `Accelerator` (1.15) falls back to DDP without saying so. That is why this class exists.
 
     Args:
         device: "cpu", or "cuda": each process then has a GPU of its own.
     Example:
-        torchrun --nproc-per-node 2 program.py, with `train(..., launch=Sharded())` in it.
+        torchrun --nproc-per-node 2 program.py, where program.py calls `train(..., launch=Sharded())`.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -34,18 +36,22 @@ class Sharded:
         self.is_main_process: bool = self.processes.is_main_process
         self.process_index: int = self.processes.process_index
         self.num_processes: int = self.processes.num_processes
+        self.excess = 1.0  # how many times the average over the processes is what FSDP2 makes of their gradients
 
     def prepare(self, *objects: Any) -> Any:
-        """A module and its new optimiser, both as copies whose weights are shared out."""
+        """Copies of a module and of its new optimiser, with weights that are shared out."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
-        # Recurrent layers return views of what their engine computed; nothing here writes into an output.
+        # FSDP2 warns of outputs that are views, since writing into one would be wrong. Recurrent layers return views, and nothing writes into them.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
         model, optimizer = copy.deepcopy(objects)
         model.to(self.device)
         before = dict(model.named_parameters())
-        fully_shard(model, mesh=init_device_mesh(self.device.type, (self.num_processes,)))
+        mesh = init_device_mesh(self.device.type, (self.num_processes,))
+        _complete_streams()
+        self.excess = _excess(next(iter(before.values())), mesh)
+        fully_shard(model, mesh=mesh)
         after = dict(model.named_parameters())
         shared_out = {before[name]: after[name] for name in before}
         for group in optimizer.param_groups:
@@ -57,14 +63,14 @@ class Sharded:
 
     @contextlib.contextmanager
     def no_sync(self, model: nn.Module) -> Iterator[None]:
-        model.set_requires_gradient_sync(False)  # type: ignore[operator]  # a method of FSDPModule, which fully_shard made of it
+        model.set_requires_gradient_sync(False)  # type: ignore[operator]  # a method of FSDPModule, which `fully_shard` made the model into
         try:
             yield
         finally:
             model.set_requires_gradient_sync(True)  # type: ignore[operator]
 
     def backward(self, loss: Tensor) -> None:
-        loss.backward()
+        (loss / self.excess).backward()
 
     def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> Tensor:
         return torch.nn.utils.clip_grad_norm_(parameters, max_norm)
@@ -81,3 +87,23 @@ class Sharded:
 
     def wait_for_everyone(self) -> None:
         self.processes.wait_for_everyone()
+
+
+def _complete_streams() -> None:
+    """Give the streams of a CPU, which are there in name only, the two calls of FSDP2 that torch 2.6 forgot. In later ones they do nothing."""
+    for name in {"record_event", "wait_event"} - set(dir(torch.cpu.Stream)):
+        setattr(torch.cpu.Stream, name, lambda *given: None)
+
+
+def _excess(like: Tensor, mesh: Any) -> float:
+    """What FSDP2 makes of a gradient that is 1 in every process: 1, or their number where gloo, asked for an average, adds up (torch 2.6, 2.7).
+
+    Args:
+        like: a weight; how gradients are averaged depends on device and dtype.
+    """
+    from torch.distributed.fsdp import fully_shard
+
+    probe = nn.utils.skip_init(nn.Linear, 1, mesh.size(), bias=False, device=like.device, dtype=like.dtype)  # draws no random numbers
+    fully_shard(probe, mesh=mesh)
+    probe(torch.ones(1, 1, device=like.device, dtype=like.dtype)).sum().backward()
+    return own_part(probe.weight.grad).item()  # type: ignore[arg-type]  # backward made it

@@ -1,4 +1,4 @@
-"""A run shown in TensorBoard while it trains."""
+"""Shows a run in TensorBoard while it trains."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from tenuto.train.observers import Observer
 class TensorBoard(Observer):
     """Writes what a run measures as TensorBoard's event files: `tensorboard --logdir FOLDER` shows it.
 
-    Curves over steps: train/loss, train/gradient_norm and train/learning_rate of steps, and every number of a validation under its own name,
-    validation/loss for "validation_loss". A run that goes on from a checkpoint goes on with its curves from there.
+    The curves, all over steps: train/loss, train/gradient_norm and train/learning_rate; after each validation train/mean_loss, and every number of
+    the validation, as validation/loss for "validation_loss". If a run goes on from a checkpoint, so do its curves.
 
     Args:
-        folder: of the event files; made if it is not there. every_steps: steps between two points of the first three curves.
+        folder: for the event files; it is made if it is not there.
+        every_steps: steps between two points of the first three curves.
     Raises:
         ArgumentError: tensorboard is not installed, or every_steps is less than 1.
     """
@@ -33,7 +34,7 @@ class TensorBoard(Observer):
         self._writer: Any = None
 
     def started(self, *, epochs: int, steps_per_epoch: int) -> None:
-        self._writer = None  # opened with the first point: where it begins, only `resumed` knows
+        self._writer = None  # opened with the first point or by `resumed`, which knows where the curves go on
 
     def resumed(self, *, step: int, metrics: Sequence[Mapping[str, Any]]) -> None:
         self._writer = self._maker(str(self.folder), purge_step=step + 1)

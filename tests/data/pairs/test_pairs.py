@@ -1,4 +1,4 @@
-"""Pairs: what is refused, how they split, and how files of them are read, well-formed or not."""
+"""Pairs: what is refused, how they are split, and how their files are read, well-formed or not."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_a_source_may_have_several_answers():
         Pairs(["a"]).answers()
 
 
-def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
+def test_a_split_keeps_the_pairs_of_a_source_together_and_is_repeatable():
     pairs = Pairs([f"w{i // 3}" for i in range(90)], [str(i) for i in range(90)])
     rest, part = pairs.split(0.2, seed=3)
     assert len(part.groups) == 6 and len(part) == 18 and len(rest) == 72
@@ -31,7 +31,7 @@ def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
     assert part.sha256 != rest.sha256
     with pytest.raises(ArgumentError, match="hold out"):
         pairs.split(1.0, seed=0)
-    with pytest.raises(DataError, match="one source"):
+    with pytest.raises(DataError, match="the same source"):
         pairs.select([0, 1]).split(0.5, seed=0)
 
 
@@ -39,15 +39,15 @@ def test_a_split_keeps_the_pairs_of_a_source_together_and_repeats_itself():
     ("source", "target", "words"),
     [
         ([], [], "there are no pairs"),
-        ("abc", None, "one text is no set"),
+        ("abc", None, "a single text is not a set"),
         (["a", ""], None, "pair '1' has an empty source"),
         (["a", "b"], ["x", "  "], "pair '1' has an empty target"),
         (["a", "b"], ["x"], "not as many targets as sources"),
-        ([3], None, "pair '0' has a source that is no text"),
-        ([["a", 1]], None, "source that is no text"),
+        ([3], None, "pair '0' has a source that is not text"),
+        ([["a", 1]], None, "source that is not text"),
     ],
 )
-def test_what_is_no_pair_is_named(source, target, words):
+def test_what_is_not_a_pair_is_named(source, target, words):
     with pytest.raises(DataError, match=words):
         Pairs(source, target)
 
@@ -72,16 +72,16 @@ def test_tsv_and_json_lines_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.tsv", b"cat\tK\ndog\n", r"a.tsv, line 2: 1 column\.(.|\n)*source<TAB>target"),
-        ("a.tsv", b"cat\tK\tAE\n", "line 1: 3 columns"),
+        ("a.tsv", b"cat\tK\ndog\n", r"a.tsv, line 2: it has 1 column\.(.|\n)*source<TAB>target"),
+        ("a.tsv", b"cat\tK\tAE\n", "line 1: it has 3 columns"),
         ("a.tsv", b"cat\tK\n\n \tD\n", "line 3: the source is empty"),
         ("a.tsv", b"cat\tK\ndog\t\n", r"line 2: the target is empty(.|\n)*skip-empty"),
         ("a.tsv", b"ok\tK\ncaf\xe9\tK\n", "byte 8 .line 2, byte 3 of the line. is 0xe9"),
         ("a.tsv", b"\n\n", "has no pairs"),
         ("a.jsonl", b'{"source": "a", "target": "b"}\n{"source": \n', "line 2 is not JSON"),
         ("a.jsonl", b'{"source": "a"}\n', "line 1: there is no 'target'"),
-        ("a.jsonl", b'["a", "b"]\n', "line 1 is no JSON object"),
-        ("a.jsonl", b'{"source": ["a", 2], "target": "b"}\n', "line 1: the source is no text"),
+        ("a.jsonl", b'["a", "b"]\n', "line 1 is not a JSON object"),
+        ("a.jsonl", b'{"source": ["a", 2], "target": "b"}\n', "line 1: the source is not text"),
         ("a.xml", b"", "format that pairs are not read from"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_folder_gives_its_parts(tmp_path):
     alone = read_pair_splits(tmp_path / "dev.tsv", test=tmp_path / "x_train.tsv")
     assert alone.validation is None and alone.test.source == ["x_train.tsv"]
     (tmp_path / "valid.tsv").write_text("a\tb\n", encoding="utf-8")
-    with pytest.raises(DataError, match="two sets that are the validation part"):
+    with pytest.raises(DataError, match="2 sets for the validation part"):
         read_pair_splits(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no data set"):

@@ -1,4 +1,4 @@
-"""Tokens as numbers: what is known, what is not, and batches that hold every token once."""
+"""Tokens as numbers: known and unknown words, and batches that hold every token once."""
 
 import numpy as np
 import pytest

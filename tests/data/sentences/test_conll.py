@@ -1,4 +1,4 @@
-"""Tagged sentences from files: both layouts read, parts found, and every fault told with its line."""
+"""Tagged sentences from files: both layouts are read, parts are found, and every fault is reported with its line."""
 
 import re
 
@@ -29,7 +29,7 @@ def write(path, content):
     ],
     ids=["spaces", "no last line end", "carriage returns", "tabs", "byte order mark", "comments"],
 )
-def test_a_token_a_line(tmp_path, content):
+def test_one_token_on_each_line(tmp_path, content):
     data = read_conll(write(tmp_path / "news.conll", content))
     assert data.tokens == [("EU", "rejects"), ("Bonn",)]
     assert data.tags == [("B-ORG", "O"), ("B-LOC",)]
@@ -44,7 +44,7 @@ def test_columns_are_chosen(tmp_path):
     assert read_tagged(path, token_column=1, tag_column=2).tokens == [("NNP", "VBZ"), ("NNP",)]
 
 
-def test_a_token_may_hold_a_blank_where_tabs_separate_and_be_a_hash(tmp_path):
+def test_a_token_may_hold_a_space_where_tabs_separate_and_may_be_a_hash(tmp_path):
     data = read_conll(write(tmp_path / "a.tsv", "New York\tB\n#\tO\n\n# of\tO\n"))
     assert data.tokens == [("New York", "#"), ("# of",)]
 
@@ -52,7 +52,7 @@ def test_a_token_may_hold_a_blank_where_tabs_separate_and_be_a_hash(tmp_path):
 def test_tokens_alone_are_for_prediction(tmp_path):
     path = write(tmp_path / "a.txt", "Bonn\nagain\n")
     assert read_conll(path, need_tags=False).tags is None
-    with pytest.raises(DataError, match="line 1: column 0 is to be both token and tag"):
+    with pytest.raises(DataError, match="line 1: column 0 would be both the token and the tag"):
         read_conll(path)
     assert read_conll(path, token_column=2, tag_column=1, need_tags=False).tokens == [("Bonn", "again")]
     path = write(tmp_path / "b.txt", "1 Bonn\n2 again\n")
@@ -73,7 +73,7 @@ def test_tokens_alone_are_for_prediction(tmp_path):
         (b"\xef\xbb\xbfa X\n\xff X\n", re.escape("is not UTF-8: byte 7 (line 2, byte 0 of the line) is 0xff")),
     ],
 )
-def test_faults_of_columns_are_told_with_their_line(tmp_path, content, words):
+def test_faults_of_columns_are_reported_with_their_line(tmp_path, content, words):
     with pytest.raises(DataError, match=words):
         read_conll(write(tmp_path / "a.conll", content))
 
@@ -107,14 +107,14 @@ def test_a_folder_of_line_files(tmp_path):
     [
         ({"tokens": None}, "has no seq.in"),
         ({"tokens": ""}, "seq.in is empty"),
-        ({"tags": "O B-genre\n"}, "seq.out has 1 lines, seq.in has 2"),
-        ({"label": "play\nstop\nstop\n"}, "label has 3 lines, seq.in has 2"),
+        ({"tags": "O B-genre\n"}, "seq.out has 1 lines, but seq.in has 2"),
+        ({"label": "play\nstop\nstop\n"}, "label has 3 lines, but seq.in has 2"),
         ({"tags": "O B-genre I-genre\nO\n"}, "seq.out, line 1: 3 tags for 2 tokens"),
         ({"label": "play\n\n"}, "label, line 2 is empty"),
         ({"tokens": b"play jazz\nst\xf6p\n"}, re.escape("seq.in is not UTF-8: byte 12 (line 2")),
     ],
 )
-def test_faults_of_line_files_are_told(tmp_path, change, words):
+def test_faults_of_line_files_are_reported(tmp_path, change, words):
     with pytest.raises(DataError, match=words):
         read_slots(slots(tmp_path, **change))
 
@@ -143,5 +143,5 @@ def test_parts_that_are_missing_or_twice(tmp_path):
     with pytest.raises(DataError, match="has no training part"):
         read_tagged_splits(tmp_path)
     write(tmp_path / "valid.conll", COLUMNS)
-    with pytest.raises(DataError, match="two sets that are the validation part"):
+    with pytest.raises(DataError, match="2 sets for the validation part"):
         read_tagged_splits(tmp_path)

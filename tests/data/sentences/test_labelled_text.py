@@ -1,4 +1,4 @@
-"""Texts with labels: every format gives the same, and every fault is told with its line."""
+"""Texts with labels: every format gives the same texts, and every fault is reported with its line."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_ids_tokens_other_names_and_no_labels(tmp_path):
         ("a.jsonl", b"", "holds no texts"),
         ("a.csv", b"text,label\n", "holds no texts"),
         ("a.jsonl", b'{"text": "a"}\nnot json\n', "line 2 is not JSON"),
-        ("a.jsonl", b"[1]\n", "line 1 is no JSON object"),
+        ("a.jsonl", b"[1]\n", "line 1 is not a JSON object"),
         ("a.jsonl", b'{"words": "a"}\n', "line 1: there is no 'text'"),
         ("a.jsonl", b'{"text": "a", "label": "x"}\n{"text": "b"}\n', "some texts have a 'label' and some have none"),
         ("a.jsonl", b'{"text": "a"}\n{"text": "b", "label": "x"}\n', "line 2: some texts have a 'label'"),
@@ -62,11 +62,11 @@ def test_ids_tokens_other_names_and_no_labels(tmp_path):
         ("a.jsonl", b'{"text": 7}\n', "sentence '0' is not a list of tokens"),
         ("a.csv", b"text,label\na,b,c\n", "line 2: it has 3 cells, the header has 2"),
         ("a.csv", b"text,label\ncaf\xe9,x\n", r"is not UTF-8: byte 14 \(line 2"),
-        ("a.doc", b"text", "of a format that is not read"),
+        ("a.doc", b"text", "in a format that is not read"),
         ("a.parquet", b"text", "cannot be read as Parquet"),
     ],
 )
-def test_faults_are_told(tmp_path, name, content, words):
+def test_faults_are_reported(tmp_path, name, content, words):
     with pytest.raises(DataError, match=words):
         read_labelled_text(write(tmp_path / name, content))
 
@@ -79,7 +79,7 @@ def test_parts_of_a_folder(tmp_path):
     alone = read_labelled_text_splits(tmp_path / "train.csv", validation=tmp_path / "dev.csv")
     assert (alone.validation.text(0), alone.test) == ("dev", None)
     write(tmp_path / "valid.csv", "text,label\nx,x\n")
-    with pytest.raises(DataError, match="two sets that are the validation part"):
+    with pytest.raises(DataError, match="2 sets for the validation part"):
         read_labelled_text_splits(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no data set"):

@@ -1,4 +1,4 @@
-"""`Sentences`: tokens, tags and labels belong together, or the message says where they do not."""
+"""`Sentences`: tokens, tags and labels must fit together; the message says where they do not."""
 
 import numpy as np
 import pytest
@@ -51,26 +51,26 @@ def test_the_digest_is_of_the_content():
     ("arguments", "words"),
     [
         (([],), "there are no sentences"),
-        (("one text",), "the data is one text"),
+        (("one text",), "the data is a single text"),
         (([["a"], []],), "sentence '1' has no tokens"),
         (([["a"], "  "],), "sentence '1' has no tokens"),
         (([["a"], ["b", 3]],), "token 1 of sentence '1' is not text"),
         (([["a", ""]],), "token 1 of sentence '0' is empty"),
         (([["a"], 7],), "sentence '1' is not a list of tokens"),
         (([["a", "b"]], [["X"]]), "sentence '0' has 2 tokens and 1 tags"),
-        (([["a"]], ["X"]), "the tags of sentence '0' are one text"),
+        (([["a"]], ["X"]), "the tags of sentence '0' are a single text"),
         (([["a"]], [["X"], ["X"]]), "not as many tag sequences as sentences"),
         (([["a"]], None, ["x", "y"]), "not as many labels as sentences"),
         (([["a"], ["b"]], None, ["x", 3]), "labels are of more than one kind"),
         (([["a"], ["b"]], None, ["x", None]), "label at position 1 is missing"),
     ],
 )
-def test_what_does_not_belong_together(arguments, words):
+def test_what_does_not_fit_together(arguments, words):
     with pytest.raises(DataError, match=words):
         Sentences(*arguments)
 
 
-def test_ids_are_one_each():
+def test_each_sentence_has_one_id():
     with pytest.raises(DataError, match="not as many ids as sentences"):
         Sentences(TOKENS, ids=["a", "b"])
 

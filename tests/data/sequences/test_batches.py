@@ -1,4 +1,4 @@
-"""Batches: every sequence once, like lengths together, an order that seed and epoch fix, zeros as padding."""
+"""Batches: every sequence once, similar lengths together, an order that seed and epoch fix, zeros as padding."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from tenuto.errors import ArgumentError
     seed=st.integers(0, 2**31),
     epoch=st.integers(0, 99),
 )
-def test_every_position_stands_in_one_batch(lengths, batch_size, seed, epoch):
+def test_every_sequence_is_in_one_batch(lengths, batch_size, seed, epoch):
     batches = bucketed_batches(np.array(lengths), batch_size, seed=seed, epoch=epoch, bucket=3)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert max(map(len, batches)) <= batch_size

@@ -1,4 +1,4 @@
-"""The npz reader: three layouts, one content; no pickle; every kind of damage is an error."""
+"""The npz reader: three layouts of the same content; no pickle; every kind of damage is an error."""
 
 import io
 
@@ -40,7 +40,7 @@ def test_padded(tmp_path):
     assert list(read_parts(save(tmp_path, values=np.zeros((2, 3, 1))))) == ["all"]
 
 
-def test_one_group_a_split(tmp_path):
+def test_one_group_of_arrays_for_each_split(tmp_path):
     path = save(tmp_path, x_train=VALUES, len_train=LENGTHS, y_train=[1, 2, 1], x_test=VALUES[:2], len_test=[2], y_test=[2])
     splits = read_splits(path)
     assert (len(splits.train), splits.validation, len(splits.test)) == (3, None, 1)
@@ -56,7 +56,7 @@ def test_one_group_a_split(tmp_path):
         ({"values": VALUES, "lengths": [1, 2]}, "add up to 3 steps but there are 6"),
         ({"values": VALUES, "lengths": [6, 0]}, "position 1 is empty"),
         ({"values": VALUES, "lengths": [6.0]}, "float64"),
-        ({"values": VALUES[0], "lengths": [2]}, "shapes of no layout"),
+        ({"values": VALUES[0], "lengths": [2]}, "shapes that fit no layout"),
         ({"values": VALUES, "lengths": LENGTHS, "labels": ["a"]}, "not as many labels as sequences"),
         ({"values": VALUES, "lengths": LENGTHS, "split": ["train"]}, "not as many split names as sequences"),
         ({"values": VALUES, "lengths": LENGTHS, "split": ["train", "x", "test"]}, "'x' is not a split"),

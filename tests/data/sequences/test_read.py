@@ -1,4 +1,4 @@
-"""Which file is which part: official splits by file name, and what is no data set."""
+"""Which file is which part: official splits by file name, and what is not a data set."""
 
 import numpy as np
 import pytest
@@ -50,11 +50,11 @@ def test_a_split_that_is_not_there_is_named(tmp_path):
 
 
 def test_parts_with_other_channels_are_refused(tmp_path):
-    with pytest.raises(ShapeError, match="the test part has 2 channels, the training part has 1"):
+    with pytest.raises(ShapeError, match="the test part has 2 channels, but the training part has 1"):
         read_splits(pair(tmp_path, test_text="@classLabel true a b\n@data\n1,2:1,2:a\n"))
 
 
-def test_what_is_no_data_set_is_refused(tmp_path):
+def test_what_is_not_a_data_set_is_refused(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         read_splits(tmp_path / "absent.ts")
     with pytest.raises(DataError, match="holds no data set"):
@@ -64,7 +64,7 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         read_splits(tmp_path / "data.xlsx")
     pair(tmp_path)
     pair(tmp_path, "Other_TRAIN.ts", "Other_TEST.ts")
-    with pytest.raises(DataError, match="two sets that are the train part"):
+    with pytest.raises(DataError, match="2 sets for the train part"):
         read_splits(tmp_path)
     assert len(read_splits(tmp_path / "Other_TRAIN.ts").test) == 3
 

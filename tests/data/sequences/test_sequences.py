@@ -1,4 +1,4 @@
-"""Sequences: made from what people have, checked once, never copied or padded."""
+"""Sequences: made from the arrays that users have, checked once, never copied or padded."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_a_padded_array_with_lengths_is_the_list_of_its_sequences(lengths, pad):
     assert data.sha256 == Sequences(arrays).sha256
 
 
-def test_tensors_and_sequences_are_taken_too():
+def test_tensors_and_sequences_are_accepted_too():
     x = torch.randn(2, 4, 3)
     data = Sequences.from_arrays(x, torch.tensor([0, 1]))
     np.testing.assert_array_equal(data.values[1], x[1].numpy())
@@ -74,7 +74,7 @@ def test_the_digest_tells_values_lengths_labels_and_channels_apart():
     [
         ([], DataError, "there are no sequences"),
         ([np.ones((2, 2)), np.ones((0, 2))], DataError, "sequence '1' is empty"),
-        ([np.ones((2, 2)), np.ones((2, 3))], ShapeError, "sequence '1' has 3 channels, sequence '0' has 2"),
+        ([np.ones((2, 2)), np.ones((2, 3))], ShapeError, "sequence '1' has 3 channels, but sequence '0' has 2"),
         ([np.ones(4)], ShapeError, r"x\[:, None\]"),
         ([[["a", "b"]]], DataError, "not made of numbers"),
         ([np.array([[1.0, 2.0], [3.0, np.inf]])], DataError, "sequence '0' has an infinite value at step 1, channel 1"),
@@ -89,7 +89,7 @@ def test_bad_values_are_named(values, error, words):
 @pytest.mark.parametrize(
     ("lengths", "error", "words"),
     [
-        ([2, 4], DataError, "position 1 has length 4, and x has 3 steps"),
+        ([2, 4], DataError, "position 1 has length 4, but x has 3 steps"),
         ([2, 0], DataError, "position 1 has length 0"),
         ([2], ShapeError, r"lengths \[2\] of integers"),
         ([2.0, 1.0], ShapeError, "float64"),

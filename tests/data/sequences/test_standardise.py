@@ -1,4 +1,4 @@
-"""Standardisation: against numpy on the concatenated steps, and the three rules for missing values."""
+"""Standardisation: compared with numpy on the concatenated steps, and the three rules for missing values."""
 
 import json
 

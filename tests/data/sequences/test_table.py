@@ -40,7 +40,7 @@ def test_parquet_is_the_same(tmp_path):
     check(read_splits(path))
 
 
-def test_a_data_frame_is_a_table_too():
+def test_a_data_frame_is_read_as_a_table():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"id": [1, 1, 2], "x": [0.0, 1.0, 2.0], "label": [True, True, False]})
     data, split = sequences_from_columns(frame)
@@ -74,8 +74,8 @@ def test_without_time_the_order_of_the_file_counts():
         ("id,time,label\na,0,u\n", "no channel"),
         ("id,x,x\na,0,1\n", "two columns are named 'x'"),
         ("id,time,x\na,0,1\na,1\n", "line 3: it has 2 cells, the header has 3"),
-        ("id,time,x\na,0,1\na,1,fast\n", r"column 'x' is no number in line 3(.|\n)*'fast'"),
-        ("id,time,x\na,0,1\na,0,2\n", "sequence 'a' has two rows at one time .line 3."),
+        ("id,time,x\na,0,1\na,1,fast\n", r"column 'x' is not a number in line 3(.|\n)*'fast'"),
+        ("id,time,x\na,0,1\na,0,2\n", "sequence 'a' has two rows with the same time .line 3."),
         ("id,time,x\na,soon,1\n", "neither numbers nor dates"),
         ("id,time,x\na,nan,1\n", "empty in line 2"),
         ("id,time,x,label\na,0,1,u\na,1,1,v\n", "sequence 'a' has more than one label"),

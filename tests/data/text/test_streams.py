@@ -1,4 +1,4 @@
-"""Streams: nothing lost, nothing twice, rows that go on, and the same windows whoever asks."""
+"""Streams: no token is lost or read twice, rows go on from window to window, and every process sees the same windows."""
 
 import numpy as np
 import pytest
@@ -95,7 +95,7 @@ def test_random_windows_follow_seed_epoch_and_number():
         ({"batch_size": 0}, "batch_size is 0"),
         ({"window": 0}, "window is 0"),
         ({"stride": 9}, "stride is 9"),
-        ({"rank": 2, "world": 2}, "rank 2 of 2"),
+        ({"rank": 2, "world": 2}, "rank 2 is out of range for 2 processes"),
         ({"world": 3}, "cannot be shared evenly by 3(.|\n)*batch_size=6"),
         ({"jitter": True, "stride": 2}, "jitter and stride"),
     ],

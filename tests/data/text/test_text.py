@@ -1,4 +1,4 @@
-"""Text from files: every format gives the same documents, the end is held out whole, and every fault is told with its place."""
+"""Text from files: every format gives the same documents, the held-out end has whole documents, and every fault is reported with its place."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ def write(path, content):
     return path
 
 
-def test_a_plain_file_is_one_whole_text_as_it_stands(tmp_path):
+def test_a_plain_file_is_one_whole_text_unchanged(tmp_path):
     text = read_text(write(tmp_path / "play.txt", b"\xef\xbb\xbfna\xc3\xafve\r\n"))
     assert (text.documents, text.whole, text.characters, text.name) == (("naïve\r\n",), True, 7, "play")
     assert text.sha256 == hashlib.sha256((tmp_path / "play.txt").read_bytes()).hexdigest()
@@ -53,7 +53,7 @@ def test_a_folder_has_its_parts(tmp_path):
     assert [part.path.rsplit("/", 1)[1] for part in (splits.train, splits.validation, splits.test)] == ["train.txt", "valid.txt", "notes.txt"]
     assert read_text_splits(tmp_path / "train.txt").validation is None
     write(tmp_path / "dev.txt", "x")
-    with pytest.raises(DataError, match="two sets that are the validation part"):
+    with pytest.raises(DataError, match="2 sets for the validation part"):
         text_parts(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no data set"):
@@ -69,7 +69,7 @@ def test_the_end_is_held_out_and_documents_stay_whole():
     assert last.called(1) == "document 1 of the last 25% of the training text"
     assert Text.of(["aaaa", "bbbb"]).split(0.99)[0].documents == ("aaaa",)
     for text in (Text.of("abc"), Text.of(["one document"])):
-        with pytest.raises(DataError, match="too little to hold a part"):
+        with pytest.raises(DataError, match="too short to hold a part"):
             text.split(0.5)
     with pytest.raises(ArgumentError, match="out of range"):
         Text.of("abcdefgh").split(1.0)
@@ -93,19 +93,19 @@ def test_the_digest_tells_documents_from_one_text():
         ("a.parquet", b"PAR1", "cannot be read"),
     ],
 )
-def test_a_bad_file_is_told_with_its_place(tmp_path, name, content, said):
+def test_a_bad_file_is_reported_with_its_place(tmp_path, name, content, said):
     with pytest.raises(DataError, match=said) as caught:
         read_text(write(tmp_path / name, content))
     assert name in str(caught.value) or content == b""
 
 
-def test_what_is_no_text_is_refused():
+def test_what_is_not_text_is_refused():
     with pytest.raises(DataError, match="no file"):
         read_text("nowhere.txt")
     for value in (b"bytes", 3, None):
-        with pytest.raises(DataError, match="this is no text"):
+        with pytest.raises(DataError, match="this is not text"):
             Text.of(value)
-    with pytest.raises(DataError, match="document 1 is no text"):
+    with pytest.raises(DataError, match="document 1 is not text"):
         Text.of(["a", 2])
     with pytest.raises(DataError, match="document 1 is empty(.|\n)*leave it out"):
         Text.of(["a", ""])

@@ -1,4 +1,4 @@
-"""Vocabularies: any text comes back as it was, documents stand between marks, and what is not known is named or has its symbol."""
+"""Vocabularies: any text comes back as it was, marks surround documents, and an unknown character is named or has its symbol."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_byte_pairs_are_fewer_than_bytes_and_as_many_as_asked():
     assert _PAIRS.shown(int(_PAIRS.encode(" low")[0])) == " low"
 
 
-def test_documents_stand_between_marks():
+def test_marks_surround_documents():
     text = Text.of(["ab", "c"])
     vocabulary = Vocabulary.learn(text)
     tokens, starts = vocabulary.encode_text(text)

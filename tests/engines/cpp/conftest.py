@@ -1,4 +1,4 @@
-"""A cache of its own for a test, as a process that has just begun finds it."""
+"""Gives a test its own kernel cache, in the state in which a new process finds it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """Nothing has been said, found, given up or loaded yet."""
+    """As in a new process: no warning was given, no compiler found or given up, no kernel loaded."""
     monkeypatch.setattr(notices, "_said", set())
     for module, name in ((compiler, "_found"), (compiler, "_given_up"), (library, "_obstacles"), (cache, "_temporary")):
         monkeypatch.setattr(module, name, {})

@@ -1,6 +1,6 @@
 """Compares randomly drawn legal cells: the CPU engine against the reference in float64, forward and every gradient, in every form of call.
 
-One compiler call builds the passes of many cells: their text is the same as alone, under other names.
+One compiler call builds the passes of many cells. Their text is what each cell has alone, with other names for the functions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from tenuto.engines.cpp import library
+from tenuto.engines.cpp import library, tune
 from tenuto.engines.problem import Form
 from tests.engines.cpp.posing import engines, ours, pose, truth
 from tests.random_cells import random_cell
@@ -23,7 +23,7 @@ SIZES = [(3, 2, 2, 5), (4, 3, 1, 8), (2, 1, 3, 1), (3, 5, 2, 17)]  # T, B, I, H
 
 @contextmanager
 def together(cells, bits):
-    """Builds the passes of these cells at once; within the block the engine finds them."""
+    """Builds the passes of these cells in one compiler call; within the block the engine uses them."""
     parts, names = {}, ("inference", "forward", "backward")
     for k, cell in enumerate(cells):
         schedules = library.schedule_cell(library.trace(cell), True)
@@ -40,6 +40,17 @@ def together(cells, bits):
         yield
 
 
+@contextmanager
+def shared(number):
+    """One thread, or two that share the rows or the units, in turns."""
+    before, split = torch.get_num_threads(), ("", "rows", "units")[number % 3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tune, "forced", lambda: split)
+        torch.set_num_threads(2 if split else 1)
+        yield
+    torch.set_num_threads(before)
+
+
 def compare(cell, number, dtype, forward, gradient):
     form, sizes = Form(cell, **FORMS[number % len(FORMS)]), SIZES[number // len(FORMS) % len(SIZES)]
     inputs = pose(form, sizes, dtype, seed=number)
@@ -47,7 +58,8 @@ def compare(cell, number, dtype, forward, gradient):
         inputs["resets"] &= torch.arange(sizes[0])[:, None] < inputs["lengths"]
     output, final, gradients = truth(form, inputs)
     for engine in engines(dtype):
-        result, found = ours(form, inputs, engine)
+        with shared(number):
+            result, found = ours(form, inputs, engine)
         pairs = [("output", result.output, output, forward)]
         pairs += [(f"state {name}", a, e, forward) for name, a, e in zip(cell.widths("state"), result.final, final, strict=True)]
         pairs += [(f"d {name}", found[name], e, gradient) for name, e in gradients.items()]

@@ -13,7 +13,7 @@ ENGINE, INVARIANT = Cpp(), Cpp(invariant=True)
 
 
 def engines(dtype: torch.dtype) -> list[Cpp]:
-    """What computes differently on this machine: for sizes as small as a test's only the invariant engine uses matrix units, if there are any."""
+    """The engines that compute in different ways on this machine: at the small sizes of tests only the invariant engine uses matrix units, if there are any."""
     return [ENGINE, INVARIANT] if library.has_matrix_units(dtype) else [ENGINE]
 
 

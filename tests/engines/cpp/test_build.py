@@ -1,4 +1,4 @@
-"""Compiling and caching: what is missing, broken, read-only, cut in half, or done twice at once."""
+"""Compiling and caching: compilers and files that are missing, broken, read-only or cut in half, and two builds at the same time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tenuto.program import trace
 from tenuto.program.cell_schedule import schedule_cell
 from tests.engines.cpp.posing import ENGINE, pose
 from tests.forking import in_child
-from tests.zoo import CELLS
+from tests.golden import cells as golden
 
 pytestmark = pytest.mark.cpp
 
@@ -64,7 +64,7 @@ def test_a_compiler_that_fails_is_quoted_and_shortened(folder):
         library.build("broken", "this is not C++;\n" * 40, 32)
     text = str(caught.value)
     assert "error" in text and len(text.splitlines()) < 12
-    assert not list(folder.glob("*")), "nothing half-made stays"
+    assert not list(folder.glob("*")), "nothing unfinished stays"
 
 
 def test_kept_found_again_and_cleared(folder):
@@ -80,7 +80,7 @@ def test_kept_found_again_and_cleared(folder):
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "changed"])
-def test_a_damaged_file_is_built_anew(folder, damage):
+def test_a_damaged_file_is_built_again(folder, damage):
     library.build("answer", SOURCE, 32)
     (path,) = folder.glob("*.so")
     content = path.read_bytes()
@@ -156,15 +156,13 @@ def test_after_fork():
         torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("name", ["lstm", "reset_before", "layer_norm"])
+@pytest.mark.parametrize("name", golden.CELLS)
 def test_golden_text(name, request):
-    """The printed passes of three cells, as text. `TENUTO_WRITE_GOLDEN=1` writes them anew, to be read before they are kept."""
-    schedules = schedule_cell(trace(CELLS[name]), False)
-    parts = {"inference": schedules.inference, "forward": schedules.forward, "backward": schedules.backward}
-    text = print_passes(repr(CELLS[name]), parts)
+    """The printed passes of the cells in tests/golden. `TENUTO_WRITE_GOLDEN=1` writes the files again; read what changed before you commit it."""
+    schedules = schedule_cell(trace(golden.CELLS[name]), False)
+    text = print_passes(repr(golden.CELLS[name]), {part: getattr(schedules, part) for part in golden.PARTS[name]})
     file = request.path.parents[2] / "golden" / f"{name}.cpp"
     if os.environ.get("TENUTO_WRITE_GOLDEN"):
-        file.parent.mkdir(exist_ok=True)
         file.write_text(text)
     assert file.read_text() == text
 
@@ -207,7 +205,7 @@ def test_every_kind_of_node_can_be_printed():
         assert len(set(re.findall(r"\{\d\}", expression))) == KINDS[kind].arity, kind
 
 
-def test_what_is_remembered_of_kernels_does_not_grow_for_ever(monkeypatch):
+def test_what_is_kept_about_kernels_does_not_grow_for_ever(monkeypatch):
     for name, empty in {"_ready": set(), "_obstacles": {}}.items():
         monkeypatch.setattr(library, name, empty)
     monkeypatch.setattr(library, "_MOST", 3)

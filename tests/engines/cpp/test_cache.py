@@ -1,4 +1,4 @@
-"""Whose kernels are loaded, under which names they lie, and what `clear` and the sweep may remove."""
+"""Whose kernels are loaded, which names they have, and what `clear` and the sweep may remove."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build():
 
 
 def make_foreign(monkeypatch, *paths):
-    """Gives files to another user: root does so, and anybody else becomes the other one."""
+    """Makes files belong to another user: root changes their owner; without root, this process pretends to be another user."""
     if os.geteuid() == 0:
         for path in paths:
             os.chown(path, ANOTHER, ANOTHER)
@@ -47,7 +47,7 @@ def test_the_folder_is_made_for_this_user_alone(folder, kernel):
 
 
 @posix
-def test_folders_above_are_too_whatever_the_umask(tmp_path, monkeypatch):
+def test_the_folders_above_are_for_this_user_alone_whatever_the_umask(tmp_path, monkeypatch):
     before = os.umask(0)
     try:
         monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "a" / "b"))
@@ -72,7 +72,7 @@ def test_a_kernel_of_another_user_is_refused(kernel, monkeypatch):
 
 
 @posix
-def test_a_kernel_that_others_can_write_is_refused_and_built_anew(kernel):
+def test_a_kernel_that_others_can_write_to_is_refused_and_built_again(kernel):
     kernel.chmod(0o666)
     with pytest.warns(UserWarning, match="not loaded: others can write to"):
         assert build().answer() == 42
@@ -80,7 +80,7 @@ def test_a_kernel_that_others_can_write_is_refused_and_built_anew(kernel):
 
 
 @posix
-def test_a_link_is_refused_and_built_anew(kernel, tmp_path):
+def test_a_link_is_refused_and_the_kernel_is_built_again(kernel, tmp_path):
     elsewhere = tmp_path / kernel.name
     kernel.rename(elsewhere)
     kernel.symlink_to(elsewhere)
@@ -100,7 +100,7 @@ def test_a_pipe_is_refused_and_does_not_hang(kernel):
 
 
 @posix
-def test_a_link_put_there_after_the_look_is_not_followed(kernel, tmp_path, monkeypatch):
+def test_a_link_that_appears_after_the_check_is_not_followed(kernel, tmp_path, monkeypatch):
     elsewhere = tmp_path / kernel.name
     kernel.rename(elsewhere)
     kernel.symlink_to(elsewhere)
@@ -129,7 +129,7 @@ def test_a_folder_in_which_others_can_put_files_is_not_used(tmp_path, monkeypatc
         bad.chmod(0o777 if fault == "others" else 0o770)
     with pytest.warns(UserWarning, match="the kernel cache is not used: .*(others can write to|belongs to another user)"):
         assert cache.usable() is None
-    if os.geteuid() == 0:  # or this process now takes itself for another
+    if os.geteuid() == 0:  # only as root: otherwise this process now pretends to be another user
         loaded = build()
         assert loaded.answer() == 42 and not loaded._name.startswith(str(tmp_path.resolve() / "top"))
     assert sorted(file.name for file in folder.iterdir()) == before
@@ -143,7 +143,7 @@ def test_in_a_sticky_folder_others_cannot_move_what_is_ours(tmp_path, monkeypatc
     assert build().answer() == 42 and cache.usable() == tmp_path.resolve() / "kernels"
 
 
-def test_a_contest_is_neither_read_nor_written_where_others_write(tmp_path):
+def test_contests_are_neither_read_nor_written_where_others_can_write(tmp_path):
     tmp_path.chmod(0o777)
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -174,7 +174,7 @@ def test_clear_removes_what_tenuto_wrote_and_nothing_else(folder, kernel):
     strangers = {
         "main.cpp": b"int main() {}\n",
         "plugin.so": b"\x7fELF" + bytes(5000),
-        f"mine-{'a' * 20}-{'b' * 8}.so": b"\x7fELF" + bytes(5000),  # our name, not our content
+        f"mine-{'a' * 20}-{'b' * 8}.so": b"\x7fELF" + bytes(5000),  # a name of ours, but not our content
         f"mine-{'a' * 20}-{'b' * 8}.cpp": b"int main() {}\n",
         "contests-01234567.json": b'{"name": "a file of the user"}',
         "contests-mine.json": b"{}",
@@ -183,7 +183,7 @@ def test_clear_removes_what_tenuto_wrote_and_nothing_else(folder, kernel):
     for name, content in strangers.items():
         (folder / name).write_bytes(content)
     (folder / ".building-mine").mkdir()
-    stale = folder / f".building-{cache._machine()}-{os.getpid()}-abcdefgh"  # as a build leaves it that was killed, with a stranger in it
+    stale = folder / f".building-{cache._machine()}-{os.getpid()}-abcdefgh"  # left by a build that was killed, with a file in it that is not ours
     stale.mkdir()
     (stale / "thesis.txt").write_text("precious")
     shutil.copy(kernel, stale)
@@ -235,7 +235,7 @@ def test_temporary_folders_of_ended_processes_are_swept(tmp_path, monkeypatch, e
 
 
 @posix
-def test_a_temporary_folder_among_everybodys_files_is_not_used(tmp_path, monkeypatch):
+def test_a_temporary_folder_in_which_anybody_can_move_files_is_not_used(tmp_path, monkeypatch):
     tmp_path.chmod(0o777)
     monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
     with pytest.raises(OSError, match="others can write"):

@@ -1,4 +1,4 @@
-"""Compilers as they are: crashing, hanging, silent, babbling. The next compiler or engine works, with one warning in words."""
+"""Compilers that crash, hang, say nothing or say too much: the next compiler or engine works, and one warning says why."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tenuto.errors import EngineError
 pytestmark = [
     pytest.mark.cpp,
     pytest.mark.usefixtures("folder", "fresh"),
-    pytest.mark.skipif(os.name == "nt", reason="the made-up compilers are shell scripts"),
+    pytest.mark.skipif(os.name == "nt", reason="the fake compilers are shell scripts"),
 ]
 
 SOURCE = 'extern "C" int answer(void) { return 42; }\n'
-BAD = {  # what a compiler does instead of its work, and what is said of it
+BAD = {  # what a compiler does instead of its work, and what the warning says
     "fails": ("echo 'error: no such thing' >&2; exit 3", r"could not build a kernel \(exit code 3\)"),
     "crashes": ("kill -SEGV $$", r"could not build a kernel \(signal 11\)"),
     "hangs": ("sleep 600 & sleep 600", "did not build a kernel within 1 second"),
@@ -70,7 +70,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def said():
-    """The warnings in words, in order."""
+    """The texts of the warnings, in order."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield lambda: [str(each.message) for each in caught if each.category is UserWarning]
@@ -85,7 +85,7 @@ def test_the_next_compiler(tmp_path, monkeypatch, folder, working, said, kind):
     write(tmp_path / "bin" / "clang++", f'exec {working} "$@"', "made up 2.0")
     real = os.environ["PATH"]
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{real}")
-    seconds = 3 if words.endswith("1 second") else 60  # the next one must have time for its work
+    seconds = 3 if words.endswith("1 second") else 60  # the next compiler must have enough time
     monkeypatch.setattr(compiler, "LONGEST_SECONDS", float(seconds))
     assert library.build("answer", SOURCE, 32).answer() == 42
     before = asked.read_text()
@@ -99,7 +99,7 @@ def test_the_next_compiler(tmp_path, monkeypatch, folder, working, said, kind):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", BAD)
-def test_the_next_engine_and_an_error_for_who_asks_for_this_one(tmp_path, monkeypatch, folder, impatient, said, kind):
+def test_the_next_engine_runs_and_asking_for_this_one_is_an_error(tmp_path, monkeypatch, folder, impatient, said, kind):
     body, words = BAD[kind]
     monkeypatch.setenv(compiler.ENVIRONMENT, str(write(tmp_path / "bin" / "bad", body)))
     layer, x = tenuto.Recurrent(cells.GRU(), 4, 5), torch.randn(3, 2, 4)
@@ -115,7 +115,7 @@ def test_the_next_engine_and_an_error_for_who_asks_for_this_one(tmp_path, monkey
     assert not list(folder.glob("*.so")) and not list(folder.glob(".building*"))
 
 
-def test_no_compiler_is_said_once(alone, said):
+def test_a_missing_compiler_is_reported_once(alone, said):
     assert choose(problem(cells.GRU())).name == "vendor"
     assert choose(problem(cells.MGU())).name == "reference"
     (text,) = said()
@@ -150,7 +150,7 @@ def test_kernels_in_the_cache_need_no_compiler(folder, said, request, monkeypatc
         assert choose(problem(cells.MGU())).name == "invariant cpp"
     assert "cpp        runs       fused loop, compiled before" in str(report(problem(cells.MGU())))
     assert said() == []
-    assert choose(problem(cells.PeepholeLSTM())).name == "reference"  # of this there are none
+    assert choose(problem(cells.PeepholeLSTM())).name == "reference"  # the cache has no kernels of this cell
     assert len(said()) == 1 and len(list(folder.glob("*.so"))) == count
 
 
@@ -188,7 +188,7 @@ def test_a_compiler_in_the_home_folder(tmp_path, monkeypatch, working):
 
 
 @pytest.mark.parametrize("text", ["'g++", " ", "\"", "/", "/no/such"])
-def test_a_compiler_that_is_none(monkeypatch, text):
+def test_a_command_that_is_not_a_compiler(monkeypatch, text):
     monkeypatch.setenv(compiler.ENVIRONMENT, text)
     assert compiler.find() is None and compiler.missing() == f"TENUTO_CXX={text!r} does not run"
 

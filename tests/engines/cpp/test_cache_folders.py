@@ -1,4 +1,4 @@
-"""Machines as they are: no home, nothing writable, nothing loadable. Kernels go to the next folder, with one warning in words."""
+"""Machines without a home folder, or where nothing can be written or loaded: kernels go to the next folder, and one warning says why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def build(kind="answer"):
 
 
 def in_a_process(code, **changes):
-    """What a Python of its own prints, in an environment with these changes; None takes a variable away."""
+    """What another Python process prints, in an environment with these changes; None removes a variable."""
     environment = {name: text for name, text in {**os.environ, **changes}.items() if text is not None}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -81,7 +81,7 @@ def test_a_folder_with_a_space_and_letters_of_any_kind(tmp_path, monkeypatch):
 
 
 def assert_elsewhere(folder, match):
-    """Two kernels are built, and work; one warning says why they are not in the folder."""
+    """Checks that two kernels are built and work, and that one warning says why they are not in the folder."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         loaded = [build(kind) for kind in ("first", "second")]
@@ -95,7 +95,7 @@ def assert_elsewhere(folder, match):
 def test_a_folder_that_is_a_file(tmp_path, monkeypatch):
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")
-    monkeypatch.setenv(cache.ENVIRONMENT, str(blocker / "kernels"))  # also for root, whom permissions do not stop
+    monkeypatch.setenv(cache.ENVIRONMENT, str(blocker / "kernels"))  # a file in the way, since permissions do not stop root
     assert_elsewhere(blocker / "kernels", "is not a folder")
 
 

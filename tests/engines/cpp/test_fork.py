@@ -1,4 +1,4 @@
-"""Children that are forked: nothing of theirs is ours, nothing that a thread of ours held holds them up."""
+"""Forked children: they share no memory with their parent, and wait for nothing that a thread of their parent held."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = (80, 32, 128, 128)  # T, B, I, H: output and gradient of x are 1.3 MB ea
 
 @pytest.fixture
 def two_threads() -> Iterator[None]:
-    """Torch and our loops have used two threads before the fork, which the child will not have."""
+    """Before the fork, torch and our loops have used two threads, which the child does not have."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     torch.zeros(1 << 20).add_(1)
@@ -51,7 +51,7 @@ def _copy(answer: Any) -> Any:
 def test_parent_and_children_at_once_compute_what_one_process_does():
     form = Form(cells.LSTM())
     posed = [pose(form, LARGE, torch.float32, seed=k) for k in range(4)]
-    expected = [_copy(ours(form, inputs)) for inputs in posed]  # and blocks lie free in the pool now
+    expected = [_copy(ours(form, inputs)) for inputs in posed]  # this also leaves free blocks in the pool
     work = lambda k: all(_same(form, posed[k], expected[k]) for _ in range(2))  # noqa: E731
     children = [start(functools.partial(work, k)) for k in (1, 2, 3)]
     here = work(0)
@@ -59,7 +59,7 @@ def test_parent_and_children_at_once_compute_what_one_process_does():
     assert here, "the children wrote into the parent's results"
 
 
-def test_what_a_child_writes_its_parent_does_not_see():
+def test_a_parent_does_not_see_what_its_child_writes():
     alive = pool.shared().empty(1 << 18, 4, torch.float32)
     alive.fill_(1.0)
 
@@ -71,7 +71,7 @@ def test_what_a_child_writes_its_parent_does_not_see():
     assert torch.equal(alive, torch.ones_like(alive))
 
 
-def test_a_child_begins_with_an_empty_pool_and_may_let_go_of_its_parents_tensors():
+def test_a_child_begins_with_an_empty_pool_and_may_free_its_parents_tensors():
     here = pool.Pool(limit_bytes=64 << 20)
     alive = [here.empty(1 << 20, 1, torch.float32)]
     here.empty(1 << 21, 1, torch.float32)
@@ -88,7 +88,7 @@ def test_a_child_begins_with_an_empty_pool_and_may_let_go_of_its_parents_tensors
 
 
 def _locks() -> list[Any]:
-    """Every lock that tenuto's modules hold: their own, those of their objects, and those inside of functools' cached properties."""
+    """Every lock in tenuto's modules: their own, those of their objects, and those inside functools' cached properties."""
     kinds, found, seen = (type(threading.Lock()), type(threading.RLock())), [], set()
 
     def look(value: Any) -> None:
@@ -113,13 +113,13 @@ def _locks() -> list[Any]:
     return found
 
 
-def test_no_lock_that_a_thread_holds_holds_a_child_up():
+def test_a_child_does_not_wait_for_a_lock_that_a_thread_of_its_parent_holds():
     form = Form(cells.GRU())
     inputs = pose(form, LARGE, torch.float32)
     expected = _copy(ours(form, inputs))
     held, done = threading.Event(), threading.Event()
     locks = _locks()
-    assert len(locks) >= 4  # the pool's, the launches', the library's, the one of what was learnt
+    assert len(locks) >= 4  # of the pool, the launches, the library, and the measured ways to share work
 
     def hold() -> None:
         for lock in locks:
@@ -134,7 +134,7 @@ def test_no_lock_that_a_thread_holds_holds_a_child_up():
             if not lock.acquire(blocking=False):
                 raise AssertionError(f"{lock} is still held in the child")
             lock.release()
-        fresh = Form(cells.LSTM(), bias=False)  # its tables are built here, and its passes looked up
+        fresh = Form(cells.LSTM(), bias=False)  # nothing of this form is kept yet: its tables are built here
         ours(fresh, pose(fresh, LARGE, torch.float32))
         return _same(form, inputs, expected)
 
@@ -192,7 +192,7 @@ def test_streams_opened_before_and_after_a_fork(two_threads):
 
 
 class _Outputs(Dataset):
-    """A layer's outputs as examples, computed by whoever loads them."""
+    """A layer's outputs as examples, computed by the process that loads them."""
 
     def __init__(self, layer: Recurrent, given: torch.Tensor) -> None:
         self._layer, self._given = layer, given

@@ -1,4 +1,4 @@
-"""The pool, and what a call owns."""
+"""The pool of memory, and which memory a call owns."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def test_idle_blocks_go_back_at_a_later_call():
         here.empty(1 << 20, 1, torch.float32)
     assert here.report().free_bytes == 4 << 20
     now[0] = 30.0
-    kept.append(here.empty(1 << 18, 4, torch.float64))  # another size: the free one is of no use to it
+    kept.append(here.empty(1 << 18, 4, torch.float64))  # of another size, so the free block cannot be used
     assert here.report().free_blocks == 0
 
 
-def test_a_block_larger_than_the_limit_drives_out_no_other():
+def test_a_block_larger_than_the_limit_removes_no_other():
     here = Pool(limit_bytes=8 << 20)
     here.empty(1 << 20, 1, torch.float32)
     here.empty(1 << 22, 1, torch.float32)
@@ -144,7 +144,7 @@ def test_wrong_split_is_named(monkeypatch):
         tune.ways(4, 2, True)
 
 
-def test_the_fastest_way_is_chosen_and_the_others_looked_at_again():
+def test_the_fastest_way_is_chosen_and_the_others_are_measured_again():
     ways = tune.ways(4, 2, True)
     assert ways == (tune.Way(1, False), tune.Way(2, False), tune.Way(2, True))
     cost = dict(zip(ways, (3.0, 1.0, 2.0)))

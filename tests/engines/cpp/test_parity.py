@@ -22,7 +22,7 @@ FORMS = {
     "lengths_resets": {"lengths": True, "resets": True},
 }
 SIZES = [(5, 3, 4, 6), (4, 1, 1, 34), (13, 17, 20, 16)]  # T, B, I, H
-# relative to the norm: forward, gradients (DESIGN of numbers: 1e-6 and 5e-6 in float32)
+# relative to the norm: forward, gradients
 TOLERANCE = {torch.float64: (1e-13, 1e-12), torch.float32: (1e-6, 5e-6)}
 
 
@@ -56,7 +56,7 @@ def test_forward_and_every_gradient(cell, kind, dtype):
 @pytest.mark.parametrize("cell", ["lstm", "reset_before", "elman"])
 @pytest.mark.parametrize("sizes", [(9, 33, 70, 140), (3, 150, 600, 48)])
 def test_sizes_at_which_products_run_on_matrix_units(cell, sizes):
-    """More rows than one group of parts, depths over several groups and beside whole blocks; on other machines vectors do it."""
+    """More rows than one group of parts, and depths over several groups and not a multiple of a block; machines without matrix units use vectors."""
     form = Form(CELLS[cell], lengths=True)
     inputs = pose(form, sizes, torch.float32)
     output, _, gradients = truth(form, inputs)
@@ -70,7 +70,7 @@ def test_sizes_at_which_products_run_on_matrix_units(cell, sizes):
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 3e38, -1e38, 1e-40])
 @pytest.mark.parametrize("engine", [ENGINE, INVARIANT], ids=["cpp", "invariant"])
 def test_numbers_at_the_ends_of_the_range(engine, where, value):
-    """As a loop of multiply-adds has them: Inf stays Inf in the sums that it is in, and what is next to it stays as it was."""
+    """The same as in a loop of multiply-adds: a sum with Inf in it is Inf, and the values next to it do not change."""
     form = Form(cells.Elman(activation="relu"))
     inputs = pose(form, (1, 20, 40, 36), torch.float32)
     inputs[where].view(-1)[inputs[where].shape[-1] * 2 + 5] = value
@@ -162,11 +162,11 @@ def test_padding_is_never_read():
 
 @pytest.mark.parametrize("lengths", [None, torch.tensor([2] * 9 + [1] * 9)], ids=["equal", "ragged"])
 def test_an_input_much_wider_than_the_state(lengths):
-    """The input's gradient begins from zeros as wide as the input; once they were as wide as the gates, and what lay behind them was added."""
+    """The input's gradient begins from zeros as wide as the input; in an earlier version they were as wide as the gates, and the memory after them was added."""
     wide = Recurrent(cells.LSTM(), 188, 8, engine="cpp")
     slow = Recurrent(cells.LSTM(), 188, 8, engine="reference")
     slow.load_state_dict(wide.state_dict())
-    for _ in range(3):  # memory that was used before
+    for _ in range(3):  # so that memory is used that was used before
         x, weight = torch.randn(2, 18, 188), torch.randn(2, 18, 8)
         found, expected = (torch.autograd.grad((layer(y := x.clone().requires_grad_(), lengths=lengths).output * weight).sum(), y)[0] for layer in (wide, slow))
         torch.testing.assert_close(found, expected)

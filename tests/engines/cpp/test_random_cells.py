@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.engines.cpp.drawn import check
+from tenuto.activations import mean
+from tenuto.cell import Cell, State
+from tests.engines.cpp.drawn import check, compare
 
 pytestmark = pytest.mark.cpp
 EXACT, SMOOTH = (torch.float64, 1e-11, 1e-10), (torch.float32, 1e-5, 1e-4)
@@ -14,6 +16,30 @@ EXACT, SMOOTH = (torch.float64, 1e-11, 1e-10), (torch.float32, 1e-5, 1e-4)
 @pytest.mark.parametrize("first", range(0, 200, 100))
 def test_drawn_cells(first):
     check(first, 100, False, *EXACT)
+
+
+@pytest.mark.parametrize("seed", [1014, 3105])
+def test_draws_that_were_wrong(seed):
+    """A product of one number a row, whose activation took its place before a wider pass had read it."""
+    check(seed, 1, False, *EXACT)
+
+
+class Spiking(Cell):
+    """Its spikes have no derivative, and are made after a mean over the activation that would take the product's place."""
+
+    gates = "a"
+    state = "h k"
+    products = "m"
+
+    def step(self, x, U, s):
+        before = U.m @ s.h
+        active = torch.sigmoid(before)
+        return State(h=torch.tanh(active - mean(active) + x.a), k=mean(active).detach() + (before > 0.2).to(before.dtype))
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_condition_is_asked_of_the_product_itself(number):
+    compare(Spiking(), number, *EXACT)
 
 
 def test_drawn_smooth_cells_in_float32():

@@ -1,4 +1,4 @@
-"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, over drawn shapes: a process of its own with the runtime preloaded."""
+"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, over drawn shapes, in another process with the sanitizer's runtime preloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that Python fills are those that the loop reads: kernels/loop.h and tables.py, struct by struct and name by name."""
+"""The tables that Python fills have the fields that the loop reads: kernels/loop.h and tables.py agree, struct by struct and name by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenuto.engines.cpp import library, tables
 
 HEADER = re.sub(r"//.*", "", (library.KERNELS / "loop.h").read_text(encoding="utf-8"))
 NUMBERS = {"int64_t"}
-ADDRESSES = {"PassFunction"}  # of a function; otherwise an address is declared with a star
+ADDRESSES = {"PassFunction"}  # the type of a function's address; other addresses are declared with a star
 
 
 def structs() -> dict[str, list[tuple[str, str]]]:
@@ -51,7 +51,7 @@ def test_the_names_stand_for_the_same_numbers() -> None:
     assert enums() == [tables.RULES, [reductions[name] for name in named], tables.ACTIONS]
 
 
-def test_a_field_that_is_moved_or_of_another_kind_is_seen() -> None:
+def test_a_field_that_is_moved_or_of_another_kind_is_found() -> None:
     assert fields("const int64_t *a, *b") == [("a", "address"), ("b", "address")]
     assert fields("  int64_t a, b") == [("a", "number"), ("b", "number")]
     assert fields("real* const* target") == [("target", "address")] and fields("real** to") == [("to", "address")]

@@ -44,7 +44,7 @@ def test_it_learns_what_only_order_tells(fitted):
     assert probabilities.shape == (24, 2)
 
 
-def test_a_prediction_does_not_depend_on_its_company(fitted):
+def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(fitted):
     x, _ = rising_and_falling(count=70, seed=2)
     together = fitted.predict_proba(x)
     np.testing.assert_allclose(np.concatenate([fitted.predict_proba([one]) for one in x]), together, atol=2e-6)
@@ -136,7 +136,7 @@ def test_a_cell_that_is_not_known_here_is_named_and_can_be_given(tmp_path, fitte
     assert SequenceClassifier.load(folder, cell=Leaky).cell_ == Leaky(rate=0.3)
 
 
-def test_the_evaluation_is_the_documented_one(tmp_path, fitted):
+def test_the_evaluation_is_as_documented(tmp_path, fitted):
     x, y = rising_and_falling(seed=5)
     folder = fitted.save(tmp_path / "run", test=Sequences(x, y, came_from=Source("other")))
     evaluation = read_run(folder).evaluation
@@ -186,7 +186,7 @@ def test_observers_watch_and_ctrl_c_keeps_the_best(tmp_path):
     assert SequenceClassifier.load(tmp_path).predict(x).shape == (24,)
 
 
-def test_missing_values_by_rule(tmp_path):
+def test_missing_values_follow_the_rule(tmp_path):
     x, y = rising_and_falling()
     x[3][1, 0] = np.nan
     with pytest.raises(DataError, match="SequenceClassifier.fit: sequence '3' has a missing value .NaN. at step 1, channel 0"):
@@ -200,7 +200,7 @@ def test_missing_values_by_rule(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda x, y: (x, [*y[:-1], "level"]), DataError, "class 'level' has one member"),
+        (lambda x, y: (x, [*y[:-1], "level"]), DataError, "class 'level' has only one member"),
         (lambda x, y: (x, y[:-1]), DataError, "not as many labels as sequences"),
         (lambda x, y: (x, ["same"] * 24), DataError, "all sequences have the same label"),
         (lambda x, y: (x, None), DataError, "no labels"),

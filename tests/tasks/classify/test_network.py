@@ -1,4 +1,4 @@
-"""The network: pooling against a loop over sequences, and no influence of padding or company."""
+"""The network: pooling against a loop over sequences, and no influence of padding or of other sequences."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_pooling_is_what_it_says():
         torch.testing.assert_close(pooled[row], expected)
 
 
-def test_noise_and_dropout_are_for_training_alone():
+def test_noise_and_dropout_are_only_in_training():
     network = ClassifierNetwork(cells.GRU(), 2, 4, 3, dropout=0.5, input_noise=1.0)
     x = torch.randn(4, 3, 2)
     assert not torch.equal(network(batch(x)), network(batch(x)))

@@ -1,4 +1,4 @@
-"""The language model: its numbers do not depend on how a text is cut, generation follows its seed, a run folder gives the same model."""
+"""The language model: its numbers do not depend on how a text is cut, the same seed writes the same text, a run folder gives the same model."""
 
 import math
 
@@ -40,10 +40,10 @@ def test_perplexity_is_the_same_number_however_the_text_is_cut(model):
         assert model.perplexity(TEXT[:200] if window == 1 else TEXT, window=window) == pytest.approx(
             model.perplexity(TEXT[:200]) if window == 1 else whole.exp().item(), rel=1e-5
         )
-    assert whole.exp() < 4  # of 16 symbols
+    assert whole.exp() < 4  # far below 16, the number of symbols
 
 
-def test_the_result_says_one_thing_in_four_ways(model):
+def test_the_four_numbers_of_a_result_agree(model):
     _, nats = model.token_nats(TEXT)
     result = model.evaluate(TEXT, windows=(8, len(TEXT)))
     assert result["loss"] == pytest.approx(nats.mean(), rel=1e-12)
@@ -69,7 +69,7 @@ def test_documents_are_read_as_if_each_stood_alone(reader):
     np.testing.assert_allclose(short, together, rtol=1e-4, atol=1e-6)
 
 
-def test_symbols_are_learnt_from_what_is_trained_on_alone():
+def test_symbols_are_learnt_only_from_the_training_part():
     with pytest.raises(DataError, match=r"LanguageModel.fit: the last 10% of the training text has a character .* 'Z'(.|\n)*--unknown symbol"):
         LanguageModel(**TINY, validation_fraction=0.1).fit(TEXT + "Z")
     model = LanguageModel(**TINY, validation_fraction=0.1, unknown="symbol").fit(TEXT + "Z")
@@ -94,7 +94,7 @@ def test_a_step_of_writing_is_a_step_of_reading(model, reader, cell):
     for fitted, prompt in ((model, "the ca"), (reader, ""), (LanguageModel(cell, **regularised).fit(TEXT), "the cat ")):
         text, generator = fitted.generate(prompt, length=12, seed=3), torch.Generator().manual_seed(3)
         assert len(text) == 12 or (fitted is reader and len(text) > 2)  # a document may end
-        for place, letter in enumerate(text):  # the same draws from the probabilities of the whole text before
+        for place, letter in enumerate(text):  # draws again from the probabilities after the whole text before it
             logs = torch.from_numpy(np.log(fitted.predict_proba(prompt + text[:place])[0]))
             assert fitted.vocabulary_.shown(Sampler().draw(logs, generator)) == letter
     assert model.predict("the ca")[0] == "t"
@@ -124,7 +124,7 @@ def test_the_regularised_recipe_trains_and_begins_to_average():
     losses = [line["validation_loss"] for line in model.metrics_]
     begins = next(place for place in range(2, 10) if losses[place] > min(losses[: place - 1]))
     assert [line["averaging"] for line in model.metrics_] == [place >= begins for place in range(10)]
-    assert min(losses[begins + 1 :]) < losses[begins]  # what averaging is for
+    assert min(losses[begins + 1 :]) < losses[begins]  # averaging must help
     with pytest.raises(ArgumentError, match=r"no recipe 'awd'(.|\n)*awd-lstm"):
         LanguageModel.from_recipe("awd")
     assert all(set(options) <= set(LanguageModel.option_names()) for options in RECIPES.values())
@@ -140,7 +140,7 @@ def test_every_way_of_training_lowers_the_loss_and_repeats(options):
     assert clone(model).fit(TEXT).metrics_[-1]["validation_loss"] == model.metrics_[-1]["validation_loss"]
 
 
-def test_habits_of_scikit_learn():
+def test_it_works_as_scikit_learn_expects():
     model = LanguageModel("gru", units="bytes", **TINY)
     assert clone(model).get_params() == model.get_params()
     assert clone(model).set_params(hidden_size=4).hidden_size == 4
@@ -155,20 +155,20 @@ def test_habits_of_scikit_learn():
     [
         ({}, "", "the text is empty"),
         ({}, [], "no documents"),
-        ({}, "abc", "too little"),
+        ({}, "abc", "too short"),
         ({"sampling": "shuffled"}, TEXT, "sampling='shuffled' is not known"),
-        ({"sampling": "windows", "jitter": True}, TEXT, "jitter is for streams"),
+        ({"sampling": "windows", "jitter": True}, TEXT, "jitter needs sampling"),
         ({"change_decay": -1}, TEXT, "change_decay=-1 is out of range"),
         ({"output_dropout": 1.5}, TEXT, "output_dropout"),
         ({"batch_size": 2000}, TEXT, "too few for 2000 rows"),
     ],
 )
-def test_bad_options_and_texts_are_told(options, data, said):
+def test_bad_options_and_texts_are_refused(options, data, said):
     with pytest.raises((ArgumentError, DataError), match=f"LanguageModel.fit(.|\n)*{said}"):
         LanguageModel(**{**TINY, **options}).fit(data)
 
 
-def test_bad_questions_are_told(model, reader):
+def test_bad_questions_are_refused(model, reader):
     with pytest.raises(DataError, match=r"the text has a character .* 'Z' .* position 4"):
         model.perplexity("the Zebra")
     with pytest.raises(DataError, match="the prompt has a character"):
@@ -179,6 +179,6 @@ def test_bad_questions_are_told(model, reader):
         model.generate("a", stop=[""])
     with pytest.raises(DataError, match="no documents"):
         model.score(["the cat", "the dog"])
-    with pytest.raises(DataError, match="single token"):
+    with pytest.raises(DataError, match="fewer than two tokens"):
         model.score("a")
-    assert reader.generate(length=30).startswith(reader.generate(length=3))  # one of documents needs no prompt
+    assert reader.generate(length=30).startswith(reader.generate(length=3))  # a model of documents needs no prompt

@@ -1,4 +1,4 @@
-"""The module behind the language model: decoders give one distribution, tied weights are one tensor, masks fall where they should."""
+"""The module behind the language model: decoders give a distribution, tied weights are one tensor, masks are drawn where they should be."""
 
 import pytest
 import torch
@@ -78,7 +78,7 @@ def test_the_last_of_tied_layers_is_as_wide_as_the_embedding():
 
 
 @pytest.mark.parametrize("kind", ["variational", "step"])
-def test_output_dropout_draws_a_mask_a_window_or_a_step(kind):
+def test_output_dropout_draws_a_mask_for_each_window_or_each_step(kind):
     model = network(output_dropout=0.5, dropout_kind=kind)
     found = read(model, tokens(30, 4))
     kept = found.dropped != 0
@@ -104,7 +104,7 @@ def test_embedding_dropout_drops_a_token_wherever_it_stands():
 def test_weight_dropout_is_drawn_for_a_window_and_is_not_there_in_evaluation():
     model = network(weight_dropout=0.5)
     first, second = read(model, tokens()).output, read(model, tokens()).output
-    assert torch.equal(first[0], second[0])  # the first step's state is zero, so its products are
+    assert torch.equal(first[0], second[0])  # the state before the first step is zero, so its products are zero whatever the mask
     assert not torch.equal(first[1], second[1])
     model.eval()
     assert torch.equal(read(model, tokens()).output, read(model, tokens()).output)
@@ -119,7 +119,7 @@ def test_the_forget_bias_is_that_of_every_layer(options):
         network(forget_bias=float("inf"))
 
 
-def test_activation_and_change_decay_are_what_is_written_by_hand():
+def test_activation_and_change_decay_equal_the_sums_by_hand():
     output = torch.tensor([[[1.0, 2.0]], [[4.0, -2.0]], [[4.0, 0.0]]], dtype=torch.float64)  # [3, 1, 2]
     dropped = torch.tensor([[[2.0, 0.0]], [[8.0, 0.0]], [[0.0, 0.0]]], dtype=torch.float64)
     nats = torch.tensor([[1.0], [3.0], [0.0]], dtype=torch.float64)
@@ -130,7 +130,7 @@ def test_activation_and_change_decay_are_what_is_written_by_hand():
     assert window_loss(one_step, 1, change_decay=5.0)[0].item() == 1.0
 
 
-def test_resets_make_documents_as_if_read_alone():
+def test_resets_read_documents_as_if_each_stood_alone():
     torch.manual_seed(0)
     model = LanguageNetwork(GRU(), SIZE, 12, num_layers=2).double().eval()
     text = tokens(9, 1)

@@ -1,4 +1,4 @@
-"""`Tagger`: it learns tags and labels, scores, saves, loads, behaves as scikit-learn asks, and says what is wrong with what it is given."""
+"""`Tagger`: it learns tags and labels, scores, saves, loads, works as scikit-learn expects, and says what is wrong with what it is given."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_it_learns_tags_and_labels(fitted):
     assert {"validation_loss", "validation_accuracy", "validation_span_f1", "validation_label_accuracy", "validation_sentence_accuracy"} <= set(fitted.metrics_[-1])
 
 
-def test_alone_or_among_others(fitted):
+def test_a_sentence_alone_has_the_same_answer_as_among_others(fitted):
     x, _, _ = commands(seed=3)
     assert [fitted.predict([row])[0] for row in x[:6]] == fitted.predict(x)[:6]
     states = fitted.hidden_states(x[:3])
@@ -75,7 +75,7 @@ def test_a_tag_or_label_that_training_never_saw_counts_as_wrong_and_is_named(fit
     assert result["labels"]["accuracy"] == 0.9
     assert result["sentence_accuracy"] == 0.8
     assert result["spans"]["recall"] < 1 == result["spans"]["precision"]
-    assert result["loss"] == pytest.approx(fitted.evaluate(x[1:], y[1:], labels=labels[1:])["loss"])  # of the sentences whose tags are known
+    assert result["loss"] == pytest.approx(fitted.evaluate(x[1:], y[1:], labels=labels[1:])["loss"])  # the loss is over the sentences whose tags are known
     assert fitted.evaluate(x[:1], [["B-era"] * len(x[0])])["loss"] is None
 
 
@@ -102,7 +102,7 @@ def test_what_is_saved_predicts_the_same(tmp_path, options):
     assert again.get_params() == {**model.get_params(), "cell": model.cell_}
 
 
-def test_the_evaluation_is_the_documented_one(tmp_path, fitted):
+def test_the_evaluation_is_as_documented(tmp_path, fitted):
     x, y, labels = commands(count=12, seed=5)
     evaluation = read_run(fitted.save(tmp_path / "run", test=(x, y, labels))).evaluation
     assert (evaluation["task"], evaluation["tags"], evaluation["classes"]) == ("tag", fitted.tags_, ["forecast", "music"])
@@ -129,7 +129,7 @@ def test_the_same_seed_gives_the_same_model_and_leaves_the_generator():
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_as_scikit_learn_asks():
+def test_it_works_as_scikit_learn_expects():
     x, y, _ = commands(count=18)
     model = Tagger("gru", **{**SMALL, "epochs": 1})
     assert clone(model).get_params() == model.get_params()
@@ -142,7 +142,7 @@ def test_as_scikit_learn_asks():
     assert make_pipeline(upper, clone(model)).fit(x, y).predict(x) == clone(model).fit(shouted, y).predict(shouted)
 
 
-def test_vectors_that_people_have(tmp_path):
+def test_ready_made_word_vectors(tmp_path):
     x, y, _ = commands(count=16)
     path = tmp_path / "vectors.txt"
     path.write_text("play 1 0 0\noslo 0 1 0\nbergen 0 0 1\n", encoding="utf-8")
@@ -155,7 +155,7 @@ def test_vectors_that_people_have(tmp_path):
         Tagger(**{**SMALL, "epochs": 1, "vectors": str(path)}).fit(x, y)
 
 
-def test_a_run_that_was_kept_is_taken_up(tmp_path):
+def test_a_fit_goes_on_from_its_checkpoint(tmp_path):
     x, y, _ = commands(count=16)
     options = {**SMALL, "epochs": 2}
     model = Tagger(**options).fit(x, y, checkpoint=tmp_path / "kept")
@@ -174,11 +174,11 @@ def test_a_run_that_was_kept_is_taken_up(tmp_path):
         ({"dropout": 1.0}, lambda x, y: (x, y), ArgumentError, "dropout=1.0 is out of range"),
         ({"hidden_size": 0}, lambda x, y: (x, y), ArgumentError, "hidden_size=0 is out of range"),
         ({"character_encoder": "bytes"}, lambda x, y: (x, y), ArgumentError, "character_encoder='bytes' is not known"),
-        ({"word_size": 0, "character_encoder": "none"}, lambda x, y: (x, y), ArgumentError, "nothing is read off a token"),
+        ({"word_size": 0, "character_encoder": "none"}, lambda x, y: (x, y), ArgumentError, "nothing would be read from a token"),
         ({"vectors": "none.txt"}, lambda x, y: (x, y), DataError, "there is no file none.txt"),
     ],
 )
-def test_what_is_wrong_is_said(options, change, error, words):
+def test_bad_data_and_options_are_refused(options, change, error, words):
     x, y, _ = commands(count=16)
     with pytest.raises(error, match=words):
         Tagger(**{**SMALL, **options}).fit(*change(x, y))

@@ -1,4 +1,4 @@
-"""`TextClassifier`: raw text or tokens in, classes out; saved, loaded, cross-validated; and what is wrong is said."""
+"""`TextClassifier`: raw text or tokens in, classes out; saved, loaded, cross-validated; and bad data is refused."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SMALL = {"hidden_size": 10, "word_size": 10, "character_size": 6, "character_hid
 
 
 def opinions(count=40, seed=0):
-    """Texts whose class is that of the word after "not" turned round, so that order matters."""
+    """Texts whose class is the opposite of the word after "not", so that order matters."""
     generator = np.random.default_rng(seed)
     texts, labels = [], []
     for _ in range(count):
@@ -64,7 +64,7 @@ def test_labels_come_back_as_they_were(tmp_path, names):
     assert again.score(texts, labels) == model.score(texts, labels)
 
 
-def test_as_scikit_learn_asks():
+def test_it_works_as_scikit_learn_expects():
     texts, labels = opinions(count=24)
     model = TextClassifier("gru", **{**SMALL, "epochs": 1})
     assert clone(model).get_params() == model.get_params()
@@ -85,14 +85,14 @@ def test_as_scikit_learn_asks():
     [
         ({}, lambda x, y: (x, None), DataError, "TextClassifier.fit: the texts have no labels"),
         ({}, lambda x, y: (x, ["one"] * len(x)), DataError, "all texts have the same label"),
-        ({}, lambda x, y: (x, ["rare", *y[1:]]), DataError, "class 'rare' has one member"),
+        ({}, lambda x, y: (x, ["rare", *y[1:]]), DataError, "class 'rare' has only one member"),
         ({}, lambda x, y: (["", *x[1:]], y), DataError, "sentence '0' has no tokens"),
-        ({}, lambda x, y: (x[0], y), DataError, "the data is one text"),
-        ({"pooling": ("median",)}, lambda x, y: (x, y), ArgumentError, "is not known"),
+        ({}, lambda x, y: (x[0], y), DataError, "the data is a single text"),
+        ({"pooling": ("median",)}, lambda x, y: (x, y), ArgumentError, "cannot be used"),
         ({"word_dropout": -1}, lambda x, y: (x, y), ArgumentError, "word_dropout=-1 is out of range"),
     ],
 )
-def test_what_is_wrong_is_said(options, change, error, words):
+def test_bad_data_and_options_are_refused(options, change, error, words):
     with pytest.raises(error, match=words):
         TextClassifier(**{**SMALL, **options}).fit(*change(*opinions(count=16)))
 

@@ -8,7 +8,7 @@ from tenuto.tasks.option import NETWORK, option, options
 
 @options(cell="rnn", epochs=2, batch_size=2)
 class ToyOptions(EstimatorOptions):
-    """Those of every estimator, and its own."""
+    """The options of every estimator, and those of `Summer`."""
 
     hidden_size: int = option(4, "Units of the layer.", NETWORK, least=1, search=[2, 4])
     widths: tuple[int, ...] = option((1, 2), "Nothing that is used: numbers with commas.", NETWORK)

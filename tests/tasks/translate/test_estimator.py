@@ -1,4 +1,4 @@
-"""`Seq2Seq` from data to answers, as files, and with what is wrong."""
+"""`Seq2Seq` from data to answers, saved as files, and with bad input."""
 
 import json
 
@@ -85,13 +85,13 @@ def test_what_is_wrong_is_named(fitted, tmp_path):
         Seq2Seq.load(tmp_path)
     assert Parts(Pairs(["a"])).test is None
     fitted.unknown = "symbol"
-    assert fitted.predict(["az"]) == fitted.predict(["ax"]) != fitted.predict(["bz"])  # neither z nor x was seen
+    assert fitted.predict(["az"]) == fitted.predict(["ax"]) != fitted.predict(["bz"])  # training saw neither z nor x
     fitted.unknown = "error"
 
 
 def test_validations_within_an_epoch_and_a_limit_of_steps():
     model = Seq2Seq("gru", **{**SMALL, "epochs": 3, "hidden_size": 8, "max_steps": 20}, validate_every=6).fit(WORDS, WORDS)
-    per_epoch = 15  # 58 pairs of 64 are trained on, four a step
+    per_epoch = 15  # 58 of the 64 pairs are trained on, four in each step
     assert [line["steps"] for line in model.metrics_] == [6, 12, 18, 20]
     assert [line["epoch"] for line in model.metrics_] == pytest.approx([6 / per_epoch, 12 / per_epoch, 18 / per_epoch, 20 / per_epoch])
     training = model.evaluation_["training"]
@@ -102,7 +102,7 @@ def test_validations_within_an_epoch_and_a_limit_of_steps():
         Seq2Seq(validate_every=0).fit(WORDS, WORDS)
 
 
-def test_as_scikit_learn_asks():
+def test_it_works_as_scikit_learn_expects():
     model = Seq2Seq("gru", **{**SMALL, "epochs": 1, "hidden_size": 8}, decoder_cell="lstm", validate_every=5)
     assert clone(model).get_params() == model.get_params() and repr(clone(model)) == repr(model)
     assert clone(model).set_params(beam_size=3).beam_size == 3
@@ -112,7 +112,7 @@ def test_as_scikit_learn_asks():
     scores = cross_val_score(model, WORDS, right, cv=2, error_score="raise")
     first, second = (WORDS[:32], right[:32]), (WORDS[32:], right[32:])
     assert scores.tolist() == [clone(model).fit(*second).score(*first), clone(model).fit(*first).score(*second)]
-    symbols = [tuple(word) for word in WORDS]  # of one length each, which must not become an array
+    symbols = [tuple(word) for word in WORDS]  # all of the same length: they must not become an array
     by_symbols = clone(model).set_params(source_unit="tokens", target_unit="tokens")
     by_characters = cross_val_score(model, WORDS, WORDS, cv=2, error_score="raise")
     assert cross_val_score(by_symbols, symbols, symbols, cv=2, error_score="raise").tolist() == by_characters.tolist()
@@ -136,7 +136,7 @@ def test_a_file_that_changed_between_fit_and_resume_is_refused(tmp_path):
         clone(model).fit(read_pairs(file), checkpoint=kept)
 
 
-def test_the_report_shows_what_the_attention_of_a_real_run_read(fitted, tmp_path):
+def test_the_report_of_a_real_run_shows_what_the_attention_read(fitted, tmp_path):
     words = WORDS[::5]
     folder = fitted.save(tmp_path / "run", test=(words, [answer(word) for word in words]))
     page = build_report(folder).read_text(encoding="utf-8")

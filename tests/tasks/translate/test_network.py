@@ -1,4 +1,4 @@
-"""Encoder, decoder and attention: equations redone in float64, padding without influence, steps equal to the fused run."""
+"""Encoder, decoder and attention: the equations computed again in float64, no influence of padding, single steps equal to the fused run."""
 
 import pytest
 import torch
@@ -56,13 +56,13 @@ def test_attention_is_its_equation(score):
 def test_attention_says_what_does_not_fit():
     with pytest.raises(ArgumentError, match="dot | general | additive"):
         Attention("cosine", 4, 4)
-    with pytest.raises(ArgumentError, match=r"dot score compares vectors of one width(.|\n)*general"):
+    with pytest.raises(ArgumentError, match=r"dot score compares vectors of the same width(.|\n)*general"):
         Attention("dot", 4, 6)
 
 
 @pytest.mark.parametrize(("attention", "feeding"), KINDS)
 @pytest.mark.parametrize("cell", [cells.LSTM(), cells.GRU()], ids=repr)
-def test_steps_one_by_one_are_the_whole_run_and_padding_has_no_say(attention, feeding, cell):
+def test_steps_one_by_one_equal_the_whole_run_and_padding_has_no_influence(attention, feeding, cell):
     network = made(cell, attention=attention, input_feeding=feeding).eval()
     source, lengths, target = example()
     logits = network(pairs(source, lengths, target))
@@ -154,7 +154,7 @@ def test_bahdanau_attends_with_the_output_before():
     torch.testing.assert_close(one.state.feed, network.head.decoder(read, state.states).output[0])
 
 
-def test_a_state_that_fits_goes_over_as_it_is():
+def test_a_state_that_fits_is_passed_on_unchanged():
     same = made(bidirectional=False, encoder_size=8, attention="none")
     assert same.head.bridge.maps is None
     source, lengths, target = example()

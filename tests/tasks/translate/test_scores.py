@@ -27,7 +27,7 @@ def test_sources_of_one_length_have_one_row():
     assert result["mistakes"] == [] and result["exact_interval"][1] == 1.0
 
 
-def test_coverage_is_at_most_one_a_symbol():
+def test_coverage_is_at_most_one_for_each_symbol():
     weights = [np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([[0.4, 0.6]])]
     found = coverage([("a", "b"), ("a", "c")], weights, least=1)
     assert found["mean"] == pytest.approx((1.0 + 0.3 + 0.4 + 0.6) / 4)

@@ -1,4 +1,4 @@
-"""Search against the plain thing: every target there is, scored one by one."""
+"""Beam search against a search through all possible targets, scored one by one."""
 
 import itertools
 
@@ -30,7 +30,7 @@ def sources(seed=0, count=4):
 
 
 def read(source, lengths):
-    """A batch of sources alone."""
+    """A batch of sources without targets."""
     none = torch.full((1, source.shape[1]), END)
     return PairBatch(source, lengths, none, none, source.shape[1])
 
@@ -81,7 +81,7 @@ def test_a_narrow_beam_gives_targets_that_it_scores_rightly(seed):
             assert one.log_probability == pytest.approx(every[one.numbers].log_probability, abs=1e-4)
 
 
-def test_the_batch_has_no_say():
+def test_the_rest_of_the_batch_has_no_influence():
     network = made(5)
     source, lengths = sources(5)
     together = beam_search(network.head, network.begin(read(source, lengths)), beam_size=4, n_best=2, max_length=6)

@@ -1,4 +1,4 @@
-"""Pairs of a source and its target: read, numbered, batched."""
+"""Pairs of a source and its target: read, turned into numbers, and cut into batches."""
 
 from tenuto.data.pairs.pairs import Pairs
 

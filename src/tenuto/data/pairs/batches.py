@@ -12,7 +12,7 @@ from tenuto.data.pairs.symbols import BEGINNING, END, PADDING
 
 
 class NumberedPairs(NamedTuple):
-    """Pairs as numbers: one array [n] int64 a side, without beginning and end; no targets for sources alone."""
+    """Pairs as numbers: one array [n] int64 for each side, without the marks for beginning and end; `target` is empty where there are only sources."""
 
     source: list[np.ndarray]
     target: list[np.ndarray]
@@ -24,7 +24,7 @@ class NumberedPairs(NamedTuple):
 
     @property
     def order(self) -> np.ndarray:
-        """[N] int64 that sorts by the source's length, then by the target's: what lies near has little padding."""
+        """[N] int64 keys to sort by: first by the source's length, then by the target's. Pairs with near keys need little padding in a batch."""
         targets = np.array([len(side) for side in self.target] or [0] * len(self.source), dtype=np.int64)
         return self.source_lengths * (int(targets.max()) + 1) + targets
 
@@ -34,9 +34,9 @@ class PairBatch(NamedTuple):
 
     Attributes:
         source: [S, B] int64. lengths: [B] int64, of the sources.
-        read: [T, B] int64, what a decoder is given: the beginning, then the target.
-        wanted: [T, B] int64, what it is to put out: the target, then the end.
-        symbols: how many of `wanted` are no padding.
+        read: [T, B] int64, what a decoder reads: the beginning mark, then the target.
+        wanted: [T, B] int64, what it should answer: the target, then the end mark.
+        symbols: how many symbols of `wanted` are not padding.
     """
 
     source: torch.Tensor
@@ -51,7 +51,7 @@ class PairBatch(NamedTuple):
 
 
 def collate_pairs(pairs: NumberedPairs, indices: Sequence[int] | np.ndarray) -> PairBatch:
-    """The pairs at `indices` as one batch; sources alone have targets of no symbol.
+    """The pairs at `indices` as one batch; where there are only sources, each target is empty.
 
     Example:
         >>> pairs = NumberedPairs([np.array([4, 5]), np.array([6])], [np.array([7]), np.array([8, 9])])

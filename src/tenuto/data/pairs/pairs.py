@@ -1,7 +1,7 @@
 """`Pairs`: sources and their targets, for tasks that turn one sequence into another.
 
-Either side of a pair is a text, which a task splits into characters or words, or a tuple of symbols of your own. A source that occurs in
-several pairs has several right answers: they stay together when a set is split, and each of them counts as right when it is scored.
+Each side of a pair is a text, which a task splits into characters or words, or a tuple of symbols of your own. A source that occurs in
+several pairs has several right answers: those pairs stay together when a set is split, and in a score each of their targets counts as right.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Pairs(Sourced):
     """A set of source-target pairs.
 
     Args:
-        source, target: N of each: texts, or sequences of symbols (texts without further meaning). `target` may be None: sources alone.
-        ids: one text a pair, to name it in messages. Default: "0", "1", ...
+        source, target: N of each: texts, or sequences of symbols, each symbol a text. `target` is None where there are only sources.
+        ids: one text for each pair, to name it in messages. Default: "0", "1", ...
         came_from: what to call the set, and where it came from.
         skipped: how many pairs the reader left out.
     Raises:
-        DataError: no pair at all, a side that is empty or no text, or as many targets or ids as do not fit.
+        DataError: no pair at all, a side that is empty or not text, or targets or ids that are not one for each source.
     Example:
         >>> pairs = Pairs(["cat", "cot", "cat"], ["K AE T", "K AA T", "K AH T"])
         >>> pairs
@@ -51,10 +51,10 @@ class Pairs(Sourced):
         skipped: int = 0,
     ) -> None:
         if isinstance(source, str) or isinstance(target, str):
-            raise DataError("one text is no set of pairs.", expected="a list of texts", received="a text", fix="put it in a list")
+            raise DataError("a single text is not a set of pairs.", expected="a list of texts", received="a text", fix="put it in a list")
         sources = list(source)
         if not sources:
-            raise DataError("there are no pairs.", expected="one pair or more", received="none", fix="check the data")
+            raise DataError("there are no pairs.", expected="one or more pairs", received="none", fix="check the data")
         self.ids = as_ids(ids, sources, "sources")
         targets = None if target is None else list(target)
         if targets is not None:
@@ -65,7 +65,11 @@ class Pairs(Sourced):
 
     @classmethod
     def of(cls, source: Any, target: Any = None) -> Pairs:
-        """Pairs from what people have: Pairs as they are (with other targets, if given), or two lists."""
+        """Pairs from Pairs, as they are or with other targets if these are given; or from two lists.
+
+        Raises:
+            DataError: as for the class.
+        """
         if not isinstance(source, Pairs):
             return cls(source, target)
         if target is None:
@@ -80,7 +84,7 @@ class Pairs(Sourced):
 
     @kept_property
     def groups(self) -> dict[Side, list[int]]:
-        """Where each distinct source stands, in order of appearance."""
+        """The positions of each distinct source, in order of appearance."""
         found: dict[Side, list[int]] = {}
         for index, side in enumerate(self.source):
             found.setdefault(side, []).append(index)
@@ -106,7 +110,7 @@ class Pairs(Sourced):
         return self.target
 
     def _content_sha256(self) -> str:
-        """Of both sides."""
+        """The digest of both sides."""
         return hashlib.sha256(json.dumps([self.source, self.target], ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
     def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Pairs:
@@ -120,13 +124,14 @@ class Pairs(Sourced):
         )
 
     def split(self, fraction: float, *, seed: int) -> tuple[Pairs, Pairs]:
-        """The set without, and the part with, about `fraction` of the distinct sources; all pairs of a source are in one part.
+        """Splits the set at random. The second part has about `fraction` of the distinct sources, the first has the rest.
 
-        The same data, fraction and seed give the same split; both parts keep the order of the data and neither is empty.
+        All pairs of a source are in the same part. The same data, fraction and seed give the same split; both parts keep the order of the data
+        and neither is empty.
 
         Raises:
             ArgumentError: fraction is not between 0 and 1.
-            DataError: there is one source only.
+            DataError: there is only one source.
         Example:
             >>> rest, part = Pairs(list("aabbcd"), list("123456")).split(0.25, seed=0)
             >>> part.source, rest.source
@@ -135,7 +140,7 @@ class Pairs(Sourced):
         check_fraction(fraction)
         places = list(self.groups.values())
         if len(places) < 2:
-            raise DataError("all pairs have one source, which cannot be in both parts.", fix="add pairs, or give a validation set")
+            raise DataError("all pairs have the same source, which cannot be in both parts.", fix="add pairs, or give a validation set")
         held_out = np.zeros(len(self), dtype=bool)
         for place in draw(np.arange(len(places)), fraction, np.random.default_rng(seed)):
             held_out[places[place]] = True
@@ -150,10 +155,10 @@ def _as_side(item: Any, side: str, identity: str) -> Side:
         made = tuple(item)
     else:
         raise DataError(
-            f"pair {identity!r} has a {side} that is no text.",
+            f"pair {identity!r} has a {side} that is not text.",
             expected="a text, or a list of texts (symbols)",
             received=f"{type(item).__name__} {item!r:.40}",
         )
     if not made or (isinstance(made, str) and not made.strip()):
-        raise DataError(f"pair {identity!r} has an empty {side}.", expected="one symbol or more", fix="leave the pair out, or fill it in")
+        raise DataError(f"pair {identity!r} has an empty {side}.", expected="one or more symbols", fix="leave the pair out, or fill it in")
     return made

@@ -1,8 +1,8 @@
-"""Reading pairs from files: TSV (one pair a line, source and target with a tab between) and JSON lines.
+"""Reading pairs from files: TSV (one pair per line, source and target separated by a tab) and JSON lines.
 
-Rules: UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR; empty lines are passed over; no header, no quoting.
-A line of JSON is an object with "source" and "target", each a text or a list of symbols. Everything else in it is left alone.
-Every complaint names the line; bytes that are no UTF-8 are named by their place in the file.
+Rules: UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR; empty lines are skipped; a TSV file has no header and no quoting.
+A line of JSON is an object with "source" and "target", each a text or a list of symbols. Everything else in it is ignored.
+Every error names the line; if the file is not UTF-8, it also names the byte.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def read_pair_splits(
     """A data set to train on, with the parts that its files give.
 
     Args:
-        path: a file, or a folder with `train.tsv`, `validation.tsv` (or valid, val, dev) and `test.tsv` (or .txt, .jsonl; a name may
-            stand before: `cmudict_train.tsv`). Of a folder, `train` must be there.
+        path: a file, or a folder with `train.tsv`, `validation.tsv` (or valid, val, dev) and `test.tsv` (or .txt, .jsonl; the name of the data
+            may come first: `cmudict_train.tsv`). A folder must have the `train` file.
         validation, test: files for these parts, in place of what `path` has.
-        empty: as `read_pairs`.
+        empty: as in `read_pairs`.
     Raises:
-        DataError: as `read_pairs`, or a folder without a training part or with two of one part.
+        DataError: as in `read_pairs`; or a folder without a training part, or with two files for one part.
     """
     path = Path(path)
     return read_each(path, find_parts(path, PAIR_FORMATS), lambda file: read_pairs(file, empty=empty), validation=validation, test=test)
@@ -42,20 +42,21 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
     """The pairs of one file.
 
     Args:
-        targets: whether there must be targets. Without, a line of a TSV may be the source alone, and what follows a tab is not read.
-        empty: what a pair with an empty side does. "error": DataError. "skip": it is left out and counted (`Pairs.skipped`).
+        targets: whether there must be targets. If not, a line of a TSV may be just the source, and what follows a tab is not read.
+        empty: what happens to a pair with an empty side. "error": a DataError. "skip": it is left out and counted (`Pairs.skipped`).
     Raises:
-        DataError: no such file, another format, no pair, bytes that are no UTF-8, or a line that is no pair; the message says where.
+        DataError: no such file, another format, no pair, bytes that are not UTF-8, or a line that is not a pair; the message says where.
+        ArgumentError: `empty` is neither "error" nor "skip".
     """
     path = Path(path)
     if empty not in ("error", "skip"):
         raise ArgumentError(f"empty={empty!r} is not known.", expected="error | skip")
     if path.suffix.lower() not in PAIR_FORMATS:
         raise DataError(
-            f"{path} is of a format that pairs are not read from.",
+            f"{path} is in a format that pairs are not read from.",
             expected=" | ".join(PAIR_FORMATS),
             received=path.suffix or "no suffix",
-            fix="write one pair a line, source<TAB>target, to a .tsv file",
+            fix="write one pair per line, source<TAB>target, to a .tsv file",
         )
     rows, source = _rows(path, targets)
     sources, answers, ids, skipped = [], [], [], 0
@@ -68,7 +69,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
         if missing:
             raise DataError(
                 f"{path}, {place}: the {missing[0]} is empty.",
-                expected="source<TAB>target, one symbol or more on each side",
+                expected="source<TAB>target, one or more symbols on each side",
                 received=f"{side!r:.40} and {target!r:.40}",
                 fix='fill it in, take the line out, or leave such pairs out with empty="skip" (--skip-empty)',
             )
@@ -76,12 +77,12 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
         answers.append(target)
         ids.append(place)
     if not sources:
-        raise DataError(f"{path} has no pairs.", expected="one pair a line", received=f"{skipped} pairs, all left out" if skipped else "an empty file")
+        raise DataError(f"{path} has no pairs.", expected="one pair per line", received=f"{skipped} pairs, all left out" if skipped else "an empty file")
     return Pairs(sources, answers if targets else None, ids=ids, came_from=source, skipped=skipped)
 
 
 def _rows(path: Path, targets: bool) -> tuple[Iterator[Row], Source]:
-    """The rows of the file, with "source", and with "target" where it is wanted."""
+    """The rows of the file, with "source", and with "target" where there must be targets."""
     if path.suffix.lower() != ".jsonl":
         text, source = read_utf8(path)
         return (_tab_row(line, path, number, targets) for number, line in enumerate(lines_of(text), start=1) if line), source
@@ -92,7 +93,7 @@ def _rows(path: Path, targets: bool) -> tuple[Iterator[Row], Source]:
         for place, cells in rows:
             for name in wanted:
                 if not _is_side(cells[name]):
-                    raise DataError(f"{path}, {place}: the {name} is no text.", expected=_JSON_FORM, received=repr(cells[name])[:80])
+                    raise DataError(f"{path}, {place}: the {name} is not text.", expected=_JSON_FORM, received=repr(cells[name])[:80])
             yield Row(place, cells)
 
     return checked(), source
@@ -102,15 +103,15 @@ def _tab_row(line: str, path: Path, number: int, targets: bool) -> Row:
     columns = line.split("\t")
     if len(columns) != 2 and (targets or len(columns) > 2):
         raise DataError(
-            f"{path}, line {number}: {len(columns)} column{'s' * (len(columns) > 1)}.",
-            expected="source<TAB>target" if targets else "a source alone, or source<TAB>target",
+            f"{path}, line {number}: it has {len(columns)} column{'s' * (len(columns) > 1)}.",
+            expected="source<TAB>target" if targets else "only a source, or source<TAB>target",
             received=repr(line[:80]),
-            fix="put exactly one tab between the two sides; symbols that hold a tab need JSON lines",
+            fix="put exactly one tab between the two sides; symbols with a tab in them need JSON lines",
         )
     return Row(f"line {number}", dict(zip(("source", "target"), columns)))
 
 
-_JSON_FORM = '{"source": "cat", "target": ["K", "AE", "T"]}: each a text or a list of symbols'
+_JSON_FORM = '{"source": "cat", "target": ["K", "AE", "T"]}, each a text or a list of symbols'
 
 
 def _is_side(value: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Symbols of a side of pairs: how a text is split into them, and their numbers.
+"""The symbols of one side of the pairs: how a text is split into them, and their numbers.
 
-Four numbers are taken: padding, the beginning, the end, and "unknown", which stands for every symbol that has no number of its own.
+Four numbers are reserved: padding, the beginning, the end, and "unknown", which stands for every symbol that has no number of its own.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ UNKNOWN_RULES = ("error", "symbol")
 
 
 def check_kind(name: str, kind: str) -> None:
-    """Raises ArgumentError unless `kind` says how a text becomes symbols."""
+    """Raise ArgumentError unless `kind` is one of KINDS; `name` is the option that the message names."""
     if kind not in KINDS:
         raise ArgumentError(f"{name}={kind!r} is not known.", expected=" | ".join(KINDS))
 
 
 def split_side(side: Side, kind: str) -> tuple[str, ...]:
-    """The symbols of a text: its characters (code points, blanks too), or its words (at white space). A tuple is its own symbols.
+    """The symbols of a text: its characters (code points, with the blanks), or its words (split at white space). A tuple stays as it is.
 
     Raises:
-        DataError: a text where kind is "tokens".
+        DataError: a text, where kind is "tokens".
     Example:
         >>> split_side("in time", "characters")[:4], split_side("in time", "words"), split_side(("T", "AY"), "words")
         (('i', 'n', ' ', 't'), ('in', 'time'), ('T', 'AY'))
@@ -48,14 +48,14 @@ def split_side(side: Side, kind: str) -> tuple[str, ...]:
 
 
 def join_side(symbols: Sequence[str], kind: str) -> Side:
-    """The inverse of `split_side`: a text, or for "tokens" a tuple. Words are joined by one blank."""
+    """The inverse of `split_side`: a text, or a tuple for "tokens". Words are joined with one blank."""
     if kind == "tokens":
         return tuple(symbols)
     return ("" if kind == "characters" else " ").join(symbols)
 
 
 class Symbols:
-    """A numbered list of symbols, numbers from `FIRST`.
+    """A list of symbols, numbered from `FIRST` on.
 
     Args:
         names: the symbols, each once.
@@ -85,11 +85,11 @@ class Symbols:
         return symbol in self._number
 
     def numbers(self, side: Sequence[str], *, where: str, unknown: str = "error") -> np.ndarray:
-        """[n] int64.
+        """The numbers of the symbols of a side, [n] int64.
 
         Args:
-            where: names the side in a message.
-            unknown: what a symbol without a number becomes: an error, or the number UNKNOWN ("symbol").
+            where: what a message calls the side.
+            unknown: what a symbol without a number becomes: "error", an error; "symbol", the number UNKNOWN.
         Raises:
             DataError: a symbol has no number and `unknown` is "error".
         """
@@ -100,7 +100,7 @@ class Symbols:
                 f"{where} has a symbol that training never saw: {side[place]!r} at position {place}.",
                 expected=" ".join(self.names[:60]) + (" ..." if len(self.names) > 60 else ""),
                 received=f"{side[place]!r} (U+{ord(side[place]):04X})" if len(side[place]) == 1 else repr(side[place]),
-                fix='mend the text, or read unknown symbols as one of their own: set_params(unknown="symbol"), or fit with --unknown symbol',
+                fix='correct the text, or read all unknown symbols as one special symbol: set_params(unknown="symbol"), or fit with --unknown symbol',
             )
         return found
 

@@ -1,4 +1,4 @@
-"""Token lists with tags, labels, both or neither: read, coded, batched."""
+"""Token lists with tags, labels, both or neither: read, turned into numbers, and cut into batches."""
 
 from tenuto.data.sentences.sentences import Sentences, tokenise
 

@@ -1,7 +1,7 @@
 """Sentences as numbers: a word's number, its case and its characters, and padded batches of them.
 
-Everything that a network reads off a token depends on the token's text alone, so each distinct text (a *type*) is coded once, and the
-characters of a batch are read once for each type in it.
+What a network reads of a token depends on the token's text alone. So each distinct text (a *type*, as linguists say) is turned into numbers
+once, and the characters of a batch are read once for each type in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TokenBatch(NamedTuple):
 
     Attributes:
         words, cases: [T, B] int64; zero beyond each length.
-        types: [T, B] int64, columns of `characters`.
+        types: [T, B] int64, the column of `characters` that each token's characters stand in.
         characters: [C, U] int64, the characters of the U types of this batch; zero beyond each length.
         character_lengths: [U] int64, 1..C.
         lengths: [B] int64, in tokens.
@@ -70,12 +70,12 @@ def case_of(word: str) -> int:
 
 @dataclass(frozen=True)
 class TokenCoder:
-    """From texts to numbers, as learnt from a training set.
+    """Turns texts into numbers, as learnt from a training set.
 
     Attributes:
-        words, characters: what is known.
-        lowercase: whether words are looked up in lower case; characters and cases keep the case.
-        character_limit: of a longer word, the first and the last halves of this many characters are read.
+        words, characters: the words and the characters that are known.
+        lowercase: whether words are looked up in lower case; for characters and cases a token stays as it is written.
+        character_limit: how many characters of a word are read. Of a longer word it is the first half and the last half of that many.
     """
 
     words: Lexicon
@@ -85,7 +85,7 @@ class TokenCoder:
 
     @classmethod
     def learn(cls, data: Sentences, *, min_count: int = 1, lowercase: bool = True, character_limit: int = 24, more: Iterable[str] = ()) -> TokenCoder:
-        """The words that occur `min_count` times or more, and every character; `more` adds words, of pretrained vectors for example."""
+        """Knows the words that occur `min_count` times or more, and every character; `more` adds words, for example those of pretrained vectors."""
         words = Lexicon.learn((token.lower() if lowercase else token for row in data.tokens for token in row), min_count=min_count, more=more)
         return cls(words, Lexicon.learn(letter for row in data.tokens for token in row for letter in token), lowercase, character_limit)
 
@@ -95,7 +95,7 @@ class TokenCoder:
         types = np.array([places.setdefault(token, len(places) + 1) for row in data.tokens for token in row], dtype=np.int64)
         longest = min(max(map(len, places)), self.character_limit)
         characters = np.zeros((len(places) + 1, longest), dtype=np.int64)
-        lengths = np.ones(len(places) + 1, dtype=np.int64)  # type 0 is padding: one character that is none
+        lengths = np.ones(len(places) + 1, dtype=np.int64)  # type 0 is padding, with one padding character
         for row, token in enumerate(places, start=1):
             if len(token) > self.character_limit:
                 half = self.character_limit // 2
@@ -129,17 +129,18 @@ class TokenCoder:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> TokenCoder:
-        """What `to_data` gave."""
+        """The coder that `to_data` described."""
         return cls(Lexicon.from_data(data["words"]), Lexicon.from_data(data["characters"]), data["lowercase"], data["character_limit"])
 
 
 @dataclass(frozen=True)
 class CodedSentences:
-    """A set of N sentences, n tokens, U types. Row 0 of the tables by type is padding.
+    """A set of N sentences as numbers, with n tokens of U types. Row 0 of the tables with a row for each type is padding.
 
     Attributes:
-        lengths: [N], in tokens. offsets: [N + 1], where each sentence begins in `types`.
-        types: [n]. type_words, type_cases, type_lengths: [U + 1]. type_characters: [U + 1, C].
+        lengths: [N], in tokens. offsets: [N + 1], where each sentence begins in `types`, and the end of the last.
+        types: [n], the type of each token: a row of the tables below.
+        type_words, type_cases, type_lengths: [U + 1], each type's word, its case, and how many characters it has. type_characters: [U + 1, C].
     """
 
     lengths: np.ndarray
@@ -166,7 +167,7 @@ class CodedSentences:
         )
 
     def padded(self, flat: np.ndarray, indices: np.ndarray, *, fill: int) -> np.ndarray:
-        """One number a token, [n], as [T, B] for these sentences, with `fill` beyond each length."""
+        """The numbers of all tokens, `flat` [n], as [T, B] for the sentences at these positions, with `fill` beyond each length."""
         lengths = self.lengths[indices]
         steps = np.arange(lengths.max())[:, None]  # [T, 1]
         positions = np.minimum(self.offsets[indices][None] + steps, len(flat) - 1)

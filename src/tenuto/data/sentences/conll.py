@@ -1,10 +1,10 @@
-"""Tagged sentences from files: columns a token a line (CoNLL, TSV), and folders of three line files (seq.in, seq.out, label).
+"""Tagged sentences from files with one token per line (CoNLL, TSV), and from folders of *line files*, with one sentence per line: seq.in, seq.out, label.
 
-    EU      NNP   B-ORG          one token a line, columns separated by tabs (where a line has one) or by spaces
+    EU      NNP   B-ORG          one token per line; its columns are separated by tabs if the line has any, else by spaces
     rejects VBZ   O              an empty line ends a sentence; CoNLL-U's comments ("# key = value") and -DOCSTART- lines are left out
 
-In a folder, line k of `seq.in` holds the tokens of sentence k, `seq.out` their tags, `label` the sentence's class; a set with parts is a
-folder of such folders, `train`, `valid` and `test`.
+In a folder of line files, line k of `seq.in` holds the tokens of sentence k, line k of `seq.out` their tags, and line k of `label` the sentence's class.
+A set with parts is a folder with such folders in it: `train`, `valid` and `test`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _COMMENT = re.compile(r"# (\S+ ?=|newdoc|newpar)|-DOCSTART-")
 
 
 def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
-    """The sentences of a file with one token a line.
+    """The sentences of a file with one token per line.
 
     Args:
-        token_column, tag_column: which column is what, counted from 0, or from the end with negative numbers; no tags with None.
-        need_tags: whether a file without the tags' column is an error; else its sentences have no tags, and a lone column is the tokens.
+        token_column, tag_column: the columns of tokens and tags, counted from 0, or from the end with negative numbers; with None no tags are read.
+        need_tags: whether a file without the tag column is an error. If not, its sentences have no tags, and a single column holds the tokens.
     Raises:
-        DataError: no such file, not UTF-8, no tokens, a line with another number of columns than the first (the message names the line),
-            or without the columns asked for.
+        DataError: no such file, not UTF-8, no tokens, a line with more or fewer columns than the first (the message names the line), or
+            columns asked for that are not there.
     """
     path = Path(path)
     text, source = read_utf8(path)
@@ -56,7 +56,7 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
         if len(cells) != first[1]:
             raise DataError(
                 f"{path}, line {number}: it has {len(cells)} columns.",
-                expected=f"{first[1]} columns, as line {first[0]} has",
+                expected=f"{first[1]} columns, like line {first[0]}",
                 received=repr(line if len(line) <= 60 else line[:57] + "..."),
                 fix="mend the line; an empty line ends a sentence",
             )
@@ -68,7 +68,7 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
             tags[-1].append(cells[tag_column])
     filled = [index for index, row in enumerate(tokens) if row]
     if not filled:
-        raise DataError(f"{path} holds no tokens.", expected="one token a line, an empty line after each sentence", received=f"{len(text)} characters")
+        raise DataError(f"{path} holds no tokens.", expected="one token per line, an empty line after each sentence", received=f"{len(text)} characters")
     return Sentences(
         [tokens[index] for index in filled],
         None if tag_column is None else [tags[index] for index in filled],
@@ -77,10 +77,11 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
 
 
 def read_slots(folder: str | Path) -> Sentences:
-    """The sentences of a folder with `seq.in` (tokens), and `seq.out` (tags) and `label` (classes) where it has them.
+    """The sentences of a folder with `seq.in` (tokens), and with `seq.out` (tags) and `label` (classes) where there are such files.
 
     Raises:
-        DataError: no seq.in, another number of lines or of tags than of tokens (the message names the line), not UTF-8, or empty.
+        DataError: no seq.in, files with different numbers of lines, a line with more or fewer tags than tokens (the message names the line),
+            not UTF-8, or empty.
     """
     folder = Path(folder)
     if not (folder / TOKENS_FILE).is_file():
@@ -94,21 +95,21 @@ def read_slots(folder: str | Path) -> Sentences:
             digest.update(f"{name} {source.sha256}\n".encode())
     tokens = [line.split() for line in lines[TOKENS_FILE]]
     if not tokens:
-        raise DataError(f"{folder / TOKENS_FILE} is empty.", expected="one sentence a line")
+        raise DataError(f"{folder / TOKENS_FILE} is empty.", expected="one sentence per line")
     for name, rows in lines.items():
         if len(rows) != len(tokens):
             raise DataError(
-                f"{folder / name} has {len(rows)} lines, {TOKENS_FILE} has {len(tokens)}.", expected="one line a sentence in each file", received=str(len(rows))
+                f"{folder / name} has {len(rows)} lines, but {TOKENS_FILE} has {len(tokens)}.", expected="one sentence per line in each file", received=str(len(rows))
             )
         for number, row in enumerate(rows, start=1):
             if not row.strip():
-                raise DataError(f"{folder / name}, line {number} is empty.", expected="one sentence a line in each file")
+                raise DataError(f"{folder / name}, line {number} is empty.", expected="one sentence per line in each file")
     tags = [line.split() for line in lines[TAGS_FILE]] if TAGS_FILE in lines else None
     for number, (words, marks) in enumerate(zip(tokens, tags or tokens), start=1):
         if len(words) != len(marks):
             raise DataError(
                 f"{folder / TAGS_FILE}, line {number}: {len(marks)} tags for {len(words)} tokens.",
-                expected="one tag a token",
+                expected="one tag for each token",
                 received=f"{' '.join(words)[:50]!r} and {' '.join(marks)[:50]!r}",
                 fix="mend that line",
             )
@@ -121,10 +122,12 @@ def read_slots(folder: str | Path) -> Sentences:
 
 
 def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
-    """One set of sentences: a file with a token a line, or a folder of line files; arguments as `read_conll`.
+    """One set of sentences, from a file with one token per line or from a folder of line files.
 
+    Args:
+        token_column, tag_column, need_tags: for a file, as in `read_conll`.
     Raises:
-        DataError: as `read_conll` and `read_slots`.
+        DataError: as in `read_conll` and `read_slots`.
     """
     path = Path(path)
     return read_slots(path) if path.is_dir() else read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags)
@@ -141,9 +144,10 @@ def read_tagged_splits(
     """A tagged set with its parts.
 
     Args:
-        path: a folder with the folders `train`, `valid` and `test`; a folder with one file a part (`NAME-train.tsv`, `dev.conll`, ...); or
-            one file or folder, which is then the training part.
+        path: a folder with the folders `train`, `valid` and `test`; a folder with one file for each part (`NAME-train.tsv`, `dev.conll`, ...);
+            or one file or folder of line files, which is then the training part.
         validation, test: files or folders for these parts, in place of what `path` has.
+        token_column, tag_column: as in `read_conll`.
     Raises:
         DataError: unreadable, without a training part, or with two files for one part.
     """
@@ -155,16 +159,16 @@ def read_tagged_splits(
 
 
 def tagged_parts(path: str | Path) -> dict[str, Path]:
-    """Where each part ("train", "validation", "test") lies; a lone file or folder of line files is "train".
+    """The file or folder of each part ("train", "validation", "test"); a single file or folder of line files is "train".
 
     Raises:
-        DataError: nothing there, or a folder with no part or with two sets for one.
+        DataError: `path` does not exist, or is a folder with no part or with two sets for one part.
     """
     return find_parts(Path(path), SUFFIXES, line_file=TOKENS_FILE)
 
 
 def _columns_there(columns: int, token_column: int, tag_column: int | None) -> tuple[int, int | None]:
-    """Where tokens and tags stand in a file that need not have tags."""
+    """The columns of tokens and of tags in a file that may be without tags."""
     if columns == 1:
         return 0, None
     there = tag_column is not None and -columns <= tag_column < columns and tag_column % columns != token_column % columns
@@ -181,10 +185,10 @@ def _check_columns(path: Path, number: int, columns: int, token_column: int, tag
             )
     if tag_column is not None and token_column % columns == tag_column % columns:
         raise DataError(
-            f"{path}, line {number}: column {token_column} is to be both token and tag.",
-            expected="two columns or more",
+            f"{path}, line {number}: column {token_column} would be both the token and the tag.",
+            expected="two or more columns",
             received=f"{columns} {'column' if columns == 1 else 'columns'}",
-            fix="separate token and tag by a tab, or name the columns",
+            fix="separate token and tag with a tab, or say which columns they are",
         )
 
 

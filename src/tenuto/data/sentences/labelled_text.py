@@ -1,10 +1,10 @@
-"""Texts with a class each: JSON lines, a table with a header (CSV, TSV, Parquet), or plain text without classes, one a line.
+"""Texts, each with a class: JSON lines, a table with a header (CSV, TSV, Parquet), or plain text without classes, one text per line.
 
     {"text": "a fine film", "label": "good"}          text,label
     {"text": "too long", "label": "bad"}              a fine film,good
 
-`text` may be a list of tokens in JSON lines and Parquet. A file without any label is for prediction; an `id` names the text where there is
-one. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
+`text` may be a list of tokens in JSON lines and Parquet. A file without any label is for prediction. If a row has an `id`, messages and tables name
+the text by it. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
     """The texts of a file, with labels where it has them.
 
     Args:
-        text_column, label_column: the keys or columns.
+        text_column, label_column: the names of the keys or columns.
     Raises:
-        DataError: not UTF-8, empty, of another format, not JSON, without the text column, a row with another number of cells than the
-            header, or some texts with a label and some without; the message names the line.
+        DataError: not UTF-8, empty, in another format, not JSON, without the text column, a row with more or fewer cells than the header, or
+            some texts with a label and some without; the message names the line.
     """
     path = Path(path)
     if path.suffix.lower() not in TEXT_SUFFIXES:
         raise DataError(
-            f"{path} is of a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
+            f"{path} is in a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
         )
     rows, source = _rows(path, text_column, label_column)
     texts: list[Any] = []
@@ -50,10 +50,10 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
             raise DataError(
                 f"{path}, {place}: some texts have a {label_column!r} and some have none.",
                 expected="a label for every text, or for none",
-                fix="label them, or leave them out",
+                fix="label the texts that have none, or leave them out",
             )
     if not texts:
-        raise DataError(f"{path} holds no texts.", expected="one text or more")
+        raise DataError(f"{path} holds no texts.", expected="one or more texts")
     with naming(path):
         return Sentences(texts, None, labels or None, ids=ids, came_from=source)
 
@@ -66,12 +66,13 @@ def read_labelled_text_splits(
     text_column: str = "text",
     label_column: str = "label",
 ) -> Parts[Sentences]:
-    """A file of labelled texts to train on; or a folder with `train`, and perhaps `valid` and `test`, of one of the formats.
+    """A file of labelled texts to train on; or a folder with a file `train`, and perhaps `valid` and `test`, in one of the formats.
 
     Args:
         validation, test: files for these parts, in place of what a folder has.
+        text_column, label_column: the names of the keys or columns.
     Raises:
-        DataError: as `read_labelled_text`, and a folder without a training part or with two.
+        DataError: as in `read_labelled_text`; or a folder without a training part, or with two files for one part.
     """
     path = Path(path)
     found = labelled_text_parts(path)
@@ -81,16 +82,16 @@ def read_labelled_text_splits(
 
 
 def labelled_text_parts(path: str | Path) -> dict[str, Path]:
-    """Where each part ("train", "validation", "test") lies; a lone file is "train".
+    """The file of each part ("train", "validation", "test"); a single file is "train".
 
     Raises:
-        DataError: nothing there, or a folder with no part or with two files for one.
+        DataError: `path` does not exist, or is a folder with no part or with two files for one part.
     """
     return find_parts(Path(path), TEXT_SUFFIXES)
 
 
 def _rows(path: Path, text_column: str, label_column: str) -> tuple[Iterator[Row], Source]:
     if path.suffix.lower() != ".txt":
-        return read_rows(path, (text_column,), (label_column, "id"), fix="name it with text_column (--text-column)")
+        return read_rows(path, (text_column,), (label_column, "id"), fix="say which column it is with text_column (--text-column)")
     text, source = read_utf8(path)
     return (Row(f"line {number}", {text_column: line.strip()}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source

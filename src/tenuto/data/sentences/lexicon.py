@@ -16,11 +16,11 @@ PADDING, UNKNOWN, RESERVED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Entries with numbers from 2 on; 0 is padding, 1 is whatever is not known.
+    """Words or characters, numbered from 2 on; 0 is padding, 1 is whatever is not known.
 
     Attributes:
-        entries: in the order of their numbers.
-        counts: how often each occurred where it was learnt.
+        entries: the words or characters, in the order of their numbers.
+        counts: how often each of them occurred in the training set.
     """
 
     entries: tuple[str, ...]
@@ -28,7 +28,7 @@ class Lexicon:
 
     @classmethod
     def learn(cls, things: Iterable[str], *, min_count: int = 1, more: Iterable[str] = ()) -> Lexicon:
-        """What occurs at least `min_count` times, most frequent first (then by text), and after it what only `more` has.
+        """Keeps what occurs at least `min_count` times, the most frequent first (then by text); what only `more` has comes after.
 
         Example:
             >>> Lexicon.learn(["b", "a", "b"], more=["c", "a"])
@@ -41,7 +41,7 @@ class Lexicon:
         return cls((*kept, *extra), (*(counts[item] for item in kept), *(counts[item] for item in extra)))
 
     def __len__(self) -> int:
-        """How many numbers there are, padding and unknown among them."""
+        """How many numbers there are, including those for padding and for unknown entries."""
         return len(self.entries) + RESERVED
 
     @kept_property
@@ -50,7 +50,7 @@ class Lexicon:
         return {entry: index + RESERVED for index, entry in enumerate(self.entries)}
 
     def encode(self, things: Iterable[str]) -> np.ndarray:
-        """[n] int64; what is not known becomes 1."""
+        """The numbers of these things, [n] int64; what is not known becomes 1."""
         get = self.numbers.get
         return np.array([get(thing, UNKNOWN) for thing in things], dtype=np.int64)
 
@@ -60,5 +60,5 @@ class Lexicon:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Lexicon:
-        """What `to_data` gave."""
+        """The lexicon that `to_data` described."""
         return cls(tuple(data["entries"]), tuple(data["counts"]))

@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def tokenise(text: str) -> list[str]:
-    """Words, and each other mark by itself; white space only separates.
+    """Splits a text into words; each punctuation mark or other symbol is a token of its own, and white space only separates.
 
     Example:
         >>> tokenise("Play Ö1, won't you?")
@@ -33,13 +33,14 @@ class Sentences(Sourced):
     """Token lists of unequal lengths, in the order given.
 
     Args:
-        tokens: N sentences, each a sequence of texts; or a raw text, which `tokenise` cuts.
-        tags: N sequences of texts, one tag a token; or None.
-        labels: [N], one a sentence: text, integers or booleans; or None.
+        tokens: N sentences, each a sequence of texts, or a raw text, which `tokenise` splits.
+        tags: N sequences of texts, one tag for each token; or None.
+        labels: [N], one for each sentence: text, integers, floats or booleans; or None.
         ids: [N] names for messages and tables. Default: the positions.
         came_from: what to call the set, and where it came from.
     Raises:
-        DataError: no sentences, a sentence without tokens, a token or tag that is not text, another number of tags than tokens.
+        DataError: no sentences, a sentence without tokens, a token or tag that is not text, more or fewer tags than tokens, or ids or labels
+            that are not one for each sentence.
     Example:
         >>> Sentences([["play", "jazz"], ["stop"]], [["O", "B-genre"], ["O"]], labels=["play", "stop"])
         Sentences(2 sentences, 1 to 2 tokens, 2 tags, 2 classes)
@@ -56,10 +57,10 @@ class Sentences(Sourced):
     ) -> None:
         self.came_from = came_from
         if isinstance(tokens, str):
-            raise DataError("the data is one text.", expected="a list of texts or of token lists", received="str", fix="put it in a list: [text]")
+            raise DataError("the data is a single text.", expected="a list of texts or of token lists", received="str", fix="put it in a list: [text]")
         given = list(tokens)
         if not given:
-            raise DataError("there are no sentences.", expected="one sentence or more", received="none", fix="check the data")
+            raise DataError("there are no sentences.", expected="one or more sentences", received="none", fix="check the data")
         self.ids = as_ids(ids, given, "sentences")
         self.texts: tuple[str | None, ...] = tuple(item if isinstance(item, str) else None for item in given)
         self.tokens = [_as_texts("token", item, identity) for item, identity in zip(given, self.ids)]
@@ -70,10 +71,10 @@ class Sentences(Sourced):
 
     @classmethod
     def of(cls, tokens: Any, tags: Any = None, labels: Any = None) -> Sentences:
-        """Sentences as they are, or made of lists; tags and labels given beside Sentences replace theirs.
+        """Sentences as they are, or made from lists; tags and labels given with Sentences replace those that they have.
 
         Raises:
-            DataError: as the class.
+            DataError: as for the class.
         """
         if not isinstance(tokens, Sentences):
             return cls(tokens, tags, labels)
@@ -99,7 +100,7 @@ class Sentences(Sourced):
         return f"Sentences({', '.join(words)})"
 
     def text(self, index: int) -> str:
-        """A sentence as text: the raw text where there was one, else the tokens with spaces between."""
+        """A sentence as text: the raw text where there was one, else the tokens with spaces between them."""
         return self.texts[index] or " ".join(self.tokens[index])
 
     @kept_property
@@ -119,7 +120,7 @@ class Sentences(Sourced):
         return label_counts(self.labels)
 
     def _content_sha256(self) -> str:
-        """Of tokens, tags and labels."""
+        """The digest of tokens, tags and labels."""
         digest = hashlib.sha256()
         for index, words in enumerate(self.tokens):
             row = (words, None if self.tags is None else self.tags[index], None if self.labels is None else self.labels[index : index + 1].tolist())
@@ -144,7 +145,7 @@ class Sentences(Sourced):
             if len(words) != len(row):
                 raise DataError(
                     f"sentence {identity!r} has {len(words)} tokens and {len(row)} tags.",
-                    expected="one tag a token",
+                    expected="one tag for each token",
                     received=f"{' '.join(words)[:50]!r} and {' '.join(row)[:50]!r}",
                     fix="mend that sentence, or leave it out",
                 )
@@ -152,10 +153,10 @@ class Sentences(Sourced):
 
 
 def _as_texts(what: str, row: Any, identity: str) -> tuple[str, ...]:
-    """A row of texts; for tokens a raw text is cut first."""
+    """A row of texts; a raw text of tokens is split first."""
     if isinstance(row, str):
         if what == "tag":
-            raise DataError(f"the tags of sentence {identity!r} are one text.", expected="a list of tags", received=repr(row[:40]))
+            raise DataError(f"the tags of sentence {identity!r} are a single text.", expected="a list of tags", received=repr(row[:40]))
         row = tokenise(row)
     elif isinstance(row, np.ndarray):
         row = row.tolist()
@@ -166,7 +167,7 @@ def _as_texts(what: str, row: Any, identity: str) -> tuple[str, ...]:
             f"sentence {identity!r} is not a list of {what}s.", expected=f"a list of {what}s (texts)", received=f"{type(row).__name__} {str(row)[:40]}"
         ) from None
     if not texts:
-        raise DataError(f"sentence {identity!r} has no {what}s.", expected=f"one {what} or more", fix="leave it out")
+        raise DataError(f"sentence {identity!r} has no {what}s.", expected=f"one or more {what}s", fix="leave it out")
     for position, text in enumerate(texts):
         if not isinstance(text, str) or not text:
             raise DataError(

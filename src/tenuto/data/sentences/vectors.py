@@ -1,4 +1,4 @@
-"""Pretrained word vectors from a text file: word2vec's text format (first line: count and width) and GloVe's (no first line)."""
+"""Pretrained word vectors from a text file: word2vec's text format (its first line is the count and the width) or GloVe's (no such line)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from tenuto.errors import DataError
 
 
 def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[str] = ()) -> tuple[list[str], np.ndarray]:
-    """Words and their vectors: the first `first` of the file, which such files sort by frequency, and those of `wanted`.
+    """Words and their vectors: the first ones in the file, and the words of `wanted` wherever they are.
 
     Args:
-        path: UTF-8; a word and its numbers a line, with single spaces or tabs between.
+        path: a UTF-8 file; each line is a word and its numbers, separated by single spaces or tabs.
+        first: how many of the first words to keep. Such files are sorted by frequency, so these are the most frequent ones.
+        wanted: words to keep wherever they stand in the file.
     Returns:
         n words and [n, width] float32.
     Raises:
-        DataError: no such file, not UTF-8, empty, or a line that has another width than the others or holds what is no number.
+        DataError: no such file, not UTF-8, empty, or a line with more or fewer numbers than the first or with something that is not a number.
     """
     path, words, rows, width, seen = Path(path), [], [], 0, set()
     with opening(path), path.open("rb") as file:
@@ -42,7 +44,7 @@ def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[st
             words.append(word)
             seen.add(word)
     if not words:
-        raise DataError(f"{path} holds no word vectors.", expected="a word and its numbers a line")
+        raise DataError(f"{path} holds no word vectors.", expected="a word and its numbers on each line")
     return words, np.stack(rows)
 
 

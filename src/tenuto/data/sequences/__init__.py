@@ -1,4 +1,4 @@
-"""Multivariate sequences of unequal lengths: read, checked, standardised, batched."""
+"""Multivariate sequences of unequal lengths: read, checked, standardised, and cut into batches."""
 
 from tenuto.data.sequences.sequences import Sequences
 

@@ -1,4 +1,4 @@
-"""Batches: sequences of like length together, padded at the end, in an order that a seed and an epoch fix."""
+"""Batches: sequences of similar length together, padded at the end, in an order that follows from a seed and an epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
         x: [T, B, C] float32; zeros beyond each length.
         lengths: [B] int64, in steps.
         targets: [B] int64, or None.
-        indices: [B] int64, their positions in the set.
+        indices: [B] int64, the sequences' positions in the set.
     """
 
     x: torch.Tensor
@@ -35,16 +35,18 @@ class Batch(NamedTuple):
 
 
 def bucketed_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int, bucket: int = 8) -> list[np.ndarray]:
-    """Every position once, in shuffled batches of like lengths.
+    """Every position once, in shuffled batches of similar lengths.
 
-    Positions are shuffled, cut into buckets of `bucket` batches, sorted by length inside a bucket and cut into batches, whose order is
-    shuffled. So lengths are alike in a batch, and who meets whom changes with every epoch. Same arguments, same batches.
+    Positions are shuffled and cut into buckets of `bucket` batches. Each bucket is sorted by length and cut into batches, and the order of all
+    batches is shuffled. So the lengths in a batch are similar, and a batch has other sequences in every epoch. The same arguments give the same batches.
 
     Args:
         lengths: [N], in steps.
-        bucket: in batches; more means less padding and less mixing.
+        bucket: the size of a bucket, in batches; more means less padding and less mixing.
     Returns:
-        Arrays of positions, `batch_size` long each but for one.
+        Arrays of positions, each `batch_size` long but for one, which may be shorter.
+    Raises:
+        ArgumentError: batch_size is less than 1.
     Example:
         >>> [batch.tolist() for batch in bucketed_batches(np.array([5, 1, 4, 2]), 2, seed=0, epoch=1)]
         [[2, 0], [1, 3]]
@@ -62,7 +64,7 @@ def bucketed_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: 
 
 
 def sorted_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Every position once, shortest first: for prediction, where order does not matter and padding costs time."""
+    """Every position once, in batches, the shortest sequences first: for prediction, where order does not matter and padding costs time."""
     order = np.argsort(lengths, kind="stable")
     return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
 
@@ -77,8 +79,10 @@ def collate(
     """The sequences at `indices` as one padded batch.
 
     Args:
-        prepare: what to do with each `[T_i, C]` first, for example `Standardiser.apply`. Padding comes after it and is zero.
+        prepare: what to do with each sequence `[T_i, C]` before it is padded, for example `Standardiser.apply`. The padding is zeros.
         targets: [N] int, for the whole set.
+    Returns:
+        x [T, B, C] float32, with B the number of indices and T the longest of their lengths.
     """
     indices = np.asarray(indices, dtype=np.int64)
     lengths = data.lengths[indices]

@@ -2,7 +2,7 @@
 
     steps one after another   values [sum of T, C], lengths [N]
     padded                    values [N, T, C], lengths [N] (optional)
-    one group a split         x_train [sum of T, C], len_train [N], y_train [N], and the same for `validation` and `test`
+    one group for each part   x_train [sum of T, C], len_train [N], y_train [N], and the same for `validation` and `test`
 
 The first two may add: labels [N], ids [N], channels [C], split [N] ("train", "validation" or "test"). The third may add channels [C].
 Files are read with `allow_pickle=False`: an array of Python objects is refused, never unpickled.
@@ -30,11 +30,11 @@ def read_npz(path: Path) -> dict[str, Sequences]:
     """The parts of the file by split name; "all" where it has none.
 
     Raises:
-        DataError: the file is not npz, is truncated, holds pickled objects, or has another layout.
+        DataError: the file is not npz, is truncated, holds Python objects, or has another layout.
     """
     source = read_source(path)
     try:
-        # numpy leaves a file open that it was given by name and could not read.
+        # If numpy is given a file's name and cannot read the file, it leaves it open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError) as error:
@@ -72,12 +72,12 @@ def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
     lengths = arrays["lengths"]
     if values.ndim != 2 or lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer):
         raise DataError(
-            "its arrays have shapes of no layout.",
+            "its arrays have shapes that fit no layout.",
             expected=LAYOUTS,
             received=f"values {list(values.shape)}, lengths {list(lengths.shape)} {lengths.dtype}",
         )
     if (lengths < 1).any():
-        raise DataError(f"sequence at position {int(np.argmin(lengths))} is empty.", expected="lengths of 1 or more", fix="leave it out")
+        raise DataError(f"the sequence at position {int(np.argmin(lengths))} is empty.", expected="lengths of 1 or more", fix="leave it out")
     if lengths.sum(dtype=np.int64) != len(values):
         raise DataError(
             f"the lengths add up to {lengths.sum(dtype=np.int64)} steps but there are {len(values)}.",

@@ -1,7 +1,7 @@
-"""Reading a data set: which file is which format, which part is for training and which for testing.
+"""Reading a data set: which format a file has, which part is for training and which for testing.
 
-A split comes from the data, never from chance: from a column or array `split`, from the names inside an npz, or from the names of files
-that lie side by side (`NAME_TRAIN.ts` and `NAME_TEST.ts`; `train.csv`, `validation.csv`, `test.csv`).
+A split comes from the data and is never drawn at random here: it comes from a column or array `split`, from the names inside an npz, or from the
+names of files side by side (`NAME_TRAIN.ts` and `NAME_TEST.ts`; `train.csv`, `validation.csv`, `test.csv`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def read_splits(
     """A data set to train on, with the official split that its files give.
 
     Args:
-        path: a file, a folder with `*_TRAIN` and `*_TEST` files, or one `*_TRAIN` file whose `*_TEST` lies beside it.
+        path: a file, a folder with `*_TRAIN` and `*_TEST` files, or a `*_TRAIN` file with a `*_TEST` file beside it.
         validation, test: files for these parts, in place of what `path` has.
         columns: for tables, which column is what.
     Raises:
-        DataError: unreadable, of no known format, without a training part, or parts that do not have the same channels.
+        DataError: unreadable, in no known format, or without a training part.
+        ShapeError: a part has more or fewer channels than the training part.
     """
     path = Path(path)
     parts = read_parts(path, columns=columns)
@@ -39,7 +40,7 @@ def read_splits(
     for name, part in parts.items():
         if len(part.channels) != len(train.channels):
             raise ShapeError(
-                f"the {name} part has {len(part.channels)} channels, the training part has {len(train.channels)}.",
+                f"the {name} part has {len(part.channels)} channels, but the training part has {len(train.channels)}.",
                 expected=", ".join(train.channels[:8]),
                 received=", ".join(part.channels[:8]),
             )
@@ -47,10 +48,11 @@ def read_splits(
 
 
 def read_sequences(path: str | Path, *, split: str | None = None, columns: Columns = USUAL) -> Sequences:
-    """One set of sequences: the part `split` of the data, or all of a file that has no parts, or else its test part.
+    """One set of sequences: the part of the data that `split` names. Without `split`: all of a file that has no parts, else its test part.
 
     Raises:
-        DataError: as `read_splits`, or the data has no such part.
+        DataError: unreadable, in no known format, or the data does not have that part.
+        ArgumentError: `split` is not the name of a part.
     """
     return choose_part(Path(path), read_parts(path, columns=columns, siblings=split is not None), split)
 
@@ -59,7 +61,9 @@ def read_parts(path: str | Path, *, columns: Columns = USUAL, siblings: bool = T
     """Every part of the data by name: "train", "validation", "test", or "all" where the data has no split.
 
     Args:
-        siblings: for a file named `*_TRAIN` or `*_TEST`, read the files beside it too.
+        siblings: for a file named `*_TRAIN` or `*_TEST`, read the files of the other parts beside it too.
+    Raises:
+        DataError: unreadable, in no known format, two files for one part, or a file for one part that has parts of its own.
     """
     path = Path(path)
     files = find_parts(path, FORMATS) if path.is_dir() else find_siblings(path, FORMATS) if siblings and path.is_file() else {}
@@ -69,7 +73,7 @@ def read_parts(path: str | Path, *, columns: Columns = USUAL, siblings: bool = T
     for name, file in files.items():
         inside = _read_file(file, columns)
         if list(inside) != ["all"]:
-            raise DataError(f"{file} is the {name} part by its name and has parts of its own.", received=", ".join(inside))
+            raise DataError(f"{file} is the {name} part by its name, but it has parts of its own.", received=", ".join(inside))
         parts[name] = inside["all"]
     return parts
 
@@ -78,7 +82,7 @@ def _read_file(path: Path, columns: Columns) -> dict[str, Sequences]:
     kind = path.suffix.lower()
     if kind not in FORMATS:
         raise DataError(
-            f"{path} is of a format that tenuto does not read.",
+            f"{path} is in a format that tenuto does not read.",
             expected=" | ".join(FORMATS),
             received=kind or "no suffix",
             fix="convert it to one of them, for example a CSV with the columns id, time, channels ..., label",

@@ -1,7 +1,7 @@
 """`Sequences`: a data set of multivariate sequences of unequal length, checked once when it is made.
 
-Values stay as they came: one array `[T_i, C]` a sequence, which may be a view into one large array, never a padded copy.
-NaN stands for a missing value and is allowed here; what is trained on decides what to do with it (`Standardiser`).
+Values stay as they were given: one array `[T_i, C]` for each sequence, which may be a view into one large array, never a padded copy.
+NaN stands for a missing value and is allowed here; `Standardiser` has the rules for what becomes of it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ class Sequences(Sourced):
     """A set of sequences with one label each.
 
     Args:
-        values: one array `[T_i, C]` a sequence, T_i >= 1; cast to float32.
-        labels: one a sequence: text, integers, floats or booleans. Default: none.
-        ids: one text a sequence, to name it in messages. Default: "0", "1", ...
+        values: one array `[T_i, C]` for each sequence, T_i >= 1; cast to float32.
+        labels: one for each sequence: text, integers, floats or booleans. Default: none.
+        ids: one text for each sequence, to name it in messages. Default: "0", "1", ...
         channels: C names. Default: "channel 0", ...
         came_from: what to call the set, and where it came from.
     Raises:
         ShapeError: an array is not `[T, C]`, or C differs between sequences.
-        DataError: no sequence at all, an empty sequence, an infinite value, or as many labels, ids or channels as do not fit.
+        DataError: no sequence at all, an empty sequence, an infinite value, something that is not a number, or labels, ids or channel names whose
+            number does not fit.
     Example:
         >>> data = Sequences([np.zeros((3, 2)), np.ones((5, 2))], labels=["a", "b"])
         >>> data
@@ -53,7 +54,7 @@ class Sequences(Sourced):
         self.came_from = came_from
         arrays = list(values)
         if not arrays:
-            raise DataError("there are no sequences.", expected="one sequence or more", received="none", fix="check the data")
+            raise DataError("there are no sequences.", expected="one or more sequences", received="none", fix="check the data")
         self.ids = as_ids(ids, arrays, "sequences")
         self.values: list[np.ndarray] = [_as_steps(array, identity) for array, identity in zip(arrays, self.ids)]
         width = self.values[0].shape[1]
@@ -64,7 +65,7 @@ class Sequences(Sourced):
         for array, identity in zip(self.values, self.ids):
             if array.shape[1] != width:
                 raise ShapeError(
-                    f"sequence {identity!r} has {array.shape[1]} channels, sequence {self.ids[0]!r} has {width}.",
+                    f"sequence {identity!r} has {array.shape[1]} channels, but sequence {self.ids[0]!r} has {width}.",
                     expected=f"[T, {width}]",
                     received=f"[{array.shape[0]}, {array.shape[1]}]",
                     fix="give every sequence the same channels; a value that was not measured is NaN",
@@ -76,7 +77,7 @@ class Sequences(Sourced):
                     f"sequence {identity!r} has an infinite value at step {step}, {self.channels[channel]}.",
                     expected="finite values of float32, |x| < 3.4e38",
                     received=str(array[step, channel]),
-                    fix="mend the value, or mark it as missing (NaN)",
+                    fix="correct the value, or mark it as missing (NaN)",
                 )
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
@@ -84,14 +85,14 @@ class Sequences(Sourced):
 
     @classmethod
     def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None) -> Sequences:
-        """Sequences from what people have: a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array, or Sequences.
+        """Sequences from a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array or tensor, or Sequences.
 
         Args:
-            values: see above. A padded array is cut at `lengths`; what lies beyond is never read.
+            values: see above. A padded array is cut at `lengths`; what comes after is never read.
             labels: [N]. Default: those of `values`, if it is Sequences.
-            lengths: [N] int, in steps, 1..T; for a padded array only. Default: all T.
+            lengths: [N] int, in steps, 1..T; only for a padded array. Default: all T.
         Raises:
-            ShapeError, DataError: as the class, and lengths beyond T or not one a sequence.
+            ShapeError, DataError: as for the class; or lengths that are out of range, not one for each sequence, or given without a padded array.
         """
         if isinstance(values, Sequences):
             if lengths is not None:
@@ -140,7 +141,7 @@ class Sequences(Sourced):
         return sum(int(np.isnan(array).sum()) for array in self.values)
 
     def _content_sha256(self) -> str:
-        """Of the channels' names, labels, lengths and values."""
+        """The digest of the channels' names, the labels, lengths and values."""
         digest = hashlib.sha256(repr((self.channels, None if self.labels is None else self.labels.tolist())).encode())
         digest.update(self.lengths.tobytes())
         for array in self.values:
@@ -161,10 +162,10 @@ class Sequences(Sourced):
         return self._taken(indices, self.came_from.part(origin))
 
     def parts(self, split: Any) -> dict[str, Sequences]:
-        """The parts that the file itself names, by a column `split [N]`; their digest stays that of the file.
+        """The parts that the file itself names, given the name of each sequence's part, `split [N]`. Their digest stays that of the file.
 
         Raises:
-            DataError: a word that means no part, or more or fewer than sequences.
+            DataError: a word that means no part, or more or fewer words than sequences.
         """
         found = members(np.asarray(split).tolist(), len(self))
         return {part: self._taken(indices, replace(self.came_from, origin=named_by_file(part))) for part, indices in found.items()}
@@ -174,7 +175,7 @@ class Sequences(Sourced):
         return Sequences(self.values, labels, ids=self.ids, channels=self.channels, came_from=self.came_from.part())
 
     def _taken(self, indices: Sequence[int] | np.ndarray, came_from: Source) -> Sequences:
-        """Without the checks that the values already passed."""
+        """The sequences at these positions, without the checks that their values have already passed."""
         chosen = [int(index) for index in indices]
         part = object.__new__(Sequences)
         part.came_from, part.channels = came_from, self.channels
@@ -185,7 +186,7 @@ class Sequences(Sourced):
 
 
 def _as_steps(array: Any, identity: str) -> np.ndarray:
-    """One sequence as float32 `[T, C]`; no copy where it is that already."""
+    """One sequence as float32 `[T, C]`; it is not copied if it has that form already."""
     if hasattr(array, "detach"):
         array = array.detach().cpu().numpy()
     try:
@@ -203,7 +204,7 @@ def _as_steps(array: Any, identity: str) -> np.ndarray:
     if not array.shape[0] or not array.shape[1]:
         raise DataError(
             f"sequence {identity!r} is empty.",
-            expected="one step and one channel or more",
+            expected="at least one step and one channel",
             received=str(list(array.shape)),
             fix="leave the sequence out",
         )
@@ -224,7 +225,7 @@ def _unpad(padded: np.ndarray, lengths: Any) -> list[np.ndarray]:
     wrong = np.flatnonzero((cuts < 1) | (cuts > steps))
     if wrong.size:
         raise DataError(
-            f"sequence at position {wrong[0]} has length {cuts[wrong[0]]}, and x has {steps} steps.",
+            f"the sequence at position {wrong[0]} has length {cuts[wrong[0]]}, but x has {steps} steps.",
             expected=f"1 <= length <= {steps}",
             received=str(cuts[wrong[0]]),
             fix="leave empty sequences out; pad x to the longest sequence",

@@ -1,4 +1,4 @@
-"""`Standardiser`: zero mean and unit deviation by channel, learnt on the training part, and the rule for missing values."""
+"""`Standardiser`: gives each channel zero mean and unit standard deviation, as learnt from the training part, and fills missing values by a rule."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MISSING = ("error", "forward", "mean")
 
 @dataclass(frozen=True)
 class Standardiser:
-    """`(x - mean) / deviation`, channel by channel, then missing values filled.
+    """`(x - mean) / deviation` in each channel; then missing values are filled.
 
     Attributes:
-        mean, deviation: [C] float64 over all steps of the training part; a constant channel has deviation 1.
+        mean, deviation: [C] float64, mean and standard deviation over all steps of the training part; a constant channel has deviation 1.
         minimum, maximum: [C], for reports.
         channels: C names, for messages.
-        missing: what NaN becomes. "error": nothing, it is refused. "forward": the last value before it in its sequence, and the
-            training mean where there is none. "mean": the training mean.
+        missing: what NaN becomes. "error": it is refused. "forward": the last value before it in its sequence, or the training mean where
+            there is none. "mean": the training mean.
     """
 
     mean: np.ndarray
@@ -56,7 +56,7 @@ class Standardiser:
                 f"{data.channels[int(np.argmin(count))]} has no value in any training sequence.", fix="leave the channel out"
             )
         mean = total / count
-        # Second pass: the difference of two sums of squares would lose all digits where the mean is large.
+        # In a second pass: computed in one, as a difference of two sums of squares, it would lose all digits where the mean is large.
         square = sum((np.nansum((array - mean) ** 2, axis=0) for array in data.values), np.zeros(width))
         deviation = np.sqrt(square / count)
         deviation[deviation < 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
@@ -89,7 +89,7 @@ class Standardiser:
             return scaled
         if self.missing == "mean":
             return np.where(known, scaled, np.float32(0))
-        last = np.maximum.accumulate(np.where(known, np.arange(len(scaled))[:, None], -1), axis=0)  # [T, C]: step last known
+        last = np.maximum.accumulate(np.where(known, np.arange(len(scaled))[:, None], -1), axis=0)  # [T, C]: the last step with a value
         filled = np.take_along_axis(scaled, np.maximum(last, 0), axis=0)
         return np.where(last >= 0, filled, np.float32(0))
 
@@ -112,7 +112,7 @@ class Standardiser:
 
 
 def refuse_missing(data: Sequences) -> None:
-    """Raise DataError that names the first missing value, if there is one."""
+    """Raise a DataError that names the first missing value, if there is one."""
     place = data.first_missing()
     if place is not None:
         sequence, step, channel = place
@@ -120,5 +120,5 @@ def refuse_missing(data: Sequences) -> None:
             f"sequence {data.ids[sequence]!r} has a missing value (NaN) at step {step}, {data.channels[channel]}.",
             expected="a number in every place",
             received=f"{data.missing_values} missing values in {len(data)} sequences",
-            fix='fill them, or train with missing="forward" (the last value stays) or missing="mean"',
+            fix='fill them, or train with missing="forward" (the last value is used again) or missing="mean"',
         )

@@ -9,9 +9,9 @@
     @equalLength false
     @classLabel true 1 2 3
     @data
-    1.86,1.89,1.93:-0.20,-0.19,-0.23:...:1        one sequence a line: channels between colons, values between commas, the label last
+    1.86,1.89,1.93:-0.20,-0.19,-0.23:...:1        one sequence per line: channels separated by colons, values by commas, the label last
 
-`?` and NaN are missing values. With `@timeStamps true` values are (time,value) pairs; channels are then aligned on the union of their times.
+`?` and NaN are missing values. With `@timeStamps true`, values are (time,value) pairs; then a sequence has a step at every time that any of its channels has.
 Source: the format as sktime and aeon document it. Differs: every line is checked against the header, and an error names the line.
 """
 
@@ -31,10 +31,10 @@ _PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
 
 
 def read_ts(path: Path) -> dict[str, Sequences]:
-    """The file as {"all": Sequences}; labels are text, as they stand in the file.
+    """The file as {"all": Sequences}; labels are text, as they are in the file.
 
     Raises:
-        DataError: the file is not UTF-8, has no @data, a line does not fit the header or the lines before it, or it is a regression set.
+        DataError: the file is not UTF-8, has no @data, has a line that does not fit the header or the lines before it, or is a regression set.
     """
     text, source = read_utf8(path)
     lines = lines_of(text)
@@ -50,36 +50,36 @@ def read_ts(path: Path) -> dict[str, Sequences]:
         if labelled:
             label = fields.pop()
             if classes and label not in classes:
-                raise _line_error(path, number, "its label is not among those of @classLabel", " ".join(classes), repr(label[:40]))
+                raise _line_error(path, number, "its label is not one of those in @classLabel", " ".join(classes), repr(label[:40]))
             labels.append(label)
         try:
             channels = _timed_channels(fields) if timed else _channels(fields)
         except ValueError as error:
-            raise _line_error(path, number, str(error), "numbers between commas, channels between colons", _short(line)) from error
+            raise _line_error(path, number, str(error), "numbers separated by commas, channels by colons", _short(line)) from error
         values.append(channels)
         _check_against_header(path, number, channels, header, first=values[0])
     if not values:
-        raise DataError(f"{path} has no sequence after @data.", expected="one sequence a line", received=f"{len(lines)} lines")
+        raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     source = replace(source, name=header.get("problemname", "").strip() or source.name)
     with naming(path):
         return {"all": Sequences(values, labels if labelled else None, came_from=source)}
 
 
 def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
-    """The tags by lower-case name, and the number of lines up to and with @data."""
+    """The tags by lower-case name, and the number of lines up to and including @data."""
     header: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         word = line.strip()
         if not word or word.startswith("#"):
             continue
         if not word.startswith("@"):
-            raise _line_error(path, number, "data stands before @data", "header tags, then @data", _short(word))
+            raise _line_error(path, number, "there is data before @data", "header tags, then @data", _short(word))
         tag, _, rest = word[1:].partition(" ")
         if tag.lower() == "data":
             return header, number
-        # Values are case-insensitive, but for class labels and the name.
+        # Values are case-insensitive, except for class labels and the name.
         header[tag.lower()] = rest.strip() if tag.lower() in ("classlabel", "problemname") else rest.strip().lower()
-    raise DataError(f"{path} has no @data line.", expected="header tags, @data, then one sequence a line", fix="copy the file again")
+    raise DataError(f"{path} has no @data line.", expected="header tags, @data, then one sequence per line", fix="copy the file again")
 
 
 def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
@@ -88,7 +88,7 @@ def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
         raise DataError(
             f"{path} is a regression set: its targets are numbers (@targetLabel true).",
             expected="a classification set, with @classLabel",
-            fix="classification cannot use this file",
+            fix="use another file: classification cannot use this one",
         )
     flag, *classes = header.get("classlabel", "false").split() or ["false"]
     if flag.lower() not in ("true", "false"):
@@ -119,13 +119,13 @@ def _timed_channels(fields: list[str]) -> np.ndarray:
         except ValueError:  # dates: ISO text sorts as time does
             known = {time.strip("'\""): _value(value) for time, value in pairs}
         if len(known) != len(pairs):
-            raise ValueError("it has two values at one time")
+            raise ValueError("it has two values at the same time")
         channels.append(known)
     if not channels:
         raise ValueError("it has no channel")
     kinds = {type(time) for channel in channels for time in channel}
     if len(kinds) > 1:
-        raise ValueError("its times are numbers and dates")
+        raise ValueError("some of its times are numbers and some are dates")
     times = sorted(set().union(*channels))  # type: ignore[type-var]
     return np.array([[channel.get(time, np.nan) for channel in channels] for time in times], dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Small public data sets that come with the package, each with its source and terms beside it (SOURCES.md).
+"""Small public data sets that come with the package; SOURCES.md, beside them, says where each comes from and on which terms.
 
 In: a name. Out: a path that `tenuto.data.read_splits` reads. May import nothing of ours but `errors`.
 """
@@ -13,12 +13,12 @@ SETS = {"japanese_vowels": "japanese_vowels.npz"}
 
 
 def path_of(name: str) -> Path:
-    """Where a shipped data set lies.
+    """The path of a data set that comes with the package.
 
     Args:
         name: "japanese_vowels".
     Raises:
-        ArgumentError: no set of that name is shipped.
+        ArgumentError: no data set of that name comes with the package.
     Example:
         >>> path_of("japanese_vowels").name
         'japanese_vowels.npz'

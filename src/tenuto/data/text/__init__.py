@@ -1,4 +1,4 @@
-"""Text: one long stream or documents; its symbols; its windows."""
+"""Text, one long stream or documents: read, turned into numbers, and cut into windows."""
 
 from tenuto.data.text.text import Text, read_text
 

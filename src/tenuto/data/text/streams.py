@@ -1,7 +1,7 @@
-"""Streams: a long text cut into windows for truncated backpropagation, in B rows that go on from window to window.
+"""Streams: a long text cut into windows for truncated backpropagation through time, in B rows that go on from window to window.
 
-Row b of window k + 1 begins where row b of window k ended, so a state carried from one to the next has read everything before it.
-Nothing is copied until a window is asked for, and a window is a function of its number: training can be taken up anywhere.
+Row b of window k + 1 begins where row b of window k ended, so a state carried from one window to the next has read everything before it in its row.
+Nothing is copied until a window is asked for, and a window depends only on its number, so training can resume at any window.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tenuto.errors import ArgumentError, DataError
 
-IGNORED = -100  # a target that is no token; torch's cross_entropy leaves it out by itself
+IGNORED = -100  # a target that is not a token; torch's cross_entropy leaves it out by default
 
 
 class Window(NamedTuple):
@@ -23,7 +23,7 @@ class Window(NamedTuple):
 
     Attributes:
         inputs: [T, B] int64 tokens.
-        targets: [T, B] int64, the token after each input; IGNORED where there is none, or where another window has counted it.
+        targets: [T, B] int64, the token after each input; IGNORED where there is none, or where an earlier window has counted it.
         resets: [T, B] bool: a document begins at that input, so the state returns to its initial value first. None without documents.
     """
 
@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
     @property
     def lengths(self) -> None:
-        """Every row has all T steps."""
+        """None: every row has all T steps."""
 
     @property
     def counted(self) -> int:
@@ -48,20 +48,22 @@ class Window(NamedTuple):
 class Streams(Sequence[Window]):
     """A text as B parallel rows, in windows of T steps: a sequence of `Window`.
 
-    The text's N - 1 pairs of token and next token are cut into B pieces of equal length, one a row; the end is padded
-    with IGNORED targets, so every token but the first is a target exactly once. With several processes each takes B / world whole rows.
+    The text's N - 1 pairs of token and next token are cut into B pieces of equal length, one for each row. The end is padded
+    with IGNORED targets, so every token but the first is a target exactly once. With several processes, each takes B / world whole rows.
 
     Args:
         tokens: [N] integers.
         batch_size: B, over all processes.
         window: T, in steps; the last window is shorter.
         starts: positions in `tokens` where documents begin; gives `resets`.
-        stride: from one window's begin to the next's. Default: T, which is what a carried state needs. Less: windows overlap, and what
-            an earlier window has counted is IGNORED, so each token is scored once, with at least T - stride steps of context.
-        rank, world: this process among how many.
-        jitter, seed: with jitter, windows of an epoch have random lengths as in AWD-LSTM (see `epoch`).
+        stride: steps from the beginning of one window to that of the next. Default: T, which is what a carried state needs. With less,
+            windows overlap, and targets that an earlier window has counted are IGNORED. So each token is scored once, and beyond the first
+            window with at least T - stride steps of context.
+        rank, world: the number of this process, and how many there are.
+        jitter, seed: with jitter, the windows of an epoch have random lengths as in AWD-LSTM (see `epoch`); they follow from the seed.
     Raises:
-        ArgumentError: an option out of range. DataError: fewer tokens than two for each row.
+        ArgumentError: an option out of range, a batch that the processes cannot share evenly, or jitter together with a stride.
+        DataError: batch_size tokens or fewer, or tokens that are not integers.
     Example:
         >>> [window.inputs.T.tolist() for window in Streams(range(9), batch_size=2, window=3)]
         [[[0, 1, 2], [4, 5, 6]], [[3], [7]]]
@@ -96,17 +98,17 @@ class Streams(Sequence[Window]):
                 expected=f"{batch_size + 1} tokens or more",
                 fix="a smaller batch_size, or a longer text",
             )
-        self.row_length = -(-pairs // batch_size)  # steps of a row; only the last ones are padded
+        self.row_length = -(-pairs // batch_size)  # steps of a row; only the end of the text is padded
         self._begins = None if starts is None else _marks(starts, len(self.tokens))
         self._edges = self._edges_of(None)
 
     def epoch(self, epoch: int) -> Streams:
-        """The windows of an epoch (1, 2, ...): all the same without jitter.
+        """The windows of an epoch (1, 2, ...); without jitter they are the same in every epoch.
 
-        With jitter, each window is T steps long with probability .95, else T / 2, plus a Gaussian of deviation 5, at least 5; lengths
-        follow from the seed and the epoch, on every process alike.
+        With jitter, a window's length is drawn from a Gaussian whose mean is T with probability 0.95, else T / 2, and whose standard deviation
+        is 5; it is at least 5 steps. Lengths follow from the seed and the epoch, and are the same on every process.
 
-        Source:     Merity et al. 2018, section 5. Differs: the learning rate is not scaled; weigh the loss by steps / T for that.
+        Source:     Merity et al. 2018, section 5. Differs: the learning rate is not scaled; to have the same effect, weight the loss by steps / T.
         """
         if not self.jitter:
             return self
@@ -123,7 +125,7 @@ class Streams(Sequence[Window]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         begin, end = self._edges[index]
-        counted = begin if index in (0, -len(self)) else self._edges[index - 1][1]  # steps before it are another window's
+        counted = begin if index in (0, -len(self)) else self._edges[index - 1][1]  # an earlier window has counted the steps before it
         share = self.batch_size // self.world
         rows = np.arange(self.rank * share, (self.rank + 1) * share)
         places = np.arange(begin, end)[:, None] + rows * self.row_length  # [T, B / world]
@@ -138,7 +140,7 @@ class Streams(Sequence[Window]):
         return (self[number] for number in range(len(self)))
 
     def _edges_of(self, generator: np.random.Generator | None) -> list[tuple[int, int]]:
-        """First and last-plus-one step of each window, within a row."""
+        """The first step of each window within a row, and the step after its last."""
         edges, begin = [], 0
         while True:
             length = self.window
@@ -153,17 +155,18 @@ class Streams(Sequence[Window]):
 
 
 class RandomWindows(Sequence[Window]):
-    """Windows that begin anywhere, each read from a zero state: `steps` batches an epoch, as nanoGPT samples.
+    """Windows that begin at random positions, each read from the initial state: `steps` batches in an epoch, sampled as nanoGPT does.
 
-    Which windows follows from the seed, the epoch and the number of the batch; with several processes each takes its rows of the same batch.
+    The seed, the epoch and the number of the batch determine where its windows begin; with several processes, each takes its rows of the same batch.
 
     Args:
         tokens: [N] integers. batch_size: B, over all processes. window: T, in steps.
-        steps: batches an epoch.
-        starts: as for `Streams`.
-        seed: of the positions. rank, world: this process among how many.
+        steps: how many batches an epoch has.
+        starts: as in `Streams`.
+        seed: for the positions. rank, world: the number of this process, and how many there are.
     Raises:
-        ArgumentError: an option out of range. DataError: fewer than T + 1 tokens.
+        ArgumentError: an option out of range, or a batch that the processes cannot share evenly.
+        DataError: fewer than T + 1 tokens, or tokens that are not integers.
     Example:
         >>> windows = RandomWindows(range(100), batch_size=4, window=8, steps=10)
         >>> len(windows), windows[3].inputs.shape
@@ -216,10 +219,10 @@ class RandomWindows(Sequence[Window]):
 
 
 def token_array(tokens: Any) -> np.ndarray:
-    """[N] integers, from a list, a range, an array (memory-mapped ones stay so) or a tensor.
+    """Tokens [N] as an array of integers, from a list, a range, an array (a memory-mapped one is not copied) or a tensor.
 
     Raises:
-        DataError: not one axis, or not integers.
+        DataError: more than one axis, or numbers that are not integers.
     """
     array = np.asarray(tokens)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -230,9 +233,9 @@ def token_array(tokens: Any) -> np.ndarray:
 
 
 def check_sharing(batch_size: int, rank: int, world: int) -> None:
-    """Raise ArgumentError unless `batch_size` rows can be shared evenly among `world` processes of which this is number `rank`."""
+    """Raise ArgumentError unless `batch_size` rows can be shared evenly among `world` processes, and `rank` is the number of one of them."""
     if not 0 <= rank < world:
-        raise ArgumentError(f"rank {rank} of {world} processes.", expected="0 <= rank < world")
+        raise ArgumentError(f"rank {rank} is out of range for {world} processes.", expected="0 <= rank < world")
     if batch_size % world:
         raise ArgumentError(
             f"a batch of {batch_size} rows cannot be shared evenly by {world} processes.",

@@ -1,6 +1,6 @@
-"""`Text`: one long text, or many documents, with where it came from; its split; its way from files.
+"""`Text`: one long text or many documents, with where it came from; how it is split, and how it is read from files.
 
-A text is either *whole*, a single stream read from its first character to its last, or a list of *documents*, each read from a fresh state.
+A text is either *whole*, a single stream read from its first character to its last, or a list of *documents*, each read from the initial state.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Text(Sourced):
     """Checked text.
 
     Attributes:
-        documents: the texts; one where the text is whole.
-        whole: whether it is a single stream, with no mark at its ends.
+        documents: the texts; a single one where the text is whole.
+        whole: whether it is a single stream, with no marks at its ends.
         came_from: what to call the text, and where it came from.
     Raises:
-        DataError: there is no text, or a document is no str or empty; the message names it.
+        DataError: there is no text, or a document is empty or not a str; the message names the document.
     """
 
     documents: tuple[str, ...]
@@ -43,12 +43,12 @@ class Text(Sourced):
         for number, document in enumerate(self.documents):
             what = "the text" if self.whole else f"document {number}"
             if not isinstance(document, str):
-                raise DataError(f"{what} is no text.", expected="str", received=f"{type(document).__name__} {document!r:.60}")
+                raise DataError(f"{what} is not text.", expected="str", received=f"{type(document).__name__} {document!r:.60}")
             if not document:
-                raise DataError(f"{what} is empty.", expected="one character or more", fix="leave it out" if not self.whole else None)
+                raise DataError(f"{what} is empty.", expected="one or more characters", fix="leave it out" if not self.whole else None)
 
     def _content_sha256(self) -> str:
-        """Of its documents, one after another."""
+        """The digest of its documents, one after another."""
         digest = hashlib.sha256()
         for document in self.documents:
             content = document.encode("utf-8", errors="surrogatepass")
@@ -71,16 +71,16 @@ class Text(Sourced):
         if isinstance(text, str):
             return cls((text,))
         if isinstance(text, (bytes, Path)) or not hasattr(text, "__iter__"):
-            raise DataError("this is no text.", expected="str, or a list of str", received=type(text).__name__, fix="tenuto.data.read_text(path) reads files")
+            raise DataError("this is not text.", expected="str, or a list of str", received=type(text).__name__, fix="tenuto.data.read_text(path) reads files")
         return cls(tuple(str(item) if type(item).__name__ == "str_" else item for item in text), whole=False)
 
     @property
     def characters(self) -> int:
-        """How many characters there are, marks not counted."""
+        """How many characters there are, not counting the marks between documents."""
         return sum(map(len, self.documents))
 
     def called(self, number: int = 0) -> str:
-        """What an error calls a document of it."""
+        """What an error calls the text, or the document with this number."""
         part = "" if self.origin == "given" or "file" in self.origin.split(" ")[:2] else self.origin
         whole = part or self.path or "the text"
         return whole if self.whole else f"document {number}" + (f" of {whole}" if whole != "the text" else "")
@@ -90,17 +90,17 @@ class Text(Sourced):
         return f"Text({self.name!r}, {documents}{self.characters} characters)"
 
     def split(self, fraction: float) -> tuple[Text, Text]:
-        """The text without its end, and its end: about `fraction` of the characters; documents stay whole.
+        """Cuts off the end of the text: first the text without it, then the end, with about `fraction` of the characters. Documents stay whole.
 
         Raises:
-            ArgumentError: fraction is not between 0 and 1. DataError: too little for two parts.
+            ArgumentError: fraction is not between 0 and 1. DataError: the text is too short for two parts.
         Example:
             >>> [part.documents for part in Text.of("abcdefghij").split(0.2)]
             [('abcdefgh',), ('ij',)]
         """
         check_fraction(fraction)
         if self.characters < 4 or (not self.whole and len(self.documents) < 2):
-            raise DataError(f"{self!r} is too little to hold a part of it out.", fix="give a validation text of your own, or more text")
+            raise DataError(f"{self!r} is too short to hold a part of it out.", fix="give a validation text of your own, or more text")
         if self.whole:
             cut = min(max(self.characters - round(fraction * self.characters), 2), self.characters - 2)
             first: tuple[str, ...] = (self.documents[0][:cut],)
@@ -118,36 +118,36 @@ class Text(Sourced):
 
 
 def read_text(path: str | Path, *, text_column: str = "text") -> Text:
-    """The text of a file: documents from .jsonl, .csv, .tsv and .parquet, one a row; any other file is one whole UTF-8 text.
+    """The text of a file: from .jsonl, .csv, .tsv and .parquet one document for each row; any other file is one whole UTF-8 text.
 
-    Line ends stay as they are in whole texts. A byte order mark is taken off.
+    A whole text keeps its line ends as they are. A byte order mark is removed.
 
     Args:
         text_column: the column or key that holds the documents.
     Raises:
-        DataError: no such file, empty, not UTF-8 (which byte), a row without text; the message says where.
+        DataError: no such file, an empty file, not UTF-8 (the message names the byte), or a row without text (it names the line).
     """
     path = Path(path)
     if path.suffix.lower() not in ROW_FORMATS:
         content, source = read_utf8(path)
         with naming(path):
             return Text((content,), True, source)
-    rows, source = read_rows(path, (text_column,), fix="name it with text_column (--text-column)")
+    rows, source = read_rows(path, (text_column,), fix="say which column it is with text_column (--text-column)")
     documents = []
     for place, cells in rows:
         document = cells[text_column]
         if not isinstance(document, str) or not document:
-            raise DataError(f"{path}, {place}: {text_column!r} holds no text.", expected="one character or more", received=repr(document)[:60])
+            raise DataError(f"{path}, {place}: {text_column!r} holds no text.", expected="one or more characters", received=repr(document)[:60])
         documents.append(document)
     with naming(path):
         return Text(tuple(documents), False, source)
 
 
 def read_texts(paths: Sequence[str | Path], *, text_column: str = "text") -> Text:
-    """The text of one file as `read_text` has it, or of several: each plain file is a document, and each row of a table.
+    """The text of one file, as in `read_text`; or of several files, where each plain file and each row of a table is a document.
 
     Raises:
-        DataError: as `read_text`; no file at all.
+        DataError: as in `read_text`; or no file at all.
     """
     texts = [read_text(path, text_column=text_column) for path in paths]
     if not texts:
@@ -167,13 +167,15 @@ def read_texts(paths: Sequence[str | Path], *, text_column: str = "text") -> Tex
 def read_text_splits(
     path: str | Path | Sequence[str | Path], *, validation: str | Path | None = None, test: str | Path | None = None, text_column: str = "text"
 ) -> Parts[Text]:
-    """A file, or several, to train on; or a folder with `train.txt` (or .jsonl, .csv, .tsv, .parquet) and perhaps `valid` and `test` beside it.
+    """The text to train on, with the parts that its files give.
 
     Args:
-        path: of several files each is a document.
-        validation, test: files in place of what the folder has.
+        path: a file; several files, as in `read_texts`; or a folder with `train.txt` (or .jsonl, .csv, .tsv, .parquet) and perhaps `valid` and
+            `test` beside it.
+        validation, test: files for these parts, in place of what the folder has.
+        text_column: the column or key that holds the documents.
     Raises:
-        DataError: as `read_text`; a folder without a training part, or with two of one part.
+        DataError: as in `read_text`; or a folder without a training part, or with two files for one part.
     """
     paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(file) for file in path]
     if len(paths) == 1:
@@ -185,10 +187,10 @@ def read_text_splits(
 
 
 def text_parts(path: str | Path) -> dict[str, Path]:
-    """The files of a folder by part, "train" always and perhaps "validation" and "test"; of a file, that file as "train".
+    """The file of each part: "train" always, perhaps "validation" and "test"; a single file is "train".
 
     Raises:
-        DataError: nothing there, a folder without a training part, or with two of one part.
+        DataError: `path` does not exist, or is a folder without a training part or with two files for one part.
     """
     path = Path(path)
     found = find_parts(path, TEXT_FORMATS)

@@ -1,7 +1,8 @@
 """From text to numbers and back: characters, bytes, or byte pairs (BPE).
 
-Each symbol but the marks stands for some bytes of UTF-8, so a text is decoded in one way from any vocabulary, piece by piece too.
-Marks come after the symbols: one that stands before, between and after documents, and one for what is not known, where they are asked for.
+Each symbol stands for some bytes of UTF-8, so text is decoded in the same way with every vocabulary, all at once or piece by piece.
+Two *marks*, which stand for no bytes, are numbered after the symbols where they are asked for: the boundary mark, which stands before, between and
+after documents, and the mark for unknown characters.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Vocabulary:
     Args:
         units: "characters", "bytes" or "bpe".
         symbols: [S] the bytes that each symbol stands for.
-        boundary: whether there is a mark for the ends of documents.
-        unknown: whether there is a symbol for characters that are not known.
-        tokenizer: of BPE: the JSON text of a `tokenizers.Tokenizer`.
+        boundary: whether there is a boundary mark.
+        unknown: whether there is a mark for unknown characters.
+        tokenizer: for BPE, the JSON text of a `tokenizers.Tokenizer`.
     """
 
     def __init__(self, units: str, symbols: Sequence[bytes], *, boundary: bool, unknown: bool, tokenizer: str | None = None) -> None:
@@ -46,12 +47,12 @@ class Vocabulary:
         """The vocabulary of a text: characters in order of their code points, all 256 bytes, or byte pairs merged by how often they occur.
 
         Args:
-            size: of BPE, 257 or more; less comes out where the text has not so many pairs.
-            unknown: what a character that is not known does later: "error", or "symbol": it becomes the one for unknown characters.
-                Bytes and BPE know everything.
-            minimum_count: characters that occur less often are not known; needs unknown="symbol" to be more than 1.
+            size: for BPE, how many symbols to learn, 257 or more; there are fewer where the text does not have so many pairs.
+            unknown: what happens later to a character that is not known: "error", an error; "symbol", it becomes the mark for unknown
+                characters. Bytes and BPE know every character.
+            minimum_count: characters that occur less often are not known; more than 1 needs unknown="symbol".
         Raises:
-            ArgumentError: an option out of range.
+            ArgumentError: an option out of range, or BPE without the package tokenizers.
         Example:
             >>> Vocabulary.learn(Text.of("banana")).encode("ban").tolist()
             [1, 0, 2]
@@ -73,12 +74,12 @@ class Vocabulary:
     # --- text to numbers -----------------------------------------------------------------------------------------------
 
     def encode(self, text: str, *, name: str = "the text") -> np.ndarray:
-        """[N] int64, without marks.
+        """The numbers of the text's symbols, [N] int64, without boundary marks.
 
         Args:
             name: what an error calls the text.
         Raises:
-            DataError: a character that is not known; the message names it and its position. (With a symbol for unknown characters: none.)
+            DataError: a character that is not known, where there is no mark for unknown characters; the message names it and its position.
         """
         if self.units == "bytes":
             return np.frombuffer(_encoded(text), dtype=np.uint8).astype(np.int64)
@@ -94,13 +95,13 @@ class Vocabulary:
         return places.astype(np.int64)
 
     def encode_text(self, text: Text) -> tuple[np.ndarray, np.ndarray | None]:
-        """The tokens [N] of a text, and the positions where documents begin.
+        """The tokens [N] of a text (the numbers of its symbols), and the positions where documents begin.
 
-        Documents stand between boundary marks, one before the first and one after the last, so that a model predicts the first character
-        of each, and where it ends. A whole text has no marks: all but its first token are predicted, and the second value is None.
+        There is a boundary mark before the first document, between documents and after the last, so that a model predicts the first character
+        of each document, and where it ends. A whole text has no marks: all but its first token are predicted, and the second value is None.
 
         Raises:
-            DataError: a character that is not known; documents for a vocabulary that was learnt from a whole text.
+            DataError: a character that is not known, or documents for a vocabulary that was learnt from a whole text.
         """
         if self.boundary is None:
             if not text.whole:
@@ -118,7 +119,7 @@ class Vocabulary:
     # --- numbers to text -----------------------------------------------------------------------------------------------
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of these tokens; marks have none, bytes that are no UTF-8 become U+FFFD.
+        """The text of these tokens. Marks have no text, and bytes that are not UTF-8 become U+FFFD.
 
         Example:
             >>> vocabulary = Vocabulary.learn(Text.of("naïve"), "bytes")
@@ -128,7 +129,7 @@ class Vocabulary:
         return b"".join(self.bytes_of(int(token)) for token in tokens).decode("utf-8", errors="replace")
 
     def bytes_of(self, token: int) -> bytes:
-        """What a symbol stands for; nothing for a mark."""
+        """The bytes that a symbol stands for; none for a mark."""
         return self.symbols[token] if token < len(self.symbols) else b""
 
     def shown(self, token: int) -> str:
@@ -138,13 +139,13 @@ class Vocabulary:
         return "⟨unknown⟩" if token == self.unknown else self.symbols[token].decode("utf-8", errors="replace")
 
     def decoder(self) -> codecs.IncrementalDecoder:
-        """Takes bytes as they come and gives the characters that are whole."""
+        """A decoder that takes bytes as they come and gives each character as soon as all its bytes are there."""
         return codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     # --- as data -------------------------------------------------------------------------------------------------------
 
     def to_data(self) -> dict[str, Any]:
-        """As plain data, for config.json. BPE keeps its tokenizer's JSON text, from which all else follows."""
+        """As plain data, for config.json. BPE keeps the JSON text of its tokenizer, from which everything else follows."""
         data: dict[str, Any] = {"units": self.units, "boundary": self.boundary is not None, "unknown": self.unknown is not None}
         if self.units == "characters":
             data["characters"] = [int(point) for point in self._points]
@@ -152,7 +153,7 @@ class Vocabulary:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Vocabulary:
-        """What `to_data` gave."""
+        """The vocabulary that `to_data` described."""
         marks = {"boundary": data["boundary"], "unknown": data["unknown"]}
         if data["units"] == "bpe":
             return cls("bpe", _pair_bytes(data["tokenizer"]), tokenizer=data["tokenizer"], **marks)
@@ -163,14 +164,14 @@ class Vocabulary:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.to_data() == other.to_data()
 
-    __hash__ = None  # type: ignore[assignment]  # compares by value and is no key
+    __hash__ = None  # type: ignore[assignment]  # it compares by value, so it cannot be a key
 
     def __repr__(self) -> str:
         return f"Vocabulary({self.units!r}, {self.size} symbols)"
 
     @kept_property
     def _points(self) -> np.ndarray:
-        """[S] uint32, the code points of the characters, rising."""
+        """[S] uint32, the code points of the characters, in ascending order."""
         return np.array([ord(symbol.decode("utf-8", errors="surrogatepass")) for symbol in self.symbols], dtype=np.uint32)
 
     @kept_property
@@ -184,12 +185,12 @@ class Vocabulary:
             f"{name} has a character that the model does not know: {character!r} (U+{int(points[position]):04X}) at position {position}, line {line}.",
             expected=f"the {len(self.symbols)} characters of the training text",
             received=f"{count} of {len(points)} characters are not known",
-            fix='take it out; or train with unknown="symbol" (--unknown symbol), or with units="bytes", which know every character',
+            fix='take it out; or train with unknown="symbol" (--unknown symbol), or with units="bytes", which knows every character',
         )
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; a lone surrogate, which a str can hold, goes through."""
+    """The text in UTF-8; a lone surrogate, which a str can hold, is encoded too."""
     return text.encode("utf-8", errors="surrogatepass")
 
 
@@ -202,7 +203,7 @@ def _tokenizers() -> Any:
 
 
 def _learn_pairs(text: Text, size: int) -> Vocabulary:
-    """Byte-level BPE: what is between two spaces is never merged across; a space belongs to the word after it. Nothing is lost."""
+    """Byte-level BPE: pairs are merged only within a word, to which the space before it belongs. Any text can be encoded, and nothing is lost."""
     if size < 257:
         raise ArgumentError(f"vocabulary_size={size!r} is too small for byte pairs.", expected="257 or more (256 bytes come first)")
     kit = _tokenizers()
@@ -218,14 +219,14 @@ def _learn_pairs(text: Text, size: int) -> Vocabulary:
 
 
 def _lines(text: Text) -> Iterable[str]:
-    """The text in pieces that a trainer can count, cut where words are cut anyway."""
+    """The text in pieces for the trainer, cut at line ends, where words end anyway."""
     for document in text.documents:
         yield from document.splitlines(keepends=True)
 
 
 def _pair_bytes(tokenizer: str) -> list[bytes]:
-    """The bytes of each symbol. Byte-level BPE writes each byte as one printable character: those bytes that are printable in
-    Latin-1 as themselves, the others, in order, as U+0100 and on (Radford et al. 2019's released encoder).
+    """The bytes of each symbol. Byte-level BPE writes each byte as one printable character: bytes that are printable in Latin-1
+    as themselves, the others as U+0100, U+0101 and so on, in order (the released encoder of Radford et al. 2019).
     """
     import json
 

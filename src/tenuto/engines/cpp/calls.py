@@ -38,7 +38,9 @@ class Calls:
         self.output_state = None if form.lengths else form.traced.output_state
         self.kept = ("gates", "rows", *(f"new.{name}" for name, _ in self.states if name != self.output_state))
         self.transposed = sizes.transposed
-        self._units_can_split = all(width != 1 for width in cell.widths("state").values())  # a state of one number per row: each thread would need what others computed
+        # What has one number per row is computed by one thread and read by all, and in its place another value may come.
+        made = (width for declaration in ("state", "gates", "products") for width in cell.widths(declaration).values())
+        self._units_can_split = all(width != 1 for width in made)
         self._sizes = {tune.Way(sizes.threads, sizes.by_units): sizes}
         self._records: dict[Hashable, tune.Record] = {}
 

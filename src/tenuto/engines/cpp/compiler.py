@@ -86,7 +86,7 @@ def _words(variable: str) -> list[str]:
     try:
         return shlex.split(text, posix=os.name != "nt")
     except ValueError as error:
-        raise EngineError(f"{variable} is {text!r}", expected="words, or words between quotation marks", received=str(error)) from None
+        raise EngineError(f"{variable} is {text!r}.", expected="words, or words between quotation marks", received=str(error)) from None
 
 
 def _run(command: Sequence[str], seconds: float, errors: bool) -> tuple[int | None, str]:

@@ -68,7 +68,7 @@ def build(name: str, source: str, bits: int, functions: Sequence[str] = ()) -> c
     if library is not None:
         return library
     if found is None:
-        raise EngineError(compiler.missing(), fix="engine='auto' uses another engine until there is one")
+        raise EngineError(f"{compiler.missing()}.", fix="engine='auto' uses another engine until there is one")
     try:
         return _compile(stem, source, bits, functions)
     except EngineError as error:

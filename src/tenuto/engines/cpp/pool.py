@@ -161,5 +161,5 @@ def shared() -> Pool:
         allowed = allowed_bytes()
         return Pool(MOST // 4 if allowed is None else min(allowed // SHARE, MOST))
     if not named.isdigit():
-        raise ArgumentError(f"{ENVIRONMENT} is {named!r}", expected="a number of bytes, 0 for no pool")
+        raise ArgumentError(f"{ENVIRONMENT} is {named!r}.", expected="a number of bytes, 0 for no pool")
     return Pool(int(named))

@@ -104,7 +104,7 @@ def forced() -> str:
     """
     asked = os.environ.get(ENVIRONMENT, "")
     if asked not in ("", "rows", "units"):
-        raise ArgumentError(f"{ENVIRONMENT} is {asked!r}", expected="rows or units")
+        raise ArgumentError(f"{ENVIRONMENT} is {asked!r}.", expected="rows or units")
     return asked
 
 

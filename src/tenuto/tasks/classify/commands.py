@@ -12,7 +12,7 @@ from tenuto.tasks.task import ClassTable
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Parts[Sequences]:
-    """What to train on, with the parts that the files give, or those that are named."""
+    """The training set, and the validation and test sets that the data contains or the call names."""
     return read_splits(data, validation=validation, test=test, columns=_columns(choices))
 
 
@@ -22,7 +22,7 @@ def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequences
 
 
 def predict(model: Any, data: Sequences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary a sequence: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
+    """One dictionary for each sequence: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
     return class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=choices["probabilities"])
 
 

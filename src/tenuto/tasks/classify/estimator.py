@@ -26,7 +26,7 @@ from tenuto.train.course import Learning
 
 
 class SequenceClassifier(ClassifyOptions, Estimator):
-    """A recurrent classifier of whole sequences, of unequal lengths and many channels.
+    """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the lowest validation
     loss, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
@@ -35,7 +35,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         classes_: [K], sorted. seed_: the seed used. network_: the torch module. standardiser_: of the input.
-        metrics_: one dictionary an epoch. evaluation_: what a report shows (`tenuto.runs.schema` has both layouts).
+        metrics_: one dictionary for each validation. evaluation_: what a report shows (`tenuto.runs.schema` has the keys of both).
     Example:
         >>> x = [np.full((3 + i % 4, 1), float(i % 2)) for i in range(20)]
         >>> model = SequenceClassifier("gru", hidden_size=4, epochs=30).fit(x, ["low", "high"] * 10)
@@ -68,7 +68,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             x: a list of `[T_i, C]` arrays, or a padded array `[N, T, C]`, or `Sequences`.
             y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
             lengths: [N] int, in steps, for a padded array. Default: all T.
-            validation: Sequences, or (x, y), to stop by. Default: `validation_fraction` of the data, by class.
+            validation: Sequences, or (x, y), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
             observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
@@ -139,7 +139,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def predict_proba(self, x: Any, *, lengths: Any = None) -> np.ndarray:
         """The probability of each class, [N, K] float64, in the order of `classes_`.
 
-        A sequence's numbers do not depend on the others in `x`, beyond rounding.
+        Except for rounding, a sequence's numbers do not depend on the others in `x`.
 
         Args:
             x, lengths: as for `fit`.
@@ -169,8 +169,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             return float((self._logits(data).argmax(1) == targets).mean())
 
     def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None) -> dict[str, Any]:
-        """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.runs.schema`, as test
-        set of this model, so that `save` writes it into evaluation.json.
+        """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.runs.schema`. `save` writes it into
+        evaluation.json, as the model's test set.
 
         Raises:
             as `score`.
@@ -181,7 +181,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         return super().evaluate(data)
 
     def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
-        """The outputs of the last layer, one array `[T_i, W]` a sequence; W is hidden units times directions."""
+        """The outputs of the last layer, one array `[T_i, W]` for each sequence; W is hidden units times directions."""
         self.require_fit("hidden_states")
         with self._calling("hidden_states"):
             data = self._read(x, lengths=lengths)
@@ -195,7 +195,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         return super().inputs(data)
 
     def answer(self, tensors: Tensor) -> np.ndarray:
-        """The classes [B] that logits [B, K] say."""
+        """The class with the largest logit of each row of logits [B, K]: [B]."""
         return self.classes_[tensors.argmax(1).cpu().numpy()]
 
     def _batches(self, data: Sequences) -> Batches:

@@ -1,4 +1,4 @@
-"""What a classifier's evaluation.json has of its own: the channels, and sequences with what the encoder did on them."""
+"""What only a classifier's evaluation.json has: the channels, and example sequences with the encoder's outputs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def examples(
     states: Callable[[Sequences], list[np.ndarray]],
     directions: int,
 ) -> list[dict[str, Any]]:
-    """At most four sequences with their hidden states: the surest mistake first, then right ones, each of another class.
+    """At most four sequences with their hidden states: the most confident mistake first, then right ones, each of another class.
 
     Args:
         name: of the set. targets: [N]. probabilities: [N, K].
-        states: sequences to the encoder's outputs, [T_i, W] each. directions: side by side in W.
+        states: a function from sequences to the encoder's outputs, [T_i, W] each. directions: how many stand side by side in W.
     """
     predicted, certainty = probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != targets)
@@ -59,7 +59,7 @@ def examples(
 
 
 def _picture(hidden: np.ndarray, directions: int) -> dict[str, Any]:
-    """What the encoder did: outputs [T, W], the first steps, the first units of each direction."""
+    """The encoder's outputs [T, W] for the page: the first steps, and the first units of each direction."""
     width = hidden.shape[1] // directions
     shown = min(width, UNITS_SHOWN)
     pieces = [hidden[:STEPS_SHOWN, start * width : start * width + shown] for start in range(directions)]
@@ -73,5 +73,5 @@ def _picture(hidden: np.ndarray, directions: int) -> dict[str, Any]:
 
 
 def _rounded(values: np.ndarray) -> list[list[float]]:
-    """Five significant digits: enough for a picture, a third of the file."""
+    """Five significant digits are enough for a picture, and make the file a third as large."""
     return [[float(f"{value:.5g}") for value in row] for row in values.tolist()]

@@ -16,7 +16,7 @@ from tenuto.networks.pooling import POOLING, PooledHead
 
 
 class Channels(nn.Module):
-    """The channels of a batch, [T, B, C], which are standardised already; in training with Gaussian noise of this deviation."""
+    """The standardised channels of a batch, [T, B, C]; in training, with Gaussian noise of standard deviation `noise`."""
 
     def __init__(self, noise: float) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ClassifierNetwork(Network):
     Args:
         pooling: any of "mean", "max" and "last" (the last valid step forward, the first step backward), side by side.
         dropout: on the pooled features, and between layers.
-        input_noise: deviation of the Gaussian noise that is added to the input in training.
+        input_noise: standard deviation of the Gaussian noise that is added to the input in training.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A classifier's page: its head, and what the model sees and keeps: example sequences, the input above, the hidden state below, time to the right."""
+"""A classifier's page: its head, and example sequences: the input above, the hidden state below, time from left to right."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def section(run: Run) -> Section | None:
         return None
     return Section(
         name="states",
-        title="What it keeps in mind",
-        lead="Each picture runs from the first step at the left to the last at the right. Above, the input in standard deviations "
-        "from its mean; below, the hidden state, one row a unit, with units that move alike next to one another.",
+        title="Inputs and hidden states",
+        lead="Time runs from left to right. Above is the input, in standard deviations from its mean; below is the hidden state, "
+        "one row for each unit, with units that behave alike next to each other.",
         body=render("examples.html", examples=[_example(example, run.evaluation) for example in examples], limit=INPUT_LIMIT),
     )
 
@@ -66,7 +66,7 @@ def _standardised(example: dict[str, Any], channels: list[dict[str, Any]]) -> np
 
 
 def _strip(name: str, rows_said: str, rows: np.ndarray, limit: float) -> dict[str, Any]:
-    """A heat map with its name, its size on the page and words for those who do not see it."""
+    """A heat map with its name, its size on the page and a text for people who do not see it."""
     height = int(np.clip(len(rows) * (9 if len(rows) <= 16 else 2.5), 36, 240))
     finite = rows[np.isfinite(rows)]
     spread = f"from {finite.min():.2f} to {finite.max():.2f}" if finite.size else "without values"
@@ -100,7 +100,7 @@ def headline(run: Run) -> Headline:
 
 
 def _sentence(evaluation: dict[str, Any]) -> str:
-    """What the model reads, what it answers, and from how much it learnt."""
+    """What the model reads, what it answers, and how much data it learnt from."""
     train = evaluation["data"]["train"]
     lengths = (
         f"{train['length_min']} steps" if train["length_min"] == train["length_max"]

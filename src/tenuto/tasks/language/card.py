@@ -23,7 +23,7 @@ TASK = Task(
     help=HELP,
     estimator="tenuto.tasks.language.estimator:LanguageModel",
     options=LanguageOptions,
-    data_help="A text file; or several, each a document; or a .jsonl, .csv, .tsv or .parquet file with a document a row; "
+    data_help="A text file; or several, each a document; or a .jsonl, .csv, .tsv or .parquet file with one document in each row; "
     "or a folder with train.txt, valid.txt, test.txt.",
     loss="nats a token",
     table=(("documents", "sequences"), ("tokens", "steps"), ("characters", "characters")),

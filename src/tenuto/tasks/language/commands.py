@@ -12,12 +12,12 @@ from tenuto.tasks.answers import layers_said
 
 
 def splits(data: Sequence[Path], validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
-    """What to train on, with the parts that a folder gives, or those that are named."""
+    """The training set, and the validation and test sets that the folder contains or the call names."""
     return read_text_splits(data, validation=validation, test=test, **choices)
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Text:
-    """The text of a file, or of a folder's part."""
+    """The text of a file, or of one part of a folder."""
     return read_text(choose_part(data, text_parts(data), split), **choices)
 
 

@@ -1,8 +1,4 @@
-"""`LanguageModel`: a recurrent model of text, in the manner of scikit-learn.
-
-Its constructor has more than seven arguments, as every task's: scikit-learn's `clone`, grid search and pipelines ask for a flat list, stored as
-given and checked in `fit`. Longer than 400 lines with its documentation: one story, the estimator from fit to new text.
-"""
+"""`LanguageModel`: a recurrent model of text, in the manner of scikit-learn."""
 
 from __future__ import annotations
 
@@ -40,24 +36,24 @@ OF_NETWORK = (
 class LanguageModel(LanguageOptions, Estimator):
     """A recurrent language model: what comes next in a text, how likely a text is, and new text.
 
-    It is trained by truncated backpropagation through time on rows of the text whose state is carried from window to window. A `str`
+    It is trained by truncated backpropagation through time on rows of the text, whose state is carried from window to window. A `str`
     is one whole text; a list of `str` is documents: each is read from a fresh state, from a mark at its beginning to a mark at its end.
 
-    `fit` takes a str, a list of str, or `tenuto.data.text.Text`; a validation text is of the same kind, and by default the last
-    `validation_fraction` of the text, whole documents of a list. In several processes each reads its own rows of the text.
+    `fit` takes a str, a list of str, or `tenuto.data.text.Text`. A validation text is of the same kind; by default it is the last
+    `validation_fraction` of the text or, of a list, whole documents. With several processes, each reads its own rows of the text.
 
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
-        vocabulary_: the symbols. seed_. network_: the torch module. metrics_: one dictionary a validation.
+        vocabulary_: the symbols. seed_: the seed used. network_: the torch module. metrics_: one dictionary for each validation.
         evaluation_: what a report shows (`tenuto.runs.schema`).
     Example:
         >>> model = LanguageModel("gru", hidden_size=32, window=16, batch_size=4, epochs=25, validation_fraction=0.1)
         >>> model.fit("do re mi fa sol la si " * 40).generate("do re ", length=12, temperature=0)
         'mi fa sol la'
 
-    Source:     regularisers: Merity, Keskar, Socher 2018, sections 2 to 4. Differs: the learning rate is not scaled by the window's
-        length, the loss is.
+    Source:     regularisers: Merity, Keskar, Socher 2018, sections 2 to 4. Differs: a window's length scales the
+        loss, not the learning rate.
     """
 
     task = "language"
@@ -71,7 +67,7 @@ class LanguageModel(LanguageOptions, Estimator):
 
     @classmethod
     def from_recipe(cls, name: str, **changes: Any) -> LanguageModel:
-        """A model with the options of a published recipe, and yours in place of some of them.
+        """A model with the options of a published recipe, some of which you may change.
 
         Args:
             name: "awd-lstm" (`tenuto.tasks.language.recipes` has them all, with their sources). changes: arguments of the constructor.
@@ -114,10 +110,10 @@ class LanguageModel(LanguageOptions, Estimator):
         if self.sampling not in SAMPLING:
             raise ArgumentError(f"sampling={self.sampling!r} is not known.", expected=" | ".join(SAMPLING))
         if self.jitter and self.sampling != "stream":
-            raise ArgumentError("jitter is for streams.", fix='sampling="stream", or jitter=False')
+            raise ArgumentError('jitter needs sampling="stream".', fix='sampling="stream", or jitter=False')
 
     def _network(self) -> LanguageNetwork:
-        coded = self.__dict__.get("_coded")  # a network that is loaded has the order of an adaptive softmax among its weights
+        coded = self.__dict__.get("_coded")  # a loaded network has the order for an adaptive softmax among its weights
         counts: Any = None if coded is None else np.bincount(coded[0][0], minlength=self.vocabulary_.size)
         options = {name: getattr(self, name) for name in OF_NETWORK}
         return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=counts, **options)
@@ -150,7 +146,7 @@ class LanguageModel(LanguageOptions, Estimator):
     # --- how likely a text is ------------------------------------------------------------------------------------------
 
     def token_nats(self, x: Any, *, window: int = 1000) -> tuple[list[str], np.ndarray]:
-        """The text of each predicted token, and its nats [N]: all of the text but the first token, or with documents all of it and its ends.
+        """The text of each predicted token, and its nats [N]: all tokens but the first; with documents, all tokens and the end of each document.
 
         The state is carried over the text; `window` is how much is read at once, and does not change the numbers beyond rounding.
 
@@ -178,8 +174,8 @@ class LanguageModel(LanguageOptions, Estimator):
         return float(np.exp(self.token_nats(x, window=window)[1].mean()))
 
     def evaluate(self, x: Any, y: Any = None, *, windows: tuple[int, ...] = WINDOWS) -> dict[str, Any]:
-        """Loss, perplexity and bits a character over the exact text with carried state and, beside it, in windows from a zero state: the
-        RESULT of `tenuto.runs.schema`, as test set of this model, so that `save` writes it into evaluation.json.
+        """Loss, perplexity and bits a character over the exact text with carried state, and in windows from a zero state: the RESULT of
+        `tenuto.runs.schema`. `save` writes it into evaluation.json, as the model's test set.
 
         Args:
             windows: their lengths, in tokens.
@@ -242,7 +238,7 @@ class LanguageModel(LanguageOptions, Estimator):
         """New text that goes on after the prompt, without the prompt.
 
         Args:
-            prompt: what has been read before. "": the beginning of a document, or for a model of one whole text that of a line.
+            prompt: what has been read before. "": the beginning of a document or, for a model of one whole text, of a line.
             length: in tokens, at most; a document's end, or a stop string, ends it earlier.
             temperature, top_k, top_p: how tokens are drawn, see `tenuto.tasks.language.generation.Sampler`; temperature 0 takes the likeliest.
             stop: texts at which writing ends; they are left out.
@@ -269,7 +265,7 @@ class LanguageModel(LanguageOptions, Estimator):
             sampler = Sampler(temperature, top_k, top_p)
             words = (stop,) if isinstance(stop, str) else tuple(stop)
             if length < 0 or "" in words:
-                raise ArgumentError(f"length={length!r}, stop={words!r} do not fit.", expected="a length of 0 or more, stop strings that are not empty")
+                raise ArgumentError(f"length={length!r} or stop={words!r} is out of range.", expected="a length of 0 or more, stop strings that are not empty")
             start = self._prompt(prompt)
         drawn = secrets.randbits(31) if seed is None else seed
         tokens = generate_tokens(self._net, self.vocabulary_, start, sampler, seed=drawn, device=self.device)
@@ -324,11 +320,11 @@ class LanguageModel(LanguageOptions, Estimator):
     def _tokens(self, text: Text) -> tuple[np.ndarray, np.ndarray | None]:
         tokens, starts = self.vocabulary_.encode_text(text)
         if len(tokens) < 2:
-            raise DataError("the text has a single token, and the first is not predicted.", expected="two tokens or more")
+            raise DataError("the text has fewer than two tokens, and the first is not predicted.", expected="two tokens or more")
         return tokens, starts
 
     def _prompt(self, text: str) -> list[int]:
-        """The tokens to be read before the first is drawn: one at least."""
+        """The tokens to be read before the first one is drawn; at least one."""
         vocabulary = self.vocabulary_
         tokens = vocabulary.encode(text, name="the prompt").tolist() if text else []
         if vocabulary.boundary is not None:

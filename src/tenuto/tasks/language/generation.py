@@ -1,4 +1,4 @@
-"""Writing with a language model: which token comes next, one live step a token, and text given out as soon as it is certain."""
+"""Writing with a language model: how the next token is drawn, one step of a live stream for each token, and text given out as soon as it is certain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sampler:
 
     Attributes:
         temperature: log-probabilities are divided by it; 0 takes the likeliest token each time.
-        top_k: only so many likeliest tokens; None for all.
+        top_k: only this many of the likeliest tokens; None for all.
         top_p: only the likeliest tokens that together have this probability, one at least; None for all (Holtzman et al. 2020).
             It is measured after the temperature and after top_k.
     Raises:
@@ -69,9 +69,9 @@ class Sampler:
 def generate_tokens(
     network: LanguageNetwork, vocabulary: Vocabulary, prompt: Sequence[int], sampler: Sampler, *, seed: int, device: str = "cpu"
 ) -> Iterator[int]:
-    """Tokens after the prompt, without end but for a document's; the symbol for unknown characters is never drawn.
+    """Tokens after the prompt, which end only where a document ends; the symbol for unknown characters is never drawn.
 
-    The prompt is read at once, and what follows is one step of the layer's live stream a token.
+    The prompt is read at once; after it, each token is one step of the layer's live stream.
     """
     network.eval()
     generator = torch.Generator().manual_seed(seed)
@@ -90,7 +90,7 @@ def generate_tokens(
 
 
 def text_of_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> Iterator[str]:
-    """The text of tokens as they come, whole characters only; bytes that never become one end as U+FFFD."""
+    """The text of tokens as they come, whole characters only; bytes that never become a character end as U+FFFD."""
     decoder = vocabulary.decoder()
     for token in tokens:
         if piece := decoder.decode(vocabulary.bytes_of(token)):
@@ -100,7 +100,7 @@ def text_of_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> Iterator[st
 
 
 def until_stop(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
-    """Pieces of text up to the first of the stop strings, which is left out. What could become one is held back until it cannot.
+    """Pieces of text up to the first of the stop strings, which is left out. Text that may be the beginning of one is held back until it cannot be.
 
     Example:
         >>> list(until_stop(["ab", "c E", "N", "D de"], ["END"]))

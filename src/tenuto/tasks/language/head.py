@@ -14,11 +14,11 @@ from tenuto.data.text.streams import IGNORED
 from tenuto.errors import ArgumentError
 from tenuto.layers.masks import dropped
 
-_NARROWER = 4  # Grave et al. 2017, section 4.3
+_NARROWER = 4  # how many times narrower each cluster is read than the one before: Grave et al. 2017, section 4.3
 
 
 class LanguageHead(nn.Module):
-    """Outputs [T, B, W] to log-probabilities of the next token.
+    """From outputs [T, B, W] to log-probabilities of the next token.
 
     Args:
         width: W. size: V.
@@ -26,7 +26,7 @@ class LanguageHead(nn.Module):
         cutoffs, counts: of an adaptive softmax, see `LanguageNetwork`.
         dropout, dropout_kind: on the outputs.
     Raises:
-        ArgumentError: tied weights beside an adaptive softmax; and as `AdaptiveDecoder`.
+        ArgumentError: tied weights together with an adaptive softmax; and as `AdaptiveDecoder`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class LanguageHead(nn.Module):
 
 
 class AdaptiveDecoder(nn.Module):
-    """torch's adaptive softmax with the tokens in order of their counts, whatever numbers they have.
+    """torch's adaptive softmax, which needs the tokens in order of their counts; their numbers may be in any order.
 
     Args:
         counts: [V]. cutoffs: rising, from 1 to V - 1.
@@ -100,7 +100,7 @@ class AdaptiveDecoder(nn.Module):
         super().__init__()
         cuts = [int(cut) for cut in cutoffs]
         if sorted(set(cuts)) != cuts or not 0 < cuts[0] <= cuts[-1] < size:
-            raise ArgumentError(f"cutoffs={tuple(cuts)} do not fit.", expected=f"rising numbers between 1 and {size - 1}, the vocabulary has {size} tokens")
+            raise ArgumentError(f"cutoffs={tuple(cuts)} do not fit.", expected=f"rising numbers between 1 and {size - 1}: the vocabulary has {size} tokens")
         if width < _NARROWER ** len(cuts):
             raise ArgumentError(
                 f"an output of width {width} is too narrow for {len(cuts)} cutoffs.",
@@ -109,7 +109,7 @@ class AdaptiveDecoder(nn.Module):
             )
         amounts = torch.zeros(size) if counts is None else torch.as_tensor(counts)
         order = torch.argsort(amounts, descending=True, stable=True)
-        self.register_buffer("ranks", torch.argsort(order))  # [V] the place of each token among the most frequent
+        self.register_buffer("ranks", torch.argsort(order))  # [V] the rank of each token, the most frequent first
         self.softmax = nn.AdaptiveLogSoftmaxWithLoss(width, size, cuts, div_value=_NARROWER)
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from tenuto.train import Launch
 
 SAMPLING = ("stream", "windows")
 Coded = tuple[np.ndarray, "np.ndarray | None"]  # tokens [N], and where documents begin
-_VALIDATION_ROW = 2000  # tokens; a validation in training reads rows of at least so many side by side
+_VALIDATION_ROW = 2000  # tokens: the least length of the rows that a validation in training reads side by side
 
 
 def training_windows(coded: Coded, sampling: str, launch: Launch, *, batch_size: int, window: int, jitter: bool, seed: int) -> Streams | RandomWindows:
@@ -26,14 +26,14 @@ def training_windows(coded: Coded, sampling: str, launch: Launch, *, batch_size:
 
 
 def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, change_decay: float = 0.0) -> tuple[Tensor, Tensor]:
-    """What is minimised for one window, and its mean nats a token alone.
+    """The loss that is minimised for one window, and its mean nats a token without the regularisers.
 
     Equations:  loss = nats / counted + AR mean(d_t²) + TAR mean((h_t - h_{t-1})²)
     Args:
         read: what the network made of the window; d is its output after dropout, h before.
-        counted: how many targets are tokens.
+        counted: how many targets count.
         activation_decay, change_decay: AR and TAR.
-    Source:     Merity, Keskar, Socher 2018, section 4.6, eq. for AR and TAR, as the authors' program reads it: squares, not their root.
+    Source:     Merity, Keskar, Socher 2018, section 4.6, eq. for AR and TAR, as the authors' program computes it: squares, not their root.
     """
     plain = read.nats.sum() / max(counted, 1)
     mean = plain
@@ -45,7 +45,7 @@ def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, chan
 
 
 def validation_numbers(network: LanguageNetwork, held_out: Coded, *, device: str) -> dict[str, float]:
-    """The text is read with its state carried, a long one in up to 16 rows side by side."""
+    """Loss and perplexity of a text that is read with the state carried on; a long text is read in up to 16 rows side by side."""
     nats = carried_nats(network, *held_out, rows=max(1, min(16, len(held_out[0]) // _VALIDATION_ROW)), device=device)
     value = float(nats.mean())
     return {"validation_loss": value, "validation_perplexity": float(np.exp(min(value, 700)))}

@@ -20,13 +20,13 @@ from tenuto.tasks.language.head import LanguageHead
 
 
 class Read(NamedTuple):
-    """What the network made of some tokens.
+    """The network's output for some tokens.
 
     Attributes:
         nats: [T, B] of each target, zero where it is to be ignored.
         features: [T, B, D], what the decoder reads.
         output, dropped: [T, B, W], what the encoder gave, before and after output dropout.
-        state: behind the last token.
+        state: after the last token.
     """
 
     nats: Tensor
@@ -61,10 +61,10 @@ class Tokens(nn.Module):
 
 
 class LanguageEncoder(nn.Module):
-    """A recurrent stack, the last of whose layers may have a width of its own.
+    """A recurrent stack whose last layer may have another width than the others.
 
     Args:
-        first: the stack. last: the layer of another width on top of it, or None.
+        first: the stack. last: a layer of another width on top of it, or None.
         norm: whether what the last layer reads is normalised. dropout, dropout_kind: on what it reads.
     """
 
@@ -108,16 +108,17 @@ class LanguageNetwork(Network):
     Args:
         cell: of the recurrent stack. size: V. hidden_size, num_layers, residual, layer_norm, weight_dropout, zoneout: see `tenuto.Recurrent`.
         embedding_size: E; None for hidden_size.
-        tied: the decoder's matrix is the embedding's. Where W is not E the last of several layers is as wide as E, as in AWD-LSTM (a linear
-            projection in its place is not bounded as a state is, and diverges at that recipe's learning rate); one layer is projected.
+        tied: the decoder's matrix is the embedding's. Where hidden_size is not E, the last of several layers is as wide as E, as in AWD-LSTM:
+            a linear projection in its place is not bounded as a state is, and diverges at that recipe's learning rate. The output of a
+            single layer is projected.
         counts: [V] how often each token occurs, for the order that an adaptive softmax needs.
         cutoffs: of the adaptive softmax (Grave et al. 2017): the numbers of most frequent tokens where one cluster ends; none for a full softmax.
         embedding_dropout: rate at which whole tokens are dropped from the embedding (Gal & Ghahramani 2016).
         input_dropout, dropout, output_dropout: rates on the embedded input, between layers, and on the output.
+        dropout_kind: of these three: one mask for each sequence ("variational") or for each step ("step").
         forget_bias: of `tenuto.Init`.
-        dropout_kind: of these three: one mask a sequence ("variational") or a "step".
     Raises:
-        ArgumentError: an option out of range, or tied weights beside an adaptive softmax.
+        ArgumentError: an option out of range, or tied weights together with an adaptive softmax.
     """
 
     front: Tokens
@@ -168,11 +169,11 @@ class LanguageNetwork(Network):
         )  # fmt: skip
 
     def encode(self, batch: Window, state: Any = None) -> Output:
-        """Read a window on from a state; its `resets` [T, B] bool begin anew before the marked tokens."""
+        """Read a window, starting from `state`; where the window's `resets` [T, B] are True, the state is reset before the token."""
         return self.encoder(self.front(batch), state, resets=batch.resets)  # type: ignore[no-any-return]
 
     def forward(self, batch: Window, state: Any = None) -> Read:
-        """Read a window on from a state, with the nats of its targets."""
+        """Read a window, starting from `state`, with the nats of its targets."""
         output, state = self.encode(batch, state)
         after = self.head.dropped(output)
         features = self.head.project(after)

@@ -1,4 +1,4 @@
-"""A language model's page: how well it guesses with and without what came before, what surprised it, and what it writes."""
+"""A language model's page: how well it predicts with and without earlier text, what surprised it, and what it writes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def headline(run: Run) -> Headline:
     """Bits a character where the tokens are characters or bytes, else perplexity."""
     evaluation = run.evaluation
     shown, result = best_result(evaluation)
-    vocabulary, train = evaluation["vocabulary"], evaluation["data"]["train"]
+    vocabulary = evaluation["vocabulary"]
+    kind = "byte pairs" if vocabulary["kind"] == "bpe" else vocabulary["kind"]
     by_character = vocabulary["kind"] in SHORT_SYMBOLS and result.get("bits_per_character") is not None
-    amount = train.get("tokens") or train.get("characters")
-    learnt = f"after reading {amount:,} tokens" if amount else "after reading the training text"
+    tokens = count(evaluation["data"]["train"]["steps"], "token")
     return Headline(
-        sentence=f"{network_words(evaluation)} guess the next of {vocabulary['size']:,} {vocabulary['kind']} {learnt}.",
+        sentence=f"{network_words(evaluation)} learnt which of {vocabulary['size']:,} {kind} comes next, from {tokens} of text.",
         score=f"{result['bits_per_character']:.3f}" if by_character else f"{result['perplexity']:.4g}",
         score_says=f"bits a character on the {shown} text" if by_character else f"perplexity on the {shown} text",
         score_interval=f"{result['tokens']:,} tokens, state carried throughout",
@@ -40,15 +40,15 @@ def headline(run: Run) -> Headline:
 
 
 def chances(run: Run) -> Section:
-    """The losses side by side: state carried over the whole text, and windows that start from nothing."""
+    """The losses side by side: state carried over the whole text, and windows that start from a zero state."""
     shown, result = best_result(run.evaluation)
     rows = [{"name": "state carried over the whole text", **result}]
     rows += [{"name": f"windows of {window['length']:,} tokens, each from a zero state", **window} for window in result["windows"]]
     characters = any(row.get("bits_per_character") is not None for row in rows)
     return Section(
         name="memory",
-        title="What it gains from what came before",
-        lead="The same text and weights: once read from end to end with the state carried along, and in windows that each start without any memory.",
+        title="What it gains from earlier text",
+        lead="The same text, read in two ways: from beginning to end with the state carried along, and in windows that each start from a zero state.",
         body=render("language_memory.html", rows=rows, shown=shown, characters=characters, chart=_by_position(result.get("by_position"), result["loss"])),
     )
 
@@ -61,7 +61,7 @@ def samples(run: Run) -> Section | None:
     return Section(
         name="written",
         title="What it writes",
-        lead="Generated when the run was saved, never edited. The prompt is set in bold.",
+        lead="Generated at the end of training, and never edited. The prompt is in bold.",
         body=render("language_samples.html", samples=[{**sample, "how": _how(sample)} for sample in written]),
     )
 
@@ -74,7 +74,7 @@ def surprise(run: Run) -> Section | None:
     return Section(
         name="surprise",
         title="What surprised it",
-        lead="Surprise is the loss of one token in bits: 1 for the toss of a coin, 0 for what was certain.",
+        lead="A token's surprise is its loss in bits: 0 if the model was certain of it, 1 if it was as likely as one side of a coin.",
         body=render(
             "language_surprise.html",
             passage=_coloured(passage) if passage else None,
@@ -97,7 +97,7 @@ def visible(token: str) -> str:
 
 def _other_measure(result: dict[str, Any], by_character: bool) -> list[tuple[str, str, str]]:
     if by_character or result.get("bits_per_character") is None:
-        return [("Perplexity", f"{result['perplexity']:.4g}", "as good as so many even guesses")] if by_character else []
+        return [("Perplexity", f"{result['perplexity']:.4g}", "as uncertain as a choice among this many tokens")] if by_character else []
     return [("Bits a character", f"{result['bits_per_character']:.3f}", f"{result['characters']:,} characters")]
 
 
@@ -111,12 +111,12 @@ def _by_position(curve: dict[str, Any] | None, carried: float) -> LineChart | No
         series=[Series("from a zero state", [math.nan if value is None else value for value in curve["loss"]], "first")],
         x_name="token",
         level=carried,
-        note=f"Mean loss in nats of the tokens up to each place after a zero state, from the place before it. Dashed: {carried:.4f}, the loss with the state carried.",
+        note=f"Mean loss in nats of the tokens between each position after a zero state and the one before it. Dashed: {carried:.4f}, the loss with the state carried.",
     )
 
 
 def _coloured(passage: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each token with its surprise and how strongly to colour it, 0..1."""
+    """Each token with its surprise in bits, and how strongly to colour it, 0..1."""
     tokens = []
     for token, loss in zip(passage["tokens"], passage["loss"]):
         bits = math.nan if loss is None else _bits(loss)

@@ -8,8 +8,8 @@ from tenuto.errors import ArgumentError
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Merity, Keskar, Socher 2018, sections 4 and 5, with the values for the Penn Treebank (input dropout .65 for WikiText-2), and the number
-    # of epochs of their program's README. Published for words; byte pairs are our nearest units, and for far fewer symbols (characters) that
-    # learning rate is too high. Differs: windows are weighed by their length, not the learning rate.
+    # of epochs in the README of their program. Published for words; byte pairs are our nearest units. For far fewer symbols (characters) the
+    # learning rate is too high. Differs: a window's length scales its loss, not the learning rate.
     "awd-lstm": {
         "cell": "lstm",
         "units": "bpe",
@@ -45,7 +45,7 @@ def recipe(name: str) -> dict[str, Any]:
     """The options of a recipe, by the names of `LanguageModel`'s arguments; a copy.
 
     Raises:
-        ArgumentError: there is none of that name.
+        ArgumentError: there is no recipe of that name.
     Example:
         >>> recipe("awd-lstm")["schedule"]
         'nt-asgd'

@@ -1,4 +1,4 @@
-"""What a run of this task has of its own; the common keys, and what this is, stand in `runs/schema.py`."""
+"""The keys that only runs of this task have; `runs/schema.py` has the common ones, and explains the form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tenuto.runs.schema import Key, Own
 
 _AMOUNT = (
     Key("tokens", "whole", "that were predicted"),
-    Key("characters", "whole", "of them"),
+    Key("characters", "whole", "of these tokens"),
     Key("loss", "number", "nats a token"),
     Key("perplexity", "number", "of a token", null=True),
     Key("nats_per_character", "number"),
@@ -31,11 +31,11 @@ OWN = Own(
         Key(
             "by_position",
             "object",
-            "mean loss of the tokens since a zero state, up to each position from the one before it",
+            "mean loss of the tokens between each position and the one before it, counted from a zero state",
             (Key("position", "numbers"), Key("loss", "numbers", "nats")),
             null=True,
         ),
-        Key("unknown_tokens", "whole", "where there is a symbol for unknown ones", optional=True),
+        Key("unknown_tokens", "whole", "where there is a symbol for unknown characters", optional=True),
     ),
     evaluation=(
         Key("vocabulary", "object", "", (Key("kind", "text", '"characters", "bytes" or "bpe"'), Key("size", "whole"))),
@@ -51,6 +51,6 @@ OWN = Own(
             "at most 12: the tokens with the highest loss, with the text around them",
             (Key("before", "text"), Key("text", "text"), Key("after", "text"), Key("loss", "number")),
         ),
-        Key("samples", "objects", "written when training had ended", _SAMPLE),
+        Key("samples", "objects", "written at the end of training", _SAMPLE),
     ),
 )

@@ -1,8 +1,8 @@
 """How well a language model predicts a text: nats of every token, perplexity, bits a character.
 
-Two ways of reading, never mixed. *Carried*: the text once, from its beginning to its end, the state going on; the number is a property of
-model and text, and in how many pieces the text is read does not change it. *Windows*: pieces of L tokens, each from a zero state, as models
-without a state are measured; early tokens of each piece have little context.
+Two ways of reading, never mixed. *Carried*: the text is read once from beginning to end, and the state goes on; the result depends on model
+and text alone, not on the pieces in which the text is read. *Windows*: pieces of L tokens, each from a zero state, as models without a
+state are measured; early tokens of each piece have little context.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def carried_nats(
 
     Args:
         window: how many tokens are read at once; changes nothing but memory and speed.
-        rows: 1 for the exact text; more reads so many parts of it side by side, each from a zero state.
-        starts: where documents begin; the state begins anew there.
+        rows: 1 for the exact text; with more, this many parts of it are read side by side, each from a zero state.
+        starts: where documents begin; the state is reset there.
     """
     network.eval()
     found, state = [], None
@@ -45,7 +45,7 @@ def carried_nats(
 
 @torch.no_grad()
 def window_nats(network: nn.Module, tokens: np.ndarray, starts: np.ndarray | None = None, *, window: int, device: str = "cpu") -> np.ndarray:
-    """The nats of every token but the first, [windows, L] float64, each window from a zero state; NaN behind the text's end."""
+    """The nats of every token but the first, [windows, L] float64, each window from a zero state; NaN after the text's end."""
     network.eval()
     pairs = len(tokens) - 1
     rows = -(-pairs // window)
@@ -72,10 +72,10 @@ def language_result(
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """The RESULT of `tenuto.runs.schema`, the text's tokens [N], and the nats [N - 1] of all but the first, carried.
 
-    Characters are those of the predicted tokens: all of the text's, but those of the first token where there is no mark before it. The
-    marks between documents are tokens, and their nats are counted among the characters'.
+    Characters are those of the predicted tokens: all of the text's, except those of the first token where no mark stands before it. The
+    marks between documents are tokens, and their nats are included in the nats a character.
 
-    `by_position` is the mean loss of the tokens up to each place in the longest windows, from the place before it.
+    `by_position` is the mean loss of the tokens between each position and the one before it, in the longest windows.
 
     Args:
         windows: lengths, in tokens, to measure from a zero state.
@@ -97,7 +97,7 @@ def language_result(
 
 
 def summary(nats: float, tokens: int, characters: int) -> dict[str, Any]:
-    """A sum of nats as people know it: loss (nats a token), perplexity (of a token), nats and bits a character.
+    """A sum of nats in the usual measures: loss (nats a token), perplexity (of a token), nats and bits a character.
 
     Example:
         >>> summary(20.0, 10, 40)["nats_per_character"], round(summary(20.0, 10, 40)["perplexity"], 3)

@@ -10,7 +10,7 @@ HELP = """Learn a tag for each word: parts of speech, names, slots; and the clas
 
 Tags like B-city, I-city and O mark spans, which are scored as the CoNLL script scores them. In a folder with a file `label`, slots and
 intents are learnt together. The run folder holds the weights of the epoch with the lowest validation loss, all settings, one line of
-measurements an epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
+measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
 
 [bold]tenuto fit tag data/snips --out runs/slots[/bold]
 [bold]tenuto fit tag train.conll --validation dev.conll --test test.conll --cell gru --no-crf[/bold]
@@ -24,7 +24,7 @@ TASK = Task(
     options=TagOptions,
     data_help="A file with one token a line (CoNLL, TSV), a folder with seq.in, seq.out and label, or a folder of such parts (train, valid, test).",
     loss="nats a sentence",
-    table=(("sentences", "sequences"), ("words", "steps"), ("length, least", "length_min"), ("mean", "length_mean"), ("most", "length_max")),
+    table=(("sentences", "sequences"), ("words", "steps"), ("shortest", "length_min"), ("mean length", "length_mean"), ("longest", "length_max")),
     page="tenuto.tasks.tag.page:PAGE",
     splits="tenuto.tasks.tag.commands:splits",
     read="tenuto.tasks.tag.commands:read",
@@ -33,8 +33,8 @@ TASK = Task(
     said="tenuto.tasks.tag.commands:said",
     score="tenuto.tasks.tag.commands:score",
     columns=(
-        Choice("token_column", 0, "Which column is the token, from 0; negative numbers count from the end.", panel=OF_A_FILE),
-        Choice("tag_column", -1, "Which column is the tag.", panel=OF_A_FILE),
+        Choice("token_column", 0, "The column with the token, counted from 0; negative numbers count from the end.", panel=OF_A_FILE),
+        Choice("tag_column", -1, "The column with the tag, counted alike.", panel=OF_A_FILE),
     ),
     writers={".conll": "tenuto.tasks.tag.commands:conll"},
 )

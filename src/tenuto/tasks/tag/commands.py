@@ -13,17 +13,17 @@ from tenuto.tasks.task import ClassTable, Rows
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
-    """What to train on, with the parts that the folder gives, or those that are named."""
+    """The training set, and the validation and test sets that the folder contains or the call names."""
     return read_tagged_splits(data, validation=validation, test=test, **choices)
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
-    """The sentences of a file, or of a folder's part; tags may be missing."""
+    """The sentences of a file, or of one part of a folder; tags may be missing."""
     return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary a sentence: its id, tokens, tags, and its class where the model knows classes."""
+    """One dictionary for each sentence: its id, tokens, tags, and its class where the model knows classes."""
     tags = model.predict(data)
     labels = model.predict_labels(data).tolist() if model.labels_.size else None
     return [
@@ -33,12 +33,12 @@ def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dic
 
 
 def conll(rows: Rows) -> str:
-    """One token and its tag a line, an empty line after each sentence."""
+    """One line for each token and its tag, and an empty line after each sentence."""
     return "".join("".join(f"{token}\t{tag}\n" for token, tag in zip(row["tokens"], row["tags"])) + "\n" for row in rows)
 
 
 def said(result: Mapping[str, Any]) -> str:
-    """Spans, tokens, classes and whole sentences that are right."""
+    """How many spans, tokens, classes and whole sentences are right."""
     spans, labels = result["spans"], result["labels"]
     words = [f"span F1 {spans['f1'] or 0:.2%}"] if spans else []
     words += [f"tokens {result['accuracy']:.2%} right"]
@@ -47,7 +47,7 @@ def said(result: Mapping[str, Any]) -> str:
 
 
 def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
-    """All in a line, then each kind of span, or each tag."""
+    """Everything in one line, then each kind of span, or each tag."""
     unseen, spans = result["unseen"], result["spans"]
     never = ["never seen in training: " + ", ".join(f"{name} ({count})" for name, count in unseen.items())] if unseen else []
     return [said(result), *never, ClassTable(spans["kinds"], "spans") if spans else ClassTable(result["tags"], "words")]

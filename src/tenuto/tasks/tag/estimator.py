@@ -34,21 +34,20 @@ class Targets(NamedTuple):
 
 
 class Tagger(TagOptions, TokenEstimator):
-    """Tags tokens: parts of speech, names, slots; with labels too, it learns slots and intents together.
+    """Tags tokens: parts of speech, names, slots. Given labels as well, it learns slots and intents together.
 
     Words, their characters and their case are read by a recurrent layer in both directions; a linear-chain CRF chooses the tags of a
-    sentence together. Trains with AdamW on batches of like lengths, keeps the weights of the best epoch, and
-    saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
+    sentence together. Trains with AdamW on batches of similar lengths, keeps the best weights, and saves itself as a folder of plain files.
+    Fitting leaves torch's own random generator as it was.
 
-    A word that training did not have is read by its characters and its case. A tag or label that training did not have cannot be
+    A word that training did not have is read from its characters and its case. A tag or label that training did not have cannot be
     predicted and counts as wrong when it is scored; results name it (`unseen`).
 
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
         tags_: [str], sorted. labels_: [M], sorted; empty without labels. spans_: whether the tags mark spans (IOB).
-        coder_: what words and characters
-            are known. network_, cell_, seed_, metrics_, evaluation_: see `tenuto.tasks.estimator.Estimator`.
+        coder_: what words and characters are known. network_, cell_, seed_, metrics_, evaluation_: see `tenuto.tasks.estimator.Estimator`.
     Example:
         >>> x = [["play", "jazz"], ["play", "some", "rock"], ["stop"], ["stop", "it"]] * 4
         >>> y = [["O", "B-genre"], ["O", "O", "B-genre"], ["O"], ["O", "O"]] * 4
@@ -78,9 +77,9 @@ class Tagger(TagOptions, TokenEstimator):
 
         Args:
             x: N token lists, or `Sentences`.
-            y: N tag lists, one tag a token. Not needed with Sentences that have tags.
-            labels: [N], one a sentence, to be learnt too (intents); those of Sentences count as given.
-            validation: Sentences, or (x, y), or (x, y, labels), to stop by. Default: `validation_fraction` of the data, at random.
+            y: N tag lists, one tag for each token. Not needed with Sentences that have tags.
+            labels: [N], one for each sentence, to be learnt too (intents). Not needed with Sentences that have labels.
+            validation: Sentences, or (x, y), or (x, y, labels), to choose the best weights by. Default: `validation_fraction` of the data, at random.
             observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             DataError: the data cannot be used as it is; the message names the sentence.
@@ -117,17 +116,11 @@ class Tagger(TagOptions, TokenEstimator):
 
     def _network(self) -> TaggerNetwork:
         return TaggerNetwork(
-            self._front(),
-            self.cell_,
-            self.hidden_size,
+            *self._front_and_encoder(),
             tags=len(self.tags_),
             labels=len(self.labels_),
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
             crf=self.crf,
             dropout=self.dropout,
-            recurrent_dropout=self.recurrent_dropout,
-            engine=self.engine,
         )
 
     def _targets(self, data: Sentences) -> Targets:
@@ -165,7 +158,7 @@ class Tagger(TagOptions, TokenEstimator):
     # --- predicting ----------------------------------------------------------------------------------------------------
 
     def predict(self, x: Any) -> list[list[str]]:
-        """The tags of each sentence, one list a sentence.
+        """The tags of each sentence, one list for each.
 
         Args:
             x: N token lists, or `Sentences`.
@@ -202,7 +195,7 @@ class Tagger(TagOptions, TokenEstimator):
         return float(result["spans"]["f1"] or 0.0) if self.spans_ else float(result["accuracy"])
 
     def evaluate(self, x: Any, y: Any = None, *, labels: Any = None) -> dict[str, Any]:
-        """Everything that can be counted (`tenuto.tasks.tag.evaluation`), as test set of this model, so that `save` writes it.
+        """Everything that is measured (`tenuto.tasks.tag.evaluation`). `save` writes it, as the model's test set.
 
         Raises:
             as `score`.
@@ -219,7 +212,7 @@ class Tagger(TagOptions, TokenEstimator):
         return [[self.tags_[position] for position in row] for row in head.decode(tensors)]  # type: ignore[operator]
 
     def _answered(self, data: Sentences) -> Answers:
-        """The answers of every sentence."""
+        """The answers for every sentence."""
         answers = Answers.none(len(data), self.labels_.tolist())
         for indices, batch in self._read_through(data):
             with torch.no_grad():
@@ -227,7 +220,7 @@ class Tagger(TagOptions, TokenEstimator):
         return answers
 
     def _judged(self, data: Sentences) -> tuple[Answers, float | None]:
-        """The answers of every sentence, and the mean loss of those that could be right."""
+        """The answers for every sentence, and the mean loss of the sentences whose tags and label training had."""
         answers, coded, targets = Answers.none(len(data), self.labels_.tolist()), self.coder_.code(data), self._targets(data)
         total, count = 0.0, 0
         for indices, batch in self._read_through(data):
@@ -278,4 +271,4 @@ class Tagger(TagOptions, TokenEstimator):
 
 def _require_tags(data: Sentences) -> None:
     if data.tags is None:
-        raise DataError("the sentences have no tags.", expected="y: one tag a token", fix="give y, or Sentences with tags")
+        raise DataError("the sentences have no tags.", expected="y: one tag for each token", fix="give y, or Sentences with tags")

@@ -1,4 +1,4 @@
-"""What a tagger's evaluation.json holds: how it is counted, and the sentences that a page shows.
+"""What only a tagger's evaluation.json has: how its answers are counted, and the sentences that a page shows.
 
 A tag or label that training never had cannot be predicted, so it counts as wrong. `unseen` names such tags with their counts, and
 `labels.unseen` such labels; their sentences are left out of `loss`, nats a sentence, which is null where no sentence is left.
@@ -35,12 +35,12 @@ class Answers(NamedTuple):
 
     @classmethod
     def none(cls, count: int, labels: Sequence[Any]) -> Answers:
-        """Room for so many answers."""
+        """Empty answers for `count` sentences, to be filled in."""
         return cls([[]] * count, [None] * count if labels else None, [0.0] * count if labels else None)
 
 
 def tagger_result(known: TagSet, data: Sentences, answers: Answers, loss: float | None, unknown: np.ndarray) -> dict[str, Any]:
-    """The RESULT of these answers against the tags and labels of `data`; `unknown` are the tokens, by place, whose word training never saw."""
+    """The RESULT of these answers against the tags and labels of `data`; `unknown` are the positions of the tokens whose word training never saw."""
     tags, labels = answers.tags, answers.labels
     assert data.tags is not None  # checked by the public calls
     gold, guessed = [tag for row in data.tags for tag in row], [tag for row in tags for tag in row]
@@ -72,7 +72,7 @@ def tagger_result(known: TagSet, data: Sentences, answers: Answers, loss: float 
 
 
 def examples(data: Sentences, answers: Answers, name: str) -> list[dict[str, Any]]:
-    """At most twelve sentences, short ones: six with mistakes where there are as many, then right ones."""
+    """At most twelve short sentences: up to six with mistakes, then right ones."""
     labels = [None] * len(data) if answers.labels is None else answers.labels
     truth = data.labels.tolist() if data.labels is not None else [None] * len(data)
     assert data.tags is not None
@@ -96,10 +96,10 @@ def examples(data: Sentences, answers: Answers, name: str) -> list[dict[str, Any
 
 
 def compare(truth: Sequence[Any], predicted: Sequence[Any], known: Sequence[Any]) -> dict[str, Any]:
-    """How answers agree with the truth, where the truth may hold what training never saw: that counts as wrong.
+    """How well answers agree with the truth. What training never saw may occur in the truth; it counts as wrong.
 
     Args:
-        truth, predicted: one each, of the same kind as `known`.
+        truth, predicted: the right and the predicted names, of the same length.
         known: what can be answered, in the order of the tables.
     Returns:
         {accuracy, accuracy_interval, majority_accuracy, macro_f1, classes, confusion (rows: true and known), unseen: {name: count}}

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tenuto.cell import Cell
 from tenuto.data.sentences.batches import TokenBatch
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
@@ -20,13 +19,13 @@ from tenuto.networks.pooling import PooledHead
 
 
 class Scores(NamedTuple):
-    """What the network says of a batch.
+    """The network's output for a batch.
 
     Attributes:
         tags: [T, B, K]. labels: [B, M], or None where sentences have none.
         lengths: [B] int64, in tokens.
-        nats: [B], the loss of each sentence, or None where the answers were not given. It is computed in here, with the tags' scores, because
-            in several processes a weight may only be used while the module is called.
+        nats: [B], the loss of each sentence, or None where the right answers were not given. The network computes it, together with the
+            scores, because with several processes a weight may be used only while the module is called.
     """
 
     tags: Tensor
@@ -36,7 +35,7 @@ class Scores(NamedTuple):
 
 
 class TaggerHead(nn.Module):
-    """Outputs over time to the scores of tags, and of labels where sentences have them.
+    """From outputs over time to the scores of tags, and of labels where sentences have them.
 
     Args:
         width: W. tags: K. labels: M, or 0 for none.
@@ -52,7 +51,7 @@ class TaggerHead(nn.Module):
         self.label = PooledHead(width, labels, pooling=("max", "last"), bidirectional=bidirectional, dropout=dropout) if labels else None
 
     def forward(self, output: Tensor, lengths: Tensor, targets: Tensor | None = None, labels: Tensor | None = None) -> Scores:
-        """Scores of what could be answered; with what is right, the loss too.
+        """The scores; if the right answers are given, the loss too.
 
         Args:
             targets: [T, B] int64, 0..K - 1; any value in that range beyond each length.
@@ -89,10 +88,8 @@ class TaggerNetwork(Network):
 
     Args:
         front: tokens to vectors.
-        tags: K. labels: M, or 0 for none.
-        crf: whether tags are chosen together, by a linear-chain CRF, or each by itself.
-        dropout: between layers, and on what the heads see.
-        recurrent_dropout: on the state, one mask a sentence.
+        encoder: the recurrent layer that reads them.
+        tags, labels, crf, dropout: as `TaggerHead`.
     """
 
     head: TaggerHead
@@ -100,32 +97,17 @@ class TaggerNetwork(Network):
     def __init__(
         self,
         front: TokenEmbedding,
-        cell: Cell,
-        hidden_size: int,
+        encoder: Recurrent,
         *,
         tags: int,
         labels: int = 0,
-        num_layers: int = 1,
-        bidirectional: bool = True,
         crf: bool = True,
         dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.front = front
-        self.encoder = encoder = Recurrent(
-            cell,
-            front.width,
-            hidden_size,
-            num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
-            recurrent_dropout=recurrent_dropout,
-            engine=engine,
-        )
+        self.front, self.encoder = front, encoder
         width = encoder.output_width * encoder.directions
-        self.head = TaggerHead(width, tags=tags, labels=labels, crf=crf, bidirectional=bidirectional, dropout=dropout)
+        self.head = TaggerHead(width, tags=tags, labels=labels, crf=crf, bidirectional=encoder.bidirectional, dropout=dropout)
 
     def forward(self, batch: TokenBatch, targets: Tensor | None = None, labels: Tensor | None = None) -> Scores:
         """As `TaggerHead`."""

@@ -8,6 +8,6 @@ from tenuto.tasks.token_options import TokenOptions
 
 @options()
 class TagOptions(TokenOptions):
-    """Those of all tasks over tokens, and its own."""
+    """The options of all tasks over tokens, and those of `Tagger`."""
 
     crf: bool = option(True, "Choose the tags of a sentence together (linear-chain CRF), or each by itself.", NETWORK, flag="--crf/--no-crf")

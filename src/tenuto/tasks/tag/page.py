@@ -1,4 +1,4 @@
-"""A tagger's page: spans as conlleval counts them, tags one by one and mixed up, sentences with their errors marked."""
+"""A tagger's page: spans as conlleval counts them, each tag, tags that are confused, sentences with their errors marked."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ def headline(run: Run) -> Headline:
     """Span F1 where the tags are spans, else the share of tokens with the right tag."""
     evaluation = run.evaluation
     shown, result = best_result(evaluation)
-    spans, labels, train = result.get("spans"), result.get("labels"), evaluation["data"]["train"]
+    spans, labels, amount = result.get("spans"), result.get("labels"), evaluation["data"]["train"]["sequences"]
     also = f", and {count(len(evaluation['classes']), 'class')} of sentences" if evaluation.get("classes") else ""
-    amount = train.get("sentences") or train.get("sequences")
     low, high = result["accuracy_interval"]
     facts = [("Tokens right", percent(result["accuracy"]), f"95 % interval {percent(low)} to {percent(high)}")] if spans else []
-    facts += [("Sentences right", percent(result["sentence_accuracy"]), "every tag of theirs" + (" and the class" if labels else ""))]
+    facts += [("Sentences right", percent(result["sentence_accuracy"]), "every tag right" + (", and the class" if labels else ""))]
     facts += [("Class right", percent(labels["accuracy"]), "of the whole sentence")] if labels else []
     unknown = result.get("unknown")
     facts += [("Unknown words", percent(unknown["accuracy"]), f"right, of {unknown['tokens']:,} never seen in training")] if unknown and unknown["tokens"] else []
@@ -39,7 +38,7 @@ def headline(run: Run) -> Headline:
 
 
 def spans(run: Run) -> Section | None:
-    """Span F1 by kind, and the sentences' classes; absent where the tags are no spans and the sentences have no classes."""
+    """Span F1 by kind, and the sentences' classes; absent where the tags mark no spans and the sentences have no classes."""
     shown, result = best_result(run.evaluation)
     found, labels = result.get("spans"), result.get("labels")
     if not found and not labels:
@@ -81,7 +80,7 @@ def sentences(run: Run) -> Section | None:
     return Section(
         name="sentences",
         title="Sentences with their tags",
-        lead="Under each word its tag. Where the model was wrong, its tag is struck through and the right one stands below.",
+        lead="Each word has its tag below it. Where the model was wrong, its tag is struck through and the right one stands below.",
         body=render("tagging_sentences.html", examples=[_example(example) for example in examples]),
     )
 

@@ -1,4 +1,4 @@
-"""What a run of this task has of its own; the common keys, and what this is, stand in `runs/schema.py`."""
+"""The keys that only runs of this task have; `runs/schema.py` has the common ones, and explains the form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPANS = (
     *(Key(name, "whole", "how many spans") for name in ("right", "predicted", "true")),
     Key("kinds", "objects", "", _KIND),
 )
-_LABELS = tuple(Key("loss", "number", "not measured apart", null=True) if key.name == "loss" else key for key in CLASSIFICATION)
+_LABELS = tuple(Key("loss", "number", "not measured separately", null=True) if key.name == "loss" else key for key in CLASSIFICATION)
 
 OWN = Own(
     preprocessing=(
@@ -28,7 +28,7 @@ OWN = Own(
         Key("lowercase", "truth"),
         Key("character_limit", "whole"),
         Key("tags", "texts"),
-        Key("labels", "any", "[label] of sentences, [] without"),
+        Key("labels", "any", "[label] of sentences; [] without labels"),
     ),
     measures=(
         Key("validation_accuracy", "number", "of tokens, 0..1"),
@@ -43,14 +43,14 @@ OWN = Own(
         Key("loss", "number", "nats a sentence", null=True),
         Key("accuracy", "number", "of tokens"),
         Key("accuracy_interval", "numbers", "low, high: Wilson's, 95 %"),
-        Key("majority_accuracy", "number", "of always answering the commonest tag"),
+        Key("majority_accuracy", "number", "of always answering the most common tag"),
         Key("macro_f1", "number", "mean over tags", null=True),
         Key("sentence_accuracy", "number", "the share of sentences with every answer right"),
         Key("spans", "object", "null where tags mark no spans", _SPANS, null=True),
         Key("tags", "objects", "one each, in the order of `tags`", BY_CLASS),
         Key("confusion", "rows", "counts; rows are the true tag, columns the predicted one"),
         Key("unknown", "object", "of words that training never saw", (Key("tokens", "whole"), Key("accuracy", "number", null=True))),
-        Key("labels", "object", "of the sentences' labels; null without", (*_LABELS, Key("unseen", "map")), null=True),
+        Key("labels", "object", "of the sentences' labels; null without labels", (*_LABELS, Key("unseen", "map")), null=True),
         Key("unseen", "map", "tags that training never had: how often; they count as wrong"),
         Key("mistakes", "objects", "at most 50, those with the most wrong tags first", _ANSWER),
     ),

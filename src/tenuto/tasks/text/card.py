@@ -8,8 +8,8 @@ from tenuto.tasks.text.options import TextOptions
 
 HELP = """Learn which class a text belongs to: topics, opinions, intents.
 
-Texts are cut into words and marks; words, their characters and their case are read. The run folder holds the weights of the epoch with
-the lowest validation loss, all settings, one line of measurements an epoch, and report.html. Ctrl-C ends training early and keeps the
+Texts are cut into words and punctuation marks; words, their characters and their case are read. The run folder holds the weights of the epoch with
+the lowest validation loss, all settings, one line of measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the
 best so far.
 
 [bold]tenuto fit text reviews.jsonl --out runs/reviews[/bold]
@@ -24,7 +24,7 @@ TASK = Task(
     options=TextOptions,
     data_help="Texts with a label each: .jsonl, .csv, .tsv or .parquet; or a folder with train, valid and test of one of these.",
     loss="nats a text",
-    table=(("texts", "sequences"), ("words", "steps"), ("length, least", "length_min"), ("mean", "length_mean"), ("most", "length_max")),
+    table=(("texts", "sequences"), ("words", "steps"), ("shortest", "length_min"), ("mean length", "length_mean"), ("longest", "length_max")),
     page="tenuto.tasks.text.page:PAGE",
     splits="tenuto.tasks.text.commands:splits",
     read="tenuto.tasks.text.commands:read",

@@ -14,17 +14,17 @@ from tenuto.tasks.task import ClassTable
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
-    """What to train on, with the parts that the folder gives, or those that are named."""
+    """The training set, and the validation and test sets that the folder contains or the call names."""
     return read_labelled_text_splits(data, validation=validation, test=test, **choices)
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
-    """The texts of a file, or of a folder's part."""
+    """The texts of a file, or of one part of a folder."""
     return read_labelled_text(choose_part(data, labelled_text_parts(data), split), **choices)
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary a text: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
+    """One dictionary for each text: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
     return class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=choices["probabilities"])
 
 

@@ -25,12 +25,12 @@ from tenuto.train import Outcome
 
 
 class TextClassifier(TextOptions, TokenEstimator):
-    """Classifies texts of unequal lengths: topics, opinions, intents.
+    """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters and their
-    case are read by a recurrent layer in both directions, its outputs pooled over time. Trains with AdamW on batches of like lengths, keeps
-    the weights of the best epoch, and saves itself as a folder of plain files. Fitting leaves torch's own
-    random generator as it was. A word that training did not have is read by its characters and its case.
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters
+    and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
+    similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
+    was. A word that training did not have is read from its characters and its case.
 
     `fit` takes N raw texts, or N token lists, or `tenuto.data.sentences.Sentences`, and their labels [N]: text, integers, floats or booleans.
 
@@ -67,16 +67,10 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
-            self._front(),
-            self.cell_,
-            self.hidden_size,
+            *self._front_and_encoder(),
             classes=len(self.classes_),
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
             pooling=tuple(self.pooling),
             dropout=self.dropout,
-            recurrent_dropout=self.recurrent_dropout,
-            engine=self.engine,
         )
 
     def _targets(self, data: Sentences) -> np.ndarray:
@@ -99,7 +93,7 @@ class TextClassifier(TextOptions, TokenEstimator):
         Args:
             x: N raw texts, or N token lists, or `Sentences`.
         Raises:
-            NotFittedError; DataError: as `fit`, a text without a single word or mark among them.
+            NotFittedError; DataError: as `fit`, also for a text without a word or punctuation mark.
         """
         self.require_fit("predict")
         with self._calling("predict"):
@@ -124,7 +118,7 @@ class TextClassifier(TextOptions, TokenEstimator):
             return float((self._logits(data).argmax(1) == targets).mean())
 
     def answer(self, tensors: Tensor) -> np.ndarray:
-        """The classes [B] that logits [B, K] say."""
+        """The class with the largest logit of each row of logits [B, K]: [B]."""
         return self.classes_[tensors.argmax(1).cpu().numpy()]
 
     def _logits(self, data: Sentences) -> np.ndarray:

@@ -13,7 +13,7 @@ EXAMPLES_SHOWN, TOKENS_SHOWN = 4, 120
 
 
 def chosen_examples(lengths: np.ndarray, targets: np.ndarray, probabilities: np.ndarray) -> list[int]:
-    """At most four texts: the surest mistake first, then right ones, each of another class; no longer ones than a page can show.
+    """At most four texts: the most confident mistake first, then right ones, each of another class; texts too long for the page are left out.
 
     Args:
         lengths, targets: [N]. probabilities: [N, K].
@@ -30,7 +30,7 @@ def chosen_examples(lengths: np.ndarray, targets: np.ndarray, probabilities: np.
 
 
 def shares_of_maxima(states: Sequence[np.ndarray], *, pooled: bool) -> list[list[float]]:
-    """Of each text, the share of the maxima over its outputs [T_i, W] that comes from each token; equal shares where they are not pooled.
+    """For each text, the share of the W maxima over its outputs [T_i, W] that each token gave; equal shares where maxima are not pooled.
 
     Example:
         >>> shares_of_maxima([np.array([[1.0, 0.0, 2.0, 1.0], [0.0, 3.0, 1.0, 0.0]])], pooled=True)
@@ -49,7 +49,7 @@ def examples(
     probabilities: np.ndarray,
     weights: Sequence[Sequence[float]],
 ) -> list[dict[str, Any]]:
-    """The chosen texts with what was answered; `weights` of each token, one list a chosen text."""
+    """The chosen texts with what was answered; `weights` are those of each token, one list for each chosen text."""
     predicted = probabilities.argmax(1)
     return [
         {

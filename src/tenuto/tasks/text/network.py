@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tenuto.cell import Cell
 from tenuto.data.sentences.batches import TokenBatch
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
@@ -20,38 +19,25 @@ class TextClassifierNetwork(Network):
 
     Args:
         front: tokens to vectors.
+        encoder: the recurrent layer that reads them.
+        classes: K.
         pooling: any of "mean", "max" and "last" (`networks/pooling.py`), side by side.
-        dropout: between layers, and on the pooled features.
-        recurrent_dropout: on the state, one mask a text.
+        dropout: on the pooled features.
     """
 
     def __init__(
         self,
         front: TokenEmbedding,
-        cell: Cell,
-        hidden_size: int,
+        encoder: Recurrent,
         *,
         classes: int,
-        num_layers: int = 1,
-        bidirectional: bool = True,
         pooling: tuple[str, ...] = POOLING,
         dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.front = front
-        self.encoder = encoder = Recurrent(
-            cell,
-            front.width,
-            hidden_size,
-            num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
-            recurrent_dropout=recurrent_dropout,
-            engine=engine,
-        )
-        self.head = PooledHead(encoder.output_width * encoder.directions, classes, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
+        self.front, self.encoder = front, encoder
+        width = encoder.output_width * encoder.directions
+        self.head = PooledHead(width, classes, pooling=pooling, bidirectional=encoder.bidirectional, dropout=dropout)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Logits [B, K]."""

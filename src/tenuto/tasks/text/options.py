@@ -8,7 +8,7 @@ from tenuto.tasks.token_options import TokenOptions
 
 @options()
 class TextOptions(TokenOptions):
-    """Those of all tasks over tokens, and its own."""
+    """The options of all tasks over tokens, and those of `TextClassifier`."""
 
-    pooling: tuple[str, ...] = option(("mean", "max", "last"), "What the classifier sees of the outputs over time: mean, max, last, with commas.", NETWORK)
+    pooling: tuple[str, ...] = option(("mean", "max", "last"), "How the outputs over time are pooled for the classifier: mean, max, last, with commas between.", NETWORK)
     label_smoothing: float = option(0.0, "Share of the target that is spread over all classes.", REGULARISERS, least=0, below=1)

@@ -1,4 +1,4 @@
-"""A text classifier's page: its head, and texts with what the model gave weight to."""
+"""A text classifier's page: its head, and texts in which words are coloured by the weight that the model gave them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def headline(run: Run) -> Headline:
     evaluation = run.evaluation
     shown, result = best_result(evaluation)
     low, high = result["accuracy_interval"]
-    train = evaluation["data"]["train"]
-    amount = train.get("sequences") or train.get("sentences") or train.get("texts")
+    amount = evaluation["data"]["train"]["sequences"]
     return Headline(
         sentence=f"{network_words(evaluation)} told {count(len(evaluation['classes']), 'class')} apart after training on {count(amount, 'text')}.",
         score=percent(result["accuracy"]),

@@ -1,4 +1,4 @@
-"""What a run of this task has of its own; the common keys, and what this is, stand in `runs/schema.py`."""
+"""The keys that only runs of this task have; `runs/schema.py` has the common ones, and explains the form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OWN = Own(
         Key(
             "examples",
             "objects",
-            "at most 4 of the test set, else of the validation set: a mistake if there is one, then one a class",
+            "at most 4 of the test set, else of the validation set: a mistake if there is one, then one of each class",
             (
                 Key("id", "text"),
                 Key("set", "text", '"test" or "validation"'),

@@ -8,7 +8,7 @@ from tenuto.tasks.translate.options import TranslateOptions
 HELP = """Learn to turn one sequence of symbols into another: spelling into sounds, sums into results, phrases into phrases.
 
 An encoder, a decoder, and attention between them. A source on several lines has several right answers. The run folder holds the weights
-with the lowest validation loss, all settings, one line of measurements a validation, and report.html with what the attention read.
+with the lowest validation loss, all settings, one line of measurements for each validation, and report.html with what the attention read.
 Ctrl-C ends training early and keeps the best so far.
 
 [bold]tenuto fit translate words.tsv --target-unit words --beam-size 5 --out runs/sounds[/bold]
@@ -26,9 +26,9 @@ TASK = Task(
     table=(
         ("pairs", "sequences"),
         ("symbols read", "steps"),
-        ("length, least", "length_min"),
-        ("mean", "length_mean"),
-        ("most", "length_max"),
+        ("shortest", "length_min"),
+        ("mean length", "length_mean"),
+        ("longest", "length_max"),
         ("symbols written", "target_steps"),
     ),
     page="tenuto.tasks.translate.page:PAGE",
@@ -38,6 +38,6 @@ TASK = Task(
     described="tenuto.tasks.translate.commands:described",
     said="tenuto.tasks.translate.commands:said",
     score="tenuto.tasks.translate.commands:score",
-    fitting=(Choice("skip_empty", False, "Leave pairs with an empty side out; else they are an error.", "--skip-empty"),),
-    asking=(Choice("beam_size", 0, "Of a translation's search; 0 leaves the run's own.", least=0),),
+    fitting=(Choice("skip_empty", False, "Leave out pairs with an empty side; otherwise they are an error.", "--skip-empty"),),
+    asking=(Choice("beam_size", 0, "Answers that the search keeps at each step; 0 for the run's own number.", least=0),),
 )

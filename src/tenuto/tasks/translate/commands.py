@@ -12,13 +12,13 @@ from tenuto.errors import DataError
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
-    """What to train on, with the parts that the folder gives, or those that are named."""
+    """The training set, and the validation and test sets that the folder contains or the call names."""
     empty = "skip" if choices["skip_empty"] else "error"
     return read_pair_splits(data, validation=validation, test=test, empty=empty)
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
-    """The pairs of a file, or the sources alone where it has no targets; of a folder a part of it."""
+    """The pairs of a file, or only the sources where it has no targets; of a folder, one part."""
     if data.is_dir():
         found = read_pair_splits(data)
         there = {name: getattr(found, name) for name in SPLITS if getattr(found, name) is not None}
@@ -33,7 +33,7 @@ def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
 
 
 def predict(model: Any, data: Pairs, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary a source: its id, the source, the answer, its log probability by length."""
+    """One dictionary for each source: its id, the source, the answer, and the score by which answers are ranked."""
     found = model.translate(data, beam_size=choices["beam_size"] or None)
     return [
         {"id": name, "source": _shown(source), "predicted": _shown(best[0].target), "score": round(best[0].score, 6)}
@@ -56,11 +56,11 @@ def said(result: Mapping[str, Any]) -> str:
 
 
 def score(result: Mapping[str, Any]) -> list[str]:
-    """The same, and what the attention read."""
+    """The same, and how much of the sources the attention read."""
     coverage = result["coverage"]
-    return [said(result), *([f"attention   read {coverage['mean']:.1%} of the source symbols' places"] if coverage is not None else [])]
+    return [said(result), *([f"attention   covered {coverage['mean']:.1%} of the source symbols"] if coverage is not None else [])]
 
 
 def _shown(side: Any) -> str:
-    """A side as one text."""
+    """One side of a pair as text."""
     return side if isinstance(side, str) else " ".join(side)

@@ -2,9 +2,9 @@
 
 Shapes: S source and T target steps, B batch, V target symbols, H the decoder's output width, M the encoder's (both directions together).
 
-Where the decoder does not read what it attended to a step before ("none", "dot", "general", "additive" without feeding), all T steps of
-teacher forcing are one call of the recurrent layer, and attention is computed for all of them at once. "bahdanau" and feeding go step by
-step, since each step's input holds the step before.
+Where a step of the decoder does not read what the step before attended to ("none", and "dot", "general", "additive" without input feeding),
+all T steps of teacher forcing are one call of the recurrent layer, and attention is computed for all of them at once. "bahdanau" and input
+feeding go step by step, since each step's input depends on the step before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Encoded(NamedTuple):
 
 
 class DecoderState(NamedTuple):
-    """Where a decoder stands. states: the layer's, each [L, B, W]. feed [B, F]: what the next step reads of this one, or None."""
+    """What the next step of a decoder starts from. states: the layer's, each [L, B, W]. feed [B, F]: what the next step reads of this one, or None."""
 
     states: tuple[Tensor, ...]
     feed: Tensor | None
@@ -59,7 +59,7 @@ class DecoderHead(nn.Module):
                 "dot", "general", "additive"  a = tanh(W_c [h_t; attend(h_t)]);  logits = W a    (feeding: h_t also reads a of step t - 1)
                 "bahdanau"                    c_t = attend(h_{t-1}) is read by step t;  a = tanh(W_c [h_t; c_t]);  logits = W a
     Args:
-        encoder: what is read; its widths, and its cell, whose state the decoder may take over.
+        encoder: needed for its widths, and for its cell, whose state the decoder may take over.
         symbols: V; number 0 is padding. embedding_size: of them.
         hidden_size, num_layers: of the decoder.
         attention: one of `ATTENTIONS`. input_feeding: see above.
@@ -94,7 +94,7 @@ class DecoderHead(nn.Module):
         self.bidirectional = encoder.bidirectional
         memory_size = encoder.output_width * encoder.directions
         attended = attention != "none"
-        between_size = embedding_size if tied_embeddings else hidden_size  # of what the last map reads, where it is no decoder output
+        between_size = embedding_size if tied_embeddings else hidden_size  # the width of what the last map reads, where that is not the decoder's output
         self.feed_size = memory_size if attention == "bahdanau" else between_size if input_feeding else 0
         widths = {"symbol": embedding_size, "summary": memory_size, "both": embedding_size + memory_size}
         self.decoder = Recurrent(
@@ -204,8 +204,8 @@ class DecoderHead(nn.Module):
 class Bridge(nn.Module):
     """From the encoder's final state to the decoder's first.
 
-    Where both have the same cell, sizes and number of layers, and one direction, the state goes over as it is. Else each layer of the
-    decoder starts at a linear map of all final states (both directions) of the encoder's layer at its height.
+    Where both have the same cell, sizes and number of layers, and one direction, the state is passed on unchanged. Otherwise each layer of
+    the decoder starts from a linear map of all final states (both directions) of the encoder's layer at the same height, or of its top layer.
     """
 
     def __init__(self, encoder: Recurrent, decoder: Recurrent) -> None:

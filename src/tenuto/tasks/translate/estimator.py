@@ -27,12 +27,12 @@ from tenuto.tasks.translate.translator import ROWS, Translator, cross_entropy
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
-VALIDATED = 1000  # sources that are answered in each validation, about
+VALIDATED = 1000  # about how many sources are answered in each validation
 MOST_LOGITS = 2**25  # numbers that a batch of answers may keep, 128 MiB
 
 
 class Translation(NamedTuple):
-    """One answer. target: as targets were given; score: log_probability (nats) by length, by which answers are ranked."""
+    """One answer. target: as targets were given. log_probability: in nats. score: by which answers are ranked, see `search.Hypothesis`."""
 
     target: Side
     log_probability: float
@@ -40,10 +40,10 @@ class Translation(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What the network makes of a batch of sources.
+    """The network's output for a batch of sources.
 
     Attributes:
-        numbers: [T, B] int64, the answers that a search came to, each with its end; what stands behind it has no meaning.
+        numbers: [T, B] int64, the answers that a search found, each with its end; what stands after the end has no meaning.
         logits: [T, B, V], from which each of these numbers was chosen.
     """
 
@@ -54,20 +54,20 @@ class Answered(NamedTuple):
 class Seq2Seq(TranslateOptions, Estimator):
     """Turns sequences of symbols into others: spelling into sounds, dates into ISO dates, sums into results.
 
-    Trains with teacher forcing on batches of like lengths, keeps the weights with the lowest validation loss, and saves itself as a folder
-    of plain files. With the usual attention the whole decoder is one fused time loop, and attention is computed for all its steps at once.
+    Trains with teacher forcing on batches of similar lengths, keeps the best weights, and saves itself as a folder of plain files. With the
+    default attention the whole decoder is one fused time loop, and attention is computed for all its steps at once.
     A source that occurs in several pairs has several right answers. Fitting leaves torch's own random generator as it was.
     `clone`, `cross_val_score`, grid search and pipelines of scikit-learn work; a step before it in a pipeline takes and gives a list of
-    sources, for example `FunctionTransformer` around a function that writes them in lower case. Folds keep no pairs of one source together:
-    with several answers a source, split with `Pairs.split` or `GroupKFold`.
+    sources, for example `FunctionTransformer` around a function that writes them in lower case. Folds do not keep the pairs of a source
+    together: where a source has several answers, split with `Pairs.split` or `GroupKFold`.
 
     `fit` takes N sources, texts or lists of symbols, and N targets; or `tenuto.data.pairs.Pairs`.
 
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
-        source_symbols_, target_symbols_: the tables of symbols. max_length_. seed_. network_: the torch module.
-        metrics_: one dictionary a validation. evaluation_: what a report shows (`tenuto.runs.schema`).
+        source_symbols_, target_symbols_: the tables of symbols. max_length_: of answers, in symbols. seed_: the seed used.
+        network_: the torch module. metrics_: one dictionary for each validation. evaluation_: what a report shows (`tenuto.runs.schema`).
     Example:
         >>> words = [a + b + c for a in "abcd" for b in "abcd" for c in "abcd"]
         >>> model = Seq2Seq("gru", hidden_size=32, embedding_size=16, epochs=25, batch_size=4, learning_rate=1e-2, dropout=0.0)
@@ -171,7 +171,7 @@ class Seq2Seq(TranslateOptions, Estimator):
         """The best answer for each source, as targets were given: texts, or for "tokens" tuples of symbols.
 
         Args:
-            x: N sources, or Pairs (whose targets are not looked at). beam_size: in place of the constructor's.
+            x: N sources, or Pairs (whose targets are ignored). beam_size: in place of the constructor's.
         Raises:
             NotFittedError; DataError: an empty source, or a symbol that training never saw where unknown is "error".
         """
@@ -231,7 +231,7 @@ class Seq2Seq(TranslateOptions, Estimator):
         return Batches(numbers.order, max(1, min(ROWS // self.beam_size, fitting)), partial(collate_pairs, numbers))
 
     def translator(self) -> Translator:
-        """The network with what its numbers mean."""
+        """The network with its tables of symbols and the options of the search."""
         assert isinstance(self.network_, Seq2SeqNetwork)
         return Translator(
             network=self.network_,

@@ -1,4 +1,4 @@
-"""What a translation's evaluation.json has of its own: what the answers are worth, and sources with what the attention read."""
+"""What only a translation's evaluation.json has: how good the answers are, and sources with what the attention read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXAMPLES_SHOWN, COVERED = 8, 2000
 
 
 def measured(translator: Translator, data: Pairs, name: str, *, unknown: str) -> Measured:
-    """What the answers to these sources are worth; `unknown` as in `Translator.numbered`."""
+    """How good the answers to these sources are; `unknown` as in `Translator.numbered`."""
     numbers = translator.numbered(data, unknown=unknown)
     watch = Watch()
     found = translator.search(data, unknown=unknown)
@@ -41,7 +41,7 @@ def measured(translator: Translator, data: Pairs, name: str, *, unknown: str) ->
         result["coverage"] = {**coverage(sources[::every], weights), "sources": len(weights)}
     chosen = _shown([answer in right for answer, right in zip(answers, references)], [len(source) for source in sources])
     matrices = translator.attention([list(known)[row] for row in chosen], [best[row] for row in chosen]) if attends else []
-    examples: list[dict[str, Any]] = [  # rows of the attention are the symbols predicted; the last of the matrix is the end's
+    examples: list[dict[str, Any]] = [  # the attention has a row for each predicted symbol; the matrix's last row, of the end, is left out
         {
             "id": ids[row],
             "set": name,
@@ -57,7 +57,7 @@ def measured(translator: Translator, data: Pairs, name: str, *, unknown: str) ->
 
 
 def _shown(right: list[bool], lengths: list[int]) -> list[int]:
-    """Which sources to show: mistakes and right ones by turns, spread over the lengths."""
+    """Which sources to show: as many mistakes as right ones if there are enough of both, spread over the lengths; mistakes first."""
     order = sorted(range(len(right)), key=lambda row: (lengths[row], row))
     chosen = []
     for wanted in (False, True):

@@ -19,7 +19,7 @@ class SourceSymbols(nn.Module):
     """The vector of each source symbol.
 
     Args:
-        symbols: how many numbers there are; number 0 is padding.
+        symbols: how many symbols there are, special ones included; number 0 is padding.
         symbol_dropout: rate at which symbols are read as unknown in training. dropout: on the vectors.
     """
 
@@ -41,7 +41,7 @@ class Seq2SeqNetwork(Network):
     """From source numbers [S, B] and target numbers [T, B] to logits [T, B, V].
 
     Args:
-        source_symbols, target_symbols: how many numbers each side has; number 0 is padding.
+        source_symbols, target_symbols: how many symbols each side has, special ones included; number 0 is padding.
         embedding_size: of both sides.
         encoder_size (of each direction), encoder_layers, bidirectional: of the encoder.
         symbol_dropout: see `SourceSymbols`. dropout: on embeddings, between layers, and before the last map.

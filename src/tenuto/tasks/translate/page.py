@@ -1,4 +1,4 @@
-"""A sequence-to-sequence page: how much of it is wholly right, where the attention looked, and the worst errors side by side."""
+"""A sequence-to-sequence page: how many answers are wholly right, where the attention looked, and the worst errors."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ def headline(run: Run) -> Headline:
     """The share of distinct inputs whose whole answer is right: equal to one of the true answers, where there are several."""
     evaluation = run.evaluation
     shown, result = best_result(evaluation)
-    train, searched = evaluation["data"]["train"], result.get("beam_size")
+    amount, searched = evaluation["data"]["train"]["sequences"], result.get("beam_size")
     low, high = result.get("exact_interval") or (None, None)
-    amount = train.get("pairs") or train.get("sequences")
     return Headline(
         sentence=f"{network_words(evaluation)} learnt to write the second part of a pair from the first, from {count(amount, 'pair')}.",
         score=percent(result["exact"]),
         score_says=f"of {count(result.get('sources', result['pairs']), shown + ' input')} wholly right",
         score_interval=f"95 % interval {percent(low)} to {percent(high)}" if low is not None else "",
         facts=[
-            ("Error rate", percent(result["error_rate"]), "edits over target tokens"),
+            ("Error rate", percent(result["error_rate"]), "edits per target token"),
             ("Tokens right", percent(result.get("token_accuracy")), "given the right ones before"),
             (f"Loss on {shown}", f"{result['loss']:.4f}", "nats a token"),
             *([("Search", "greedy" if searched == 1 else f"beam of {searched}", "for the numbers here")] if searched else []),
@@ -49,8 +48,8 @@ def accuracy(run: Run) -> Section | None:
         return None
     return Section(
         name="lengths",
-        title="Short and long, read and unread",
-        lead="Longer inputs are harder; attention shows which part of the input each output token was read from.",
+        title="By length, and what the attention read",
+        lead="Longer inputs are usually harder. The attention shows which part of the input each output token was read from.",
         body=render("translation_lengths.html", shown=shown, rows=by_length, coverage=coverage),
     )
 
@@ -63,13 +62,13 @@ def attention(run: Run) -> Section | None:
     return Section(
         name="attention",
         title="Where it looked",
-        lead="Across, what it read; down, what it wrote. The stronger the colour, the more of that output was read from there.",
+        lead="Columns are what the model read, rows are what it wrote. The stronger the colour, the more that output was read from there.",
         body=render("translation_attention.html", examples=[_map(example) for example in examples]),
     )
 
 
 def mistakes(run: Run) -> Section | None:
-    """The worst errors, what is missing and what is too much marked; absent when all is right."""
+    """The worst errors, with marks on what is missing and what is too much; absent when everything is right."""
     shown, result = best_result(run.evaluation)
     worst = result.get("mistakes") or []
     if not worst:
@@ -77,13 +76,13 @@ def mistakes(run: Run) -> Section | None:
     return Section(
         name="mistakes",
         title="Its worst errors",
-        lead=f"Of the {shown} set, most edits first. Struck through: written, but not in the true answer. Underlined: missing.",
+        lead=f"From the {shown} set, those with the most edits first. Struck through: written, but not in the true answer. Underlined: missing.",
         body=render("translation_mistakes.html", mistakes=[_mistake(one) for one in worst[:MOST_MISTAKES]]),
     )
 
 
 def joined(symbols: list[str]) -> str:
-    """Symbols as one reads them: characters run together, longer tokens are set apart."""
+    """Symbols as text: characters are joined, longer tokens have spaces between them."""
     return ("" if all(len(symbol) <= 1 for symbol in symbols) else " ").join(symbols)
 
 
@@ -115,7 +114,7 @@ def differences(target: list[str], predicted: list[str]) -> list[dict[str, str]]
 
 
 def _map(example: dict[str, Any]) -> dict[str, Any]:
-    """An attention map with its labels: a picture of predicted x source weights, one pixel each, with names beside it."""
+    """An attention map with its labels: a picture of predicted x source weights, one pixel each, with the names of its rows and columns."""
     weights = np.asarray([[value or 0.0 for value in row] for row in example["attention"]], dtype=np.float64)  # [predicted, source]
     rows, columns = weights.shape
     written = [*example["predicted"], *["end"] * (rows - len(example["predicted"]))][:rows]

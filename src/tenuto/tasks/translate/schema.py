@@ -1,4 +1,4 @@
-"""What a run of this task has of its own; the common keys, and what this is, stand in `runs/schema.py`."""
+"""The keys that only runs of this task have; `runs/schema.py` has the common ones, and explains the form."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ OWN = Own(
         Key("loss", "number", "nats a symbol"),
         Key("token_accuracy", "number", "given the right symbols before"),
         Key("sources", "whole", "distinct ones"),
-        Key("references", "whole", "targets of them all"),
+        Key("references", "whole", "targets of all sources"),
         Key("exact", "number", "the share of sources whose answer is one of their targets"),
         Key("exact_interval", "numbers", "low, high: Wilson's, 95 %"),
-        Key("error_rate", "number", "edits to the nearest target over its symbols"),
+        Key("error_rate", "number", "edits to the nearest target, divided by its symbols"),
         Key(
             "by_length",
             "objects",

@@ -1,4 +1,4 @@
-"""The numbers of a translation: exact answers, symbol errors, what the attention covered.
+"""How good translations are: exact answers, symbol errors, how much of the sources the attention read.
 
 A source may have several right targets (references). An answer is exact when it equals one of them; its edits are counted against the
 nearest. Where sources are words and targets their pronunciations, 1 - `exact` is what the field calls the word error rate, and
@@ -23,7 +23,7 @@ BINS = 8
 def translation_result(
     sources: Sequence[Symbols], answers: Sequence[Symbols], references: Sequence[Sequence[Symbols]], ids: Sequence[str], *, mistakes: int = 50
 ) -> dict[str, Any]:
-    """What answers are worth against one or more references each: a part of the RESULT of a run folder's evaluation.json.
+    """How good answers are, compared with one or more references each: a part of the RESULT of a run folder's evaluation.json.
 
     Args:
         sources, answers: N each. references: N lists of targets, none empty. ids: N names.
@@ -54,7 +54,7 @@ def translation_result(
 
 
 def _by_length(lengths: np.ndarray, edits: np.ndarray, symbols: np.ndarray) -> list[dict[str, Any]]:
-    """At most `BINS` rows of about as many sources each, by the source's length."""
+    """At most `BINS` rows by the source's length, each of about the same number of sources."""
     edges = sorted(set(np.quantile(lengths, np.arange(BINS) / BINS, method="lower").tolist()))
     rows = []
     for low, high in zip(edges, [*edges[1:], lengths.max() + 1]):
@@ -72,15 +72,15 @@ def _by_length(lengths: np.ndarray, edits: np.ndarray, symbols: np.ndarray) -> l
 
 
 def coverage(sources: Sequence[Symbols], weights: Sequence[np.ndarray], *, shown: int = 12, least: int = 5) -> dict[str, Any]:
-    """How much of the sources attention read.
+    """How much of the sources the attention read.
 
     A source symbol's coverage is the sum of its weights over all steps of the answer, at most one.
 
     Args:
         sources: N. weights: N matrices [steps of the answer, source symbols].
-        shown, least: at most so many symbols are listed, of those that occur so often.
+        shown: how many symbols are listed, at most. least: of those that occur this often, if there are any.
     Returns:
-        mean: over all source symbols, 0..1. uncovered: the share of source symbols with less than a half.
+        mean: over all source symbols, 0..1. uncovered: the share of source symbols whose coverage is less than a half.
         least_read: [{token, weight, count}], the symbols with the lowest mean coverage.
     Example:
         >>> found = coverage([("a", "b")], [np.array([[0.75, 0.25], [1.0, 0.0]])], least=1)

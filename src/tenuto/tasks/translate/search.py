@@ -1,7 +1,7 @@
 """From a trained network to a target: the likeliest symbol at each step (greedy), or a search over many beginnings at once (beam).
 
-A hypothesis ends with the end symbol; one that reaches `max_length` symbols may only end there. Padding, the beginning and the unknown
-symbol are never put out. B batch, K beams, V target symbols.
+A hypothesis is a target, or the beginning of one, that the search looks at. It ends with the end symbol; one that reaches `max_length`
+symbols may only end there. Padding, the beginning and the unknown symbol are never part of it. B batch, K beams, V target symbols.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Begun = tuple[Encoded, DecoderState]  # what `DecoderHead.begin` gives
 
 
 class Hypothesis(NamedTuple):
-    """A target that a search came to.
+    """A target that a search found.
 
     Attributes:
-        numbers: its symbols, the end left out.
-        log_probability: of the whole of it, the end included, in nats.
+        numbers: its symbols, without the end.
+        log_probability: of all its symbols, the end included, in nats.
         score: log_probability / (symbols + 1) ** length_penalty, by which hypotheses are ranked.
     """
 
@@ -34,7 +34,7 @@ class Hypothesis(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What a greedy search did, step by step: symbols [T, B], the end from there on; the log probability of each whole [B] float64; logits [T, B, V]."""
+    """A greedy search, step by step: symbols [T, B], after the end more ends; the log-probability of each whole target [B] float64; logits [T, B, V] or None."""
 
     symbols: Tensor
     total: Tensor
@@ -45,7 +45,7 @@ def greedy_steps(head: DecoderHead, begun: Begun, *, max_length: int, keep: bool
     """Take the likeliest symbol at each step; gradients are kept where torch keeps them.
 
     Args:
-        begun: the sources as they were read. max_length: in symbols, without the end. keep: the logits too, which are many numbers.
+        begun: the sources as they were read. max_length: in symbols, without the end. keep: whether to return the logits too, which are many numbers.
     """
     encoded, state = begun
     rows, device = len(encoded.summary), encoded.summary.device
@@ -87,15 +87,15 @@ def beam_search(
     n_best: int = 1,
     length_penalty: float = 1.0,
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses of each source, best first; fewer than `n_best` where the search came to fewer.
+    """The best hypotheses of each source, best first; fewer than `n_best` where the search found fewer.
 
     At each step the 2 K likeliest continuations of a source's K beginnings are looked at: those that end are kept if they are among its K
-    best ends by score, and the K likeliest others go on. A source is done when no beginning can come to a better score than its n-th best
+    best ends by score, and the K likeliest others go on. A source is done when no beginning can reach a better score than its n-th best
     end has; its rows then leave the batch.
 
     Args:
-        begun: the sources as they were read. beam_size: K. n_best: how many of them to give back, at most K.
-        length_penalty: 0 ranks by probability, which favours short targets; 1 by its mean over the symbols.
+        begun: the sources as they were read. beam_size: K. n_best: how many hypotheses to return, at most K.
+        length_penalty: 0 ranks by log-probability, which favours short targets; 1 by its mean over the symbols.
     """
     encoded, state = begun
     count, device = len(encoded.summary), encoded.summary.device
@@ -140,7 +140,7 @@ def beam_search(
 
 
 def _log_probabilities(logits: Tensor, *, last: bool) -> Tensor:
-    """[B, V] float64 log probabilities of what may be put out; where a hypothesis is at its greatest length, of the end alone."""
+    """[B, V] float64 log-probabilities of the symbols that may come next; at the last step, only the end may."""
     values = torch.log_softmax(logits.double(), dim=-1)
     values[:, _NEVER] = _NONE
     if last:

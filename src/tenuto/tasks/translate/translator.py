@@ -1,4 +1,4 @@
-"""A trained network together with what its numbers mean: from pairs to answers, losses and attention, in batches."""
+"""A trained network together with its tables of symbols: from pairs to answers, losses and attention, in batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tenuto.errors import ArgumentError
 from tenuto.tasks.translate.network import Seq2SeqNetwork
 from tenuto.tasks.translate.search import Begun, Hypothesis, beam_search, greedy_search
 
-ROWS = 512  # of a batch, beams counted
+ROWS = 512  # of a batch; each beam counts as a row
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Translator:
     device: str
 
     def numbered(self, pairs: Pairs, *, unknown: str | None = None) -> NumberedPairs:
-        """The pairs as numbers. Unknown target symbols are always read as unknown: they are only compared with, never put out.
+        """The pairs as numbers. Unknown target symbols are always read as unknown: answers are compared with them, and never contain them.
 
         Raises:
             DataError: a source symbol that training never saw, where unknown is "error".
@@ -61,7 +61,7 @@ class Translator:
         return Pairs(list(pairs.groups), ids=[pairs.ids[places[0]] for places in pairs.groups.values()])
 
     def search(self, pairs: Pairs, *, beam_size: int | None = None, n_best: int = 1, unknown: str | None = None) -> dict[Side, list[Hypothesis]]:
-        """The best hypotheses of each distinct source; every one has at least one.
+        """The best hypotheses of each distinct source, at least one each.
 
         Raises:
             ArgumentError: n_best is not 1..beam_size. DataError: as `numbered`.
@@ -78,14 +78,14 @@ class Translator:
         return dict(zip(alone.source, found))
 
     def width(self, beam_size: int | None = None, n_best: int = 1) -> int:
-        """How many beginnings a search goes on with: what is asked for, or the usual number.
+        """The beam size of a search: `beam_size`, or the usual one.
 
         Raises:
             ArgumentError: n_best is not 1..beam_size.
         """
         width = self.beam_size if beam_size is None else beam_size
         if not 1 <= n_best <= max(width, 1) or width < 1:
-            raise ArgumentError(f"n_best={n_best} of beam_size={width} cannot be had.", expected="1 <= n_best <= beam_size")
+            raise ArgumentError(f"beam_size={width} cannot give n_best={n_best} answers.", expected="1 <= n_best <= beam_size")
         return width
 
     def hypotheses(self, begun: Begun, *, beam_size: int, n_best: int = 1) -> list[list[Hypothesis]]:
@@ -97,7 +97,7 @@ class Translator:
 
     @torch.no_grad()
     def forced(self, numbers: NumberedPairs) -> dict[str, float]:
-        """Given the right symbols before each: tokens (ends included), loss (nats a token), token_accuracy."""
+        """With the right symbols before each (teacher forcing): tokens (ends included), loss (nats a token), token_accuracy."""
         total, right, count = 0.0, 0, 0
         for _, batch in self._batches(numbers, ROWS):
             logits = self.network(batch)
