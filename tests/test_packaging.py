@@ -81,6 +81,13 @@ def test_the_metadata_lets_users_choose_their_torch(wheel: Path) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
+def test_each_extra_is_told_of_in_the_readme() -> None:
+    """An extra is there for code that exists; those of the developers are told of in CONTRIBUTING and the Makefile."""
+    listed = re.search(r"\[project\.optional-dependencies\]\n(.*?)\n\[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.DOTALL)[1]
+    told = re.findall(r"^\| `tenuto\[(\w+)\]`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"^(\w+) = ", listed, re.MULTILINE)) == sorted([*told, "bench", "dev", "docs"])
+
+
 def test_what_a_package_index_shows_has_links_that_work_there(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = Parser().parsestr(archive.read(f"tenuto-{VERSION}.dist-info/METADATA").decode())

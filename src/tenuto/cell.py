@@ -9,13 +9,20 @@ Letters: B batch, H hidden size, W the width of a state. In `step` every tensor 
 from __future__ import annotations
 
 import copy
+import copyreg
 import dataclasses
+import importlib
+import itertools
+import os
+import secrets
 import sys
+from abc import ABCMeta
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -30,12 +37,21 @@ HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
 Width = int | str
 
 
-_CLASSES: dict[str, type[Cell]] = {}
+_CLASSES: dict[str, type[Cell]] = {}  # by module and name; where a name was given to several classes, the last
+_BY_SERIAL: WeakValueDictionary[str, type[Cell]] = WeakValueDictionary()
+_PROCESS, _count = secrets.token_hex(8), itertools.count()
+
+
+class CellType(ABCMeta):
+    """The class of cells' classes: a pickle holds such a class by name, so that whoever reads it is told in words what is missing.
+
+    (One of ABCMeta's, so that a cell may have an abstract base beside `Cell`. cloudpickle keeps classes of scripts and notebooks whole, as ever.)
+    """
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(frozen=True, repr=False)
-class Cell:
+class Cell(metaclass=CellType):
     """One time step of a recurrent network, as maths.
 
     Subclasses declare names, separated by spaces (a plain string, or a property where it depends on a field), and define `step`:
@@ -69,12 +85,14 @@ class Cell:
     heads: int = dataclasses.field(default=1, kw_only=True)
     rank: int | None = dataclasses.field(default=None, kw_only=True)
     _place: ClassVar[Place]
+    _serial: ClassVar[str]  # of this class alone, among all of the same name, in this process
 
     def __init_subclass__(cls) -> None:
         cls._place = place_of_class(sys._getframe(1))
+        cls._serial = f"{_PROCESS}-{os.getpid()}-{next(_count)}"
         check_class(cls)
         as_dataclass(cls)
-        _CLASSES[f"{cls.__module__}:{cls.__qualname__}"] = cls
+        _CLASSES[name_of_class(cls)] = _BY_SERIAL[cls._serial] = cls
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -138,6 +156,17 @@ class Cell:
         bound = copy.copy(self)
         object.__setattr__(bound, "p", SimpleNamespace(**parameters))
         return bound
+
+    def __copy__(self) -> Cell:
+        made: Cell = object.__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
+    def __deepcopy__(self, memo: Any) -> Cell:
+        return copy.copy(self)  # a cell's fields never change
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_cell, (type(self), {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         shown = [
@@ -227,16 +256,18 @@ def cell_to_data(cell: Cell) -> dict[str, Any]:
         >>> cell_to_data(Elman(activation="relu"))
         {'class': 'tenuto.cells.elman:Elman', 'heads': 1, 'rank': None, 'activation': 'relu'}
     """
-    data: dict[str, Any] = {"class": f"{type(cell).__module__}:{type(cell).__qualname__}"}
+    data: dict[str, Any] = {"class": name_of_class(type(cell))}
     for field in dataclasses.fields(cell):  # type: ignore[arg-type]
         value = getattr(cell, field.name)
         data[field.name] = cell_to_data(value) if isinstance(value, Cell) else str(value) if isinstance(value, str) else value
     return data
 
 
-def cell_from_data(data: Mapping[str, Any]) -> Cell:
+def cell_from_data(data: Mapping[str, Any], kind: type[Cell] | None = None) -> Cell:
     """The cell that `cell_to_data` described. Runs no code from the data: the class must be tenuto's or imported already.
 
+    Args:
+        kind: the class to take for one of the user's own, whatever name the data have for it.
     Raises:
         CellError: the class is unknown here, or has no such field.
     """
@@ -244,20 +275,67 @@ def cell_from_data(data: Mapping[str, Any]) -> Cell:
 
     fields = dict(data)
     name = str(fields.pop("class", ""))
-    found = _CLASSES.get(name)
+    found = _CLASSES.get(name) if kind is None or name.startswith("tenuto.") else kind
     if found is None:
-        module = name.partition(":")[0]
-        raise CellError(
-            f"the cell {name!r} is not known here.",
-            fix="check the name" if module in sys.modules else f"import {module} (where the cell is defined) before loading",
-        )
-    values: dict[str, Any] = {key: _from_data(value) for key, value in fields.items()}
-    known = {field.name for field in dataclasses.fields(found)}  # type: ignore[arg-type]
-    if set(values) - known:
-        raise CellError(f"{name} has no field {sorted(set(values) - known)[0]!r}.", expected=f"fields {sorted(known)}")
-    return found(**values)
+        raise _unknown(name)
+    return _rebuild_cell(found, {key: _from_data(value, kind) for key, value in fields.items()})
 
 
-def _from_data(value: Any) -> Any:
+def _from_data(value: Any, kind: type[Cell] | None) -> Any:
     """A field's value: JSON has no tuples, and a cell no lists."""
-    return cell_from_data(value) if isinstance(value, Mapping) else tuple(map(_from_data, value)) if isinstance(value, (list, tuple)) else value
+    if isinstance(value, Mapping):
+        return cell_from_data(value, kind)
+    return tuple(_from_data(each, kind) for each in value) if isinstance(value, (list, tuple)) else value
+
+
+def _rebuild_cell(kind: type[Cell], values: Mapping[str, Any]) -> Cell:
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if set(values) - known:
+        raise CellError(f"{name_of_class(kind)} has no field {sorted(set(values) - known)[0]!r}.", expected=f"fields {sorted(known)}")
+    return kind(**values)
+
+
+# --- classes by name -----------------------------------------------------------------------------------------------------
+
+
+def name_of_class(kind: type) -> str:
+    """A class's module and name. A script is `__main__` in the process that was started with it, and `__mp_main__` in those that it starts."""
+    return f"{_module_of(kind)}:{kind.__qualname__}"
+
+
+def _module_of(kind: type) -> str:
+    return "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
+
+
+def _unknown(name: str) -> CellError:
+    module, _, path = name.partition(":")
+    if module == "__main__":
+        fix = f"define {path} here first (a run is loaded with cell={path}), or put the class into a file of its own and import it wherever it is used: a notebook or a script hands no classes to other processes"
+    elif module in sys.modules:
+        fix = "check the name" + (": the class of a function is made when that is called" if "<locals>" in path else "")
+    else:
+        fix = f"import {module} (where the cell is defined) before loading"
+    return CellError(f"the cell {name!r} is not known here.", fix=fix)
+
+
+def _class_called(module: str, path: str, serial: str) -> type[Cell]:
+    """The class that a pickle means: that very one where it was made in this process, or else the one of its name."""
+    name, found = f"{module}:{path}", _BY_SERIAL.get(serial)
+    if found is None and name not in _CLASSES and module != "__main__":
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise CellError(f"the cell {name!r} is not known here: {error}.", fix=f"make {module} importable here, as it was where this was pickled") from error
+    found = found or _CLASSES.get(name)
+    if found is None:
+        raise _unknown(name)
+    return found
+
+
+def _reduce_class(kind: type[Cell]) -> str | tuple[object, ...]:
+    if kind is Cell:
+        return "Cell"
+    return _class_called, (_module_of(kind), kind.__qualname__, kind._serial)
+
+
+copyreg.pickle(CellType, _reduce_class)  # type: ignore[arg-type]

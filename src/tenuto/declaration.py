@@ -23,8 +23,8 @@ _MATRIX = 'declare a matrix by name in products, products = "m", and write U.m @
 
 
 def place_of_class(frame: Any) -> Place:
-    """The line of the class statement that is running: the nearest frame outside of this package's own `cell.py`."""
-    while frame.f_back is not None and frame.f_globals.get("__name__") == "tenuto.cell":
+    """The line of the class statement that is running: the nearest frame outside of this package's own `cell.py`, and of what makes classes."""
+    while frame.f_back is not None and frame.f_globals.get("__name__") in ("tenuto.cell", "abc"):
         frame = frame.f_back
     return Place(frame.f_code.co_filename, frame.f_lineno)
 
@@ -61,7 +61,7 @@ def check_class(kind: type) -> None:
     """Checks a class, before there is any cell of it.
 
     Raises:
-        CellError: its name is no identifier, or it has an `__init__` of its own.
+        CellError: its name is no identifier, it has an `__init__` of its own, or it gives a name that something else has.
     """
     if not kind.__name__.isidentifier():
         raise _wrong(kind, "", " is no name for a cell", expected="letters, digits and underscores", fix="class MyCell(Cell): ...")
@@ -72,6 +72,26 @@ def check_class(kind: type) -> None:
             kind, "__init__", " has an __init__, but a cell has none: its hyper-parameters are annotated names of the class",
             fix="leave __init__ out and write in the class: " + ("; ".join(fields) or "rate: float = 0.1"),
         )  # fmt: skip
+
+
+    for name in ("p", "bind", "widths", "_widths"):
+        if name in _body(kind):
+            whose = "is where a step finds the parameters, self.p.NAME" if name == "p" else "belongs to every cell"
+            raise _wrong(kind, name, f".{name} cannot be a name of the class: it {whose}", fix=f"call it {'rate' if name == 'p' else name.strip('_') + '_1'}, for example")
+    for name in ("width", "output", "initial_parameter", "step"):
+        if name in vars(kind).get("__annotations__", {}) or name in _body(kind) and isinstance(vars(kind)[name], (int, float, str, tuple, type(None))):
+            raise _wrong(kind, name, f".{name} is no function, but every cell has one of this name", fix=f"call it {name}_1, for example")
+    plain = {declared: getattr(kind, declared) for declared in KINDS}
+    _check_clashes(kind, {declared: _names(text) if isinstance(text, str) else [] for declared, text in plain.items()}, kind.__module__.partition(".")[0] != "tenuto")
+
+
+def _body(kind: type) -> set[str]:
+    """The names that stand in the class's own body: with a value, or with a type."""
+    return {*vars(kind), *vars(kind).get("__annotations__", {})}
+
+
+def _names(declaration: str) -> list[str]:
+    return [name.partition(":")[0] for name in declaration.split()]
 
 
 def _typed(default: Any) -> str:
@@ -161,7 +181,7 @@ def check_cell(cell: Any) -> None:
             kind, "gates", " declares no gates, so the input would not reach it",
             fix='name the input projections: gates = "h", and use x.h in the step',
         )  # fmt: skip
-    _check_clashes(cell, kind)
+    _check_clashes(kind, {declared: _names(getattr(cell, declared)) for declared in KINDS}, False)
     _check_step(cell, kind)
 
 
@@ -174,7 +194,7 @@ def _check_names(cell: Any, kind: type, declared: str) -> None:
             kind, declared, f".{declared} is a {type(value).__name__}", expected="names in one string, separated by spaces",
             received=repr(value) if not callable(value) else None, fix=f'{declared} = "{names}"{wide}',
         )  # fmt: skip
-    listed = [name.partition(":")[0] for name in value.split()]
+    listed = _names(value)
     for name in listed:
         if not name.isidentifier() or listed.count(name) > 1:
             raise _wrong(
@@ -195,24 +215,25 @@ def _check_names(cell: Any, kind: type, declared: str) -> None:
             raise _wrong(kind, declared, f".{declared} gives {name!r} the width {width}", expected="a positive integer")
 
 
-def _check_clashes(cell: Any, kind: type) -> None:
-    """Refuses names that two things in a layer would share."""
-    names = {declared: [name.partition(":")[0] for name in getattr(cell, declared).split()] for declared in KINDS}
-    own = {"bias": "layer's bias", "weight_ih": "layer's input weights", "weight_hh": "layer's recurrent weights"}
+def _check_clashes(kind: type, names: dict[str, list[str]], of_users: bool) -> None:
+    """Refuses names that two things in a layer would share. `of_users`: the class is no modifier of tenuto's, which adds streams of its own."""
+    own = {"bias": "layer's bias", "weight_ih": "layer's input weights", "weight_hh": "layer's recurrent weights", "norm": "layer's normalisation (layer_norm)"}
     own |= {f"weight_{name}": f"weights of the product {name!r}" for name in names["products"]}
     own |= {f"initial_{name}": f"initial value of the state {name!r}" for name in names["state"]}
-    taken = {
+    masks = {"dropout_mask": "mask of recurrent_dropout", **{f"zoneout_{name}": "mask of zoneout" for name in names["state"]}}
+    taken: dict[str, dict[str, str]] = {
         "parameters": own,
         "products": {
             "ih": "layer's input weights (weight_ih)", "hh": "recurrent weights of the gates (weight_hh)",
             **{name: f"gate {name!r}, which has a product U.{name} already" for name in names["gates"]},
         },
-        "streams": {name: f"argument {name!r} of step" for name in ("self", "x", "U", "s")},
+        "gates": {},
+        "streams": {name: f"argument {name!r} of step" for name in ("self", "x", "U", "s")} | (masks if of_users else {}),
         "state": {name: f"method {name}() of every state" for name in ("detach", "clone", "to", "map", "count", "index")},
     }  # fmt: skip
     for declared, reserved in taken.items():
         for name in names[declared]:
-            if name in reserved or (declared == "products" and name.startswith("low_rank")):
+            if name in reserved or (declared in ("gates", "products") and name.startswith("low_rank")):
                 whose = reserved.get(name, "first factor of a product of low rank")
                 raise _wrong(kind, declared, f".{declared} has the name {name!r}, which is taken by the {whose}", fix=f"call it {name}_1, for example")
 

@@ -14,6 +14,7 @@ import tenuto.keras as ours  # isort: skip
 import keras  # isort: skip
 
 from tenuto.adapters.keras import ACTIVATION_NAMES
+from tenuto.cell import Cell, State
 from tenuto.cells import IndRNN, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM, Zoneout
 from tenuto.errors import ArgumentError, EngineError
 from tenuto.keras.layers import CellLayer
@@ -216,6 +217,24 @@ def test_rnn_of_a_tenuto_cell_is_the_same_step_by_step(cell):
     copy.set_weights(layer.get_weights())
     assert copy.cell.cell == cell
     torch.testing.assert_close(copy(x), output)
+
+
+def test_a_saved_model_is_refused_a_cell_with_another_step(tmp_path):
+    def made(factor):
+        step = lambda self, x, U, s: State(h=factor * torch.tanh(x.h + U.h @ s.h))  # noqa: E731
+        return type("Own", (Cell,), {"__module__": "users_file", "__qualname__": "Own", "gates": "h", "state": "h", "step": step})
+
+    model = keras.Sequential([keras.Input((T, I)), ours.layers.RNN(made(0.5)(), units=H)])
+    model.save(tmp_path / "model.keras")
+    x = numpy.ones((B, T, I), dtype="float32")
+    numpy.testing.assert_allclose(keras.models.load_model(tmp_path / "model.keras").predict(x), model.predict(x))
+    made(0.25)
+    with pytest.raises(TypeError, match="the cell Own is not the one with which the model was saved: the new state h differs"):
+        keras.models.load_model(tmp_path / "model.keras")
+    config = keras.layers.deserialize(keras.layers.serialize(CellLayer(made(0.5)(), H))).get_config()
+    del config["maths"]  # saved before there was any
+    made(0.25)
+    CellLayer.from_config(config)
 
 
 def test_a_users_own_cell_runs_in_keras():

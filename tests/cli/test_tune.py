@@ -124,7 +124,7 @@ def test_without_a_space_the_usual_options_are_searched_except_those_that_were_c
 
 def test_folders_that_are_not_for_this_search_are_refused(place, tmp_path):
     words = ["tune", "classify", place / "walks.csv", "--config", place / "space.toml", "-q", *FIXED]
-    assert "options differ" in run(*words, "-o", place / "search", "--seed", "1", code=1).stderr
+    assert "options.seed differs" in run(*words, "-o", place / "search", "--seed", "1", code=1).stderr
     (tmp_path / "precious.txt").write_text("precious")
     assert "is not a search" in run(*words, "-o", tmp_path, code=1).stderr
     assert "no search to go on with" in run("tune", "--resume", tmp_path, code=1).stderr

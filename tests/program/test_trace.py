@@ -15,7 +15,7 @@ from tenuto.cells import (
     RecurrentHighway,
     ResetBeforeGRU,
 )
-from tenuto.program import Program, Stack, Traced, cell_of, handle_of, trace
+from tenuto.program import Program, Stack, Traced, handle_of, trace, traced_of
 from tenuto.program.step import run_step
 from tenuto.program.trace import Markers
 from tests.zoo import CELLS
@@ -132,7 +132,7 @@ def test_a_program_prints_itself():
 
 def test_handles_name_the_program_too():
     handle = handle_of(LSTM())
-    assert cell_of(handle) == LSTM()
+    assert traced_of(handle).cell == LSTM()
     assert handle_of(LSTM("relu")) != handle
 
     def make(scale):
@@ -147,7 +147,7 @@ def test_handles_name_the_program_too():
 
     first, second = make(1.0), make(2.0)
     assert handle_of(first) != handle_of(second)
-    assert cell_of(handle_of(first)) is first
+    assert traced_of(handle_of(first)).cell is first
 
 
 def test_a_state_of_its_own_output():

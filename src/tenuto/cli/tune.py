@@ -161,7 +161,7 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     data = _digest(fixed)
     there = claim_search(folder, overwrite=options["overwrite"])
     base = {name: fixed[name] for name in space}
-    with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data}) as search:
+    with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data, "maths": job.model.maths()}) as search:
         write_text(folder / SEARCH_CONFIGURATION, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
         _begin(job, folder, search, quiet=options["quiet"], there=there)
         about = {

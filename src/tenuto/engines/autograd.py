@@ -20,7 +20,8 @@ from torch.library import Library
 from tenuto import process
 from tenuto.engines import reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
-from tenuto.program.trace import cell_of, handle_of
+from tenuto.program import traced_of
+from tenuto.program.handles import handle_of_traced, require_unchanged
 
 _library = Library("tenuto", "FRAGMENT")
 _library.define("forward(str key, Tensor[] inputs, bool keep) -> Tensor[]")
@@ -38,7 +39,7 @@ def register(engine: Engine) -> None:
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine (the one that runs, or the one asked for) as text, which is what an operation in a graph can hold."""
     flags = [form.bias, form.lengths, form.resets, form.reverse]
-    key = json.dumps([engine, json.loads(handle_of(form.cell)), flags])
+    key = json.dumps([engine, json.loads(handle_of_traced(form.traced)), flags])
     _FORMS.setdefault(key, (form, engine))
     return key
 
@@ -50,7 +51,8 @@ def read(key: str) -> tuple[Form, str]:
     """The form and the engine's name that `key_of` wrote, also in another process."""
     if key not in _FORMS:
         engine, cell, flags = json.loads(key)
-        key_of(Form(cell_of(json.dumps(cell)), *flags), engine)
+        traced = traced_of(json.dumps(cell))
+        key_of(Form(traced.cell, *flags, traced=traced), engine)
     return _FORMS[key]
 
 
@@ -91,6 +93,7 @@ def _backward(
 
 def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
     process.tell_torch()  # compiled code calls this directly
+    require_unchanged(_read(key)[0].traced)
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         return _forward(key, inputs, keep)
 

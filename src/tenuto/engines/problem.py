@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -48,18 +48,16 @@ class Form:
     lengths: bool = False
     resets: bool = False
     reverse: bool = False
+    traced: Traced = field(default=None, repr=False, kw_only=True)  # type: ignore[assignment]  # the cell's programs; those it has now, if not given
 
     def __post_init__(self) -> None:
-        own = hash((self.cell, self.bias, self.lengths, self.resets, self.reverse))
+        if self.traced is None:
+            object.__setattr__(self, "traced", trace(self.cell))
+        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse))
         object.__setattr__(self, "_hash", own)  # every call looks it up in several caches
 
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined, no-any-return]
-
-    @kept_property
-    def traced(self) -> Traced:
-        """The cell's programs."""
-        return trace(self.cell)
 
     @kept_property
     def number(self) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes, empty_result, hidden_size, output_width, size_of
 from tenuto.engines.stepping import Repeated
 from tenuto.program.graph import Key, Stack
+from tenuto.program.handles import require_unchanged
 from tenuto.program.step import run_step
 
 
@@ -85,6 +86,7 @@ def replay(
 
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Output [T, B, W] and final states [B, W] of the time loop; differentiable any number of times."""
+    require_unchanged(form.traced)
     x, cell = inputs["x"], form.cell
     states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))
     # in a step every value is [B, W], parameters included, so that the same may be done with each of them

@@ -13,6 +13,7 @@ from tenuto.engines.problem import output_width
 from tenuto.errors import ArgumentError
 from tenuto.layers.functional import recurrent
 from tenuto.program import trace
+from tenuto.program.identity import require
 
 
 @keras.saving.register_keras_serializable(package="tenuto")
@@ -117,7 +118,22 @@ class CellLayer(keras.layers.Layer):
         names = ("kernel", "recurrent", "bias")
         groups = (("initializer", keras.initializers, self.initializers), ("regularizer", keras.regularizers, self.regularizers), ("constraint", keras.constraints, self.constraints))
         options = {f"{name}_{what}": module.serialize(value) for what, module, values in groups for name, value in zip(names, values)}
-        return {**super().get_config(), "cell": cell_to_data(self.cell), "units": self.units, "use_bias": self.use_bias, **options}
+        own = {"cell": cell_to_data(self.cell), "maths": trace(self.cell).maths, "units": self.units, "use_bias": self.use_bias}
+        return {**super().get_config(), **own, **options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> CellLayer:
+        """The layer that `get_config` described.
+
+        Raises:
+            CellError: the cell's class is not known here, or has another step than when the model was saved.
+        """
+        own = dict(config)
+        kept = own.pop("maths", None)  # models from before have none
+        layer = cls(**own)
+        name = type(layer.cell).__name__
+        require(kept, trace(layer.cell).maths, name, "the model was saved", f"load it with {name} as it was then, or train the model again")
+        return layer
 
 
 def _get(module: Any, *values: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
 from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, dtypes, sizes_of_states
 from tenuto.layers.recording import refuse_onnx, tracing
-from tenuto.program import cell_of, handle_of
+from tenuto.program import Traced, handle_of, traced_of
 
 Weights = Mapping[str, Any]
 
@@ -133,7 +133,7 @@ def _run(
     reverse: bool,
     engine: str,
 ) -> list[Tensor]:
-    form, inputs, result_dtype = bind(cell_of(handle), tensors, initial_state, reset_state, reverse)
+    form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
     if autocast(inputs["x"].device):  # otherwise it would narrow torch's own operations inside the engines
         with torch.autocast(inputs["x"].device.type, enabled=False):
             output, final = _loop(form, inputs, engine)
@@ -165,11 +165,14 @@ def _tell_dynamo() -> bool:
 _tell_dynamo._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as torch.compiler.assume_constant_result does, which loads Dynamo
 
 
-_form = lru_cache(maxsize=4096)(Form)  # one object per form, so that other tables find it without comparing cells
+@lru_cache(maxsize=4096)
+def _form(traced: Traced, *flags: bool) -> Form:
+    """One object per form, so that other tables find it without comparing cells."""
+    return Form(traced.cell, *flags, traced=traced)
 
 
 def bind(
-    cell: Cell, tensors: Mapping[str, Tensor], initial_state: list[Tensor], reset_state: list[Tensor], reverse: bool
+    traced: Traced, tensors: Mapping[str, Tensor], initial_state: list[Tensor], reset_state: list[Tensor], reverse: bool
 ) -> tuple[Form, dict[str, Tensor], torch.dtype]:
     """The engine's inputs by name, checked and in one dtype; and the dtype that the output is to have.
 
@@ -178,7 +181,7 @@ def bind(
     """
     process.tell_torch()
     x, weight_ih = tensors["x"], tensors["weight_ih"]
-    form = _form(cell, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
+    form = _form(traced, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
     if x.dim() != 3:
         raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
     compute, result = dtypes(x, weight_ih)
@@ -194,7 +197,7 @@ def bind(
     try:
         inputs = {name: inputs[name] for name in form.names}
     except KeyError as missing:
-        raise _missing(cell, missing.args[0], inputs) from None
+        raise _missing(traced.cell, missing.args[0], inputs) from None
     if form.lengths:
         inputs["lengths"] = inputs["lengths"].to(device=x.device, dtype=torch.int64)
     if form.resets:

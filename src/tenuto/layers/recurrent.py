@@ -21,7 +21,8 @@ from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, weight_of
 from tenuto.layers.stream import Stream, Streaming
-from tenuto.program import cell_of, handle_of
+from tenuto.layers.with_cell import WithCell
+from tenuto.program import handle_of, trace, traced_of
 
 
 class Output(NamedTuple):
@@ -31,7 +32,7 @@ class Output(NamedTuple):
     state: Any
 
 
-class Recurrent(Streaming, recording.Recordable):
+class Recurrent(WithCell, Streaming, recording.Recordable):
     """A recurrent layer, or a stack of them, of any cell.
 
     Args:
@@ -117,22 +118,10 @@ class Recurrent(Streaming, recording.Recordable):
         self.regularisation = Regularisation.of(cell, recurrent_dropout, recurrent_dropout_kind, zoneout)
         form = Form(cell, bias)
         self._gates, self._states = tuple(cell.widths("gates")), tuple(cell.widths("state"))
-        self._state_type = state_type(self._states)
         self._state_sizes = tuple(size_of(width, hidden_size) for width in cell.widths("state").values())
         self._cell_parameters = tuple(cell.widths("parameters"))
         self._streams = tuple(cell.widths("streams"))
-        self._product_shapes = {
-            name: (size_of(width, hidden_size), size_of(stack.width_in, hidden_size) // stack.heads)
-            for stack in form.traced.stacks
-            for name, width in zip(stack.products, stack.widths, strict=True)
-        }
-        self._places = {stack.products: self._place(stack.products) for stack in form.traced.stacks}
-        # by training or not: the cell that runs (its handle), and the names of its stacks (a modifier changes the operands, not the order)
-        self._running = {
-            training: (handle_of(modified), tuple(stack.name for stack in Form(modified).traced.stacks))
-            for training in (True, False)
-            for modified in [self.regularisation.modified(cell, training)]
-        }
+        self._remake()
         self.output_width = size_of(output_width(form), hidden_size)
         options = {"device": device, "dtype": dtype}
         for layer in range(num_layers):
@@ -143,12 +132,24 @@ class Recurrent(Streaming, recording.Recordable):
                 self.register_module(f"norm_l{layer}", nn.LayerNorm(width, **options))
         self.reset_parameters()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_state_type"}  # its class is in no module, so it cannot be pickled
+    _remade = ("_handle", "_running", "_product_shapes", "_places", "_state_type")  # the last one's class is in no module, so it cannot be pickled
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+    def _remake(self) -> None:
+        super()._remake()
         self._state_type = state_type(self._states)
+        stacks = trace(self.cell).stacks
+        self._product_shapes = {
+            name: (size_of(width, self.hidden_size), size_of(stack.width_in, self.hidden_size) // stack.heads)
+            for stack in stacks
+            for name, width in zip(stack.products, stack.widths, strict=True)
+        }
+        self._places = {stack.products: self._place(stack.products) for stack in stacks}
+        # by training or not: the cell that runs (its handle), and the names of its stacks (a modifier changes the operands, not the order)
+        self._running = {
+            training: (handle_of(modified), tuple(stack.name for stack in trace(modified).stacks))
+            for training in (True, False)
+            for modified in [self.regularisation.modified(self.cell, training)]
+        }
 
     @property
     def directions(self) -> int:
@@ -364,10 +365,10 @@ class Recurrent(Streaming, recording.Recordable):
         flags = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device) if resets is not None else None
         streams = {
             f"stream.{name}": x.new_zeros(1, x.shape[1], size_of(width, self.hidden_size))
-            for name, width in cell_of(direction.handle).widths("streams").items()
+            for name, width in traced_of(direction.handle).cell.widths("streams").items()
         }
         tensors = {**streams, **direction.tensors(x, given, flags)}
-        form, inputs, _ = bind(cell_of(direction.handle), tensors, [], [], direction.reverse)
+        form, inputs, _ = bind(traced_of(direction.handle), tensors, [], [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
 
     def extra_repr(self) -> str:

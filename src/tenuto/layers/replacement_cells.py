@@ -10,18 +10,18 @@ from tenuto import cells
 from tenuto.cell import Cell
 from tenuto.layers import one_step, recording
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
+from tenuto.layers.with_cell import WithCell
 from tenuto.program import handle_of
 
 
-class _ReplacementCell(recording.Recordable, nn.RNNCellBase):
+class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
     """What the three cells share."""
 
     engine = "auto"  # set on an instance to choose one by name
     cell: Cell
     _stack = "h"  # what all three call the one stack of products
 
-    def _begin(self) -> None:
-        """Called at the end of each constructor."""
+    def _remake(self) -> None:
         self._handle = "" if self._unknown else handle_of(self.cell)
 
     @property
@@ -82,7 +82,7 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype)
-        self._begin()
+        self._remake()
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         if not recording.is_input(input):
@@ -100,7 +100,7 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype)
-        self._begin()
+        self._remake()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if not recording.is_input(input):
@@ -117,7 +117,7 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__(input_size, hidden_size, bias, nonlinearity, device, dtype)
-        self._begin()
+        self._remake()
 
     @property
     def cell(self) -> Cell:  # type: ignore[override]

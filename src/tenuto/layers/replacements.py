@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tenuto import cells, engines
 from tenuto.cell import Cell
-from tenuto.engines import EngineReport, Form, Problem, Yes
+from tenuto.engines import EngineReport, Problem, Yes
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers import one_step, recording
 from tenuto.layers.checks import check_lengths
@@ -24,18 +24,25 @@ from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
 from tenuto.layers.stand_in import StandIn
 from tenuto.layers.stream import Stream, Streaming
-from tenuto.program import handle_of
+from tenuto.layers.with_cell import WithCell
+from tenuto.program import traced_of
 
 
-class _Replacement(StandIn, Streaming, recording.Recordable, nn.RNNBase):
+class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBase):
     """What the three layers share: everything but the cell."""
 
     engine = "auto"  # set on an instance to choose one by name
 
     def __init__(self, mode: str, cell: Cell, *options: Any) -> None:
         super().__init__(mode, *options)
-        self.cell, self._handle = cell, handle_of(cell)
-        self._stacks = tuple(f"U.{stack.name}" for stack in Form(cell).traced.stacks)
+        self.cell = cell
+        self._remake()
+
+    _remade = ("_handle", "_stacks")
+
+    def _remake(self) -> None:
+        super()._remake()
+        self._stacks = tuple(f"U.{stack.name}" for stack in traced_of(self._handle).stacks)
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         """The call of torch.nn, with the state as a tuple of one or two tensors."""
@@ -169,7 +176,7 @@ class _Replacement(StandIn, Streaming, recording.Recordable, nn.RNNBase):
         x, direction = laid_out(x, self.batch_first), self._direction("_l0")
         given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
         flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
-        form, inputs, _ = bind(self.cell, direction.tensors(x, given, flags), [], [], direction.reverse)
+        form, inputs, _ = bind(traced_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
         report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
         if given is None and flags is None and len(x) == 1 and (weights := self._for_one_step()) and one_step.possible(self.engine, (x, *chain(*weights))):
             answer = Yes(f"{one_step.name_of(self.mode)}, since this is one step")

@@ -14,7 +14,7 @@ from tenuto.engines.problem import Stepper
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.functional import bind
 from tenuto.layers.stack import Direction
-from tenuto.program import cell_of
+from tenuto.program import traced_of
 
 
 class Stream:
@@ -40,16 +40,16 @@ class Stream:
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
         for number, direction in enumerate(layers):
-            cell = cell_of(direction.handle)
+            traced = traced_of(direction.handle)
             initial = list(direction.reset_state) if state is None else [value[number] for value in state]
-            form, inputs, result = bind(cell, direction.tensors(x[None], None, None), initial, [], False)
+            form, inputs, result = bind(traced, direction.tensors(x[None], None, None), initial, [], False)
             if result != inputs["x"].dtype:
                 raise ArgumentError(f"streams of {result} are not supported.", fix="layer.float() before opening the stream")
             chosen = engines.choose(Problem.of(form, inputs, False), engine)
             self._steppers.append(chosen.stepper(form, inputs))
             self.engines.append(chosen.name)
             x = x.new_zeros(x.shape[0], self._steppers[-1](x).shape[1])
-            self._steppers[-1].set_state([inputs[f"s.{name}"] for name in cell.widths("state")])
+            self._steppers[-1].set_state([inputs[f"s.{name}"] for name in traced.cell.widths("state")])
         self._only = self._steppers[0] if len(self._steppers) == 1 and before is None and after is None else None
 
     def advance(self, x: Tensor) -> Tensor:

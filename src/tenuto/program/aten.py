@@ -75,7 +75,7 @@ def _softmax(v: Tensor) -> Tensor:
 
 _BEYOND_CORE = """addcdiv addcmul celu clamp clamp_max clamp_min elu elu_backward gelu gelu_backward hardshrink hardsigmoid
 hardsigmoid_backward hardswish hardswish_backward hardtanh hardtanh_backward leaky_relu leaky_relu_backward lerp log_sigmoid_backward
-log_sigmoid_forward logaddexp mish mish_backward rsub selu sigmoid_backward silu silu_backward softplus softplus_backward
+log_sigmoid_forward logaddexp mish mish_backward rsub selu sigmoid_backward silu softplus softplus_backward
 softshrink softsign square tanh_backward threshold threshold_backward logit logit_backward"""
 
 
@@ -115,6 +115,7 @@ _IN_OTHER_WORDS: dict[str, Callable[..., Tensor]] = {
     "hypot.default": lambda v, w: torch.sqrt(v * v + w * w),
     "copysign.Tensor": lambda v, w: torch.where(w < 0, -torch.abs(v), torch.abs(v)),
     "div.Tensor_mode": lambda v, w, rounding_mode: {None: lambda q: q, "floor": torch.floor, "trunc": torch.trunc}[rounding_mode](v / w),
+    "silu_backward.default": lambda d, v: d * torch.sigmoid(v) * (1 + v * (1 - torch.sigmoid(v))),
     "hardshrink_backward.default": lambda d, v, size: torch.where((v >= -size) & (v <= size), torch.zeros_like(d), d),
     "softshrink_backward.default": lambda d, v, size: torch.where((v >= -size) & (v <= size), torch.zeros_like(d), d),
     "remainder.Scalar": lambda v, w: v - w * torch.floor(v / w),

@@ -48,7 +48,7 @@ class Calls(TorchFunctionMode):
         self.latest = _written(name, full)
         for arg in args:
             if isinstance(arg, NotAValue):
-                arg.misused()
+                arg._misused()
         refuse(name, self.latest, args, options, place.told)
         try:
             return func(*args, **options)

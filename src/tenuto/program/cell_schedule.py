@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tenuto.cell import Cell, Width
-from tenuto.program import Stack, trace
+from tenuto.cell import Width
+from tenuto.program import Stack, Traced
 from tenuto.program.grammar import KINDS
 from tenuto.program.schedule import EXPENSIVE, Maker, Planner, Product, Schedule, Slot
 from tenuto.program.union import Union
@@ -47,9 +47,9 @@ class CellSchedule:
 
 
 @lru_cache(maxsize=None)
-def schedule_cell(cell: Cell, d_streams: bool) -> CellSchedule:
+def schedule_cell(traced: Traced, d_streams: bool) -> CellSchedule:
     """The schedules of a cell; `d_streams`: with the cotangents of its streams."""
-    union = Union(trace(cell))
+    union = Union(traced)
     entries = _entries(union)
     inference, _ = _forward(union, entries, {}, set())
     kept = _activations_to_keep(union, entries)

@@ -35,19 +35,19 @@ def new_state(cell: Cell, values: Mapping[Key, Tensor], multiply: Callable[[str,
 class NotAValue:
     """What a step has besides values: x, U and U.name. Used as a value, it says what to write instead."""
 
-    def misused(self, *_: Any, **__: Any) -> NoReturn:
+    def _misused(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         for arg in (*args, *(kwargs or {}).values()):
             if isinstance(arg, NotAValue):
-                arg.misused()
+                arg._misused()
         raise TraceError(f"torch.{getattr(func, '__name__', func)} is given the weights U or the inputs x.", fix="write U.NAME @ v, x.NAME")
 
 
 def _refused(self: Any, *args: Any, **options: Any) -> NoReturn:
-    self.misused()
+    self._misused()
     raise AssertionError
 
 
@@ -69,13 +69,13 @@ class GateInputs(NotAValue):
             raise AttributeError(name)
         gates = list(self._cell.widths("gates"))
         if hasattr(Tensor, name):
-            self.misused()
+            self._misused()
         raise TraceError(
             f"x.{name} is used, but {type(self._cell).__name__} declares no gate {name!r}.", expected="one of " + ", ".join(gates),
             fix=f'add the name {name!r} to gates: gates = "{" ".join([*gates, name])}"',
         )  # fmt: skip
 
-    def misused(self, *_: Any, **__: Any) -> NoReturn:
+    def _misused(self, *_: Any, **__: Any) -> NoReturn:
         gate = next(iter(self._cell.widths("gates")), "NAME")
         raise TraceError(
             "x is used whole; a step never sees the input itself, only its projection for each gate.", fix=f"x.{gate} is the input of gate {gate!r}, W x_t + b, [B, H]"
@@ -100,11 +100,11 @@ class Weights(NotAValue):
             )
         return _Weight(self, name)
 
-    def misused(self, *_: Any, **__: Any) -> NoReturn:
+    def _misused(self, *_: Any, **__: Any) -> NoReturn:
         name = next(iter(self._declared), "NAME")
         raise TraceError("U is used whole, but it holds one matrix for each gate and product.", fix=f"name the one that is meant: U.{name} @ s.{next(iter(self._cell.widths('state')))}")
 
-    def product(self, name: str, value: Tensor) -> Tensor:
+    def _product(self, name: str, value: Tensor) -> Tensor:
         """The product of the weights called `name` with a value."""
         if not isinstance(value, Tensor) or value.dim() != 2:
             state = next(iter(self._cell.widths("state")))
@@ -128,14 +128,14 @@ class _Weight(NotAValue):
         self.owner, self.name = owner, name
 
     def __matmul__(self, value: Tensor) -> Tensor:
-        return self.owner.product(self.name, value)
+        return self.owner._product(self.name, value)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
             raise AttributeError(name)
-        self.misused()
+        self._misused()
 
-    def misused(self, *_: Any, **__: Any) -> NoReturn:
+    def _misused(self, *_: Any, **__: Any) -> NoReturn:
         state = next(iter(self.owner._cell.widths("state")))
         raise TraceError(
             f"U.{self.name} is used in another way than U.{self.name} @ v.", expected="the weights on the left, @, one value on the right", fix=f"U.{self.name} @ s.{state}"

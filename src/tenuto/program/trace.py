@@ -7,23 +7,24 @@ The derivative is traced in the same way in gradient.py. The markers' hidden siz
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tenuto.cell import HIDDEN, Cell, Width, cell_from_data, cell_to_data
+from tenuto.cell import HIDDEN, Cell, Width
 from tenuto.declaration import check_cell, place_of_step
-from tenuto.errors import CellError, TenutoError, TraceError
+from tenuto.errors import TenutoError, TraceError
+from tenuto.process import kept_property
 from tenuto.program import aten
 from tenuto.program.calls import Calls
 from tenuto.program.check import explain
 from tenuto.program.graph import Builder, Key, Program, Stack
+from tenuto.program.identity import description
+from tenuto.program.reads import Reading
 from tenuto.program.recording import apart, record
 from tenuto.program.step import new_state, run_step
 from tenuto.program.translate import Translation
@@ -31,14 +32,15 @@ from tenuto.program.translate import Translation
 ROWS = 5  # the batch size of the markers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Traced:
     """A cell's step and its derivative as programs, and its recurrent products grouped by operand, in order of phase.
 
     `forward` maps gates, products, states, parameters and streams to new states ("state"), the "output", and the operand of
     each stack ("operand", stack name). `backward` takes the same and a cotangent for each of these results ("d_state",
     "d_output" if the output is no state, "d_operand"), and gives the cotangents of all inputs.
-    `output_state` names the new state that is the output, if it is one.
+    `output_state` names the new state that is the output, if it is one. `reading` is what the step read beside its arguments.
+    Two are equal where the cells are, their maths is the same, and their products stand in the same order: what is made for one does for the other.
     """
 
     cell: Cell
@@ -46,6 +48,32 @@ class Traced:
     backward: Program
     stacks: tuple[Stack, ...]
     output_state: str | None
+    reading: Reading
+
+    @kept_property
+    def maths(self) -> dict[str, Any]:
+        """What the cell is, as plain data (identity.py): what is kept with weights that were trained with it."""
+        operands = {stack.name: " ".join(sorted(stack.products)) for stack in self.stacks}
+        return description(self.cell, self.forward, self.backward, operands)
+
+    @kept_property
+    def layout(self) -> list[list[str]]:
+        """The stacks of products as the engines take them, name and products of each."""
+        return [[stack.name, *stack.products] for stack in self.stacks]
+
+    @kept_property
+    def _key(self) -> tuple[object, ...]:
+        return self.cell, self.maths["digest"], tuple(map(tuple, self.layout))
+
+    @kept_property
+    def _hash(self) -> int:
+        return hash(self._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Traced) and self._key == other._key)
 
     def __str__(self) -> str:
         products = [f"  {line}" for line in self.products()]
@@ -61,28 +89,39 @@ class Traced:
         ]
 
 
-@lru_cache(maxsize=None)
+_traced: dict[Cell, Traced] = {}
+_MOST = 4096  # cells that are remembered
+
+
 def trace(cell: Cell) -> Traced:
-    """The programs of a cell; traced once per cell and remembered.
+    """The programs of a cell; traced once and remembered, until something that its step reads is another (reads.py).
 
     Raises:
         TraceError: the step does something that no program can hold; says where in the user's file, and what to write instead.
     """
+    known = _traced.get(cell)
+    if known is not None and known.reading.holds():
+        return known
     check_cell(cell)
     with apart():
         try:
-            return _trace(cell)
+            found = _trace(cell)
         except TraceError:
             for name in (field.name for field in fields(cell)):
                 if isinstance(getattr(cell, name), Cell):  # the error names the cell that is wrong, not the one around it
                     trace(getattr(cell, name))
             raise
+    if len(_traced) >= _MOST:
+        _traced.clear()
+    _traced[cell] = found
+    return found
 
 
 def _trace(cell: Cell) -> Traced:
     from tenuto.program.gradient import derive  # gradient builds on this file
 
     markers = Markers(cell, 13)
+    reading = Reading(cell)
     products, _ = discover(cell, markers)
     builder, keys = Builder(), markers.input_keys(products)
     numbers = [builder.input(key, markers.width_of(key, products)) for key in keys]
@@ -102,36 +141,11 @@ def _trace(cell: Cell) -> Traced:
     operands = {key[1]: number for key, number in forward.outputs if key[0] == "operand"}
     stacks = tuple(replace(stack, operand=operands[stack.name]) for stack in stacks)
     backward = derive(cell, markers, products, stacks, output_state)
-    traced = Traced(cell, forward, backward, stacks, output_state)
+    traced = Traced(cell, forward, backward, stacks, output_state, reading)
     _verify(traced, Markers(cell, 17), "hidden size", "use tenuto.activations' mean, layer_norm, rms_norm or softmax instead of dividing by the width")
     for rows in (1, 3):
         _verify(traced, Markers(cell, 13, rows), "size of the batch", "write maths that treats each sequence alone: no v.shape[0], no len(v), no squeeze")
     return traced
-
-
-_CELLS: dict[str, Cell] = {}
-
-
-@lru_cache(maxsize=None)
-def handle_of(cell: Cell) -> str:
-    """A cell as text that names its class, its fields and its program: what a compiled graph can hold in its place."""
-    handle = json.dumps([cell_to_data(cell), trace(cell).forward.digest])
-    _CELLS.setdefault(handle, cell)
-    return handle
-
-
-def cell_of(handle: str) -> Cell:
-    """The cell that `handle_of` named, also in another process, if its class is imported there and unchanged.
-
-    Raises:
-        CellError: the class is unknown, or its step has changed.
-    """
-    if handle not in _CELLS:
-        data, _ = json.loads(handle)
-        cell = cell_from_data(data)
-        if handle_of(cell) != handle:
-            raise CellError(f"the step of {cell!r} is not the one that was compiled.", fix="compile again")
-    return _CELLS[handle]
 
 
 # --- markers -----------------------------------------------------------------------------------------------------------
@@ -309,17 +323,18 @@ def _stacks(
             return phase_of.setdefault(node.name[1], phase(owner)) + 1
         return max((phase(arg) for arg in node.args), default=0)
 
-    stacks = []
+    stacks: list[Stack] = []
     for operand, names in by_operand.items():
         node = builder.nodes[operand]
         state = node.name[1] if node.name and node.name[0] == "state" else None
         widths, width_in = tuple(products[name][1] for name in names), products[names[0]][0]
         heads = cell.heads if cell.rank is None else 1
-        stacks.append(Stack(state or _free(f"of_{names[0]}", cell.widths("state")), tuple(names), widths, width_in, phase(operand), operand, state, heads))
+        taken = [*cell.widths("state"), *(stack.name for stack in stacks)]
+        stacks.append(Stack(state or _free(f"of_{names[0]}", taken), tuple(names), widths, width_in, phase(operand), operand, state, heads))
     return tuple(sorted(stacks, key=lambda stack: stack.phase))
 
 
-def _free(name: str, taken: Mapping[str, Width]) -> str:
+def _free(name: str, taken: Collection[str]) -> str:
     """The name, with as many underscores as it takes not to be one of those taken."""
     return name if name not in taken else _free(name + "_", taken)
 

@@ -147,6 +147,7 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
         Key("created", "text", '"2026-01-31T12:00:00Z"'),
         Key("task", "text"),
         Key("options", "map", 'the constructor\'s arguments; a cell as {"class": name, ...fields}, `random_state` as it was used'),
+        Key("maths", "map", "what each option that is a cell computes: {digest, declared, step, derivative}, the two programs as text; `load` refuses another", optional=True),
         Key("preprocessing", "object", "what was learnt before training", own.preprocessing),
         _data(own.known),
         Key("files", "object", "digests of the other files", files),

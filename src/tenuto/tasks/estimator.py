@@ -21,6 +21,7 @@ from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import NotFittedError, TenutoError
 from tenuto.networks.anatomy import Network
+from tenuto.program import trace
 from tenuto.runs.folder import claim
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
@@ -59,7 +60,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     `answer(tensors)` what `predict` gives for it. So `predict(x)` is `answer(forward(batch))` of each batch of `inputs(x)`, one after another.
 
     Attributes (after fit):
-        network_: the torch module. cell_, seed_: those that were used. metrics_: one dictionary for each validation. evaluation_: what a report shows.
+        network_: the torch module. cell_, seed_: those that were used. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
     """
 
     task: ClassVar[str]  # in config.json
@@ -68,6 +69,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     network_: Network
     cell_: Cell
+    maths_: dict[str, Any]
     seed_: int
     metrics_: list[dict[str, Any]]
     evaluation_: dict[str, Any]
@@ -165,6 +167,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         training, held_out = self._divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
             setattr(self, f"{name}_", cell_from_name(given))
+        self.maths_ = self.maths()
         self._prepare(training, held_out)
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
         with seeded(self.seed_):
@@ -196,6 +199,10 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     def _cells(self) -> dict[str, Any]:
         """The options that are cells, as they are used: None stands for the cell of `cell`."""
         return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
+
+    def maths(self) -> dict[str, Any]:
+        """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too."""
+        return {name: trace(cell_from_name(given)).maths for name, given in self._cells().items()}
 
     @classmethod
     def _cell_names(cls) -> list[str]:
@@ -301,7 +308,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         if test is not None:
             with self._calling("evaluate"):
                 self._test(self._given(test))
-        config = {"task": self.task, "options": self._options_as_data(), "preprocessing": self._kept(), "data": self.evaluation_["data"]}
+        config = {"task": self.task, "options": self._options_as_data(), "maths": self.maths_, "preprocessing": self._kept(), "data": self.evaluation_["data"]}
         return write_estimator(
             folder, config=config, network=self.network_, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
         )
@@ -313,16 +320,18 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         Args:
             cell: the class of a cell of your own, if it is not imported already. No code is ever loaded from the folder.
         Raises:
-            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here.
+            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
+                not the one with which the run was trained.
         """
         with reading(cls.__name__, folder, cls.task) as run:
             options = {**run.config["options"], "device": device}
-            cells = {name: kept_cell(options[name], cell) for name in cls._cell_names()}
+            maths = run.config.get("maths", {})
+            cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
             tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
             model = cls(**{**options, **tuples, **cells})
             for name, value in cells.items():
                 setattr(model, f"{name}_", value)
-            model.seed_ = options["random_state"]
+            model.seed_, model.maths_ = options["random_state"], model.maths()
             model._restore(run.config["preprocessing"])
             with seeded(0):
                 model.network_ = model._network().to(device)

@@ -12,6 +12,8 @@ from torch import nn
 
 from tenuto.cell import Cell, cell_from_data
 from tenuto.errors import RunError, TenutoError
+from tenuto.program import trace
+from tenuto.program.identity import require
 from tenuto.runs.folder import Run, read_run, write_run
 from tenuto.runs.surroundings import now, versions
 
@@ -63,16 +65,19 @@ def reading(kind: str, folder: str | Path, task: str) -> Iterator[Run]:
         ) from error
 
 
-def kept_cell(data: Mapping[str, Any], cell: type[Cell] | None) -> Cell:
+def kept_cell(data: Mapping[str, Any], maths: Mapping[str, Any] | None, cell: type[Cell] | None) -> Cell:
     """The cell that a run names.
 
     Args:
+        maths: its step and derivative at that time; None in runs from before these were kept.
         cell: the class of a cell of your own, if it is not imported already; ignored for cells of tenuto. No code is ever loaded from a run.
     Raises:
-        CellError: the cell's class is not known here.
+        CellError: the cell's class is not known here, or is not that with which the run was trained.
     """
-    ours = cell is None or str(data["class"]).startswith("tenuto.")
-    return cell_from_data(data if ours else {**data, "class": f"{cell.__module__}:{cell.__qualname__}"})  # type: ignore[union-attr]  # not None
+    made = cell_from_data(data, cell)
+    name = type(made).__name__
+    require(maths, trace(made).maths, name, "the run was trained", f"load it with {name} as it was then (cell=, --cell), or train the model again")
+    return made
 
 
 def load_weights(network: nn.Module, run: Run, former: Mapping[str, str]) -> None:

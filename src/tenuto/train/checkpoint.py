@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from tenuto.errors import ArgumentError, RunError
 from tenuto.files import plain, write_tensors
+from tenuto.train.differences import differences, short
 from tenuto.train.nested import put_together, take_apart
 
 FILE = "checkpoint.safetensors"
@@ -135,14 +136,14 @@ class Checkpoint:
             raise self._refused("has a format that this version of tenuto does not know", f"{FORMAT}, format_version {FORMAT_VERSION}", version)
         if _digest(kept, tensors) != header.get("sha256"):
             raise self._refused("was changed after it was written: its digest differs", f"sha256 {header.get('sha256')}", "another digest")
-        differences = list(_differences(plain(identity), kept["identity"], ""))
-        if differences:
-            shown = differences[:4]
-            more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
+        found = list(differences(plain(identity), kept["identity"]))
+        if found:
+            shown = found[:4]
+            more = f" and {len(found) - 4} more" if len(found) > 4 else ""
             raise self._refused(
-                f"belongs to another run: {', '.join(name for name, _, _ in shown)}{more} differ{'s' * (len(differences) == 1)}",
-                "; ".join(f"{name} {_short(here)}" for name, here, _ in shown),
-                "; ".join(f"{name} {_short(there)}" for name, _, there in shown),
+                f"belongs to another run: {', '.join(each.place for each in shown)}{more} differ{'s' * (len(found) == 1)}",
+                "; ".join(f"{each.place} {short(each.here)}" for each in shown),
+                "; ".join(f"{each.place} {short(each.there)}" for each in shown),
             )
         return put_together(kept["state"], tensors)
 
@@ -153,20 +154,6 @@ class Checkpoint:
 def describe_weights(model: torch.nn.Module) -> dict[str, str]:
     """Each weight's shape and dtype by name, for a run's identity."""
     return {name: f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}" for name, value in model.state_dict().items()}
-
-
-def _differences(here: Any, there: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
-    """(name, here, there) wherever two nested dictionaries differ."""
-    if isinstance(here, dict) and isinstance(there, dict):
-        for key in dict.fromkeys([*here, *there]):
-            yield from _differences(here.get(key), there.get(key), f"{place}.{key}".strip("."))
-    elif here != there:
-        yield place, here, there
-
-
-def _short(value: Any) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _digest(kept: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:

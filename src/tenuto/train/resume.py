@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from tenuto.layers.with_cell import WithCell
 from tenuto.train.average import WeightAverage
+from tenuto.train.differences import MATHS
 from tenuto.train.generators import generator_states, restore_generators
 from tenuto.train.launch import of_all_processes, shared_out_like, whole
 from tenuto.train.nested import mapped
@@ -67,8 +69,9 @@ def restore(run: Training[Any], state: dict[str, Any]) -> None:
 
 
 def identity_of(run: Training[Any]) -> dict[str, Any]:
-    """What must be the same in a run and in its checkpoint: options, weights, processes, the length of an epoch, and what the task added."""
+    """What must be the same in a run and in its checkpoint: options, weights, the maths of recurrent layers, processes, the length of an epoch, and what the task added."""
     options = {name: value for name, value in dataclasses.asdict(run.options).items() if name != "time_limit_s"}
     given = {} if run.checkpoint is None else run.checkpoint.identity
-    shape = {"weights": run.weights, "processes": run.launch.num_processes, "batches_per_epoch": run.batches_per_epoch}
+    maths = {name: module.maths for name, module in run.given.named_modules() if isinstance(module, WithCell)}
+    shape = {"weights": run.weights, MATHS: maths, "processes": run.launch.num_processes, "batches_per_epoch": run.batches_per_epoch}
     return {"training": options, **shape, **given}

@@ -22,6 +22,7 @@ import torch
 from tenuto.errors import ArgumentError, RunError, TenutoError
 from tenuto.files import plain
 from tenuto.measures import measure
+from tenuto.train.differences import differences, short
 from tenuto.train.observers import Observer
 from tenuto.train.outcome import TrainingError
 from tenuto.train.search_space import Space, every_combination
@@ -220,12 +221,11 @@ class Search:
         before = self.study.user_attrs.get("identity")
         if before is None:
             self.study.set_user_attr("identity", identity)
-        elif before != identity:
-            names = [name for name in {**before, **identity} if before.get(name) != identity.get(name)]
+        elif found := list(differences(identity, before)):
             raise RunError(
-                f"{self.folder} holds another search: {', '.join(names)} differ{'s' * (len(names) == 1)}.",
-                expected="; ".join(f"{name} {before.get(name)}" for name in names),
-                received="; ".join(f"{name} {identity.get(name)}" for name in names),
+                f"{self.folder} holds another search: {', '.join(each.place for each in found)} differ{'s' * (len(found) == 1)}.",
+                expected="; ".join(f"{each.place} {short(each.there)}" for each in found),
+                received="; ".join(f"{each.place} {short(each.here)}" for each in found),
                 fix="use what the search began with, or search in a new folder",
             )
 

@@ -26,7 +26,7 @@ def together(cells, bits):
     """Builds the passes of these cells in one compiler call; within the block the engine uses them."""
     parts, names = {}, ("inference", "forward", "backward")
     for k, cell in enumerate(cells):
-        schedules = library.schedule_cell(cell, True)
+        schedules = library.schedule_cell(library.trace(cell), True)
         parts |= {f"cell{k}_{name}": getattr(schedules, name) for name in names}
     built = library.build("random", library.print_passes("random cells", parts), bits)
     address = lambda name: ctypes.cast(getattr(built, name), ctypes.c_void_p).value  # noqa: E731
@@ -35,7 +35,7 @@ def together(cells, bits):
         for k, cell in enumerate(cells)
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "passes", lambda cell, d_streams, bits: known[cell, bits])
+        patch.setattr(library, "passes", lambda traced, d_streams, bits: known[traced.cell, bits])
         patch.setattr(library, "obstacle", lambda form, dtype, gradients: "")
         yield
 

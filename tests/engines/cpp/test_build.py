@@ -19,6 +19,7 @@ from tenuto.engines.cpp import Cpp, cache, compiler, library
 from tenuto.engines.cpp.printer import print_passes
 from tenuto.engines.problem import Form, Problem
 from tenuto.errors import EngineError
+from tenuto.program import trace
 from tenuto.program.cell_schedule import schedule_cell
 from tests.engines.cpp.posing import ENGINE, pose
 from tests.forking import in_child
@@ -158,7 +159,7 @@ def test_after_fork():
 @pytest.mark.parametrize("name", golden.CELLS)
 def test_golden_text(name, request):
     """The printed passes of the cells in tests/golden. `TENUTO_WRITE_GOLDEN=1` writes the files again; read what changed before you commit it."""
-    schedules = schedule_cell(golden.CELLS[name], False)
+    schedules = schedule_cell(trace(golden.CELLS[name]), False)
     text = print_passes(repr(golden.CELLS[name]), {part: getattr(schedules, part) for part in golden.PARTS[name]})
     file = request.path.parents[2] / "golden" / f"{name}.cpp"
     if os.environ.get("TENUTO_WRITE_GOLDEN"):
@@ -187,9 +188,9 @@ def test_a_cell_further_down_in_its_file_needs_no_new_kernel(tmp_path, folder):
         loader = importlib.machinery.SourceFileLoader(f"shifted{number}", str(path))
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(module)
-        schedules = schedule_cell(module.Shifted(), False)
+        schedules = schedule_cell(trace(module.Shifted()), False)
         texts.append(print_passes("Shifted()", {"forward": schedules.forward}))
-        libraries.add(library._build_passes(module.Shifted(), False, 32)[0]._name)
+        libraries.add(library._build_passes(trace(module.Shifted()), False, 32)[0]._name)
     assert len(libraries) == 1
     assert "// here.py:10" in texts[0] and "// there.py:17" in texts[1]
     assert "// ends?in??:10\n" in texts[2] and "// two?lines.py:10\n" in texts[3]

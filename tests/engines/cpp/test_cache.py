@@ -165,7 +165,7 @@ def test_a_class_may_be_called_anything(folder, tmp_path, name):
 
     cell = type("Plain", (Cell,), {"gates": "a", "state": "h", "step": step})
     cell.__name__ = cell.__qualname__ = name
-    path = Path(library._build_passes(cell(), False, 32)[0]._name)
+    path = Path(library._build_passes(library.trace(cell()), False, 32)[0]._name)
     assert path.parent == folder.resolve() and cache._NAME.fullmatch(path.stem) and len(path.name) < 100
     assert [path.name for path in tmp_path.iterdir()] == ["kernels"]
 

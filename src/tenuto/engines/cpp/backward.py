@@ -17,8 +17,8 @@ from tenuto.program.schedule import Product
 def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozenset[str]) -> Launch:
     """The tables of a backward loop that gives the gradients named in `needs`."""
     cell, d_streams = form.cell, any(name.startswith("stream.") for name in needs)
-    plan = schedule_cell(cell, d_streams)
-    functions = library.passes(cell, d_streams, library.bits_of(sizes.dtype))["backward"]
+    plan = schedule_cell(form.traced, d_streams)
+    functions = library.passes(form.traced, d_streams, library.bits_of(sizes.dtype))["backward"]
     launch = Launch(plan.backward, tuple(cell.widths("state")), sizes, functions)
     forward = Launch(plan.forward, (), sizes, ())
     forward.columns("gates", "STEP")
@@ -74,7 +74,7 @@ def _transposed(launch: Launch, form: Form, operation: Product) -> None:
 def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
     """What is done with a chunk's gate gradients once all its steps have run."""
     sizes, cell = launch.sizes, form.cell
-    plan = schedule_cell(cell, any(name.startswith("stream.") for name in needs))
+    plan = schedule_cell(form.traced, any(name.startswith("stream.") for name in needs))
     gates, row = [], 0
     for name, width in cell.widths("gates").items():
         gates.append((plan.d_gates[name], sizes.width(width), row))

@@ -65,9 +65,9 @@ def kept_strides(form: Form, hidden: int, dtype: torch.dtype) -> dict[str, int]:
 
 def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -> Launch:
     """The tables of a forward loop; `keep`: what the backward loop needs is left in the arrays "gates", "rows" and the states."""
-    cell, plan = form.cell, schedule_cell(form.cell, False)
+    cell, plan = form.cell, schedule_cell(form.traced, False)
     schedule = plan.forward if keep else plan.inference
-    functions = library.passes(cell, False, library.bits_of(sizes.dtype))["forward" if keep else "inference"]
+    functions = library.passes(form.traced, False, library.bits_of(sizes.dtype))["forward" if keep else "inference"]
     launch = Launch(schedule, tuple(cell.widths("state")), sizes, functions)
     launch.columns("gates", "STEP" if keep else "CHUNK")
     launch.columns("work", "CHUNK")
@@ -118,7 +118,7 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
 
 def _project_input(launch: Launch, form: Form) -> None:
     """x W^T + b for a chunk of steps at a time, straight into the gates' columns."""
-    sizes, plan = launch.sizes, schedule_cell(form.cell, False)
+    sizes, plan = launch.sizes, schedule_cell(form.traced, False)
     offsets, items, weight, row = launch.layouts["gates"].offsets, [], [], 0
     per_row, per_column = weight_strides(form, sizes)
     for name, width in form.cell.widths("gates").items():

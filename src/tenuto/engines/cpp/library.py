@@ -20,6 +20,7 @@ from tenuto.engines.cpp import cache, compiler
 from tenuto.engines.cpp.printer import pass_names, print_passes
 from tenuto.engines.problem import Form
 from tenuto.errors import EngineError
+from tenuto.program import Traced, trace
 from tenuto.program.cell_schedule import schedule_cell
 from tenuto.program.schedule import Schedule
 
@@ -192,9 +193,9 @@ def loop(bits: int) -> ctypes.CDLL:
         return _loop(bits)
 
 
-def _build_passes(cell: Cell, d_streams: bool, bits: int) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
+def _build_passes(traced: Traced, d_streams: bool, bits: int) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
     """A cell's library, and the names of its functions by schedule."""
-    schedules = schedule_cell(cell, d_streams)
+    cell, schedules = traced.cell, schedule_cell(traced, d_streams)
     named: dict[str, Schedule] = {
         "inference": schedules.inference, "forward": schedules.forward, "backward": schedules.backward,
     }  # fmt: skip
@@ -205,16 +206,16 @@ def _build_passes(cell: Cell, d_streams: bool, bits: int) -> tuple[ctypes.CDLL, 
 
 
 @lru_cache(maxsize=None)
-def _passes(cell: Cell, d_streams: bool, bits: int) -> tuple[tuple[int, ...], ...]:
-    library, names = _build_passes(cell, d_streams, bits)
+def _passes(traced: Traced, d_streams: bool, bits: int) -> tuple[tuple[int, ...], ...]:
+    library, names = _build_passes(traced, d_streams, bits)
     address: Callable[[str], int] = lambda name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0  # noqa: E731
     return tuple(tuple(address(function) for function in functions) for functions in names.values())
 
 
-def passes(cell: Cell, d_streams: bool, bits: int) -> dict[str, tuple[int, ...]]:
+def passes(traced: Traced, d_streams: bool, bits: int) -> dict[str, tuple[int, ...]]:
     """The addresses of a cell's passes in order, for "inference", "forward" and "backward"; compiled when first asked for."""
     with _lock:
-        return dict(zip(("inference", "forward", "backward"), _passes(cell, d_streams, bits)))
+        return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits)))
 
 
 def fill(cell: Cell) -> Iterator[Path]:
@@ -226,7 +227,7 @@ def fill(cell: Cell) -> Iterator[Path]:
     for bits in (32, 64):
         yield Path(_build_loop(bits)._name)
         for d_streams in (False, True) if cell.widths("streams") else (False,):
-            yield Path(_build_passes(cell, d_streams, bits)[0]._name)
+            yield Path(_build_passes(trace(cell), d_streams, bits)[0]._name)
 
 
 _ready: set[tuple[int, torch.dtype, bool]] = set()
@@ -245,19 +246,19 @@ def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
         for remembered in (_ready, _obstacles):
             if len(remembered) >= _MOST:
                 remembered.clear()
-        reason = _obstacles[asked, setting] = _load_all(form.cell, bits_of(dtype), gradients)
+        reason = _obstacles[asked, setting] = _load_all(form.traced, bits_of(dtype), gradients)
         if not reason:
             _ready.add(asked)
     return reason
 
 
-def _load_all(cell: Cell, bits: int, gradients: bool) -> str:
+def _load_all(traced: Traced, bits: int, gradients: bool) -> str:
     """Loads the kernels of a cell; why that is not possible, in words, or ""."""
     try:
         loop(bits)
-        passes(cell, False, bits)
-        if gradients and cell.widths("streams") and compiler.find() is None:  # backward's could not be built later
-            passes(cell, True, bits)
+        passes(traced, False, bits)
+        if gradients and traced.cell.widths("streams") and compiler.find() is None:  # backward's could not be built later
+            passes(traced, True, bits)
     except EngineError as error:
         return str(error)
     return ""
