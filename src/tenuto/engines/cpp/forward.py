@@ -57,7 +57,7 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
 @lru_cache(maxsize=1024)
 def kept_strides(form: Form, hidden: int, dtype: torch.dtype) -> dict[str, int]:
     """How many numbers a row the arrays have that forward leaves for backward beside the states."""
-    columns = schedule_cell(form.cell, False).forward.columns
+    columns = schedule_cell(form.traced, False).forward.columns
     widths = [size_of(width, hidden) for width in columns.get("gates", ())]
     lanes = library.loop(library.bits_of(dtype)).tenuto_lanes()
     return {"gates": side_by_side(widths, "STEP", lanes, dtype).stride, "rows": max(len(columns.get("rows", ())), 1)}
