@@ -25,6 +25,11 @@ from tenuto.program.check import branches, users_place
 from tenuto.program.vocabulary import IN_PLACE
 
 
+def _compiler_is_being_imported() -> bool:
+    """Whether torch imports its compiler just now, as some versions do in the middle of a decomposition (2.7): its import runs operations, which are not the step's."""
+    return getattr(getattr(sys.modules.get("torch._dynamo"), "__spec__", None), "_initializing", False)
+
+
 @dataclass(eq=False)
 class Operation:
     """One recorded operation: torch's name for it, its arguments (operations, numbers, lists), and what came out."""
@@ -80,6 +85,8 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         options = dict(kwargs or {})
+        if _compiler_is_being_imported():
+            return func(*args, **options)
         with self:
             result = self.table.get(func, func.decompose)(*args, **options)
         if result is not NotImplemented:
