@@ -68,7 +68,7 @@ class _Slow:
 def test_a_property_is_computed_once():
     here = _Slow(False)
     assert (here.number, here.number, here.times) == (7, 7, 1)
-    assert _Slow.number.__doc__ == "Worked out once."
+    assert _Slow.number.__doc__ == "Computed once."
 
 
 def test_a_child_does_not_wait_for_a_property_that_a_thread_computes():

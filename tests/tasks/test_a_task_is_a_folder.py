@@ -73,7 +73,7 @@ def test_one_folder_and_one_line_are_a_whole_task(place):
     assert "It adds up." in page and "In square units a line." in page and ">lines<" in page and "Sums" in page
     assert {tuple(trial["options"]) for trial in json.loads((place / "search" / "search.json").read_text())["trials"]} == {("hidden_size", "learning_rate")}
     for refused, name in zip(said[10:], ("--token-column", "--channel", "--probabilities")):
-        assert f"the task toy-sum takes no {name}" in refused and "--sum-mark" in refused
+        assert f"the task toy-sum does not take {name}" in refused and "--sum-mark" in refused
 
 
 def test_nothing_else_names_the_toy():
