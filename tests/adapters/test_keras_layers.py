@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 # Keras 3.15 on torch multiplies float64 matrices in float32 (keras.ops.matmul), so in float64 its own loop is no more exact a reference;
 # only its unmasked LSTM calls torch directly.
-CLOSE = {"rtol": 2e-5, "atol": 2e-6}
+CLOSE = {"rtol": 2e-5, "atol": 1e-5}  # Keras rounds the states it is given to float32, in a float64 layer too
 EXACT = {"rtol": 1e-11, "atol": 1e-12}
 B, T, I, H = 3, 5, 4, 6
 MASKS = ("none", "all", "padded at the end", "padded in front", "any", "one row masked")
