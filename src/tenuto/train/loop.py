@@ -21,14 +21,15 @@ from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
 from tenuto.train.interrupt import Interrupt
-from tenuto.train.launch import Launch, OneProcess, is_lost_process, total, whole
+from tenuto.train.launch import Launch, OneProcess, is_lost_process, total
 from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
 from tenuto.train.options import TrainingOptions
 from tenuto.train.outcome import Loss, Outcome, Position, TrainingError, lost_process
-from tenuto.train.resume import identity_of, restore, state_of
+from tenuto.train.resume import Resumable
 from tenuto.train.schedule import Schedule
+from tenuto.train.shared_out import whole
 from tenuto.train.turns import pass_on
 
 B = TypeVar("B")
@@ -74,7 +75,7 @@ def train(
     return Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch or OneProcess(), checkpoint).run()
 
 
-class Training(Generic[B]):
+class Training(Resumable, Generic[B]):
     """One call of `train`, with all that it keeps between two steps."""
 
     def __init__(
@@ -117,7 +118,7 @@ class Training(Generic[B]):
         if self.checkpoint is not None and self.launch.is_main_process:
             self.checkpoint.sweep()
         if self.checkpoint is not None and self.checkpoint.exists():
-            restore(self, self.checkpoint.read(identity_of(self)))
+            self.restore(self.checkpoint.read(self.identity()))
         elif self.launch.process_index:
             torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # dropout then differs between processes
         run = self.outcome
@@ -317,9 +318,9 @@ class Training(Generic[B]):
             run.stopped = "interrupted"
         if self.checkpoint is not None and (due_all or run.stopped):
             run.seconds = now - self.started
-            state = state_of(self)
+            state = self.state()
             if main:
-                self.checkpoint.write(state, identity_of(self))
+                self.checkpoint.write(state, self.identity())
             self.launch.wait_for_everyone()
             self.written_at, self.written_step = time.perf_counter(), run.steps
 

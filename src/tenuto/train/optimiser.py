@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from tenuto.train.launch import Launch, own_part, total, whole
+from tenuto.train.launch import Launch, total
 from tenuto.train.options import TrainingOptions
+from tenuto.train.shared_out import own_part, whole
 
 
 def build_optimiser(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:

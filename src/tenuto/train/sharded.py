@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tenuto.train.launch import own_part
+from tenuto.train.shared_out import own_part
 
 
 class Sharded:
