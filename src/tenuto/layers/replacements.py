@@ -71,19 +71,16 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         if resets is not None:
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
             resets = resets if unpacked is None else unpacked.sort(resets)
-        plain = lengths is None and resets is None
-        if plain and x.shape[0] == 1 and (weights := self._for_one_step()) and one_step.possible(self.engine, (x, *(start or ()), *chain(*weights))):
-            output, final = self._one_step(x, start, weights)
-            output = as_time_first(output, self.batch_first)
-            if not batched:
-                output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
-            return released(output), tuple(final)
+        weights = self._for_one_step(x, start) if lengths is None and resets is None else []
         try:
             if lengths is not None and unpacked is None:
                 lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
-            output, final = run_stack(
-                self._layers(), x, start, lengths=lengths, resets=resets, before=same, after=self._after, engine=self.engine
-            )
+            if weights:
+                output, final = self._one_step(x, start, weights)
+            else:
+                output, final = run_stack(
+                    self._layers(), x, start, lengths=lengths, resets=resets, before=same, after=self._after, engine=self.engine
+                )
         except TenutoError as error:
             raise error.within(name) from None
         if unpacked is not None:
@@ -93,13 +90,14 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
         return released(output), tuple(final)
 
-    def _for_one_step(self) -> list[list[Tensor]]:
-        """torch's weights of each layer and direction, where torch has a cell for them; else none."""
-        if self.proj_size:
+    def _for_one_step(self, x: Tensor, start: list[Tensor] | None) -> list[list[Tensor]]:
+        """torch's weights of each layer and direction, where x [T, B, I] is one step that torch's own cells may make; else none."""
+        if x.shape[0] != 1 or self.proj_size:
             return []
         kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
         suffixes = ("", "_reverse") if self.bidirectional else ("",)
-        return [[weight_of(self, f"{kind}_l{layer}{suffix}") for kind in kinds] for layer in range(self.num_layers) for suffix in suffixes]
+        weights = [[weight_of(self, f"{kind}_l{layer}{suffix}") for kind in kinds] for layer in range(self.num_layers) for suffix in suffixes]
+        return weights if one_step.possible(self.engine, (x, *(start or ()), *chain(*weights))) else []
 
     def _one_step(self, x: Tensor, start: list[Tensor] | None, weights: list[list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
         """The layers on x [1, B, I] by torch's own cells; as `run_stack`."""
@@ -178,7 +176,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
         form, inputs, _ = bind(traced_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
         report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
-        if given is None and flags is None and len(x) == 1 and (weights := self._for_one_step()) and one_step.possible(self.engine, (x, *chain(*weights))):
+        if given is None and flags is None and self._for_one_step(x, None):
             answer = Yes(f"{one_step.name_of(self.mode)}, since this is one step")
             return replace(report, chosen="vendor", answers={**report.answers, "vendor": answer})
         return report
