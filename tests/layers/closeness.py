@@ -16,7 +16,8 @@ def assert_near(
 ) -> None:
     """`actual` equals `expected` (of any dtype) within the table's tolerance for `dtype`, by default actual's.
 
-    `least`: the norm counts as at least this. It is for relu, which cuts sums of about 1 nearly to zero, while their rounding errors stay.
+    `least`: the norm counts as at least this. It is for relu, which cuts sums of about 1 nearly to zero, while their rounding errors
+    and those of the layers below stay.
     """
     tolerance = TOLERANCE[dtype or actual.dtype][gradient]
     scale = max(expected.double().norm().item(), least) or 1.0

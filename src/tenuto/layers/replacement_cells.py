@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tenuto import cells
 from tenuto.cell import Cell
 from tenuto.layers import one_step, recording
+from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import handle_of
@@ -69,10 +70,7 @@ class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
         gated = isinstance(self, nn.GRUCell)
         if not self.bias:
             return None, {"recurrent_bias": self.weight_ih.new_zeros(self.hidden_size)} if gated else {}
-        if not gated:
-            return self.bias_ih + self.bias_hh, {}
-        gates, candidate = self.bias_hh.split([2 * self.hidden_size, self.hidden_size])
-        return self.bias_ih + nn.functional.pad(gates, (0, self.hidden_size)), {"recurrent_bias": candidate}
+        return one_bias(self.bias_ih, self.bias_hh, gated)
 
 
 class LSTMCell(_ReplacementCell, nn.LSTMCell):

@@ -19,6 +19,7 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Problem, Yes
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers import one_step, recording
+from tenuto.layers.biases import one_bias
 from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, weight_of
@@ -149,13 +150,9 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         weight_ih, weight_hh = weight_of(self, f"weight_ih{suffix}"), weight_of(self, f"weight_hh{suffix}")
         weights = {"weight_ih": weight_ih, self._stacks[0]: weight_hh}
         if self.bias:
-            bias_ih, bias_hh = weight_of(self, f"bias_ih{suffix}"), weight_of(self, f"bias_hh{suffix}")
-            if self.mode == "GRU":
-                gates, candidate = bias_hh.split([2 * self.hidden_size, self.hidden_size])
-                weights["bias"] = bias_ih + nn.functional.pad(gates, (0, self.hidden_size))
-                weights["p.recurrent_bias"] = candidate
-            else:
-                weights["bias"] = bias_ih + bias_hh
+            biases = weight_of(self, f"bias_ih{suffix}"), weight_of(self, f"bias_hh{suffix}")
+            weights["bias"], parameters = one_bias(*biases, self.mode == "GRU")
+            weights |= {f"p.{name}": parameter for name, parameter in parameters.items()}
         elif self.mode == "GRU":
             weights["p.recurrent_bias"] = weight_ih.new_zeros(self.hidden_size)
         if self.proj_size:
