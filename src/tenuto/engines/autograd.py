@@ -74,10 +74,10 @@ def _kept(form: Form, results: Sequence[Tensor]) -> list[Tensor]:
     return [results[0], *results[form.results :]]
 
 
-def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
+def _forward(key: str, inputs: Sequence[Tensor], keep: bool, foretold: bool = False) -> list[Tensor]:
     """An engine's forward; gradients and autocast are off: engines compute in the dtypes they are given."""
     form, engine = _read(key)
-    return _flat(engine.forward(form, by_name(form, inputs), keep))
+    return _flat(engine.forward(form, by_name(form, inputs), keep, foretold))
 
 
 def _backward(
@@ -95,7 +95,7 @@ def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[T
     process.tell_torch()  # compiled code calls this directly
     require_unchanged(_read(key)[0].traced)
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
-        return _forward(key, inputs, keep)
+        return _forward(key, inputs, keep, foretold=True)
 
 
 def _backward_operation(

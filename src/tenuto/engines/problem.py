@@ -227,8 +227,12 @@ class Engine(Protocol):
         """Whether `empty` can tell what `forward` keeps, also where sizes are symbols; if not, `backward` does without it."""
         ...
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
-        """Runs the steps. `keep`: a backward pass will follow. Nothing returned shares memory with an input."""
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
+        """Runs the steps. Nothing returned shares memory with an input.
+
+        `keep`: a backward pass will follow. `foretold`: a graph was made with what `empty` told, so what is kept is to have those
+        shapes; otherwise an engine may need less memory, once it knows the lengths.
+        """
         ...
 
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:

@@ -42,7 +42,7 @@ class Reference:
     def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return True
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         output, final = run(form, inputs)
         return Result(output.clone(), [value.clone() for value in final], [])
 

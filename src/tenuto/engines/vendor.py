@@ -69,7 +69,7 @@ class Vendor:
         """Not how large oneDNN's workspace will be, where sizes are symbols."""
         return not _has_explicit_operation(form, inputs) or not Problem.of(form, inputs, True).symbolic
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         if keep and _has_explicit_operation(form, inputs):
             return _onednn_forward(form, inputs)
         output, final = run(form, inputs)

@@ -70,7 +70,7 @@ class Cpp:
             result.saved.extend(x.new_empty(rows, stride) for stride in strides.values())
         return result
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         threads = process.threads()  # first of all: in a forked child this sets torch to one thread
         inputs = memory.readable(inputs, inputs["x"].dtype)
         x, calls = inputs["x"], self._known.of(form, inputs)
@@ -81,6 +81,7 @@ class Cpp:
         key, launch = _forward_launch(calls, keep, way)
         try:
             padded_rows, large = time_steps * batch_size, pool.shared()
+            kept_rows = padded_rows if foretold else rows.total  # the loop's own arrays have no padding
             output = large.empty(padded_rows, calls.output, x.dtype)
             given["padded.output" if form.lengths else "output"] = output
             final = []
@@ -88,7 +89,7 @@ class Cpp:
                 if name == calls.output_state:
                     array = output
                 elif keep:
-                    array = large.empty(padded_rows, width, x.dtype)
+                    array = large.empty(kept_rows, width, x.dtype)
                 else:
                     array = x.new_empty(2 * batch_size, width)
                 given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
@@ -96,7 +97,7 @@ class Cpp:
                 final.append(end)
             if keep:
                 for array_name in ("gates", "rows"):
-                    given[array_name] = large.empty(padded_rows, launch.layouts[array_name].stride, x.dtype)
+                    given[array_name] = large.empty(kept_rows, launch.layouts[array_name].stride, x.dtype)
             if rows.total:
                 _run(launch, record, way, given, rows)
             else:
@@ -135,7 +136,7 @@ def _run_backward(
 ) -> None:
     """The backward loop: from `arrays`, which are the inputs as it reads them, into the gradients."""
     form, x, padded = calls.form, inputs["x"], "padded." if calls.form.lengths else ""
-    arrays.update(_let_in(calls, x, result, d_output, d_final))
+    arrays.update(_let_in(calls, rows, x, result, d_output, d_final))
     arrays[f"{padded}d_output"] = arrays["d_output"]
     for name, width in calls.states:
         arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
@@ -144,9 +145,9 @@ def _run_backward(
     for name, gradient in gradients.items():
         arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name in form.with_heads else gradient
     arrays[f"{padded}d_x"] = gradients.get("x", x)
-    for name, width in calls.streams:
-        arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], calls.batch_size, width)
     needs = frozenset(gradients)
+    for name, width in calls.streams if any(name.startswith("stream.") for name in needs) else ():
+        arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], calls.batch_size, width)
     record = calls.record(needs, process.threads())
     way = record.choose(rows.total)
     key = (calls, needs, way)
@@ -163,12 +164,13 @@ def _run_backward(
             gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in calls.fixed else whole_time)
 
 
-def _let_in(calls: Calls, x: Tensor, result: Result, d_output: Tensor, d_final: list[Tensor]) -> Buffers:
+def _let_in(calls: Calls, rows: Rows, x: Tensor, result: Result, d_output: Tensor, d_final: list[Tensor]) -> Buffers:
     """What forward kept, and the cotangents, by the loop's names: users' hooks on saved tensors have had them in their hands."""
-    steps, rows = x.shape[0], x.shape[0] * calls.batch_size
+    steps, foretold = x.shape[0], x.shape[0] * calls.batch_size
+    kept_rows = foretold if result.saved[0].shape[:1] == (foretold,) else rows.total
     strides = forward.kept_strides(calls.form, calls.hidden, x.dtype) | {f"new.{name}": width for name, width in calls.states}
     given = {**dict(zip(calls.kept, result.saved, strict=True)), "d_output": d_output}
-    shapes = {**{name: (rows, strides[name]) for name in calls.kept}, "d_output": (steps, calls.batch_size, calls.output)}
+    shapes = {**{name: (kept_rows, strides[name]) for name in calls.kept}, "d_output": (steps, calls.batch_size, calls.output)}
     if calls.output_state is not None:
         given[f"new.{calls.output_state}"] = result.output
         shapes[f"new.{calls.output_state}"] = shapes["d_output"]
