@@ -38,7 +38,7 @@ def register(engine: Engine) -> None:
 @lru_cache(maxsize=None)
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine (the one that runs, or the one asked for) as text, which is what an operation in a graph can hold."""
-    flags = [form.bias, form.lengths, form.resets, form.reverse]
+    flags = [form.bias, form.lengths, form.resets, form.reverse, *([True] if form.packed else [])]  # as earlier versions wrote it, else
     key = json.dumps([engine, json.loads(handle_of_traced(form.traced)), flags])
     _FORMS.setdefault(key, (form, engine))
     return key
@@ -307,7 +307,7 @@ def _transformed() -> bool:
 
 
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: bool = False) -> tuple[Tensor, list[Tensor]]:
-    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states.
+    """Runs the steps through an engine, differentiably: output [T, B, W] (packed [N, W]) and the final states.
 
     `opaque`: as operations that torch does not look into, whatever the engine is made of.
     """
