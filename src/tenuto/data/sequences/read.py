@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tenuto.data.decode import telling
 from tenuto.data.parts import Parts, choose_part, find_parts, find_siblings, require_part
 from tenuto.data.sequences.npz import read_npz
 from tenuto.data.sequences.sequences import Sequences
@@ -29,7 +30,7 @@ def read_splits(
         columns: for tables, which column is what.
     Raises:
         DataError: unreadable, in no known format, or without a training part.
-        ShapeError: a part has more or fewer channels than the training part.
+        ShapeError: a part has more or fewer channels than the training part. DataError: or other ones, by name; another order is put right.
     """
     path = Path(path)
     parts = read_parts(path, columns=columns)
@@ -37,13 +38,16 @@ def read_splits(
         if given is not None:
             parts[name] = read_sequences(given, columns=columns)
     train = parts["all"] if "all" in parts else require_part(path, parts, "train")
-    for name, part in parts.items():
-        if len(part.channels) != len(train.channels):
+    for name, part in list(parts.items()):
+        if not (train.named and part.named) and len(part.channels) != len(train.channels):
             raise ShapeError(
                 f"the {name} part has {len(part.channels)} channels, but the training part has {len(train.channels)}.",
                 expected=", ".join(train.channels[:8]),
                 received=", ".join(part.channels[:8]),
             )
+        if train.named:
+            with telling(f"the {name} part"):
+                parts[name] = part.arranged(train.channels, "the training part has")
     return Parts(train, parts.get("validation"), parts.get("test"))
 
 

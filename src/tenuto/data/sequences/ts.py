@@ -11,7 +11,8 @@
     @data
     1.86,1.89,1.93:-0.20,-0.19,-0.23:...:1        one sequence per line: channels separated by colons, values by commas, the label last
 
-`?` and NaN are missing values. With `@timeStamps true`, values are (time,value) pairs; then a sequence has a step at every time that any of its channels has.
+`?` and NaN are missing values. With `@timeStamps true`, values are (time,value) pairs; then a sequence has a step at every time that any of its
+channels has. Times are read as those of a table are (`moments.py`), and all of a line are of one kind.
 Source: the format as sktime and aeon document it. Differs: every line is checked against the header, and an error names the line.
 """
 
@@ -20,10 +21,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tenuto.data.decode import lines_of, naming, read_utf8
+from tenuto.data.sequences.moments import moment_of
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
 
@@ -98,7 +101,7 @@ def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
 
 def _channels(fields: list[str]) -> np.ndarray:
     """Fields of comma-separated values as `[T, C]`."""
-    rows = [np.array(["nan" if value.strip() == "?" else value for value in field.split(",")], dtype=np.float32) for field in fields]
+    rows = [np.array(["nan" if value.strip() == "?" else value for value in field.split(",")], dtype=np.float64) for field in fields]
     lengths = sorted({len(row) for row in rows})
     if not rows:
         raise ValueError("it has no channel")
@@ -109,25 +112,34 @@ def _channels(fields: list[str]) -> np.ndarray:
 
 def _timed_channels(fields: list[str]) -> np.ndarray:
     """Fields of (time,value) pairs as `[T, C]`, on the sorted union of the times; NaN where a channel has no value at a time."""
-    channels: list[dict[float | str, float]] = []
+    channels: list[dict[Any, float]] = []
+    first: tuple[str, str] | None = None  # the first time, and its kind
     for field in fields:
         pairs = _PAIR.findall(field)
         if not pairs:
             raise ValueError("it has a channel without (time,value) pairs")
-        try:
-            known: dict[float | str, float] = {float(time): _value(value) for time, value in pairs}
-        except ValueError:  # dates: ISO text sorts as time does
-            known = {time.strip("'\""): _value(value) for time, value in pairs}
+        between = [piece.strip() for piece in _PAIR.split(field)[:: _PAIR.groups + 1]]
+        rest = next((piece for piece in (between[0], between[-1], *(piece.removeprefix(",").strip() for piece in between[1:-1])) if piece), "")
+        if rest or not all(between[1:-1]):
+            raise ValueError(f"{rest[:40]!r} is no (time,value) pair" if rest else "two pairs have no comma between them")
+        known = {}
+        for text, value in pairs:
+            text = text.strip("'\"")
+            try:
+                kind, key = moment_of(text)
+            except ValueError as error:
+                raise ValueError(f"the time {text[:40]!r} {error}") from None
+            first = first or (text, kind)
+            if kind != first[1]:
+                raise ValueError(f"the time {text[:40]!r} is {kind}, but {first[0][:40]!r} is {first[1]}")
+            known[key] = _value(value)
         if len(known) != len(pairs):
             raise ValueError("it has two values at the same time")
         channels.append(known)
     if not channels:
         raise ValueError("it has no channel")
-    kinds = {type(time) for channel in channels for time in channel}
-    if len(kinds) > 1:
-        raise ValueError("some of its times are numbers and some are dates")
-    times = sorted(set().union(*channels))  # type: ignore[type-var]
-    return np.array([[channel.get(time, np.nan) for channel in channels] for time in times], dtype=np.float32)
+    times = sorted(set().union(*channels))
+    return np.array([[channel.get(time, np.nan) for channel in channels] for time in times], dtype=np.float64)
 
 
 def _value(text: str) -> float:
