@@ -15,6 +15,7 @@ _ANSWER = (
 )
 _KIND = (*BY_CLASS, Key("predicted", "whole", "how many were predicted"))
 _SPANS = (
+    Key("scheme", "text", '"BIO", "BILOU", ...', optional=True),
     *(Key(name, "number", null=True) for name in ("precision", "recall", "f1")),
     *(Key(name, "whole", "how many spans") for name in ("right", "predicted", "true")),
     Key("kinds", "objects", "", _KIND),
@@ -29,6 +30,7 @@ OWN = Own(
         Key("character_limit", "whole"),
         Key("tags", "texts"),
         Key("labels", "any", "[label] of sentences; [] without labels"),
+        Key("scheme", "text", 'how tags mark spans: "BIO", "IOB1", "BIOES", ...; null where they mark none', null=True, optional=True),
     ),
     measures=(
         Key("validation_accuracy", "number", "of tokens, 0..1"),
