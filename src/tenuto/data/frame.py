@@ -54,6 +54,36 @@ def cells_of(column: Any) -> list[Any]:
     return [None if cell is np.ma.masked else cell for cell in column]
 
 
+def items_of(data: Any, *, one_column: bool = True) -> list[Any]:
+    """The texts of a set, or its lists of symbols, as a list: from a list, an array, a column, or a data frame with a single column.
+
+    Args:
+        one_column: whether an array [N, 1] is N texts; else it is N lists of one.
+    Raises:
+        DataError: a table of several columns, or a single value.
+    Example:
+        >>> items_of(np.array([["a fine film"], ["too long"]]))
+        ['a fine film', 'too long']
+    """
+    if is_frame(data):
+        columns = columns_of(data)
+        if len(columns) != 1:
+            raise DataError(
+                f"the data is a table of {len(columns)} columns.",
+                expected="texts: one column",
+                received=", ".join(list(columns)[:8]),
+                fix="give the column with the texts: x[NAME]",
+            )
+        return cells_of(next(iter(columns.values())))
+    if isinstance(data, np.ndarray):
+        if not data.ndim:
+            raise DataError("the data is a single value.", expected="a list of texts or of token lists", received=repr(data)[:40], fix="put it in a list")
+        if data.ndim == 2 and data.shape[1] == 1 and one_column:
+            return cells_of(data[:, 0])
+        return cells_of(data) if data.ndim == 1 else list(data)
+    return list(data) if isinstance(data, (list, tuple)) or not any(hasattr(data, name) for name in ("to_pylist", "to_list")) else cells_of(data)
+
+
 def is_missing(cell: Any) -> bool:
     """Whether a cell says that there is no value.
 

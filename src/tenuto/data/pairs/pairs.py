@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.counts import as_ids, require_one_each
+from tenuto.data.frame import items_of
 from tenuto.data.source import Source, Sourced
 from tenuto.data.split import check_fraction, divide, draw
 from tenuto.errors import DataError
@@ -52,11 +53,11 @@ class Pairs(Sourced):
     ) -> None:
         if isinstance(source, str) or isinstance(target, str):
             raise DataError("a single text is not a set of pairs.", expected="a list of texts", received="a text", fix="put it in a list")
-        sources = list(source)
+        sources = items_of(source)
         if not sources:
             raise DataError("there are no pairs.", expected="one or more pairs", received="none", fix="check the data")
         self.ids = as_ids(ids, sources, "sources")
-        targets = None if target is None else list(target)
+        targets = None if target is None else items_of(target)
         if targets is not None:
             require_one_each("targets", targets, sources, "sources")
         self.source = [_as_side(item, "source", identity) for item, identity in zip(sources, self.ids)]

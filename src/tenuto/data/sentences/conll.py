@@ -81,11 +81,9 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
 def _blocks(path: Path, text: str) -> tuple[list[list[_Line]], bool, bool]:
     """The lines of each sentence without comments; whether the first column numbers the words; whether the file marks documents, as OntoNotes does."""
     lines = []
-    for number, line in enumerate(lines_of(text), start=1):
-        if line.strip():
-            lines.append(_Line(number, line, [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()))
-        else:
-            lines.append(_Line(number, "", []))
+    for number, written in enumerate(lines_of(text), start=1):
+        cells = [cell.strip() for cell in written.split("\t")] if "\t" in written and written.strip() else written.split()
+        lines.append(_Line(number, written if cells else "", cells))
     documents = any(line.text.startswith("#") and re.match(r"#\s*begin document\b", line.text) for line in lines)
     tokens = [line for line in lines if line.cells and not _COMMENT.match(line.text)]
     plain = [line for line in tokens if not line.text.startswith("#")]

@@ -4,7 +4,7 @@
     {"text": "too long", "label": "bad"}              a fine film,good
 
 `text` may be a list of tokens in JSON lines and Parquet. A file without any label is for prediction. If a row has an `id`, messages and tables name
-the text by it. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
+the text by it; a plain text is named by the number of its line. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 """
 
 from __future__ import annotations
@@ -94,4 +94,4 @@ def _rows(path: Path, text_column: str, label_column: str) -> tuple[Iterator[Row
     if path.suffix.lower() != ".txt":
         return read_rows(path, (text_column,), (label_column, "id"), fix="say which column it is with text_column (--text-column)")
     text, source = read_utf8(path)
-    return (Row(f"line {number}", {text_column: line.strip()}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source
+    return (Row(f"line {number}", {text_column: line.strip(), "id": number}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source

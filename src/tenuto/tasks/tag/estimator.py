@@ -91,7 +91,7 @@ class Tagger(TagOptions, TokenEstimator):
         return super().fit(data, validation=validation, observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _read(self, x: Any, y: Any = None, labels: Any = None) -> Sentences:
-        return Sentences.of(x, y, labels)
+        return self._cut(Sentences.of(x, y, labels))
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         _require_tags(data)

@@ -28,6 +28,7 @@ OWN = Own(
         Key("characters", "object", "", _TABLE),
         Key("lowercase", "truth"),
         Key("character_limit", "whole"),
+        Key("rule", "whole", "how raw texts are split into words (`data/sentences/words.py`); absent: 1", optional=True),
         Key("tags", "texts"),
         Key("labels", "any", "[label] of sentences; [] without labels"),
         Key("scheme", "text", 'how tags mark spans: "BIO", "IOB1", "BIOES", ...; null where they mark none', null=True, optional=True),

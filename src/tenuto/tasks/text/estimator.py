@@ -53,7 +53,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     # --- fitting -------------------------------------------------------------------------------------------------------
 
     def _read(self, x: Any, y: Any = None) -> Sentences:
-        return Sentences.of(x, None, y)
+        return self._cut(Sentences.of(x, None, y))
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
