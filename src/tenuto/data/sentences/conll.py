@@ -70,6 +70,8 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
     if numbered and token_column % len(first.cells) != 0:
         kept = [[line for line in block if line.cells[0].isdigit()] for block in blocks]
         blocks = [block for block in kept if block]
+    if not need_tags and tag_column is not None and any(line.cells[tag_column : tag_column + 1 or None] == [""] for block in blocks for line in block):
+        tag_column = None  # not all of them are tagged
     for block in blocks:
         _check_block(path, block, block[0] if documents else first, token_column, tag_column, plain=not need_tags and "\t" not in text)
     tokens = [[line.cells[token_column] for line in block] for block in blocks]

@@ -13,7 +13,7 @@ from tenuto.data.counts import as_ids, require_one_each
 from tenuto.data.frame import items_of
 from tenuto.data.labels import as_labels, label_counts
 from tenuto.data.sentences.words import RULE, tokenise
-from tenuto.data.source import GIVEN, Source, Sourced
+from tenuto.data.source import GIVEN, LeftOut, Source, Sourced
 from tenuto.errors import DataError
 from tenuto.process import kept_property
 
@@ -29,6 +29,7 @@ class Sentences(Sourced):
         ids: [N] names for messages and tables. Default: the positions.
         came_from: what to call the set, and where it came from.
         rule: how raw texts are split, as in `tokenise`.
+        left_out: what the reader left out.
     Raises:
         DataError: no sentences, a table of several columns, a sentence without tokens, a token or tag that is not text, more or fewer tags than tokens, or ids or labels
             that are not one for each sentence.
@@ -46,8 +47,9 @@ class Sentences(Sourced):
         ids: Iterable[Any] | None = None,
         came_from: Source = GIVEN,
         rule: int = RULE,
+        left_out: Iterable[LeftOut] = (),
     ) -> None:
-        self.came_from, self.rule = came_from, rule
+        self.came_from, self.rule, self.left_out = came_from, rule, tuple(left_out)
         if isinstance(tokens, str):
             raise DataError("the data is a single text.", expected="a list of texts or of token lists", received="str", fix="put it in a list: [text]")
         given = items_of(tokens, one_column=tags is None)
@@ -140,11 +142,11 @@ class Sentences(Sourced):
         if rule == self.rule or not any(self.texts):
             return self
         items = [text or words for text, words in zip(self.texts, self.tokens)]
-        return Sentences(items, self.tags, self.labels, ids=self.ids, came_from=self.came_from, rule=rule)
+        return Sentences(items, self.tags, self.labels, ids=self.ids, came_from=self.came_from, rule=rule, left_out=self.left_out)
 
     def _matching(self, rows: list[Any]) -> list[tuple[str, ...]]:
         require_one_each("tag sequences", rows, self, "sentences")
-        tags = [_as_texts("tag", row, identity, self.rule) for row, identity in zip(rows, self.ids)]
+        tags = [_as_texts("tag", row, identity) for row, identity in zip(rows, self.ids)]
         for words, row, identity in zip(self.tokens, tags, self.ids):
             if len(words) != len(row):
                 raise DataError(
@@ -156,7 +158,7 @@ class Sentences(Sourced):
         return tags
 
 
-def _as_texts(what: str, row: Any, identity: str, rule: int) -> tuple[str, ...]:
+def _as_texts(what: str, row: Any, identity: str, rule: int = RULE) -> tuple[str, ...]:
     """A row of texts; a raw text of tokens is split first."""
     if isinstance(row, str):
         if what == "tag":

@@ -51,38 +51,41 @@ def read_splits(
     return Parts(train, parts.get("validation"), parts.get("test"))
 
 
-def read_sequences(path: str | Path, *, split: str | None = None, columns: Columns = USUAL) -> Sequences:
+def read_sequences(path: str | Path, *, split: str | None = None, columns: Columns = USUAL, labels: bool = True) -> Sequences:
     """One set of sequences: the part of the data that `split` names. Without `split`: all of a file that has no parts, else its test part.
 
+    Args:
+        labels: whether to read the labels. If not, it does not matter what stands in their place.
     Raises:
         DataError: unreadable, in no known format, or the data does not have that part.
         ArgumentError: `split` is not the name of a part.
     """
-    return choose_part(Path(path), read_parts(path, columns=columns, siblings=split is not None), split)
+    return choose_part(Path(path), read_parts(path, columns=columns, siblings=split is not None, labels=labels), split)
 
 
-def read_parts(path: str | Path, *, columns: Columns = USUAL, siblings: bool = True) -> dict[str, Sequences]:
+def read_parts(path: str | Path, *, columns: Columns = USUAL, siblings: bool = True, labels: bool = True) -> dict[str, Sequences]:
     """Every part of the data by name: "train", "validation", "test", or "all" where the data has no split.
 
     Args:
         siblings: for a file named `*_TRAIN` or `*_TEST`, read the files of the other parts beside it too.
+        labels: whether to read the labels.
     Raises:
         DataError: unreadable, in no known format, two files for one part, or a file for one part that has parts of its own.
     """
     path = Path(path)
     files = find_parts(path, FORMATS) if path.is_dir() else find_siblings(path, FORMATS) if siblings and path.is_file() else {}
     if not files:
-        return _read_file(path, columns)
+        return _read_file(path, columns, labels)
     parts = {}
     for name, file in files.items():
-        inside = _read_file(file, columns)
+        inside = _read_file(file, columns, labels)
         if list(inside) != ["all"]:
             raise DataError(f"{file} is the {name} part by its name, but it has parts of its own.", received=", ".join(inside))
         parts[name] = inside["all"]
     return parts
 
 
-def _read_file(path: Path, columns: Columns) -> dict[str, Sequences]:
+def _read_file(path: Path, columns: Columns, labels: bool) -> dict[str, Sequences]:
     kind = path.suffix.lower()
     if kind not in FORMATS:
         raise DataError(
@@ -92,5 +95,5 @@ def _read_file(path: Path, columns: Columns) -> dict[str, Sequences]:
             fix="convert it to one of them, for example a CSV with the columns id, time, channels ..., label",
         )
     if kind in (".ts", ".npz"):
-        return (read_ts if kind == ".ts" else read_npz)(path)
-    return read_long_table(path, columns)
+        return (read_ts if kind == ".ts" else read_npz)(path, labels=labels)
+    return read_long_table(path, columns, labels=labels)

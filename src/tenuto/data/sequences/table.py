@@ -46,15 +46,18 @@ class Columns:
 USUAL = Columns()
 
 
-def read_long_table(path: Path, columns: Columns) -> dict[str, Sequences]:
+def read_long_table(path: Path, columns: Columns, *, labels: bool = True) -> dict[str, Sequences]:
     """The parts of a table in a file, by name; "all" where it has no split column.
+
+    Args:
+        labels: whether to read the labels.
 
     Raises:
         DataError: as in `tenuto.data.rows.read_table` and `sequences_from_columns`.
     """
     table = read_table(path)
     with naming(path):
-        data, split = _sequences(table.columns, columns, table.source, table.lines)
+        data, split = _sequences(table.columns, columns, table.source, table.lines, labels=labels)
         return {"all": data} if split is None else data.parts(split)
 
 
@@ -72,7 +75,7 @@ def sequences_from_columns(table: Any, columns: Columns = USUAL, *, came_from: S
     return _sequences(table, columns, came_from, None)
 
 
-def _sequences(table: Any, columns: Columns, came_from: Source, lines: np.ndarray | None) -> tuple[Sequences, list[str] | None]:
+def _sequences(table: Any, columns: Columns, came_from: Source, lines: np.ndarray | None, *, labels: bool = True) -> tuple[Sequences, list[str] | None]:
     given = columns_of(table)
     names = list(given)
     _require(names, columns)
@@ -91,7 +94,7 @@ def _sequences(table: Any, columns: Columns, came_from: Source, lines: np.ndarra
     order, starts, first_ids = _rows_by_sequence(identities, given.get(columns.time), columns.time, place)
     pieces = np.split(order, starts[1:])
     per_sequence = {}
-    for column in (columns.label, columns.split):
+    for column in (*([columns.label] if labels else []), columns.split):
         if column in names:
             cells = cells_of(given[column])
             per_sequence[column] = [_constant([cells[row] for row in piece], column, identity) for piece, identity in zip(pieces, first_ids)]

@@ -1,6 +1,6 @@
 """Sequences from a `.ts` file, the text format of the UCR and UEA archives, of sktime and of aeon.
 
-    # comments
+    # comments, also with %
     @problemName JapaneseVowels
     @timeStamps false
     @missing false
@@ -33,8 +33,11 @@ from tenuto.errors import DataError
 _PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
 
 
-def read_ts(path: Path) -> dict[str, Sequences]:
+def read_ts(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
     """The file as {"all": Sequences}; labels are text, as they are in the file.
+
+    Args:
+        labels: whether to read them; if not, anything may stand in their place.
 
     Raises:
         DataError: the file is not UTF-8, has no @data, has a line that does not fit the header or the lines before it, or is a regression set.
@@ -44,17 +47,17 @@ def read_ts(path: Path) -> dict[str, Sequences]:
     header, start = _header(path, lines)
     labelled, classes = _label_rule(path, header)
     timed = header.get("timestamps", "false").split()[:1] == ["true"]
-    values, labels = [], []
+    values, found = [], []
     for number, line in enumerate(lines[start:], start + 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not line.strip() or line.lstrip().startswith(("#", "%")):
             continue
         # A time stamp may hold colons; those stand inside brackets.
         fields = [field.strip() for field in (re.split(r":(?![^()]*\))", line) if timed else line.split(":"))]
         if labelled:
             label = fields.pop()
-            if classes and label not in classes:
+            if labels and classes and label not in classes:
                 raise _line_error(path, number, "its label is not one of those in @classLabel", " ".join(classes), repr(label[:40]))
-            labels.append(label)
+            found.append(label)
         try:
             channels = _timed_channels(fields) if timed else _channels(fields)
         except ValueError as error:
@@ -65,7 +68,7 @@ def read_ts(path: Path) -> dict[str, Sequences]:
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     source = replace(source, name=header.get("problemname", "").strip() or source.name)
     with naming(path):
-        return {"all": Sequences(values, labels if labelled else None, came_from=source)}
+        return {"all": Sequences(values, found if labelled and labels else None, came_from=source)}
 
 
 def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
@@ -73,11 +76,11 @@ def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
     header: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         word = line.strip()
-        if not word or word.startswith("#"):
+        if not word or word.startswith(("#", "%")):
             continue
         if not word.startswith("@"):
             raise _line_error(path, number, "there is data before @data", "header tags, then @data", _short(word))
-        tag, _, rest = word[1:].partition(" ")
+        tag, rest = (*word[1:].split(maxsplit=1), "", "")[:2]
         if tag.lower() == "data":
             return header, number
         # Values are case-insensitive, except for class labels and the name.

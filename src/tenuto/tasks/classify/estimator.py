@@ -257,4 +257,5 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _targets(self, data: Sequences) -> np.ndarray:
         """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
-        return Labels(self.classes_).positions(data.labels, ids=data.ids)
+        known = Labels(self.classes_)
+        return known.positions(known.alike(data.labels), ids=data.ids)

@@ -28,6 +28,7 @@ TASK = Task(
     page="tenuto.tasks.tag.page:PAGE",
     splits="tenuto.tasks.tag.commands:splits",
     read="tenuto.tasks.tag.commands:read",
+    asked="tenuto.tasks.tag.commands:asked",
     predict="tenuto.tasks.tag.commands:predict",
     described="tenuto.tasks.answers:token_network_said",
     said="tenuto.tasks.tag.commands:said",

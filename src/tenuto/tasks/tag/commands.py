@@ -19,7 +19,12 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
-    """The sentences of a file, or of one part of a folder; tags may be missing."""
+    """The sentences of a file, or of one part of a folder."""
+    return read_tagged(choose_part(data, tagged_parts(data), split), **choices)
+
+
+def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
+    """The same; tags may be missing."""
     return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
 
 
