@@ -98,7 +98,10 @@ _count = itertools.count()  # never the same number twice, whichever threads ask
 
 
 class Problem(NamedTuple):
-    """A form with sizes, dtype and device: what `supports` is asked about."""
+    """A form with sizes, dtype and device: what `supports` is asked about.
+
+    `narrow`: the 16-bit dtype of the tensors that were widened to `dtype` before, or of autocast; None where nothing was.
+    """
 
     form: Form
     time_steps: int
@@ -108,6 +111,7 @@ class Problem(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     gradients: bool
+    narrow: torch.dtype | None = None
 
     @property
     def symbolic(self) -> bool:
@@ -115,12 +119,13 @@ class Problem(NamedTuple):
         return not all(isinstance(size, int) for size in self[1:5])
 
     @staticmethod
-    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool) -> Problem:
-        """The problem that these inputs pose."""
+    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool, result: torch.dtype | None = None) -> Problem:
+        """The problem that these inputs pose; `result`: the dtype that the output is to have, if not theirs."""
         x = inputs["x"]
         time_steps, batch_size, input_size = x.shape
+        narrow = None if result == x.dtype else result
         return Problem(
-            form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients
+            form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients, narrow
         )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -211,7 +216,7 @@ class Engine(Protocol):
         """Whether this engine runs the problem; if not, why."""
         ...
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         """Whether it can be faster than an engine before it in the order, so that it is worth a measurement (contest.py)."""
         ...
 

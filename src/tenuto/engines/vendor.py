@@ -52,9 +52,9 @@ class Vendor:
             return No("torch's kernels take no empty batch or sequence")
         return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         """Whether torch's kernel is fused, so that it can be faster than ours; on the CPU the LSTM's alone is."""
-        return kernel_of(form) == "lstm"
+        return problem.narrow is None and kernel_of(problem.form) == "lstm"
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
@@ -98,8 +98,43 @@ class Vendor:
         return replay(run, form, inputs, d_output, d_final, needs)
 
 
+class NarrowVendor(Vendor):
+    """The same kernels in 16 bits, for 16-bit layers and under autocast: on processors that have such units they can beat float32.
+
+    Args:
+        dtype: torch.bfloat16 or torch.float16.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.name = f"vendor in {str(dtype).removeprefix('torch.')}"
+        self._dtype = dtype
+
+    def supports(self, problem: Problem) -> Yes | No:
+        if problem.narrow != self._dtype or problem.device.type != "cpu":
+            return No(f"nothing is {str(self._dtype).removeprefix('torch.')} on a CPU here")
+        return super().supports(problem)
+
+    def rivals(self, problem: Problem) -> bool:
+        return problem.narrow == self._dtype and kernel_of(problem.form) != ""
+
+    def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
+    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+        output, final = self._run(form, inputs)
+        return Result(output, final, [])
+
+    def backward(
+        self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
+    ) -> Buffers:
+        return replay(self._run, form, inputs, d_output, d_final, needs)
+
+    def _run(self, form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        return run(form, {name: tensor.to(self._dtype) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()})
+
+
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Output and final states by torch's function; differentiable once."""
+    """Output and final states by torch's function; differentiable once on every device."""
     kernel, names = kernel_of(form), tuple(form.cell.widths("state"))
     start = [inputs[f"s.{name}"] for name in names]
     weights = _weights(form, inputs)
@@ -113,6 +148,15 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         output, *final = function(x, state, weights, True, 1, 0.0, False, False, False)
     return (output.flip(0) if form.reverse else output), [value[0] for value in final]
+
+
+def run_to_any_order(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]] | None:
+    """As `run`, differentiable any number of times; None where torch has no such loop.
+
+    cuDNN's kernels have no second derivative, and that of the packed form takes time by the square of the steps.
+    """
+    problem = Problem.of(form, inputs, True)
+    return run(form, inputs) if problem.device.type == "cpu" and not form.lengths and Vendor().supports(problem) else None
 
 
 def _run_packed(form, inputs, state, weights, start):  # type: ignore[no-untyped-def]

@@ -368,8 +368,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             for name, width in traced_of(direction.handle).cell.widths("streams").items()
         }
         tensors = {**streams, **direction.tensors(x, given, flags)}
-        form, inputs, _ = bind(traced_of(direction.handle), tensors, [], [], direction.reverse)
-        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        form, inputs, result = bind(traced_of(direction.handle), tensors, [], [], direction.reverse)
+        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
 
     def extra_repr(self) -> str:
         words = [repr(self.cell), str(self.input_size), str(self.hidden_size)]

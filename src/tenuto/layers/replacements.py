@@ -171,8 +171,8 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         x, direction = laid_out(x, self.batch_first), self._direction("_l0")
         given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
         flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
-        form, inputs, _ = bind(traced_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
-        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        form, inputs, result = bind(traced_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
+        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
         if given is None and flags is None and self._for_one_step(x, None):
             answer = Yes(f"{one_step.name_of(self.mode)}, since this is one step")
             return replace(report, chosen="vendor", answers={**report.answers, "vendor": answer})
