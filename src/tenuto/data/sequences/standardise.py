@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.sequences import Sequences, usual_names
 from tenuto.errors import ArgumentError, DataError, ShapeError
 
 MISSING = ("error", "forward", "mean")
@@ -20,7 +20,8 @@ class Standardiser:
     Attributes:
         mean, deviation: [C] float64, mean and standard deviation over all steps of the training part; a constant channel has deviation 1.
         minimum, maximum: [C], for reports.
-        channels: C names, for messages.
+        channels: C names. named: whether they were given; then data with names is put in their order.
+        bits: in how many bits values are standardised, 32 or 64; runs of versions that rounded values to float32 first keep 32.
         missing: what NaN becomes. "error": it is refused. "forward": the last value before it in its sequence, or the training mean where
             there is none. "mean": the training mean.
     """
@@ -31,6 +32,8 @@ class Standardiser:
     maximum: np.ndarray
     channels: tuple[str, ...]
     missing: str = "error"
+    named: bool = False
+    bits: int = 64
 
     @classmethod
     def learn(cls, data: Sequences, *, missing: str = "error") -> Standardiser:
@@ -59,8 +62,20 @@ class Standardiser:
         # In a second pass: computed in one, as a difference of two sums of squares, it would lose all digits where the mean is large.
         square = sum((np.nansum((array - mean) ** 2, axis=0) for array in data.values), np.zeros(width))
         deviation = np.sqrt(square / count)
-        deviation[deviation < 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
-        return cls(mean, deviation, minimum, maximum, data.channels, missing)
+        # What rounding alone leaves of a constant channel; Unix times that differ by a second are five digits above it.
+        deviation[deviation < 1e-13 * np.maximum(np.abs(mean), 1e-30)] = 1.0
+        return cls(mean, deviation, minimum, maximum, data.channels, missing, data.named)
+
+    def arranged(self, data: Sequences) -> Sequences:
+        """The data with its channels in the order of training, by name where both have names; then checked.
+
+        Raises:
+            DataError: a channel is missing, foreign or there twice; and as `check`.
+        """
+        if self.named:
+            data = data.arranged(self.channels, "the model was trained on")
+        self.check(data)
+        return data
 
     def check(self, data: Sequences) -> None:
         """Raise unless `apply` can take every sequence of `data`.
@@ -74,13 +89,15 @@ class Standardiser:
                 f"the data has {len(data.channels)} channels but the model was trained on {width}.",
                 expected=f"[T, {width}]: {', '.join(self.channels[:6])}{', ...' if width > 6 else ''}",
                 received=f"[T, {len(data.channels)}]: {', '.join(data.channels[:6])}{', ...' if len(data.channels) > 6 else ''}",
-                fix="give the same channels in the same order as in training",
+                fix="give the same channels as in training; where they have no names, in the same order",
             )
         if self.missing == "error":
             refuse_missing(data)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """One sequence `[T, C]`, standardised and filled; float32, a new array."""
+        if self.bits == 32:
+            values = values.astype(np.float32)
         scaled = ((values - self.mean) / self.deviation).astype(np.float32)
         if self.missing == "error":
             return scaled
@@ -102,13 +119,18 @@ class Standardiser:
             "minimum": self.minimum.tolist(),
             "maximum": self.maximum.tolist(),
             "missing": self.missing,
+            "named": self.named,
+            "bits": self.bits,
         }
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Standardiser:
         """The standardiser that `to_data` described."""
         numbers = {name: np.array(data[name], dtype=np.float64) for name in ("mean", "deviation", "minimum", "maximum")}
-        return cls(**numbers, channels=tuple(data["channels"]), missing=data["missing"])
+        channels = tuple(data["channels"])
+        # Earlier versions kept neither: names were those of a file, or the usual ones, and values were rounded first.
+        named = data.get("named", channels != usual_names(len(channels)))
+        return cls(**numbers, channels=channels, missing=data["missing"], named=named, bits=data.get("bits", 32))
 
 
 def refuse_missing(data: Sequences) -> None:
