@@ -122,7 +122,7 @@ class NarrowVendor(Vendor):
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return True
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         output, final = self._run(form, inputs)
         return Result(output, final, [])
 
