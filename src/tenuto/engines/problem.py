@@ -211,8 +211,11 @@ class Result(NamedTuple):
 class Stepper(Protocol):
     """A time loop that is run step by step, for live streams. It keeps the weights as they were when it was made, and its own state."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The output [B, W] of the next step for x [B, I], contiguous. Valid until the step after the next one."""
+    def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
+        """The output [B, W] of the next step for x [B, I], contiguous, and the cell's streams by name, each [B, W].
+
+        Valid until the step after the next one. A stream that is not given is as it was at the step before.
+        """
         ...
 
     def state(self) -> list[Tensor]:
