@@ -230,7 +230,7 @@ def test_dates_are_no_input(tmp_path):
         frame.to_csv(tmp_path / "a.csv", index=False)
         one = frame.drop(columns=["id", "label"])
         for read in (lambda: sequences_from_columns(frame), lambda: read_sequences(tmp_path / "a.parquet"), lambda: read_sequences(tmp_path / "a.csv"), lambda: Sequences([one, one])):
-            with pytest.raises(DataError, match=r"column 'when' (holds (dates|durations), which are no input|is not a number)(.|\n)*--channel"):
+            with pytest.raises(DataError, match=r"column 'when' (holds (dates|durations), which are no input|is not a number in .*, but a (date|date with a time zone|duration), which is no input)(.|\n)*--channel"):
                 read()
     with pytest.raises(DataError, match="sequence '0' is not made of numbers: it holds dates"):
         Sequences([np.array([["2026-01-01"]], dtype="datetime64[ns]")])

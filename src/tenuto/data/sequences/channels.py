@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.frame import cells_of, is_missing
+from tenuto.data.sequences.moments import moment_of
 from tenuto.errors import DataError
 
 # Names that only a frame's own index has, and names that a column of row numbers often has; the latter are judged by what the column holds.
@@ -44,7 +45,7 @@ def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
                 float("nan" if is_missing(cell) else cell)
             except (TypeError, ValueError):
                 raise DataError(
-                    f"column {name!r} is not a number in {place(row)}.",
+                    f"column {name!r} is not a number in {place(row)}{_kind_of(cell)}.",
                     expected="a number, or an empty cell for a missing value",
                     received=repr(cell)[:60],
                     fix=fix,
@@ -99,6 +100,14 @@ def order_of(channels: Sequence[str], wanted: Sequence[str], whose: str) -> list
             + (f"; leave others out by naming the inputs: {' '.join(f'--channel {_quoted(name)}' for name in wanted[:6])}{' ...' if len(wanted) > 6 else ''} (channels=)" if foreign and not missing else ""),
         )
     return [list(channels).index(name) for name in wanted]
+
+
+def _kind_of(cell: Any) -> str:
+    """That a cell is a time, for a message, if it is one."""
+    try:
+        return f", but {moment_of(cell).kind}, which is no input"
+    except ValueError:
+        return ""
 
 
 def _counts(values: np.ndarray) -> bool:
