@@ -155,7 +155,8 @@ def test_data_without_names_goes_by_position_and_its_number_of_channels_is_check
     with pytest.raises(ShapeError, match="has 2 channels but the model was trained on 3"):
         fitted.predict([values[:, :2] for values in data.values])
     nameless = SequenceClassifier("gru", **{**SMALL, "epochs": 1}).fit(data.values, data.labels)
-    assert not nameless.standardiser_.named
+    assert not nameless.standardiser_.named and not hasattr(nameless, "feature_names_in_")
+    assert fitted.feature_names_in_.tolist() == list(NAMES)
     np.testing.assert_array_equal(nameless.predict_proba(data), nameless.predict_proba(data.values))
 
 
@@ -195,6 +196,7 @@ INDEXES = {
     "row_nr": np.arange,
     "rownames": lambda count: np.arange(1, count + 1),
     "X": lambda count: np.arange(1, count + 1),
+    "nr": np.arange,
     "Index": lambda count: np.random.default_rng(0).permutation(count),  # a frame that was shuffled
     "unnamed: 0": lambda count: np.zeros(count),
 }
@@ -213,6 +215,16 @@ def test_such_a_column_is_an_input_for_who_names_it_or_the_time_or_the_id():
     for columns_, width in ((Columns(channels=("index", "signal")), 2), (Columns(time="index", channels=("signal",)), 1), (Columns(channels=NAMES), 3)):
         assert len(sequences_from_columns(columns(index=np.arange), columns_)[0].channels) == width
     assert sequences_from_columns(columns(("id", *NAMES, "label"), index=np.arange), Columns(time="index"))[0].channels == NAMES
+
+
+@pytest.mark.parametrize("name", ["X", "x", "no"])
+def test_a_name_that_measurements_have_is_an_input_unless_it_counts_every_row(name):
+    ids = [f"s{row // 4}" for row in range(16)]
+    for values in (range(7, 23), [0, 2, *range(2, 16)], np.random.default_rng(0).permutation(16)):
+        assert sequences_from_columns({"id": ids, name: list(values)})[0].channels == (name,)
+    assert sequences_from_columns({"id": ids[:4], name: [1, 2, 3, 4]})[0].channels == (name,)
+    with pytest.raises(DataError, match="only numbers the rows"):
+        sequences_from_columns({"id": ids, name: range(1, 17)})
 
 
 @pytest.mark.parametrize("name", ["index", "row", "speed"])
