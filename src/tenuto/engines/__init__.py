@@ -185,7 +185,7 @@ class EngineReport:
 
     def __str__(self) -> str:
         p, form = self.problem, self.problem.form
-        extras = [word for word in ("lengths", "resets", "reverse") if getattr(form, word)]
+        extras = [word for word in ("lengths", "packed", "resets", "reverse") if getattr(form, word)]
         shape = f"T={p.time_steps} B={p.batch_size} I={p.input_size} H={p.hidden_size}"
         setting = f"{str(p.dtype).removeprefix('torch.')} {p.device}" + (", training" if p.gradients else ", inference")
         lines = [f"{form.cell!r}", f"  {shape}, {setting}" + "".join(f", {word}" for word in extras)]

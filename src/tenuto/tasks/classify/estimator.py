@@ -19,6 +19,7 @@ from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.options import ClassifyOptions
+from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
@@ -46,6 +47,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
     takes = {"three_d_array": True}
+    takes_streams = True
     _estimator_type = "classifier"
 
 
@@ -91,7 +93,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
         self._targets(held_out)  # a label that training never saw is an error now
-        self.standardiser_ = Standardiser.learn(training, missing=self.missing)
+        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
         self.standardiser_.arranged(held_out)
 
     @property
@@ -107,9 +109,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         return np.array(self.standardiser_.channels, dtype=object)
 
     def _network(self) -> ClassifierNetwork:
+        channels, streams = self.standardiser_.channels, self.standardiser_.as_given
         return ClassifierNetwork(
             self.cell_,
-            self.n_features_in_,
+            len(channels) - len(streams),
             self.hidden_size,
             len(self.classes_),
             num_layers=self.num_layers,
@@ -117,6 +120,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             pooling=tuple(self.pooling),
             dropout=self.dropout,
             input_noise=self.input_noise,
+            streams={name: channels.index(name) for name in streams},
             engine=self.engine,
         )
 
