@@ -105,7 +105,10 @@ _count = itertools.count()  # never the same number twice, whichever threads ask
 
 
 class Problem(NamedTuple):
-    """A form with sizes, dtype and device: what `supports` is asked about."""
+    """A form with sizes, dtype and device: what `supports` is asked about.
+
+    `narrow`: the 16-bit dtype of the tensors that were widened to `dtype` before, or of autocast; None where nothing was.
+    """
 
     form: Form
     time_steps: int
@@ -116,6 +119,7 @@ class Problem(NamedTuple):
     device: torch.device
     gradients: bool
     packed_rows: int | None = None  # N, of a packed form
+    narrow: torch.dtype | None = None
 
     @property
     def symbolic(self) -> bool:
@@ -128,13 +132,14 @@ class Problem(NamedTuple):
         return (self.time_steps, self.batch_size) if self.packed_rows is None else (self.packed_rows,)
 
     @staticmethod
-    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool) -> Problem:
-        """The problem that these inputs pose."""
+    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool, result: torch.dtype | None = None) -> Problem:
+        """The problem that these inputs pose; `result`: the dtype that the output is to have, if not theirs."""
         x, rows = inputs["x"], None
         time_steps, batch_size = extent(form, inputs)
         if form.packed:
             rows = x.shape[0]
-        return Problem(form, time_steps, batch_size, x.shape[-1], hidden_size(form, inputs), x.dtype, x.device, gradients, rows)
+        sizes, narrow = (time_steps, batch_size, x.shape[-1], hidden_size(form, inputs)), None if result == x.dtype else result
+        return Problem(form, *sizes, x.dtype, x.device, gradients, rows, narrow)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each input of the time loop, by name and in order; for streams, that of one that differs from step to step."""
@@ -206,8 +211,11 @@ class Result(NamedTuple):
 class Stepper(Protocol):
     """A time loop that is run step by step, for live streams. It keeps the weights as they were when it was made, and its own state."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The output [B, W] of the next step for x [B, I], contiguous. Valid until the step after the next one."""
+    def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
+        """The output [B, W] of the next step for x [B, I], contiguous, and the cell's streams by name, each [B, W].
+
+        Valid until the step after the next one. A stream that is not given is as it was at the step before.
+        """
         ...
 
     def state(self) -> list[Tensor]:
@@ -232,7 +240,7 @@ class Engine(Protocol):
         """Whether this engine runs the problem; if not, why."""
         ...
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         """Whether it can be faster than an engine before it in the order, so that it is worth a measurement (contest.py)."""
         ...
 

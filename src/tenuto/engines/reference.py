@@ -31,7 +31,7 @@ class Reference:
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         return False
 
     def measurements(self) -> Path | None:

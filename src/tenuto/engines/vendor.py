@@ -54,9 +54,9 @@ class Vendor:
             return No("torch's kernels take no empty batch or sequence")
         return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         """Whether torch's kernel is fused, so that it can be faster than ours; on the CPU the LSTM's alone is."""
-        return kernel_of(form) == "lstm"
+        return problem.narrow is None and kernel_of(problem.form) == "lstm"
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
@@ -98,6 +98,41 @@ class Vendor:
             result = Result(result.output.contiguous(), [t.contiguous() for t in result.final], [t.contiguous() for t in result.saved])
             return _onednn_backward(form, inputs, result, d_output, d_final, needs)
         return replay(run, form, inputs, d_output, d_final, needs)
+
+
+class NarrowVendor(Vendor):
+    """The same kernels in 16 bits, for 16-bit layers and under autocast: on processors that have such units they can beat float32.
+
+    Args:
+        dtype: torch.bfloat16 or torch.float16.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.name = f"vendor in {str(dtype).removeprefix('torch.')}"
+        self._dtype = dtype
+
+    def supports(self, problem: Problem) -> Yes | No:
+        if problem.narrow != self._dtype or problem.device.type != "cpu":
+            return No(f"nothing is {str(self._dtype).removeprefix('torch.')} on a CPU here")
+        return super().supports(problem)
+
+    def rivals(self, problem: Problem) -> bool:
+        return problem.narrow == self._dtype and kernel_of(problem.form) != ""
+
+    def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
+        output, final = self._run(form, inputs)
+        return Result(output, final, [])
+
+    def backward(
+        self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
+    ) -> Buffers:
+        return replay(self._run, form, inputs, d_output, d_final, needs)
+
+    def _run(self, form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        return run(form, {name: tensor.to(self._dtype) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()})
 
 
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -136,20 +136,20 @@ def _run(
     form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
     if autocast(inputs["x"].device):  # otherwise it would narrow torch's own operations inside the engines
         with torch.autocast(inputs["x"].device.type, enabled=False):
-            output, final = _loop(form, inputs, engine)
+            output, final = _loop(form, inputs, engine, result_dtype)
     else:
-        output, final = _loop(form, inputs, engine)
+        output, final = _loop(form, inputs, engine, result_dtype)
     if output.dtype == result_dtype:
         return [output, *final]
     return [value.to(result_dtype) for value in (output, *final)]
 
 
-def _loop(form: Form, inputs: dict[str, Tensor], engine: str) -> tuple[Tensor, list[Tensor]]:
+def _loop(form: Form, inputs: dict[str, Tensor], engine: str, result_dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
     if operation.listened(inputs.values()):
         refuse_onnx()
         return operation.call(form, engine, inputs)
     gradients = engines.needs_gradients(inputs)
-    return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients), engine), inputs, gradients)
+    return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients, result_dtype), engine), inputs, gradients)
 
 
 def _tell_dynamo() -> bool:

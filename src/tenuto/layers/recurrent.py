@@ -285,11 +285,14 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             raise error.within(f"Recurrent({type(self.cell).__name__})") from None
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
-        if self._streams:
-            raise ArgumentError("Recurrent.stream: the cell takes streams of its own.", fix="run it in chunks: layer(x, state, streams=...)")
-        layers = [self._direction(n, suffix, x[None], x.shape[0], {}) for n in range(self.num_layers) for suffix in self._suffixes(n)]
+        widths = {name: size_of(width, self.hidden_size) for name, width in self.cell.widths("streams").items()}
+        layers = [
+            self._direction(n, suffix, x[None], x.shape[0], {name: x.new_zeros(1, x.shape[0], width) for name, width in widths.items()})
+            for n in range(self.num_layers)
+            for suffix in self._suffixes(n)
+        ]
         before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
-        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine)
+        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, widths)
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         check_streams(streams, dict.fromkeys(self._streams))
@@ -380,8 +383,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             for name, width in traced_of(direction.handle).cell.widths("streams").items()
         }
         tensors = {**streams, **direction.tensors(*posed)}
-        form, inputs, _ = bind(traced_of(direction.handle), tensors, start, [], direction.reverse)
-        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        form, inputs, result = bind(traced_of(direction.handle), tensors, start, [], direction.reverse)
+        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
 
     def extra_repr(self) -> str:
         words = [repr(self.cell), str(self.input_size), str(self.hidden_size)]

@@ -181,8 +181,8 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         packed = Packed.of(x) if isinstance(x, PackedSequence) else None
         start = [] if packed is None else [value[0] for value in self._zeros(packed)]
         posed, direction = pose(x, packed, self.batch_first, lengths is not None, resets is not None), self._direction("_l0")
-        form, inputs, _ = bind(traced_of(direction.handle), direction.tensors(*posed), start, [], direction.reverse)
-        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        form, inputs, result = bind(traced_of(direction.handle), direction.tensors(*posed), start, [], direction.reverse)
+        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
         if packed is None and lengths is None and resets is None and self._for_one_step(posed[0], None):
             answer = Yes(f"{one_step.name_of(self.mode)}, since this is one step")
             return replace(report, chosen="vendor", answers={**report.answers, "vendor": answer})

@@ -49,7 +49,7 @@ class Cpp:
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         return CppStepper(form, inputs, self._invariant)
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         return False
 
     def measurements(self) -> Path | None:
