@@ -278,7 +278,7 @@ def test_memory_is_that_of_the_rows(kind, options):
     num_layers=st.integers(1, 2), bidirectional=st.booleans(), batch_first=st.booleans(), resets=st.booleans(), with_state=st.booleans(),
     streams=st.booleans(), seed=st.integers(0, 99),
 )  # fmt: skip
-@settings(max_examples=50)
+@settings(max_examples=400)
 def test_sequences_that_are_mostly_padding_give_the_same_bits(
     name, lengths, more, num_layers, bidirectional, batch_first, resets, with_state, streams, seed
 ):
@@ -301,7 +301,8 @@ def test_sequences_that_are_mostly_padding_give_the_same_bits(
             leaf = x.clone().requires_grad_()
             output, final = layer(leaf, state, **given)
             finals = [final] if isinstance(final, torch.Tensor) else list(final)
-            d_leaf, *gradients = torch.autograd.grad(output.square().sum() + sum(value.sin().sum() for value in finals), [leaf, *layer.parameters()])
+            loss = output.square().sum() + sum(value.sin().sum() for value in finals)
+            d_leaf, *gradients = torch.autograd.grad(loss, [leaf, *layer.parameters()], materialize_grads=True)  # a learned state may be unused
             output.relu_().detach_()  # it is the user's
             with torch.no_grad():
                 plain = layer(x, state, **given)[0]
