@@ -130,9 +130,8 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
         if name != "auto":
             able = [other.name for other in _ORDER if other.supports(problem)]
             reason, _, details = answer.reason.partition("\n")
-            error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"engine={able[0]!r} can, or leave it at 'auto'")
-            error.what = f"{error.what}\n{details}".rstrip()
-            raise error
+            what = f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.\n{details}".rstrip()
+            raise EngineError(what, fix=f"engine={able[0]!r} can, or leave it at 'auto'")
     raise AssertionError("the reference engine runs everything.")
 
 

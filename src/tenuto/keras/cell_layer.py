@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import torch
 from torch import Tensor
 
-from tenuto.cell import HIDDEN, Cell, cell_from_data, cell_to_data, state_type
+from tenuto.cell import HIDDEN, Cell, cell_from_data, cell_to_data
 from tenuto.engines import Form
 from tenuto.engines.problem import output_width
 from tenuto.errors import ArgumentError
-from tenuto.layers.functional import recurrent
+from tenuto.keras.states import states_of
+from tenuto.keras.time_loop import Loop, Options, keep, loop, loop_in_graph, tell_dynamo
 from tenuto.program import trace
 from tenuto.program.identity import require
 
@@ -66,6 +68,7 @@ class CellLayer(keras.layers.Layer):
         if not isinstance(units, int) or units < 1:
             raise ArgumentError("CellLayer: units must be a positive integer.", received=repr(units))
         self.cell, self.units, self.use_bias = cell, units, use_bias
+        self.key = keep(cell)
         self.initializers = _get(keras.initializers, kernel_initializer, recurrent_initializer, bias_initializer)
         self.regularizers = _get(keras.regularizers, kernel_regularizer, recurrent_regularizer, bias_regularizer)
         self.constraints = _get(keras.constraints, kernel_constraint, recurrent_constraint, bias_constraint)
@@ -109,9 +112,15 @@ class CellLayer(keras.layers.Layer):
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         """One step: inputs [B, I] and states [B, W] to the output [B, H] and the new states."""
-        state = state_type(tuple(self.cell.widths("state")))(*states)
-        output, final = recurrent(self.cell, inputs.unsqueeze(0), self.tenuto_weights(), state)
-        return output[0], list(final)
+        x = inputs.unsqueeze(1)  # [B, 1, I]
+        given = states_of(self.state_size, states, inputs.shape[0], self.compute_dtype, self.name)
+        what = ((self.key,), (self.units,), (self.compute_dtype,))
+        if torch.compiler.is_dynamo_compiling():
+            tell_dynamo()
+            output, _, final = loop_in_graph(*what, tuple(Options()), x, None, given, [self.tenuto_weights()])
+        else:
+            output, _, final = loop(Loop(*what, Options()), x, None, given, [self.tenuto_weights()])[:3]
+        return output, final
 
     def get_config(self) -> dict[str, Any]:
         """Everything from which the same layer can be made again."""
