@@ -58,7 +58,9 @@ class CellLayer(keras.layers.Layer):
         super().__init__(**layer_options)
         cell = cell_from_data(cell) if isinstance(cell, dict) else cell
         if not isinstance(cell, Cell):
-            raise ArgumentError("CellLayer: this is not a tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
+            raise ArgumentError(
+                "CellLayer: this is not a tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell)
+            )
         if cell.widths("streams"):
             raise ArgumentError(
                 f"CellLayer: {cell!r} needs per-step streams, which Keras has no argument for.",
@@ -84,13 +86,13 @@ class CellLayer(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights: kernel [I, G*H], bias [G*H], one recurrent kernel [in, out] for each product, the cell's parameters [H]."""
-        kernel, recurrent_, bias = ({"initializer": i, "regularizer": r, "constraint": c} for i, r, c in zip(self.initializers, self.regularizers, self.constraints))
+        kernel, recurrent_, bias = (
+            {"initializer": i, "regularizer": r, "constraint": c} for i, r, c in zip(self.initializers, self.regularizers, self.constraints)
+        )
         total = sum(self._size(width) for width in self.cell.widths("gates").values())
         self.kernel = self.add_weight(shape=(input_shape[-1], total), name="kernel", **kernel)
         self.recurrent_kernels = {
-            name: self.add_weight(
-                shape=(self._size(stack.width_in), self._size(width)), name=f"recurrent_kernel_{name}", **recurrent_
-            )
+            name: self.add_weight(shape=(self._size(stack.width_in), self._size(width)), name=f"recurrent_kernel_{name}", **recurrent_)
             for stack in trace(self.cell).stacks
             for name, width in zip(stack.products, stack.widths)
         }
@@ -125,7 +127,11 @@ class CellLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Everything from which the same layer can be made again."""
         names = ("kernel", "recurrent", "bias")
-        groups = (("initializer", keras.initializers, self.initializers), ("regularizer", keras.regularizers, self.regularizers), ("constraint", keras.constraints, self.constraints))
+        groups = (
+            ("initializer", keras.initializers, self.initializers),
+            ("regularizer", keras.regularizers, self.regularizers),
+            ("constraint", keras.constraints, self.constraints),
+        )
         options = {f"{name}_{what}": module.serialize(value) for what, module, values in groups for name, value in zip(names, values)}
         own = {"cell": cell_to_data(self.cell), "maths": trace(self.cell).maths, "units": self.units, "use_bias": self.use_bias}
         return {**super().get_config(), **own, **options}

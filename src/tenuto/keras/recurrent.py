@@ -141,8 +141,8 @@ class RNN(TenutoLoop, keras.layers.RNN):
     Args:
         cell: a Keras cell, a tenuto cell, or a list of cells; a Keras cell of your own runs in Keras's loop.
         units: the hidden size, for tenuto cells.
-        options: what `keras.layers.RNN` takes (`return_sequences`, `return_state`, `go_backwards`, `stateful`, `unroll`,
-            `zero_output_for_mask`, `name`, `dtype` ...).
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as in `keras.layers.RNN`.
+        options: what else it takes (`name`, `dtype`, `trainable` ...).
     Raises:
         ArgumentError: a tenuto cell without units, or units with another cell.
     Example:
@@ -151,7 +151,19 @@ class RNN(TenutoLoop, keras.layers.RNN):
         (2, 5, 8)
     """
 
-    def __init__(self, cell: Any, *, units: int | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        *,
+        units: int | None = None,
+        **options: Any,
+    ) -> None:
         cells = list(cell) if isinstance(cell, list | tuple) else [cell]
         if any(isinstance(one, Cell) for one in cells):
             if units is None:
@@ -160,4 +172,4 @@ class RNN(TenutoLoop, keras.layers.RNN):
             cell = cells if isinstance(cell, list | tuple) else cells[0]
         elif units is not None:
             raise ArgumentError("RNN: units is for tenuto cells; a Keras cell has its own.", received=f"units={units!r}")
-        super().__init__(cell, **options)
+        super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, **options)

@@ -87,7 +87,9 @@ def _tensor(given: Any, name: str) -> Any:
     """A tensor for one state; what has a dtype stays as it is."""
     if given is None or isinstance(given, str | dict):
         raise ArgumentError(
-            f"{name}: an initial state is {type(given).__name__}.", expected="a tensor [B, W] for each state", fix="leave initial_state out for zeros"
+            f"{name}: an initial state is {type(given).__name__}.",
+            expected="a tensor [B, W] for each state",
+            fix="leave initial_state out for zeros",
         )
     if isinstance(given, list | tuple):
         return torch.stack([torch.as_tensor(_tensor(value, name)) for value in given])

@@ -203,7 +203,9 @@ def _with_dropout(cell: Cell, tensors: dict[str, Any], sequence: Tensor) -> tupl
     gates = list(cell.widths("gates"))
     masks = tensors["input_masks"]
     if masks is not None:
-        masks = masks.to(sequence.dtype) if isinstance(masks, Tensor) else [mask.to(sequence.dtype) for mask in _by_gate(cell, masks, gates)]
+        masks = (
+            masks.to(sequence.dtype) if isinstance(masks, Tensor) else [mask.to(sequence.dtype) for mask in _by_gate(cell, masks, gates)]
+        )
         x, weights["weight_ih"] = drop_inputs(sequence.transpose(0, 1), weights["weight_ih"], masks)
         sequence = x.transpose(0, 1)
     masks = tensors["recurrent_masks"]
