@@ -130,8 +130,10 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
         if name != "auto":
             able = [other.name for other in _ORDER if other.supports(problem)]
             reason, _, details = answer.reason.partition("\n")
-            what = f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.\n{details}".rstrip()
-            raise EngineError(what, fix=f"engine={able[0]!r} can, or leave it at 'auto'")
+            error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"engine={able[0]!r} can, or leave it at 'auto'")
+            error.what = f"{error.what}\n{details}".rstrip()
+            error.args = (str(error),)
+            raise error
     raise AssertionError("the reference engine runs everything.")
 
 

@@ -26,7 +26,7 @@ def tensors_in(sizes: Any, given: Any, name: str) -> Any:
     """
     if isinstance(sizes, int):
         if isinstance(given, list | tuple) and len(given) == 1 and not _is_number(given[0]):
-            return type(given)([_tensor(given[0], name)])
+            return [_tensor(given[0], name)]
         return _tensor(given, name)
     sizes = list(sizes)
     if len(sizes) == 1 and (not isinstance(given, list | tuple) or (len(given) > 1 and _is_number(given))):
