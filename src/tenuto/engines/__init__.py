@@ -133,6 +133,7 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
             reason, _, details = answer.reason.partition("\n")
             error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"engine={able[0]!r} can, or leave it at 'auto'")
             error.what = f"{error.what}\n{details}".rstrip()
+            error.args = (str(error),)
             raise error
     raise AssertionError("the reference engine runs everything.")
 

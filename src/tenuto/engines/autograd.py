@@ -206,6 +206,13 @@ class TimeLoop(_Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+        if torch.compiler.is_dynamo_compiling():
+            _keep_dynamo_out()
+        return _pulls["first"](ctx, *cotangents)
+
+    @staticmethod
+    def pull(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+        """What `backward` does."""
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
         inputs, kept = tensors[: ctx.count], tensors[ctx.count :]
@@ -248,6 +255,13 @@ class TimeLoopGradient(_Function):
 
     @staticmethod
     def backward(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
+        if torch.compiler.is_dynamo_compiling():
+            _keep_dynamo_out()
+        return _pulls["second"](ctx, *second)
+
+    @staticmethod
+    def pull(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
+        """What `backward` does."""
         asked = [(name, d) for name, d in zip(ctx.needs.split(), second, strict=True) if d is not None]
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, [name for name, _ in asked], ctx.saved_tensors)
         gradients = iter(torch.func.vjp(function, *values)[1](tuple(d for _, d in asked)))
@@ -257,6 +271,23 @@ class TimeLoopGradient(_Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         return each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
+
+
+_pulls: dict[str, Callable[..., tuple[Any, ...]]] = {"first": TimeLoop.pull, "second": TimeLoopGradient.pull}
+
+
+def _keep_dynamo_out() -> bool:
+    """Keeps Dynamo from reading a backward pass: in compiled code that calls `loss.backward()` it reads each Function's `backward` too.
+
+    Dynamo calls this itself when it comes to one; below are cells, caches and engines, which it cannot read.
+    """
+    for name, pull in _pulls.items():
+        if not hasattr(pull, "_torchdynamo_disable"):
+            _pulls[name] = torch._dynamo.disable(pull)
+    return True
+
+
+_keep_dynamo_out._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as torch.compiler.assume_constant_result does, which loads Dynamo
 
 
 def _through_reference(key: str, count: int, kept: int, wanted: Sequence[str], tensors: Sequence[Tensor]) -> Any:
