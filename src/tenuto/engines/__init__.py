@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tenuto.engines import autograd, contest, notices
+from tenuto.engines import autograd, contest, members, notices
 from tenuto.engines.autograd import time_loop
 from tenuto.engines.cpp import Cpp
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
@@ -56,8 +56,8 @@ def engine_names() -> tuple[str, ...]:
     return _NAMES
 
 
-def wanted(engine: str) -> str:
-    """The engine asked for: the argument; if that is "auto", the environment variable TENUTO_ENGINE, where it is set.
+def wanted(engine: str, otherwise: str = "auto") -> str:
+    """The engine asked for: the argument; if that is "auto", the environment variable TENUTO_ENGINE, where it is set; else `otherwise`.
 
     Raises:
         ArgumentError: no engine has that name.
@@ -67,7 +67,7 @@ def wanted(engine: str) -> str:
         engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
     if engine != "auto" and engine not in engine_names():
         raise ArgumentError(f"{source} is {engine!r}.", expected="auto, " + ", ".join(engine_names()))
-    return engine
+    return otherwise if engine == "auto" else engine
 
 
 @contextmanager
@@ -104,6 +104,19 @@ def settled(engine: str) -> str:
     word once.
     """
     return _INVARIANT + engine if _thread.invariant and not engine.startswith(_INVARIANT) else engine
+
+
+def refuse_forward_mode(engine: str) -> None:
+    """Tangents come from torch's own operations, which promise nothing.
+
+    Raises:
+        EngineError: inside `invariant()`.
+    """
+    if settled(engine).startswith(_INVARIANT):
+        raise EngineError(
+            "derivatives in forward mode (jvp, jacfwd, dual tensors) do not give a sequence the same bits in any batch, which tenuto.invariant() asks for.",
+            fix="leave tenuto.invariant() for them, or take derivatives in reverse mode (grad, vjp, jacrev)",
+        )
 
 
 def choose(problem: Problem, engine: str = "auto") -> Engine:
@@ -203,5 +216,5 @@ def report(problem: Problem, engine: str = "auto") -> EngineReport:
 
 
 def needs_gradients(inputs: Mapping[str, Tensor]) -> bool:
-    """Whether a backward pass may follow."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs.values())
+    """Whether a backward pass may follow; what the tensors of a function transform hide (torch.vmap) does not show, so one may."""
+    return torch.is_grad_enabled() and (any(tensor.requires_grad for tensor in inputs.values()) or members.transformed())

@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 from torch.library import Library
 
 from tenuto import process
-from tenuto.engines import reference
+from tenuto.engines import members, reference
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program import traced_of
 from tenuto.program.handles import handle_of_traced, require_unchanged
@@ -124,11 +124,11 @@ def _(key: str, inputs: list[Tensor], kept: list[Tensor], cotangents: list[Tenso
 
 def each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
     """A batching rule that works for any function: one call per member of the batch."""
-    members = [
+    results = [
         function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
         for k in range(count)
     ]
-    stacked = tuple(torch.stack(values) for values in zip(*members, strict=True))
+    stacked = tuple(torch.stack(values) for values in zip(*results, strict=True))
     return stacked, (0,) * len(stacked)
 
 
@@ -145,7 +145,7 @@ def ordinary(tensors: Iterable[Tensor]) -> bool:
         and not next(iter(tensors)).is_meta
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
+        and not members.transformed()
         and not _compiling()
     )
 
@@ -183,9 +183,9 @@ class TimeLoop(_Function):
         form, _ = _read(key)
         ctx.mark_non_differentiable(*output[form.results :])
         ctx.save_for_backward(*tensors, *_kept(form, output))
-        ctx.save_for_forward(*tensors)
 
     @staticmethod
+    @members.each_apart
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         form, _ = _read(ctx.key)
         tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
@@ -194,8 +194,11 @@ class TimeLoop(_Function):
         results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
         needs, places = _wanted(form, ctx.needs_input_grad)
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or _transformed() or not ordinary(tensors):
-            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
+        if forward_mode((*tensors, *given)) or members.many(inputs[0].shape[0]):
+            _, function, values = _through_reference(ctx.key, ctx.count, len(kept), " ".join(needs), (*tensors, *given))
+            gradients = function(*values)
+        elif torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or members.transformed() or not ordinary(tensors):
+            gradients = TimeLoopGradient.apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
         else:  # no second derivative will be asked for
             gradients = _backward(ctx.key, inputs, kept, given, needs)
         found: list[Tensor | None] = [None] * (2 + ctx.count)
@@ -205,7 +208,7 @@ class TimeLoop(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
+        return each(info.batch_size, TimeLoop.apply, in_dims, args)
 
 
 class TimeLoopGradient(_Function):
@@ -220,9 +223,9 @@ class TimeLoopGradient(_Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.key, ctx.count, ctx.kept, ctx.needs, *tensors = inputs
         ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
 
     @staticmethod
+    @members.each_apart
     def backward(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
         pull = torch.func.vjp(function, *values)[1]
@@ -232,7 +235,7 @@ class TimeLoopGradient(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
+        return each(info.batch_size, TimeLoopGradient.apply, in_dims, args)
 
 
 def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Sequence[Tensor]) -> Any:
@@ -255,55 +258,21 @@ def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Seq
     return form, gradient, [*(named[name] for name in floats), *tensors[count + kept :]]
 
 
-# Forward mode goes through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
-
-
-def _tangents(tangents: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    return tuple(torch.zeros_like(b) if a is None else a.contiguous() for a, b in zip(tangents, like, strict=True))
-
-
-class _TimeLoopWithTangents(TimeLoop):
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
-        form, _ = _read(ctx.key)
-        named = by_name(form, ctx.saved_tensors[: ctx.count])
-        floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
-        given = dict(zip(form.names, tangents[2:], strict=True))
-
-        def run(*values: Tensor) -> tuple[Tensor, ...]:
-            output, final = reference.run(form, {**named, **dict(zip(floats, values, strict=True))})
-            return output, *final
-
-        primals = [named[name].contiguous() for name in floats]  # forward mode cannot write into an expanded tensor
-        _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
-        saved = len(ctx.saved_tensors) - ctx.count - 1  # all that is kept but the output
-        return *out, *([None] * saved)
-
-
-class _TimeLoopGradientWithTangents(TimeLoopGradient):
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
-        form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
-        given = tangents[4:]
-        floats = [t for name, t in zip(form.names, given, strict=False) if name not in NOT_DIFFERENTIABLE]
-        chosen, primals = [*floats, *given[ctx.count + ctx.kept :]], tuple(value.contiguous() for value in values)
-        return torch.func.jvp(function, primals, _tangents(chosen, primals))[1]
-
-
 def _compiling() -> bool:
     """Whether torch.compile is at work, in Dynamo or in the tracing behind it."""
     return torch.compiler.is_compiling() or torch._guards.TracingContext.try_get() is not None
 
 
-def _function(plain: type[_Function]) -> type[_Function]:
-    if _compiling():
-        return plain
-    return {TimeLoop: _TimeLoopWithTangents, TimeLoopGradient: _TimeLoopGradientWithTangents}[plain]
+def forward_mode(tensors: Iterable[Tensor]) -> bool:
+    """Whether these may carry tangents: then the loop is made of torch's own operations, by the reference engine.
 
-
-def _transformed() -> bool:
-    """Whether a function transform or forward-mode differentiation may be at work. Only a Function hears of these."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    These go with whatever else is around: derivatives of any kind and order, and vmap. A Function's `jvp` could not nest.
+    """
+    if forward_ad._current_level < 0:
+        return False
+    if members.transformed() or members.hidden():
+        return True
+    return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
 
 
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: bool = False) -> tuple[Tensor, list[Tensor]]:
@@ -311,13 +280,15 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: b
 
     `opaque`: as operations that torch does not look into, whatever the engine is made of.
     """
-    compiling, transformed = _compiling(), _transformed()
+    if forward_mode(inputs.values()):
+        result = reference.Reference().forward(form, inputs, keep)
+        return result.output, result.final
+    compiling, transformed = _compiling(), members.transformed()
     if compiling or opaque:  # what an engine cannot foretell is not kept: its backward runs forward again
         keep = keep and engine.foretells(form, inputs)
     elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
-    function = TimeLoop if compiling else _TimeLoopWithTangents
-    apply = function.apply if compiling or opaque or transformed else function.apply_at_once
+    apply = TimeLoop.apply if compiling or opaque or transformed else TimeLoop.apply_at_once
     results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
     return results[0], list(results[1 : form.results])

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from tenuto import engines
 from tenuto.engines.autograd import ordinary
@@ -28,7 +29,7 @@ def name_of(mode: str) -> str:
 def possible(engine: str, tensors: Sequence[Tensor]) -> bool:
     """Whether a step may be torch's: no engine is asked for, nothing intercepts operations, and all is of one full-precision dtype."""
     x = tensors[0]
-    if torch.compiler.is_compiling() or engine != "auto" or x.dtype not in _FULL or engines.settled(engines.wanted(engine)) != "auto":
+    if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or engine != "auto" or x.dtype not in _FULL or engines.settled(engines.wanted(engine)) != "auto":
         return False
     return all(tensor.dtype is x.dtype for tensor in tensors) and ordinary(tensors) and not autocast(x.device)
 

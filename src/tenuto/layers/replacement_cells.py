@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from tenuto import cells
 from tenuto.cell import Cell
+from tenuto.errors import TenutoError
 from tenuto.layers import one_step, recording
 from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
+from tenuto.layers.states import listed
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import handle_of
 
@@ -36,6 +38,14 @@ class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
         complete = len(own) == (4 if self.bias else 2)  # not so where one is parametrized
         return complete and isinstance(input, Tensor) and one_step.possible(self.engine, (input, *(hx or ()), *own))
 
+    def _listed(self, hx: Any) -> tuple[Tensor, ...]:
+        """The tensors of a state as torch.nn has it: (h, c) of an LSTMCell, h of the others."""
+        lstm = isinstance(self, nn.LSTMCell)
+        try:
+            return tuple(listed(hx, ("h", "c") if lstm else ("h",), bare=not lstm, call="cell(x, {})"))
+        except TenutoError as error:
+            raise error.within(type(self).__name__) from None
+
     def _forward(self, input: Tensor, hx: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         name = type(self).__name__
         if input.dim() not in (1, 2):
@@ -53,7 +63,10 @@ class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
         self._check(x, start)
         bias, parameters = self._biases()
         weights = layer_weights(self.weight_ih, bias, {self._stack: self.weight_hh}, parameters, {})
-        _, *final = run_layer(self._handle, layer_tensors(weights, x[None], None, None), start, [], False, self.engine)
+        try:
+            _, *final = run_layer(self._handle, layer_tensors(weights, x[None], None, None), start, [], False, self.engine)
+        except TenutoError as error:
+            raise error.within(name) from None
         return tuple(final) if batched else tuple(value[0] for value in final)
 
     def _check(self, x: Tensor, start: list[Tensor]) -> None:
@@ -85,6 +98,8 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         if not recording.is_input(input):
             return recording.node(self, input, hx)  # type: ignore[no-any-return]
+        if hx is not None:
+            hx = self._listed(hx)
         if self._by_torch(input, hx):
             return nn.LSTMCell.forward(self, input, hx)
         h, c = self._forward(input, hx)
@@ -103,9 +118,10 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if not recording.is_input(input):
             return recording.node(self, input, hx)  # type: ignore[no-any-return]
-        if self._by_torch(input, None if hx is None else (hx,)):
+        state = None if hx is None else self._listed(hx)
+        if self._by_torch(input, state):
             return nn.GRUCell.forward(self, input, hx)
-        return self._forward(input, None if hx is None else (hx,))[0]
+        return self._forward(input, state)[0]
 
 
 class RNNCell(_ReplacementCell, nn.RNNCell):
@@ -127,7 +143,8 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
             return recording.node(self, input, hx)  # type: ignore[no-any-return]
         if self._unknown:
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        if self._by_torch(input, None if hx is None else (hx,)):
+        state = None if hx is None else self._listed(hx)
+        if self._by_torch(input, state):
             h = nn.RNNCell.forward(self, input, hx)
             return h.clone() if h.requires_grad else h  # backward reads the result of a tanh, and the user may write into it
-        return self._forward(input, None if hx is None else (hx,))[0]
+        return self._forward(input, state)[0]

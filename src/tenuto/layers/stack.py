@@ -126,6 +126,14 @@ def _batch_size(packed: PackedSequence) -> int:
     return int(packed.batch_sizes[0]) if order is None else order.shape[0]
 
 
+def steps_of(x: Any, batch_first: bool) -> tuple[int, ...]:
+    """The shape of what is given for each step (resets), in the user's order of axes: [T, B], [B, T] if batch_first, [T] for one sequence."""
+    if isinstance(x, PackedSequence):
+        shape = x.batch_sizes.shape[0], _batch_size(x)
+        return shape[::-1] if batch_first else shape
+    return tuple(x.shape[:-1])
+
+
 def laid_out(x: Any, batch_first: bool) -> Tensor:
     """x as [T, B, I], from whatever form a layer is given: packed, one sequence [T, I], or a batch."""
     if isinstance(x, PackedSequence):
