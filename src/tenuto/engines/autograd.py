@@ -1,7 +1,7 @@
 """The one autograd Function and the one pair of operations, for all engines; buffers travel by name.
 
 `tenuto::forward` and `tenuto::backward` are opaque to torch.compile and know their shapes through `Engine.empty`.
-The Function's backward is a Function of its own, whose derivative runs through the reference engine, so gradients exist
+The Function's backward is a Function of its own, whose derivative runs the steps once more under autograd, so gradients exist
 to any order whatever the engine. (custom_op.register_autograd was not used: it fails with vmap and double backward.)
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch.autograd import forward_ad
 from torch.library import Library
 
 from tenuto import process
-from tenuto.engines import members, reference
+from tenuto.engines import members, reference, vendor
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program import traced_of
 from tenuto.program.handles import handle_of_traced, require_unchanged
@@ -157,6 +158,24 @@ def _wanted(form: Form, needed: tuple[bool, ...]) -> tuple[tuple[str, ...], tupl
     return tuple(form.names[k - 2] for k in places), tuple(places)
 
 
+def _asked(ctx: Any, inputs: Sequence[Tensor]) -> tuple[bool, ...]:
+    """Of which arguments a gradient is asked for now: `torch.autograd.grad(y, x)` asks for that of x alone, a penalty on it does too.
+
+    torch tells it of no leaf; `time_loop` sees to it that the weights are none.
+    """
+    needed = ctx.needs_input_grad
+    asked = (
+        tensor.is_leaf or torch._C._will_engine_execute_node(node) if need else False
+        for need, tensor, (node, _) in zip(needed[2:], inputs, ctx.next_functions, strict=True)
+    )
+    return *needed[:2], *asked
+
+
+def _exact(device: str) -> AbstractContextManager[Any]:
+    """Without autocast, which would narrow torch's own operations inside the engines."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
 class _Function(torch.autograd.Function):
     """A Function that can be called without first binding its arguments to a signature, which takes longer than a short loop."""
 
@@ -187,20 +206,25 @@ class TimeLoop(_Function):
     @staticmethod
     @members.each_apart
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
-        form, _ = _read(ctx.key)
+        form, engine = _read(ctx.key)
         tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
         inputs, kept = tensors[: ctx.count], tensors[ctx.count :]
         named = by_name(form, inputs)
         results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
-        needs, places = _wanted(form, ctx.needs_input_grad)
-        if forward_mode((*tensors, *given)) or members.many(inputs[0].shape[0]):
-            _, function, values = _through_reference(ctx.key, ctx.count, len(kept), " ".join(needs), (*tensors, *given))
-            gradients = function(*values)
-        elif torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or members.transformed() or not ordinary(tensors):
+        ordinarily = not members.transformed() and ordinary(tensors)
+        needed = _asked(ctx, inputs) if ordinarily and named["x"].requires_grad else ctx.needs_input_grad
+        needs, places = _wanted(form, needed)
+        gradients: Sequence[Tensor | None]
+        if forward_mode((*tensors, *given)) or (members.many(len(named["x"])) and not engine.name.startswith("invariant")):
+            with _exact(named["x"].device.type):
+                _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
+                gradients = function(*values)
+        elif ordinarily:
+            with _exact(named["x"].device.type):
+                gradients = _gradients_with_history(form, named, given, needs) if torch.is_grad_enabled() else _backward(ctx.key, inputs, kept, given, needs)
+        else:
             gradients = TimeLoopGradient.apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
-        else:  # no second derivative will be asked for
-            gradients = _backward(ctx.key, inputs, kept, given, needs)
         found: list[Tensor | None] = [None] * (2 + ctx.count)
         for place, gradient in zip(places, gradients, strict=True):
             found[place] = gradient
@@ -222,14 +246,15 @@ class TimeLoopGradient(_Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.key, ctx.count, ctx.kept, ctx.needs, *tensors = inputs
+        ctx.set_materialize_grads(False)  # what nobody asked for need not be differentiated
         ctx.save_for_backward(*tensors)
 
     @staticmethod
     @members.each_apart
     def backward(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
-        form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs, ctx.saved_tensors)
-        pull = torch.func.vjp(function, *values)[1]
-        gradients = iter(pull(tuple(second)))
+        asked = [(name, d) for name, d in zip(ctx.needs.split(), second, strict=True) if d is not None]
+        form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, [name for name, _ in asked], ctx.saved_tensors)
+        gradients = iter(torch.func.vjp(function, *values)[1](tuple(d for _, d in asked)))
         d_inputs = [next(gradients) if name not in NOT_DIFFERENTIABLE else None for name in form.names]
         return None, None, None, None, *d_inputs, *([None] * ctx.kept), *gradients
 
@@ -238,12 +263,11 @@ class TimeLoopGradient(_Function):
         return each(info.batch_size, TimeLoopGradient.apply, in_dims, args)
 
 
-def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Sequence[Tensor]) -> Any:
-    """The first gradient as a differentiable function of the float inputs and the cotangents, through the reference engine."""
+def _through_reference(key: str, count: int, kept: int, wanted: Sequence[str], tensors: Sequence[Tensor]) -> Any:
+    """The first gradient of the inputs that are wanted, as a differentiable function of the float inputs and the cotangents."""
     form, _ = _read(key)
     named = by_name(form, tensors[:count])
     floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
-    wanted = needs.split()
 
     def gradient(*values: Tensor) -> tuple[Tensor, ...]:
         inputs = {**named, **dict(zip(floats, values, strict=False))}
@@ -256,6 +280,18 @@ def _through_reference(key: str, count: int, kept: int, needs: str, tensors: Seq
         return pull(tuple(values[len(floats) :]))
 
     return form, gradient, [*(named[name] for name in floats), *tensors[count + kept :]]
+
+
+def _gradients_with_history(form: Form, inputs: Buffers, cotangents: Sequence[Tensor], needs: Sequence[str]) -> list[Tensor | None]:
+    """The gradients of the inputs that are needed, themselves differentiable to any order.
+
+    The steps run once more under autograd, by torch's own loop where there is one.
+    """
+    sources = [inputs[name].view_as(inputs[name]) for name in needs]
+    inputs = {**inputs, **dict(zip(needs, sources, strict=True))}
+    output, final = vendor.run_to_any_order(form, inputs) or reference.run(form, inputs)
+    ends = [(end, d) for end, d in zip((output, *final), cotangents, strict=True) if end.requires_grad]
+    return list(torch.autograd.grad([end for end, _ in ends], sources, [d for _, d in ends], create_graph=True, allow_unused=True))
 
 
 def _compiling() -> bool:
@@ -289,6 +325,11 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: b
     elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
-    apply = TimeLoop.apply if compiling or opaque or transformed else TimeLoop.apply_at_once
+    if compiling or opaque or transformed:
+        apply = TimeLoop.apply
+    else:
+        apply = TimeLoop.apply_at_once
+        if inputs["x"].requires_grad:
+            inputs = {name: tensor.view_as(tensor) if tensor.requires_grad and name != "x" else tensor for name, tensor in inputs.items()}
     results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
     return results[0], list(results[1 : form.results])

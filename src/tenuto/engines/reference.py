@@ -99,7 +99,9 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
     live = _live(form, inputs)
     if live is not None:  # padding may hold anything, NaN included
         x = torch.where(live, x, 0)
-    gate_inputs = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))
+    # unbind, not an index at each step, whose derivative would write an array over all steps each time
+    gate_inputs = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias")).unbind()
+    streams = {name: inputs[f"stream.{name}"].unbind() for name in cell.widths("streams")}
     outputs: list[Any] = [None] * x.shape[0]
     for t in reversed(range(x.shape[0])) if form.reverse else range(x.shape[0]):
         if form.resets:
@@ -111,9 +113,7 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
         values = dict(fixed)
         values |= {("gate", name): value for name, value in zip(gates, gate_inputs[t].chunk(len(gates), -1), strict=True)}
         values |= {("state", name): value for name, value in zip(states, state, strict=True)}
-        for name in cell.widths("streams"):
-            stream = inputs[f"stream.{name}"]
-            values["stream", name] = stream[t if stream.shape[0] > 1 else 0]
+        values |= {("stream", name): steps[t if len(steps) > 1 else 0] for name, steps in streams.items()}
         new, output = run_step(cell, values, Products(form, inputs))
         new_state = [getattr(new, name).to(x.dtype) for name in states]  # a constant may have come in torch's default dtype
         output = output.to(x.dtype)

@@ -100,7 +100,7 @@ class Vendor:
 
 
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Output and final states by torch's function; differentiable once."""
+    """Output and final states by torch's function; differentiable once on every device."""
     kernel, names = kernel_of(form), tuple(form.cell.widths("state"))
     start = [inputs[f"s.{name}"] for name in names]
     weights = _weights(form, inputs)
@@ -114,6 +114,15 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         output, *final = function(x, state, weights, True, 1, 0.0, False, False, False)
     return (output.flip(0) if form.reverse else output), [value[0] for value in final]
+
+
+def run_to_any_order(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]] | None:
+    """As `run`, differentiable any number of times; None where torch has no such loop.
+
+    cuDNN's kernels have no second derivative, and that of the packed form takes time by the square of the steps.
+    """
+    problem = Problem.of(form, inputs, True)
+    return run(form, inputs) if problem.device.type == "cpu" and not form.lengths and Vendor().supports(problem) else None
 
 
 def _run_packed(form, inputs, state, weights, start):  # type: ignore[no-untyped-def]

@@ -19,8 +19,8 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Problem, Yes
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers import one_step, recording
-from tenuto.layers.biases import one_bias
 from tenuto.layers.arrays import check_lengths, check_resets
+from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import bind, released
 from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, steps_of, weight_of
 from tenuto.layers.stand_in import StandIn
