@@ -106,16 +106,16 @@ def settled(engine: str) -> str:
     return _INVARIANT + engine if _thread.invariant and not engine.startswith(_INVARIANT) else engine
 
 
-def refuse_forward_mode(engine: str) -> None:
-    """Tangents come from torch's own operations, which promise nothing.
+def refuse_operations(engine: str) -> None:
+    """Where the loop is made of torch's own operations (`autograd.by_operations`), which promise nothing.
 
     Raises:
         EngineError: inside `invariant()`.
     """
     if settled(engine).startswith(_INVARIANT):
         raise EngineError(
-            "derivatives in forward mode (jvp, jacfwd, dual tensors) do not give a sequence the same bits in any batch, which tenuto.invariant() asks for.",
-            fix="leave tenuto.invariant() for them, or take derivatives in reverse mode (grad, vjp, jacrev)",
+            "forward mode (jvp, jacfwd, dual tensors) and functionalize do not give a sequence the same bits in any batch, which tenuto.invariant() asks for.",
+            fix="leave tenuto.invariant() for them; derivatives in reverse mode (grad, vjp, jacrev) keep the promise",
         )
 
 

@@ -216,7 +216,7 @@ class TimeLoop(_Function):
         needed = _asked(ctx, inputs) if ordinarily and named["x"].requires_grad else ctx.needs_input_grad
         needs, places = _wanted(form, needed)
         gradients: Sequence[Tensor | None]
-        if forward_mode((*tensors, *given)) or (members.many(len(named["x"])) and not engine.name.startswith("invariant")):
+        if by_operations((*tensors, *given)) or (members.many(len(named["x"])) and not engine.name.startswith("invariant")):
             with _exact(named["x"].device.type):
                 _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
                 gradients = function(*values)
@@ -299,13 +299,14 @@ def _compiling() -> bool:
     return torch.compiler.is_compiling() or torch._guards.TracingContext.try_get() is not None
 
 
-def forward_mode(tensors: Iterable[Tensor]) -> bool:
-    """Whether these may carry tangents: then the loop is made of torch's own operations, by the reference engine.
+def by_operations(tensors: Iterable[Tensor]) -> bool:
+    """Whether the loop has to be made of torch's own operations, by the reference engine: these may carry tangents (forward mode), or torch
+    is making a graph that knows no Function.
 
-    These go with whatever else is around: derivatives of any kind and order, and vmap. A Function's `jvp` could not nest.
+    Operations go with whatever else is around: derivatives of any kind and order, and vmap. A Function's `jvp` could not nest.
     """
     if forward_ad._current_level < 0:
-        return False
+        return members.functionalized()
     if members.transformed() or members.hidden():
         return True
     return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
@@ -316,7 +317,7 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: b
 
     `opaque`: as operations that torch does not look into, whatever the engine is made of.
     """
-    if forward_mode(inputs.values()):
+    if by_operations(inputs.values()):
         result = reference.Reference().forward(form, inputs, keep)
         return result.output, result.final
     compiling, transformed = _compiling(), members.transformed()

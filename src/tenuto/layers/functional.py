@@ -154,8 +154,8 @@ def _run(
 
 
 def _loop(form: Form, inputs: dict[str, Tensor], engine: str) -> tuple[Tensor, list[Tensor]]:
-    if autograd.forward_mode(inputs.values()):
-        engines.refuse_forward_mode(engine)
+    if autograd.by_operations(inputs.values()):
+        engines.refuse_operations(engine)
     elif operation.listened(inputs.values()):
         refuse_onnx()
         return operation.call(form, engine, inputs)

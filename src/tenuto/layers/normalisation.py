@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tenuto.activations import layer_norm
 from tenuto.engines import members
-from tenuto.engines.autograd import forward_mode, ordinary
+from tenuto.engines.autograd import by_operations, ordinary
 
 
 class LayerNorm(nn.LayerNorm):
@@ -21,14 +21,14 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         tensors = (input, self.weight, self.bias)
-        if members.transformed() or forward_mode(tensors):
-            return _by_operations(*tensors, self.eps)
+        if members.transformed() or by_operations(tensors):
+            return _normalised(*tensors, self.eps)
         if ordinary(tensors) and not torch.is_autocast_enabled(input.device.type) and len({tensor.dtype for tensor in tensors}) == 1:
             return _Normalised.apply(*tensors, self.eps)  # type: ignore[no-any-return]
         return super().forward(input)  # in torch's graphs, which have no such derivatives
 
 
-def _by_operations(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+def _normalised(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     return layer_norm(x, eps) * weight + bias
 
 
@@ -44,11 +44,11 @@ class _Normalised(torch.autograd.Function):
     def backward(ctx: Any, d_result: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, *moments = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
-        if not (torch.is_grad_enabled() or members.transformed() or members.hidden() or forward_mode((x, d_result))):
+        if not (torch.is_grad_enabled() or members.transformed() or members.hidden() or by_operations((x, d_result))):
             return *torch.ops.aten.native_layer_norm_backward(d_result, x, x.shape[-1:], *moments, weight, bias, list(needed)), None
         sources = [tensor.view_as(tensor) if need else tensor for tensor, need in zip((x, weight, bias), needed, strict=True)]
         with torch.enable_grad():
-            result = _by_operations(*sources, ctx.eps)
+            result = _normalised(sources[0], sources[1], sources[2], ctx.eps)
         asked = [source for source, need in zip(sources, needed, strict=True) if need]
         found = iter(torch.autograd.grad(result, asked, d_result, create_graph=torch.is_grad_enabled()))
         return *(next(found) if need else None for need in needed), None

@@ -56,6 +56,8 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
     def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         name = type(self).__name__
         unpacked, batched = None, True
+        if self.mode == "LSTM" and isinstance(hx, Tensor) and hx.dim() == 3 and len(hx) == 2 and isinstance(input, Tensor) and input.dim() == 2:
+            hx = hx.unbind()  # of one sequence, torch.nn takes h and c in one tensor, too
         start = None if hx is None else self._listed(hx)
         if isinstance(input, PackedSequence):
             if lengths is not None:
