@@ -47,13 +47,8 @@ def test_drawn_smooth_cells_in_float32():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("first", range(1000, 10_000, 1000))
-def test_thousands_of_drawn_cells(first):
-    check(first, 1000, False, *EXACT)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_thousand_drawn_smooth_cells_in_float32():
-    check(2 * 10**6, 1000, True, *SMOOTH)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("first", "smooth", "bounds"), [(1000, False, EXACT), (2 * 10**6, True, SMOOTH)], ids=["float64", "smooth in float32"])
+def test_a_thousand_drawn_cells(first, smooth, bounds):
+    """As they run for users; ten thousand more run in test_sanitizers.py."""
+    check(first, 1000, smooth, *bounds)

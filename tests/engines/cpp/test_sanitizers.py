@@ -10,7 +10,10 @@ import pytest
 
 from tenuto.engines.cpp import cache, compiler
 
-pytestmark = [pytest.mark.cpp, pytest.mark.slow, pytest.mark.timeout(1200)]  # the sanitizers make compiling slow
+pytestmark = [pytest.mark.cpp, pytest.mark.slow, pytest.mark.timeout(3600)]  # the sanitizers make compiling slow
+SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+# For thousands of cells, each compiled: no optimisation, functions that stay functions, and checks that are calls.
+QUICKLY = f"-O0 {SANITIZERS} -fno-sanitize=null,object-size --param asan-instrumentation-with-call-threshold=0 -DINLINE='static __attribute__((noinline))'"
 
 _RUN = """
 import random, torch
@@ -31,16 +34,16 @@ print("clean")
 
 
 _DRAWN = """
-import torch
+import sys, torch
 from tests.engines.cpp.drawn import check
 torch.set_num_threads(2)
-check(20_000, 500, False, torch.float64, 1e-11, 1e-10)
+check(int(sys.argv[1]), 1000, False, torch.float64, 1e-11, 1e-10)
 print("clean")
 """
 
 
-@pytest.mark.parametrize("program", [_RUN, _DRAWN], ids=["shapes", "random cells"])
-def test_no_access_out_of_bounds_and_nothing_undefined(tmp_path, program):
+def run_clean(folder, flags, program, *arguments):
+    """Runs a program whose kernels are compiled with a sanitizer, in a cache of its own; fails with what the sanitizer says."""
     command = compiler.find().command
     runtimes = [
         subprocess.run([*command, f"-print-file-name=lib{name}.so"], capture_output=True, text=True, check=False).stdout.strip()
@@ -48,12 +51,19 @@ def test_no_access_out_of_bounds_and_nothing_undefined(tmp_path, program):
     ]
     if not all(os.path.isabs(path) for path in runtimes):
         pytest.skip("the compiler has no sanitizer runtimes as shared libraries")
+    folder.mkdir(mode=0o700, exist_ok=True)
     environment = {
-        **os.environ,
-        cache.ENVIRONMENT: str(tmp_path),
-        compiler.FLAGS_ENVIRONMENT: "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer",
-        "LD_PRELOAD": " ".join(runtimes),
-        "ASAN_OPTIONS": "detect_leaks=0",
-    }
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+        **os.environ, cache.ENVIRONMENT: str(folder), compiler.FLAGS_ENVIRONMENT: flags, "LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "clean" in done.stdout, done.stderr[-3000:]
+
+
+def test_drawn_shapes(tmp_path):
+    run_clean(tmp_path / "cache", f"-O1 -g {SANITIZERS}", _RUN)
+
+
+@pytest.mark.parametrize("first", range(20_000, 30_000, 1000))
+def test_ten_thousand_drawn_cells(tmp_path_factory, first):
+    shared = tmp_path_factory.getbasetemp().parent / "sanitized"  # the loop itself is compiled once
+    run_clean(shared, QUICKLY, _DRAWN, str(first))

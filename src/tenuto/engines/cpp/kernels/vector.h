@@ -21,7 +21,9 @@ typedef int64_t word;
 enum { LANES = VECTOR_BYTES / (REAL_BITS / 8) };
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef word mask __attribute__((vector_size(VECTOR_BYTES)));  // what a comparison gives: all bits or none, lane by lane
+#ifndef INLINE  // where the compiler adds checks to each function, they are small only if each is made once
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 typedef real unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 INLINE vec load(const real* p) { return *(const unaligned*)p; }
