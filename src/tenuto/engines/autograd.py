@@ -216,7 +216,7 @@ class TimeLoop(_Function):
         needed = _asked(ctx, inputs) if ordinarily and named["x"].requires_grad else ctx.needs_input_grad
         needs, places = _wanted(form, needed)
         gradients: Sequence[Tensor | None]
-        if by_operations((*tensors, *given)) or (members.many(len(named["x"])) and not engine.name.startswith("invariant")):
+        if by_operations((*tensors, *given)) or (members.many(named["x"].shape[0]) and not engine.name.startswith("invariant")):
             with _exact(named["x"].device.type):
                 _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
                 gradients = function(*values)

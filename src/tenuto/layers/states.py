@@ -30,15 +30,15 @@ def listed(state: Any, names: Sequence[str], *, bare: bool = False, call: str = 
             return list(state)
         received = _kind(state[list(names).index(wrong[0])])
         raise ShapeError(f"{wrong[0]} of the state is no tensor.", expected=_expected(names, bare), received=received, fix=_mend(wrong[0], received))
-    raise ShapeError(_wrong(state, len(names)), expected=_expected(names, bare), received=_received(state), fix=call.format(_shown(names)))
+    raise ShapeError(f"the state {_wrong(state, len(names))}.", expected=_expected(names, bare), received=_received(state), fix=call.format(_shown(names)))
 
 
 def _wrong(state: Any, count: int) -> str:
     if isinstance(state, Tensor):
-        return "the state is one tensor."
+        return "is one tensor"
     if isinstance(state, (tuple, list)) and len(state) != count:
-        return f"the state has {len(state)} part{'s' * (len(state) != 1)}."
-    return f"the state is given as {type(state).__name__}."
+        return f"has {len(state)} part{'s' * (len(state) != 1)}"
+    return f"is given as {type(state).__name__}"
 
 
 def _received(state: Any) -> str:
