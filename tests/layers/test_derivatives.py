@@ -197,3 +197,14 @@ def test_torchs_own_checks_of_every_kind(case):
     x = case.x.clone().requires_grad_()
     assert torch.autograd.gradcheck(case.of(ours), x, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True)
     assert torch.autograd.gradgradcheck(case.of(ours), x, check_fwd_over_rev=True, check_batched_grad=True, fast_mode=True, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", [CASES["GRU without a batch"], CASES["LSTMCell"]], ids=["GRU", "LSTMCell"])
+def test_forward_mode_in_compiled_code(case):
+    torch._dynamo.reset()
+    ours, theirs = case.one()
+    tangent = case.x.cos()
+    compiled = torch.compile(lambda x: jvp(case.of(ours), (x,), (x.cos(),))[1], backend="aot_eager")
+    same(compiled(case.x), older.jvp(case.of(theirs), case.x, tangent)[1])
+    compiled = torch.compile(lambda x: jacfwd(jacrev(case.loss(ours)))(x), backend="aot_eager")
+    same(compiled(case.x), older.hessian(case.loss(theirs), case.x))

@@ -87,6 +87,17 @@ def test_cells_refuse_in_words_what_torch_refuses(name):
             refused(lambda make=make: ours(x, make(state(name, x))), name, expected, "cell(x, (h, c))" if name == "LSTMCell" else "cell(x, h)")
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_a_state_of_one_sequence_for_a_batch_and_the_other_way_round(name):
+    ours, theirs = getattr(tenuto, name)(3, 4), getattr(nn, name)(3, 4)
+    for x, h in ((torch.zeros(2, 3), torch.zeros(4)), (torch.zeros(3), torch.zeros(1, 4))):
+        given = (h, h) if name == "LSTMCell" else h
+        with pytest.raises((RuntimeError, IndexError)):
+            theirs(x, given)
+        with pytest.raises(ShapeError, match=rf"{name}: h has {h.dim()} axes, but x has {x.dim()}"):
+            ours(x, given)
+
+
 @pytest.mark.parametrize("cell", [cells.LSTM(), cells.GRU(), cells.MGU()], ids=repr)
 def test_any_cells_layer_refuses_in_words(cell):
     layer, x = Recurrent(cell, 3, 4), torch.randn(5, 2, 3)

@@ -30,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 ENVIRONMENT = "TENUTO_ENGINE"
+_KEY = os.environ.encodekey(ENVIRONMENT)
 _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
 _AFTER: dict[str, tuple[Engine, ...]] = {engine.name: _ORDER[place + 1 :] for place, engine in enumerate(_ORDER)}
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # what runs instead of an engine inside `invariant()`
@@ -68,6 +69,11 @@ def wanted(engine: str, otherwise: str = "auto") -> str:
     if engine != "auto" and engine not in engine_names():
         raise ArgumentError(f"{source} is {engine!r}.", expected="auto, " + ", ".join(engine_names()))
     return otherwise if engine == "auto" else engine
+
+
+def left_open() -> bool:
+    """Whether nothing but a call's own `engine` asks for an engine: no environment variable, no `invariant()`. Takes no time that counts."""
+    return not (_thread.invariant or os.environ._data.get(_KEY))  # type: ignore[attr-defined]  # `os.environ.get` raises an error inside itself, which takes ten times as long
 
 
 @contextmanager

@@ -305,8 +305,8 @@ def by_operations(tensors: Iterable[Tensor]) -> bool:
 
     Operations go with whatever else is around: derivatives of any kind and order, and vmap. A Function's `jvp` could not nest.
     """
-    if forward_ad._current_level < 0:
-        return members.functionalized()
+    if forward_ad._current_level < 0:  # within torch.compile also where there is a jvp
+        return members.foreign()
     if members.transformed() or members.hidden():
         return True
     return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)

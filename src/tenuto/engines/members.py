@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._functorch.pyfunctorch import FunctionalizeInterpreter, VmapInterpreter, retrieve_all_functorch_interpreters
+from torch._functorch.pyfunctorch import FunctionalizeInterpreter, JvpInterpreter, VmapInterpreter, retrieve_all_functorch_interpreters
 
 # A member's call, forward and backward, takes about as long as four steps of torch's operations. Measured on a Xeon with 2 cores, GRU and LSTM, B 1, H 32 and 64.
 _STEPS_PER_MEMBER = 4
+_FOREIGN = (FunctionalizeInterpreter, JvpInterpreter)
 
 
 def transformed() -> bool:
@@ -37,9 +38,9 @@ def many(steps: int) -> bool:
     return count >= _STEPS_PER_MEMBER * steps
 
 
-def functionalized() -> bool:
-    """Whether torch.func.functionalize is at work, which knows no Function."""
-    return transformed() and any(isinstance(transform, FunctionalizeInterpreter) for transform in retrieve_all_functorch_interpreters())
+def foreign() -> bool:
+    """Whether a transform is at work that the time loop's Function does not know: functionalize, jvp."""
+    return transformed() and any(isinstance(transform, _FOREIGN) for transform in retrieve_all_functorch_interpreters())
 
 
 def hidden() -> bool:

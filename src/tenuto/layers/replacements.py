@@ -102,9 +102,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         """torch's weights of each layer and direction, where x [T, B, I] is one step that torch's own cells may make; else none."""
         if x.shape[0] != 1 or self.proj_size:
             return []
-        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
-        suffixes = ("", "_reverse") if self.bidirectional else ("",)
-        weights = [[weight_of(self, f"{kind}_l{layer}{suffix}") for kind in kinds] for layer in range(self.num_layers) for suffix in suffixes]
+        weights = [[weight_of(self, name) for name in names] for names in self._all_weights]
         return weights if one_step.possible(self.engine, (x, *(start or ()), *chain(*weights))) else []
 
     def _one_step(self, x: Tensor, start: list[Tensor] | None, weights: list[list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
