@@ -122,12 +122,12 @@ def run_ours(layer: nn.Module, lengths: Tensor | None, x: Tensor) -> Tensor:
 
 
 def run_packed(layer: nn.Module, lengths: Tensor, x: Tensor) -> Tensor:
-    """The output [sum of lengths, H] of torch's layer."""
+    """The output [sum of lengths, H] of a layer on packed sequences."""
     return layer(pack_padded_sequence(x, lengths, enforce_sorted=False))[0].data  # type: ignore[no-any-return]
 
 
 def with_lengths(shapes: list[Shape], seconds: float) -> Rows:
-    """Lengths drawn evenly between 10 % and 100 %: beside the same without lengths, and beside torch.nn on packed sequences."""
+    """Lengths drawn evenly between 10 % and 100 %, given or packed: beside the same without lengths, and beside torch.nn on packed sequences."""
     rows: Rows = []
     for kind, (mine, theirs) in VENDOR.items():
         for shape in shapes:
@@ -138,6 +138,7 @@ def with_lengths(shapes: list[Shape], seconds: float) -> Rows:
             d_packed = pack_padded_sequence(d_output, lengths, enforce_sorted=False).data
             runs = {
                 "lengths": (ours, partial(run_ours, ours, lengths), d_output),
+                "packed": (ours, partial(run_packed, ours, lengths), d_packed),
                 "whole": (ours, partial(run_ours, ours, None), d_output),
                 "torch.nn packed": (peer, partial(run_packed, peer, lengths), d_packed),
                 "torch.nn whole": (peer, lambda x, peer=peer: peer(x)[0], d_output),
@@ -148,7 +149,7 @@ def with_lengths(shapes: list[Shape], seconds: float) -> Rows:
                 "training": {name: training(layer, run, x, d) for name, (layer, run, d) in runs.items()},
             }
             for what, calls in every.items():
-                times = interleaved(calls, seconds, frozenset(["lengths", "whole"]))
+                times = interleaved(calls, seconds, frozenset(["lengths", "packed", "whole"]))
                 operations = work(shape, peers.GATES[kind]) * share * (1 if what == "inference" else 3)
                 rows.append({**entry(kind, what, shape, operations, times), "share of steps": share})
     return rows

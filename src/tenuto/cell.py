@@ -278,6 +278,8 @@ def cell_from_data(data: Mapping[str, Any], kind: type[Cell] | None = None) -> C
     found = _CLASSES.get(name) if kind is None or name.startswith("tenuto.") else kind
     if found is None:
         raise _unknown(name)
+    if not isinstance(found, type):
+        raise CellError(f"the class of a cell is asked for, but this is an object: {found!r}.", fix=f"cell={type(found).__name__}, the class; its fields are in the data")
     return _rebuild_cell(found, {key: _from_data(value, kind) for key, value in fields.items()})
 
 

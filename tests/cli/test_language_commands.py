@@ -11,7 +11,7 @@ from tenuto.tasks import LanguageModel
 from tenuto.tasks.language.recipes import RECIPES
 
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 12
-TINY = "--hidden-size 12 --num-layers 1 --window 16 --batch-size 4 --epochs 2 --validation-fraction 0.2 -q".split()
+TINY = "--hidden-size 12 --num-layers 1 --window 16 --batch-size 4 --epochs 2 --validation-fraction 0.2 --unknown error -q".split()
 
 
 def run(*words, code=0, text=None):
@@ -57,6 +57,13 @@ def test_a_run_writes_text_that_follows_its_seed(folder):
     assert "." not in plain and "t " not in plain
     wild = run("generate", folder, "the ", "-n", 20, "--top-k", 3, "--top-p", 0.5, "-t", 1.5, "--seed", 0).stdout
     assert wild == "the " + LanguageModel.load(folder).generate("the ", length=20, top_k=3, top_p=0.5, temperature=1.5, seed=0).rstrip("\n") + "\n"
+
+
+def test_by_default_no_character_refuses_a_text(text_file, tmp_path):
+    words = [word for word in TINY if word not in ("--unknown", "error")]
+    run("fit", "language", text_file, "--test", _written(tmp_path / "z.txt", "the Zebra"), "--out", tmp_path / "run", *words)
+    assert "characters that training has not seen 3" in run("score", tmp_path / "run", tmp_path / "z.txt").stdout
+    assert run("generate", tmp_path / "run", "Zoo", "-n", 5).stdout.startswith("Zoo")
 
 
 def test_what_cannot_be_generated_is_refused(folder, tmp_path):

@@ -40,3 +40,23 @@ def test_what_cannot_be_classes_is_refused(classes, words):
 def test_a_data_set_counts_its_labels():
     data = Sequences([np.zeros((1, 1))] * 3, labels=["b", "a", "b"])
     assert Labels(data.class_counts).positions(data.labels).tolist() == Labels.learn(data.labels).positions(data.labels).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "same", "others"),
+    [
+        ([0, 1, 10], [["0", "1", "10"], [0.0, 1.0, 10.0], ["0.0", "1.0", "10.0"], np.array([0, 1, 10], dtype=np.int8)], ["2", "00", "1.5", "walk", ""]),
+        (["0", "1", "10"], [[0, 1, 10], [0.0, 1.0, 10.0]], [2, 1.5, True]),
+        ([0.5, 1.0, 2.0], [["0.5", "1", "2"], ["0.50", "1.0", "2.00"]], ["0.55", "x"]),
+        ([False, True], [["False", "True"], ["false", "TRUE"]], ["yes"]),
+        (["01", "1"], [["01", "1"]], ["001"]),
+        (["true", "walk"], [["true", "walk"]], [1.5]),
+    ],
+)
+def test_a_label_is_the_same_in_every_kind_of_file(classes, same, others):
+    labels = Labels(classes)
+    for given in same:
+        assert labels.positions(labels.alike(given)).tolist() == list(range(len(classes)))
+    for other in others:
+        with pytest.raises(DataError, match="which training never saw"):
+            labels.positions(labels.alike([other]))

@@ -140,3 +140,14 @@ def test_a_measurement_draws_nothing_from_torch_s_generator():
     first = Sleeper("ours", 0.02)
     contest.winner(problem(), first, Sleeper("theirs", 0.01), None)
     assert first.calls and torch.equal(torch.rand(3), expected)
+
+
+def test_an_engine_that_fails_loses(tmp_path):
+    ours, theirs = Sleeper("ours", 0.02), Sleeper("theirs", 0.001)
+
+    def forward(*_):
+        raise RuntimeError("could not create a primitive descriptor")
+
+    theirs.forward = forward
+    assert contest.winner(problem(), ours, theirs, tmp_path / "contests.json").name == "ours"
+    assert list(json.loads((tmp_path / "contests.json").read_text()).values()) == [0]

@@ -14,7 +14,7 @@ INPUT, HIDDEN, STEPS, ROWS = 3, 8, 6, 4
 def drawn(cell, training=True, steps=50, rows=40, **chosen):
     regularisation = Regularisation.of(cell, chosen.get("dropout", 0.0), chosen.get("kind", "variational"), chosen.get("zoneout", 0.0))
     states = tuple(cell.widths("state"))
-    return regularisation.draw(states, [HIDDEN] * len(states), torch.zeros(steps, rows, INPUT, dtype=torch.float64), training)
+    return regularisation.draw(states, [HIDDEN] * len(states), torch.zeros(steps, rows, INPUT, dtype=torch.float64), rows, training)
 
 
 def test_dropout_masks_keep_the_expected_value():
@@ -50,7 +50,7 @@ def test_recurrent_dropout_in_a_layer(kind, engine):
     torch.manual_seed(3)
     output = layer(x).output
     torch.manual_seed(3)
-    mask = layer.regularisation.draw(("h",), [HIDDEN], x, True)["dropout_mask"]
+    mask = layer.regularisation.draw(("h",), [HIDDEN], x, ROWS, True)["dropout_mask"]
     by_hand = Recurrent(cells.RecurrentDropout(cell=cell), INPUT, HIDDEN, dtype=torch.float64)
     by_hand.load_state_dict(layer.state_dict())
     assert_near(output, by_hand(x, streams={"dropout_mask": mask}).output)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 import tenuto
+from tenuto.cell import Cell, State
 from tenuto.cells import GRU, LSTM, Elman, LayerNormLSTM, ProjectionLSTM, ResetBeforeGRU
-from tenuto.errors import ArgumentError, ShapeError
+from tenuto.errors import ArgumentError, ShapeError, TenutoError
 from tenuto.layers.stream import Stream
 
 
@@ -105,3 +106,52 @@ def test_what_does_not_fit():
         stream.state = layer.stream(3).state
     with pytest.raises(ArgumentError, match="runs in reverse"):
         tenuto.Recurrent(LSTM(), 3, 5, bidirectional=True).eval().stream()
+
+
+class Elapsed(Cell):
+    """A leaky unit that is told how long the step took, and something else as wide as its state."""
+
+    gates = "a"
+    state = "h"
+    streams = "dt:1 other"
+
+    def step(self, x, U, s, dt, other):
+        kept = torch.exp(-dt)
+        return State(h=kept * s.h + (1 - kept) * torch.tanh(x.a + U.a @ s.h + other))
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("more", [{}, {"num_layers": 2, "layer_norm": True}, {"zoneout": 0.2}], ids=["one", "stack", "zoneout"])
+def test_a_cell_with_streams_of_its_own(engine, more):
+    layer = tenuto.Recurrent(Elapsed(), 3, 5, engine=engine, **more).eval()
+    x, dt, other = torch.randn(6, 2, 3), torch.rand(6, 2, 1), torch.randn(6, 2, 5)
+    with torch.no_grad():
+        whole, end = layer(x, streams={"dt": dt, "other": other})
+        _, half = layer(x[:3], streams={"dt": dt[:3], "other": other[:3]})
+    stream, later = layer.stream(2), layer.stream(2, half)
+    for t in range(6):
+        now = {"dt": dt[t], "other": other.transpose(1, 2)[t].t()}
+        torch.testing.assert_close(layer.step(x[t], stream, streams=now), whole[t], rtol=1e-5, atol=1e-6)
+        if t >= 3:
+            torch.testing.assert_close(layer.step(x[t], later, streams=now), whole[t], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(tuple(stream.state), tuple(end), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("streams", "words"),
+    [
+        (None, "stream 'dt' is missing"), ({"dt": torch.zeros(2, 1)}, "stream 'other' is missing"),
+        ({"dt": torch.zeros(2), "other": torch.zeros(2, 5)}, "stream 'dt' does not fit"),
+        ({"dt": torch.zeros(2, 1), "other": torch.zeros(2, 5), "more": torch.zeros(2, 1)}, "no stream 'more'"),
+    ],
+)  # fmt: skip
+def test_streams_that_do_not_fit(streams, words):
+    layer = tenuto.Recurrent(Elapsed(), 3, 5).eval()
+    with pytest.raises(TenutoError, match=words):
+        layer.step(torch.zeros(2, 3), layer.stream(2), streams=streams)
+
+
+def test_a_cell_without_streams_is_given_none():
+    layer = tenuto.GRU(3, 5).eval()
+    with pytest.raises(ArgumentError, match="no stream 'dt'"):
+        layer.step(torch.zeros(2, 3), layer.stream(2), streams={"dt": torch.zeros(2, 1)})

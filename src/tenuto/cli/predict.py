@@ -56,7 +56,14 @@ def predict(
         raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
     refuse_others(context, task, *task.columns, *task.asking)
     model = open_run(task, run, cell, device)
-    rows = list(load(task.predict)(model, read_data(context, task, run, data, split), {choice.name: told[choice.name] for choice in task.asking}))
+    asked = read_data(context, task, run, data, split, answered=False)
+    rows = list(load(task.predict)(model, asked, {choice.name: told[choice.name] for choice in task.asking}))
+    left_out = getattr(asked, "left_out", ())
+    for position, identity in left_out:
+        rows.insert(position, {"id": identity, **dict.fromkeys(name for row in rows[:1] for name in row if name != "id")})
+    if left_out:
+        names = ", ".join(one.identity for one in left_out[:6]) + (", ..." if len(left_out) > 6 else "")
+        messages().print(f"nothing to answer in {len(left_out)} of {len(rows)}, which {'is' if len(left_out) == 1 else 'are'} empty: {names}", markup=False)
     text = writers[kind](rows)
     if out is None:
         typer.echo(text, nl=False)

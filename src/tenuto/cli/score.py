@@ -35,7 +35,7 @@ def score(
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    result = open_run(task, run, cell, device).evaluate(read_data(context, task, run, data, split))
+    result = open_run(task, run, cell, device).evaluate(read_data(context, task, run, data, split, answered=True))
     if as_json:
         typer.echo(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
         return

@@ -64,8 +64,8 @@ def open_run(task: Task, run: Path, cell: str | None = None, device: str = "cpu"
         raise
 
 
-def read_data(context: typer.Context, task: Task, run: Path, data: str, split: str | None) -> Any:
-    """The data of `predict` and `score`. Its columns are those that were typed, else those in the run's config.toml, else the usual ones."""
+def read_data(context: typer.Context, task: Task, run: Path, data: str, split: str | None, *, answered: bool) -> Any:
+    """The data of `predict`, and of `score`, for which it must have the right answers. Its columns are those that were typed, else those in the run's config.toml, else the usual ones."""
     from tenuto.cli.arguments import data_path
     from tenuto.cli.configuration import flattened, read_toml
 
@@ -73,7 +73,7 @@ def read_data(context: typer.Context, task: Task, run: Path, data: str, split: s
     kept = dict(flattened(read_toml(path))) if path.is_file() else {}
     typed = typed_choices(context)
     columns = {choice.name: context.params[choice.name] if choice.name in typed else kept.get(choice.name, choice.default) for choice in task.columns}
-    return load(task.read)(data_path(data), split, columns)
+    return load(task.read if answered else task.asked or task.read)(data_path(data), split, columns)
 
 
 def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:

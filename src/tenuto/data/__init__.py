@@ -13,7 +13,8 @@ from tenuto.data.pairs.read import read_pair_splits, read_pairs
 from tenuto.data.parts import SPLITS, Parts
 from tenuto.data.sentences.conll import read_conll, read_slots, read_tagged, read_tagged_splits
 from tenuto.data.sentences.labelled_text import read_labelled_text, read_labelled_text_splits
-from tenuto.data.sentences.sentences import Sentences, tokenise
+from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.words import tokenise
 from tenuto.data.sequences.batches import Batch, bucketed_batches, collate
 from tenuto.data.sequences.read import read_parts, read_sequences, read_splits
 from tenuto.data.sequences.sequences import Sequences

@@ -84,7 +84,14 @@ def opening(path: Path) -> Iterator[None]:
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Adds the file's name to errors about its content that are raised inside the `with` block."""
+    with telling(str(path)):
+        yield
+
+
+@contextmanager
+def telling(name: str) -> Iterator[None]:
+    """Begins the errors that are raised inside the `with` block with this name."""
     try:
         yield
     except TenutoError as error:
-        raise error.within(str(path)) from error.__cause__
+        raise error.within(name) from error.__cause__

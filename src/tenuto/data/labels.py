@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from tenuto.errors import DataError
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 
 
 class Labels:
@@ -44,6 +47,21 @@ class Labels:
     def __contains__(self, label: object) -> bool:
         return label in self._position
 
+    def alike(self, labels: Any) -> Any:
+        """The labels, each as the class that is written alike, where there is one: CSV has only text, so 0 in Parquet is "0" there.
+
+        Example:
+            >>> Labels([0, 1]).alike(["1", "0", "walk"])
+            [1, 0, 'walk']
+        """
+        if labels is None:
+            return None
+        known = {_form(label): label for label in self.classes.tolist()}
+        given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+        if len(known) < len(self) or all(label in self._position for label in given):
+            return labels
+        return [label if label in self._position else known.get(_form(label), label) for label in given]
+
     def positions(self, labels: Any, *, ids: Sequence[str] | None = None, noun: str = "sequence", unseen: int | None = None) -> np.ndarray:
         """Where each label stands among the classes, [N] int64.
 
@@ -68,6 +86,21 @@ class Labels:
                 fix=f"leave those {noun}s out, mend the label, or train with {noun}s of that class",
             )
         return np.array(found, dtype=np.int64)
+
+
+def _form(label: Any) -> str:
+    """A label as one text for all kinds of files: 1, 1.0, "1" and "1.0" are the same, and so are True and "true".
+
+    Example:
+        >>> [_form(label) for label in (1, 1.0, "01", " 1.50", True, "False", "walk")]
+        ['1', '1', '01', '1.5', 'true', 'false', 'walk']
+    """
+    text = str(label).strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    if _NUMBER.fullmatch(text):
+        return f"{float(text):.17g}" if "." in text else text
+    return text
 
 
 def label_counts(labels: np.ndarray | None) -> dict[Any, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tenuto.process import kept_property
 
@@ -43,10 +44,22 @@ class Source:
 GIVEN = Source()
 
 
+class LeftOut(NamedTuple):
+    """An item that a reader left out, since there is nothing in it to answer: where it stood among all items, and its id."""
+
+    position: int
+    identity: str
+
+
 class Sourced(ABC):
-    """A data set that knows its source."""
+    """A data set that knows its source.
+
+    Attributes:
+        left_out: what its reader left out.
+    """
 
     came_from: Source
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def name(self) -> str:

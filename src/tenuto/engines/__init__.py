@@ -21,7 +21,7 @@ from tenuto.engines.autograd import time_loop
 from tenuto.engines.cpp import Cpp
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
 from tenuto.engines.reference import Reference
-from tenuto.engines.vendor import Vendor
+from tenuto.engines.vendor import NarrowVendor, Vendor
 from tenuto.errors import ArgumentError, EngineError
 
 __all__ = [
@@ -32,9 +32,10 @@ __all__ = [
 ENVIRONMENT = "TENUTO_ENGINE"
 _KEY = os.environ.encodekey(ENVIRONMENT)
 _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
-_AFTER: dict[str, tuple[Engine, ...]] = {engine.name: _ORDER[place + 1 :] for place, engine in enumerate(_ORDER)}
+_NARROW: tuple[Engine, ...] = (NarrowVendor(torch.bfloat16), NarrowVendor(torch.float16))  # "auto" alone takes these, where they are faster
+_AFTER: dict[str, tuple[Engine, ...]] = {engine.name: (*_ORDER[place + 1 :], *_NARROW) for place, engine in enumerate(_ORDER)}
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # what runs instead of an engine inside `invariant()`
-for _engine in (*_ORDER, *_PROMISING.values()):
+for _engine in (*_ORDER, *_NARROW, *_PROMISING.values()):
     autograd.register(_engine)
 _INVARIANT = "invariant "  # what is put before the engine asked for inside `invariant()`
 
@@ -185,7 +186,7 @@ def _fastest(problem: Problem, first: Engine) -> Engine:
     if problem.symbolic:  # there is no such problem to measure
         return first
     for rival in _AFTER[first.name]:
-        if rival.rivals(problem.form):
+        if rival.rivals(problem):
             known = contest.remembered(problem)
             if known is None and rival.supports(problem):
                 return contest.winner(problem, first, rival, first.measurements())
@@ -203,7 +204,7 @@ class EngineReport:
 
     def __str__(self) -> str:
         p, form = self.problem, self.problem.form
-        extras = [word for word in ("lengths", "resets", "reverse") if getattr(form, word)]
+        extras = [word for word in ("lengths", "packed", "resets", "reverse") if getattr(form, word)]
         shape = f"T={p.time_steps} B={p.batch_size} I={p.input_size} H={p.hidden_size}"
         setting = f"{str(p.dtype).removeprefix('torch.')} {p.device}" + (", training" if p.gradients else ", inference")
         lines = [f"{form.cell!r}", f"  {shape}, {setting}" + "".join(f", {word}" for word in extras)]

@@ -39,7 +39,7 @@ def register(engine: Engine) -> None:
 @lru_cache(maxsize=None)
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine (the one that runs, or the one asked for) as text, which is what an operation in a graph can hold."""
-    flags = [form.bias, form.lengths, form.resets, form.reverse]
+    flags = [form.bias, form.lengths, form.resets, form.reverse, *([True] if form.packed else [])]  # as earlier versions wrote it, else
     key = json.dumps([engine, json.loads(handle_of_traced(form.traced)), flags])
     _FORMS.setdefault(key, (form, engine))
     return key
@@ -75,10 +75,10 @@ def _kept(form: Form, results: Sequence[Tensor]) -> list[Tensor]:
     return [results[0], *results[form.results :]]
 
 
-def _forward(key: str, inputs: Sequence[Tensor], keep: bool) -> list[Tensor]:
+def _forward(key: str, inputs: Sequence[Tensor], keep: bool, foretold: bool = False) -> list[Tensor]:
     """An engine's forward; gradients and autocast are off: engines compute in the dtypes they are given."""
     form, engine = _read(key)
-    return _flat(engine.forward(form, by_name(form, inputs), keep))
+    return _flat(engine.forward(form, by_name(form, inputs), keep, foretold))
 
 
 def _backward(
@@ -96,7 +96,7 @@ def _forward_operation(key: str, inputs: Sequence[Tensor], keep: bool) -> list[T
     process.tell_torch()  # compiled code calls this directly
     require_unchanged(_read(key)[0].traced)
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
-        return _forward(key, inputs, keep)
+        return _forward(key, inputs, keep, foretold=True)
 
 
 def _backward_operation(
@@ -216,7 +216,7 @@ class TimeLoop(_Function):
         needed = _asked(ctx, inputs) if ordinarily and named["x"].requires_grad else ctx.needs_input_grad
         needs, places = _wanted(form, needed)
         gradients: Sequence[Tensor | None]
-        if by_operations((*tensors, *given)) or (members.many(named["x"].shape[0]) and not engine.name.startswith("invariant")):
+        if by_operations((*tensors, *given)) or (members.many(form, named) and not engine.name.startswith("invariant")):
             with _exact(named["x"].device.type):
                 _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
                 gradients = function(*values)
@@ -313,7 +313,7 @@ def by_operations(tensors: Iterable[Tensor]) -> bool:
 
 
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: bool = False) -> tuple[Tensor, list[Tensor]]:
-    """Runs the steps through an engine, differentiably: output [T, B, W] and the final states.
+    """Runs the steps through an engine, differentiably: output [T, B, W] (packed [N, W]) and the final states.
 
     `opaque`: as operations that torch does not look into, whatever the engine is made of.
     """

@@ -9,13 +9,15 @@ dimension to torch.vmap, of which Functions do hear, and hides it again in the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._functorch.pyfunctorch import FunctionalizeInterpreter, JvpInterpreter, VmapInterpreter, retrieve_all_functorch_interpreters
+
+from tenuto.engines.problem import Form, extent
 
 # A member's call, forward and backward, takes about as long as four steps of torch's operations. Measured on a Xeon with 2 cores, GRU and LSTM, B 1, H 32 and 64.
 _STEPS_PER_MEMBER = 4
@@ -28,14 +30,14 @@ def transformed() -> bool:
     return found
 
 
-def many(steps: int) -> bool:
-    """Whether a call on so many steps has more members than are worth a call of their own."""
+def many(form: Form, inputs: Mapping[str, Tensor]) -> bool:
+    """Whether a call has more members than are worth a call of their own."""
     if not transformed():
         return False
     count = 1
     for transform in retrieve_all_functorch_interpreters():
         count *= transform.batch_size() if isinstance(transform, VmapInterpreter) else 1
-    return count >= _STEPS_PER_MEMBER * steps
+    return count >= _STEPS_PER_MEMBER * extent(form, inputs)[0]
 
 
 def foreign() -> bool:

@@ -27,7 +27,7 @@ def listened(tensors: Iterable[Tensor]) -> bool:
 
 
 def call(form: Form, engine: str, inputs: Buffers) -> tuple[Tensor, list[Tensor]]:
-    """The time loop as one operation: output [T, B, W] and the final states; `engine`: the one asked for."""
+    """The time loop as one operation: output [T, B, W] (packed [N, W]) and the final states; `engine`: the one asked for."""
     output, *final = torch.ops.tenuto.loop(autograd.key_of(form, engine), list(map(inputs.__getitem__, form.names)))
     return output, final
 

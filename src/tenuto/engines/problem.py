@@ -1,6 +1,6 @@
 """What an engine is asked: the problem, the buffers by name, and the questions of the `Engine` protocol.
 
-Letters: B batch, T time, I input size, H hidden size, W a state's width, G gates.
+Letters: B batch, T time, I input size, H hidden size, W a state's width, G gates, N rows of packed sequences.
 
 Inputs of the time loop, by name:
 
@@ -11,6 +11,10 @@ Inputs of the time loop, by name:
 - `r.NAME` [B, W], with resets: what the states return to
 - `stream.NAME` [T, B, W], or [1, B, W] where it is the same at every step
 - `lengths` [B] int64, with lengths; `resets` [T, B] bool, with resets
+
+Packed, sequences lie as in torch's `PackedSequence`: the rows of one step after those of another, in each the sequences that are still
+running, longest first. [N, ...] is then in place of [T, B, ...] (x, `resets`, a `stream.NAME` that differs from step to step, the output),
+and in place of `lengths` there is `batch_sizes` [T] int64, always on the CPU: how many rows each step has.
 
 All floats have the problem's dtype (float32 or float64: 16-bit tensors are widened before they come here).
 """
@@ -32,7 +36,7 @@ from tenuto.process import kept_property
 from tenuto.program import Traced, trace
 
 Buffers = dict[str, Tensor]
-NOT_DIFFERENTIABLE = ("lengths", "resets")
+NOT_DIFFERENTIABLE = ("lengths", "batch_sizes", "resets")
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Form:
     """What is fixed when the time loop is compiled: the cell, what it is given, and its direction.
 
     `resets` under `reverse`: a document that begins at step t ends the one before it, so the state returns to its initial
-    value between steps t and t - 1 on the way back. With `lengths`, steps t >= length leave the state as it is and give zeros.
+    value between steps t and t - 1 on the way back. With `lengths`, steps t >= length leave the state as it is and give zeros;
+    `packed`, such steps are not there at all.
     """
 
     cell: Cell
@@ -48,12 +53,14 @@ class Form:
     lengths: bool = False
     resets: bool = False
     reverse: bool = False
+    packed: bool = False  # only together with `lengths`
     traced: Traced = field(default=None, repr=False, kw_only=True)  # type: ignore[assignment]  # the cell's programs; those it has now, if not given
 
     def __post_init__(self) -> None:
         if self.traced is None:
             object.__setattr__(self, "traced", trace(self.cell))
-        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse))
+        assert self.lengths or not self.packed
+        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed))
         object.__setattr__(self, "_hash", own)  # every call looks it up in several caches
 
     def __hash__(self) -> int:
@@ -89,7 +96,7 @@ class Form:
         names += [f"s.{name}" for name in states]
         names += [f"r.{name}" for name in states if self.resets]
         names += [f"stream.{name}" for name in cell.widths("streams")]
-        names += [*(["lengths"] if self.lengths else []), *(["resets"] if self.resets else [])]
+        names += [*(["batch_sizes"] if self.packed else ["lengths"] if self.lengths else []), *(["resets"] if self.resets else [])]
         return tuple(names)
 
 
@@ -98,7 +105,10 @@ _count = itertools.count()  # never the same number twice, whichever threads ask
 
 
 class Problem(NamedTuple):
-    """A form with sizes, dtype and device: what `supports` is asked about."""
+    """A form with sizes, dtype and device: what `supports` is asked about.
+
+    `narrow`: the 16-bit dtype of the tensors that were widened to `dtype` before, or of autocast; None where nothing was.
+    """
 
     form: Form
     time_steps: int
@@ -108,34 +118,50 @@ class Problem(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     gradients: bool
+    packed_rows: int | None = None  # N, of a packed form
+    narrow: torch.dtype | None = None
 
     @property
     def symbolic(self) -> bool:
         """Whether some size is no number yet: a graph is being made that is to serve many sizes."""
-        return not all(isinstance(size, int) for size in self[1:5])
+        return not all(isinstance(size, int) for size in (*self[1:5], *self.over_time))
+
+    @property
+    def over_time(self) -> tuple[int, ...]:
+        """The axes of what has a row for each step of each sequence: (T, B), or packed (N,)."""
+        return (self.time_steps, self.batch_size) if self.packed_rows is None else (self.packed_rows,)
 
     @staticmethod
-    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool) -> Problem:
-        """The problem that these inputs pose."""
-        x = inputs["x"]
-        time_steps, batch_size, input_size = x.shape
-        return Problem(
-            form, time_steps, batch_size, input_size, hidden_size(form, inputs), x.dtype, x.device, gradients
-        )
+    def of(form: Form, inputs: Mapping[str, Tensor], gradients: bool, result: torch.dtype | None = None) -> Problem:
+        """The problem that these inputs pose; `result`: the dtype that the output is to have, if not theirs."""
+        x, rows = inputs["x"], None
+        time_steps, batch_size = extent(form, inputs)
+        if form.packed:
+            rows = x.shape[0]
+        sizes, narrow = (time_steps, batch_size, x.shape[-1], hidden_size(form, inputs)), None if result == x.dtype else result
+        return Problem(form, *sizes, x.dtype, x.device, gradients, rows, narrow)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each input of the time loop, by name and in order; for streams, that of one that differs from step to step."""
         form, widths, hidden = self.form, self.form.cell.widths, self.hidden_size
-        steps, rows, features, gates = self.time_steps, self.batch_size, self.input_size, self.form.gates * self.hidden_size
+        rows, over, features, gates = self.batch_size, self.over_time, self.input_size, self.form.gates * self.hidden_size
         found: dict[str, tuple[int, ...]] = {
-            "x": (steps, rows, features), "weight_ih": (gates, features), "bias": (gates,), "lengths": (rows,), "resets": (steps, rows),
+            "x": (*over, features), "weight_ih": (gates, features), "bias": (gates,),
+            "lengths": (rows,), "batch_sizes": (self.time_steps,), "resets": over,
         }  # fmt: skip
         for stack in form.traced.stacks:
             found[f"U.{stack.name}"] = sum(size_of(width, hidden) for width in stack.widths), size_of(stack.width_in, hidden) // stack.heads
-        axes = {"p": ("parameters", ()), "s": ("state", (rows,)), "r": ("state", (rows,)), "stream": ("streams", (steps, rows))}
+        axes = {"p": ("parameters", ()), "s": ("state", (rows,)), "r": ("state", (rows,)), "stream": ("streams", over)}
         for prefix, (declaration, before) in axes.items():
             found.update((f"{prefix}.{name}", (*before, size_of(width, hidden))) for name, width in widths(declaration).items())
         return {name: found[name] for name in form.names}
+
+
+def extent(form: Form, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+    """T and B. Packed, the states before the first step are what has a row for each sequence."""
+    if form.packed:
+        return inputs["batch_sizes"].shape[0], inputs[f"s.{next(iter(form.cell.widths('state')))}"].shape[0]
+    return inputs["x"].shape[0], inputs["x"].shape[1]
 
 
 def hidden_size(form: Form, inputs: Mapping[str, Tensor]) -> int:
@@ -175,7 +201,7 @@ class No(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A time loop's results: output [T, B, W], the final states [B, W] in the cell's order, and what `backward` needs."""
+    """A time loop's results: output [T, B, W] (packed [N, W]), the final states [B, W] in the cell's order, and what `backward` needs."""
 
     output: Tensor
     final: list[Tensor]
@@ -185,8 +211,11 @@ class Result(NamedTuple):
 class Stepper(Protocol):
     """A time loop that is run step by step, for live streams. It keeps the weights as they were when it was made, and its own state."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The output [B, W] of the next step for x [B, I], contiguous. Valid until the step after the next one."""
+    def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
+        """The output [B, W] of the next step for x [B, I], contiguous, and the cell's streams by name, each [B, W].
+
+        Valid until the step after the next one. A stream that is not given is as it was at the step before.
+        """
         ...
 
     def state(self) -> list[Tensor]:
@@ -211,7 +240,7 @@ class Engine(Protocol):
         """Whether this engine runs the problem; if not, why."""
         ...
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         """Whether it can be faster than an engine before it in the order, so that it is worth a measurement (contest.py)."""
         ...
 
@@ -227,8 +256,12 @@ class Engine(Protocol):
         """Whether `empty` can tell what `forward` keeps, also where sizes are symbols; if not, `backward` does without it."""
         ...
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
-        """Runs the steps. `keep`: a backward pass will follow. Nothing returned shares memory with an input."""
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
+        """Runs the steps. Nothing returned shares memory with an input.
+
+        `keep`: a backward pass will follow. `foretold`: a graph was made with what `empty` told, so what is kept is to have those
+        shapes; otherwise an engine may need less memory, once it knows the lengths.
+        """
         ...
 
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
@@ -258,6 +291,6 @@ class Engine(Protocol):
 def empty_result(form: Form, inputs: Buffers) -> Result:
     """Uninitialised output and final states; engines that keep nothing return it as it is."""
     x, hidden = inputs["x"], hidden_size(form, inputs)
-    output = x.new_empty(x.shape[0], x.shape[1], size_of(output_width(form), hidden))
+    output = x.new_empty(*x.shape[:-1], size_of(output_width(form), hidden))
     final = [torch.empty_like(inputs[f"s.{name}"]).contiguous() for name in form.cell.widths("state")]
     return Result(output, final, [])

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tenuto.engines.packed import by_padding
 from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes, empty_result, hidden_size, output_width, size_of
 from tenuto.engines.stepping import Repeated
 from tenuto.program.graph import Key, Stack
@@ -30,7 +31,7 @@ class Reference:
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         return False
 
     def measurements(self) -> Path | None:
@@ -42,7 +43,7 @@ class Reference:
     def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         return True
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         output, final = run(form, inputs)
         return Result(output.clone(), [value.clone() for value in final], [])
 
@@ -85,7 +86,9 @@ def replay(
 
 
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Output [T, B, W] and final states [B, W] of the time loop; differentiable any number of times."""
+    """Output [T, B, W] (packed [N, W]) and final states [B, W] of the time loop; differentiable any number of times."""
+    if form.packed:
+        return by_padding(run, form, inputs)
     require_unchanged(form.traced)
     x, cell = inputs["x"], form.cell
     states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))

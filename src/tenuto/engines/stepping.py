@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ class Repeated:
         self._names = [f"s.{name}" for name in form.cell.widths("state")]
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
+        self._inputs.update((f"stream.{name}", value[None].detach().clone()) for name, value in streams.items())
         result = self._engine.forward(self._form, {**self._inputs, "x": x[None]}, False)
         self._inputs.update(zip(self._names, result.final, strict=True))
         return result.output[0]

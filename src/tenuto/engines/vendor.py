@@ -10,13 +10,14 @@ import warnings
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM
-from tenuto.engines import members
+from tenuto.engines import members, packed
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Stepper, Yes, empty_result, hidden_size
 from tenuto.engines.reference import replay
 from tenuto.engines.stepping import Repeated
@@ -53,9 +54,9 @@ class Vendor:
             return No("torch's kernels take no empty batch or sequence")
         return Yes(f"torch.{kernel}" + (" on packed sequences" if problem.form.lengths else ""))
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         """Whether torch's kernel is fused, so that it can be faster than ours; on the CPU the LSTM's alone is."""
-        return kernel_of(form) == "lstm"
+        return problem.narrow is None and kernel_of(problem.form) == "lstm"
 
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
@@ -70,7 +71,7 @@ class Vendor:
         """Not how large oneDNN's workspace will be, where sizes are symbols."""
         return not _has_explicit_operation(form, inputs) or not Problem.of(form, inputs, True).symbolic
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         if keep and _has_explicit_operation(form, inputs):
             return _onednn_forward(form, inputs)
         output, final = run(form, inputs)
@@ -99,15 +100,53 @@ class Vendor:
         return replay(run, form, inputs, d_output, d_final, needs)
 
 
+class NarrowVendor(Vendor):
+    """The same kernels in 16 bits, for 16-bit layers and under autocast: on processors that have such units they can beat float32.
+
+    Args:
+        dtype: torch.bfloat16 or torch.float16.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.name = f"vendor in {str(dtype).removeprefix('torch.')}"
+        self._dtype = dtype
+
+    def supports(self, problem: Problem) -> Yes | No:
+        if problem.narrow != self._dtype or problem.device.type != "cpu":
+            return No(f"nothing is {str(self._dtype).removeprefix('torch.')} on a CPU here")
+        return super().supports(problem)
+
+    def rivals(self, problem: Problem) -> bool:
+        return problem.narrow == self._dtype and kernel_of(problem.form) != ""
+
+    def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
+        return True
+
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
+        output, final = self._run(form, inputs)
+        return Result(output, final, [])
+
+    def backward(
+        self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
+    ) -> Buffers:
+        return replay(self._run, form, inputs, d_output, d_final, needs)
+
+    def _run(self, form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        return run(form, {name: tensor.to(self._dtype) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()})
+
+
 def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Output and final states by torch's function; differentiable once on every device."""
     kernel, names = kernel_of(form), tuple(form.cell.widths("state"))
     start = [inputs[f"s.{name}"] for name in names]
     weights = _weights(form, inputs)
-    state = tuple(value[None] for value in start) if kernel == "lstm" else start[0][None]
     x, function = inputs["x"], getattr(torch, kernel)
+    if form.packed:
+        packed.check(inputs["batch_sizes"], x.shape[0], start[0].shape[0])
+        return _run_packed(form, x, inputs["batch_sizes"], start, weights)
     if form.lengths:
-        return _run_packed(form, inputs, state, weights, start)
+        return _run_lengths(form, inputs, start, weights)
+    state = _as_torch(form, start)
     if form.reverse:
         x = x.flip(0)
     with warnings.catch_warnings():  # torch says once that oneDNN has no projections; the report says which engine runs
@@ -125,29 +164,29 @@ def run_to_any_order(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, 
     return run(form, inputs) if problem.device.type == "cpu" and not form.lengths and Vendor().supports(problem) else None
 
 
-def _run_packed(form, inputs, state, weights, start):  # type: ignore[no-untyped-def]
-    """As `run`, on sequences of different lengths; rows of length 0 keep their state."""
+def _as_torch(form: Form, start: list[Tensor]) -> Any:
+    """States [B, W] as torch's function takes them."""
+    return tuple(value[None] for value in start) if kernel_of(form) == "lstm" else start[0][None]
+
+
+def _run_lengths(form: Form, inputs: Mapping[str, Tensor], start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """As `run`, on padded sequences of different lengths; rows of length 0 keep their state."""
     lengths, x = inputs["lengths"], inputs["x"]
-    if form.reverse:
-        x = _reverse_within(x, lengths)
-    packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), enforce_sorted=False)
-    order, undo = packed.sorted_indices, packed.unsorted_indices
-    sorted_state = tuple(s[:, order] for s in state) if isinstance(state, tuple) else state[:, order]
-    function = getattr(torch, kernel_of(form))
-    data, *final = function(packed.data, packed.batch_sizes, sorted_state, weights, True, 1, 0.0, False, False)
-    output, _ = pad_packed_sequence(packed._replace(data=data), total_length=x.shape[0])
-    if form.reverse:
-        output = _reverse_within(output, lengths)
+    sequences = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), enforce_sorted=False)
+    order, undo = sequences.sorted_indices, sequences.unsorted_indices
+    data, final = _run_packed(form, sequences.data, sequences.batch_sizes, [value[order] for value in start], weights)  # type: ignore[index]
+    output, _ = pad_packed_sequence(sequences._replace(data=data), total_length=x.shape[0])
     some = (lengths > 0)[:, None]
-    ends = [torch.where(some, value[0][undo], before) for value, before in zip(final, start, strict=True)]
+    ends = [torch.where(some, value[undo], before) for value, before in zip(final, start, strict=True)]  # type: ignore[index]
     return torch.where(some, output, 0), ends
 
 
-def _reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each sequence backwards within its own length; padding stays where it is. x [T, B, W]."""
-    steps = torch.arange(x.shape[0], device=x.device)[:, None]
-    index = torch.where(steps < lengths, lengths - 1 - steps, steps)
-    return x.gather(0, index[..., None].expand_as(x))
+def _run_packed(form: Form, x: Tensor, batch_sizes: Tensor, start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """As `run`, on packed sequences: x [N, I]."""
+    turned = packed.backwards(batch_sizes, x.shape[0], start[0].shape[0]).to(x.device) if form.reverse else None
+    x = x if turned is None else x[turned]
+    output, *final = getattr(torch, kernel_of(form))(x, batch_sizes, _as_torch(form, start), weights, True, 1, 0.0, False, False)
+    return (output if turned is None else output[turned]), [value[0] for value in final]
 
 
 def _weights(form: Form, inputs: Mapping[str, Tensor]) -> list[Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines import Form, Problem
-from tenuto.engines.problem import size_of
+from tenuto.engines.problem import extent, size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.recording import tracing, unseen
 
@@ -32,7 +32,7 @@ _MOST_SIGNATURES = 4096
 
 
 def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
-    """Checks that every input of the time loop fits x [T, B, I] and the hidden size, and is on x's device.
+    """Checks that every input of the time loop fits x [T, B, I] (packed [N, I]) and the hidden size, and is on x's device.
 
     Raises:
         ShapeError: names the first that does not.
@@ -42,21 +42,23 @@ def check_shapes(form: Form, inputs: Mapping[str, Tensor], hidden: int) -> None:
             return check_shapes(form, inputs, hidden)
     x = inputs["x"]
     signature = None
-    if type(x) is Tensor and type(hidden) is type(x.shape[0]) is type(x.shape[1]) is int:  # where a graph is made, sizes may be symbols
+    sizes = (hidden, *x.shape, *extent(form, inputs)) if form.packed else (hidden, x.shape[0], x.shape[1])
+    if type(x) is Tensor and all(type(size) is int for size in sizes):  # where a graph is made, sizes may be symbols
         signature = (form.number, *[(tensor.shape, tensor.device) for tensor in inputs.values()])
         if signature in _fitting:
             return
-    if x.shape[2] != inputs["weight_ih"].shape[-1]:
-        features, built = x.shape[2], inputs["weight_ih"].shape[-1]
+    if x.shape[-1] != inputs["weight_ih"].shape[-1]:
+        features, built = x.shape[-1], inputs["weight_ih"].shape[-1]
         raise ShapeError(
-            f"x has {features} features but the layer was built for {built}.", expected=f"x [T, B, {built}]",
+            f"x has {features} features but the layer was built for {built}.", expected=f"x [{'N' if form.packed else 'T, B'}, {built}]",
             received=f"x {describe(x)}", fix=f"input_size={features}, or project x to {built} features first",
         )  # fmt: skip
-    for name, shape in Problem.of(form, inputs, False).shapes().items():
-        if inputs[name].shape != shape and not (name.startswith("stream.") and inputs[name].shape == (1, *shape[1:])):
+    problem = Problem.of(form, inputs, False)
+    for name, shape in problem.shapes().items():
+        if inputs[name].shape != shape and not (name.startswith("stream.") and inputs[name].shape == (1, problem.batch_size, shape[-1])):
             raise ShapeError(f"{_spoken(name)} has the wrong shape.", expected=str(list(shape)), received=describe(inputs[name]))
     for name, tensor in inputs.items():
-        if tensor.device != x.device:
+        if tensor.device != x.device and name != "batch_sizes":
             raise ShapeError(
                 f"{_spoken(name)} is on {tensor.device}, but x is on {x.device}.", expected="all on one device",
                 received=f"x {describe(x)}", fix=f"layer.to({str(x.device)!r}), or x.to({str(tensor.device)!r})",

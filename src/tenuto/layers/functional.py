@@ -106,14 +106,12 @@ def layer_weights(
     return weights
 
 
-def layer_tensors(weights: Mapping[str, Tensor], x: Tensor, lengths: Tensor | None, resets: Tensor | None) -> dict[str, Tensor]:
+def layer_tensors(
+    weights: Mapping[str, Tensor], x: Tensor, lengths: Tensor | None = None, resets: Tensor | None = None, batch_sizes: Tensor | None = None
+) -> dict[str, Tensor]:
     """All of a layer's tensors except the states, by the engines' names; `weights` are from `layer_weights`."""
-    tensors = {"x": x, **weights}
-    if lengths is not None:
-        tensors["lengths"] = lengths
-    if resets is not None:
-        tensors["resets"] = resets
-    return tensors
+    masks = {"lengths": lengths, "batch_sizes": batch_sizes, "resets": resets}
+    return {"x": x, **weights, **{name: mask for name, mask in masks.items() if mask is not None}}
 
 
 def run_layer(
@@ -125,6 +123,8 @@ def run_layer(
     engine: str,
 ) -> list[Tensor]:
     """As `recurrent`, on tensors by the engines' names and the cell's handle (`program.handle_of`); empty lists of states mean zeros.
+
+    With "batch_sizes" among the tensors, rows are packed. Then `initial_state` is given, which alone tells how many sequences there are.
 
     Returns:
         the output, then the final states.
@@ -145,24 +145,24 @@ def _run(
     form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
     if autocast(inputs["x"].device):  # otherwise it would narrow torch's own operations inside the engines
         with torch.autocast(inputs["x"].device.type, enabled=False):
-            output, final = _loop(form, inputs, engine)
+            output, final = _loop(form, inputs, engine, result_dtype)
     else:
-        output, final = _loop(form, inputs, engine)
+        output, final = _loop(form, inputs, engine, result_dtype)
     if output.dtype == result_dtype:
         return [output, *final]
     return [value.to(result_dtype) for value in (output, *final)]
 
 
-def _loop(form: Form, inputs: dict[str, Tensor], engine: str) -> tuple[Tensor, list[Tensor]]:
+def _loop(form: Form, inputs: dict[str, Tensor], engine: str, result_dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
     if autograd.by_operations(inputs.values()):
         engines.refuse_operations(engine)
     elif operation.listened(inputs.values()):
         refuse_onnx()
         return operation.call(form, engine, inputs)
     gradients = engines.needs_gradients(inputs)
-    if engine == "auto" and members.many(inputs["x"].shape[0]):
+    if engine == "auto" and members.many(form, inputs):
         engine = engines.wanted(engine, otherwise="reference")
-    return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients), engine), inputs, gradients)
+    return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients, result_dtype), engine), inputs, gradients)
 
 
 def _tell_dynamo() -> bool:
@@ -193,10 +193,11 @@ def bind(
         ShapeError: a tensor is missing or does not fit.
     """
     process.tell_torch()
-    x, weight_ih = tensors["x"], tensors["weight_ih"]
-    form = _form(traced, "bias" in tensors, "lengths" in tensors, "resets" in tensors, reverse)
-    if x.dim() != 3:
-        raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
+    x, weight_ih, packed = tensors["x"], tensors["weight_ih"], "batch_sizes" in tensors
+    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed)
+    if x.dim() != (2 if packed else 3):
+        raise ShapeError("x has the wrong number of axes.", expected="packed rows [N, I]" if packed else "x [T, B, I]", received=f"x {describe(x)}")
+    batch_size = initial_state[0].shape[0] if packed else x.shape[1]
     compute, result = dtypes(x, weight_ih)
     hidden = weight_ih.shape[0] // form.gates
     states, inputs = sizes_of_states(form, hidden), dict(tensors)
@@ -206,13 +207,15 @@ def bind(
             check_states(named, x, compute)
             inputs.update(named)
         else:
-            inputs.update((prefix + name, x.new_zeros(x.shape[1], size)) for name, size in states)
+            inputs.update((prefix + name, x.new_zeros(batch_size, size)) for name, size in states)
     try:
         inputs = {name: inputs[name] for name in form.names}
     except KeyError as missing:
         raise _missing(traced.cell, missing.args[0], inputs) from None
+    if packed:
+        inputs["batch_sizes"] = inputs["batch_sizes"].to(device="cpu", dtype=torch.int64)
     check_shapes(form, inputs, hidden)
-    if form.resets and form.lengths:  # padding may hold anything, resets included
+    if form.resets and form.lengths and not packed:  # padding may hold anything, resets included
         inputs["resets"] = inputs["resets"] & (torch.arange(x.shape[0], device=x.device)[:, None] < inputs["lengths"])
     for name, tensor in inputs.items():
         if tensor.dtype != compute and name not in NOT_DIFFERENTIABLE:

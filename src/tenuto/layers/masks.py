@@ -11,6 +11,7 @@ from torch import Tensor
 from tenuto.cell import Cell
 from tenuto.cells import RecurrentDropout, Zoneout
 from tenuto.errors import ArgumentError
+from tenuto.layers.packed import Packed
 
 KINDS = ("variational", "step")
 
@@ -59,21 +60,21 @@ class Regularisation:
             cell = Zoneout(cell=cell, zoned=" ".join(name for name, _ in self.zoneout))
         return cell
 
-    def draw(self, states: Sequence[str], sizes: Sequence[int], x: Tensor, training: bool) -> dict[str, Tensor]:
-        """The mask streams for one call on x [T, B, I], from torch's default generator (`torch.manual_seed`).
+    def draw(self, states: Sequence[str], sizes: Sequence[int], x: Tensor, batch_size: int, training: bool) -> dict[str, Tensor]:
+        """The mask streams for one call on x [T, B, I], or packed [N, I], from torch's default generator (`torch.manual_seed`).
 
         Args:
             states, sizes: the cell's states and their widths in channels.
         """
         streams: dict[str, Tensor] = {}
-        time_steps, batch_size = x.shape[:2]
+        each_step, all_alike = x.shape[:-1], (1, batch_size)
         dtype = torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
         if self.dropout > 0 and training:
-            steps = 1 if self.kind == "variational" else time_steps
-            kept = torch.full((steps, batch_size, sizes[0]), 1 - self.dropout, dtype=dtype, device=x.device)
+            axes = all_alike if self.kind == "variational" else each_step
+            kept = torch.full((*axes, sizes[0]), 1 - self.dropout, dtype=dtype, device=x.device)
             streams["dropout_mask"] = torch.bernoulli(kept) / max(1 - self.dropout, 1e-9)
         for name, rate in self.zoneout:
-            shape = (time_steps if training else 1), batch_size, sizes[states.index(name)]
+            shape = (*(each_step if training else all_alike), sizes[states.index(name)])
             rates = torch.full(shape, rate, dtype=dtype, device=x.device)
             streams[f"zoneout_{name}"] = torch.bernoulli(rates) if training else rates
         return streams
@@ -92,12 +93,14 @@ def check_kind(name: str, kind: str) -> str:
     return kind
 
 
-def dropped(x: Tensor, rate: float, kind: str) -> Tensor:
-    """x [T, B, W] with entries dropped, and the rest scaled so that the expected value stays the same.
+def dropped(x: Tensor, rate: float, kind: str, packed: Packed | None = None) -> Tensor:
+    """x [T, B, W] (or the rows [N, W] of `packed`) with entries dropped, and the rest scaled so that the expected value stays the same.
 
     Args:
         kind: "step" draws new entries at each step; "variational" drops the same ones at all steps of a sequence (Gal & Ghahramani 2016).
     """
     if not rate or kind == "step":
         return torch.nn.functional.dropout(x, rate) if rate else x
+    if packed is not None:
+        return x * torch.nn.functional.dropout(x.new_ones(packed.batch_size, x.shape[-1]), rate)[packed.sequences()]
     return x * torch.nn.functional.dropout(x.new_ones(1, *x.shape[1:]), rate)

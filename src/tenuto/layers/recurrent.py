@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +22,8 @@ from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
 from tenuto.layers.normalisation import LayerNorm
-from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, steps_of, weight_of
+from tenuto.layers.packed import Packed
+from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, steps_of, weight_of
 from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.layers.with_cell import WithCell
@@ -237,12 +239,12 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             found = [nn.functional.dropout(weight, self.weight_dropout) for weight in found]
         return found
 
-    def _direction(self, layer: int, suffix: str, x: Tensor, streams: Mapping[str, Tensor]) -> Direction:
+    def _direction(self, layer: int, suffix: str, x: Tensor, batch_size: int, streams: Mapping[str, Tensor]) -> Direction:
         handle, stacks = self._running[self.training]
-        masks = self.regularisation.draw(self._states, self._state_sizes, x, self.training)
+        masks = self.regularisation.draw(self._states, self._state_sizes, x, batch_size, self.training)
         reset: list[Tensor] = []
         if self.learned_state:
-            reset = [weight_of(self, f"initial_{name}{suffix}").expand(x.shape[1], -1) for name in self._states]
+            reset = [weight_of(self, f"initial_{name}{suffix}").expand(batch_size, -1) for name in self._states]
         weights = layer_weights(
             weight_of(self, "weight_ih" + suffix),
             weight_of(self, "bias" + suffix) if self.bias else None,
@@ -289,17 +291,20 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         return listed(state, self._states)
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
-        if self._streams:
-            raise ArgumentError("Recurrent.stream: the cell takes streams of its own.", fix="run it in chunks: layer(x, state, streams=...)")
-        layers = [self._direction(n, suffix, x[None], {}) for n in range(self.num_layers) for suffix in self._suffixes(n)]
+        widths = {name: size_of(width, self.hidden_size) for name, width in self.cell.widths("streams").items()}
+        layers = [
+            self._direction(n, suffix, x[None], x.shape[0], {name: x.new_zeros(1, x.shape[0], width) for name, width in widths.items()})
+            for n in range(self.num_layers)
+            for suffix in self._suffixes(n)
+        ]
         before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
-        return Stream(layers, x, self._initial(state, x[None]), self._state_type, before, after, self.engine)
+        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, widths)
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         check_streams(streams, dict.fromkeys(self._streams))
         if not isinstance(x, PackedSequence) and x.dim() not in (2, 3):
             raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
-        unpacked, single = None, False
+        packed, single = None, False
         values = None if state is None else self._listed(state)
         if resets is not None:
             resets = check_resets(resets, steps_of(x, self.batch_first), (x.data if isinstance(x, PackedSequence) else x).device)
@@ -307,49 +312,55 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("a packed sequence has its own lengths.", fix="pass x padded, with lengths=, or packed")
-            unpacked = Unpacked.of(x)
-            x, lengths = unpacked.padded, unpacked.lengths
-            steps = [unpacked.sort(as_time_first(value, self.batch_first)) for value in steps]
+            packed = Packed.of(x)
+            x = packed.data
+            names = [*(f"the stream {name!r}" for name in streams), "resets"]
+            steps = [packed.rows(name, as_time_first(value, self.batch_first)) for name, value in zip(names, steps)]
         elif x.dim() == 2:
             x, single, steps = x[:, None], True, [value[:, None] for value in steps]
             values = None if values is None else [value[:, None] for value in values]
         else:
             x, steps = as_time_first(x, self.batch_first), [as_time_first(value, self.batch_first) for value in steps]
+        batch_size = x.shape[1] if packed is None else packed.batch_size
         if lengths is not None:
-            if unpacked is None:
-                lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            lengths = check_lengths(lengths, batch_size, x.shape[0], x.device)
             if self.residual or self.layer_norm:  # these read x outside the engines, and only the engines skip padding
                 live = torch.arange(x.shape[0], device=x.device)[:, None] < lengths
                 x = torch.where(live[..., None], x, 0)
         resets, streams = None if resets is None else steps[-1], dict(zip(streams, steps))
-        initial = self._initial(values, x)
-        if initial is not None and unpacked is not None and values is not None:
-            initial = [unpacked.sort(value) for value in initial]
+        initial = self._initial(values, batch_size)
+        if packed is not None:
+            initial = self._zeros(packed) if initial is None else initial if values is None else [packed.sort(value) for value in initial]
         layers = [
-            [self._direction(layer, suffix, x, streams) for suffix in self._suffixes(layer)]
+            [self._direction(layer, suffix, x, batch_size, streams) for suffix in self._suffixes(layer)]
             for layer in range(self.num_layers)
         ]
         output, final = run_stack(
-            layers, x, initial, lengths=lengths, resets=resets, before=self._before, after=self._after, engine=self.engine
-        )
-        if unpacked is not None:
-            return Output(unpacked.pack(output), self._state_type(*(unpacked.unsort(value) for value in final)))
+            layers, x, initial, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
+            before=self._before, after=self._after if packed is None else partial(self._after, packed=packed), engine=self.engine,
+        )  # fmt: skip
+        if packed is not None:
+            return Output(packed.pack(released(output)), self._state_type(*(packed.unsort(value) for value in final)))
         if single:
             return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
         return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
 
-    def _initial(self, values: list[Tensor] | None, x: Tensor) -> list[Tensor] | None:
+    def _zeros(self, packed: Packed) -> list[Tensor]:
+        """The state of packed sequences before the first step."""
+        return packed.zeros(self.num_layers * self.directions, self._state_sizes)
+
+    def _initial(self, values: list[Tensor] | None, batch_size: int) -> list[Tensor] | None:
         if values is None:
             if not self.learned_state:
                 return None
             suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
             return [
-                torch.stack([weight_of(self, f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, x.shape[1], -1)
+                torch.stack([weight_of(self, f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, batch_size, -1)
                 for name in self._states
             ]
         layers = self.num_layers * self.directions
         for number, (name, size) in enumerate(zip(self._states, self._state_sizes, strict=True)):
-            expected = (layers, x.shape[1], size)
+            expected = (layers, batch_size, size)
             if tuple(values[number].shape) != expected:
                 received = ", ".join(describe(value) for value in values)
                 raise ShapeError(f"the state {name} does not fit.", expected=f"{name} {list(expected)}", received=received)
@@ -358,26 +369,26 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
     def _before(self, layer: int, x: Tensor) -> Tensor:
         return getattr(self, f"norm_l{layer}")(x) if self.layer_norm and layer > 0 else x  # type: ignore[no-any-return]
 
-    def _after(self, layer: int, x: Tensor, output: Tensor) -> Tensor:
+    def _after(self, layer: int, x: Tensor, output: Tensor, packed: Packed | None = None) -> Tensor:
         if self.residual and x.shape[-1] == output.shape[-1]:
             output = output + x
         last = layer == self.num_layers - 1
-        return output if last or not self.training else dropped(output, self.dropout, self.dropout_kind)
+        return output if last or not self.training else dropped(output, self.dropout, self.dropout_kind, packed)
 
     def engine_report(self, x: Tensor | PackedSequence, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
-        known = lengths is not None or isinstance(x, PackedSequence)
-        x = laid_out(x, self.batch_first)
-        direction = self._direction(0, self._suffixes(0)[0], x, {})
-        given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
-        flags = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device) if resets is not None else None
+        packed = Packed.of(x) if isinstance(x, PackedSequence) else None
+        start = [] if packed is None else [value[0] for value in self._zeros(packed)]
+        posed = pose(x, packed, self.batch_first, lengths is not None, resets is not None)
+        x, batch_size = posed[0], posed[0].shape[1] if packed is None else packed.batch_size
+        direction = self._direction(0, self._suffixes(0)[0], x, batch_size, {})
         streams = {
-            f"stream.{name}": x.new_zeros(1, x.shape[1], size_of(width, self.hidden_size))
+            f"stream.{name}": x.new_zeros(1, batch_size, size_of(width, self.hidden_size))
             for name, width in traced_of(direction.handle).cell.widths("streams").items()
         }
-        tensors = {**streams, **direction.tensors(x, given, flags)}
-        form, inputs, _ = bind(traced_of(direction.handle), tensors, [], [], direction.reverse)
-        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
+        tensors = {**streams, **direction.tensors(*posed)}
+        form, inputs, result = bind(traced_of(direction.handle), tensors, start, [], direction.reverse)
+        return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
 
     def extra_repr(self) -> str:
         words = [repr(self.cell), str(self.input_size), str(self.hidden_size)]

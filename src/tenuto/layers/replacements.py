@@ -22,7 +22,8 @@ from tenuto.layers import one_step, recording
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import bind, released
-from tenuto.layers.stack import Direction, Unpacked, as_time_first, laid_out, run_stack, same, steps_of, weight_of
+from tenuto.layers.packed import Packed
+from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, same, steps_of, weight_of
 from tenuto.layers.stand_in import StandIn
 from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
@@ -55,17 +56,18 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
 
     def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         name = type(self).__name__
-        unpacked, batched = None, True
+        packed, batched = None, True
         if self.mode == "LSTM" and isinstance(hx, Tensor) and hx.dim() == 3 and len(hx) == 2 and isinstance(input, Tensor) and input.dim() == 2:
             hx = hx.unbind()  # of one sequence, torch.nn takes h and c in one tensor, too
         start = None if hx is None else self._listed(hx)
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("a packed sequence has its own lengths.", fix="pass it padded with lengths=, or packed")
-            unpacked = Unpacked.of(input)
-            x, lengths = unpacked.padded, unpacked.lengths
-            start = None if start is None else [unpacked.sort(value) for value in start]
-            self._check_sizes(input.data, start, input.batch_sizes)
+            packed = Packed.of(input)
+            x = packed.data
+            start = None if start is None else [packed.sort(value) for value in start]
+            self._check_sizes(x, start, packed.batch_sizes)
+            start = self._zeros(packed) if start is None else start
         else:
             if input.dim() not in (2, 3):
                 ending = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
@@ -81,18 +83,19 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         if resets is not None:
             resets = check_resets(resets, steps_of(input, self.batch_first), x.device)
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
-            resets = resets if unpacked is None else unpacked.sort(resets)
-        weights = self._for_one_step(x, start) if lengths is None and resets is None else []
-        if lengths is not None and unpacked is None:
+            resets = resets if packed is None else packed.rows("resets", resets)
+        weights = self._for_one_step(x, start) if packed is None and lengths is None and resets is None else []
+        if lengths is not None:
             lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
         if weights:
             output, final = self._one_step(x, start, weights)
         else:
             output, final = run_stack(
-                self._layers(), x, start, lengths=lengths, resets=resets, before=same, after=self._after, engine=self.engine
-            )
-        if unpacked is not None:
-            return unpacked.pack(output), tuple(unpacked.unsort(value) for value in final)
+                self._layers(), x, start, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
+                before=same, after=self._after, engine=self.engine,
+            )  # fmt: skip
+        if packed is not None:
+            return packed.pack(released(output)), tuple(packed.unsort(value) for value in final)
         output = as_time_first(output, self.batch_first)
         if not batched:
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
@@ -118,6 +121,11 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
             outputs = [final[0] for final in finals[-directions:]]
             x = self._after(layer, x, (outputs[0] if directions == 1 else torch.cat(outputs, -1))[None])
         return x, [torch.stack(values) for values in zip(*finals, strict=True)]
+
+    def _zeros(self, packed: Packed) -> list[Tensor]:
+        """The state of packed sequences before the first step."""
+        sizes = [self.proj_size or self.hidden_size, self.hidden_size]
+        return packed.zeros(self.num_layers * (2 if self.bidirectional else 1), sizes[: 2 if self.mode == "LSTM" else 1])
 
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
@@ -186,13 +194,12 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
 
     def engine_report(self, x: Any, *, lengths: Any = None, resets: Tensor | None = None) -> EngineReport:
         """Which engine runs the first layer on an input like x (see `forward`), and why each faster one does not."""
-        known = lengths is not None or isinstance(x, PackedSequence)
-        x, direction = laid_out(x, self.batch_first), self._direction("_l0")
-        given = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device) if known else None
-        flags = None if resets is None else torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
-        form, inputs, _ = bind(traced_of(direction.handle), direction.tensors(x, given, flags), [], [], direction.reverse)
-        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs)), self.engine)
-        if given is None and flags is None and self._for_one_step(x, None):
+        packed = Packed.of(x) if isinstance(x, PackedSequence) else None
+        start = [] if packed is None else [value[0] for value in self._zeros(packed)]
+        posed, direction = pose(x, packed, self.batch_first, lengths is not None, resets is not None), self._direction("_l0")
+        form, inputs, result = bind(traced_of(direction.handle), direction.tensors(*posed), start, [], direction.reverse)
+        report = engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
+        if packed is None and lengths is None and resets is None and self._for_one_step(posed[0], None):
             answer = Yes(f"{one_step.name_of(self.mode)}, since this is one step")
             return replace(report, chosen="vendor", answers={**report.answers, "vendor": answer})
         return report

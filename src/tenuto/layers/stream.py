@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from tenuto import engines
 from tenuto.engines import Problem
 from tenuto.engines.problem import Stepper
 from tenuto.errors import ArgumentError, ShapeError, describe
+from tenuto.layers.checks import check_streams
 from tenuto.layers.functional import bind
 from tenuto.layers.stack import Direction
 from tenuto.layers.states import listed
@@ -34,11 +35,13 @@ class Stream:
         before: Callable[[int, Tensor], Tensor] | None,
         after: Callable[[int, Tensor, Tensor], Tensor] | None,
         engine: str,
+        streams: Mapping[str, int] = {},
     ) -> None:
         if any(direction.reverse for direction in layers):
             raise ArgumentError("this layer runs in reverse, but a live stream has no end to start from.", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
         self._states = tuple(traced_of(layers[0].handle).cell.widths("state"))
+        self._streams = {name: (x.shape[0], width) for name, width in streams.items()}
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
         for number, direction in enumerate(layers):
@@ -52,22 +55,36 @@ class Stream:
             self.engines.append(chosen.name)
             x = x.new_zeros(x.shape[0], self._steppers[-1](x).shape[1])
             self._steppers[-1].set_state([inputs[f"s.{name}"] for name in traced.cell.widths("state")])
-        self._only = self._steppers[0] if len(self._steppers) == 1 and before is None and after is None else None
+        self._only = self._steppers[0] if len(self._steppers) == 1 and before is None and after is None and not streams else None
 
-    def advance(self, x: Tensor) -> Tensor:
-        """The output [B, W] for the next x [B, I]; it is overwritten by the step after the next one."""
+    def advance(self, x: Tensor, streams: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The output [B, W] for the next x [B, I] and the cell's streams [B, W]; it is overwritten by the step after the next one."""
         if x.shape != self._shape or x.dtype != self._dtype:
             raise ShapeError("the step does not fit the stream.", expected=f"x {list(self._shape)} {self._dtype}", received=f"x {describe(x)}")
         if not x.is_contiguous():
             x = x.contiguous()
-        if self._only is not None:
+        if streams is not None or self._streams:
+            streams = self._checked(streams or {})
+        elif self._only is not None:
             return self._only(x)
         with torch.no_grad():
             for number, step in enumerate(self._steppers):
                 read = x if self._before is None else self._before(number, x[None])[0].contiguous()
-                output = step(read)
+                output = step(read, streams or {})
                 x = output if self._after is None else self._after(number, x[None], output[None])[0]
         return x
+
+    def _checked(self, streams: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The streams of one step, each as the cell declares it."""
+        check_streams(streams, self._streams)
+        for name, shape in self._streams.items():
+            value = streams.get(name)
+            if value is None or value.shape != shape:
+                raise ShapeError(
+                    f"the stream {name!r} does not fit the step." if name in streams else f"the stream {name!r} is missing.",
+                    expected=f"streams={{{name!r}: a tensor {list(shape)}}}", received=None if value is None else describe(value),
+                )  # fmt: skip
+        return streams
 
     @property
     def state(self) -> Any:
@@ -100,7 +117,7 @@ class Streaming:
         Args:
             state: the state to go on from, as `forward` returns it; None for the initial state.
         Raises:
-            ArgumentError: in training mode, for a layer with a reverse direction, or for a cell with streams of its own.
+            ArgumentError: in training mode, or for a layer with a reverse direction.
         Example:
             >>> import tenuto
             >>> layer = tenuto.GRU(3, 4).eval()
@@ -113,12 +130,14 @@ class Streaming:
         values = None if state is None else self._listed(state)
         return self._open(self.weight_ih_l0.new_zeros(batch_size, self.input_size), values)
 
-    def step(self, x: Tensor, stream: Stream) -> Tensor:
+    def step(self, x: Tensor, stream: Stream, *, streams: Mapping[str, Tensor] | None = None) -> Tensor:
         """One time step of a live stream: x [B, I] to the output [B, W], valid until the step after the next one.
+
+        `streams`: where the cell declares any, the value of each at this step, by name, [B, W].
 
         The stream's state is updated in place. The numbers are those of `forward` over the whole sequence.
         """
-        return stream.advance(x)
+        return stream.advance(x, streams)
 
     def _listed(self, state: Any) -> list[Tensor]:
         """The tensors of a state as `forward` takes it, in the cell's order."""

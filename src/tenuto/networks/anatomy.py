@@ -38,8 +38,13 @@ class Network(nn.Module, ABC):
 
     def encode(self, batch: Any, state: Any = None) -> Output:
         """Run front and encoder on a batch: the output [T, B, W], and the state after each row's last step."""
-        found = self.encoder(self.front(batch), state, lengths=batch.lengths)
+        streams = self.streams(batch)
+        found = self.encoder(self.front(batch), state, lengths=batch.lengths, **({"streams": streams} if streams else {}))
         return Output(found.output, found.state)
+
+    def streams(self, batch: Any) -> dict[str, Tensor]:
+        """What the encoder's cell takes besides x, by name, each [T, B, 1]; nothing for most cells and tasks."""
+        return {}
 
     @abstractmethod
     def forward(self, batch: Any) -> Any:

@@ -1,18 +1,16 @@
 """Spans in tag sequences, scored as `conlleval`, the script of the CoNLL shared tasks, scores them.
 
-A tag is `O` (outside), or a mark, a dash and a type: `B-` begins a span, `I-` continues it. In IOBES there are also `E-`, which ends a span, and `S-`, a
-span of one token. Malformed sequences count as in that script: an `I-` after `O`, at the beginning, or after another type begins a span; a span ends
-before a `B-`, an `O`, or another type. A span is right when its first token, its last token and its type are right.
+`tag_schemes.py` says what a tag marks, for each scheme. Malformed sequences count as in that script: an `I-` after `O`, at the beginning, or after another
+type begins a span; a span ends before a `B-`, an `O`, or another type. A span is right when its first token, its last token and its type are right.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-_TAG = re.compile(r"([BIES])-(.+)")
+from tenuto.scores.tag_schemes import EVERY_MARK, find_scheme, mark_of
 
 
 class Span(NamedTuple):
@@ -24,19 +22,20 @@ class Span(NamedTuple):
 
 
 def has_spans(tags: Iterable[str]) -> bool:
-    """Whether these tags mark spans: each is `O` or a mark and a type, and at least one is not `O`.
+    """Whether these tags mark spans, in any scheme.
 
     Example:
         >>> has_spans(["O", "B-city"]), has_spans(["NOUN", "VERB"]), has_spans(["O"])
         (True, False, False)
     """
-    tags = set(tags)
-    return bool(tags - {"O"}) and all(tag == "O" or _TAG.fullmatch(tag) for tag in tags)
+    return find_scheme(tags) is not None
 
 
-def spans_of(tags: Sequence[str]) -> list[Span]:
+def spans_of(tags: Sequence[str], marks: str = EVERY_MARK) -> list[Span]:
     """The spans that a sentence's tags mark, from left to right. A tag that is neither `O` nor a mark and a type counts as `O`.
 
+    Args:
+        marks: the marks that the scheme has.
     Example:
         >>> spans_of(["O", "I-city", "I-city", "B-city", "I-day"])
         [Span(start=1, end=2, kind='city'), Span(start=3, end=3, kind='city'), Span(start=4, end=4, kind='day')]
@@ -44,8 +43,7 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
     spans: list[Span] = []
     start, kind, before = 0, "", "O"  # the open span; `before` is the mark of the last tag
     for position, tag in enumerate([*tags, "O"]):
-        match = _TAG.fullmatch(tag)
-        mark, kind_here = (match[1], match[2]) if match else ("O", "")
+        mark, kind_here = mark_of(tag, marks)
         goes_on = mark in "IE" and before in "BI" and kind_here == kind
         if before != "O" and not goes_on:
             spans.append(Span(start, position - 1, kind))
@@ -55,14 +53,14 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
     return spans
 
 
-def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
+def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], marks: str = EVERY_MARK) -> dict[str, Any]:
     """Precision, recall and F1 of the predicted spans, over all sentences and for each type of span.
 
     Precision is None if no span was predicted, and recall is None if there is no true span. F1 is 2 x right / (predicted + true): None if both are
     zero, and 0 if no span is right.
 
     Args:
-        truth, predicted: the tags of each sentence.
+        truth, predicted: the tags of each sentence. marks: those that the scheme has.
     Returns:
         {precision, recall, f1, right, predicted, true, kinds}; kinds is a list of {name, precision, recall, f1, predicted, support}, in the order
         of the names.
@@ -74,7 +72,7 @@ def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str
     predicted_count: Counter[str] = Counter()
     right_count: Counter[str] = Counter()
     for gold, guess in zip(truth, predicted, strict=True):
-        gold_spans, guess_spans = set(spans_of(gold)), set(spans_of(guess))
+        gold_spans, guess_spans = set(spans_of(gold, marks)), set(spans_of(guess, marks))
         true_count.update(span.kind for span in gold_spans)
         predicted_count.update(span.kind for span in guess_spans)
         right_count.update(span.kind for span in gold_spans & guess_spans)

@@ -19,7 +19,7 @@ import torch
 from tenuto.cell import Cell, cell_to_data
 from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import sorted_batches
-from tenuto.errors import NotFittedError, TenutoError
+from tenuto.errors import ArgumentError, NotFittedError, TenutoError
 from tenuto.networks.anatomy import Network
 from tenuto.program import trace
 from tenuto.runs.folder import claim
@@ -65,6 +65,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
 
     task: ClassVar[str]  # in config.json
     former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
+    takes_streams: bool = False  # whether its data can give a cell its streams
     leaves_weights_unused: bool = False  # whether a batch may leave weights without a gradient
 
     network_: Network
@@ -166,7 +167,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         self.seed_ = seed_of(course.launch, self.random_state)
         training, held_out = self._divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
-            setattr(self, f"{name}_", cell_from_name(given))
+            setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
         self._prepare(training, held_out)
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
@@ -195,6 +196,16 @@ class Estimator(EstimatorOptions, Parameters, ABC):
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+
+    def _fitting(self, cell: Cell) -> Cell:
+        """The cell, if this task can give it all that it takes."""
+        streams = list(cell.widths("streams"))
+        if streams and not self.takes_streams:
+            raise ArgumentError(
+                f"the cell {type(cell).__name__} takes the stream {streams[0]!r}, but {type(self).__name__} has nothing to give it.",
+                expected="a cell without streams", fix="tasks whose data has named channels give a stream the channel of its name",
+            )
+        return cell
 
     def _cells(self) -> dict[str, Any]:
         """The options that are cells, as they are used: None stands for the cell of `cell`."""

@@ -58,7 +58,8 @@ class Task:
         page: a `tenuto.pages.page.Page`: its head and its own sections.
         splits: a function of (data, validation, test, choices): an object with `train`, `validation` and `test`, as `fit` and `save` take them.
             The first three arguments are paths, of which validation and test may be None; choices are the values of `columns` and `fitting`.
-        read: a function of (data, split or None, choices): what `predict` and `evaluate` take. Choices are the values of `columns`.
+        read: a function of (data, split or None, choices): what `evaluate` takes. Choices are the values of `columns`.
+        asked: a function of the same: what `predict` takes. It reads no answers, so it does not matter what stands in their place. Default: `read`.
         described: a function of (estimator): its network in a few words.
         said: a function of (RESULT of evaluation.json): the result in one line, whose first number with a decimal point is printed in bold.
         score: a function of (RESULT): all of it for people to read, as lines of text and `ClassTable`s.
@@ -91,6 +92,7 @@ class Task:
     columns: tuple[Choice, ...] = ()
     fitting: tuple[Choice, ...] = ()
     asking: tuple[Choice, ...] = ()
+    asked: str | None = None
     predict: str | None = None
     write: str | None = None
     many: bool = False

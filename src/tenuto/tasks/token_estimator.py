@@ -14,13 +14,14 @@ from tenuto.data import bucketed_batches
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
+from tenuto.data.sentences.words import RULE, same_form
 from tenuto.layers import Recurrent
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
 from tenuto.tasks.token_options import TokenOptions
 from tenuto.train import Launch, Loss, Outcome, share_of
-from tenuto.train.course import Learning
+from tenuto.train.course import Course, Learning
 
 
 class TokenEstimator(TokenOptions, Estimator):
@@ -48,6 +49,9 @@ class TokenEstimator(TokenOptions, Estimator):
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
+    def _fit(self, data: Sentences, validation: Sentences | None, course: Course) -> None:
+        super()._fit(data.cut_by(RULE), None if validation is None else validation.cut_by(RULE), course)
+
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
         self._pretrained = (words, vectors)  # until the network is made
@@ -56,7 +60,8 @@ class TokenEstimator(TokenOptions, Estimator):
         )
 
     def _words_of(self, data: Sentences) -> set[str]:
-        return {token.lower() if self.lowercase else token for row in data.tokens for token in row}
+        forms = {same_form(token) for row in data.tokens for token in row}
+        return {token.lower() for token in forms} if self.lowercase else forms
 
     def _front_and_encoder(self) -> tuple[TokenEmbedding, Recurrent]:
         """The first two parts of the network; a task adds its head."""
@@ -105,7 +110,11 @@ class TokenEstimator(TokenOptions, Estimator):
     # --- predicting --------------------------------------------------------------------------------------------------------
 
     def _read(self, x: Any, y: Any = None) -> Sentences:
-        return Sentences.of(x, y)
+        return self._cut(Sentences.of(x, y))
+
+    def _cut(self, data: Sentences) -> Sentences:
+        """The data with raw texts split as they were for the training of this model."""
+        return data.cut_by(self.coder_.rule if hasattr(self, "coder_") else RULE)
 
     def _batches(self, data: Sentences) -> Batches:
         return Batches(data.lengths, max(self.batch_size, 64), self.coder_.code(data).batch)

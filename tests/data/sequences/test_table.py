@@ -21,8 +21,8 @@ def write(tmp_path, text, name="toy.csv"):
 
 
 def check(splits):
-    np.testing.assert_array_equal(splits.train.values[0], np.array([[1.2, 80], [1.3, 82]], dtype=np.float32))
-    np.testing.assert_array_equal(splits.test.values[0], np.array([[3.1, np.nan], [3.3, 121]], dtype=np.float32))
+    np.testing.assert_array_equal(splits.train.values[0], np.array([[1.2, 80], [1.3, 82]]))
+    np.testing.assert_array_equal(splits.test.values[0], np.array([[3.1, np.nan], [3.3, 121]]))
     assert (splits.train.ids, splits.test.ids) == (("walk",), ("run",))
     assert (splits.train.labels.tolist(), splits.test.labels.tolist()) == (["walking"], ["running"])
     assert splits.train.channels == ("speed", "pulse")

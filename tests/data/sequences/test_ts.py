@@ -85,3 +85,9 @@ def test_any_cut_of_a_file_is_read_in_part_or_refused_never_misread(tmp_path):
             continue
         assert whole[end] in "\n" or whole[end - 1] == "\n", repr(whole[:end])
         np.testing.assert_array_equal(data.values[0], [[1, 3], [2, 4]])
+
+
+def test_headers_with_tabs_and_comments_with_per_cent(tmp_path):
+    text = "%a comment\n# another\n@problemName\tToy\n@timeStamps \t false\n@univariate\ttrue\n@classLabel\ttrue\tup  down\n% more\n@data\t\n1,2:up\n%3,4:up\n3:down\n"
+    data = read_sequences(write(tmp_path, text))
+    assert (data.name, data.labels.tolist(), data.lengths.tolist()) == ("Toy", ["up", "down"], [2, 1])

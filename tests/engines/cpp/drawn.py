@@ -18,6 +18,7 @@ from tests.random_cells import random_cell
 
 BATCH = 50  # cells in one compiler call
 FORMS = [{}, {"lengths": True}, {"resets": True, "reverse": True}, {"lengths": True, "reverse": True, "bias": False}]
+FORMS += [{"lengths": True, "packed": True}, {"lengths": True, "packed": True, "resets": True, "reverse": True}]
 SIZES = [(3, 2, 2, 5), (4, 3, 1, 8), (2, 1, 3, 1), (3, 5, 2, 17)]  # T, B, I, H
 
 
@@ -54,11 +55,11 @@ def shared(number):
 def compare(cell, number, dtype, forward, gradient):
     form, sizes = Form(cell, **FORMS[number % len(FORMS)]), SIZES[number // len(FORMS) % len(SIZES)]
     inputs = pose(form, sizes, dtype, seed=number)
-    if form.lengths and form.resets:
+    if form.lengths and form.resets and not form.packed:
         inputs["resets"] &= torch.arange(sizes[0])[:, None] < inputs["lengths"]
     output, final, gradients = truth(form, inputs)
     for engine in engines(dtype):
-        with shared(number):
+        with shared(number // len(FORMS)):
             result, found = ours(form, inputs, engine)
         pairs = [("output", result.output, output, forward)]
         pairs += [(f"state {name}", a, e, forward) for name, a, e in zip(cell.widths("state"), result.final, final, strict=True)]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tenuto.engines import reference
 from tenuto.engines.cpp import Cpp, library
-from tenuto.engines.problem import Buffers, Form, Problem, Result, output_width, size_of
+from tenuto.engines.problem import Buffers, Form, Problem, Result, extent, output_width, size_of
 
 ENGINE, INVARIANT = Cpp(), Cpp(invariant=True)
 
@@ -18,31 +18,39 @@ def engines(dtype: torch.dtype) -> list[Cpp]:
 
 
 def pose(form: Form, sizes: tuple[int, int, int, int], dtype: torch.dtype, seed: int = 0, fixed_streams: bool = False) -> Buffers:
-    """Random inputs for sizes (T, B, I, H)."""
+    """Random inputs for sizes (T, B, I, H). Packed, at least one sequence has all T steps."""
     steps, rows, features, hidden = sizes
     generator = torch.Generator().manual_seed(seed)
     heads = {f"U.{stack.name}": stack.heads for stack in form.traced.stacks}
 
     def one(name: str, shape: tuple[int, ...]) -> Tensor:
+        if name == "batch_sizes":
+            return batch_sizes
         if name == "lengths":
             return torch.randint(0, steps + 1, shape, generator=generator)
         if name == "resets":
             return torch.rand(*shape, generator=generator) < 0.2
         if name.startswith("stream.") and fixed_streams:
-            shape = (1, *shape[1:])
+            shape = (1, rows, shape[-1])
         values = (0.5 * torch.randn(*shape, generator=generator, dtype=torch.float64)).to(dtype)
         return values / (shape[1] * heads[name]) ** 0.5 if name in heads else values
 
-    problem = Problem(form, steps, rows, features, hidden, dtype, torch.device("cpu"), True)
+    batch_sizes, packed_rows = torch.zeros(0, dtype=torch.int64), None
+    if form.packed:
+        lengths = torch.randint(1, steps + 1, (rows,), generator=generator)
+        lengths[0] = steps
+        batch_sizes = (lengths > torch.arange(steps)[:, None]).sum(1)
+        packed_rows = int(lengths.sum())
+    problem = Problem(form, steps, rows, features, hidden, dtype, torch.device("cpu"), True, packed_rows)
     return {name: one(name, shape) for name, shape in problem.shapes().items()}
 
 
 def cotangents(form: Form, inputs: Buffers, seed: int = 1) -> tuple[Tensor, list[Tensor]]:
     """Random gradients of the output and the last states."""
     generator = torch.Generator().manual_seed(seed)
-    steps, rows, _ = inputs["x"].shape
+    rows = extent(form, inputs)[1]
     hidden = inputs["weight_ih"].shape[0] // len(form.cell.widths("gates"))
-    shapes = [(steps, rows, size_of(output_width(form), hidden))]
+    shapes = [(*inputs["x"].shape[:-1], size_of(output_width(form), hidden))]
     shapes += [(rows, size_of(width, hidden)) for width in form.cell.widths("state").values()]
     d_output, *d_final = (torch.randn(*s, generator=generator, dtype=torch.float64).to(inputs["x"].dtype) for s in shapes)
     return d_output, d_final

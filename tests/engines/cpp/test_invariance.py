@@ -15,6 +15,7 @@ from tests.zoo import CELLS
 pytestmark = pytest.mark.cpp
 
 few = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FORMS = [{}, {"lengths": True}, {"lengths": True, "packed": True}, {"lengths": True, "packed": True, "reverse": True}]
 SIZES = st.tuples(st.integers(1, 24), st.integers(1, 19), st.integers(1, 18), st.integers(2, 70).map(lambda n: 2 * n))
 
 
@@ -35,9 +36,9 @@ def threads(monkeypatch):
 
 @pytest.mark.parametrize("cell", CELLS)
 @few
-@given(sizes=SIZES, lengths=st.booleans())
-def test_threads(cell, threads, sizes, lengths):
-    form = Form(CELLS[cell], lengths=lengths)
+@given(sizes=SIZES, flags=st.sampled_from(FORMS))
+def test_threads(cell, threads, sizes, flags):
+    form = Form(CELLS[cell], **flags)
     inputs = pose(form, sizes, torch.float32)
     threads(1, "rows")
     result, gradients = ours(form, inputs, INVARIANT)

@@ -14,7 +14,7 @@ from tenuto.engines.cpp.allowance import allowed_bytes
 from tenuto.engines.cpp.pool import Pool
 from tenuto.engines.problem import Form
 from tenuto.errors import ArgumentError
-from tests.engines.cpp.posing import ENGINE, ours, pose
+from tests.engines.cpp.posing import ENGINE, cotangents, floats, ours, pose
 
 
 def test_blocks_are_used_again_and_bounded():
@@ -194,6 +194,22 @@ def test_results_do_not_change_when_the_next_call_runs():
     assert torch.equal(result.output, kept[0])
     for name, value in gradients.items():
         assert torch.equal(value, kept[1][name]), name
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("cell", [cells.LSTM(), cells.GRU(), cells.ProjectionLSTM(3)], ids=repr)
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_what_is_kept_for_backward_has_no_padding(cell, reverse):
+    form = Form(cell, lengths=True, reverse=reverse)
+    inputs = pose(form, (40, 7, 5, 6), torch.float32)
+    inputs["lengths"] = torch.tensor([1, 2, 40, 0, 1, 1, 3])
+    short = ENGINE.forward(form, inputs, True)
+    assert {len(kept) for kept in short.saved} == {48}
+    told = ENGINE.forward(form, inputs, True, foretold=True)  # as a graph is promised, which knows no lengths
+    assert [kept.shape for kept in told.saved] == [kept.shape for kept in ENGINE.empty(form, inputs, True).saved]
+    several = [ENGINE.backward(form, inputs, result, *cotangents(form, inputs), floats(inputs)) for result in (short, told)]
+    for name, gradient in several[0].items():
+        assert torch.equal(gradient, several[1][name]), name
 
 
 @pytest.mark.cpp

@@ -20,6 +20,10 @@ FORMS = {
     "resets": {"resets": True},
     "resets_reverse": {"resets": True, "reverse": True},
     "lengths_resets": {"lengths": True, "resets": True},
+    "packed": {"lengths": True, "packed": True},
+    "packed_reverse": {"lengths": True, "packed": True, "reverse": True},
+    "packed_resets": {"lengths": True, "packed": True, "resets": True},
+    "packed_resets_reverse": {"lengths": True, "packed": True, "resets": True, "reverse": True, "bias": False},
 }
 SIZES = [(5, 3, 4, 6), (4, 1, 1, 34), (13, 17, 20, 16)]  # T, B, I, H
 # relative to the norm: forward, gradients
@@ -39,8 +43,8 @@ def assert_near(name, actual, expected, tolerance):
 def test_forward_and_every_gradient(cell, kind, dtype):
     form = Form(CELLS[cell], **FORMS[kind])
     for sizes in SIZES:
-        inputs = pose(form, sizes, dtype, fixed_streams=kind == "reverse")
-        if form.lengths and form.resets:
+        inputs = pose(form, sizes, dtype, fixed_streams=kind in ("reverse", "lengths_reverse", "packed_reverse"))
+        if form.lengths and form.resets and not form.packed:
             inputs["resets"] &= torch.arange(sizes[0])[:, None] < inputs["lengths"]
         output, final, gradients = truth(form, inputs)
         forward_tolerance, gradient_tolerance = TOLERANCE[dtype]
@@ -53,11 +57,12 @@ def test_forward_and_every_gradient(cell, kind, dtype):
                 assert_near(f"d {name}", ours_gradients[name], expected, gradient_tolerance)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("cell", ["lstm", "reset_before", "elman"])
 @pytest.mark.parametrize("sizes", [(9, 33, 70, 140), (3, 150, 600, 48)])
-def test_sizes_at_which_products_run_on_matrix_units(cell, sizes):
+def test_sizes_at_which_products_run_on_matrix_units(cell, sizes, packed):
     """More rows than one group of parts, and depths over several groups and not a multiple of a block; machines without matrix units use vectors."""
-    form = Form(CELLS[cell], lengths=True)
+    form = Form(CELLS[cell], lengths=True, packed=packed)
     inputs = pose(form, sizes, torch.float32)
     output, _, gradients = truth(form, inputs)
     result, ours_gradients = ours(form, inputs)

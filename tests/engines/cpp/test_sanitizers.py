@@ -23,8 +23,9 @@ from tests.zoo import CELLS
 torch.set_num_threads(2)
 draw = random.Random(0)
 for name in ("lstm", "layer_norm", "mgu", "projection", "dropout"):
-    for _ in range(8):
-        form = Form(CELLS[name], lengths=draw.random() < 0.5, resets=draw.random() < 0.3, reverse=draw.random() < 0.5)
+    for _ in range(12):
+        lengths = draw.random() < 0.6
+        form = Form(CELLS[name], lengths=lengths, resets=draw.random() < 0.3, reverse=draw.random() < 0.5, packed=lengths and draw.random() < 0.5)
         sizes = draw.randint(1, 9), draw.randint(1, 14), draw.choice([draw.randint(1, 20), draw.randint(100, 400)]), draw.randint(1, 70)
         dtype = draw.choice([torch.float32, torch.float64])
         for engine in engines(dtype):

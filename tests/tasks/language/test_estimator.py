@@ -23,7 +23,7 @@ TINY = {**SMALL, "hidden_size": 8, "epochs": 1}
 
 @pytest.fixture(scope="module")
 def model():
-    return LanguageModel("gru", epochs=12, validation_fraction=0.1, learning_rate=1e-2, **SMALL).fit(TEXT)
+    return LanguageModel("gru", epochs=12, validation_fraction=0.1, unknown="error", learning_rate=1e-2, **SMALL).fit(TEXT)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +69,23 @@ def test_documents_are_read_as_if_each_stood_alone(reader):
     np.testing.assert_allclose(short, together, rtol=1e-4, atol=1e-6)
 
 
-def test_symbols_are_learnt_only_from_the_training_part():
-    with pytest.raises(DataError, match=r"LanguageModel.fit: the last 10% of the training text has a character .* 'Z'(.|\n)*--unknown symbol"):
-        LanguageModel(**TINY, validation_fraction=0.1).fit(TEXT + "Z")
-    model = LanguageModel(**TINY, validation_fraction=0.1, unknown="symbol").fit(TEXT + "Z")
-    assert b"Z" not in model.vocabulary_.symbols
+@pytest.mark.parametrize("unknown", ["symbol", "error"])
+def test_symbols_are_learnt_from_the_whole_training_text(unknown):
+    model = LanguageModel(**TINY, validation_fraction=0.1, unknown=unknown).fit(TEXT + "Z")
+    assert b"Z" in model.vocabulary_.symbols
+    assert not model.evaluation_["results"]["validation"].get("unknown_tokens")
+    documents = LanguageModel(**TINY, validation_fraction=0.1, unknown=unknown).fit([TEXT, "the Zoo"])
+    assert b"Z" in documents.vocabulary_.symbols
+
+
+def test_a_character_that_training_has_not_is_one_symbol_or_an_error():
+    model = LanguageModel(**TINY).fit(TEXT, validation="the end!")
+    assert b"!" not in model.vocabulary_.symbols
     assert model.evaluation_["results"]["validation"]["unknown_tokens"] == 1
-    with pytest.raises(DataError, match="'!'"):
-        LanguageModel(**TINY).fit(TEXT, validation="the end!")
+    assert model.evaluate("the Zebra!!")["unknown_tokens"] == 5
+    assert "!" not in model.generate("Zoo!", length=40)[4:]
+    with pytest.raises(DataError, match=r"LanguageModel.fit: the text has a character .* '!'(.|\n)*--unknown symbol"):
+        LanguageModel(**TINY, unknown="error").fit(TEXT, validation="the end!")
 
 
 def test_generation_repeats_with_its_seed_and_stops_at_a_string(model):

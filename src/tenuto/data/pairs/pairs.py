@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.counts import as_ids, require_one_each
-from tenuto.data.source import Source, Sourced
+from tenuto.data.frame import items_of
+from tenuto.data.source import LeftOut, Source, Sourced
 from tenuto.data.split import check_fraction, divide, draw
 from tenuto.errors import DataError
 from tenuto.process import kept_property
@@ -30,7 +31,7 @@ class Pairs(Sourced):
         source, target: N of each: texts, or sequences of symbols, each symbol a text. `target` is None where there are only sources.
         ids: one text for each pair, to name it in messages. Default: "0", "1", ...
         came_from: what to call the set, and where it came from.
-        skipped: how many pairs the reader left out.
+        skipped: how many pairs the reader left out. left_out: which these are, where the reader says it.
     Raises:
         DataError: no pair at all, a side that is empty or not text, or targets or ids that are not one for each source.
     Example:
@@ -49,19 +50,20 @@ class Pairs(Sourced):
         ids: Iterable[Any] | None = None,
         came_from: Source = _GIVEN,
         skipped: int = 0,
+        left_out: Iterable[LeftOut] = (),
     ) -> None:
         if isinstance(source, str) or isinstance(target, str):
             raise DataError("a single text is not a set of pairs.", expected="a list of texts", received="a text", fix="put it in a list")
-        sources = list(source)
+        sources = items_of(source)
         if not sources:
             raise DataError("there are no pairs.", expected="one or more pairs", received="none", fix="check the data")
         self.ids = as_ids(ids, sources, "sources")
-        targets = None if target is None else list(target)
+        targets = None if target is None else items_of(target)
         if targets is not None:
             require_one_each("targets", targets, sources, "sources")
         self.source = [_as_side(item, "source", identity) for item, identity in zip(sources, self.ids)]
         self.target = None if targets is None else [_as_side(item, "target", identity) for item, identity in zip(targets, self.ids)]
-        self.came_from, self.skipped = came_from, skipped
+        self.came_from, self.skipped, self.left_out = came_from, skipped, tuple(left_out)
 
     @classmethod
     def of(cls, source: Any, target: Any = None) -> Pairs:

@@ -1,12 +1,14 @@
 """Reading pairs from files: TSV (one pair per line, source and target separated by a tab) and JSON lines.
 
-Rules: UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR; empty lines are skipped; a TSV file has no header and no quoting.
+Rules: UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR; empty lines are skipped; a TSV file has no quoting. It may have a header with
+`source` and `target` (or src and tgt, input and output), in any order and among other columns; and a third column that names the licence of the pair, which is left out.
 A line of JSON is an object with "source" and "target", each a text or a list of symbols. Everything else in it is ignored.
 Every error names the line; if the file is not UTF-8, it also names the byte.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,14 @@ from tenuto.data.decode import lines_of, read_utf8
 from tenuto.data.pairs.pairs import Pairs
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import Row, read_rows
-from tenuto.data.source import Source
+from tenuto.data.source import LeftOut, Source
 from tenuto.errors import ArgumentError, DataError
 
 PAIR_FORMATS = (".tsv", ".txt", ".jsonl")
+# What a header calls the two sides; both must be named, so that a pair of words is no header.
+_SIDES = {**dict.fromkeys(("source", "src", "input", "source_text", "input_text"), "source"), **dict.fromkeys(("target", "tgt", "trg", "output", "target_text", "output_text"), "target")}
+# Who wrote a pair, as in the files of Tatoeba and Anki (manythings.org).
+_ATTRIBUTION = re.compile(r"CC[- ]BY\b|CC0\b|.{0,40}\btatoeba\b", re.IGNORECASE)
 
 
 def read_pair_splits(
@@ -59,12 +65,12 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
             fix="write one pair per line, source<TAB>target, to a .tsv file",
         )
     rows, source = _rows(path, targets)
-    sources, answers, ids, skipped = [], [], [], 0
+    sources, answers, ids, left_out = [], [], [], []
     for place, cells in rows:
         side, target = cells["source"], cells.get("target", "")
         missing = ["source"] * _is_empty(side) + ["target"] * (targets and _is_empty(target))
         if missing and empty == "skip":
-            skipped += 1
+            left_out.append(LeftOut(len(sources) + len(left_out), place))
             continue
         if missing:
             raise DataError(
@@ -77,15 +83,19 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
         answers.append(target)
         ids.append(place)
     if not sources:
-        raise DataError(f"{path} has no pairs.", expected="one pair per line", received=f"{skipped} pairs, all left out" if skipped else "an empty file")
-    return Pairs(sources, answers if targets else None, ids=ids, came_from=source, skipped=skipped)
+        raise DataError(f"{path} has no pairs.", expected="one pair per line", received=f"{len(left_out)} pairs, all left out" if left_out else "an empty file")
+    return Pairs(sources, answers if targets else None, ids=ids, came_from=source, skipped=len(left_out), left_out=left_out)
 
 
 def _rows(path: Path, targets: bool) -> tuple[Iterator[Row], Source]:
     """The rows of the file, with "source", and with "target" where there must be targets."""
     if path.suffix.lower() != ".jsonl":
         text, source = read_utf8(path)
-        return (_tab_row(line, path, number, targets) for number, line in enumerate(lines_of(text), start=1) if line), source
+        lines = [(number, line) for number, line in enumerate(lines_of(text), start=1) if line]
+        names = [_SIDES.get(cell.strip().lower()) for cell in lines[0][1].split("\t")] if lines else []
+        if "source" in names and "target" in names:
+            return _under_header(path, names, lines, targets), source
+        return (_tab_row(line, path, number, targets) for number, line in lines), source
     wanted = ("source", "target") if targets else ("source",)
     rows, source = read_rows(path, wanted)
 
@@ -99,8 +109,26 @@ def _rows(path: Path, targets: bool) -> tuple[Iterator[Row], Source]:
     return checked(), source
 
 
+def _under_header(path: Path, names: list[str | None], lines: list[tuple[int, str]], targets: bool) -> Iterator[Row]:
+    """The rows of a file whose first line names its columns; others than the two sides are left out."""
+    if names.count("source") > 1 or names.count("target") > 1:
+        raise DataError(f"{path}, line {lines[0][0]}: two columns are the same side of a pair.", expected="source, target", received=repr(lines[0][1][:80]))
+    for number, line in lines[1:]:
+        cells = line.split("\t")
+        if len(cells) != len(names):
+            raise DataError(
+                f"{path}, line {number}: it has {len(cells)} column{'s' * (len(cells) > 1)}, the header has {len(names)}.",
+                expected=lines[0][1][:80].replace("\t", "<TAB>"),
+                received=repr(line[:80]),
+                fix="mend the line; symbols with a tab in them need JSON lines",
+            )
+        yield Row(f"line {number}", {name: cells[names.index(name)] for name in ("source", "target")[: 1 + targets]})
+
+
 def _tab_row(line: str, path: Path, number: int, targets: bool) -> Row:
     columns = line.split("\t")
+    if len(columns) == 3 and _ATTRIBUTION.match(columns[2]):
+        columns.pop()
     if len(columns) != 2 and (targets or len(columns) > 2):
         raise DataError(
             f"{path}, line {number}: it has {len(columns)} column{'s' * (len(columns) > 1)}.",

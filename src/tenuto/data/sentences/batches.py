@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tenuto.data.sentences.lexicon import Lexicon
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.words import RULE, same_form
 
 CASES = ("padding", "lower", "capitalised", "upper", "mixed", "number", "with digits", "no letters")
 
@@ -76,39 +77,43 @@ class TokenCoder:
         words, characters: the words and the characters that are known.
         lowercase: whether words are looked up in lower case; for characters and cases a token stays as it is written.
         character_limit: how many characters of a word are read. Of a longer word it is the first half and the last half of that many.
+        rule: how raw texts are split into tokens (`words.py`). By rule 2 a letter and its accent are one character where there is one.
     """
 
     words: Lexicon
     characters: Lexicon
     lowercase: bool = True
     character_limit: int = 24
+    rule: int = RULE
 
     @classmethod
     def learn(cls, data: Sentences, *, min_count: int = 1, lowercase: bool = True, character_limit: int = 24, more: Iterable[str] = ()) -> TokenCoder:
         """Knows the words that occur `min_count` times or more, and every character; `more` adds words, for example those of pretrained vectors."""
-        words = Lexicon.learn((token.lower() if lowercase else token for row in data.tokens for token in row), min_count=min_count, more=more)
-        return cls(words, Lexicon.learn(letter for row in data.tokens for token in row for letter in token), lowercase, character_limit)
+        tokens = [same_form(token) for row in data.tokens for token in row]
+        words = Lexicon.learn((token.lower() if lowercase else token for token in tokens), min_count=min_count, more=more)
+        return cls(words, Lexicon.learn(letter for token in tokens for letter in token), lowercase, character_limit)
 
     def code(self, data: Sentences) -> CodedSentences:
         """The set as numbers, ready to be cut into batches."""
         places: dict[str, int] = {}
         types = np.array([places.setdefault(token, len(places) + 1) for row in data.tokens for token in row], dtype=np.int64)
-        longest = min(max(map(len, places)), self.character_limit)
+        forms = [same_form(token) for token in places] if self.rule > 1 else list(places)
+        longest = min(max(map(len, forms)), self.character_limit)
         characters = np.zeros((len(places) + 1, longest), dtype=np.int64)
         lengths = np.ones(len(places) + 1, dtype=np.int64)  # type 0 is padding, with one padding character
-        for row, token in enumerate(places, start=1):
+        for row, token in enumerate(forms, start=1):
             if len(token) > self.character_limit:
                 half = self.character_limit // 2
                 token = token[: self.character_limit - half] + token[len(token) - half :]
             lengths[row] = len(token)
             characters[row, : len(token)] = self.characters.encode(token)
-        words = self.words.encode(token.lower() if self.lowercase else token for token in places)
+        words = self.words.encode(token.lower() if self.lowercase else token for token in forms)
         return CodedSentences(
             lengths=data.lengths,
             offsets=np.concatenate([[0], np.cumsum(data.lengths)]),
             types=types,
             type_words=np.concatenate([[0], words]),
-            type_cases=np.array([0, *map(case_of, places)], dtype=np.int64),
+            type_cases=np.array([0, *map(case_of, forms)], dtype=np.int64),
             type_characters=characters,
             type_lengths=lengths,
         )
@@ -125,12 +130,13 @@ class TokenCoder:
             "characters": self.characters.to_data(),
             "lowercase": self.lowercase,
             "character_limit": self.character_limit,
+            "rule": self.rule,
         }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> TokenCoder:
         """The coder that `to_data` described."""
-        return cls(Lexicon.from_data(data["words"]), Lexicon.from_data(data["characters"]), data["lowercase"], data["character_limit"])
+        return cls(Lexicon.from_data(data["words"]), Lexicon.from_data(data["characters"]), data["lowercase"], data["character_limit"], data.get("rule", 1))
 
 
 @dataclass(frozen=True)

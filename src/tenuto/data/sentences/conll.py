@@ -1,7 +1,12 @@
-"""Tagged sentences from files with one token per line (CoNLL, TSV), and from folders of *line files*, with one sentence per line: seq.in, seq.out, label.
+"""Tagged sentences from files with one token per line (CoNLL, CoNLL-U, TSV), and from folders of *line files*, with one sentence per line: seq.in, seq.out, label.
 
     EU      NNP   B-ORG          one token per line; its columns are separated by tabs if the line has any, else by spaces
-    rejects VBZ   O              an empty line ends a sentence; CoNLL-U's comments ("# key = value") and -DOCSTART- lines are left out
+    rejects VBZ   O              an empty line ends a sentence
+
+Left out are -DOCSTART- lines; comments: `# key = value`, `#begin document` and `#end document`, in files whose first column numbers the words every other
+line that begins with # too, and before a sentence a line that begins with # and has another number of columns than the tokens; and, as the CoNLL-U
+standard says, the lines of multiword tokens (`1-2`) and of empty nodes (`1.1`), whose words stand in lines of their own. In CoNLL-U (ten columns, the
+first with numbers) the usual columns are FORM and UPOS. Named entities in the brackets of OntoNotes, `(PERSON*`, `*`, `*)`, become B-PERSON, I-PERSON, O.
 
 In a folder of line files, line k of `seq.in` holds the tokens of sentence k, line k of `seq.out` their tags, and line k of `label` the sentence's class.
 A set with parts is a folder with such folders in it: `train`, `valid` and `test`.
@@ -11,17 +16,33 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from tenuto.data.decode import lines_of, read_utf8
 from tenuto.data.parts import Parts, find_parts, read_each
+from tenuto.data.sentences.plain import read_plain
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.source import Source
-from tenuto.errors import DataError
+from tenuto.errors import ArgumentError, DataError
 
 TOKENS_FILE, TAGS_FILE, LABEL_FILE = "seq.in", "seq.out", "label"
-SUFFIXES = (".conll", ".tsv", ".txt", ".iob", ".iob2", ".bio")
-_COMMENT = re.compile(r"# (\S+ ?=|newdoc|newpar)|-DOCSTART-")
+CONLLU = (".conllu", ".conllup")
+SUFFIXES = (".conll", ".tsv", ".txt", *CONLLU, ".conllx", ".conll2003", ".conll03", ".iob", ".iob2", ".bio", ".bioes", ".bilou", ".bmes", ".ner", ".gold_conll")
+LAYOUTS = ("auto", "tokens", "sentences", "text")
+USUAL_COLUMNS, COLUMNS_OF_CONLLU = (0, -1), (1, 3)
+_COMMENT = re.compile(r"# (\S+ ?=|newdoc|newpar)|#\s*(begin|end) document\b|-DOCSTART-")
+_NUMBER = re.compile(r"\d{1,9}([-.]\d{1,9})?", re.ASCII)
+_BRACKETS = re.compile(r"(?:\(([^()*\s]+))?\*(\)?)")
+
+
+class _Line(NamedTuple):
+    """A line with a token."""
+
+    number: int
+    text: str
+    cells: list[str]
 
 
 def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
@@ -29,51 +50,122 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
 
     Args:
         token_column, tag_column: the columns of tokens and tags, counted from 0, or from the end with negative numbers; with None no tags are read.
+            The default is the first and the last; in CoNLL-U, FORM and UPOS.
         need_tags: whether a file without the tag column is an error. If not, its sentences have no tags, and a single column holds the tokens.
     Raises:
-        DataError: no such file, not UTF-8, no tokens, a line with more or fewer columns than the first (the message names the line), or
-            columns asked for that are not there.
+        DataError: no such file, not UTF-8, no tokens, a line with more or fewer columns than the first (the message names the line), columns asked for
+            that are not there, or a token column that only numbers the words.
     """
     path = Path(path)
     text, source = read_utf8(path)
-    tokens: list[list[str]] = [[]]
-    tags: list[list[str]] = [[]]
-    first: tuple[int, int] | None = None  # the first token's line and how many columns it has
-    for number, line in enumerate(lines_of(text), start=1):
-        if not line.strip():
-            if tokens[-1]:
-                tokens.append([])
-                tags.append([])
+    blocks, numbered, documents = _blocks(path, text)
+    if not blocks:
+        raise DataError(f"{path} holds no tokens.", expected="one token per line, an empty line after each sentence", received=f"{len(text)} characters")
+    first = blocks[0][0]
+    if numbered and len(first.cells) == 10 and "\t" in first.text and (token_column, tag_column) in (USUAL_COLUMNS, (USUAL_COLUMNS[0], None)):
+        token_column, tag_column = COLUMNS_OF_CONLLU[0], None if tag_column is None else COLUMNS_OF_CONLLU[1]
+    if not need_tags:
+        token_column, tag_column = _columns_there(len(first.cells), token_column, tag_column)
+    _check_columns(path, first.number, len(first.cells), token_column, tag_column)
+    if numbered and token_column % len(first.cells) != 0:
+        kept = [[line for line in block if line.cells[0].isdigit()] for block in blocks]
+        blocks = [block for block in kept if block]
+    if not need_tags and tag_column is not None and any(line.cells[tag_column : tag_column + 1 or None] == [""] for block in blocks for line in block):
+        tag_column = None  # not all of them are tagged
+    for block in blocks:
+        _check_block(path, block, block[0] if documents else first, token_column, tag_column, plain=not need_tags and "\t" not in text)
+    tokens = [[line.cells[token_column] for line in block] for block in blocks]
+    _refuse_numbers(path, first, tokens, numbered and token_column % len(first.cells) == 0)
+    tags = None if tag_column is None else [[line.cells[tag_column] for line in block] for block in blocks]
+    return Sentences(tokens, None if tags is None else _without_brackets(tags), came_from=source)
+
+
+def _blocks(path: Path, text: str) -> tuple[list[list[_Line]], bool, bool]:
+    """The lines of each sentence without comments; whether the first column numbers the words; whether the file marks documents, as OntoNotes does."""
+    lines = []
+    for number, written in enumerate(lines_of(text), start=1):
+        cells = [cell.strip() for cell in written.split("\t")] if "\t" in written and written.strip() else written.split()
+        lines.append(_Line(number, written if cells else "", cells))
+    documents = any(line.text.startswith("#") and re.match(r"#\s*begin document\b", line.text) for line in lines)
+    tokens = [line for line in lines if line.cells and not _COMMENT.match(line.text)]
+    plain = [line for line in tokens if not line.text.startswith("#")]
+    numbered = bool(plain) and _numbers_words([line for line in lines if not line.cells or not (line.text.startswith("#") or _COMMENT.match(line.text))], plain)
+    usual = Counter(len(line.cells) for line in plain or tokens)
+    blocks: list[list[_Line]] = [[]]
+    for line in lines:
+        if not line.cells:
+            blocks.append([])
             continue
-        if _COMMENT.match(line):
+        hashed = line.text.startswith("#")
+        if _COMMENT.match(line.text) or (hashed and (numbered or (not blocks[-1] and len(line.cells) not in usual))):
             continue
-        cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
-        if first is None:
-            first = (number, len(cells))
-            if not need_tags:
-                token_column, tag_column = _columns_there(len(cells), token_column, tag_column)
-            _check_columns(path, number, len(cells), token_column, tag_column)
-        if len(cells) != first[1]:
+        blocks[-1].append(line)
+    return [block for block in blocks if block], numbered, documents
+
+
+def _numbers_words(lines: list[_Line], plain: list[_Line]) -> bool:
+    """Whether the first of several columns numbers the words of each sentence: 1, 2, ..., with 3-4 before 3 and 2.1 after 2."""
+    if len(plain[0].cells) < 2 or not all(_NUMBER.fullmatch(line.cells[0]) for line in plain):
+        return False
+    if all(len(line.cells) == 10 and "\t" in line.text for line in plain):
+        return True
+    last = 0
+    for line in lines:
+        if not line.cells:
+            last = 0
+            continue
+        first, mark, _ = line.cells[0].replace("-", ".").partition(".")
+        if int(first) != last + (0 if mark and "." in line.cells[0] else 1):
+            return False
+        last += not mark
+    return True
+
+
+def _check_block(path: Path, block: list[_Line], like: _Line, token_column: int, tag_column: int | None, *, plain: bool) -> None:
+    for line in block:
+        if len(line.cells) != len(like.cells):
             raise DataError(
-                f"{path}, line {number}: it has {len(cells)} columns.",
-                expected=f"{first[1]} columns, like line {first[0]}",
-                received=repr(line if len(line) <= 60 else line[:57] + "..."),
-                fix="mend the line; an empty line ends a sentence",
+                f"{path}, line {line.number}: it has {len(line.cells)} columns.",
+                expected=f"{len(like.cells)} columns, like line {like.number}",
+                received=repr(line.text if len(line.text) <= 60 else line.text[:57] + "..."),
+                fix='if each line is a sentence, say so: layout="sentences" (--format sentences), or "text" for raw text; else mend the line'
+                if plain
+                else "mend the line; an empty line ends a sentence",
             )
         for name, column in (("token", token_column), ("tag", tag_column)):
-            if column is not None and not cells[column]:
-                raise DataError(f"{path}, line {number}: its {name} is empty.", expected="text in every column used", received=repr(line[:60]))
-        tokens[-1].append(cells[token_column])
-        if tag_column is not None:
-            tags[-1].append(cells[tag_column])
-    filled = [index for index, row in enumerate(tokens) if row]
-    if not filled:
-        raise DataError(f"{path} holds no tokens.", expected="one token per line, an empty line after each sentence", received=f"{len(text)} characters")
-    return Sentences(
-        [tokens[index] for index in filled],
-        None if tag_column is None else [tags[index] for index in filled],
-        came_from=source,
-    )
+            if column is not None and not line.cells[column]:
+                raise DataError(f"{path}, line {line.number}: its {name} is empty.", expected="text in every column used", received=repr(line.text[:60]))
+
+
+def _refuse_numbers(path: Path, first: _Line, tokens: list[list[str]], numbered: bool) -> None:
+    """Raise where the column of the tokens only numbers the words of each sentence."""
+    whole = [[token for token in row if token.isdigit()] for row in tokens]
+    if numbered and all(row == [str(place) for place in range(1, len(row) + 1)] for row in whole):
+        raise DataError(
+            f"{path}, line {first.number}: column 0 only numbers the words.",
+            expected="the column with the words",
+            received=repr(first.text[:60]),
+            fix="say which columns they are: token_column=1 (--token-column 1), and tag_column= (--tag-column)",
+        )
+
+
+def _without_brackets(tags: list[list[str]]) -> list[list[str]]:
+    """Tags in the brackets of OntoNotes as B-, I- and O; others stay as they are."""
+    matches = {tag: _BRACKETS.fullmatch(tag) for row in tags for tag in row}
+    if not all(matches.values()) or not any(match and match[1] for match in matches.values()):
+        return tags
+    made = []
+    for row in tags:
+        open_kind, new = "", []
+        for tag in row:
+            match = matches[tag]
+            assert match is not None  # all of them match
+            begins = match[1]
+            open_kind = begins or open_kind
+            new.append(f"{'B' if begins else 'I'}-{open_kind}" if open_kind else "O")
+            open_kind = "" if match[2] else open_kind
+        made.append(new)
+    return made
 
 
 def read_slots(folder: str | Path) -> Sentences:
@@ -121,16 +213,26 @@ def read_slots(folder: str | Path) -> Sentences:
     )
 
 
-def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
-    """One set of sentences, from a file with one token per line or from a folder of line files.
+def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True, layout: str = "auto") -> Sentences:
+    """One set of sentences, from a file with one token per line, from a folder of line files, or from a file with one sentence per line, without tags.
 
     Args:
         token_column, tag_column, need_tags: for a file, as in `read_conll`.
+        layout: what a file holds. "tokens": one token per line. "sentences": one sentence per line, its tokens separated by spaces, as in seq.in.
+            "text": one raw text per line; its words and punctuation marks are the tokens. "auto": tokens.
     Raises:
-        DataError: as in `read_conll` and `read_slots`.
+        DataError: as in `read_conll` and `read_slots`; tags are needed and the layout has none. ArgumentError: the layout is not known.
     """
     path = Path(path)
-    return read_slots(path) if path.is_dir() else read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags)
+    if layout not in LAYOUTS:
+        raise ArgumentError(f"layout={layout!r} is not known.", expected=" | ".join(LAYOUTS), fix="choose one of these (--format)")
+    if path.is_dir():
+        return read_slots(path)
+    if layout in ("auto", "tokens"):
+        return read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags)
+    if need_tags:
+        raise DataError(f"{path} is read as {layout}, which have no tags.", expected="one token per line, with its tag", fix='layout="tokens" (--format tokens)')
+    return read_plain(path, raw=layout == "text")
 
 
 def read_tagged_splits(
@@ -140,6 +242,7 @@ def read_tagged_splits(
     test: str | Path | None = None,
     token_column: int = 0,
     tag_column: int | None = -1,
+    layout: str = "auto",
 ) -> Parts[Sentences]:
     """A tagged set with its parts.
 
@@ -147,14 +250,14 @@ def read_tagged_splits(
         path: a folder with the folders `train`, `valid` and `test`; a folder with one file for each part (`NAME-train.tsv`, `dev.conll`, ...);
             or one file or folder of line files, which is then the training part.
         validation, test: files or folders for these parts, in place of what `path` has.
-        token_column, tag_column: as in `read_conll`.
+        token_column, tag_column, layout: as in `read_tagged`.
     Raises:
         DataError: unreadable, without a training part, or with two files for one part.
     """
     path = Path(path)
     found = tagged_parts(path)
     return read_each(
-        path, found, lambda part: read_tagged(part, token_column=token_column, tag_column=tag_column), validation=validation, test=test
+        path, found, lambda part: read_tagged(part, token_column=token_column, tag_column=tag_column, layout=layout), validation=validation, test=test
     )
 
 
@@ -164,7 +267,10 @@ def tagged_parts(path: str | Path) -> dict[str, Path]:
     Raises:
         DataError: `path` does not exist, or is a folder with no part or with two sets for one part.
     """
-    return find_parts(Path(path), SUFFIXES, line_file=TOKENS_FILE)
+    path = Path(path)
+    # A treebank of Universal Dependencies keeps the raw text of each part beside it, as .txt.
+    treebank = path.is_dir() and any(entry.suffix.lower() in CONLLU for entry in path.iterdir())
+    return find_parts(path, CONLLU if treebank else SUFFIXES, line_file=TOKENS_FILE)
 
 
 def _columns_there(columns: int, token_column: int, tag_column: int | None) -> tuple[int, int | None]:

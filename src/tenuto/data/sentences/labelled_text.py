@@ -4,30 +4,36 @@
     {"text": "too long", "label": "bad"}              a fine film,good
 
 `text` may be a list of tokens in JSON lines and Parquet. A file without any label is for prediction. If a row has an `id`, messages and tables name
-the text by it. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
+the text by it; a plain text is named by the number of its line. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tenuto.data.decode import lines_of, naming, read_utf8
+from tenuto.data.frame import is_missing
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import ROW_FORMATS, Row, read_rows
 from tenuto.data.sentences.sentences import Sentences
-from tenuto.data.source import Source
+from tenuto.data.sentences.words import tokenise
+from tenuto.data.source import LeftOut, Source
 from tenuto.errors import DataError
 
 TEXT_SUFFIXES = (*ROW_FORMATS, ".txt")
 
 
-def read_labelled_text(path: str | Path, *, text_column: str = "text", label_column: str = "label") -> Sentences:
+def read_labelled_text(
+    path: str | Path, *, text_column: str = "text", label_column: str = "label", labels: bool = True, empty: str = "error"
+) -> Sentences:
     """The texts of a file, with labels where it has them.
 
     Args:
         text_column, label_column: the names of the keys or columns.
+        labels: whether to read the labels. If not, it does not matter what stands in their place.
+        empty: what happens to a text without a word. "error": a DataError. "skip": it is left out (`Sentences.left_out`).
     Raises:
         DataError: not UTF-8, empty, in another format, not JSON, without the text column, a row with more or fewer cells than the header, or
             some texts with a label and some without; the message names the line.
@@ -37,16 +43,22 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
         raise DataError(
             f"{path} is in a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
         )
-    rows, source = _rows(path, text_column, label_column)
+    rows, source = _rows(path, text_column, (label_column, "id") if labels else ("id",))
     texts: list[Any] = []
-    labels: list[Any] = []
+    found: list[Any] = []
+    left_out: list[LeftOut] = []
     ids: list[str] = []
     for place, cells in rows:
-        texts.append(cells[text_column])
-        ids.append(str(cells.get("id", len(ids))))
+        text, position = cells[text_column], len(texts) + len(left_out)
+        identity = str(position if is_missing(cells.get("id")) else cells["id"])
+        if empty == "skip" and _is_empty(text):
+            left_out.append(LeftOut(position, identity))
+            continue
+        texts.append(text)
+        ids.append(identity)
         if cells.get(label_column) not in (None, ""):
-            labels.append(cells[label_column])
-        if labels and len(labels) < len(texts):
+            found.append(cells[label_column])
+        if found and len(found) < len(texts):
             raise DataError(
                 f"{path}, {place}: some texts have a {label_column!r} and some have none.",
                 expected="a label for every text, or for none",
@@ -55,7 +67,7 @@ def read_labelled_text(path: str | Path, *, text_column: str = "text", label_col
     if not texts:
         raise DataError(f"{path} holds no texts.", expected="one or more texts")
     with naming(path):
-        return Sentences(texts, None, labels or None, ids=ids, came_from=source)
+        return Sentences(texts, None, found or None, ids=ids, came_from=source, left_out=left_out)
 
 
 def read_labelled_text_splits(
@@ -90,8 +102,13 @@ def labelled_text_parts(path: str | Path) -> dict[str, Path]:
     return find_parts(Path(path), TEXT_SUFFIXES)
 
 
-def _rows(path: Path, text_column: str, label_column: str) -> tuple[Iterator[Row], Source]:
+def _is_empty(text: Any) -> bool:
+    """Whether there is no word in a text or list of tokens."""
+    return text is None or text == [] or (isinstance(text, str) and not tokenise(text))
+
+
+def _rows(path: Path, text_column: str, wanted: Sequence[str]) -> tuple[Iterator[Row], Source]:
     if path.suffix.lower() != ".txt":
-        return read_rows(path, (text_column,), (label_column, "id"), fix="say which column it is with text_column (--text-column)")
+        return read_rows(path, (text_column,), wanted, fix="say which column it is with text_column (--text-column)")
     text, source = read_utf8(path)
-    return (Row(f"line {number}", {text_column: line.strip()}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source
+    return (Row(f"line {number}", {text_column: line.strip(), "id": number}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source

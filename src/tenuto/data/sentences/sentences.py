@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -11,35 +10,28 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.counts import as_ids, require_one_each
+from tenuto.data.frame import items_of
 from tenuto.data.labels import as_labels, label_counts
-from tenuto.data.source import GIVEN, Source, Sourced
+from tenuto.data.sentences.words import RULE, tokenise
+from tenuto.data.source import GIVEN, LeftOut, Source, Sourced
 from tenuto.errors import DataError
 from tenuto.process import kept_property
-
-_TOKEN = re.compile(r"\w+|[^\w\s]")
-
-
-def tokenise(text: str) -> list[str]:
-    """Splits a text into words; each punctuation mark or other symbol is a token of its own, and white space only separates.
-
-    Example:
-        >>> tokenise("Play Ö1, won't you?")
-        ['Play', 'Ö1', ',', 'won', "'", 't', 'you', '?']
-    """
-    return _TOKEN.findall(text)
 
 
 class Sentences(Sourced):
     """Token lists of unequal lengths, in the order given.
 
     Args:
-        tokens: N sentences, each a sequence of texts, or a raw text, which `tokenise` splits.
+        tokens: N sentences, each a sequence of texts, or a raw text, which `tokenise` splits. An array [N, 1] and a data frame with one column are N raw
+            texts, where there are no tags.
         tags: N sequences of texts, one tag for each token; or None.
         labels: [N], one for each sentence: text, integers, floats or booleans; or None.
         ids: [N] names for messages and tables. Default: the positions.
         came_from: what to call the set, and where it came from.
+        rule: how raw texts are split, as in `tokenise`.
+        left_out: what the reader left out.
     Raises:
-        DataError: no sentences, a sentence without tokens, a token or tag that is not text, more or fewer tags than tokens, or ids or labels
+        DataError: no sentences, a table of several columns, a sentence without tokens, a token or tag that is not text, more or fewer tags than tokens, or ids or labels
             that are not one for each sentence.
     Example:
         >>> Sentences([["play", "jazz"], ["stop"]], [["O", "B-genre"], ["O"]], labels=["play", "stop"])
@@ -54,16 +46,18 @@ class Sentences(Sourced):
         *,
         ids: Iterable[Any] | None = None,
         came_from: Source = GIVEN,
+        rule: int = RULE,
+        left_out: Iterable[LeftOut] = (),
     ) -> None:
-        self.came_from = came_from
+        self.came_from, self.rule, self.left_out = came_from, rule, tuple(left_out)
         if isinstance(tokens, str):
             raise DataError("the data is a single text.", expected="a list of texts or of token lists", received="str", fix="put it in a list: [text]")
-        given = list(tokens)
+        given = items_of(tokens, one_column=tags is None)
         if not given:
             raise DataError("there are no sentences.", expected="one or more sentences", received="none", fix="check the data")
         self.ids = as_ids(ids, given, "sentences")
         self.texts: tuple[str | None, ...] = tuple(item if isinstance(item, str) else None for item in given)
-        self.tokens = [_as_texts("token", item, identity) for item, identity in zip(given, self.ids)]
+        self.tokens = [_as_texts("token", item, identity, rule) for item, identity in zip(given, self.ids)]
         self.tags = None if tags is None else self._matching(list(tags))
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
@@ -84,7 +78,7 @@ class Sentences(Sourced):
         tags = old.tags if tags is None else tags
         labels = old.labels if labels is None else labels
         items = [text if text is not None else words for text, words in zip(old.texts, old.tokens)]
-        return cls(items, tags, labels, ids=old.ids, came_from=old.came_from.part())
+        return cls(items, tags, labels, ids=old.ids, came_from=old.came_from.part(), rule=old.rule)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -136,7 +130,19 @@ class Sentences(Sourced):
             None if self.labels is None else self.labels[positions],
             ids=[self.ids[index] for index in positions],
             came_from=self.came_from.part(origin),
+            rule=self.rule,
         )
+
+    def cut_by(self, rule: int) -> Sentences:
+        """The same sentences, with raw texts split by this rule (`tokenise`); token lists stay as they are.
+
+        Raises:
+            DataError: there are tags, and they do not fit the tokens of this rule.
+        """
+        if rule == self.rule or not any(self.texts):
+            return self
+        items = [text or words for text, words in zip(self.texts, self.tokens)]
+        return Sentences(items, self.tags, self.labels, ids=self.ids, came_from=self.came_from, rule=rule, left_out=self.left_out)
 
     def _matching(self, rows: list[Any]) -> list[tuple[str, ...]]:
         require_one_each("tag sequences", rows, self, "sentences")
@@ -152,12 +158,12 @@ class Sentences(Sourced):
         return tags
 
 
-def _as_texts(what: str, row: Any, identity: str) -> tuple[str, ...]:
+def _as_texts(what: str, row: Any, identity: str, rule: int = RULE) -> tuple[str, ...]:
     """A row of texts; a raw text of tokens is split first."""
     if isinstance(row, str):
         if what == "tag":
             raise DataError(f"the tags of sentence {identity!r} are a single text.", expected="a list of tags", received=repr(row[:40]))
-        row = tokenise(row)
+        row = tokenise(row, rule)
     elif isinstance(row, np.ndarray):
         row = row.tolist()
     try:

@@ -26,8 +26,11 @@ from tenuto.errors import DataError
 LAYOUTS = "values [steps, C] + lengths [N], or values [N, T, C], with labels [N] and split [N]; or x_train, len_train, y_train, x_test, ..."
 
 
-def read_npz(path: Path) -> dict[str, Sequences]:
+def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
     """The parts of the file by split name; "all" where it has none.
+
+    Args:
+        labels: whether to take the labels.
 
     Raises:
         DataError: the file is not npz, is truncated, holds Python objects, or has another layout.
@@ -36,7 +39,7 @@ def read_npz(path: Path) -> dict[str, Sequences]:
     try:
         # If numpy is given a file's name and cannot read the file, it leaves it open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files if labels or not (name == "labels" or name.startswith("y_"))}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError) as error:
         raise DataError(
             f"{path} cannot be read: {error}.",

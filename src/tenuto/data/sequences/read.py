@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tenuto.data.decode import telling
 from tenuto.data.parts import Parts, choose_part, find_parts, find_siblings, require_part
 from tenuto.data.sequences.npz import read_npz
 from tenuto.data.sequences.sequences import Sequences
@@ -29,7 +30,7 @@ def read_splits(
         columns: for tables, which column is what.
     Raises:
         DataError: unreadable, in no known format, or without a training part.
-        ShapeError: a part has more or fewer channels than the training part.
+        ShapeError: a part has more or fewer channels than the training part. DataError: or other ones, by name; another order is put right.
     """
     path = Path(path)
     parts = read_parts(path, columns=columns)
@@ -37,48 +38,54 @@ def read_splits(
         if given is not None:
             parts[name] = read_sequences(given, columns=columns)
     train = parts["all"] if "all" in parts else require_part(path, parts, "train")
-    for name, part in parts.items():
-        if len(part.channels) != len(train.channels):
+    for name, part in list(parts.items()):
+        if not (train.named and part.named) and len(part.channels) != len(train.channels):
             raise ShapeError(
                 f"the {name} part has {len(part.channels)} channels, but the training part has {len(train.channels)}.",
                 expected=", ".join(train.channels[:8]),
                 received=", ".join(part.channels[:8]),
             )
+        if train.named:
+            with telling(f"the {name} part"):
+                parts[name] = part.arranged(train.channels, "the training part has")
     return Parts(train, parts.get("validation"), parts.get("test"))
 
 
-def read_sequences(path: str | Path, *, split: str | None = None, columns: Columns = USUAL) -> Sequences:
+def read_sequences(path: str | Path, *, split: str | None = None, columns: Columns = USUAL, labels: bool = True) -> Sequences:
     """One set of sequences: the part of the data that `split` names. Without `split`: all of a file that has no parts, else its test part.
 
+    Args:
+        labels: whether to read the labels. If not, it does not matter what stands in their place.
     Raises:
         DataError: unreadable, in no known format, or the data does not have that part.
         ArgumentError: `split` is not the name of a part.
     """
-    return choose_part(Path(path), read_parts(path, columns=columns, siblings=split is not None), split)
+    return choose_part(Path(path), read_parts(path, columns=columns, siblings=split is not None, labels=labels), split)
 
 
-def read_parts(path: str | Path, *, columns: Columns = USUAL, siblings: bool = True) -> dict[str, Sequences]:
+def read_parts(path: str | Path, *, columns: Columns = USUAL, siblings: bool = True, labels: bool = True) -> dict[str, Sequences]:
     """Every part of the data by name: "train", "validation", "test", or "all" where the data has no split.
 
     Args:
         siblings: for a file named `*_TRAIN` or `*_TEST`, read the files of the other parts beside it too.
+        labels: whether to read the labels.
     Raises:
         DataError: unreadable, in no known format, two files for one part, or a file for one part that has parts of its own.
     """
     path = Path(path)
     files = find_parts(path, FORMATS) if path.is_dir() else find_siblings(path, FORMATS) if siblings and path.is_file() else {}
     if not files:
-        return _read_file(path, columns)
+        return _read_file(path, columns, labels)
     parts = {}
     for name, file in files.items():
-        inside = _read_file(file, columns)
+        inside = _read_file(file, columns, labels)
         if list(inside) != ["all"]:
             raise DataError(f"{file} is the {name} part by its name, but it has parts of its own.", received=", ".join(inside))
         parts[name] = inside["all"]
     return parts
 
 
-def _read_file(path: Path, columns: Columns) -> dict[str, Sequences]:
+def _read_file(path: Path, columns: Columns, labels: bool) -> dict[str, Sequences]:
     kind = path.suffix.lower()
     if kind not in FORMATS:
         raise DataError(
@@ -88,5 +95,5 @@ def _read_file(path: Path, columns: Columns) -> dict[str, Sequences]:
             fix="convert it to one of them, for example a CSV with the columns id, time, channels ..., label",
         )
     if kind in (".ts", ".npz"):
-        return (read_ts if kind == ".ts" else read_npz)(path)
-    return read_long_table(path, columns)
+        return (read_ts if kind == ".ts" else read_npz)(path, labels=labels)
+    return read_long_table(path, columns, labels=labels)

@@ -14,26 +14,34 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.counts import as_ids, require_one_each
+from tenuto.data.decode import telling
+from tenuto.data.frame import columns_of, is_frame
 from tenuto.data.labels import as_labels, label_counts
 from tenuto.data.parts import members, named_by_file
+from tenuto.data.sequences.channels import numbers, order_of, refuse_row_numbers
 from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Sequences(Sourced):
     """A set of sequences with one label each.
 
     Args:
-        values: one array `[T_i, C]` for each sequence, T_i >= 1; cast to float32.
+        values: one array `[T_i, C]` or data frame for each sequence, T_i >= 1. Data frames are put in the order of columns of the first; masked
+            places are missing values. Kept as float32 if they are given in so few bits, else as float64 (`Standardiser` makes float32 of them).
         labels: one for each sequence: text, integers, floats or booleans. Default: none.
         ids: one text for each sequence, to name it in messages. Default: "0", "1", ...
-        channels: C names. Default: "channel 0", ...
+        channels: C names. Default: those of data frames, else "channel 0", ...; of data frames they choose the columns.
         came_from: what to call the set, and where it came from.
+    Attributes:
+        named: whether the channels have names that were given. Then data is matched by name, else by position.
     Raises:
         ShapeError: an array is not `[T, C]`, or C differs between sequences.
-        DataError: no sequence at all, an empty sequence, an infinite value, something that is not a number, or labels, ids or channel names whose
-            number does not fit.
+        DataError: no sequence at all, an empty sequence, an infinite value, something that is not a number, data frames with other columns than
+            the first or with one that only numbers the rows, or labels, ids or channel names whose number does not fit.
     Example:
         >>> data = Sequences([np.zeros((3, 2)), np.ones((5, 2))], labels=["a", "b"])
         >>> data
@@ -52,15 +60,17 @@ class Sequences(Sourced):
         came_from: Source = GIVEN,
     ) -> None:
         self.came_from = came_from
+        _refuse_one_table(values)
         arrays = list(values)
         if not arrays:
             raise DataError("there are no sequences.", expected="one or more sequences", received="none", fix="check the data")
         self.ids = as_ids(ids, arrays, "sequences")
+        if any(is_frame(array) for array in arrays):
+            arrays, channels = _frames(arrays, self.ids, channels)
         self.values: list[np.ndarray] = [_as_steps(array, identity) for array, identity in zip(arrays, self.ids)]
         width = self.values[0].shape[1]
-        self.channels: tuple[str, ...] = (
-            tuple(f"channel {index}" for index in range(width)) if channels is None else tuple(str(channel) for channel in channels)
-        )
+        self.named = channels is not None
+        self.channels: tuple[str, ...] = usual_names(width) if channels is None else tuple(str(channel) for channel in channels)
         require_one_each("channel names", self.channels, range(width), "channels")
         for array, identity in zip(self.values, self.ids):
             if array.shape[1] != width:
@@ -70,7 +80,7 @@ class Sequences(Sourced):
                     received=f"[{array.shape[0]}, {array.shape[1]}]",
                     fix="give every sequence the same channels; a value that was not measured is NaN",
                 )
-            infinite = np.isinf(array)
+            infinite = np.abs(array) > _LARGEST
             if infinite.any():
                 step, channel = np.argwhere(infinite)[0]
                 raise DataError(
@@ -100,6 +110,7 @@ class Sequences(Sourced):
             return values if labels is None else values.with_labels(labels)
         if hasattr(values, "detach"):
             values = values.detach().cpu().numpy()
+        _refuse_one_table(values)
         if isinstance(values, np.ndarray) and values.dtype != object:
             if values.ndim != 3:
                 raise ShapeError(
@@ -172,26 +183,83 @@ class Sequences(Sourced):
 
     def with_labels(self, labels: Any) -> Sequences:
         """The same sequences with other labels; the digest is then of the content, not of the file."""
-        return Sequences(self.values, labels, ids=self.ids, channels=self.channels, came_from=self.came_from.part())
+        return Sequences(self.values, labels, ids=self.ids, channels=self.channels if self.named else None, came_from=self.came_from.part())
+
+    def arranged(self, channels: Sequence[str], whose: str) -> Sequences:
+        """The same sequences with their channels in this order, by name; the set itself where they stand so already, or have no names.
+
+        Args:
+            whose: where the order comes from, for messages: "the model was trained on".
+        Raises:
+            DataError: a name is missing, foreign, or there twice.
+        """
+        if not self.named or self.channels == tuple(channels):
+            return self
+        order = order_of(self.channels, channels, whose)
+        part = self._taken(range(len(self)), self.came_from)
+        part.channels, part.values = tuple(channels), [array[:, order] for array in self.values]
+        return part
 
     def _taken(self, indices: Sequence[int] | np.ndarray, came_from: Source) -> Sequences:
         """The sequences at these positions, without the checks that their values have already passed."""
         chosen = [int(index) for index in indices]
         part = object.__new__(Sequences)
-        part.came_from, part.channels = came_from, self.channels
+        part.came_from, part.channels, part.named = came_from, self.channels, self.named
         part.values = [self.values[index] for index in chosen]
         part.labels = None if self.labels is None else self.labels[chosen]
         part.ids = tuple(self.ids[index] for index in chosen)
         return part
 
 
+def usual_names(width: int) -> tuple[str, ...]:
+    """The names of channels that were given none."""
+    return tuple(f"channel {index}" for index in range(width))
+
+
+def _refuse_one_table(values: Any) -> None:
+    if is_frame(values):
+        raise DataError(
+            "x is one table, not a set of sequences.",
+            expected="a list of [T, C] arrays or data frames, one for each sequence",
+            received=f"{type(values).__name__} with the columns {', '.join(list(columns_of(values))[:8])}",
+            fix="read a table that holds many sequences with tenuto.data.sequences_from_columns(table, Columns(id=...)); one sequence alone is [x]",
+        )
+
+
+def _frames(arrays: Sequence[Any], ids: Sequence[str], channels: Iterable[Any] | None) -> tuple[list[Any], list[str]]:
+    """Data frames as arrays [T, C], all in the order of the first, or with the channels asked for; and the names of the channels."""
+    tables = []
+    for array, identity in zip(arrays, ids):
+        if not is_frame(array):
+            raise DataError(
+                f"sequence {identity!r} is not a data frame, but others are.", expected="all sequences as data frames, or all as arrays", received=type(array).__name__
+            )
+        tables.append(columns_of(array))
+    names = list(tables[0]) if channels is None else [str(channel) for channel in channels]
+    made = []
+    for table, identity in zip(tables, ids):
+        if channels is not None:
+            table = {name: column for name, column in table.items() if name in names}
+        order_of(list(table), names, f"sequence {ids[0]!r} has" if channels is None else "channels= asks for")
+        with telling(f"sequence {identity!r}"):
+            made.append({name: numbers(table[name], name, lambda row: f"step {row}") for name in names})
+    if channels is None:
+        refuse_row_numbers({name: np.concatenate([columns[name] for columns in made]) for name in names})
+    return [np.stack(list(columns.values()), axis=1) if columns else np.empty((0, 0)) for columns in made], names
+
+
 def _as_steps(array: Any, identity: str) -> np.ndarray:
-    """One sequence as float32 `[T, C]`; it is not copied if it has that form already."""
+    """One sequence as `[T, C]`, float32 or float64, NaN where it is masked; it is not copied if it has that form already."""
     if hasattr(array, "detach"):
         array = array.detach().cpu().numpy()
     try:
-        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is named as such
-            array = np.asarray(array, dtype=np.float32)
+        array = array if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
+        if array.dtype.kind in "Mmc":
+            raise TypeError(f"it holds {'complex numbers' if array.dtype.kind == 'c' else 'dates or durations'}")
+        precise = np.float32 if array.dtype.kind in "biuf" and (array.dtype.itemsize < 4 or array.dtype == np.float32) else np.float64
+        array = array.astype(precise, copy=False)
+        if isinstance(array, np.ma.MaskedArray):
+            array = array.filled(np.nan)
     except (TypeError, ValueError) as error:
         raise DataError(f"sequence {identity!r} is not made of numbers: {error}.", expected="an array [T, C] of numbers") from error
     if array.ndim != 2:
@@ -215,11 +283,11 @@ def _unpad(padded: np.ndarray, lengths: Any) -> list[np.ndarray]:
     """A padded array `[N, T, C]` as N views `[T_i, C]`."""
     count, steps, _ = padded.shape
     cuts = np.full(count, steps) if lengths is None else np.asarray(lengths)
-    if cuts.shape != (count,) or not np.issubdtype(cuts.dtype, np.integer):
+    if cuts.shape != (count,) or not np.issubdtype(cuts.dtype, np.integer) or np.ma.is_masked(lengths):
         raise ShapeError(
             "lengths do not fit x.",
             expected=f"lengths [{count}] of integers",
-            received=f"{list(cuts.shape)} {cuts.dtype}",
+            received=f"{list(cuts.shape)} {cuts.dtype}" + (", some of them masked" if np.ma.is_masked(lengths) else ""),
             fix="give each sequence one length, in steps",
         )
     wrong = np.flatnonzero((cuts < 1) | (cuts > steps))

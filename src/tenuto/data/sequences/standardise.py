@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.sequences import Sequences, usual_names
 from tenuto.errors import ArgumentError, DataError, ShapeError
+from tenuto.process import kept_property
 
 MISSING = ("error", "forward", "mean")
 
@@ -20,7 +22,9 @@ class Standardiser:
     Attributes:
         mean, deviation: [C] float64, mean and standard deviation over all steps of the training part; a constant channel has deviation 1.
         minimum, maximum: [C], for reports.
-        channels: C names, for messages.
+        channels: C names. named: whether they were given; then data with names is put in their order.
+        as_given: the channels that keep their values, for example times; NaN becomes their mean where the rule is "mean".
+        bits: in how many bits values are standardised, 32 or 64; runs of versions that rounded values to float32 first keep 32.
         missing: what NaN becomes. "error": it is refused. "forward": the last value before it in its sequence, or the training mean where
             there is none. "mean": the training mean.
     """
@@ -31,10 +35,13 @@ class Standardiser:
     maximum: np.ndarray
     channels: tuple[str, ...]
     missing: str = "error"
+    named: bool = False
+    bits: int = 64
+    as_given: tuple[str, ...] = ()
 
     @classmethod
-    def learn(cls, data: Sequences, *, missing: str = "error") -> Standardiser:
-        """Measure the channels of `data`; missing values do not count.
+    def learn(cls, data: Sequences, *, missing: str = "error", as_given: Iterable[str] = ()) -> Standardiser:
+        """Measure the channels of `data`; missing values do not count. `as_given`: the channels that are not to be standardised.
 
         Raises:
             ArgumentError: missing is not one of the three rules.
@@ -59,8 +66,20 @@ class Standardiser:
         # In a second pass: computed in one, as a difference of two sums of squares, it would lose all digits where the mean is large.
         square = sum((np.nansum((array - mean) ** 2, axis=0) for array in data.values), np.zeros(width))
         deviation = np.sqrt(square / count)
-        deviation[deviation < 1e-7 * np.maximum(np.abs(mean), 1e-30)] = 1.0
-        return cls(mean, deviation, minimum, maximum, data.channels, missing)
+        # What rounding alone leaves of a constant channel; Unix times that differ by a second are five digits above it.
+        deviation[deviation < 1e-13 * np.maximum(np.abs(mean), 1e-30)] = 1.0
+        return cls(mean, deviation, minimum, maximum, data.channels, missing, data.named, as_given=tuple(as_given))
+
+    def arranged(self, data: Sequences) -> Sequences:
+        """The data with its channels in the order of training, by name where both have names; then checked.
+
+        Raises:
+            DataError: a channel is missing, foreign or there twice; and as `check`.
+        """
+        if self.named:
+            data = data.arranged(self.channels, "the model was trained on")
+        self.check(data)
+        return data
 
     def check(self, data: Sequences) -> None:
         """Raise unless `apply` can take every sequence of `data`.
@@ -74,24 +93,39 @@ class Standardiser:
                 f"the data has {len(data.channels)} channels but the model was trained on {width}.",
                 expected=f"[T, {width}]: {', '.join(self.channels[:6])}{', ...' if width > 6 else ''}",
                 received=f"[T, {len(data.channels)}]: {', '.join(data.channels[:6])}{', ...' if len(data.channels) > 6 else ''}",
-                fix="give the same channels in the same order as in training",
+                fix="give the same channels as in training; where they have no names, in the same order",
             )
         if self.missing == "error":
             refuse_missing(data)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """One sequence `[T, C]`, standardised and filled; float32, a new array."""
-        scaled = ((values - self.mean) / self.deviation).astype(np.float32)
+        if self.bits == 32:
+            values = values.astype(np.float32)
+        shift, scale = self._maps
+        scaled = ((values - shift) / scale).astype(np.float32)
         if self.missing == "error":
             return scaled
         known = ~np.isnan(scaled)
         if known.all():
             return scaled
         if self.missing == "mean":
-            return np.where(known, scaled, np.float32(0))
+            return np.where(known, scaled, self._usual)
         last = np.maximum.accumulate(np.where(known, np.arange(len(scaled))[:, None], -1), axis=0)  # [T, C]: the last step with a value
         filled = np.take_along_axis(scaled, np.maximum(last, 0), axis=0)
-        return np.where(last >= 0, filled, np.float32(0))
+        return np.where(last >= 0, filled, self._usual)
+
+    @kept_property
+    def _maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is subtracted from each channel, and what it is divided by."""
+        keeps = np.isin(self.channels, self.as_given)
+        return np.where(keeps, 0.0, self.mean), np.where(keeps, 1.0, self.deviation)
+
+    @property
+    def _usual(self) -> np.ndarray:
+        """[C] float32: the mean of each channel, as `apply` gives it."""
+        shift, scale = self._maps
+        return ((self.mean - shift) / scale).astype(np.float32)
 
     def to_data(self) -> dict[str, Any]:
         """As plain data for config.json; `from_data` gives back the same numbers, bit for bit."""
@@ -102,13 +136,19 @@ class Standardiser:
             "minimum": self.minimum.tolist(),
             "maximum": self.maximum.tolist(),
             "missing": self.missing,
+            "named": self.named,
+            "bits": self.bits,
+            "as_given": list(self.as_given),
         }
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Standardiser:
         """The standardiser that `to_data` described."""
         numbers = {name: np.array(data[name], dtype=np.float64) for name in ("mean", "deviation", "minimum", "maximum")}
-        return cls(**numbers, channels=tuple(data["channels"]), missing=data["missing"])
+        channels = tuple(data["channels"])
+        # Earlier versions kept neither: names were those of a file, or the usual ones, and values were rounded first.
+        named = data.get("named", channels != usual_names(len(channels)))
+        return cls(**numbers, channels=channels, missing=data["missing"], named=named, bits=data.get("bits", 32), as_given=tuple(data.get("as_given", ())))
 
 
 def refuse_missing(data: Sequences) -> None:

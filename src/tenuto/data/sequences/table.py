@@ -12,21 +12,24 @@ The formats are those of `tenuto.data.rows`; Parquet needs pyarrow (`pip install
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenuto.data.decode import naming
+from tenuto.data.frame import cells_of, columns_of, is_missing
 from tenuto.data.rows import read_table
+from tenuto.data.sequences.channels import numbers, refuse_row_numbers
+from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sortable
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
 
 _TABLE = Source("table")
-_NO_VALUE = {"", "?", "na", "n/a", "nan", "null", "none"}
 
 
 @dataclass(frozen=True)
@@ -43,49 +46,58 @@ class Columns:
 USUAL = Columns()
 
 
-def read_long_table(path: Path, columns: Columns) -> dict[str, Sequences]:
+def read_long_table(path: Path, columns: Columns, *, labels: bool = True) -> dict[str, Sequences]:
     """The parts of a table in a file, by name; "all" where it has no split column.
+
+    Args:
+        labels: whether to read the labels.
 
     Raises:
         DataError: as in `tenuto.data.rows.read_table` and `sequences_from_columns`.
     """
     table = read_table(path)
     with naming(path):
-        data, split = _sequences(table.columns, columns, table.source, table.lines)
+        data, split = _sequences(table.columns, columns, table.source, table.lines, labels=labels)
         return {"all": data} if split is None else data.parts(split)
 
 
-def sequences_from_columns(table: Mapping[str, Any], columns: Columns = USUAL, *, came_from: Source = _TABLE) -> tuple[Sequences, list[str] | None]:
+def sequences_from_columns(table: Any, columns: Columns = USUAL, *, came_from: Source = _TABLE) -> tuple[Sequences, list[str] | None]:
     """Sequences from a long table, and the split of each (None without such a column).
 
     Args:
-        table: column name to `[rows]`: a dictionary of lists or arrays, or a pandas DataFrame.
+        table: column name to `[rows]`: a dictionary of lists or arrays, or a data frame of pandas, polars or pyarrow.
         columns: which column is what.
         came_from: what to call the set, and where it came from.
     Raises:
-        DataError: no id column, no rows, no channel, a cell that is not a number, two rows of one sequence with the same time, or a label or
-            split that is empty or changes within a sequence.
+        DataError: no id column, no rows, no channel, a cell that is not a number, a column that only numbers the rows, an empty id or time, times that
+            cannot be compared, two rows of one sequence with the same time, or a label or split that is empty or changes within a sequence.
     """
     return _sequences(table, columns, came_from, None)
 
 
-def _sequences(table: Mapping[str, Any], columns: Columns, came_from: Source, lines: np.ndarray | None) -> tuple[Sequences, list[str] | None]:
-    names = [str(column) for column in (table.columns if hasattr(table, "columns") else table)]
+def _sequences(table: Any, columns: Columns, came_from: Source, lines: np.ndarray | None, *, labels: bool = True) -> tuple[Sequences, list[str] | None]:
+    given = columns_of(table)
+    names = list(given)
     _require(names, columns)
-    identities = [str(value) for value in table[columns.id]]
+    identities = cells_of(given[columns.id])
     if not identities:
         raise DataError("the table has no rows.", expected="one row for each time step")
+    identities = _identities(identities, columns.id, lines)
     channels = columns.channels or tuple(n for n in names if n not in (columns.id, columns.time, columns.label, columns.split))
     if not channels:
         raise DataError("the table has no channel.", expected=f"columns other than {columns.id}, {columns.time}, {columns.label}, {columns.split}")
-    frame = np.stack([_numbers(table[channel], channel, lines) for channel in channels], axis=1).astype(np.float32)  # [rows, C]
-    order, starts, first_ids = _rows_by_sequence(identities, table[columns.time] if columns.time in names else None, columns.time, lines)
+    place = partial(_row, lines=lines)
+    values = {channel: numbers(given[channel], channel, place) for channel in channels}
+    if not columns.channels:
+        refuse_row_numbers(values)
+    frame = np.stack(list(values.values()), axis=1)  # [rows, C] float64
+    order, starts, first_ids = _rows_by_sequence(identities, given.get(columns.time), columns.time, place)
     pieces = np.split(order, starts[1:])
     per_sequence = {}
-    for column in (columns.label, columns.split):
+    for column in (*([columns.label] if labels else []), columns.split):
         if column in names:
-            cells = np.asarray(table[column])
-            per_sequence[column] = [_constant(cells[piece], column, identity) for piece, identity in zip(pieces, first_ids)]
+            cells = cells_of(given[column])
+            per_sequence[column] = [_constant([cells[row] for row in piece], column, identity) for piece, identity in zip(pieces, first_ids)]
     frame = frame[order]
     data = Sequences(
         np.split(frame, starts[1:]),
@@ -113,80 +125,72 @@ def _row(index: int, lines: np.ndarray | None) -> str:
     return f"data row {index + 1}" if lines is None else f"line {lines[index]}"
 
 
-def _numbers(column: Any, name: str, lines: np.ndarray | None) -> np.ndarray:
-    """A column of cells `[rows]` as float64; an error names the first cell that is not a number."""
-    try:
-        array = np.asarray(column)
-        if array.dtype.kind in "biuf":
-            return array.astype(np.float64)
-        return np.array(["nan" if str(c).strip().lower() in _NO_VALUE else c for c in array.tolist()], dtype=np.float64)
-    except (TypeError, ValueError):
-        for row, cell in enumerate(list(column)):
-            try:
-                float(cell)
-            except (TypeError, ValueError):
-                if str(cell).strip().lower() not in _NO_VALUE:
-                    raise DataError(
-                        f"column {name!r} is not a number in {_row(row, lines)}.",
-                        expected="a number, or an empty cell for a missing value",
-                        received=repr(cell),
-                        fix="leave the column out of the channels, or encode it as numbers",
-                    ) from None
-        raise
+def _identities(cells: list[Any], name: str, lines: np.ndarray | None) -> list[str]:
+    """The id of each row as text; one that is missing would join rows of several sequences."""
+    absent = {cell for cell in dict.fromkeys(cells) if is_missing(cell)}
+    if absent:
+        row = next(row for row, cell in enumerate(cells) if is_missing(cell))
+        raise DataError(
+            f"column {name!r} says no id in {_row(row, lines)}.",
+            expected="the id of its sequence in every row",
+            received=repr(cells[row])[:60],
+            fix="fill it in, or leave the row out; without ids nothing says which rows belong together",
+        )
+    return [str(cell) for cell in cells]
 
 
-def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str, lines: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str, place: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The rows' numbers, by sequence and then by time; where each sequence starts among them; the ids in order of appearance."""
     numbers: dict[str, int] = {}
     group = np.array([numbers.setdefault(identity, len(numbers)) for identity in identities])
     if time is None:
         order = np.argsort(group, kind="stable")
     else:
-        moments = _moments(time, time_name, lines)
+        moments = sortable(time, time_name, place)
         order = np.lexsort((moments, group))
         same = np.flatnonzero((np.diff(group[order]) == 0) & (moments[order][1:] == moments[order][:-1]))
         if same.size:
             row = order[same[0] + 1]
             raise DataError(
-                f"sequence {identities[row]!r} has two rows with the same {time_name} ({_row(row, lines)}).",
+                f"sequence {identities[row]!r} has two rows with the same {time_name} ({place(row)}).",
                 expected=f"each {time_name} once in a sequence",
-                received=str(list(time)[row]),
+                received=str(cells_of(time)[row]),
                 fix=f"correct the rows, or drop the column {time_name!r} to keep the order of the file",
             )
+        if is_clock(time):
+            _refuse_midnight(group, moments, time, time_name, place)
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     return order, starts, list(numbers)
 
 
-def _moments(time: Any, name: str, lines: np.ndarray | None) -> np.ndarray:
-    """A time column as something that sorts: numbers, or dates."""
-    array = np.asarray(time)
-    if array.dtype.kind == "M":
-        return array.astype("datetime64[ns]").astype(np.int64)
-    try:
-        moments = array.astype(np.float64)
-    except (TypeError, ValueError):
-        try:
-            moments = np.array([np.datetime64(str(cell).strip().replace("Z", "")) for cell in array.tolist()], dtype="datetime64[ns]")
-        except ValueError as error:
+def _refuse_midnight(group: np.ndarray, moments: np.ndarray, time: Any, name: str, place: Callable[[int], str]) -> None:
+    """Raise where the rows of a sequence, in the order of the file, go on after midnight: sorted by the clock, the next day would come first."""
+    by_file = np.argsort(group, kind="stable")
+    for rows in np.split(by_file, np.flatnonzero(np.diff(group[by_file])) + 1):
+        back = np.flatnonzero(np.diff(moments[rows]) < 0)
+        if len(back) != 1 or moments[rows[-1]] > moments[rows[0]]:
+            continue
+        before, after = rows[back[0]], rows[back[0] + 1]
+        cells = cells_of(time)
+        if moment_of(cells[before]).key - moment_of(cells[after]).key > HALF_A_DAY:
             raise DataError(
-                f"column {name!r} has neither numbers nor dates: {error}.", expected="numbers, or dates like 2026-01-31T12:00:00"
-            ) from error
-        return moments.astype(np.int64)
-    if np.isnan(moments).any():
-        raise DataError(f"column {name!r} is empty in {_row(int(np.argmax(np.isnan(moments))), lines)}.", fix="give every row a time")
-    return moments
+                f"column {name!r} holds clock times without a date, and one goes back in {place(int(after))}: it may be another day.",
+                expected="times that sort as they passed",
+                received=f"{cells[after]!r:.40} after {cells[before]!r:.40}",
+                fix=f"add the date to each time, or drop the column {name!r} to keep the order of the file",
+            )
 
 
-def _constant(values: np.ndarray, name: str, identity: str) -> Any:
+def _constant(values: list[Any], name: str, identity: str) -> Any:
     """The one value that a column has in all rows of a sequence."""
     first = values[0]
-    if (values != first).any():
+    if any(is_missing(value) for value in values):
+        raise DataError(f"sequence {identity!r} has an empty {name}.", fix=f"fill it in, or drop the column {name!r}")
+    if any(value != first for value in values):
         raise DataError(
             f"sequence {identity!r} has more than one {name}.",
             expected=f"the same {name} in all its rows",
-            received=", ".join(sorted({repr(value) for value in values.tolist()})[:4]),
+            received=", ".join(sorted({repr(value) for value in values})[:4]),
             fix=f"give rows with a different {name} a different id",
         )
-    if first is None or (isinstance(first, float) and np.isnan(first)) or (isinstance(first, str) and not first.strip()):
-        raise DataError(f"sequence {identity!r} has an empty {name}.", fix=f"fill it in, or drop the column {name!r}")
-    return first.item() if isinstance(first, np.generic) else first
+    return first

@@ -1,6 +1,6 @@
 """Sequences from a `.ts` file, the text format of the UCR and UEA archives, of sktime and of aeon.
 
-    # comments
+    # comments, also with %
     @problemName JapaneseVowels
     @timeStamps false
     @missing false
@@ -11,7 +11,8 @@
     @data
     1.86,1.89,1.93:-0.20,-0.19,-0.23:...:1        one sequence per line: channels separated by colons, values by commas, the label last
 
-`?` and NaN are missing values. With `@timeStamps true`, values are (time,value) pairs; then a sequence has a step at every time that any of its channels has.
+`?` and NaN are missing values. With `@timeStamps true`, values are (time,value) pairs; then a sequence has a step at every time that any of its
+channels has. Times are read as those of a table are (`moments.py`), and all of a line are of one kind.
 Source: the format as sktime and aeon document it. Differs: every line is checked against the header, and an error names the line.
 """
 
@@ -20,18 +21,23 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tenuto.data.decode import lines_of, naming, read_utf8
+from tenuto.data.sequences.moments import moment_of
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
 
 _PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
 
 
-def read_ts(path: Path) -> dict[str, Sequences]:
+def read_ts(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
     """The file as {"all": Sequences}; labels are text, as they are in the file.
+
+    Args:
+        labels: whether to read them; if not, anything may stand in their place.
 
     Raises:
         DataError: the file is not UTF-8, has no @data, has a line that does not fit the header or the lines before it, or is a regression set.
@@ -41,17 +47,17 @@ def read_ts(path: Path) -> dict[str, Sequences]:
     header, start = _header(path, lines)
     labelled, classes = _label_rule(path, header)
     timed = header.get("timestamps", "false").split()[:1] == ["true"]
-    values, labels = [], []
+    values, found = [], []
     for number, line in enumerate(lines[start:], start + 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not line.strip() or line.lstrip().startswith(("#", "%")):
             continue
         # A time stamp may hold colons; those stand inside brackets.
         fields = [field.strip() for field in (re.split(r":(?![^()]*\))", line) if timed else line.split(":"))]
         if labelled:
             label = fields.pop()
-            if classes and label not in classes:
+            if labels and classes and label not in classes:
                 raise _line_error(path, number, "its label is not one of those in @classLabel", " ".join(classes), repr(label[:40]))
-            labels.append(label)
+            found.append(label)
         try:
             channels = _timed_channels(fields) if timed else _channels(fields)
         except ValueError as error:
@@ -62,7 +68,7 @@ def read_ts(path: Path) -> dict[str, Sequences]:
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     source = replace(source, name=header.get("problemname", "").strip() or source.name)
     with naming(path):
-        return {"all": Sequences(values, labels if labelled else None, came_from=source)}
+        return {"all": Sequences(values, found if labelled and labels else None, came_from=source)}
 
 
 def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
@@ -70,11 +76,11 @@ def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
     header: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         word = line.strip()
-        if not word or word.startswith("#"):
+        if not word or word.startswith(("#", "%")):
             continue
         if not word.startswith("@"):
             raise _line_error(path, number, "there is data before @data", "header tags, then @data", _short(word))
-        tag, _, rest = word[1:].partition(" ")
+        tag, rest = (*word[1:].split(maxsplit=1), "", "")[:2]
         if tag.lower() == "data":
             return header, number
         # Values are case-insensitive, except for class labels and the name.
@@ -98,7 +104,7 @@ def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
 
 def _channels(fields: list[str]) -> np.ndarray:
     """Fields of comma-separated values as `[T, C]`."""
-    rows = [np.array(["nan" if value.strip() == "?" else value for value in field.split(",")], dtype=np.float32) for field in fields]
+    rows = [np.array(["nan" if value.strip() == "?" else value for value in field.split(",")], dtype=np.float64) for field in fields]
     lengths = sorted({len(row) for row in rows})
     if not rows:
         raise ValueError("it has no channel")
@@ -109,25 +115,34 @@ def _channels(fields: list[str]) -> np.ndarray:
 
 def _timed_channels(fields: list[str]) -> np.ndarray:
     """Fields of (time,value) pairs as `[T, C]`, on the sorted union of the times; NaN where a channel has no value at a time."""
-    channels: list[dict[float | str, float]] = []
+    channels: list[dict[Any, float]] = []
+    first: tuple[str, str] | None = None  # the first time, and its kind
     for field in fields:
         pairs = _PAIR.findall(field)
         if not pairs:
             raise ValueError("it has a channel without (time,value) pairs")
-        try:
-            known: dict[float | str, float] = {float(time): _value(value) for time, value in pairs}
-        except ValueError:  # dates: ISO text sorts as time does
-            known = {time.strip("'\""): _value(value) for time, value in pairs}
+        between = [piece.strip() for piece in _PAIR.split(field)[:: _PAIR.groups + 1]]
+        rest = next((piece for piece in (between[0], between[-1], *(piece.removeprefix(",").strip() for piece in between[1:-1])) if piece), "")
+        if rest or not all(between[1:-1]):
+            raise ValueError(f"{rest[:40]!r} is no (time,value) pair" if rest else "two pairs have no comma between them")
+        known = {}
+        for text, value in pairs:
+            text = text.strip("'\"")
+            try:
+                kind, key = moment_of(text)
+            except ValueError as error:
+                raise ValueError(f"the time {text[:40]!r} {error}") from None
+            first = first or (text, kind)
+            if kind != first[1]:
+                raise ValueError(f"the time {text[:40]!r} is {kind}, but {first[0][:40]!r} is {first[1]}")
+            known[key] = _value(value)
         if len(known) != len(pairs):
             raise ValueError("it has two values at the same time")
         channels.append(known)
     if not channels:
         raise ValueError("it has no channel")
-    kinds = {type(time) for channel in channels for time in channel}
-    if len(kinds) > 1:
-        raise ValueError("some of its times are numbers and some are dates")
-    times = sorted(set().union(*channels))  # type: ignore[type-var]
-    return np.array([[channel.get(time, np.nan) for channel in channels] for time in times], dtype=np.float32)
+    times = sorted(set().union(*channels))
+    return np.array([[channel.get(time, np.nan) for channel in channels] for time in times], dtype=np.float64)
 
 
 def _value(text: str) -> float:

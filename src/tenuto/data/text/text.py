@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tenuto.data.decode import naming, read_utf8
+from tenuto.data.frame import is_frame, items_of
 from tenuto.data.parts import Parts, find_parts, read_each, require_part
 from tenuto.data.rows import ROW_FORMATS, read_rows
 from tenuto.data.source import Source, Sourced
@@ -70,9 +71,9 @@ class Text(Sourced):
             return text
         if isinstance(text, str):
             return cls((text,))
-        if isinstance(text, (bytes, Path)) or not hasattr(text, "__iter__"):
+        if isinstance(text, (bytes, Path)) or not (is_frame(text) or hasattr(text, "__iter__")):
             raise DataError("this is not text.", expected="str, or a list of str", received=type(text).__name__, fix="tenuto.data.read_text(path) reads files")
-        return cls(tuple(str(item) if type(item).__name__ == "str_" else item for item in text), whole=False)
+        return cls(tuple(items_of(text)), whole=False)
 
     @property
     def characters(self) -> int:

@@ -7,30 +7,25 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tenuto.engines.cpp.rows import Rows, packed, whole
+from tenuto.engines.cpp.rows import Rows, gathered, rows_of
 from tenuto.engines.problem import Buffers, Form
 
 
 def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, Buffers]:
     """The rows of each step, and the inputs as the loop reads them: contiguous.
 
-    What the loop itself packs by length is called "padded.NAME". `fixed`: the streams that are the same at every step.
+    What the loop itself fetches row by row is called "caller.NAME". `fixed`: the streams that are the same at every step.
     """
-    time_steps, batch_size, _ = inputs["x"].shape
-    given = inputs.copy()
+    rows, given = rows_of(form, inputs), inputs.copy()
     if not without_gaps(inputs):
         given = {name: tensor if tensor.is_contiguous() else settled(name, tensor) for name, tensor in inputs.items()}
     for name in form.with_heads:
         given[name] = dense(form, name, given[name])
-    if not form.lengths:
-        rows = whole(time_steps, batch_size, form.reverse)
-    else:
-        rows = packed(inputs["lengths"], time_steps, form.reverse)
-        for name in inputs:
-            if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
-                given[f"padded.{name}"] = given.pop(name)
-            elif name.startswith(("s.", "r.", "stream.")):
-                given[name] = inputs[name].flatten(0, -2)[rows.packing.places]  # type: ignore[union-attr]
+    for name in inputs if gathered(form) else ():
+        if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
+            given[f"caller.{name}"] = given.pop(name)
+        elif name.startswith(("s.", "r.", "stream.")) and not form.packed:  # packed, these are in order
+            given[name] = inputs[name].flatten(0, -2)[rows.packing.places]  # type: ignore[union-attr]
     if form.resets:
         given["resets"] = _flags(form, inputs, rows)
     return rows, given
@@ -39,6 +34,11 @@ def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, B
 def _flags(form: Form, inputs: Buffers, rows: Rows) -> Tensor:
     """The resets in the order of the loop's steps, row by row."""
     resets = flags = inputs["resets"]
+    if form.packed:
+        if form.reverse:
+            flags = torch.zeros_like(resets)
+            flags[len(flags) - len(rows.before()) :] = resets[rows.index()][rows.before()]
+        return flags.contiguous()
     if form.reverse:
         flags = torch.zeros_like(resets)
         flags[:-1] = resets[1:]

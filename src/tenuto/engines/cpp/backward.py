@@ -9,6 +9,7 @@ from __future__ import annotations
 from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.forward import lay_out_inputs, row_offsets, weight_strides
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes
+from tenuto.engines.cpp.rows import gathered
 from tenuto.engines.problem import Form
 from tenuto.program.cell_schedule import schedule_cell
 from tenuto.program.schedule import Product
@@ -31,7 +32,7 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
     launch.own_chunk("gradients", "d_work", "operands", "d_rows")
     number = dict(form.traced.forward.outputs)["output", "output"]
     launch.layouts["d_output"] = Layout("STEP", sizes.width(form.traced.forward.nodes[number].width))
-    if form.lengths:
+    if gathered(form):
         launch.gather("d_output", launch.layouts["d_output"].stride)
     for name, width in cell.widths("state").items():
         stride = launch.padded(sizes.width(width))
@@ -47,10 +48,11 @@ def build(form: Form, sizes: Sizes, needs: frozenset[str], fixed_streams: frozen
         if f"r.{name}" in needs:
             launch.whole("finish", "LEAD", f"d_start.{name}", f"d_r.{name}", sizes.width(width))
     for name, width in cell.widths("streams").items():
-        launch.layouts[f"d_stream.{name}"] = Layout("CHUNK" if form.lengths else "STEP", sizes.width(width))
-        if form.lengths and d_streams:
+        apart = gathered(form) and name not in fixed_streams  # what is the same at every step is added up afterwards
+        launch.layouts[f"d_stream.{name}"] = Layout("CHUNK" if apart else "STEP", sizes.width(width))
+        if apart and d_streams:
             launch.own_chunk(f"d_stream.{name}")
-            launch.scatter("after", f"d_stream.{name}", f"padded.d_stream.{name}", sizes.width(width))
+            launch.scatter("after", f"d_stream.{name}", f"caller.d_stream.{name}", sizes.width(width), not form.packed)
     lay_out_inputs(launch, form, fixed_streams)
     launch.operations(lambda product: _transposed(launch, form, product), {f"old.{name}" for name in cell.widths("state")})
     for name, width in cell.widths("state").items() if form.resets else ():
@@ -80,7 +82,7 @@ def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
         gates.append((plan.d_gates[name], sizes.width(width), row))
         row += sizes.width(width)
     launch.layouts["x"] = Layout("STEP", sizes.input_size)
-    if form.lengths and "weight_ih" in needs:
+    if gathered(form) and "weight_ih" in needs:
         launch.gather("x", sizes.input_size)
     if "x" in needs and gates:
         _input_gradient(launch, form, [(launch.layouts["gradients"].offsets[s.column], w, r) for s, w, r in gates])
@@ -100,19 +102,19 @@ def _gradients(launch: Launch, form: Form, needs: frozenset[str]) -> None:
 
 
 def _input_gradient(launch: Launch, form: Form, gates: list[tuple[int, int, int]]) -> None:
-    """dx = gate gradients times W. It goes through scratch rows where a row of x is not made of whole vectors, or rows are packed."""
+    """dx = gate gradients times W. It goes through scratch rows where a row of x is not made of whole vectors, or the caller's rows lie apart."""
     sizes = launch.sizes
     width = sizes.input_size
     launch.layouts["d_x"] = Layout("STEP", width)
     target = "d_x"
-    if width % launch.lanes or form.lengths:
+    if width % launch.lanes or gathered(form):
         target = "d_x_wide"
         launch.layouts[target] = Layout("CHUNK", launch.padded(width))
         launch.own_chunk(target)
     per_row, per_column = weight_strides(form, sizes)
     segments, weight = [(column, depth) for column, depth, _ in gates], [[row * per_row] for _, _, row in gates]
     launch.product("after", "gradients", segments, target, [(0, width)], "zero", "weight_ih", weight, (per_column, per_row))
-    if form.lengths:
-        launch.scatter("after", target, "padded.d_x", width)
+    if gathered(form):
+        launch.scatter("after", target, "caller.d_x", width, not form.packed)
     elif target != "d_x":
         launch.add("after", "COPY", tables.Copy(launch.buffer(target), launch.buffer("d_x"), width))

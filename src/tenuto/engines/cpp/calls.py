@@ -12,8 +12,9 @@ from functools import lru_cache
 from tenuto.engines.cpp import tune
 from tenuto.engines.cpp.arrange import by_columns, without_gaps
 from tenuto.engines.cpp.launch import Sizes
+from tenuto.engines.cpp.rows import gathered
 from tenuto.engines.cpp.units import CALL_ROWS, units
-from tenuto.engines.problem import Buffers, Form, output_width, size_of
+from tenuto.engines.problem import Buffers, Form, extent, output_width, size_of
 
 _MOST = 4096  # forms and sizes that are remembered
 _NONE: frozenset[str] = frozenset()
@@ -21,7 +22,7 @@ _NONE: frozenset[str] = frozenset()
 
 def kept_output_state(form: Form) -> str | None:
     """The state whose array is the output too; None where that is an array of its own."""
-    return None if form.lengths else form.traced.output_state
+    return None if gathered(form) else form.traced.output_state
 
 
 class Calls:
@@ -73,13 +74,14 @@ class KnownCalls:
     def of(self, form: Form, inputs: Buffers) -> Calls:
         """What this call has in common with others like it."""
         x, rows = inputs["x"], inputs["weight_ih"].shape[0]
-        steps, batch_size, input_size = x.shape
+        input_size, (steps, batch_size) = x.shape[-1], extent(form, inputs)
         turned, fixed = transposed(form, inputs), fixed_streams(form, inputs)
-        key = (form.number, batch_size, input_size, rows, x.dtype, steps * batch_size >= CALL_ROWS, turned, fixed)
+        many_rows = (x.shape[0] if form.packed else steps * batch_size) >= CALL_ROWS
+        key = (form.number, batch_size, input_size, rows, x.dtype, many_rows, turned, fixed)
         calls = self._known.get(key)
         if calls is None:
             hidden = rows // form.gates
-            chosen = units(form, batch_size, input_size, hidden, steps * batch_size >= CALL_ROWS, x.dtype, self._invariant)
+            chosen = units(form, batch_size, input_size, hidden, many_rows, x.dtype, self._invariant)
             calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, turned), fixed)
             if len(self._known) == _MOST:
                 self._known.clear()
@@ -88,9 +90,9 @@ class KnownCalls:
 
 
 def fixed_streams(form: Form, inputs: Buffers) -> frozenset[str]:
-    """The streams that are the same at every step."""
+    """The streams that are the same at every step: [1, B, W]. (Packed, one row for each step of each sequence is [N, W].)"""
     names = form.cell.widths("streams")
-    return frozenset(name for name in names if inputs[f"stream.{name}"].shape[0] == 1) if names else _NONE
+    return frozenset(name for name in names if inputs[f"stream.{name}"].dim() == 3 and inputs[f"stream.{name}"].shape[0] == 1) if names else _NONE
 
 
 @lru_cache(maxsize=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,9 +17,9 @@ from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
-from tenuto.engines.cpp.rows import Rows
+from tenuto.engines.cpp.rows import Rows, gathered
 from tenuto.engines.cpp.stepper import CppStepper
-from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, extent, hidden_size, size_of
 
 
 class Cpp:
@@ -48,7 +49,7 @@ class Cpp:
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         return CppStepper(form, inputs, self._invariant)
 
-    def rivals(self, form: Form) -> bool:
+    def rivals(self, problem: Problem) -> bool:
         return False
 
     def measurements(self) -> Path | None:
@@ -64,31 +65,32 @@ class Cpp:
         result = empty_result(form, inputs)
         if keep:
             x, hidden, output_state = inputs["x"], hidden_size(form, inputs), kept_output_state(form)
-            rows = x.shape[0] * x.shape[1]  # symbols, where one graph is to serve many sizes
+            rows = math.prod(x.shape[:-1])  # symbols, where one graph is to serve many sizes
             states = {f"new.{name}": size_of(width, hidden) for name, width in form.cell.widths("state").items() if name != output_state}
             strides = forward.kept_strides(form, int(hidden), x.dtype) | states
             result.saved.extend(x.new_empty(rows, stride) for stride in strides.values())
         return result
 
-    def forward(self, form: Form, inputs: Buffers, keep: bool) -> Result:
+    def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
         threads = process.threads()  # first of all: in a forked child this sets torch to one thread
         inputs = memory.readable(inputs, inputs["x"].dtype)
         x, calls = inputs["x"], self._known.of(form, inputs)
-        time_steps, batch_size, _ = x.shape
+        _, batch_size = extent(form, inputs)
         rows, given = arrange(form, inputs, calls.fixed)
         record = calls.record(keep, threads)
         way = record.choose(rows.total)
         key, launch = _forward_launch(calls, keep, way)
         try:
-            padded_rows, large = time_steps * batch_size, pool.shared()
-            output = large.empty(padded_rows, calls.output, x.dtype)
-            given["padded.output" if form.lengths else "output"] = output
+            caller_rows, large = math.prod(x.shape[:-1]), pool.shared()
+            kept_rows = caller_rows if foretold else rows.total  # the loop's own arrays have no padding
+            output = large.empty(caller_rows, calls.output, x.dtype)
+            given["caller.output" if gathered(form) else "output"] = output
             final = []
             for name, width in calls.states:
                 if name == calls.output_state:
                     array = output
                 elif keep:
-                    array = large.empty(padded_rows, width, x.dtype)
+                    array = large.empty(kept_rows, width, x.dtype)
                 else:
                     array = x.new_empty(2 * batch_size, width)
                 given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
@@ -96,7 +98,7 @@ class Cpp:
                 final.append(end)
             if keep:
                 for array_name in ("gates", "rows"):
-                    given[array_name] = large.empty(padded_rows, launch.layouts[array_name].stride, x.dtype)
+                    given[array_name] = large.empty(kept_rows, launch.layouts[array_name].stride, x.dtype)
             if rows.total:
                 _run(launch, record, way, given, rows)
             else:
@@ -105,7 +107,7 @@ class Cpp:
                     value.copy_(inputs[f"s.{name}"])
         finally:
             launches.give_back(key, launch)
-        return Result(output.view(time_steps, batch_size, calls.output), final, [given[name] for name in calls.kept] if keep else [])
+        return Result(output.view(*x.shape[:-1], calls.output), final, [given[name] for name in calls.kept] if keep else [])
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
@@ -114,7 +116,7 @@ class Cpp:
         inputs = memory.readable(inputs, inputs["x"].dtype)
         calls = self._known.of(form, inputs)
         rows, given = arrange(form, inputs, calls.fixed)
-        gradients = {name: _gradient_like(inputs[name], rows, name in calls.transposed) for name in needs}
+        gradients = {name: _gradient_like(name, inputs[name], rows, name in calls.transposed) for name in needs}
         if rows.total:
             _run_backward(calls, rows, given, inputs, result, d_output, d_final, gradients)
         else:
@@ -134,19 +136,22 @@ def _run_backward(
     calls: Calls, rows: Rows, arrays: Buffers, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], gradients: Buffers
 ) -> None:
     """The backward loop: from `arrays`, which are the inputs as it reads them, into the gradients."""
-    form, x, padded = calls.form, inputs["x"], "padded." if calls.form.lengths else ""
-    arrays.update(_let_in(calls, x, result, d_output, d_final))
-    arrays[f"{padded}d_output"] = arrays["d_output"]
+    form, x, caller = calls.form, inputs["x"], "caller." if gathered(calls.form) else ""
+    arrays.update(_let_in(calls, rows, x, result, d_output, d_final))
+    arrays[f"{caller}d_output"] = arrays["d_output"]
     for name, width in calls.states:
         arrays[f"old.{name}"] = arrays[f"before.{name}"] = arrays[f"new.{name}"]
         if form.resets:
             arrays[f"d_start.{name}"] = x.new_zeros(calls.batch_size, width)
     for name, gradient in gradients.items():
         arrays[f"d_{name}"] = dense(form, name, gradient, zero=True) if name in form.with_heads else gradient
-    arrays[f"{padded}d_x"] = gradients.get("x", x)
-    for name, width in calls.streams:
-        arrays[f"{padded}d_stream.{name}"] = x.new_empty(x.shape[0], calls.batch_size, width)
+    arrays[f"{caller}d_x"] = gradients.get("x", x)
     needs = frozenset(gradients)
+    for name, width in calls.streams if any(name.startswith("stream.") for name in needs) else ():
+        if name in calls.fixed and form.lengths:
+            arrays[f"d_stream.{name}"] = x.new_empty(rows.total, width)
+        else:
+            arrays[f"{caller}d_stream.{name}"] = x.new_empty(*x.shape[:-1], width)
     record = calls.record(needs, process.threads())
     way = record.choose(rows.total)
     key = (calls, needs, way)
@@ -159,16 +164,21 @@ def _run_backward(
         gradients[name].copy_(blocks(form, name, arrays[f"d_{name}"]))
     for name, _ in calls.streams:
         if f"stream.{name}" in needs:
-            whole_time = arrays[f"{padded}d_stream.{name}"]
-            gradients[f"stream.{name}"].copy_(whole_time.sum(0, keepdim=True) if name in calls.fixed else whole_time)
+            gradient = gradients[f"stream.{name}"]
+            if name in calls.fixed and form.lengths:
+                gradient.zero_()[0].index_add_(0, rows.sequences(), arrays[f"d_stream.{name}"])
+            else:
+                found = arrays[f"{caller}d_stream.{name}"]
+                gradient.copy_(found.sum(0, keepdim=True) if name in calls.fixed else found)
 
 
-def _let_in(calls: Calls, x: Tensor, result: Result, d_output: Tensor, d_final: list[Tensor]) -> Buffers:
+def _let_in(calls: Calls, rows: Rows, x: Tensor, result: Result, d_output: Tensor, d_final: list[Tensor]) -> Buffers:
     """What forward kept, and the cotangents, by the loop's names: users' hooks on saved tensors have had them in their hands."""
-    steps, rows = x.shape[0], x.shape[0] * calls.batch_size
+    foretold = math.prod(x.shape[:-1])
+    kept_rows = foretold if result.saved[0].shape[:1] == (foretold,) else rows.total
     strides = forward.kept_strides(calls.form, calls.hidden, x.dtype) | {f"new.{name}": width for name, width in calls.states}
     given = {**dict(zip(calls.kept, result.saved, strict=True)), "d_output": d_output}
-    shapes = {**{name: (rows, strides[name]) for name in calls.kept}, "d_output": (steps, calls.batch_size, calls.output)}
+    shapes = {**{name: (kept_rows, strides[name]) for name in calls.kept}, "d_output": (*x.shape[:-1], calls.output)}
     if calls.output_state is not None:
         given[f"new.{calls.output_state}"] = result.output
         shapes[f"new.{calls.output_state}"] = shapes["d_output"]
@@ -189,10 +199,10 @@ def _forward_launch(calls: Calls, keep: bool, way: tune.Way) -> tuple[object, La
     return key, launches.take(key, lambda: forward.build(calls.form, calls.sizes(way), keep, calls.fixed))
 
 
-def _gradient_like(tensor: Tensor, rows: Rows, by_columns: bool) -> Tensor:
+def _gradient_like(name: str, tensor: Tensor, rows: Rows, by_columns: bool) -> Tensor:
     """Memory for a gradient: all of it will be written, unless there is no step at all. `by_columns`: it lies as the weight does."""
     if not rows.total:
         return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
-    if tensor.dim() == 3:
-        return pool.shared().empty(tensor.shape[0] * tensor.shape[1], tensor.shape[2], tensor.dtype).view(tensor.shape)
+    if name == "x" or name.startswith("stream."):
+        return pool.shared().empty(math.prod(tensor.shape[:-1]), tensor.shape[-1], tensor.dtype).view(tensor.shape)
     return torch.empty_like(tensor, memory_format=torch.preserve_format if by_columns else torch.contiguous_format)

@@ -9,6 +9,7 @@ import torch
 from tenuto.engines.cpp import library, tables
 from tenuto.engines.cpp.launch import Launch, Layout, Sizes, side_by_side
 from tenuto.engines.cpp.memory import zeros
+from tenuto.engines.cpp.rows import gathered
 from tenuto.engines.problem import Form, size_of
 from tenuto.program.cell_schedule import schedule_cell
 from tenuto.program.schedule import Product, Slot
@@ -39,7 +40,7 @@ def lay_out_inputs(launch: Launch, form: Form, fixed_streams: frozenset[str]) ->
         launch.layouts[f"p.{name}"] = Layout("FIXED", 0)
     for name, width in cell.widths("streams").items():
         launch.layouts[f"stream.{name}"] = Layout("FIXED" if name in fixed_streams else "STEP", size.width(width))
-        if form.lengths and name not in fixed_streams:
+        if gathered(form) and name not in fixed_streams:
             launch.gather(f"stream.{name}", size.width(width))
     launch.layouts["zero"] = Layout("FIXED", 0)
     widest = max(layout.stride for layout in launch.layouts.values())
@@ -73,15 +74,16 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     launch.columns("work", "CHUNK")
     launch.numbers("rows", "STEP" if keep else "CHUNK")
     launch.layouts["x"] = Layout("STEP", sizes.input_size)
-    if form.lengths:
+    apart = gathered(form)
+    if apart:
         launch.gather("x", sizes.input_size)
     for name, width in cell.widths("state").items():
-        kept = keep or (name == form.traced.output_state and not form.lengths)
+        kept = keep or (name == form.traced.output_state and not apart)
         launch.layouts[f"new.{name}"] = Layout("STEP" if kept else "RING_NEXT", sizes.width(width))
         launch.layouts[f"old.{name}"] = Layout("PREVIOUS" if kept else "RING_PREVIOUS", sizes.width(width))
     number = dict(form.traced.forward.outputs)["output", "output"]
     output_size = sizes.width(form.traced.forward.nodes[number].width)
-    launch.layouts["output"] = Layout("CHUNK" if form.lengths else "STEP", output_size)
+    launch.layouts["output"] = Layout("CHUNK" if apart else "STEP", output_size)
     launch.own_chunk(*(["work"] if keep else ["work", "gates", "rows"]))
     lay_out_inputs(launch, form, fixed_streams)
     gates = launch.layouts["gates"]
@@ -106,11 +108,11 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
         )  # fmt: skip
 
     launch.operations(product, {f"old.{name}" for name in cell.widths("state")})
-    if form.lengths:
+    if apart:
         own = form.traced.output_state is None
         if own:
             launch.own_chunk("output")
-        launch.scatter("step", "output" if own else f"new.{form.traced.output_state}", "padded.output", output_size)
+        launch.scatter("step", "output" if own else f"new.{form.traced.output_state}", "caller.output", output_size, not form.packed)
     for name, width in cell.widths("state").items():
         launch.whole("finish", "LAST", f"before.{name}" if form.resets else f"old.{name}", f"final.{name}", sizes.width(width))
     return launch.finish(backward=False)

@@ -246,16 +246,17 @@ class Launch:
         self.add("after", "SUM", table)
 
     def gather(self, array: str, width: int) -> None:
-        """With lengths: before its steps, a chunk's rows of an array are fetched from the caller's padded array, "padded.NAME"."""
-        self.layouts |= {array: Layout("CHUNK", width), f"padded.{array}": Layout("FIXED", width)}
+        """Before its steps, a chunk's rows of an array are fetched from the caller's array, "caller.NAME"; see `rows.gathered`."""
+        self.layouts |= {array: Layout("CHUNK", width), f"caller.{array}": Layout("FIXED", width)}
         self.own_chunk(array)
-        self.add("before", "GATHER", tables.Copy(self.buffer(f"padded.{array}"), self.buffer(array), width))
+        self.add("before", "GATHER", tables.Copy(self.buffer(f"caller.{array}"), self.buffer(array), width))
 
-    def scatter(self, when: str, array: str, padded: str, width: int) -> None:
-        """With lengths: the rows of a step (or "after" a chunk of steps) go to the caller's padded array; zeros where it has no step."""
-        self.layouts[padded] = Layout("FIXED", width)
-        self.add(when, "SCATTER", tables.Copy(self.buffer(array), self.buffer(padded), width))
-        self.add("finish", "FILL", tables.Copy(0, self.buffer(padded), width))
+    def scatter(self, when: str, array: str, target: str, width: int, padded: bool) -> None:
+        """The rows of a step (or "after" a chunk of steps) go to the caller's array; zeros where a padded one has no step."""
+        self.layouts[target] = Layout("FIXED", width)
+        self.add(when, "SCATTER", tables.Copy(self.buffer(array), self.buffer(target), width))
+        if padded:
+            self.add("finish", "FILL", tables.Copy(0, self.buffer(target), width))
 
     def whole(self, when: str, action: str, source: str, target: str, width: int) -> None:
         """LAST, START or LEAD, see kernels/loop.h: the caller's array of one row per sequence is laid out here."""
@@ -343,6 +344,7 @@ class Launch:
             self._firsts[place] = address(given[name])
         loop, at = self._loop, rows.addresses
         loop.steps, loop.chunks, loop.time_steps, loop.reverse = len(rows.counts), len(rows.chunks) - 1, rows.time_steps, rows.reverse
+        loop.packed = rows.packing is not None and not rows.packing.padded
         loop.rows, loop.row_of, loop.chunk, loop.order, loop.length = at
         if "resets" in given:
             loop.flags = address(given["resets"])

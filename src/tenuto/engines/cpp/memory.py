@@ -32,14 +32,14 @@ def _plain() -> frozenset[int]:
 
 with torch.utils._python_dispatch._disable_current_modes():  # tenuto may be imported among fake tensors
     _PLAIN = _plain()
-_DTYPES = {"lengths": torch.int64, "resets": torch.bool}
+_DTYPES = {"lengths": torch.int64, "batch_sizes": torch.int64, "resets": torch.bool}
 _ANY: Mapping[str, tuple[int, ...]] = {}
 _HOOKS = "where torch.autograd.graph.saved_tensors_hooks is at work: unpack what was packed, in its own shape and dtype"
 assert tuple(_DTYPES) == NOT_DIFFERENTIABLE
 
 
 def readable(tensors: Mapping[str, Tensor], dtype: torch.dtype, shapes: Mapping[str, tuple[int, ...]] = _ANY) -> dict[str, Tensor]:
-    """These tensors, each with its numbers in main memory; but for lengths and resets all of this dtype. They may have gaps.
+    """These tensors, each with its numbers in main memory; but for lengths, batch sizes and resets all of this dtype. They may have gaps.
 
     Args:
         shapes: of those that are looked at.

@@ -6,7 +6,7 @@ written into a table and one call of a C function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -57,8 +57,10 @@ class CppStepper:
             self._runs.append(launch.again("x"))
         self.set_state([inputs[f"s.{name}"] for name in names])
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
         x, turn = readable({"x": x}, self._dtype)["x"], self._turn
+        for name, value in streams.items():
+            self._given[f"stream.{name}"].view(value.shape).copy_(value.detach())
         self._turn = 1 - turn
         self._runs[turn](address(x))
         return self._outputs[turn]

@@ -50,7 +50,7 @@ class Loop(ctypes.Structure):
     _fields_ = [
         *((name, c_int64) for name in "steps batch threads by_units backward buffers pointers chunks".split()),
         *((name, c_void_p) for name in "rows row_of chunk".split()),
-        *((name, c_int64) for name in "time_steps reverse".split()),
+        *((name, c_int64) for name in "time_steps reverse packed".split()),
         *((name, c_void_p) for name in "order length address first flags buffer pointer".split()),
         *((name, List) for name in "prepare before step after finish".split()),
     ]

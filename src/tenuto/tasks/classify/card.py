@@ -34,6 +34,7 @@ TASK = Task(
     page="tenuto.tasks.classify.page:PAGE",
     splits="tenuto.tasks.classify.commands:splits",
     read="tenuto.tasks.classify.commands:read",
+    asked="tenuto.tasks.classify.commands:asked",
     predict="tenuto.tasks.classify.commands:predict",
     described="tenuto.tasks.classify.commands:described",
     said="tenuto.tasks.classify.commands:said",

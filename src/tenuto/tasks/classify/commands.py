@@ -21,6 +21,11 @@ def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequences
     return read_sequences(data, split=split, columns=_columns(choices))
 
 
+def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequences:
+    """The same without labels."""
+    return read_sequences(data, split=split, columns=_columns(choices), labels=False)
+
+
 def predict(model: Any, data: Sequences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dictionary for each sequence: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
     return class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=choices["probabilities"])

@@ -19,6 +19,7 @@ from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.options import ClassifyOptions
+from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
@@ -46,6 +47,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
     takes = {"three_d_array": True}
+    takes_streams = True
     _estimator_type = "classifier"
 
 
@@ -65,7 +67,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
         Args:
-            x: a list of `[T_i, C]` arrays, or a padded array `[N, T, C]`, or `Sequences`.
+            x: a list of `[T_i, C]` arrays or data frames, or a padded array `[N, T, C]`, or `Sequences`. The columns of data frames have names:
+                when the model predicts, columns with these names are used, in whatever order they stand.
             y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
             lengths: [N] int, in steps, for a padded array. Default: all T.
             validation: Sequences, or (x, y), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
@@ -90,8 +93,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
         self._targets(held_out)  # a label that training never saw is an error now
-        self.standardiser_ = Standardiser.learn(training, missing=self.missing)
-        self.standardiser_.check(held_out)
+        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
+        self.standardiser_.arranged(held_out)
 
     @property
     def n_features_in_(self) -> int:
@@ -99,9 +102,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         return len(self.standardiser_.channels)
 
     def _network(self) -> ClassifierNetwork:
+        channels, streams = self.standardiser_.channels, self.standardiser_.as_given
         return ClassifierNetwork(
             self.cell_,
-            self.n_features_in_,
+            len(channels) - len(streams),
             self.hidden_size,
             len(self.classes_),
             num_layers=self.num_layers,
@@ -109,6 +113,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             pooling=tuple(self.pooling),
             dropout=self.dropout,
             input_noise=self.input_noise,
+            streams={name: channels.index(name) for name in streams},
             engine=self.engine,
         )
 
@@ -199,7 +204,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         return self.classes_[tensors.argmax(1).cpu().numpy()]
 
     def _batches(self, data: Sequences) -> Batches:
-        self.standardiser_.check(data)
+        data = self.standardiser_.arranged(data)
         return Batches(data.lengths, max(self.batch_size, 64), partial(collate, data, prepare=self.standardiser_.apply))
 
     def _logits(self, data: Sequences) -> np.ndarray:
@@ -213,6 +218,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _measure(self, data: Sequences, name: str) -> Measured:
+        data = self.standardiser_.arranged(data)
         targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
         watch = Watch()
         probabilities = softmax(self._logits(data))
@@ -255,4 +261,5 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _targets(self, data: Sequences) -> np.ndarray:
         """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
-        return Labels(self.classes_).positions(data.labels, ids=data.ids)
+        known = Labels(self.classes_)
+        return known.positions(known.alike(data.labels), ids=data.ids)

@@ -5,6 +5,8 @@ Shapes: B batch, T time, C channels, W width of the layer's output (both directi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -16,15 +18,22 @@ from tenuto.networks.pooling import POOLING, PooledHead
 
 
 class Channels(nn.Module):
-    """The standardised channels of a batch, [T, B, C]; in training, with Gaussian noise of standard deviation `noise`."""
+    """The standardised channels of a batch; in training, with Gaussian noise of standard deviation `noise`.
 
-    def __init__(self, noise: float) -> None:
+    Args:
+        streams: for each stream of the cell, the place of its channel. These channels are no inputs.
+    """
+
+    def __init__(self, noise: float, input_size: int, streams: Mapping[str, int]) -> None:
         super().__init__()
-        self.noise = noise
+        self.noise, self.streams = noise, dict(streams)
+        taken = set(streams.values())
+        self.inputs = [place for place in range(input_size + len(taken)) if place not in taken]
 
     def forward(self, batch: Batch) -> Tensor:
-        """[T, B, C]."""
-        return batch.x + self.noise * torch.randn_like(batch.x) if self.training and self.noise else batch.x
+        """[T, B, F], the channels that are inputs."""
+        x = batch.x[..., self.inputs] if self.streams else batch.x
+        return x + self.noise * torch.randn_like(x) if self.training and self.noise else x
 
 
 class ClassifierNetwork(Network):
@@ -34,6 +43,7 @@ class ClassifierNetwork(Network):
         pooling: any of "mean", "max" and "last" (the last valid step forward, the first step backward), side by side.
         dropout: on the pooled features, and between layers.
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
+        streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
     """
 
     def __init__(
@@ -48,10 +58,11 @@ class ClassifierNetwork(Network):
         pooling: tuple[str, ...] = POOLING,
         dropout: float = 0.0,
         input_noise: float = 0.0,
+        streams: Mapping[str, int] = {},
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.front = Channels(input_noise)
+        self.front = Channels(input_noise, input_size, streams)
         self.encoder = encoder = Recurrent(
             cell,
             input_size,
@@ -62,6 +73,10 @@ class ClassifierNetwork(Network):
             engine=engine,
         )
         self.head = PooledHead(encoder.output_width * encoder.directions, classes, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
+
+    def streams(self, batch: Batch) -> dict[str, Tensor]:
+        """The channels that the cell takes as its streams, [T, B, 1] each, as they were given."""
+        return {name: batch.x[..., place, None] for name, place in self.front.streams.items()}  # type: ignore[union-attr, operator]
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [B, K]."""

@@ -9,7 +9,10 @@ _DIRECTION = (Key("name", "text", '"forward" or "backward"'), Key("first", "whol
 
 OWN = Own(
     preprocessing=(
-        Key("channels", "texts"),
+        Key("channels", "texts", "data with names is put in this order"),
+        Key("named", "truth", "whether `channels` are names that the data had, or only its positions", optional=True),
+        Key("bits", "whole", "64: values are standardised as float64, then float32; 32, or absent: rounded to float32 first", optional=True),
+        Key("as_given", "texts", "channels that are not standardised: those that the cell takes as its streams", optional=True),
         Key("mean", "numbers", "x' = (x - mean) / deviation, by channel"),
         Key("deviation", "numbers"),
         Key("minimum", "numbers"),

@@ -94,11 +94,14 @@ class LanguageModel(LanguageOptions, Estimator):
         return Text.of(data)
 
     def _divide(self, data: Text) -> tuple[Text, Text]:
+        self._whole = data  # until the table of symbols is made
         return data.split(self.validation_fraction)
 
     def _prepare(self, training: Text, held_out: Text) -> None:
+        # A character that occurs in the training text alone where that is held out has a number too. Byte pairs are merged by what is trained on.
+        whole = self.__dict__.pop("_whole", training)
         self.vocabulary_ = vocabulary = Vocabulary.learn(
-            training, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
+            training if self.units == "bpe" else whole, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
         )
         coded = [vocabulary.encode_text(text) for text in (training, held_out)]
         if min(len(tokens) for tokens, _ in coded) < 2:

@@ -22,7 +22,7 @@ class LanguageOptions(EstimatorOptions):
     forget_bias: float = option(1.0, "The bias of a forget gate before training: 1 remembers long from the beginning, 0 learns faster in a short run.", NETWORK)
     units: str = option("characters", "What a symbol is: characters, bytes or bpe (byte pairs, learnt from the text; needs tenuto\\[text]).", SYMBOLS)
     vocabulary_size: int = option(4096, "Number of byte pairs, at most.", SYMBOLS)
-    unknown: str = option("error", "What a character that training has not seen becomes: an error, or one symbol for all such characters.", SYMBOLS, metavar="error|symbol")
+    unknown: str = option("symbol", "What a character that training has not seen becomes: one symbol for all such characters, or an error.", SYMBOLS, metavar="symbol|error")
     minimum_count: int = option(1, "Characters seen less often in training are unknown.", SYMBOLS)
     embedding_dropout: float = option(0.0, "Rate at which whole symbols of the vocabulary are dropped.", REGULARISERS)
     input_dropout: float = option(0.0, "Dropout rate on the embedded input.", REGULARISERS)

@@ -9,6 +9,7 @@ from typing import Any
 from tenuto.data.parts import choose_part
 from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.errors import DataError
 from tenuto.tasks.task import ClassTable, Rows
 
 
@@ -18,12 +19,22 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
-    """The sentences of a file, or of one part of a folder; tags may be missing."""
+    """The sentences of a file, or of one part of a folder."""
+    return read_tagged(choose_part(data, tagged_parts(data), split), **choices)
+
+
+def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
+    """The same; tags may be missing."""
     return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary for each sentence: its id, tokens, tags, and its class where the model knows classes."""
+    """One dictionary for each sentence: its id, tokens, tags, and its class where the model knows classes.
+
+    Raises:
+        DataError: the last words of the lines were taken for tags.
+    """
+    _refuse_plain_sentences(model, data)
     tags = model.predict(data)
     labels = model.predict_labels(data).tolist() if model.labels_.size else None
     return [
@@ -40,7 +51,7 @@ def conll(rows: Rows) -> str:
 def said(result: Mapping[str, Any]) -> str:
     """How many spans, tokens, classes and whole sentences are right."""
     spans, labels = result["spans"], result["labels"]
-    words = [f"span F1 {spans['f1'] or 0:.2%}"] if spans else []
+    words = [f"span F1 {spans['f1'] or 0:.2%} ({spans['scheme']} tags)"] if spans else []
     words += [f"tokens {result['accuracy']:.2%} right"]
     words += [f"classes {labels['accuracy']:.2%} right"] if labels else []
     return ", ".join([*words, f"whole sentences {result['sentence_accuracy']:.2%}"]) + f" ({result['sentences']} sentences, {result['tokens']} tokens)"
@@ -51,3 +62,17 @@ def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
     unseen, spans = result["unseen"], result["spans"]
     never = ["never seen in training: " + ", ".join(f"{name} ({count})" for name, count in unseen.items())] if unseen else []
     return [said(result), *never, ClassTable(spans["kinds"], "spans") if spans else ClassTable(result["tags"], "words")]
+
+
+def _refuse_plain_sentences(model: Any, data: Sentences) -> None:
+    """Raise where a file without tabs has several columns and nothing that the model knows as a tag: its lines may be sentences, of which one word would be read."""
+    if data.tags is None or data.path is None or Path(data.path).is_dir() or any(tag in model.tags_ for tag in data.tag_counts):
+        return
+    if "\t" in Path(data.path).read_text(encoding="utf-8-sig"):
+        return
+    raise DataError(
+        f"{data.path} has several words on each line, and in the column of the tags none that the run knows.",
+        expected="one token on each line, alone or with its tag",
+        received=", ".join(repr(tag) for tag in list(data.tag_counts)[:4]) + f" in place of {', '.join(model.tags_[:4])}",
+        fix="if each line is a sentence, say so: --format sentences (words between spaces) or --format text (raw text); if not, say where the tags are: --tag-column",
+    )

@@ -17,7 +17,7 @@ from tenuto.data.sentences.lexicon import UNKNOWN
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.split import random_split
 from tenuto.errors import DataError
-from tenuto.scores.spans import has_spans
+from tenuto.scores.tag_schemes import find_scheme, scheme_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.tag.evaluation import Answers, TagSet, examples, tagger_result
 from tenuto.tasks.tag.network import Scores, TaggerNetwork
@@ -46,7 +46,7 @@ class Tagger(TagOptions, TokenEstimator):
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
-        tags_: [str], sorted. labels_: [M], sorted; empty without labels. spans_: whether the tags mark spans (IOB).
+        tags_: [str], sorted. labels_: [M], sorted; empty without labels. scheme_: how the tags mark spans, such as "BIO"; None where they mark none.
         coder_: what words and characters are known. network_, cell_, seed_, metrics_, evaluation_: see `tenuto.tasks.estimator.Estimator`.
     Example:
         >>> x = [["play", "jazz"], ["play", "some", "rock"], ["stop"], ["stop", "it"]] * 4
@@ -91,7 +91,7 @@ class Tagger(TagOptions, TokenEstimator):
         return super().fit(data, validation=validation, observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _read(self, x: Any, y: Any = None, labels: Any = None) -> Sentences:
-        return Sentences.of(x, y, labels)
+        return self._cut(Sentences.of(x, y, labels))
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         _require_tags(data)
@@ -107,12 +107,13 @@ class Tagger(TagOptions, TokenEstimator):
             raise DataError("all tokens have the same tag.", expected="two tags or more", received=repr(self.tags_[0]))
         if self.labels_.size == 1:
             raise DataError("all sentences have the same label.", expected="two labels or more, or none at all", received=repr(self.labels_[0]))
+        self.scheme_ = scheme_of(training.tags or [], self.tag_scheme)
         super()._prepare(training, held_out)
 
     @property
     def spans_(self) -> bool:
-        """Whether the tags mark spans (IOB)."""
-        return has_spans(self.tags_)
+        """Whether the tags mark spans."""
+        return self.scheme_ is not None
 
     def _network(self) -> TaggerNetwork:
         return TaggerNetwork(
@@ -243,7 +244,7 @@ class Tagger(TagOptions, TokenEstimator):
     def _result(self, data: Sentences, answers: Answers, loss: float | None) -> dict[str, Any]:
         coded = self.coder_.code(data)
         unknown = np.flatnonzero(coded.type_words[coded.types] == UNKNOWN)
-        return tagger_result(TagSet(self.tags_, self.labels_.tolist(), self.spans_), data, answers, loss, unknown)
+        return tagger_result(TagSet(self.tags_, self.labels_.tolist(), self.scheme_), data, answers, loss, unknown)
 
     def _measure(self, data: Sentences, name: str) -> Measured:
         _require_tags(data)
@@ -254,19 +255,21 @@ class Tagger(TagOptions, TokenEstimator):
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
         words = f", {len(self.labels_)} labels" if self.labels_.size else ""
+        scheme = f" {self.scheme_}" if self.scheme_ else ""
         return {
             **super()._about(training, outcome),
-            "title": f"{type(self.cell_).__name__} tagger, {len(self.tags_)} tags{words}",
+            "title": f"{type(self.cell_).__name__} tagger, {len(self.tags_)}{scheme} tags{words}",
             "tags": list(self.tags_),
             "classes": [str(label) for label in self.labels_.tolist()] or None,
         }
 
     def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "tags": list(self.tags_), "labels": self.labels_.tolist()}
+        return {**super()._kept(), "tags": list(self.tags_), "labels": self.labels_.tolist(), "scheme": self.scheme_}
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         super()._restore(kept)
         self.tags_, self.labels_ = list(kept["tags"]), np.array(kept["labels"])
+        self.scheme_ = kept["scheme"] if "scheme" in kept else find_scheme(self.tags_)
 
 
 def _require_tags(data: Sentences) -> None:

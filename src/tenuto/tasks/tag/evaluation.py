@@ -14,16 +14,17 @@ import numpy as np
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.scores.classification import by_class, wilson_interval
 from tenuto.scores.spans import score_spans
+from tenuto.scores.tag_schemes import SCHEMES
 
 MISTAKES_SHOWN, EXAMPLES_SHOWN, TOKENS_SHOWN = 50, 12, 60
 
 
 class TagSet(NamedTuple):
-    """What can be answered: tags and labels in the order of the tables, and whether the tags mark spans."""
+    """What can be answered: tags and labels in the order of the tables, and the scheme by which the tags mark spans, if they do."""
 
     tags: list[str]
     labels: list[Any]
-    spans: bool
+    scheme: str | None
 
 
 class Answers(NamedTuple):
@@ -61,7 +62,7 @@ def tagger_result(known: TagSet, data: Sentences, answers: Answers, loss: float 
         "majority_accuracy": flat["majority_accuracy"],
         "macro_f1": flat["macro_f1"],
         "sentence_accuracy": sum(whole) / len(whole),
-        "spans": score_spans(data.tags, tags) if known.spans else None,
+        "spans": {"scheme": known.scheme, **score_spans(data.tags, tags, SCHEMES[known.scheme])} if known.scheme else None,
         "tags": flat["classes"],
         "confusion": flat["confusion"],
         "unknown": {"tokens": len(unknown), "accuracy": float(np.mean([gold[i] == guessed[i] for i in unknown])) if unknown.size else None},

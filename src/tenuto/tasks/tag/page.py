@@ -41,12 +41,13 @@ def spans(run: Run) -> Section | None:
     """Span F1 by kind, and the sentences' classes; absent where the tags mark no spans and the sentences have no classes."""
     shown, result = best_result(run.evaluation)
     found, labels = result.get("spans"), result.get("labels")
+    scheme = f" The tags are read as {found['scheme']}." if found and "scheme" in found else ""
     if not found and not labels:
         return None
     return Section(
         name="spans",
         title="Spans" if not labels else "Spans and sentences" if found else "Sentences",
-        lead="A span counts as right when its first word, its last word and its kind are all right." if found else "The class of each whole sentence.",
+        lead=f"A span counts as right when its first word, its last word and its kind are all right.{scheme}" if found else "The class of each whole sentence.",
         body=render("tagging_spans.html", shown=shown, spans=found, labels=labels, classes=run.evaluation.get("classes") or []),
     )
 

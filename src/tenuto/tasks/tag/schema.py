@@ -15,6 +15,7 @@ _ANSWER = (
 )
 _KIND = (*BY_CLASS, Key("predicted", "whole", "how many were predicted"))
 _SPANS = (
+    Key("scheme", "text", '"BIO", "BILOU", ...', optional=True),
     *(Key(name, "number", null=True) for name in ("precision", "recall", "f1")),
     *(Key(name, "whole", "how many spans") for name in ("right", "predicted", "true")),
     Key("kinds", "objects", "", _KIND),
@@ -27,8 +28,10 @@ OWN = Own(
         Key("characters", "object", "", _TABLE),
         Key("lowercase", "truth"),
         Key("character_limit", "whole"),
+        Key("rule", "whole", "how raw texts are split into words (`data/sentences/words.py`); absent: 1", optional=True),
         Key("tags", "texts"),
         Key("labels", "any", "[label] of sentences; [] without labels"),
+        Key("scheme", "text", 'how tags mark spans: "BIO", "IOB1", "BIOES", ...; null where they mark none', null=True, optional=True),
     ),
     measures=(
         Key("validation_accuracy", "number", "of tokens, 0..1"),

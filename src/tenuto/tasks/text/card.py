@@ -28,6 +28,7 @@ TASK = Task(
     page="tenuto.tasks.text.page:PAGE",
     splits="tenuto.tasks.text.commands:splits",
     read="tenuto.tasks.text.commands:read",
+    asked="tenuto.tasks.text.commands:asked",
     predict="tenuto.tasks.text.commands:predict",
     described="tenuto.tasks.answers:token_network_said",
     said="tenuto.tasks.text.commands:said",

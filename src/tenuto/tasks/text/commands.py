@@ -23,6 +23,11 @@ def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences
     return read_labelled_text(choose_part(data, labelled_text_parts(data), split), **choices)
 
 
+def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
+    """The same without labels, and without empty texts."""
+    return read_labelled_text(choose_part(data, labelled_text_parts(data), split), labels=False, empty="skip", **choices)
+
+
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dictionary for each text: its id, the class, its probability; if asked for, a column `p(CLASS)` for each class."""
     return class_rows(data.ids, model.predict_proba(data), model.classes_.tolist(), every=choices["probabilities"])

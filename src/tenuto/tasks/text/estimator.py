@@ -53,7 +53,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     # --- fitting -------------------------------------------------------------------------------------------------------
 
     def _read(self, x: Any, y: Any = None) -> Sentences:
-        return Sentences.of(x, None, y)
+        return self._cut(Sentences.of(x, None, y))
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
@@ -75,7 +75,8 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     def _targets(self, data: Sentences) -> np.ndarray:
         """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
-        return Labels(self.classes_).positions(data.labels, ids=data.ids, noun="text")
+        known = Labels(self.classes_)
+        return known.positions(known.alike(data.labels), ids=data.ids, noun="text")
 
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: np.ndarray) -> Tensor:
         truth = torch.from_numpy(targets[batch.indices]).to(self.device)

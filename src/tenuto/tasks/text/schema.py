@@ -12,6 +12,7 @@ OWN = Own(
         Key("characters", "object", "", _TABLE),
         Key("lowercase", "truth"),
         Key("character_limit", "whole"),
+        Key("rule", "whole", "how raw texts are split into words (`data/sentences/words.py`); absent: 1", optional=True),
         Key("classes", "any", "[label]"),
         Key("class_kind", "text", '"str", "int", "float" or "bool"'),
     ),

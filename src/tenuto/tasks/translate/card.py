@@ -34,6 +34,7 @@ TASK = Task(
     page="tenuto.tasks.translate.page:PAGE",
     splits="tenuto.tasks.translate.commands:splits",
     read="tenuto.tasks.translate.commands:read",
+    asked="tenuto.tasks.translate.commands:asked",
     predict="tenuto.tasks.translate.commands:predict",
     described="tenuto.tasks.translate.commands:described",
     said="tenuto.tasks.translate.commands:said",

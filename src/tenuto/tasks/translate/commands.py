@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tenuto.data import Pairs, read_pair_splits, read_pairs
-from tenuto.data.parts import SPLITS, choose_part
-from tenuto.errors import DataError
+from tenuto.data.pairs.read import PAIR_FORMATS
+from tenuto.data.parts import choose_part, find_parts
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
@@ -18,18 +18,13 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
-    """The pairs of a file, or only the sources where it has no targets; of a folder, one part."""
-    if data.is_dir():
-        found = read_pair_splits(data)
-        there = {name: getattr(found, name) for name in SPLITS if getattr(found, name) is not None}
-        return choose_part(data, there, split)
-    try:
-        return read_pairs(data)
-    except DataError as error:
-        try:
-            return read_pairs(data, targets=False)
-        except DataError:
-            raise error from None
+    """The pairs of a file, or of one part of a folder."""
+    return read_pairs(choose_part(data, find_parts(data, PAIR_FORMATS), split))
+
+
+def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
+    """The sources alone, without the empty ones."""
+    return read_pairs(choose_part(data, find_parts(data, PAIR_FORMATS), split), targets=False, empty="skip")
 
 
 def predict(model: Any, data: Pairs, choices: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -181,27 +181,30 @@ struct Runner : Weights {
       memcpy(at[c.target] + b * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real));
   }
 
-  // The row in a padded array of a step's row b. In reverse a sequence runs from its own last step.
-  long padded_row(long s, long b) const { return (loop.reverse ? loop.length[b] - 1 - s : s) * loop.batch + loop.order[b]; }
-  // Visits my rows of the chunk: (the row in the chunk, the row in a padded array).
-  template <class Visit> void each_padded(Visit visit) const {
+  // The row in the caller's array of a step's row b. In reverse a sequence runs from its own last step; as many run at step s as at time s.
+  long caller_row(long s, long b) const {
+    long time = loop.reverse ? loop.length[b] - 1 - s : s;
+    return loop.packed ? loop.row_of[time] + b : time * loop.batch + loop.order[b];
+  }
+  // Visits my rows of the chunk: (the row in the chunk, the row in the caller's array).
+  template <class Visit> void each_row(Visit visit) const {
     long from = low + chunk_row(), end = low + chunk_end();
     for (long s = first_step; s < last_step; s++) {
       long first = loop.row_of[s], count = end - first < loop.rows[s] ? end - first : loop.rows[s];
       for (long b = from > first ? from - first : 0; b < count; b++)
-        visit(first + b - low, padded_row(s, b));
+        visit(first + b - low, caller_row(s, b));
     }
   }
   void gather(const Copy& c) {
-    const real* padded = loop.buffer[c.source].base;
-    each_padded([&](long b, long p) { memcpy(at[c.target] + b * stride[c.target], padded + p * stride[c.source], c.width * sizeof(real)); });
+    const real* caller = loop.buffer[c.source].base;
+    each_row([&](long b, long p) { memcpy(at[c.target] + b * stride[c.target], caller + p * stride[c.source], c.width * sizeof(real)); });
   }
   void scatter(const Copy& c, bool whole) {
-    real* padded = loop.buffer[c.target].base;
+    real* caller = loop.buffer[c.target].base;
     long from = channel(c.width), size = end_channel(c.width) - from;
     for (long b = row; b < end_row && !whole && size > 0; b++)
-      memcpy(padded + padded_row(step, b) * stride[c.target] + from, at[c.source] + b * stride[c.source] + from, size * sizeof(real));
-    if (whole) each_padded([&](long b, long p) { memcpy(padded + p * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real)); });
+      memcpy(caller + caller_row(step, b) * stride[c.target] + from, at[c.source] + b * stride[c.source] + from, size * sizeof(real));
+    if (whole) each_row([&](long b, long p) { memcpy(caller + p * stride[c.target], at[c.source] + b * stride[c.source], c.width * sizeof(real)); });
   }
   void fill(const Copy& c) {
     real* padded = loop.buffer[c.target].base;

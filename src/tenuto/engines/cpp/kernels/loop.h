@@ -47,8 +47,8 @@ struct Outer {
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };
 struct Reduction { int64_t how, source, target, width; };
-// COPY: a chunk's rows. GATHER: they come from the caller's padded array [time_steps, batch]; SCATTER: they, or those of one step, go
-// there; FILL: zeros where a sequence has ended. LAST: each sequence's state after its last step, from the buffer of states before a step.
+// COPY: a chunk's rows. GATHER: they come from the caller's array (padded, [time_steps, batch], or packed); SCATTER: they, or those of one
+// step, go there; FILL: zeros where a sequence in a padded array has ended. LAST: each sequence's state after its last step, from the buffer of states before a step.
 // START: both turns of a ring begin as the cotangents of the last states, so that a sequence joins in at its own last step. LEAD: the
 // first rows of a buffer as the caller orders them. LINE: one row, the bias.
 struct Copy { int64_t source, target, width; };
@@ -62,7 +62,7 @@ struct List { int64_t count; const Operation* operation; };
 struct Loop {
   int64_t steps, batch, threads, by_units, backward, buffers, pointers, chunks;
   const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
-  int64_t time_steps, reverse;
+  int64_t time_steps, reverse, packed;   // packed: the caller's arrays are, too, each step in the order of time
   const int64_t *order, *length;         // with lengths, longest first: [batch] places in the batch, and lengths
   const int64_t *address, *first;        // of each array: where it is, and where its rows before the first step are
   const uint8_t* flags;                  // resets, by row of arrays over time

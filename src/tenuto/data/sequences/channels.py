@@ -1,0 +1,115 @@
+"""The columns of a table as channels: each as numbers, in the order that their names ask for. Columns that are no measurements are refused.
+
+A column that only numbers the rows of its table, as data frames write one beside the data (`Unnamed: 0`, `index`), says in which part of a file a row
+stood. A model would learn that instead of what was measured. So it is an input only for who asks for it by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.frame import cells_of, is_missing
+from tenuto.errors import DataError
+
+# Names that only a frame's own index has, and names that a column of row numbers often has; the latter are judged by what the column holds.
+_INDEX = re.compile(r"|unnamed: \d+(\.\d+)?|unnamed: \d+_level_\d+|__index_level_\d+__", re.IGNORECASE)
+_ROW_NUMBERS = re.compile(r"(?i:index|idx|level_\d+|row|(row|line|record|sample)[ _.]?(id|idx|index|nr|no|num|number|names?)|_?id|nr|no|#)(\.\d+)?|X|V1|\.\.\.1")
+
+
+def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
+    """A column of cells `[rows]` as float64, NaN where there is no value.
+
+    Args:
+        name: of the column, for messages. place: what a message calls a row, given its number.
+    Raises:
+        DataError: the column holds dates, or a cell is not a number; the message names the first one.
+    """
+    fix = "choose the inputs by name with channels=(...) (--channel NAME, once for each), or write the column as numbers"
+    array = column if isinstance(column, np.ma.MaskedArray) else None if isinstance(column, (list, tuple)) else np.asarray(column)
+    if array is not None and array.dtype.kind in "Mm":
+        what = "dates" if array.dtype.kind == "M" else "durations"
+        raise DataError(f"column {name!r} holds {what}, which are no input.", expected="numbers", received=str(array.dtype), fix=f"if it is the time, say so (--time-column); else {fix}")
+    if array is not None and array.dtype.kind in "biuf":
+        return np.ma.filled(array.astype(np.float64), np.nan)
+    cells = cells_of(column)
+    try:
+        return np.array([np.nan if is_missing(cell) else cell for cell in cells], dtype=np.float64)
+    except (TypeError, ValueError):
+        for row, cell in enumerate(cells):
+            try:
+                float("nan" if is_missing(cell) else cell)
+            except (TypeError, ValueError):
+                raise DataError(
+                    f"column {name!r} is not a number in {place(row)}.",
+                    expected="a number, or an empty cell for a missing value",
+                    received=repr(cell)[:60],
+                    fix=fix,
+                ) from None
+        raise
+
+
+def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:
+    """Raise if one of these columns, which nobody chose by name, only numbers the rows.
+
+    Args:
+        columns: name to [rows] float64, in the order of the table.
+    Raises:
+        DataError: names the column, and says how to leave it out or to keep it.
+    """
+    for name, values in columns.items():
+        if not (_INDEX.fullmatch(name) or (_ROW_NUMBERS.fullmatch(name) and _counts(values))):
+            continue
+        others = [other for other in columns if other != name]
+        chosen = " ".join(f"--channel {_quoted(other)}" for other in others) if len(others) <= 12 else "--channel NAME, once for each"
+        raise DataError(
+            f"column {name!r} only numbers the rows of the table: it is no input." if name else "a column has no name: it seems to number the rows, and is no input.",
+            expected="columns that were measured",
+            received=", ".join(f"{value:.10g}" for value in values[:6]) + (", ..." if len(values) > 6 else ""),
+            fix=f"write the table without it, with to_csv(..., index=False); or choose the inputs: {chosen or '--channel NAME'} (channels=); if it is the time: --time-column {_quoted(name)}",
+        )
+
+
+def order_of(channels: Sequence[str], wanted: Sequence[str], whose: str) -> list[int]:
+    """Where each wanted channel stands among `channels`.
+
+    Args:
+        whose: where the wanted names come from, for the message: "the model was trained on".
+    Raises:
+        DataError: a wanted name is missing, a name is there that is not wanted, or a name occurs twice; the message names them.
+    Example:
+        >>> order_of(["b", "a"], ["a", "b"], "the model was trained on")
+        [1, 0]
+    """
+    if list(channels) == list(wanted):
+        return list(range(len(wanted)))
+    missing = [name for name in wanted if name not in channels]
+    foreign = [name for name in channels if name not in wanted]
+    twice = sorted({name for name in channels if list(channels).count(name) > 1})
+    if missing or foreign or twice:
+        said = [f"it lacks {_listed(missing)}"] * bool(missing) + [f"{_listed(foreign)} {'is' if len(foreign) == 1 else 'are'} not among them"] * bool(foreign)
+        raise DataError(
+            f"the data does not have the channels that {whose}: {', and '.join(said) or f'{_listed(twice)} occurs twice'}.",
+            expected=", ".join(wanted[:12]) + (", ..." if len(wanted) > 12 else ""),
+            received=", ".join(channels[:12]) + (", ..." if len(channels) > 12 else ""),
+            fix="give the columns the names that they had in training, in any order"
+            + (f"; leave others out by naming the inputs: {' '.join(f'--channel {_quoted(name)}' for name in wanted[:6])}{' ...' if len(wanted) > 6 else ''} (channels=)" if foreign and not missing else ""),
+        )
+    return [list(channels).index(name) for name in wanted]
+
+
+def _counts(values: np.ndarray) -> bool:
+    """Whether every row has a whole number of its own, 0 or more, as the rows of a table or of a part of it have."""
+    whole = np.isfinite(values).all() and (values >= 0).all() and (values == np.round(values)).all()
+    return bool(len(values) > 1 and whole and len(np.unique(values)) == len(values))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:6]) + (", ..." if len(names) > 6 else "")
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[\w.]+", name) else f'"{name}"'
