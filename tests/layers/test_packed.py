@@ -152,7 +152,7 @@ def test_batch_sizes_that_are_not_those_of_the_rows_are_named(engine, sizes):
 def test_what_does_not_fit_a_packed_sequence_is_named():
     packed = packed_of([3, 1], 2, torch.float32)
     layer = Recurrent(cells.GRU(), 2, 3)
-    with pytest.raises(ShapeError, match="resets does not fit the packed sequence"):
+    with pytest.raises(ShapeError, match="resets has the wrong shape"):
         layer(packed, resets=torch.zeros(4, 2, dtype=torch.bool))
     with pytest.raises(ShapeError, match="x has 2 features"):
         Recurrent(cells.GRU(), 5, 3)(packed)

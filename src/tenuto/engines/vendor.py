@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM
-from tenuto.engines import packed
+from tenuto.engines import members, packed
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Stepper, Yes, empty_result, hidden_size
 from tenuto.engines.reference import replay
 from tenuto.engines.stepping import Repeated
@@ -65,7 +65,7 @@ class Vendor:
         return None
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
-        return not _has_explicit_operation(form, inputs)
+        return not _has_explicit_operation(form, inputs) and not members.transformed()  # torch.vmap does not know torch.lstm
 
     def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         """Not how large oneDNN's workspace will be, where sizes are symbols."""
