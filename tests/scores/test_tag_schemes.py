@@ -110,5 +110,6 @@ def test_a_scheme_that_is_asked_for_leaves_other_tags_outside():
     assert spans_of(["B-a", "I-a", "S-b", "X"], SCHEMES["BIO"]) == [Span(0, 1, "a")]
     with pytest.raises(ArgumentError, match=r"no tag is of that scheme(.|\n)*NOUN"):
         scheme_of([["NOUN", "VERB"]], "bilou")
-    with pytest.raises(ArgumentError, match=r"tag_scheme='iobes' is not known(.|\n)*bioes"):
-        scheme_of([["B-a"]], "iobes")
+    with pytest.raises(ArgumentError, match=r"tag_scheme='iobx' is not known(.|\n)*bioes"):
+        scheme_of([["B-a"]], "iobx")
+    assert [scheme_of([["B-a", "I-a"]], name) for name in ("iob2", "IOB", "iobes", "bioul", "bmeso")] == ["BIO", "IOB1", "BIOES", "BILOU", "BMES"]

@@ -303,9 +303,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             if lengths is not None:
                 raise ArgumentError("a packed sequence has its own lengths.", fix="pass x padded, with lengths=, or packed")
             packed = Packed.of(x)
-            x = packed.data
-            names = [*(f"the stream {name!r}" for name in streams), "resets"]
-            steps = [packed.rows(name, as_time_first(value, self.batch_first)) for name, value in zip(names, steps)]
+            steps = [as_time_first(value, self.batch_first) for value in steps]
         elif x.dim() == 2:
             x, single, steps = x[:, None], True, [value[:, None] for value in steps]
             values = None if values is None else [value[:, None] for value in values]
@@ -313,12 +311,16 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             x, steps = as_time_first(x, self.batch_first), [as_time_first(value, self.batch_first) for value in steps]
         else:
             raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
-        batch_size = x.shape[1] if packed is None else packed.batch_size
         if lengths is not None:
-            lengths = check_lengths(lengths, batch_size, x.shape[0], x.device)
-            if self.residual or self.layer_norm:  # these read x outside the engines, and only the engines skip padding
+            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            packed = Packed.of_padded(x, lengths, self.num_layers * self.directions == 1)
+            if packed is None and (self.residual or self.layer_norm):  # these read x outside the engines, and only the engines skip padding
                 live = torch.arange(x.shape[0], device=x.device)[:, None] < lengths
                 x = torch.where(live[..., None], x, 0)
+        batch_size = x.shape[1] if packed is None else packed.batch_size
+        if packed is not None:
+            names = [*(f"the stream {name!r}" for name in streams), "resets"]
+            x, lengths, steps = packed.data, None, [packed.rows(name, value) for name, value in zip(names, steps)]
         resets, streams = None if resets is None else steps[-1], dict(zip(streams, steps))
         initial = self._initial(values, batch_size)
         if packed is not None:
@@ -332,7 +334,9 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             before=self._before, after=self._after if packed is None else partial(self._after, packed=packed), engine=self.engine,
         )  # fmt: skip
         if packed is not None:
-            return Output(packed.pack(released(output)), self._state_type(*(packed.unsort(value) for value in final)))
+            output, final = packed.like_the_input(output, self.batch_first and not single), [packed.unsort(value) for value in final]
+            if not single:
+                return Output(output, self._state_type(*final))
         if single:
             return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
         return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))

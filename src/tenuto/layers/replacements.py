@@ -55,10 +55,8 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
             if lengths is not None:
                 raise ArgumentError(f"{name}: a packed sequence has its own lengths.", fix="pass it padded with lengths=, or packed")
             packed = Packed.of(input)
-            x = packed.data
-            start = None if start is None else [packed.sort(value) for value in start]
+            x, start = packed.data, None if start is None else [packed.sort(value) for value in start]
             self._check_sizes(x, start, packed.batch_sizes)
-            start = self._zeros(packed) if start is None else start
         else:
             if input.dim() not in (2, 3):
                 ending = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
@@ -75,10 +73,13 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
         weights = self._for_one_step(x, start) if packed is None and lengths is None and resets is None else []
         try:
-            if packed is not None and resets is not None:
-                resets = packed.rows("resets", resets)
             if lengths is not None:
                 lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+                packed = Packed.of_padded(x, lengths, self.num_layers == 1 and not self.bidirectional)
+                start = start if packed is None or start is None else [packed.sort(value) for value in start]
+            if packed is not None:
+                x, lengths, resets = packed.data, None, None if resets is None else packed.rows("resets", resets)
+                start = self._zeros(packed) if start is None else start
             if weights:
                 output, final = self._one_step(x, start, weights)
             else:
@@ -88,12 +89,13 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
                 )  # fmt: skip
         except TenutoError as error:
             raise error.within(name) from None
-        if packed is not None:
-            return packed.pack(released(output)), tuple(packed.unsort(value) for value in final)
-        output = as_time_first(output, self.batch_first)
+        if packed is None:
+            output = as_time_first(output, self.batch_first)
+        else:
+            output, final = packed.like_the_input(output, self.batch_first), [packed.unsort(value) for value in final]
         if not batched:
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
-        return released(output), tuple(final)
+        return output if packed is not None and batched else released(output), tuple(final)
 
     def _for_one_step(self, x: Tensor, start: list[Tensor] | None) -> list[list[Tensor]]:
         """torch's weights of each layer and direction, where x [T, B, I] is one step that torch's own cells may make; else none."""

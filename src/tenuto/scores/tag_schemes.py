@@ -18,6 +18,7 @@ from tenuto.errors import ArgumentError, DataError
 
 # The marks of each scheme. One that has others' marks too comes after them.
 SCHEMES = {"IO": "I", "BIO": "BI", "IOB1": "BI", "BIOES": "BIES", "BILOU": "BILU", "BMES": "BMES", "BMEWO": "BMEW"}
+OTHER_NAMES = {"IOB2": "BIO", "BIO2": "BIO", "IOB": "IOB1", "IOBES": "BIOES", "BIOUL": "BILOU", "BMESO": "BMES", "BMEOW": "BMEWO"}
 EVERY_MARK = "BIESLUMW"
 WITHOUT_TYPE = "span"
 _TAG = re.compile(r"([BIESLUMWbieslumw])(?:[-_:|](.+))?")
@@ -75,12 +76,12 @@ def scheme_of(rows: Sequence[Sequence[str]], asked: str = "auto") -> str | None:
 
     Args:
         rows: the tags of each sentence.
-        asked: "auto", or the name of a scheme; or "none", for tags that mark no spans, whatever they look like.
+        asked: "auto", or the name of a scheme, also one of its other names (iob2, iobes); or "none", for tags that mark no spans, whatever they look like.
     Raises:
         ArgumentError: `asked` is not known, or no tag is of that scheme.
         DataError: most tags mark spans and some do not, or they have marks of several schemes: then only who knows the data can say.
     """
-    wanted = asked.upper()
+    wanted = OTHER_NAMES.get(asked.upper(), asked.upper())
     if wanted not in ("AUTO", "NONE", *SCHEMES):
         raise ArgumentError(f"tag_scheme={asked!r} is not known.", expected=" | ".join(["auto", "none", *(name.lower() for name in SCHEMES)]))
     different = sorted({tag for row in rows for tag in row})

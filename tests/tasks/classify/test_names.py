@@ -155,7 +155,8 @@ def test_data_without_names_goes_by_position_and_its_number_of_channels_is_check
     with pytest.raises(ShapeError, match="has 2 channels but the model was trained on 3"):
         fitted.predict([values[:, :2] for values in data.values])
     nameless = SequenceClassifier("gru", **{**SMALL, "epochs": 1}).fit(data.values, data.labels)
-    assert not nameless.standardiser_.named
+    assert not nameless.standardiser_.named and not hasattr(nameless, "feature_names_in_")
+    assert fitted.feature_names_in_.tolist() == list(NAMES)
     np.testing.assert_array_equal(nameless.predict_proba(data), nameless.predict_proba(data.values))
 
 
@@ -195,6 +196,7 @@ INDEXES = {
     "row_nr": np.arange,
     "rownames": lambda count: np.arange(1, count + 1),
     "X": lambda count: np.arange(1, count + 1),
+    "nr": np.arange,
     "Index": lambda count: np.random.default_rng(0).permutation(count),  # a frame that was shuffled
     "unnamed: 0": lambda count: np.zeros(count),
 }
@@ -215,6 +217,16 @@ def test_such_a_column_is_an_input_for_who_names_it_or_the_time_or_the_id():
     assert sequences_from_columns(columns(("id", *NAMES, "label"), index=np.arange), Columns(time="index"))[0].channels == NAMES
 
 
+@pytest.mark.parametrize("name", ["X", "x", "no"])
+def test_a_name_that_measurements_have_is_an_input_unless_it_counts_every_row(name):
+    ids = [f"s{row // 4}" for row in range(16)]
+    for values in (range(7, 23), [0, 2, *range(2, 16)], np.random.default_rng(0).permutation(16)):
+        assert sequences_from_columns({"id": ids, name: list(values)})[0].channels == (name,)
+    assert sequences_from_columns({"id": ids[:4], name: [1, 2, 3, 4]})[0].channels == (name,)
+    with pytest.raises(DataError, match="only numbers the rows"):
+        sequences_from_columns({"id": ids, name: range(1, 17)})
+
+
 @pytest.mark.parametrize("name", ["index", "row", "speed"])
 def test_measurements_are_not_taken_for_row_numbers(name):
     for values in ([0, 1, 0, 1], [0.5, 1.5, 2.5, 3.5], [-1, 0, 1, 2]) + (([0, 1, 2, 3],) if name == "speed" else ()):
@@ -230,7 +242,7 @@ def test_dates_are_no_input(tmp_path):
         frame.to_csv(tmp_path / "a.csv", index=False)
         one = frame.drop(columns=["id", "label"])
         for read in (lambda: sequences_from_columns(frame), lambda: read_sequences(tmp_path / "a.parquet"), lambda: read_sequences(tmp_path / "a.csv"), lambda: Sequences([one, one])):
-            with pytest.raises(DataError, match=r"column 'when' (holds (dates|durations), which are no input|is not a number)(.|\n)*--channel"):
+            with pytest.raises(DataError, match=r"column 'when' (holds (dates|durations), which are no input|is not a number in .*, but a (date|date with a time zone|duration), which is no input)(.|\n)*--channel"):
                 read()
     with pytest.raises(DataError, match="sequence '0' is not made of numbers: it holds dates"):
         Sequences([np.array([["2026-01-01"]], dtype="datetime64[ns]")])

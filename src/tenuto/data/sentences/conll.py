@@ -62,7 +62,7 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
     if not blocks:
         raise DataError(f"{path} holds no tokens.", expected="one token per line, an empty line after each sentence", received=f"{len(text)} characters")
     first = blocks[0][0]
-    if numbered and len(first.cells) == 10 and "\t" in first.text and (token_column, tag_column) in (USUAL_COLUMNS, (USUAL_COLUMNS[0], None)):
+    if numbered and len(first.cells) == 10 and (token_column, tag_column) in (USUAL_COLUMNS, (USUAL_COLUMNS[0], None)):
         token_column, tag_column = COLUMNS_OF_CONLLU[0], None if tag_column is None else COLUMNS_OF_CONLLU[1]
     if not need_tags:
         token_column, tag_column = _columns_there(len(first.cells), token_column, tag_column)

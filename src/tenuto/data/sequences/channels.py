@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.frame import cells_of, is_missing
+from tenuto.data.sequences.moments import moment_of
 from tenuto.errors import DataError
 
-# Names that only a frame's own index has, and names that a column of row numbers often has; the latter are judged by what the column holds.
+# Names that only a frame's own index has; names of row numbers, which are judged by what the column holds; and names that measurements have too,
+# for which the column must count every row.
 _INDEX = re.compile(r"|unnamed: \d+(\.\d+)?|unnamed: \d+_level_\d+|__index_level_\d+__", re.IGNORECASE)
-_ROW_NUMBERS = re.compile(r"(?i:index|idx|level_\d+|row|(row|line|record|sample)[ _.]?(id|idx|index|nr|no|num|number|names?)|_?id|nr|no|#)(\.\d+)?|X|V1|\.\.\.1")
+_ROW_NUMBERS = re.compile(r"(?:index|idx|level_\d+|row|(row|line|record|sample)[ _.]?(id|idx|index|nr|no|num|number|names?))(\.\d+)?", re.IGNORECASE)
+_PERHAPS = re.compile(r"_?id|nr|no|num|#|x|v1|\.\.\.1|column1|_c0", re.IGNORECASE)
 
 
 def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
@@ -44,7 +47,7 @@ def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
                 float("nan" if is_missing(cell) else cell)
             except (TypeError, ValueError):
                 raise DataError(
-                    f"column {name!r} is not a number in {place(row)}.",
+                    f"column {name!r} is not a number in {place(row)}{_kind_of(cell)}.",
                     expected="a number, or an empty cell for a missing value",
                     received=repr(cell)[:60],
                     fix=fix,
@@ -61,7 +64,8 @@ def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:
         DataError: names the column, and says how to leave it out or to keep it.
     """
     for name, values in columns.items():
-        if not (_INDEX.fullmatch(name) or (_ROW_NUMBERS.fullmatch(name) and _counts(values))):
+        counts = (_ROW_NUMBERS.fullmatch(name) and _differs(values)) or (_PERHAPS.fullmatch(name) and _counts(values))
+        if not (_INDEX.fullmatch(name) or counts):
             continue
         others = [other for other in columns if other != name]
         chosen = " ".join(f"--channel {_quoted(other)}" for other in others) if len(others) <= 12 else "--channel NAME, once for each"
@@ -101,10 +105,23 @@ def order_of(channels: Sequence[str], wanted: Sequence[str], whose: str) -> list
     return [list(channels).index(name) for name in wanted]
 
 
-def _counts(values: np.ndarray) -> bool:
+def _kind_of(cell: Any) -> str:
+    """That a cell is a time, for a message, if it is one."""
+    try:
+        return f", but {moment_of(cell).kind}, which is no input"
+    except ValueError:
+        return ""
+
+
+def _differs(values: np.ndarray) -> bool:
     """Whether every row has a whole number of its own, 0 or more, as the rows of a table or of a part of it have."""
     whole = np.isfinite(values).all() and (values >= 0).all() and (values == np.round(values)).all()
     return bool(len(values) > 1 and whole and len(np.unique(values)) == len(values))
+
+
+def _counts(values: np.ndarray) -> bool:
+    """Whether the values count the rows in the order of the table, from 0 or from 1; of fewer than ten rows nobody can tell."""
+    return len(values) >= 10 and bool((np.diff(values) == 1).all()) and values[0] in (0, 1)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -154,7 +154,7 @@ def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str, plac
             raise DataError(
                 f"sequence {identities[row]!r} has two rows with the same {time_name} ({place(row)}).",
                 expected=f"each {time_name} once in a sequence",
-                received=str(cells_of(time)[row]),
+                received=str(cells_of(time)[row])[:60],
                 fix=f"correct the rows, or drop the column {time_name!r} to keep the order of the file",
             )
         if is_clock(time):

@@ -101,6 +101,13 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         """The number of channels, as scikit-learn calls it."""
         return len(self.standardiser_.channels)
 
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The names of the channels, as scikit-learn calls them; there is no such attribute where the data had no names."""
+        if not self.standardiser_.named:
+            raise AttributeError("the training data gave its channels no names")
+        return np.array(self.standardiser_.channels, dtype=object)
+
     def _network(self) -> ClassifierNetwork:
         channels, streams = self.standardiser_.channels, self.standardiser_.as_given
         return ClassifierNetwork(

@@ -51,7 +51,7 @@ def conll(rows: Rows) -> str:
 def said(result: Mapping[str, Any]) -> str:
     """How many spans, tokens, classes and whole sentences are right."""
     spans, labels = result["spans"], result["labels"]
-    words = [f"span F1 {spans['f1'] or 0:.2%} ({spans['scheme']} tags)"] if spans else []
+    words = [f"span F1 {spans['f1'] or 0:.2%} ({spans.get('scheme', 'BIO')} tags)"] if spans else []
     words += [f"tokens {result['accuracy']:.2%} right"]
     words += [f"classes {labels['accuracy']:.2%} right"] if labels else []
     return ", ".join([*words, f"whole sentences {result['sentence_accuracy']:.2%}"]) + f" ({result['sentences']} sentences, {result['tokens']} tokens)"
