@@ -73,7 +73,7 @@ def test_a_subclassed_model_warns_once_too():
     "make",
     [
         lambda: ours.layers.LSTM(4, return_sequences=True, return_state=True),
-        lambda: ours.layers.GRU(4, go_backwards=True, dropout=0.3, recurrent_dropout=0.2, seed=1),
+        lambda: ours.layers.GRU(4, go_backwards=True),
         lambda: ours.layers.RNN(PeepholeLSTM(), units=4),
         lambda: ours.layers.RNN([ours.layers.CellLayer(PeepholeLSTM(), 4), keras.layers.SimpleRNNCell(3)]),
     ],
