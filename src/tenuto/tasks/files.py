@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from tenuto.cell import Cell, cell_from_data
 from tenuto.errors import RunError, TenutoError
+from tenuto.files import DAMAGE
 from tenuto.program import trace
 from tenuto.program.identity import require
 from tenuto.runs.folder import Run, read_run, write_run
@@ -54,9 +55,9 @@ def reading(kind: str, folder: str | Path, task: str) -> Iterator[Run]:
         raise RunError(f"the run {folder} is not a {kind}'s.", expected=f'"task": "{task}"', received=f'"task": "{run.config.get("task")}"')
     try:
         yield run
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, TenutoError):
-            raise
+    except TenutoError:
+        raise
+    except DAMAGE as error:
         raise RunError(
             f"the run {folder} does not describe a {kind} of this version: {error}.",
             expected=f"the files as {kind}.save writes them",
@@ -80,15 +81,35 @@ def kept_cell(data: Mapping[str, Any], maths: Mapping[str, Any] | None, cell: ty
     return made
 
 
-def load_weights(network: nn.Module, run: Run, former: Mapping[str, str]) -> None:
-    """Give a new network the run's weights.
+def kept_weights(run: Run, former: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """The run's weights, by today's names.
 
     Args:
         former: how the names of weights began in format_version 1, up to the first dot, and what stands there today.
     """
     tensors = run.tensors()
-    if run.config["format_version"] == 1:
-        tensors = renamed(tensors, former)
+    return renamed(tensors, former) if run.config["format_version"] == 1 else tensors
+
+
+def check_sizes(make: Callable[[], nn.Module], layers: int, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise unless the network that a run describes is of the size of its weights; no memory is taken for it before that is known.
+
+    Raises:
+        ValueError: says in words what differs.
+    """
+    if layers > len(tensors):
+        raise ValueError(f"it is said to have {layers} layers, but there are only {len(tensors)} weights")
+    with torch.device("meta"):
+        network = make()
+    again = shared_names(network)
+    for name, wanted in network.state_dict().items():
+        if name not in again and (name not in tensors or tensors[name].shape != wanted.shape):
+            there = list(tensors[name].shape) if name in tensors else "missing"
+            raise ValueError(f"the weight {name} should be {list(wanted.shape)}, but is {there}")
+
+
+def load_weights(network: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Give a new network the run's weights, as `kept_weights` gave them."""
     for name, first in shared_names(network).items():
         tensors[name] = tensors[first]
     network.load_state_dict(tensors)
