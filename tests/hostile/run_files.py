@@ -106,8 +106,12 @@ def use_run(run: Path) -> None:
     """Load the run, ask it something, and make its page."""
     first: TenutoError | None = None
     try:
-        card = card_of(json.loads((run / "expected.json").read_text())["task"])
-        load(card.estimator).load(run)
+        known = json.loads((run / "expected.json").read_text())
+        model = load(card_of(known["task"]).estimator).load(run)
+        asked = known.get("asked", known["x"])
+        model.predict([np.array(sequence) for sequence in asked] if known["task"] == "classify" else asked)
+        if hasattr(model, "generate"):
+            model.generate("do ", length=4, seed=1)
     except TenutoError as error:
         first = error
     build_report(run)
@@ -117,7 +121,7 @@ def use_run(run: Path) -> None:
 
 def spoil_run(run: Path, chance: random.Random) -> str:
     """Spoil a file of the run, in most cases sealing it again; returns what was done."""
-    name = chance.choice(["config.json", "evaluation.json", "metrics.jsonl", "model.safetensors"])
+    name = chance.choice(["config.json", "config.json", "evaluation.json", "metrics.jsonl", "model.safetensors"])
     path = run / name
     if chance.random() < 0.25:
         path.write_bytes(mutations.spoiled(path.read_bytes(), chance))
@@ -244,7 +248,7 @@ def tries(folder: Path, chance: random.Random, count: int) -> Any:
     runs = sorted(path for path in BEFORE.iterdir() if path.is_dir())
     for name in ("toml", "search"):
         (folder / name).mkdir()
-    kinds = [*good, *["run"] * 12, *["config.toml"] * 3, "columns", *["search.json"] * 3, *["checkpoint"] * 3]
+    kinds = [*sys.argv[4:]] or [*good, *["run"] * 12, *["config.toml"] * 2, "columns", *["search.json"] * 3, *["checkpoint"] * 3]
     for number in range(count):
         kind = kinds[number % len(kinds)]
         if kind in good:
@@ -255,7 +259,8 @@ def tries(folder: Path, chance: random.Random, count: int) -> Any:
         elif kind == "run":
             run = folder / "run"
             shutil.copytree(chance.choice(runs), run)
-            (run / "expected.json").write_text(json.dumps({"task": json.loads((run / "config.json").read_text())["task"]}))
+            known = json.loads((run / "expected.json").read_text())
+            (run / "expected.json").write_text(json.dumps({**known, "task": json.loads((run / "config.json").read_text())["task"]}))
             name = spoil_run(run, chance)
             yield name, run, lambda run=run: use_run(run)
             shutil.rmtree(run)

@@ -33,8 +33,8 @@ def build_search_report(folder: str | Path) -> Path:
     try:
         sections = [section for make in (_history, _options, _trials) if (section := make(search)) is not None]
         text = render("page.html", opening=_opening(search, folder), sections=sections)
-    except TenutoError:
-        raise
+    except TenutoError as error:
+        raise error.within(str(folder)) from error.__cause__
     except DAMAGE as error:
         raise RunError(
             f"{folder} lacks something that its page shows.",
