@@ -10,6 +10,7 @@ import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tenuto.cli.configuration import NOT_KEPT, toml_text
@@ -24,11 +25,12 @@ from tenuto.tasks.task import Task
 PATHS = frozenset({"data", "test", "validation"})
 
 
-def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+def fit_from_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
     """What every `tenuto fit TASK` does with its parameters; returns the evaluation.
 
     Args:
         options: the command's parameters by name; for a call from Python, `parameters.complete` makes them.
+        own_cells: the cells in Python files that were typed (`arguments.typed_cells`); no other file is run.
     Raises:
         TenutoError: something is wrong with the data, the options or the folder. Then nothing was written, or RUN/unfinished holds what was trained.
         KeyboardInterrupt: training was interrupted; its message says what was kept.
@@ -39,7 +41,7 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
     _check_processes(options)
     resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
     _check_resume(resume, options.get("out"))
-    job = prepare(task, options)
+    job = prepare(task, options, own_cells)
     folder = resume or (Path(options["out"]) if options.get("out") else new_folder(*job.name))
     text = configuration_text(task, options)
     overwrite, quiet, every_s = bool(options.get("overwrite")), bool(options.get("quiet")), options.get("checkpoint_every_s", 60.0)
@@ -85,7 +87,7 @@ def train_and_save(
         job.save(folder, overwrite=overwrite or resume)
         write_text(folder / CONFIGURATION, configuration)
     except BaseException as error:
-        kept = _keep_or_remove(folder, work, existed)
+        kept = _keep_or_remove(folder, work, existed, job.own_cells)
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(kept or "interrupted before there was anything to keep; nothing was written.") from None
         if kept:
@@ -100,7 +102,7 @@ def train_and_save(
     job.say(console, evaluation)
     console.print(f"run         {folder}\nreport      {page}", markup=False)
     if interrupted:
-        console.print(f"go on       tenuto fit --resume {folder}", markup=False)
+        console.print(f"go on       tenuto fit --resume {folder}{job.own_cells}", markup=False)
     console.print(f"next        {job.next_words(folder)}", markup=False)
     return evaluation
 
@@ -180,10 +182,10 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _keep_or_remove(folder: Path, work: Path, existed: bool) -> str:
+def _keep_or_remove(folder: Path, work: Path, existed: bool, own_cells: str) -> str:
     """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files are removed, and the result is empty."""
     if (work / CHECKPOINTS).exists() and any((work / CHECKPOINTS).iterdir()):
-        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}"
+        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}{own_cells}"
     shutil.rmtree(work, ignore_errors=True)
     if not existed:
         with contextlib.suppress(OSError):

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from tenuto.errors import RunError
-from tenuto.files import plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
+from tenuto.files import parse_json, plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
 from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, REPORT, UNFINISHED
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 
@@ -149,8 +149,8 @@ def read_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     config = read_config(folder)
-    for name, known in config["files"].items():
-        path = folder / name
+    for name in (MODEL, METRICS, EVALUATION):  # only these are opened, whatever names config.json has
+        known, path = config["files"][name], folder / name
         if not path.is_file():
             raise RunError(
                 f"the run {folder} lacks {name}.",
@@ -165,8 +165,27 @@ def read_run(folder: str | Path) -> Run:
                 received=f"sha256 {sha256_of(path)[:16]}..., {path.stat().st_size} bytes",
                 fix="restore the file from a copy, or train the model again",
             )
-    lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
-    return Run(folder, config, [json.loads(line) for line in lines], read_json(folder / EVALUATION))
+    evaluation = read_json(folder / EVALUATION)
+    if not isinstance(evaluation, dict):
+        raise _damaged(folder, EVALUATION, "it is not a JSON object")
+    return Run(folder, config, _metrics(folder), evaluation)
+
+
+def _metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl."""
+    try:
+        lines = [parse_json(line) for line in (folder / METRICS).read_text(encoding="utf-8").split("\n") if line]
+    except (OSError, ValueError, MemoryError) as error:
+        raise _damaged(folder, METRICS, str(error)) from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise _damaged(folder, METRICS, "a line is not a JSON object")
+    return lines
+
+
+def _damaged(folder: Path, name: str, reason: str) -> RunError:
+    return RunError(
+        f"{name} in the run {folder} cannot be used: {reason}.", expected="the file as tenuto wrote it", fix="restore the file from a copy, or train the model again"
+    )
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -205,6 +224,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             received=f"format_version {config.get('format_version')}, written by tenuto {config.get('tenuto')}",
             fix="install the version of tenuto that wrote it, or a newer one",
         )
+    files = config.get("files")
+    known = [files.get(name) for name in (MODEL, METRICS, EVALUATION)] if isinstance(files, dict) else [None]
+    if not all(isinstance(one, dict) and isinstance(one.get("sha256"), str) and isinstance(one.get("size_bytes"), int) for one in known):
+        raise _damaged(folder, CONFIG, "it does not have the digest and the size of each file")
     content = {key: value for key, value in config.items() if key != "sha256"}
     if digest_of(content) != config.get("sha256"):
         raise RunError(

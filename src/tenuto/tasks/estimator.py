@@ -25,7 +25,7 @@ from tenuto.program import trace
 from tenuto.runs.folder import claim
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
-from tenuto.tasks.files import kept_cell, load_weights, reading, write_estimator
+from tenuto.tasks.files import check_kinds, check_sizes, kept_cell, kept_weights, load_weights, reading, write_estimator
 from tenuto.tasks.option import options_of
 from tenuto.tasks.parameters import Parameters
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
@@ -336,6 +336,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         """
         with reading(cls.__name__, folder, cls.task) as run:
             options = {**run.config["options"], "device": device}
+            check_kinds(cls, options)
             maths = run.config.get("maths", {})
             cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
             tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
@@ -344,9 +345,12 @@ class Estimator(EstimatorOptions, Parameters, ABC):
                 setattr(model, f"{name}_", value)
             model.seed_, model.maths_ = options["random_state"], model.maths()
             model._restore(run.config["preprocessing"])
+            model.check_options()
+            weights = kept_weights(run, cls.former_names)
             with seeded(0):
+                check_sizes(model._network, max(value for name, value in options.items() if name.endswith("layers") and value is not None), weights)
                 model.network_ = model._network().to(device)
-            load_weights(model.network_, run, cls.former_names)
+            load_weights(model.network_, weights)
             model.metrics_, model.evaluation_ = run.metrics, run.evaluation
         return model
 
