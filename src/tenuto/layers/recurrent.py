@@ -291,14 +291,10 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         return listed(state, self._states)
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
-        widths = {name: size_of(width, self.hidden_size) for name, width in self.cell.widths("streams").items()}
-        layers = [
-            self._direction(n, suffix, x[None], x.shape[0], {name: x.new_zeros(1, x.shape[0], width) for name, width in widths.items()})
-            for n in range(self.num_layers)
-            for suffix in self._suffixes(n)
-        ]
+        streams, suffixes = self._no_streams(x, x.shape[0]), [(n, suffix) for n in range(self.num_layers) for suffix in self._suffixes(n)]
+        layers = [self._direction(n, suffix, x[None], x.shape[0], {name: value.clone() for name, value in streams.items()}) for n, suffix in suffixes]
         before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
-        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, widths)
+        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, streams)
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         check_streams(streams, dict.fromkeys(self._streams))
@@ -349,6 +345,10 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
         return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
 
+    def _no_streams(self, like: Tensor, batch_size: int) -> dict[str, Tensor]:
+        """Zeros for each of the cell's streams, [1, B, W]."""
+        return {name: like.new_zeros(1, batch_size, size_of(width, self.hidden_size)) for name, width in self.cell.widths("streams").items()}
+
     def _zeros(self, packed: Packed) -> list[Tensor]:
         """The state of packed sequences before the first step."""
         return packed.zeros(self.num_layers * self.directions, self._state_sizes)
@@ -385,13 +385,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         start = [] if packed is None else [value[0] for value in self._zeros(packed)]
         posed = pose(x, packed, self.batch_first, lengths is not None, resets is not None)
         x, batch_size = posed[0], posed[0].shape[1] if packed is None else packed.batch_size
-        direction = self._direction(0, self._suffixes(0)[0], x, batch_size, {})
-        streams = {
-            f"stream.{name}": x.new_zeros(1, batch_size, size_of(width, self.hidden_size))
-            for name, width in traced_of(direction.handle).cell.widths("streams").items()
-        }
-        tensors = {**streams, **direction.tensors(*posed)}
-        form, inputs, result = bind(traced_of(direction.handle), tensors, start, [], direction.reverse)
+        direction = self._direction(0, self._suffixes(0)[0], x, batch_size, self._no_streams(x, batch_size))
+        form, inputs, result = bind(traced_of(direction.handle), direction.tensors(*posed), start, [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
 
     def extra_repr(self) -> str:

@@ -35,13 +35,13 @@ class Stream:
         before: Callable[[int, Tensor], Tensor] | None,
         after: Callable[[int, Tensor, Tensor], Tensor] | None,
         engine: str,
-        streams: Mapping[str, int] = {},
+        streams: Mapping[str, Tensor] = {},
     ) -> None:
         if any(direction.reverse for direction in layers):
             raise ArgumentError("this layer runs in reverse, but a live stream has no end to start from.", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
         self._states = tuple(traced_of(layers[0].handle).cell.widths("state"))
-        self._streams = {name: (x.shape[0], width) for name, width in streams.items()}
+        self._streams = {name: (x.shape[0], value.shape[-1]) for name, value in streams.items()}
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
         for number, direction in enumerate(layers):
