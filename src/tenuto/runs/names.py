@@ -12,5 +12,8 @@ CONFIG, MODEL, METRICS, EVALUATION = "config.json", "model.safetensors", "metric
 # What the command line adds: a folder with what an interrupted run needs to go on, and in it a folder for checkpoints.
 UNFINISHED, CHECKPOINTS = "unfinished", "checkpoint"
 
+# Only while a run is written: its new files, whole, until they have taken the places of the old ones; and who trains there.
+NEW, LOCK = ".new", ".lock"
+
 # In the folder of a search: the options of the search, and its results.
 SEARCH_CONFIGURATION, SEARCH_RESULTS = "search.toml", "search.json"

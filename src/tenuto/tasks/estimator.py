@@ -22,11 +22,10 @@ from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import ArgumentError, NotFittedError, TenutoError
 from tenuto.networks.anatomy import Network
 from tenuto.program import trace
-from tenuto.runs.folder import claim
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.files import kept_cell, load_weights, reading, write_estimator
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import WHERE, options_of
 from tenuto.tasks.parameters import Parameters
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
@@ -60,7 +59,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     `answer(tensors)` what `predict` gives for it. So `predict(x)` is `answer(forward(batch))` of each batch of `inputs(x)`, one after another.
 
     Attributes (after fit):
-        network_: the torch module. cell_, seed_: those that were used. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
+        network_: the torch module. cell_, seed_: those that were used. options_: the options at that time, as plain data. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
     """
 
     task: ClassVar[str]  # in config.json
@@ -72,6 +71,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     cell_: Cell
     maths_: dict[str, Any]
     seed_: int
+    options_: dict[str, Any]
     metrics_: list[dict[str, Any]]
     evaluation_: dict[str, Any]
 
@@ -125,6 +125,10 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     def _restore(self, kept: Mapping[str, Any]) -> None:
         """Set what `_kept` gave."""
 
+    def _require_scorable(self, data: Any) -> None:
+        """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
+        self._describe(data)
+
     def _usual_call(self, training: Any) -> UsualCall:
         """A call of the layer whose engine the run reports, on a batch of the usual shape."""
         steps, rows = int(np.median(training.lengths)), min(self.batch_size, len(training))
@@ -138,15 +142,17 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         y: Any = None,
         *,
         validation: Any = None,
+        test: Any = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
         launch: Launch | None = None,
     ) -> E:
-        """Train. Ctrl-C ends training early and keeps the best weights so far.
+        """Train. Ctrl-C ends training early and keeps the best weights so far. A fit that fails leaves the estimator as it was.
 
         Args:
             x, y: see the class.
             validation: a set of the same kind, or (x, y), to choose the best weights by. Default: a part of the data, see `validation_fraction`.
+            test: a set, or (x, y), on which the model will be evaluated later. It is not used here, but refused before training where `evaluate` would refuse it.
             observers: told of every step and validation, for progress bars and log files.
             checkpoint: a folder where the state of training is kept; a fit that was stopped goes on from there (`tenuto.train.Checkpoint`).
             launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
@@ -158,10 +164,17 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         with self._calling("fit"):
             course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
             data = self._read(x, y)
-            self._fit(data, None if validation is None else self._given(validation), course)
+            held_out, later = (None if given is None else self._given(given) for given in (validation, test))
+            before = dict(self.__dict__)
+            try:
+                self._fit(data, held_out, later, course)
+            except BaseException:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
         return self
 
-    def _fit(self, data: Any, validation: Any, course: Course) -> None:
+    def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
         self.check_options()
         options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         self.seed_ = seed_of(course.launch, self.random_state)
@@ -169,10 +182,13 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
+        self.options_ = self._options_as_data()
         self._prepare(training, held_out)
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
         with seeded(self.seed_):
             self.network_ = self._network().to(self.device)
+            if test is not None:
+                self._check_test(test)
             learning = self._learning(training, held_out, course.launch)
             outcome = train(
                 self.network_,
@@ -189,13 +205,20 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         common = evaluation_of(
             self.task,
             self.network_,
-            self._options_as_data(),
+            self.options_,
             sets={"train": self._describe(training), "validation": self._describe(held_out)},
             outcome=outcome,
             measured=self._measure(held_out, "validation"),
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+
+    def _check_test(self, data: Any) -> None:
+        try:
+            self._require_scorable(data)
+        except TenutoError as error:
+            error.fix = f"{f'{error.fix}; ' if error.fix else ''}or train without a test part"
+            raise error.within("the test part") from error.__cause__
 
     def _fitting(self, cell: Cell) -> Cell:
         """The cell, if this task can give it all that it takes."""
@@ -307,19 +330,31 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     def save(self, folder: str | Path, *, test: Any = None, overwrite: bool = False) -> Path:
         """Write the run folder (`tenuto.runs.folder`): weights, config, metrics, evaluation; whole or not at all.
 
+        The options are those of `fit`; of what was changed since then, only what does not belong to the training is kept: how answers are searched, engine, device.
+
         Args:
             folder: new or empty; a folder with anything else in it is refused.
-            test: a set, or (x, y), to be evaluated first; evaluation.json keeps the result.
+            test: a set, or (x, y), to be evaluated; evaluation.json keeps the result. The run is written before, so that nothing can happen to it.
             overwrite: replace a run that is there.
         Raises:
-            NotFittedError; RunError: the folder is not free.
+            NotFittedError; RunError: the folder is not free, or cannot be written. As `evaluate`: then the run is there, without a test part.
         """
         self.require_fit("save")
-        claim(folder, overwrite=overwrite)
-        if test is not None:
+        written = self._write(folder, overwrite=overwrite)
+        if test is None:
+            return written
+        try:
             with self._calling("evaluate"):
                 self._test(self._given(test))
-        config = {"task": self.task, "options": self._options_as_data(), "maths": self.maths_, "preprocessing": self._kept(), "data": self.evaluation_["data"]}
+        except TenutoError as error:
+            error.fix = f"{f'{error.fix}; ' if error.fix else ''}the run is saved in {folder}, without a test part: save again with other test data and overwrite=True"
+            raise
+        return self._write(folder, overwrite=True)
+
+    def _write(self, folder: str | Path, *, overwrite: bool) -> Path:
+        now = {known.name: getattr(self, known.name) for known in options_of(type(self)) if known.answering or known.panel == WHERE}
+        options = {**self.options_, **now}
+        config = {"task": self.task, "options": options, "maths": self.maths_, "preprocessing": self._kept(), "data": self.evaluation_["data"]}
         return write_estimator(
             folder, config=config, network=self.network_, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
         )
@@ -343,6 +378,7 @@ class Estimator(EstimatorOptions, Parameters, ABC):
             for name, value in cells.items():
                 setattr(model, f"{name}_", value)
             model.seed_, model.maths_ = options["random_state"], model.maths()
+            model.options_ = model._options_as_data()
             model._restore(run.config["preprocessing"])
             with seeded(0):
                 model.network_ = model._network().to(device)
@@ -356,12 +392,14 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         return {**self.get_params(), **cells, "random_state": self.seed_}
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
-        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit and the path of the word vectors.
+        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit, the path of the word vectors
+        and those that training does not read.
 
         Args:
             training, validation: sets with a `sha256`. The cells and `seed_` are set already.
         """
-        options = {name: value for name, value in self._options_as_data().items() if name not in ("time_limit_s", "random_state", "vectors")}
+        free = {"time_limit_s", "random_state", "vectors", *(known.name for known in options_of(type(self)) if known.answering)}
+        options = {name: value for name, value in self._options_as_data().items() if name not in free}
         return {"estimator": type(self).__name__, "train": training.sha256, "validation": validation.sha256, "seed": self.seed_, "options": options}
 
     # --- calls ------------------------------------------------------------------------------------------------------------------
