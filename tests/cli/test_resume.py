@@ -82,16 +82,19 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(task, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-@pytest.mark.parametrize("task, kills", [("classify", 3), pytest.param("classify", 100, marks=pytest.mark.slow), pytest.param("language", 100, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_a_run_that_replaces_another_loses_nothing(task, kills, tmp_path):
+@pytest.mark.parametrize(
+    "task, seed, kills",
+    [("classify", 0, 3), *(pytest.param(task, seed, 25, marks=pytest.mark.slow) for task in ("classify", "language") for seed in range(1, 5))],
+)
+def test_killed_at_random_moments_a_run_that_replaces_another_loses_nothing(task, seed, kills, tmp_path):
     data, own = TASKS[task](tmp_path)
     options = ["--test", data, "--epochs", 8, "--hidden-size", 4, "--num-layers", 1, "--patience", 0, "--threads", 1, *own]
-    words = [sys.executable, Path(__file__).with_name("killed_runs.py"), tmp_path, 0, kills, "fit", task, data, *options]
+    words = [sys.executable, Path(__file__).with_name("killed_runs.py"), tmp_path, seed, kills, "fit", task, data, *options]
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.returncode == 0, done.stderr
     phases = ast.literal_eval(done.stdout)
     assert sum(phases.values()) >= kills
-    assert kills < 100 or set(phases) == {"training", "saving", "report"}
+    assert kills < 25 or {"training", "saving"} <= set(phases)
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ class Crash(Observer):
         self.ends.append(stopped)
 
 
-# Each seed kills about ten children: together with `tests/cli/test_resume.py`, some 200 kills.
+# With the kills of `tests/cli/test_resume.py`, some 300 in all.
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
 def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bits(tmp_path, uninterrupted, seed):
     program = Path(__file__).with_name("small_run.py")

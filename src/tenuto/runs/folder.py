@@ -45,8 +45,9 @@ from tenuto.files import (
     write_tensors,
     write_text,
 )
-from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, LOCK, METRICS, MODEL, NEW, REPORT, UNFINISHED
+from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, UNFINISHED
 from tenuto.train.checkpoint import FILE as CHECKPOINT
+from tenuto.train.lock import FILE as LOCK
 from tenuto.train.lock import held, holder_of
 
 FORMAT, FORMAT_VERSION = "tenuto run", 2

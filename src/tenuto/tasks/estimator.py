@@ -1,32 +1,27 @@
 """`Estimator`: what every task shares: fit, evaluate, save, load, and the doors `inputs`, `forward` and `answer`.
 
 A task answers what only it can know, in this order: how its data is read and divided, what is learnt from it before training, its network, how
-that is trained, how batches are made for prediction, what an answer is, how good a set of answers is, and what config.json must keep of it.
+that is trained, how batches are made for prediction, what an answer is, how good a set of answers is, and what config.json must keep of it
+(`saved.py` has the half that goes to a run folder and comes back).
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
-from tenuto.cell import Cell, cell_to_data
+from tenuto.cell import Cell
 from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import sorted_batches
-from tenuto.errors import ArgumentError, NotFittedError, TenutoError
-from tenuto.networks.anatomy import Network
-from tenuto.program import trace
-from tenuto.tasks.estimator_options import EstimatorOptions
+from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
-from tenuto.tasks.files import kept_cell, load_weights, reading, write_estimator
-from tenuto.tasks.option import WHERE, options_of
-from tenuto.tasks.parameters import Parameters
+from tenuto.tasks.saved import Saved
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
 from tenuto.train.turns import seeded
@@ -51,7 +46,7 @@ class Batches(NamedTuple):
     make: Callable[[np.ndarray], Any]
 
 
-class Estimator(EstimatorOptions, Parameters, ABC):
+class Estimator(Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network
@@ -62,18 +57,8 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         network_: the torch module. cell_, seed_: those that were used. options_: the options at that time, as plain data. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
     """
 
-    task: ClassVar[str]  # in config.json
-    former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
     takes_streams: bool = False  # whether its data can give a cell its streams
     leaves_weights_unused: bool = False  # whether a batch may leave weights without a gradient
-
-    network_: Network
-    cell_: Cell
-    maths_: dict[str, Any]
-    seed_: int
-    options_: dict[str, Any]
-    metrics_: list[dict[str, Any]]
-    evaluation_: dict[str, Any]
 
     # --- what a task answers ---------------------------------------------------------------------------------------------
 
@@ -88,10 +73,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     @abstractmethod
     def _prepare(self, training: Any, held_out: Any) -> None:
         """Set what is learnt before training, from the training set alone, and refuse sets that do not fit it."""
-
-    @abstractmethod
-    def _network(self) -> Network:
-        """A new network for what `_prepare` or `_restore` has set."""
 
     @abstractmethod
     def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
@@ -116,14 +97,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     @abstractmethod
     def _about(self, training: Any, outcome: Outcome) -> dict[str, Any]:
         """What this task adds to the common keys of evaluation.json, or within them; a title at least."""
-
-    @abstractmethod
-    def _kept(self) -> dict[str, Any]:
-        """`preprocessing` of config.json: what was learnt before training, as plain data."""
-
-    @abstractmethod
-    def _restore(self, kept: Mapping[str, Any]) -> None:
-        """Set what `_kept` gave."""
 
     def _require_scorable(self, data: Any) -> None:
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
@@ -230,19 +203,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
             )
         return cell
 
-    def _cells(self) -> dict[str, Any]:
-        """The options that are cells, as they are used: None stands for the cell of `cell`."""
-        return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
-
-    def maths(self) -> dict[str, Any]:
-        """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too."""
-        return {name: trace(cell_from_name(given)).maths for name, given in self._cells().items()}
-
-    @classmethod
-    def _cell_names(cls) -> list[str]:
-        """The options that are cells; a fitted estimator has the cell itself under the name with "_"."""
-        return [known.name for known in options_of(cls) if known.cell]
-
     def _asked(self, x: Any) -> Any:
         """The data to predict for, as `_batches` takes it."""
         return self._read(x)
@@ -324,100 +284,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         found = self._measure(data, "test") if measured is None else measured
         self.evaluation_ = with_test(self.evaluation_, self._describe(data), found)
         return found.result
-
-    # --- as files ------------------------------------------------------------------------------------------------------------
-
-    def save(self, folder: str | Path, *, test: Any = None, overwrite: bool = False) -> Path:
-        """Write the run folder (`tenuto.runs.folder`): weights, config, metrics, evaluation; whole or not at all.
-
-        The options are those of `fit`; of what was changed since then, only what does not belong to the training is kept: how answers are searched, engine, device.
-
-        Args:
-            folder: new or empty; a folder with anything else in it is refused.
-            test: a set, or (x, y), to be evaluated; evaluation.json keeps the result. The run is written before, so that nothing can happen to it.
-            overwrite: replace a run that is there.
-        Raises:
-            NotFittedError; RunError: the folder is not free, or cannot be written. As `evaluate`: then the run is there, without a test part.
-        """
-        self.require_fit("save")
-        written = self._write(folder, overwrite=overwrite)
-        if test is None:
-            return written
-        try:
-            with self._calling("evaluate"):
-                self._test(self._given(test))
-        except TenutoError as error:
-            error.fix = f"{f'{error.fix}; ' if error.fix else ''}the run is saved in {folder}, without a test part: save again with other test data and overwrite=True"
-            raise
-        return self._write(folder, overwrite=True)
-
-    def _write(self, folder: str | Path, *, overwrite: bool) -> Path:
-        now = {known.name: getattr(self, known.name) for known in options_of(type(self)) if known.answering or known.panel == WHERE}
-        options = {**self.options_, **now}
-        config = {"task": self.task, "options": options, "maths": self.maths_, "preprocessing": self._kept(), "data": self.evaluation_["data"]}
-        return write_estimator(
-            folder, config=config, network=self.network_, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
-        )
-
-    @classmethod
-    def load(cls: type[E], folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> E:
-        """The estimator of the folder that `save` wrote; it gives the same answers.
-
-        Args:
-            cell: the class of a cell of your own, if it is not imported already. No code is ever loaded from the folder.
-        Raises:
-            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
-                not the one with which the run was trained.
-        """
-        with reading(cls.__name__, folder, cls.task) as run:
-            options = {**run.config["options"], "device": device}
-            maths = run.config.get("maths", {})
-            cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
-            tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
-            model = cls(**{**options, **tuples, **cells})
-            for name, value in cells.items():
-                setattr(model, f"{name}_", value)
-            model.seed_, model.maths_ = options["random_state"], model.maths()
-            model.options_ = model._options_as_data()
-            model._restore(run.config["preprocessing"])
-            with seeded(0):
-                model.network_ = model._network().to(device)
-            load_weights(model.network_, run, cls.former_names)
-            model.metrics_, model.evaluation_ = run.metrics, run.evaluation
-        return model
-
-    def _options_as_data(self) -> dict[str, Any]:
-        """The constructor's arguments, with the cells and the seed that were used."""
-        cells = {name: cell_to_data(getattr(self, f"{name}_")) for name in self._cells()}
-        return {**self.get_params(), **cells, "random_state": self.seed_}
-
-    def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
-        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit, the path of the word vectors
-        and those that training does not read.
-
-        Args:
-            training, validation: sets with a `sha256`. The cells and `seed_` are set already.
-        """
-        free = {"time_limit_s", "random_state", "vectors", *(known.name for known in options_of(type(self)) if known.answering)}
-        options = {name: value for name, value in self._options_as_data().items() if name not in free}
-        return {"estimator": type(self).__name__, "train": training.sha256, "validation": validation.sha256, "seed": self.seed_, "options": options}
-
-    # --- calls ------------------------------------------------------------------------------------------------------------------
-
-    def require_fit(self, call: str) -> None:
-        """Raise NotFittedError unless `fit` or `load` has been called."""
-        if not self.__sklearn_is_fitted__():
-            kind = type(self).__name__
-            raise NotFittedError(f"{kind}.{call}: it is not fitted.", fix=f"call fit(x, y), or {kind}.load(folder)")
-
-    @contextlib.contextmanager
-    def _calling(self, call: str) -> Iterator[None]:
-        """Errors in the block name this call."""
-        try:
-            yield
-        except TenutoError as error:
-            raise error.within(f"{type(self).__name__}.{call}") from error.__cause__
-
 
 def batch_in_words(ids: Sequence[str], indices: np.ndarray, noun: str) -> str:
     """A batch as error messages name it.
