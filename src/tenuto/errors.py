@@ -33,7 +33,7 @@ class TenutoError(Exception):
         fix: str | None = None,
     ) -> None:
         self.what, self.expected, self.received, self.fix = what, expected, received, fix
-        super().__init__(what)
+        super().__init__(str(self))  # Keras and others tell an error again from its first argument
 
     def __str__(self) -> str:
         rows = (("expected", self.expected), ("received", self.received), ("fix", self.fix))
@@ -43,12 +43,14 @@ class TenutoError(Exception):
         """The same error, told by the public call `caller`, for example "Recurrent(LSTM)"."""
         if not self.what.startswith(f"{caller}: "):
             self.what = f"{caller}: {self.what}"
+            self.args = (str(self),)
         return self
 
     def at(self, place: str) -> Self:
         """The same error with the place in the user's file, "lstm.py, line 38: ..."."""
         if place and "\n  at  " not in self.what:
             self.what = f"{self.what}\n  at        {place}"
+            self.args = (str(self),)
         return self
 
     def __reduce__(self) -> tuple[object, ...]:

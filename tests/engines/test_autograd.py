@@ -3,6 +3,8 @@
 The opaque engine is the reference engine, called through the operations. So these tests check the Function; test_parity checks engines.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -40,10 +42,11 @@ def as_function(form, inputs):
     return run, [inputs[name] for name in names]
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-def test_first_and_second_derivatives(cell, reverse):
-    form = make_form(cell, masks=True, reverse=reverse)
+def test_first_and_second_derivatives(cell, reverse, packed):
+    form = replace(make_form(cell, masks=True, reverse=reverse), packed=packed)
     run, values = as_function(form, make_inputs(form))
     assert gradcheck(run, values, fast_mode=True)
     assert gradgradcheck(run, values, fast_mode=True, atol=1e-4)

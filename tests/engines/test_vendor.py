@@ -14,11 +14,11 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("lengths", [False, True], ids=["whole", "lengths"])
+@pytest.mark.parametrize("lengths", ["", "lengths", "packed"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("cell", [LSTM(), ProjectionLSTM(3), GRU(), Elman(), Elman("relu")], ids=repr)
 def test_equals_the_reference(cell, reverse, lengths, dtype):
-    form = Form(cell, lengths=lengths, reverse=reverse)
+    form = Form(cell, lengths=bool(lengths), reverse=reverse, packed=lengths == "packed")
     inputs = make_inputs(form, time_steps=5, batch_size=4, input_size=3, dtype=dtype)
     results = {}
     for engine in (Vendor(), Reference()):

@@ -12,6 +12,7 @@ from tenuto import Recurrent, cells
 from tenuto.engines import engine_names
 from tenuto.engines.cpp import pool
 from tenuto.errors import ShapeError
+from tenuto.layers import packed as packing
 from tests.layers.closeness import assert_near
 
 KINDS = {"LSTM": {}, "LSTM, projected": {"proj_size": 2}, "GRU": {}, "RNN": {}}
@@ -151,7 +152,7 @@ def test_batch_sizes_that_are_not_those_of_the_rows_are_named(engine, sizes):
 def test_what_does_not_fit_a_packed_sequence_is_named():
     packed = packed_of([3, 1], 2, torch.float32)
     layer = Recurrent(cells.GRU(), 2, 3)
-    with pytest.raises(ShapeError, match="resets does not fit the packed sequence"):
+    with pytest.raises(ShapeError, match="resets has the wrong shape"):
         layer(packed, resets=torch.zeros(4, 2, dtype=torch.bool))
     with pytest.raises(ShapeError, match="x has 2 features"):
         Recurrent(cells.GRU(), 5, 3)(packed)
@@ -270,3 +271,63 @@ def test_memory_is_that_of_the_rows(kind, options):
     for found, expected in zip(ragged, even, strict=True):
         assert rows * 16 * 4 < expected and found <= 1.02 * expected + 16_000  # batch sizes and lengths take a few bytes a step
         assert found < 40 * rows * 16 * 4 * directions
+
+
+@given(
+    name=st.sampled_from(["LSTM", "GRU", "LayerNormLSTM"]), lengths=st.lists(st.integers(0, 9), min_size=1, max_size=9), more=st.integers(9, 30),
+    num_layers=st.integers(1, 2), bidirectional=st.booleans(), batch_first=st.booleans(), resets=st.booleans(), with_state=st.booleans(),
+    streams=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=400)
+def test_sequences_that_are_mostly_padding_give_the_same_bits(
+    name, lengths, more, num_layers, bidirectional, batch_first, resets, with_state, streams, seed
+):
+    """Such sequences are packed inside the layer where they are large, which here they are or are not."""
+    torch.manual_seed(seed)
+    rows, steps, options = len(lengths), more, {"num_layers": num_layers, "bidirectional": bidirectional, "batch_first": batch_first}
+    own = name == "LayerNormLSTM"
+    layer = Recurrent(Leaking() if streams else cells.LayerNormLSTM(), 3, 10, residual=True, learned_state=True, **options) if own else getattr(tenuto, name)(3, 10, **options)
+    x, flags = torch.randn(rows, steps, 3), torch.rand(rows, steps) < 0.2
+    given_streams = {"dt": torch.rand(rows, steps, 1), "scale": torch.rand(rows, 1, 10)} if own and streams else {}
+    if not batch_first:
+        x, flags, given_streams = x.transpose(0, 1), flags.t(), {key: value.transpose(0, 1) for key, value in given_streams.items()}
+    given = {"lengths": lengths, "resets": flags if resets else None, **({"streams": given_streams} if given_streams else {})}
+    states = [torch.randn(num_layers * (1 + bidirectional), rows, 10) for _ in range(1 if name == "GRU" or given_streams else 2)]
+    state = None if not with_state else states[0] if len(states) == 1 else tuple(states)
+    found = []
+    for large in (0, 1 << 60):
+        with tenuto.invariant(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(packing, "LARGE", large)
+            leaf = x.clone().requires_grad_()
+            output, final = layer(leaf, state, **given)
+            finals = [final] if isinstance(final, torch.Tensor) else list(final)
+            loss = output.square().sum() + sum(value.sin().sum() for value in finals)
+            d_leaf, *gradients = torch.autograd.grad(loss, [leaf, *layer.parameters()], materialize_grads=True)  # a learned state may be unused
+            output.relu_().detach_()  # it is the user's
+            with torch.no_grad():
+                plain = layer(x, state, **given)[0]
+            found.append(([output, plain, d_leaf, *finals], gradients))
+    for packed, padded in zip(found[0][0], found[1][0], strict=True):
+        assert torch.equal(packed, padded) and packed.shape == padded.shape
+    for packed, padded in zip(found[0][1], found[1][1], strict=True):  # learned states are added up by torch
+        assert_near(packed, padded, gradient=True)
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}], ids=["one", "two bidirectional"])
+def test_memory_of_sequences_that_are_mostly_padding(options):
+    layer = tenuto.LSTM(16, 16, **options)
+    layer.engine = "cpp"
+    x, lengths = torch.randn(1000, 200, 16).requires_grad_(), torch.tensor([1000] + [5] * 199)
+    kept, padding = set(), []
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in kept and storage.data_ptr() != x.untyped_storage().data_ptr():
+            padding.append(storage.nbytes())
+        kept.add(storage.data_ptr())
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        layer(x, lengths=lengths)[0].sum().backward()
+    assert sum(padding) < 1000 * 200 * 16 * 4  # all that is kept, beside x, is less than one padded array

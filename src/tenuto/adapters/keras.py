@@ -224,21 +224,22 @@ class Steps(NamedTuple):
         return torch.where(shown.unsqueeze(-1), output.gather(1, places), 0)
 
 
-def steps_from_mask(mask: Tensor) -> Steps | None:
+def steps_from_mask(mask: Tensor, look: bool = True) -> Steps | None:
     """A step mask as lengths, or None where every step counts.
 
     Args:
         mask: [B, T] bool, True where a step counts.
+        look: whether its values may be looked at. Without, it is taken as any mask: its steps are moved together.
     Example:
         >>> steps = steps_from_mask(torch.tensor([[False, True, True], [True, False, True]]))
         >>> steps.lengths, steps.gather(torch.arange(6.0).view(2, 3, 1))[..., 0]
         (tensor([2, 2]), tensor([[1., 2., 0.],
                 [3., 5., 4.]]))
     """
-    if bool(mask.all()):
+    if look and bool(mask.all()):
         return None
     lengths = mask.sum(1)
     padded_at_end = torch.arange(mask.shape[1], device=mask.device) < lengths.unsqueeze(1)
-    if bool((mask == padded_at_end).all()):
+    if look and bool((mask == padded_at_end).all()):
         return Steps(lengths, mask, None)
     return Steps(lengths, mask, torch.argsort(~mask, dim=1, stable=True))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tenuto.engines import autograd, contest, notices
+from tenuto.engines import autograd, contest, members, notices
 from tenuto.engines.autograd import time_loop
 from tenuto.engines.cpp import Cpp
 from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Yes
@@ -30,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 ENVIRONMENT = "TENUTO_ENGINE"
+_KEY = os.environ.encodekey(ENVIRONMENT)
 _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
 _NARROW: tuple[Engine, ...] = (NarrowVendor(torch.bfloat16), NarrowVendor(torch.float16))  # "auto" alone takes these, where they are faster
 _AFTER: dict[str, tuple[Engine, ...]] = {engine.name: (*_ORDER[place + 1 :], *_NARROW) for place, engine in enumerate(_ORDER)}
@@ -57,8 +58,8 @@ def engine_names() -> tuple[str, ...]:
     return _NAMES
 
 
-def wanted(engine: str) -> str:
-    """The engine asked for: the argument; if that is "auto", the environment variable TENUTO_ENGINE, where it is set.
+def wanted(engine: str, otherwise: str = "auto") -> str:
+    """The engine asked for: the argument; if that is "auto", the environment variable TENUTO_ENGINE, where it is set; else `otherwise`.
 
     Raises:
         ArgumentError: no engine has that name.
@@ -68,7 +69,12 @@ def wanted(engine: str) -> str:
         engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
     if engine != "auto" and engine not in engine_names():
         raise ArgumentError(f"{source} is {engine!r}.", expected="auto, " + ", ".join(engine_names()))
-    return engine
+    return otherwise if engine == "auto" else engine
+
+
+def left_open() -> bool:
+    """Whether nothing but a call's own `engine` asks for an engine: no environment variable, no `invariant()`. Takes no time that counts."""
+    return not (_thread.invariant or os.environ._data.get(_KEY))  # type: ignore[attr-defined]  # `os.environ.get` raises an error inside itself, which takes ten times as long
 
 
 @contextmanager
@@ -107,6 +113,19 @@ def settled(engine: str) -> str:
     return _INVARIANT + engine if _thread.invariant and not engine.startswith(_INVARIANT) else engine
 
 
+def refuse_operations(engine: str) -> None:
+    """Where the loop is made of torch's own operations (`autograd.by_operations`), which promise nothing.
+
+    Raises:
+        EngineError: inside `invariant()`.
+    """
+    if settled(engine).startswith(_INVARIANT):
+        raise EngineError(
+            "forward mode (jvp, jacfwd, dual tensors) and functionalize do not give a sequence the same bits in any batch, which tenuto.invariant() asks for.",
+            fix="leave tenuto.invariant() for them; derivatives in reverse mode (grad, vjp, jacrev) keep the promise",
+        )
+
+
 def choose(problem: Problem, engine: str = "auto") -> Engine:
     """The engine that runs this problem: the one asked for, or the fastest that can.
 
@@ -133,6 +152,7 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
             reason, _, details = answer.reason.partition("\n")
             error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"engine={able[0]!r} can, or leave it at 'auto'")
             error.what = f"{error.what}\n{details}".rstrip()
+            error.args = (str(error),)
             raise error
     raise AssertionError("the reference engine runs everything.")
 
@@ -204,5 +224,5 @@ def report(problem: Problem, engine: str = "auto") -> EngineReport:
 
 
 def needs_gradients(inputs: Mapping[str, Tensor]) -> bool:
-    """Whether a backward pass may follow."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs.values())
+    """Whether a backward pass may follow; what the tensors of a function transform hide (torch.vmap) does not show, so one may."""
+    return torch.is_grad_enabled() and (any(tensor.requires_grad for tensor in inputs.values()) or members.transformed())

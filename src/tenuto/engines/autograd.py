@@ -19,7 +19,7 @@ from torch.autograd import forward_ad
 from torch.library import Library
 
 from tenuto import process
-from tenuto.engines import reference, vendor
+from tenuto.engines import members, reference, vendor
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, Buffers, Engine, Form, Result
 from tenuto.program import traced_of
 from tenuto.program.handles import handle_of_traced, require_unchanged
@@ -125,11 +125,11 @@ def _(key: str, inputs: list[Tensor], kept: list[Tensor], cotangents: list[Tenso
 
 def each(count: int, function: Callable[..., Any], in_dims: Sequence[Any], args: Sequence[Any]) -> Any:
     """A batching rule that works for any function: one call per member of the batch."""
-    members = [
+    results = [
         function(*(arg if dim is None else arg.select(dim, k) for arg, dim in zip(args, in_dims, strict=True)))
         for k in range(count)
     ]
-    stacked = tuple(torch.stack(values) for values in zip(*members, strict=True))
+    stacked = tuple(torch.stack(values) for values in zip(*results, strict=True))
     return stacked, (0,) * len(stacked)
 
 
@@ -146,7 +146,7 @@ def ordinary(tensors: Iterable[Tensor]) -> bool:
         and not next(iter(tensors)).is_meta
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
+        and not members.transformed()
         and not _compiling()
     )
 
@@ -185,14 +185,17 @@ class _Function(torch.autograd.Function):
         return super(torch.autograd.Function, cls).apply(*args)
 
 
+_ALIKE = "alike"  # as `keep`: what is kept is as large whatever the lengths are, so that the members of a vmap can be stacked
+
+
 class TimeLoop(_Function):
     """The steps of one layer in one direction: (key, keep, *inputs) to (output, *final states, *saved)."""
 
     @staticmethod
-    def forward(key: str, keep: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(key: str, keep: bool | str, *inputs: Tensor) -> tuple[Tensor, ...]:
         if ordinary(inputs):
-            return tuple(_forward(key, inputs, keep))
-        return tuple(torch.ops.tenuto.forward(key, list(inputs), keep))
+            return tuple(_forward(key, inputs, bool(keep), foretold=keep == _ALIKE))
+        return tuple(torch.ops.tenuto.forward(key, list(inputs), bool(keep)))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -202,33 +205,44 @@ class TimeLoop(_Function):
         form, _ = _read(key)
         ctx.mark_non_differentiable(*output[form.results :])
         ctx.save_for_backward(*tensors, *_kept(form, output))
-        ctx.save_for_forward(*tensors)
 
     @staticmethod
+    @members.each_apart
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
-        form, _ = _read(ctx.key)
+        if torch.compiler.is_dynamo_compiling():
+            _keep_dynamo_out()
+        return _pulls["first"](ctx, *cotangents)
+
+    @staticmethod
+    def pull(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+        """What `backward` does."""
+        form, engine = _read(ctx.key)
         tensors = ctx.saved_tensors  # read once: activation checkpointing refuses a second time
         inputs, kept = tensors[: ctx.count], tensors[ctx.count :]
         named = by_name(form, inputs)
         results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
-        ordinarily = not _transformed() and ordinary(tensors)
+        ordinarily = not members.transformed() and ordinary(tensors)
         needed = _asked(ctx, inputs) if ordinarily and named["x"].requires_grad else ctx.needs_input_grad
         needs, places = _wanted(form, needed)
         gradients: Sequence[Tensor | None]
-        if ordinarily:
+        if by_operations((*tensors, *given)) or (members.many(form, named) and not engine.name.startswith("invariant")):
+            with _exact(named["x"].device.type):
+                _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
+                gradients = function(*values)
+        elif ordinarily:
             with _exact(named["x"].device.type):
                 gradients = _gradients_with_history(form, named, given, needs) if torch.is_grad_enabled() else _backward(ctx.key, inputs, kept, given, needs)
         else:
-            gradients = _function(TimeLoopGradient).apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
+            gradients = TimeLoopGradient.apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
         found: list[Tensor | None] = [None] * (2 + ctx.count)
         for place, gradient in zip(places, gradients, strict=True):
             found[place] = gradient
         return tuple(found)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return each(info.batch_size, _function(TimeLoop).apply, in_dims, args)
+    def vmap(info: Any, in_dims: tuple[Any, ...], key: str, keep: bool | str, *inputs: Tensor) -> Any:
+        return each(info.batch_size, TimeLoop.apply, in_dims, (key, _ALIKE if keep else keep, *inputs))
 
 
 class TimeLoopGradient(_Function):
@@ -244,10 +258,17 @@ class TimeLoopGradient(_Function):
         ctx.key, ctx.count, ctx.kept, ctx.needs, *tensors = inputs
         ctx.set_materialize_grads(False)  # what nobody asked for need not be differentiated
         ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
 
     @staticmethod
+    @members.each_apart
     def backward(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
+        if torch.compiler.is_dynamo_compiling():
+            _keep_dynamo_out()
+        return _pulls["second"](ctx, *second)
+
+    @staticmethod
+    def pull(ctx: Any, *second: Tensor) -> tuple[Any, ...]:
+        """What `backward` does."""
         asked = [(name, d) for name, d in zip(ctx.needs.split(), second, strict=True) if d is not None]
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, [name for name, _ in asked], ctx.saved_tensors)
         gradients = iter(torch.func.vjp(function, *values)[1](tuple(d for _, d in asked)))
@@ -256,7 +277,24 @@ class TimeLoopGradient(_Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
-        return each(info.batch_size, _function(TimeLoopGradient).apply, in_dims, args)
+        return each(info.batch_size, TimeLoopGradient.apply, in_dims, args)
+
+
+_pulls: dict[str, Callable[..., tuple[Any, ...]]] = {"first": TimeLoop.pull, "second": TimeLoopGradient.pull}
+
+
+def _keep_dynamo_out() -> bool:
+    """Keeps Dynamo from reading a backward pass: in compiled code that calls `loss.backward()` it reads each Function's `backward` too.
+
+    Dynamo calls this itself when it comes to one; below are cells, caches and engines, which it cannot read.
+    """
+    for name, pull in _pulls.items():
+        if not hasattr(pull, "_torchdynamo_disable"):
+            _pulls[name] = torch._dynamo.disable(pull)
+    return True
+
+
+_keep_dynamo_out._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as torch.compiler.assume_constant_result does, which loads Dynamo
 
 
 def _through_reference(key: str, count: int, kept: int, wanted: Sequence[str], tensors: Sequence[Tensor]) -> Any:
@@ -290,55 +328,22 @@ def _gradients_with_history(form: Form, inputs: Buffers, cotangents: Sequence[Te
     return list(torch.autograd.grad([end for end, _ in ends], sources, [d for _, d in ends], create_graph=True, allow_unused=True))
 
 
-# Forward mode goes through the reference engine too. Dynamo refuses a Function that defines jvp: compiled code gets the plain ones.
-
-
-def _tangents(tangents: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    return tuple(torch.zeros_like(b) if a is None else a.contiguous() for a, b in zip(tangents, like, strict=True))
-
-
-class _TimeLoopWithTangents(TimeLoop):
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
-        form, _ = _read(ctx.key)
-        named = by_name(form, ctx.saved_tensors[: ctx.count])
-        floats = [name for name in form.names if name not in NOT_DIFFERENTIABLE]
-        given = dict(zip(form.names, tangents[2:], strict=True))
-
-        def run(*values: Tensor) -> tuple[Tensor, ...]:
-            output, final = reference.run(form, {**named, **dict(zip(floats, values, strict=True))})
-            return output, *final
-
-        primals = [named[name].contiguous() for name in floats]  # forward mode cannot write into an expanded tensor
-        _, out = torch.func.jvp(run, tuple(primals), _tangents([given[name] for name in floats], primals))
-        saved = len(ctx.saved_tensors) - ctx.count - 1  # all that is kept but the output
-        return *out, *([None] * saved)
-
-
-class _TimeLoopGradientWithTangents(TimeLoopGradient):
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
-        form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, ctx.needs.split(), ctx.saved_tensors)
-        given = tangents[4:]
-        floats = [t for name, t in zip(form.names, given, strict=False) if name not in NOT_DIFFERENTIABLE]
-        chosen, primals = [*floats, *given[ctx.count + ctx.kept :]], tuple(value.contiguous() for value in values)
-        return torch.func.jvp(function, primals, _tangents(chosen, primals))[1]
-
-
 def _compiling() -> bool:
     """Whether torch.compile is at work, in Dynamo or in the tracing behind it."""
     return torch.compiler.is_compiling() or torch._guards.TracingContext.try_get() is not None
 
 
-def _function(plain: type[_Function]) -> type[_Function]:
-    if _compiling():
-        return plain
-    return {TimeLoop: _TimeLoopWithTangents, TimeLoopGradient: _TimeLoopGradientWithTangents}[plain]
+def by_operations(tensors: Iterable[Tensor]) -> bool:
+    """Whether the loop has to be made of torch's own operations, by the reference engine: these may carry tangents (forward mode), or torch
+    is making a graph that knows no Function.
 
-
-def _transformed() -> bool:
-    """Whether a function transform or forward-mode differentiation may be at work. Only a Function hears of these."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    Operations go with whatever else is around: derivatives of any kind and order, and vmap. A Function's `jvp` could not nest.
+    """
+    if forward_ad._current_level < 0:  # within torch.compile also where there is a jvp
+        return members.foreign()
+    if members.transformed() or members.hidden():
+        return True
+    return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
 
 
 def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: bool = False) -> tuple[Tensor, list[Tensor]]:
@@ -346,17 +351,19 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: b
 
     `opaque`: as operations that torch does not look into, whatever the engine is made of.
     """
-    compiling, transformed = _compiling(), _transformed()
+    if by_operations(inputs.values()):
+        result = reference.Reference().forward(form, inputs, keep)
+        return result.output, result.final
+    compiling, transformed = _compiling(), members.transformed()
     if compiling or opaque:  # what an engine cannot foretell is not kept: its backward runs forward again
         keep = keep and engine.foretells(form, inputs)
     elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
-    function = TimeLoop if compiling else _TimeLoopWithTangents
     if compiling or opaque or transformed:
-        apply = function.apply
+        apply = TimeLoop.apply
     else:
-        apply = function.apply_at_once
+        apply = TimeLoop.apply_at_once
         if inputs["x"].requires_grad:
             inputs = {name: tensor.view_as(tensor) if tensor.requires_grad and name != "x" else tensor for name, tensor in inputs.items()}
     results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))

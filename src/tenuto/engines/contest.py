@@ -22,6 +22,7 @@ from torch import Tensor
 from tenuto import process
 from tenuto.engines import trust
 from tenuto.engines.problem import Buffers, Engine, Form, Problem
+from tenuto.program.recording import apart
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
 SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
@@ -120,7 +121,7 @@ def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> tuple[list[flo
     The best, because the first engine learns from its first calls how to share the work. The first turn, in which kernels are
     compiled, does not count.
     """
-    with torch.utils._python_dispatch._disable_current_modes(), torch.no_grad():
+    with apart(), torch.no_grad():
         inputs = _pose(problem)
         times: list[list[float]] = [[], []]
         for turn in range(12):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines import Problem, autograd, choose, needs_gradients, time_loop
+from tenuto.engines import Problem, autograd, choose, members, needs_gradients, time_loop
 from tenuto.engines.problem import Buffers, Form, empty_result
 
 
@@ -23,7 +23,7 @@ def listened(tensors: Iterable[Tensor]) -> bool:
 
     A function transform alone (vmap, jvp) is left to the Function, which knows how it goes with each.
     """
-    return not torch._C._are_functorch_transforms_active() and not autograd.ordinary(tensors)
+    return not members.transformed() and not autograd.ordinary(tensors)
 
 
 def call(form: Form, engine: str, inputs: Buffers) -> tuple[Tensor, list[Tensor]]:

@@ -16,17 +16,17 @@ from tenuto.errors import ShapeError
 
 
 def check(batch_sizes: Tensor, rows: int, batch_size: int) -> None:
-    """Checks that so many rows of so many sequences can lie as `batch_sizes` [T] says.
+    """Checks that so many rows of so many sequences can lie as `batch_sizes` [T] says. (Sequences of no steps are the last ones.)
 
     Raises:
         ShapeError: they cannot; a `PackedSequence` that was put together by hand may be anything.
     """
     sizes = batch_sizes.tolist()
     descending = all(more >= less for more, less in zip([batch_size, *sizes], [*sizes, 1]))
-    if not descending or sum(sizes) != rows or (sizes and sizes[0] != batch_size):
+    if not descending or sum(sizes) != rows:
         raise ShapeError(
             "batch_sizes do not fit the packed rows.",
-            expected=f"at each step the number of sequences that are still running: {batch_size} at the first, {rows} in all",
+            expected=f"at each step the number of sequences that are still running, at most {batch_size}; {rows} in all",
             received=f"{sizes[:8]}{'...' * (len(sizes) > 8)}, {sum(sizes)} in all",
             fix="pack_padded_sequence or pack_sequence from torch.nn.utils.rnn",
         )

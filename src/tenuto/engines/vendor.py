@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tenuto.cells import GRU, LSTM, Elman, ProjectionLSTM
-from tenuto.engines import packed
+from tenuto.engines import members, packed
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Stepper, Yes, empty_result, hidden_size
 from tenuto.engines.reference import replay
 from tenuto.engines.stepping import Repeated
@@ -65,7 +65,7 @@ class Vendor:
         return None
 
     def recorded(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
-        return not _has_explicit_operation(form, inputs)
+        return not _has_explicit_operation(form, inputs) and not members.transformed()  # torch.vmap does not know torch.lstm
 
     def foretells(self, form: Form, inputs: Mapping[str, Tensor]) -> bool:
         """Not how large oneDNN's workspace will be, where sizes are symbols."""
@@ -182,11 +182,13 @@ def _run_lengths(form: Form, inputs: Mapping[str, Tensor], start: list[Tensor], 
 
 
 def _run_packed(form: Form, x: Tensor, batch_sizes: Tensor, start: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """As `run`, on packed sequences: x [N, I]."""
+    """As `run`, on packed sequences: x [N, I]. Those of no steps, the last ones, keep their state."""
+    some = int(batch_sizes[0])
     turned = packed.backwards(batch_sizes, x.shape[0], start[0].shape[0]).to(x.device) if form.reverse else None
     x = x if turned is None else x[turned]
-    output, *final = getattr(torch, kernel_of(form))(x, batch_sizes, _as_torch(form, start), weights, True, 1, 0.0, False, False)
-    return (output if turned is None else output[turned]), [value[0] for value in final]
+    output, *final = getattr(torch, kernel_of(form))(x, batch_sizes, _as_torch(form, [value[:some] for value in start]), weights, True, 1, 0.0, False, False)
+    ends = [torch.cat([value[0], before[some:]]) for value, before in zip(final, start, strict=True)]
+    return (output if turned is None else output[turned]), ends
 
 
 def _weights(form: Form, inputs: Mapping[str, Tensor]) -> list[Tensor]:

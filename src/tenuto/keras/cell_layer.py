@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import torch
 from torch import Tensor
 
-from tenuto.cell import HIDDEN, Cell, cell_from_data, cell_to_data, state_type
+from tenuto.cell import HIDDEN, Cell, cell_from_data, cell_to_data
 from tenuto.engines import Form
 from tenuto.engines.problem import output_width
 from tenuto.errors import ArgumentError
-from tenuto.layers.functional import recurrent
+from tenuto.keras.states import states_of
+from tenuto.keras.time_loop import Loop, Options, keep, loop, loop_in_graph, tell_dynamo
 from tenuto.program import trace
 from tenuto.program.identity import require
 
@@ -56,7 +58,9 @@ class CellLayer(keras.layers.Layer):
         super().__init__(**layer_options)
         cell = cell_from_data(cell) if isinstance(cell, dict) else cell
         if not isinstance(cell, Cell):
-            raise ArgumentError("CellLayer: this is not a tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell))
+            raise ArgumentError(
+                "CellLayer: this is not a tenuto cell.", expected="for example tenuto.cells.PeepholeLSTM()", received=repr(cell)
+            )
         if cell.widths("streams"):
             raise ArgumentError(
                 f"CellLayer: {cell!r} needs per-step streams, which Keras has no argument for.",
@@ -66,6 +70,7 @@ class CellLayer(keras.layers.Layer):
         if not isinstance(units, int) or units < 1:
             raise ArgumentError("CellLayer: units must be a positive integer.", received=repr(units))
         self.cell, self.units, self.use_bias = cell, units, use_bias
+        self.key = keep(cell)
         self.initializers = _get(keras.initializers, kernel_initializer, recurrent_initializer, bias_initializer)
         self.regularizers = _get(keras.regularizers, kernel_regularizer, recurrent_regularizer, bias_regularizer)
         self.constraints = _get(keras.constraints, kernel_constraint, recurrent_constraint, bias_constraint)
@@ -81,13 +86,13 @@ class CellLayer(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights: kernel [I, G*H], bias [G*H], one recurrent kernel [in, out] for each product, the cell's parameters [H]."""
-        kernel, recurrent_, bias = ({"initializer": i, "regularizer": r, "constraint": c} for i, r, c in zip(self.initializers, self.regularizers, self.constraints))
+        kernel, recurrent_, bias = (
+            {"initializer": i, "regularizer": r, "constraint": c} for i, r, c in zip(self.initializers, self.regularizers, self.constraints)
+        )
         total = sum(self._size(width) for width in self.cell.widths("gates").values())
         self.kernel = self.add_weight(shape=(input_shape[-1], total), name="kernel", **kernel)
         self.recurrent_kernels = {
-            name: self.add_weight(
-                shape=(self._size(stack.width_in), self._size(width)), name=f"recurrent_kernel_{name}", **recurrent_
-            )
+            name: self.add_weight(shape=(self._size(stack.width_in), self._size(width)), name=f"recurrent_kernel_{name}", **recurrent_)
             for stack in trace(self.cell).stacks
             for name, width in zip(stack.products, stack.widths)
         }
@@ -109,14 +114,24 @@ class CellLayer(keras.layers.Layer):
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         """One step: inputs [B, I] and states [B, W] to the output [B, H] and the new states."""
-        state = state_type(tuple(self.cell.widths("state")))(*states)
-        output, final = recurrent(self.cell, inputs.unsqueeze(0), self.tenuto_weights(), state)
-        return output[0], list(final)
+        x = inputs.unsqueeze(1)  # [B, 1, I]
+        given = states_of(self.state_size, states, inputs.shape[0], self.compute_dtype, self.name)
+        what = ((self.key,), (self.units,), (self.compute_dtype,))
+        if torch.compiler.is_dynamo_compiling():
+            tell_dynamo()
+            output, _, final = loop_in_graph(*what, tuple(Options()), x, None, given, [self.tenuto_weights()])
+        else:
+            output, _, final = loop(Loop(*what, Options()), x, None, given, [self.tenuto_weights()])[:3]
+        return output, final
 
     def get_config(self) -> dict[str, Any]:
         """Everything from which the same layer can be made again."""
         names = ("kernel", "recurrent", "bias")
-        groups = (("initializer", keras.initializers, self.initializers), ("regularizer", keras.regularizers, self.regularizers), ("constraint", keras.constraints, self.constraints))
+        groups = (
+            ("initializer", keras.initializers, self.initializers),
+            ("regularizer", keras.regularizers, self.regularizers),
+            ("constraint", keras.constraints, self.constraints),
+        )
         options = {f"{name}_{what}": module.serialize(value) for what, module, values in groups for name, value in zip(names, values)}
         own = {"cell": cell_to_data(self.cell), "maths": trace(self.cell).maths, "units": self.units, "use_bias": self.use_bias}
         return {**super().get_config(), **own, **options}

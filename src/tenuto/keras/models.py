@@ -1,14 +1,17 @@
-"""`keras.models`; `use_tenuto`, which puts a model made by Keras itself on tenuto's engines; and a `load_model` that does so at once."""
+"""`keras.models`; `use_tenuto`, which puts a model made by Keras itself on tenuto's engines; `load_model` and others that do so at once."""
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 import keras
 from keras.models import *  # noqa: F403
 from keras.models import Model, Sequential
+from keras.src.models import Functional
 
 from tenuto.keras import recurrent
+from tenuto.keras.cell_layer import CellLayer
 
 _OURS = {kind.__mro__[2]: kind for kind in (recurrent.SimpleRNN, recurrent.LSTM, recurrent.GRU, recurrent.RNN)}
 
@@ -43,3 +46,23 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
         The model.
     """
     return use_tenuto(keras.models.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode))
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """`keras.models.model_from_json`, then `use_tenuto`."""
+    return use_tenuto(keras.models.model_from_json(json_string, custom_objects=custom_objects))
+
+
+def from_pickle(read: Any, arguments: tuple[Any, ...]) -> Any:
+    """What a pickled model with layers of ours calls: importing this module makes them known where the pickle is read."""
+    return read(*arguments)
+
+
+def _pickled(model: Any) -> Any:
+    own = any(isinstance(layer, recurrent.TenutoLoop | CellLayer) for layer in model._flatten_layers())
+    return (from_pickle, model.__reduce__()) if own else model.__reduce__()
+
+
+# Keras pickles a model as a file in memory, and the classes of these models are Keras's own: nothing in such a pickle would import ours.
+for _kind in (Model, Sequential, Functional):
+    copyreg.pickle(_kind, _pickled)

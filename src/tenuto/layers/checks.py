@@ -1,4 +1,4 @@
-"""Checks of the shapes, dtypes, devices and lengths of one layer's tensors; the errors say what would fit."""
+"""Checks of the shapes, dtypes and devices of one layer's tensors; the errors say what would fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tenuto.engines import Form, Problem
-from tenuto.engines.autograd import ordinary
 from tenuto.engines.problem import extent, size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.recording import tracing, unseen
@@ -112,6 +111,19 @@ def check_states(states: Mapping[str, Tensor], x: Tensor, compute: torch.dtype) 
             )  # fmt: skip
 
 
+def check_weight(name: str, weight: Tensor, compute: torch.dtype) -> None:
+    """Checks that a weight loses no digits in the dtype computed in; under autocast any dtype will do.
+
+    Raises:
+        ShapeError: it would (a module given parameters of which only some are float64).
+    """
+    if weight.dtype.itemsize > compute.itemsize and not autocast(weight.device):
+        raise ShapeError(
+            f"{_spoken(name)} is {weight.dtype}, but x and the other weights are {compute}.", expected="all of one dtype",
+            received=describe(weight), fix=f"layer.to({compute}), or all of them and x in {weight.dtype}",
+        )  # fmt: skip
+
+
 def check_streams(given: Mapping[str, Tensor], declared: Mapping[str, Any]) -> None:
     """Checks that no stream is given that the cell does not declare.
 
@@ -122,26 +134,3 @@ def check_streams(given: Mapping[str, Tensor], declared: Mapping[str, Any]) -> N
     if unknown:
         known = ", ".join(declared) or "none: the cell declares no streams"
         raise ArgumentError(f"there is no stream {unknown[0]!r}.", expected=f"streams named {known}" if declared else known)
-
-
-def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.device) -> Tensor:
-    """Lengths as an int64 tensor on the device.
-
-    Raises:
-        ShapeError: not [B], not integers, or beyond 0..T (checked on a CPU and outside of graphs, where that costs little).
-    """
-    tensor = torch.as_tensor(lengths, device=device)
-    if batch_size == 0 and tensor.numel() == 0:
-        return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
-    if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise ShapeError("lengths has the wrong shape or dtype.", expected=f"[{batch_size}] int", received=describe(tensor))
-    if not torch.compiler.is_compiling() and tensor.device.type == "cpu" and ordinary((tensor,)):
-        low, high = (int(value) for value in tensor.aminmax())
-        if low < 0 or high > time_steps:
-            wrong = int((tensor < 0).logical_or(tensor > time_steps).nonzero()[0])
-            raise ShapeError(
-                f"lengths[{wrong}] is {int(tensor[wrong])}, but x has {time_steps} steps.",
-                expected=f"values from 0 to {time_steps}", received=describe(tensor),
-                fix="lengths count steps of x; pad x at its end, or clamp the lengths",
-            )  # fmt: skip
-    return tensor.to(torch.int64)

@@ -11,14 +11,17 @@ from torch import Tensor
 
 from tenuto import engines, process
 from tenuto.cell import Cell, state_type
-from tenuto.engines import Form, Problem, operation
+from tenuto.engines import Form, Problem, autograd, members, operation
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
-from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, dtypes, sizes_of_states
+from tenuto.layers.arrays import check_lengths, check_resets
+from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, check_weight, dtypes, sizes_of_states
 from tenuto.layers.recording import refuse_onnx, tracing
+from tenuto.layers.states import listed
 from tenuto.program import Traced, handle_of, traced_of
 
 Weights = Mapping[str, Any]
+_WEIGHTS = ("weight_ih", "bias", "U.", "p.")
 
 
 def recurrent(
@@ -27,8 +30,8 @@ def recurrent(
     weights: Weights,
     initial_state: Any = None,
     *,
-    lengths: Tensor | None = None,
-    resets: Tensor | None = None,
+    lengths: Any = None,
+    resets: Any = None,
     reset_state: Any = None,
     streams: Mapping[str, Tensor] | None = None,
     reverse: bool = False,
@@ -66,9 +69,15 @@ def recurrent(
         weights.get("parameters") or {},
         streams or {},
     )
-    tensors = layer_tensors(own, x, lengths, resets)
-    output, *final = run_layer(handle_of(cell), tensors, list(initial_state or ()), list(reset_state or ()), reverse, engine)
-    return released(output), state_type(tuple(cell.widths("state")))(*final)
+    if x.dim() != 3:
+        raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
+    steps, rows = x.shape[:2]
+    lengths = None if lengths is None else check_lengths(lengths, rows, steps, x.device)
+    resets = None if resets is None else check_resets(resets, (steps, rows), x.device)
+    states = tuple(cell.widths("state"))
+    start, back = ([] if given is None else listed(given, states, call="initial_state={}") for given in (initial_state, reset_state))
+    output, *final = run_layer(handle_of(cell), layer_tensors(own, x, lengths, resets), start, back, reverse, engine)
+    return released(output), state_type(states)(*final)
 
 
 def released(output: Tensor) -> Tensor:
@@ -145,10 +154,14 @@ def _run(
 
 
 def _loop(form: Form, inputs: dict[str, Tensor], engine: str, result_dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
-    if operation.listened(inputs.values()):
+    if autograd.by_operations(inputs.values()):
+        engines.refuse_operations(engine)
+    elif operation.listened(inputs.values()):
         refuse_onnx()
         return operation.call(form, engine, inputs)
     gradients = engines.needs_gradients(inputs)
+    if engine == "auto" and members.many(form, inputs):
+        engine = engines.wanted(engine, otherwise="reference")
     return engines.time_loop(form, engines.choose(Problem.of(form, inputs, gradients, result_dtype), engine), inputs, gradients)
 
 
@@ -201,15 +214,13 @@ def bind(
         raise _missing(traced.cell, missing.args[0], inputs) from None
     if packed:
         inputs["batch_sizes"] = inputs["batch_sizes"].to(device="cpu", dtype=torch.int64)
-    elif form.lengths:
-        inputs["lengths"] = inputs["lengths"].to(device=x.device, dtype=torch.int64)
-    if form.resets:
-        inputs["resets"] = inputs["resets"].to(device=x.device, dtype=torch.bool)
     check_shapes(form, inputs, hidden)
     if form.resets and form.lengths and not packed:  # padding may hold anything, resets included
         inputs["resets"] = inputs["resets"] & (torch.arange(x.shape[0], device=x.device)[:, None] < inputs["lengths"])
     for name, tensor in inputs.items():
         if tensor.dtype != compute and name not in NOT_DIFFERENTIABLE:
+            if name.startswith(_WEIGHTS):
+                check_weight(name, tensor, compute)
             inputs[name] = tensor.to(compute)
     return form, inputs, result
 

@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from tenuto import engines
-from tenuto.engines.autograd import ordinary
-from tenuto.layers.checks import autocast
 
 _CELLS: dict[str, Any] = {"LSTM": torch.lstm_cell, "GRU": torch.gru_cell, "RNN_TANH": torch.rnn_tanh_cell, "RNN_RELU": torch.rnn_relu_cell}
 
-_FULL = (torch.float32, torch.float64)
+_FULL = frozenset({torch.float32, torch.float64})
+_ORDINARY = frozenset({Tensor, nn.Parameter})
+
+# `possible` is asked before each step of an agent, which takes some ten microseconds: it looks none of these up in its module.
+_compiling, _autocast, _tracing = torch.compiler.is_compiling, torch._C._is_any_autocast_enabled, torch._C._get_tracing_state
+_modes, _transformed = torch._C._len_torch_dispatch_stack, torch._C._are_functorch_transforms_active
 
 
 def name_of(mode: str) -> str:
@@ -25,12 +29,31 @@ def name_of(mode: str) -> str:
     return f"torch.{_CELLS[mode].__name__}"
 
 
-def possible(engine: str, tensors: Sequence[Tensor]) -> bool:
-    """Whether a step may be torch's: no engine is asked for, nothing intercepts operations, and all is of one full-precision dtype."""
-    x = tensors[0]
-    if torch.compiler.is_compiling() or engine != "auto" or x.dtype not in _FULL or engines.settled(engines.wanted(engine)) != "auto":
+def possible(engine: str, tensors: Sequence[Any]) -> bool:
+    """Whether a step may be torch's: no engine is asked for, nothing intercepts operations, and all are tensors of one full-precision dtype.
+
+    `tensors`: all on one device, so only the first is asked for it.
+    """
+    if engine != "auto" or _compiling():
         return False
-    return all(tensor.dtype is x.dtype for tensor in tensors) and ordinary(tensors) and not autocast(x.device)
+    for tensor in tensors:
+        if type(tensor) not in _ORDINARY:
+            return False
+    x = tensors[0]
+    dtype = x.dtype
+    for tensor in tensors:
+        if tensor.dtype is not dtype:
+            return False
+    return (
+        dtype in _FULL
+        and not x.is_meta
+        and forward_ad._current_level < 0
+        and not _autocast()
+        and not _modes()
+        and not _transformed()
+        and _tracing() is None
+        and engines.left_open()
+    )
 
 
 def run(mode: str, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:

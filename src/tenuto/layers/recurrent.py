@@ -16,12 +16,15 @@ from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers import recording
-from tenuto.layers.checks import check_lengths, check_streams
+from tenuto.layers.arrays import check_lengths, check_resets
+from tenuto.layers.checks import check_streams
 from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
+from tenuto.layers.normalisation import LayerNorm
 from tenuto.layers.packed import Packed
-from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, weight_of
+from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, steps_of, weight_of
+from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import handle_of, trace, traced_of
@@ -131,7 +134,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             for suffix in self._suffixes(layer):
                 self._add_parameters(suffix, width, form, options)
             if layer_norm and layer > 0:
-                self.register_module(f"norm_l{layer}", nn.LayerNorm(width, **options))
+                self.register_module(f"norm_l{layer}", LayerNorm(width, **options))
         self.reset_parameters()
 
     _remade = ("_handle", "_running", "_product_shapes", "_places", "_state_type")  # the last one's class is in no module, so it cannot be pickled
@@ -257,7 +260,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         state: Any = None,
         *,
         lengths: Any = None,
-        resets: Tensor | None = None,
+        resets: Any = None,
         streams: Mapping[str, Tensor] | None = None,
     ) -> Output:
         """Runs the layer over whole sequences.
@@ -265,8 +268,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         Args:
             x: [T, B, I] float ([B, T, I] if batch_first), or packed, or one sequence [T, I].
             state: as an earlier call returned it: a named tuple (or a tuple in the cell's order) of [L * D, B, W].
-            lengths: [B] int, in steps. Steps beyond are never read; there the output is zero and the state stays.
-            resets: [T, B] bool ([B, T] if batch_first): the state returns to its initial value before that step.
+            lengths: [B] int, in steps; a tensor, array or list. Steps beyond are never read; there the output is zero and the state stays.
+            resets: [T, B] bool, or 0 and 1 ([B, T] if batch_first); a tensor, array or lists: the state returns to its initial value before that step.
             streams: the cell's streams by name, [T, B, W] ([B, T, W] if batch_first); every layer is given the same.
         Returns:
             Output(output, state).
@@ -284,6 +287,9 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         except TenutoError as error:
             raise error.within(f"Recurrent({type(self.cell).__name__})") from None
 
+    def _listed(self, state: Any) -> list[Tensor]:
+        return listed(state, self._states)
+
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
         widths = {name: size_of(width, self.hidden_size) for name, width in self.cell.widths("streams").items()}
         layers = [
@@ -296,29 +302,33 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         check_streams(streams, dict.fromkeys(self._streams))
+        if not isinstance(x, PackedSequence) and x.dim() not in (2, 3):
+            raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
         packed, single = None, False
-        values = None if state is None else [state] if isinstance(state, Tensor) else list(state)
+        values = None if state is None else self._listed(state)
+        if resets is not None:
+            resets = check_resets(resets, steps_of(x, self.batch_first), (x.data if isinstance(x, PackedSequence) else x).device)
         steps = [*streams.values()] if resets is None else [*streams.values(), resets]
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ArgumentError("a packed sequence has its own lengths.", fix="pass x padded, with lengths=, or packed")
             packed = Packed.of(x)
-            x = packed.data
-            names = [*(f"the stream {name!r}" for name in streams), "resets"]
-            steps = [packed.rows(name, as_time_first(value, self.batch_first)) for name, value in zip(names, steps)]
+            steps = [as_time_first(value, self.batch_first) for value in steps]
         elif x.dim() == 2:
             x, single, steps = x[:, None], True, [value[:, None] for value in steps]
             values = None if values is None else [value[:, None] for value in values]
-        elif x.dim() == 3:
-            x, steps = as_time_first(x, self.batch_first), [as_time_first(value, self.batch_first) for value in steps]
         else:
-            raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
-        batch_size = x.shape[1] if packed is None else packed.batch_size
+            x, steps = as_time_first(x, self.batch_first), [as_time_first(value, self.batch_first) for value in steps]
         if lengths is not None:
-            lengths = check_lengths(lengths, batch_size, x.shape[0], x.device)
-            if self.residual or self.layer_norm:  # these read x outside the engines, and only the engines skip padding
+            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            packed = Packed.of_padded(x, lengths, self.num_layers * self.directions == 1)
+            if packed is None and (self.residual or self.layer_norm):  # these read x outside the engines, and only the engines skip padding
                 live = torch.arange(x.shape[0], device=x.device)[:, None] < lengths
                 x = torch.where(live[..., None], x, 0)
+        batch_size = x.shape[1] if packed is None else packed.batch_size
+        if packed is not None:
+            names = [*(f"the stream {name!r}" for name in streams), "resets"]
+            x, lengths, steps = packed.data, None, [packed.rows(name, value) for name, value in zip(names, steps)]
         resets, streams = None if resets is None else steps[-1], dict(zip(streams, steps))
         initial = self._initial(values, batch_size)
         if packed is not None:
@@ -332,7 +342,9 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             before=self._before, after=self._after if packed is None else partial(self._after, packed=packed), engine=self.engine,
         )  # fmt: skip
         if packed is not None:
-            return Output(packed.pack(released(output)), self._state_type(*(packed.unsort(value) for value in final)))
+            output, final = packed.like_the_input(output, self.batch_first and not single), [packed.unsort(value) for value in final]
+            if not single:
+                return Output(output, self._state_type(*final))
         if single:
             return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
         return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
@@ -353,7 +365,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         layers = self.num_layers * self.directions
         for number, (name, size) in enumerate(zip(self._states, self._state_sizes, strict=True)):
             expected = (layers, batch_size, size)
-            if len(values) != len(self._states) or tuple(values[number].shape) != expected:
+            if tuple(values[number].shape) != expected:
                 received = ", ".join(describe(value) for value in values)
                 raise ShapeError(f"the state {name} does not fit.", expected=f"{name} {list(expected)}", received=received)
         return values

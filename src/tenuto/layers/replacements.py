@@ -19,12 +19,13 @@ from tenuto.cell import Cell
 from tenuto.engines import EngineReport, Problem, Yes
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers import one_step, recording
+from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.biases import one_bias
-from tenuto.layers.checks import check_lengths
 from tenuto.layers.functional import bind, released
 from tenuto.layers.packed import Packed
-from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, same, weight_of
+from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, same, steps_of, weight_of
 from tenuto.layers.stand_in import StandIn
+from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import traced_of
@@ -47,18 +48,24 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         self._stacks = tuple(f"U.{stack.name}" for stack in traced_of(self._handle).stacks)
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
-        """The call of torch.nn, with the state as a tuple of one or two tensors."""
+        """The call of torch.nn; gives the state as a tuple of one or two tensors."""
+        try:
+            return self._run(input, hx, lengths, resets)
+        except TenutoError as error:
+            raise error.within(type(self).__name__) from None
+
+    def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         name = type(self).__name__
         packed, batched = None, True
-        start = None if hx is None else list(hx)
+        if self.mode == "LSTM" and isinstance(hx, Tensor) and hx.dim() == 3 and len(hx) == 2 and isinstance(input, Tensor) and input.dim() == 2:
+            hx = hx.unbind()  # of one sequence, torch.nn takes h and c in one tensor, too
+        start = None if hx is None else self._listed(hx)
         if isinstance(input, PackedSequence):
             if lengths is not None:
-                raise ArgumentError(f"{name}: a packed sequence has its own lengths.", fix="pass it padded with lengths=, or packed")
+                raise ArgumentError("a packed sequence has its own lengths.", fix="pass it padded with lengths=, or packed")
             packed = Packed.of(input)
-            x = packed.data
-            start = None if start is None else [packed.sort(value) for value in start]
+            x, start = packed.data, None if start is None else [packed.sort(value) for value in start]
             self._check_sizes(x, start, packed.batch_sizes)
-            start = self._zeros(packed) if start is None else start
         else:
             if input.dim() not in (2, 3):
                 ending = "D tensor instead" if self.mode.startswith("RNN") else "D instead"
@@ -72,36 +79,36 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
             self._check_sizes(x, start, None)
             x = as_time_first(x, self.batch_first)
         if resets is not None:
+            resets = check_resets(resets, steps_of(input, self.batch_first), x.device)
             resets = as_time_first(resets, self.batch_first) if batched else resets[:, None]
         weights = self._for_one_step(x, start) if packed is None and lengths is None and resets is None else []
-        try:
-            if packed is not None and resets is not None:
-                resets = packed.rows("resets", resets)
-            if lengths is not None:
-                lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
-            if weights:
-                output, final = self._one_step(x, start, weights)
-            else:
-                output, final = run_stack(
-                    self._layers(), x, start, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
-                    before=same, after=self._after, engine=self.engine,
-                )  # fmt: skip
-        except TenutoError as error:
-            raise error.within(name) from None
+        if lengths is not None:
+            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+            packed = Packed.of_padded(x, lengths, self.num_layers == 1 and not self.bidirectional)
+            start = start if packed is None or start is None else [packed.sort(value) for value in start]
         if packed is not None:
-            return packed.pack(released(output)), tuple(packed.unsort(value) for value in final)
-        output = as_time_first(output, self.batch_first)
+            x, lengths, resets = packed.data, None, None if resets is None else packed.rows("resets", resets)
+            start = self._zeros(packed) if start is None else start
+        if weights:
+            output, final = self._one_step(x, start, weights)
+        else:
+            output, final = run_stack(
+                self._layers(), x, start, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
+                before=same, after=self._after, engine=self.engine,
+            )  # fmt: skip
+        if packed is None:
+            output = as_time_first(output, self.batch_first)
+        else:
+            output, final = packed.like_the_input(output, self.batch_first), [packed.unsort(value) for value in final]
         if not batched:
             output, final = output.squeeze(batch_axis), [value.squeeze(1) for value in final]
-        return released(output), tuple(final)
+        return output if packed is not None and batched else released(output), tuple(final)
 
     def _for_one_step(self, x: Tensor, start: list[Tensor] | None) -> list[list[Tensor]]:
         """torch's weights of each layer and direction, where x [T, B, I] is one step that torch's own cells may make; else none."""
         if x.shape[0] != 1 or self.proj_size:
             return []
-        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
-        suffixes = ("", "_reverse") if self.bidirectional else ("",)
-        weights = [[weight_of(self, f"{kind}_l{layer}{suffix}") for kind in kinds] for layer in range(self.num_layers) for suffix in suffixes]
+        weights = [[weight_of(self, name) for name in names] for names in self._all_weights]
         return weights if one_step.possible(self.engine, (x, *(start or ()), *chain(*weights))) else []
 
     def _one_step(self, x: Tensor, start: list[Tensor] | None, weights: list[list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
@@ -126,9 +133,23 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
     def _check_sizes(self, x: Tensor, state: list[Tensor] | None, batch_sizes: Tensor | None) -> None:
         """torch.nn's errors for an input or a state of the wrong size."""
         if state is None:
-            nn.RNNBase.check_input(self, x, batch_sizes)  # not self.check_input, which Dynamo of torch 2.6 refuses in a strict export
+            _Replacement.check_input(self, x, batch_sizes)  # not self.check_input, which Dynamo of torch 2.6 refuses in a strict export
         else:
             self.check_forward_args(x, self._as_torch(state), batch_sizes)
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """torch.nn's; which looks at the dtype of weights that it keeps elsewhere, and not at those of `torch.func.functional_call`."""
+        if input.dtype != weight_of(self, "weight_ih_l0").dtype:
+            return nn.RNNBase.check_input(self, input, batch_sizes)
+        axes = 3 if batch_sizes is None else 2
+        if input.dim() != axes:
+            raise RuntimeError(f"input must have {axes} dimensions, got {input.dim()}")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}")
+
+    def _listed(self, state: Any) -> list[Tensor]:
+        """The tensors of a state as torch.nn has it: (h, c) of an LSTM, h of the others."""
+        return listed(state, ("h", "c") if self.mode == "LSTM" else ("h",), bare=self.mode != "LSTM")
 
     def _check_state_axes(self, hx: list[Tensor], batched: bool) -> None:
         """torch.nn's errors for a state with the wrong number of axes."""
@@ -256,7 +277,7 @@ class GRU(_Replacement):
         """As torch.nn.GRU; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
         if not recording.is_input(input):
             return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
-        output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
+        output, final = self._forward(input, hx, lengths, resets)
         return output, final[0]
 
 
@@ -290,5 +311,5 @@ class RNN(_Replacement):
         """As torch.nn.RNN; `lengths` [B] int and `resets` [T, B] bool ([B, T] if batch_first) as in `Recurrent`."""
         if not recording.is_input(input):
             return recording.node(self, input, hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
-        output, final = self._forward(input, None if hx is None else (hx,), lengths, resets)
+        output, final = self._forward(input, hx, lengths, resets)
         return output, final[0]

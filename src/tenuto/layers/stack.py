@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from tenuto.layers.functional import layer_tensors, run_layer
 from tenuto.layers.packed import Packed
@@ -67,6 +68,14 @@ def run_stack(
             finals.append(final)
         x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))
     return x, [torch.stack(values) for values in zip(*finals, strict=True)]
+
+
+def steps_of(x: Any, batch_first: bool) -> tuple[int, ...]:
+    """The shape of what is given for each step (resets), in the user's order of axes: [T, B], [B, T] if batch_first, [T] for one sequence."""
+    if isinstance(x, PackedSequence):
+        shape = x.batch_sizes.shape[0], Packed.of(x).batch_size
+        return shape[::-1] if batch_first else shape
+    return tuple(x.shape[:-1])
 
 
 def pose(

@@ -15,6 +15,7 @@ from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.checks import check_streams
 from tenuto.layers.functional import bind
 from tenuto.layers.stack import Direction
+from tenuto.layers.states import listed
 from tenuto.program import traced_of
 
 
@@ -39,6 +40,7 @@ class Stream:
         if any(direction.reverse for direction in layers):
             raise ArgumentError("this layer runs in reverse, but a live stream has no end to start from.", fix="use a layer that only runs forward")
         self._shape, self._dtype, self._wrap, self._before, self._after = x.shape, x.dtype, wrap, before, after
+        self._states = tuple(traced_of(layers[0].handle).cell.widths("state"))
         self._streams = {name: (x.shape[0], width) for name, width in streams.items()}
         self._steppers: list[Stepper] = []
         self.engines: list[str] = []  # the engine of each layer, by name
@@ -91,7 +93,7 @@ class Stream:
 
     @state.setter
     def state(self, values: Any) -> None:
-        states = [values] if isinstance(values, Tensor) else list(values)
+        states = listed(values, self._states, call="stream.state = {}")
         for number, step in enumerate(self._steppers):
             current = step.state()
             chosen = [value[number] for value in states]
@@ -125,7 +127,7 @@ class Streaming:
         """
         if self.training:
             raise ArgumentError(f"{type(self).__name__}.stream: the layer is in training mode.", fix="layer.eval()")
-        values = None if state is None else [state] if isinstance(state, Tensor) else list(state)
+        values = None if state is None else self._listed(state)
         return self._open(self.weight_ih_l0.new_zeros(batch_size, self.input_size), values)
 
     def step(self, x: Tensor, stream: Stream, *, streams: Mapping[str, Tensor] | None = None) -> Tensor:
@@ -136,6 +138,10 @@ class Streaming:
         The stream's state is updated in place. The numbers are those of `forward` over the whole sequence.
         """
         return stream.advance(x, streams)
+
+    def _listed(self, state: Any) -> list[Tensor]:
+        """The tensors of a state as `forward` takes it, in the cell's order."""
+        raise NotImplementedError
 
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
         """The stream of rows like x [B, I], from these states [L, B, W] or from the initial one."""

@@ -7,7 +7,7 @@ import json
 from tenuto.cell import Cell, cell_from_data, cell_to_data
 from tenuto.errors import CellError
 from tenuto.program.identity import require
-from tenuto.program.trace import Traced, trace
+from tenuto.program.trace import Traced, alone, trace
 
 _by_handle: dict[str, Traced] = {}
 _handles: dict[Traced, str] = {}
@@ -22,13 +22,19 @@ def handle_of(cell: Cell) -> str:
 def handle_of_traced(traced: Traced) -> str:
     """See `handle_of`. Cells that only their classes tell apart, as those of a factory may be, are numbered."""
     handle = _handles.get(traced)
-    if handle is None:
-        content = [cell_to_data(traced.cell), traced.maths["digest"], traced.layout]
-        text = json.dumps(content)
-        number = _alike[text] = _alike.get(text, -1) + 1
-        handle = _handles[traced] = json.dumps([*content, number])
-        _by_handle[handle] = traced
-    return handle
+    return _new_handle(traced) if handle is None else handle
+
+
+def _new_handle(traced: Traced) -> str:
+    content = [cell_to_data(traced.cell), traced.maths["digest"], traced.layout]
+    text = json.dumps(content)
+    with alone():
+        if traced not in _handles:
+            number = _alike[text] = _alike.get(text, -1) + 1
+            handle = json.dumps([*content, number])
+            _by_handle[handle] = traced
+            _handles[traced] = handle
+        return _handles[traced]
 
 
 def traced_of(handle: str) -> Traced:

@@ -7,6 +7,7 @@ The derivative is traced in the same way in gradient.py. The markers' hidden siz
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tenuto import process
 from tenuto.cell import HIDDEN, Cell, Width
 from tenuto.declaration import check_cell, place_of_step
 from tenuto.errors import TenutoError, TraceError
@@ -91,6 +93,20 @@ class Traced:
 
 _traced: dict[Cell, Traced] = {}
 _MOST = 4096  # cells that are remembered
+_lock = threading.RLock()  # tracing a cell may trace the cells in its fields
+
+
+@process.in_child
+def _begin_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One thread at a time is inside: those that use a cell first at the same time make one trace of it, and one handle."""
+    with _lock:
+        yield
 
 
 def trace(cell: Cell) -> Traced:
@@ -102,6 +118,12 @@ def trace(cell: Cell) -> Traced:
     known = _traced.get(cell)
     if known is not None and known.reading.holds():
         return known
+    with alone():
+        known = _traced.get(cell)
+        return known if known is not None and known.reading.holds() else _trace_anew(cell)
+
+
+def _trace_anew(cell: Cell) -> Traced:
     check_cell(cell)
     with apart():
         try:

@@ -37,7 +37,7 @@ def pose(form: Form, sizes: tuple[int, int, int, int], dtype: torch.dtype, seed:
 
     batch_sizes, packed_rows = torch.zeros(0, dtype=torch.int64), None
     if form.packed:
-        lengths = torch.randint(1, steps + 1, (rows,), generator=generator)
+        lengths = torch.randint(0, steps + 1, (rows,), generator=generator)
         lengths[0] = steps
         batch_sizes = (lengths > torch.arange(steps)[:, None]).sum(1)
         packed_rows = int(lengths.sum())
