@@ -132,15 +132,13 @@ def _finish(job: Job, folder: Path) -> dict[str, Any]:
     try:
         job.score(folder)
     except TenutoError as error:
-        failed = error
-        failed.fix = f"{f'{error.fix}; ' if error.fix else ''}the run is saved in {folder}: tenuto score {folder} {job.task.data_name}"
+        failed = error.also(f"the run is saved in {folder}: tenuto score {folder} {job.task.data_name}")
     evaluation = dict(job.model.evaluation_)
     interrupted = evaluation["training"]["stopped"] == "interrupted" and _has_checkpoint(work)
     try:
         page: Path | str = build_report(folder)
     except TenutoError as error:
-        failed, page = failed or error, f"not written; make it with: tenuto report {folder}"
-        error.fix = f"the run is saved; make room, then: tenuto report {folder}"
+        failed, page = failed or error.also(f"the run is saved; then: tenuto report {folder}"), f"not written; make it with: tenuto report {folder}"
     if not interrupted:
         shutil.rmtree(work, ignore_errors=True)
     console = output()

@@ -190,8 +190,7 @@ class Estimator(Saved, ABC):
         try:
             self._require_scorable(data)
         except TenutoError as error:
-            error.fix = f"{f'{error.fix}; ' if error.fix else ''}or train without a test part"
-            raise error.within("the test part") from error.__cause__
+            raise error.also("or train without a test part").within("the test part") from error.__cause__
 
     def _fitting(self, cell: Cell) -> Cell:
         """The cell, if this task can give it all that it takes."""

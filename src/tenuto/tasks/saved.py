@@ -91,8 +91,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
             with self._calling("evaluate"):
                 self._test(self._given(test))
         except TenutoError as error:
-            error.fix = f"{f'{error.fix}; ' if error.fix else ''}the run is saved in {folder}, without a test part: save again with other test data and overwrite=True"
-            raise
+            raise error.also(f"the run is saved in {folder}, without a test part: save again with other test data and overwrite=True") from error.__cause__
         return self._write(folder, overwrite=True)
 
     def _write(self, folder: str | Path, *, overwrite: bool) -> Path:
