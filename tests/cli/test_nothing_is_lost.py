@@ -223,9 +223,12 @@ def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path, monkeypatch)
     children = []
     for _ in range(8):
         if (child := os.fork()) == 0:
-            for _ in range(5):
-                (new_folder("walks", "lstm") / str(os.getpid())).touch()
-            os._exit(0)
+            try:
+                for _ in range(5):
+                    (new_folder("walks", "lstm") / str(os.getpid())).touch()
+                os._exit(0)
+            finally:
+                os._exit(1)
         children.append(child)
     assert {os.waitpid(child, 0)[1] for child in children} == {0}
     folders = sorted((tmp_path / "runs").iterdir(), key=lambda folder: int(folder.name.rpartition("-")[2]))

@@ -181,8 +181,10 @@ def test_killed_while_a_run_takes_the_place_of_another_the_new_one_is_whole(tmp_
                     os._exit(0)
 
             os.replace = replace
-            write_run(folder, tensors={"v": torch.zeros(2)}, overwrite=True, **PARTS)
-            os._exit(1)
+            try:
+                write_run(folder, tensors={"v": torch.zeros(2)}, overwrite=True, **PARTS)
+            finally:
+                os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert list(read_run(folder).tensors()) == ["v"]
         with pytest.raises(RunError, match="already holds a complete run"):
