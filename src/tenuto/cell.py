@@ -34,6 +34,7 @@ from tenuto.errors import CellError
 from tenuto.place import Place
 
 HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
+USER_FILE = "tenuto_user_file_"  # then a digest of its path, "_" and its name: how a module is called that a command made from a user's file
 Width = int | str
 
 
@@ -301,11 +302,16 @@ def _rebuild_cell(kind: type[Cell], values: Mapping[str, Any]) -> Cell:
 
 
 def name_of_class(kind: type) -> str:
-    """A class's module and name. A script is `__main__` in the process that was started with it, and `__mp_main__` in those that it starts."""
+    """A class's module and name. A script is `__main__` in the process that was started with it, and `__mp_main__` in those that it starts.
+
+    A file that a command was given has the name that an import would give it.
+    """
     return f"{_module_of(kind)}:{kind.__qualname__}"
 
 
 def _module_of(kind: type) -> str:
+    if kind.__module__.startswith(USER_FILE):
+        return kind.__module__.removeprefix(USER_FILE).partition("_")[2]
     return "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
 
 

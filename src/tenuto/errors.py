@@ -7,6 +7,7 @@ the commands answer `--help` at once.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class TenutoError(Exception):
 
     def __str__(self) -> str:
         rows = (("expected", self.expected), ("received", self.received), ("fix", self.fix))
-        return "\n".join([self.what] + [f"  {name:<9} {text}" for name, text in rows if text])
+        return "\n".join([_readable(self.what)] + [f"  {name:<9} {_readable(text)}" for name, text in rows if text])
 
     def within(self, caller: str) -> TenutoError:
         """The same error, told by the public call `caller`, for example "Recurrent(LSTM)"."""
@@ -104,6 +105,21 @@ def describe(tensor: torch.Tensor) -> str:
         '[2, 3] float32 cpu'
     """
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')} {tensor.device}"
+
+
+# A message quotes files, and a file may hold anything: a word or a line of ten thousand characters says no more than its beginning and its end.
+_LONG_WORD, _LONG_LINE = re.compile(r"[^\s/\\]{161,}"), 1_000
+
+
+def _readable(text: str) -> str:
+    """A text of a message, with words and lines that are too long cut in the middle.
+
+    Example:
+        >>> len(_readable("x" * 10_000)), _readable("a fine film")
+        (98, 'a fine film')
+    """
+    text = _LONG_WORD.sub(lambda word: f"{word[0][:75]}...{word[0][-20:]}", str(text))
+    return "\n".join(line if len(line) <= _LONG_LINE else f"{line[: _LONG_LINE - 300]} ... {line[-200:]}" for line in text.split("\n"))
 
 
 def _rebuild(kind, what, expected, received, fix):  # type: ignore[no-untyped-def]

@@ -24,6 +24,9 @@ from safetensors.torch import load, save
 from tenuto.errors import RunError
 
 PARTIAL = ".partial"
+# What code raises that takes damaged data for whole ones. Our own errors are among them: let those through first.
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError, StopIteration)
+DEEPEST, MOST_DIGITS = 100, 40  # of what tenuto writes; hostile files nest without end and have numbers that take minutes to read
 
 
 class NotWritten(RunError):
@@ -112,14 +115,64 @@ def read_json(path: Path) -> Any:
         RunError: the file is missing, unreadable or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return parse_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, MemoryError) as error:
         raise RunError(
             f"{Path(path).name} cannot be read: {_reason(error)}.",
             expected="a JSON file written by tenuto",
             received=str(path),
             fix="restore the file from a copy, or train the model again",
         ) from error
+
+
+def parse_json(text: str) -> Any:
+    """JSON as tenuto writes it, from a file that anybody may have written.
+
+    Raises:
+        ValueError: it is not JSON; or it is nested deeper, has longer numbers, numbers that are not finite, or text that no file can hold.
+    Example:
+        >>> parse_json('{"a": [1, 2.5]}')
+        {'a': [1, 2.5]}
+    """
+    try:
+        data = json.loads(text, parse_int=_whole_number, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError("it is nested too deeply")
+        inside: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                inside += [*value, *value.values()]
+            elif isinstance(value, list):
+                inside += value
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("it has a number that is not finite")
+            elif isinstance(value, str) and not value.isascii() and not _can_be_written(value):
+                raise ValueError("it has half a character (a lone surrogate)")
+        level = inside
+    return data
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"it has a number of {len(text)} digits")
+    return int(text)
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"it has the number {text}, which JSON does not know")
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -130,7 +183,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         return load(Path(path).read_bytes())
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, *DAMAGE) as error:
         raise RunError(
             f"{Path(path).name} cannot be read: {_reason(error)}.",
             expected="a safetensors file written by tenuto",

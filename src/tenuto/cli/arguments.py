@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tenuto.tasks.option import options_of
+
 if TYPE_CHECKING:
     from tenuto.cell import Cell
+    from tenuto.tasks.task import Task
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `tenuto fit` writes it.", show_default=False)]
 RunData = Annotated[
@@ -52,7 +55,7 @@ def cell_class(text: str) -> type[Cell]:
     from tenuto.cells.names import CELLS, cell_class_of
     from tenuto.errors import ArgumentError
 
-    if ".py:" in text:
+    if names_a_file(text):
         from tenuto.cli.user_file import class_from_file
 
         return class_from_file(*text.rsplit(":", 1))
@@ -62,6 +65,22 @@ def cell_class(text: str) -> type[Cell]:
             f"there is no cell {text!r}.", expected=" | ".join(CELLS), received=text, fix="correct the name, or give a cell of your own as path/to/file.py:ClassName"
         )
     return kind
+
+
+def names_a_file(text: Any) -> bool:
+    """Whether the value of an option that is a cell names a class in a Python file, which would be run."""
+    return isinstance(text, str) and ".py:" in text
+
+
+def typed_cells(context: typer.Context, task: Task) -> dict[str, str]:
+    """The cells of one's own that were typed on the command line, by option: `--cell FILE.py:CLASS`. No other file is ever run."""
+    given = {known.typed: context.params.get(known.typed) for known in options_of(task.options) if known.cell}
+    return {name: value for name, value in given.items() if isinstance(value, str) and names_a_file(value) and was_typed(context, name)}
+
+
+def was_typed(context: typer.Context, name: str) -> bool:
+    """Whether this parameter stands on the command line, not in a configuration."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
 def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:

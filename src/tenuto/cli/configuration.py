@@ -46,9 +46,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:  # a number of thousands of digits, tables in tables without end
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else getattr(error, "strerror", None) or str(error)
         raise ArgumentError(
-            f"the configuration {path} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            f"the configuration {path} cannot be read: {reason}.",
             expected='a TOML file: task = "classify", data = "walks.csv", then options by name',
             fix=f"copy the {CONFIGURATION} that `tenuto fit` writes into each run folder, and change it",
         ) from error

@@ -10,6 +10,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tenuto.cli.configuration import NOT_KEPT, toml_text
@@ -24,11 +25,12 @@ from tenuto.tasks.task import Task
 PATHS = frozenset({"data", "test", "validation"})
 
 
-def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+def fit_from_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
     """What every `tenuto fit TASK` does with its parameters; returns the evaluation.
 
     Args:
         options: the command's parameters by name; for a call from Python, `parameters.complete` makes them.
+        own_cells: the cells in Python files that were typed (`arguments.typed_cells`); no other file is run.
     Raises:
         TenutoError: something is wrong with the data, the options or the folder. Then nothing was written, or RUN/unfinished holds what was trained.
         KeyboardInterrupt: training was interrupted; its message says what was kept.
@@ -39,7 +41,7 @@ def fit_from_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
     _check_processes(options)
     resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
     _check_resume(resume, options.get("out"))
-    job = prepare(task, options)
+    job = prepare(task, options, own_cells)
     text = configuration_text(task, options)
     overwrite, quiet, every_s = bool(options.get("overwrite")), bool(options.get("quiet")), options.get("checkpoint_every_s", 60.0)
     with run_folder(resume or options.get("out"), *job.name) as folder:
@@ -80,7 +82,7 @@ def train_and_save(
         try:
             _train(job, folder, configuration, overwrite=overwrite, quiet=quiet, resume=resume, every_s=every_s)
         except BaseException as error:
-            kept = _keep_or_remove(folder, work, resume=resume)
+            kept = _keep_or_remove(folder, work, job.own_cells, resume=resume)
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(kept or "interrupted before there was anything to keep; nothing was written.") from None
             if kept:
@@ -89,7 +91,7 @@ def train_and_save(
         try:
             return _finish(job, folder)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: tenuto fit --resume {folder}") from None
+            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: tenuto fit --resume {folder}{job.own_cells}") from None
 
 
 def _train(job: Job, folder: Path, configuration: str, *, overwrite: bool, quiet: bool, resume: bool, every_s: float) -> None:
@@ -145,7 +147,7 @@ def _finish(job: Job, folder: Path) -> dict[str, Any]:
     job.say(console, evaluation)
     console.print(f"run         {folder}\nreport      {page}", markup=False)
     if interrupted:
-        console.print(f"go on       tenuto fit --resume {folder}", markup=False)
+        console.print(f"go on       tenuto fit --resume {folder}{job.own_cells}", markup=False)
     console.print(f"next        {job.next_words(folder)}", markup=False)
     if failed is not None:
         raise failed
@@ -264,10 +266,10 @@ def _has_checkpoint(work: Path) -> bool:
     return (work / CHECKPOINTS).is_dir() and Checkpoint(work / CHECKPOINTS).exists()
 
 
-def _keep_or_remove(folder: Path, work: Path, *, resume: bool) -> str:
+def _keep_or_remove(folder: Path, work: Path, own_cells: str, *, resume: bool) -> str:
     """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files of a new run are removed, and the result is empty."""
     if _has_checkpoint(work):
-        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}"
+        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}{own_cells}"
     if resume:
         return ""
     shutil.rmtree(work, ignore_errors=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import Known, options_of
 from tenuto.tasks.task import Task, load
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ class Job:
         model: the estimator, not yet fitted; its `evaluation_` is read after fitting.
         splits: its data, with `train`, `validation`, `test`.
         name: the names of the data and the cell, for example ("walks", "lstm"). A new run folder is named after them.
+        own_cells: for the commands that go on with the run, " --cell FILE.py:CLASS" if its cell is one of the user's own.
     """
 
     task: Task
     model: Any
     splits: Any
     name: tuple[str, str]
+    own_cells: str = ""
 
     def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None, *, tested: bool) -> Any:
         """Train and return the estimator. If it will be tested, a test part that could not be scored is refused before."""
@@ -72,12 +75,14 @@ class Job:
     def next_words(self, run: Path) -> str:
         """The commands that can be typed next."""
         first = f"tenuto generate {run}" if self.task.predict is None and self.task.write else f"tenuto predict {run} {self.task.data_name}"
-        return f"{first}   |   tenuto score {run} {self.task.data_name}"
+        return f"{first}{self.own_cells}   |   tenuto score {run} {self.task.data_name}{self.own_cells}"
 
 
-def prepare(task: Task, options: Mapping[str, Any]) -> Job:
+def prepare(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str] = MappingProxyType({})) -> Job:
     """Read the data and build the estimator that these options of `tenuto fit TASK` describe.
 
+    Args:
+        own_cells: the cells in Python files that may be run, since they were typed: by option, FILE.py:CLASS. Any other is refused, wherever the options come from.
     Raises:
         TenutoError: something is wrong with the data or an option.
     """
@@ -88,18 +93,49 @@ def prepare(task: Task, options: Mapping[str, Any]) -> Job:
     data = [data_path(one) for one in given] if task.many else data_path(given)
     parts = [None if options[part] is None else data_path(options[part]) for part in ("validation", "test")]
     splits = load(task.splits)(data, *parts, choices)
-    model = load(task.estimator)(**_estimator_options(task, options))
+    model = load(task.estimator)(**_estimator_options(task, options, own_cells))
     first = data[0] if isinstance(data, list) else data
-    return Job(task, model, splits, (first.resolve().stem, options["cell"]))
+    return Job(task, model, splits, (first.resolve().stem, options["cell"]), as_typed(task, own_cells))
 
 
-def _estimator_options(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+def as_typed(task: Task, own_cells: Mapping[str, str]) -> str:
+    """Cells of one's own as words of a command line, with a space before each option."""
+    return "".join(f" {flag(known)} {own_cells[known.typed]}" for known in options_of(task.options) if known.typed in own_cells)
+
+
+def flag(known: Known) -> str:
+    """An option's name as it is typed."""
+    return known.flag or "--" + known.typed.replace("_", "-")
+
+
+def _estimator_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str]) -> dict[str, Any]:
     """The estimator's arguments, from these options of a command."""
     from tenuto.cli.arguments import build_cell, cell_class
 
     given = {known.name: known.value(options[known.typed]) for known in options_of(task.options)}
     for known in options_of(task.options):
         if known.cell and given[known.name] is not None:
+            _refuse_untyped(known, given[known.name], own_cells)
             fields = options["cell_field"] if known.name == "cell" else None
             given[known.name] = build_cell(cell_class(given[known.name]), fields or [])
     return given
+
+
+def _refuse_untyped(known: Known, cell: str, own_cells: Mapping[str, str]) -> None:
+    """Raise unless the cell comes with tenuto or its file was typed: a configuration may come from anybody, and a run from anywhere."""
+    from tenuto.cli.arguments import names_a_file
+    from tenuto.errors import ArgumentError
+
+    if names_a_file(cell) and _place(cell) not in {_place(one) for one in own_cells.values()}:
+        raise ArgumentError(
+            f"the configuration names a cell in a Python file: {cell}. Such a file is run only if it is named on the command line.",
+            expected=f"{flag(known)} {cell}",
+            received=f"no {flag(known)}",
+            fix=f"read the file; if you trust it, add {flag(known)} {cell}",
+        )
+
+
+def _place(cell: str) -> tuple[Path, str]:
+    """FILE.py:CLASS as the file, wherever the command was started, and the class."""
+    file, _, name = cell.rpartition(":")
+    return Path(file).resolve(), name

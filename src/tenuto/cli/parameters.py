@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from tenuto.tasks.option import NETWORK, WHERE, Known, options_of
 from tenuto.tasks.task import Choice, Task
 
 PANEL = "Configuration"
+MOST_CHARACTERS = 4096  # of an option in a configuration, as of a path
 AS_TRAINED = "Columns of DATA, if they differ from those in training"
 
 
@@ -32,10 +34,36 @@ def use_configuration(context: typer.Context, path: Path, without: Iterable[str]
         )
     parameters = {str(parameter.name): parameter for parameter in context.command.params}
     options = options_in(data, path, parameters, without=without)
+    kinds = {name: _kind_of(hint) for name, (hint, _) in fit_parameters(task).items()}
     for name, value in options.items():  # an option that may be repeated takes a single value too
-        if isinstance(value, str) and (parameters[name].nargs == -1 or getattr(parameters[name], "multiple", False)):
+        several = parameters[name].nargs == -1 or getattr(parameters[name], "multiple", False)
+        if isinstance(value, str) and several:
             options[name] = [value]
+        for one in options[name] if several and isinstance(options[name], list) else [options[name]]:
+            _check_value(path, name, one, kinds.get(name, str))
     context.default_map = {**(context.default_map or {}), **options}
+
+
+def _check_value(path: Path, name: str, value: Any, kind: type) -> None:
+    """Raise ArgumentError unless this is a value that the option could be given on the command line: typer's own message would not name the file."""
+    from tenuto.errors import ArgumentError
+
+    fits = isinstance(value, (str, int, float)) and (not isinstance(value, str) or ("\0" not in value and len(value) <= MOST_CHARACTERS))
+    if fits and kind in (int, float):
+        try:
+            fits = not isinstance(value, bool) and (kind is float or int(value) == float(value)) and abs(float(value)) < (2**63 if kind is int else float("inf"))
+        except (ValueError, OverflowError):
+            fits = False
+    if not fits:
+        words = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
+        raise ArgumentError(f"{path} sets {name} to something that it cannot be.", expected=words, received=repr(value)[:100])
+
+
+def _kind_of(hint: Any) -> type:
+    """The type of the values of a parameter, or of its items where it takes several."""
+    parts = typing.get_args(hint)
+    plain = [part for part in (parts[:1] if hasattr(hint, "__metadata__") else parts) if part is not type(None)]
+    return _kind_of(plain[0]) if plain else hint if isinstance(hint, type) else str
 
 
 def _config(context: typer.Context, path: Path | None) -> Path | None:

@@ -68,10 +68,15 @@ def read_data(context: typer.Context, task: Task, run: Path, data: str, split: s
     """The data of `predict`, and of `score`, for which it must have the right answers. Its columns are those that were typed, else those in the run's config.toml, else the usual ones."""
     from tenuto.cli.arguments import data_path
     from tenuto.cli.configuration import flattened, read_toml
+    from tenuto.errors import ArgumentError
 
     path = run / CONFIGURATION
     kept = dict(flattened(read_toml(path))) if path.is_file() else {}
     typed = typed_choices(context)
+    for choice in task.columns:
+        value = kept.get(choice.name, choice.default)
+        if choice.name not in typed and not (isinstance(value, type(choice.default)) and isinstance(value, bool) == isinstance(choice.default, bool)):
+            raise ArgumentError(f"{path} sets {choice.name} to something that it cannot be.", expected=f"{choice.default!r}, for example", received=repr(value)[:60])
     columns = {choice.name: context.params[choice.name] if choice.name in typed else kept.get(choice.name, choice.default) for choice in task.columns}
     return load(task.read if answered else task.asked or task.read)(data_path(data), split, columns)
 

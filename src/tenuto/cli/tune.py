@@ -8,16 +8,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
 from tenuto.cli.arguments import option as _option
+from tenuto.cli.arguments import typed_cells, was_typed
 from tenuto.cli.configuration import NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
 from tenuto.cli.fitting import configuration_text, option_tables, run_folder
-from tenuto.cli.job import Job, prepare
+from tenuto.cli.job import Job, as_typed, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
 from tenuto.tasks.option import options_of
@@ -117,8 +119,8 @@ def command_of(task: Task) -> Callable[..., Any]:
     first = {name: kept.pop(name) for name in ("context", "data")}
 
     def tune(context: typer.Context, **_: Any) -> None:
-        typed = {name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-        tune_from_options(task, context.params, typed)
+        typed = {name for name in context.params if was_typed(context, name)}
+        tune_from_options(task, context.params, typed, typed_cells(context, task))
 
     return with_parameters(tune, {**first, **own, **kept, **late}, HELP.format(command=task.command))
 
@@ -137,11 +139,12 @@ def usual_space(task: Task) -> dict[str, Any]:
     return {known.typed: known.search for known in options_of(task.options) if known.search}
 
 
-def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
+def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str], own_cells: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
     """What `tenuto tune TASK` does with its parameters; returns the search as in search.json.
 
     Args:
         options: the command's parameters by name. typed: the names of those that were typed on the command line.
+        own_cells: the cells in Python files that were typed; no other file is run.
     Raises:
         TenutoError: something is wrong with the data, the options, the space or the folder.
         KeyboardInterrupt: the search was interrupted before a trial was complete.
@@ -152,10 +155,10 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
     from tenuto.train.search import Search, SearchOptions
 
     use_threads(options.get("threads", 0))
-    space = _space(task, options, typed)
+    space = _space(task, options, typed, own_cells)
     searching = SearchOptions(options["trials"], options["timeout_s"], options["metric"], options["prune"], options["search_seed"])
     fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
-    job = prepare(task, fixed)
+    job = prepare(task, fixed, own_cells)
     kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
     data = _digest(fixed)
     with run_folder(options["resume"] or options["out"], *job.name[:1], "tune") as folder:
@@ -172,14 +175,18 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str]) -
                 "options": kept,
                 "base": base,
             }
-            return _Course(task, fixed, folder, search, about, quiet=options["quiet"]).run()
+            return _Course(task, fixed, folder, search, about, own_cells, quiet=options["quiet"]).run()
 
 
 class _Course:
     """The trials of one call: each is printed and written down when it ends."""
 
-    def __init__(self, task: Task, options: Mapping[str, Any], folder: Path, search: Any, about: Mapping[str, Any], *, quiet: bool) -> None:
+    def __init__(
+        self, task: Task, options: Mapping[str, Any], folder: Path, search: Any, about: Mapping[str, Any], own_cells: Mapping[str, str], *, quiet: bool
+    ) -> None:
         self.task, self.options, self.folder, self.search, self.about, self.quiet = task, options, folder, search, about, quiet
+        self.own_cells = own_cells
+        self.again = as_typed(task, own_cells)  # what the commands that go on with the search need
 
     def run(self) -> dict[str, Any]:
         """Run the trials and print the result."""
@@ -193,7 +200,7 @@ class _Course:
         best = self.search.best()
         if best is None:
             if results["stopped"] == "interrupted":
-                raise KeyboardInterrupt(f"interrupted before a trial was complete. Go on with: tenuto tune --resume {self.folder}")
+                raise KeyboardInterrupt(f"interrupted before a trial was complete. Go on with: tenuto tune --resume {self.folder}{self.again}")
             messages().print(f"no trial was completed; {self.folder / REPORT} says why", markup=False)
             return results
         self._say(results, best)
@@ -205,7 +212,7 @@ class _Course:
 
         number = sum(trial["state"] != "interrupted" for trial in self.search.trials()) + 1
         bar = [] if self.quiet else [ProgressBar(title=f"trial {number} of {self.search.options.trials}")]
-        model = prepare(self.task, {**self.options, **values}).fit([observer, *bar], None, tested=False)
+        model = prepare(self.task, {**self.options, **values}, self.own_cells).fit([observer, *bar], None, tested=False)
         training = model.evaluation_["training"]
         return TrialOutcome(model.metrics_, training["best_epoch"], training["stopped"] == "interrupted")
 
@@ -236,11 +243,11 @@ class _Course:
         console.print(f"best        {best['value']:.4g} {results['metric']}, trial {best['number']}: {in_words(best['options'])}", markup=False)
         console.print(f"search      {self.folder}\nreport      {self.folder / REPORT}", markup=False)
         if results["stopped"] != "all trials" and counted < results["wanted"]:
-            console.print(f"go on       tenuto tune --resume {self.folder}", markup=False)
-        console.print(f"next        tenuto fit --from {self.folder}", markup=False)
+            console.print(f"go on       tenuto tune --resume {self.folder}{self.again}", markup=False)
+        console.print(f"next        tenuto fit --from {self.folder}{self.again}", markup=False)
 
 
-def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
+def _space(task: Task, options: Mapping[str, Any], typed: set[str], own_cells: Mapping[str, str]) -> Any:
     """What to search: the table [search] of the file, or the usual options."""
     from tenuto.errors import ArgumentError
     from tenuto.train.search_space import read_space
@@ -255,7 +262,8 @@ def _space(task: Task, options: Mapping[str, Any], typed: set[str]) -> Any:
             raise ArgumentError("nothing is left to search.", expected=", ".join(usual), fix=f"say what to search in a file: --config FILE.toml with [{SEARCH}]")
         return left
     space = read_space(data[SEARCH], kinds, f"{path} [{SEARCH}]")
-    if both := sorted(typed & set(space)):
+    asked = {name for name, cell in own_cells.items() if name in space and space[name].contains(cell)}  # typed because a file is run only then
+    if both := sorted((typed & set(space)) - asked):
         raise ArgumentError(
             f"{both[0]} is both searched and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take {both[0]} out of [{SEARCH}]"
         )

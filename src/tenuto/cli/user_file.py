@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import hashlib
 import importlib.abc
 import importlib.util
 import sys
@@ -46,7 +47,7 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     Raises:
         ArgumentError: there is no such file or class, or running it failed. CellError: the class is not a cell.
     """
-    from tenuto.cell import Cell
+    from tenuto.cell import USER_FILE, Cell
     from tenuto.errors import TenutoError
 
     tree, path = _tree(file), Path(file)
@@ -54,10 +55,13 @@ def class_from_file(file: str, name: str) -> type[Cell]:
         known = [node.name for node in classes_in(file)]
         raise ArgumentError(f"{file} defines no {name}.", expected=" | ".join(known) or "a subclass of tenuto.Cell", received=name)
     loader = _Part(path, tree, _needed(tree, name))
-    specification = importlib.util.spec_from_file_location(path.stem, path, loader=loader)
+    place = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    # A name of its own, so that a file random.py does not stand where Python's own module is looked for; cells are still saved as "random:Mine".
+    module_name = f"{USER_FILE}{place}_{path.stem.replace('.', '_')}"
+    specification = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     assert specification is not None
     module = importlib.util.module_from_spec(specification)
-    sys.modules[path.stem] = module
+    sys.modules[module_name] = module
     try:
         loader.exec_module(module)
     except TenutoError:

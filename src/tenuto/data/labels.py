@@ -129,4 +129,10 @@ def as_labels(labels: Any) -> np.ndarray:
             received=", ".join(sorted(kind.__name__ for kind in kinds)),
             fix="convert them, for example with [str(label) for label in y]",
         )
-    return np.array(given)
+    try:
+        made = np.array(given)
+    except OverflowError:
+        made = np.array(None)
+    if made.dtype.kind not in "biufU" or (kinds == {int} and made.dtype.kind not in "iu"):
+        raise DataError("a label is a number of too many digits.", expected="whole numbers of at most 18 digits", fix="write such labels as text")
+    return made

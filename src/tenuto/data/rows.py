@@ -26,7 +26,7 @@ import numpy as np
 
 from tenuto.data.decode import lines_of, read_source, read_utf8
 from tenuto.data.source import Source
-from tenuto.errors import DataError
+from tenuto.errors import DataError, TenutoError
 
 ROW_FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
 # The csv module refuses cells of more than 128 KiB, and its only switch is for the whole process. This is the largest C long on every platform.
@@ -117,8 +117,12 @@ def _json_rows(path: Path, text: str, needed: Sequence[str], used: Collection[st
             row = json.loads(line)
             if any(line.count(name) > 1 for name in written):  # perhaps a key twice; with the parser's hook every line would take three times as long
                 json.loads(line, object_pairs_hook=partial(_refuse_twice, used))
+            if "\\u" in line:
+                json.dumps([row[name] for name in used if name in row] if isinstance(row, dict) else None, ensure_ascii=False).encode("utf-8")  # half a character
         except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError too
             reason = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)
+            if isinstance(error, UnicodeEncodeError):
+                reason = "it has half a character (a lone surrogate)"
             raise DataError(f"{path}, line {number} is not JSON: {reason}.", expected=_object(used), received=repr(line[:60])) from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number} is not a JSON object.", expected=_object(used), received=repr(line[:60]))
@@ -216,7 +220,9 @@ class _Parquet:
             import pyarrow.parquet
         except ImportError as error:
             raise DataError(f"{path} needs pyarrow, which is not installed.", fix="pip install 'tenuto[data]'") from error
-        self._path, self._errors, self._open = path, (OSError, pyarrow.ArrowException), pyarrow.parquet.ParquetFile
+        # Text that is no UTF-8 and numbers out of range are errors of Python's; a file that claims more than there is, one of memory.
+        self._path, self._errors = path, (OSError, pyarrow.ArrowException, ValueError, OverflowError, MemoryError, KeyError, TypeError, AttributeError)
+        self._open = pyarrow.parquet.ParquetFile
 
     def __enter__(self) -> _Parquet:
         try:
@@ -227,7 +233,7 @@ class _Parquet:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._file.close()
-        if isinstance(error, self._errors):
+        if isinstance(error, self._errors) and not isinstance(error, TenutoError):
             raise self._unreadable(error) from error
 
     @property
@@ -246,7 +252,8 @@ class _Parquet:
             yield from batch.to_pylist()
 
     def _unreadable(self, error: BaseException) -> DataError:
-        return DataError(f"{self._path} cannot be read as Parquet: {error}.", expected="a whole Parquet file", fix="copy it again")
+        reason = "it does not fit into memory" if isinstance(error, MemoryError) else " ".join(str(error).split())[:100] or type(error).__name__
+        return DataError(f"{self._path} cannot be read as Parquet: {reason}.", expected="a whole Parquet file", fix="copy it again")
 
 
 def _parquet_rows(path: Path, needed: Sequence[str], used: Sequence[str], fix: str | None) -> tuple[Iterator[Row], Source]:

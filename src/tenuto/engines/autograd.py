@@ -271,7 +271,10 @@ class TimeLoopGradient(_Function):
         """What `backward` does."""
         asked = [(name, d) for name, d in zip(ctx.needs.split(), second, strict=True) if d is not None]
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, [name for name, _ in asked], ctx.saved_tensors)
-        gradients = iter(torch.func.vjp(function, *values)[1](tuple(d for _, d in asked)))
+        if not asked:
+            return (None,) * (4 + len(ctx.saved_tensors))
+        with _exact(values[0].device.type):
+            gradients = iter(torch.func.vjp(function, *values)[1](tuple(d for _, d in asked)))
         d_inputs = [next(gradients) if name not in NOT_DIFFERENTIABLE else None for name in form.names]
         return None, None, None, None, *d_inputs, *([None] * ctx.kept), *gradients
 

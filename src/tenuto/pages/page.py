@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
 from tenuto.pages import wording
@@ -31,8 +31,15 @@ class Section:
 
 
 def render(template: str, **values: Any) -> Markup:
-    """Fill a template, by name, from `templates/` in this folder or in a task's. A value that the template needs and does not get is an error."""
-    return Markup(_environment().get_template(template).render(**values))
+    """Fill a template, by name, from `templates/` in this folder or in a task's.
+
+    Raises:
+        KeyError: the template needs a value and does not get it.
+    """
+    try:
+        return Markup(_environment().get_template(template).render(**values))
+    except UndefinedError as error:
+        raise KeyError(str(error)) from error
 
 
 @cache

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenuto.errors import RunError
-from tenuto.files import write_text
+from tenuto.errors import RunError, TenutoError
+from tenuto.files import DAMAGE, write_text
 from tenuto.pages import learning, opening, origin, running
 from tenuto.pages.page import Section, render
 from tenuto.runs.folder import Run
@@ -35,7 +35,9 @@ def write_run_page(run: Run, page: Page, *, loss: str, table: Sequence[tuple[str
         made = [learning.section(run, loss), *(make(run) for make in page.sections), running.section(run), origin.section(run, table)]
         sections = [section for section in made if section is not None]
         text = render("page.html", opening=opening.content(run, page.headline(run)), sections=sections)
-    except (KeyError, TypeError, IndexError) as error:
+    except TenutoError as error:
+        raise error.within(str(run.folder)) from error.__cause__
+    except DAMAGE as error:
         raise RunError(
             f"the run {run.folder} lacks something that its report shows.",
             expected="evaluation.json and metrics.jsonl as `tenuto fit` writes them",

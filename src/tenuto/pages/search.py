@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tenuto.errors import RunError
-from tenuto.files import write_text
+from tenuto.errors import RunError, TenutoError
+from tenuto.files import DAMAGE, write_text
 from tenuto.measures import measure
 from tenuto.pages.line_chart import LineChart, Series
 from tenuto.pages.opening import data_name, day
@@ -33,7 +33,9 @@ def build_search_report(folder: str | Path) -> Path:
     try:
         sections = [section for make in (_history, _options, _trials) if (section := make(search)) is not None]
         text = render("page.html", opening=_opening(search, folder), sections=sections)
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+    except TenutoError as error:
+        raise error.within(str(folder)) from error.__cause__
+    except DAMAGE as error:
         raise RunError(
             f"{folder} lacks something that its page shows.",
             expected="search.json as `tenuto tune` writes it",

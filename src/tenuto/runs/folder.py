@@ -36,6 +36,7 @@ from tenuto.files import (
     PARTIAL,
     NotWritten,
     is_partial,
+    parse_json,
     plain,
     read_json,
     read_tensors,
@@ -223,8 +224,8 @@ def read_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     config = read_config(folder)
-    for name, known in config["files"].items():
-        path = _place(folder, name)
+    for name in (MODEL, METRICS, EVALUATION):  # only these are opened, whatever names config.json has
+        known, path = config["files"][name], _place(folder, name)
         if not path.is_file():
             raise RunError(
                 f"the run {folder} lacks {name}.",
@@ -239,8 +240,27 @@ def read_run(folder: str | Path) -> Run:
                 received=f"sha256 {sha256_of(path)[:16]}..., {path.stat().st_size} bytes",
                 fix=_mend(folder),
             )
-    lines = _place(folder, METRICS).read_text(encoding="utf-8").splitlines()
-    return Run(folder, config, [json.loads(line) for line in lines], read_json(_place(folder, EVALUATION)))
+    evaluation = read_json(_place(folder, EVALUATION))
+    if not isinstance(evaluation, dict):
+        raise _damaged(folder, EVALUATION, "it is not a JSON object")
+    return Run(folder, config, _metrics(folder), evaluation)
+
+
+def _metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl."""
+    try:
+        lines = [parse_json(line) for line in _place(folder, METRICS).read_text(encoding="utf-8").split("\n") if line]
+    except (OSError, ValueError, MemoryError) as error:
+        raise _damaged(folder, METRICS, str(error)) from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise _damaged(folder, METRICS, "a line is not a JSON object")
+    return lines
+
+
+def _damaged(folder: Path, name: str, reason: str) -> RunError:
+    return RunError(
+        f"{name} in the run {folder} cannot be used: {reason}.", expected="the file as tenuto wrote it", fix=_mend(folder)
+    )
 
 
 def _mend(folder: Path) -> str:
@@ -291,6 +311,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             received=f"format_version {config.get('format_version')}, written by tenuto {config.get('tenuto')}",
             fix="install the version of tenuto that wrote it, or a newer one",
         )
+    files = config.get("files")
+    known = [files.get(name) for name in (MODEL, METRICS, EVALUATION)] if isinstance(files, dict) else [None]
+    if not all(isinstance(one, dict) and isinstance(one.get("sha256"), str) and isinstance(one.get("size_bytes"), int) for one in known):
+        raise _damaged(folder, CONFIG, "it does not have the digest and the size of each file")
     content = {key: value for key, value in config.items() if key != "sha256"}
     if digest_of(content) != config.get("sha256"):
         raise RunError(

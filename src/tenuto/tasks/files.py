@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,16 @@ from torch import nn
 
 from tenuto.cell import Cell, cell_from_data
 from tenuto.errors import RunError, TenutoError
+from tenuto.files import DAMAGE
 from tenuto.program import trace
 from tenuto.program.identity import require
 from tenuto.runs.folder import Run, read_run, write_run
+from tenuto.runs.names import CONFIG
+from tenuto.runs.schema import breaches, files_of
 from tenuto.runs.surroundings import now, versions
+from tenuto.tasks.option import options_of
+
+_ACCEPTED: dict[type, tuple[type, ...]] = {float: (int, float), bool: (bool, int)}  # Python takes a whole number for either
 
 
 def write_estimator(
@@ -53,16 +61,47 @@ def reading(kind: str, folder: str | Path, task: str) -> Iterator[Run]:
     if run.config.get("task") != task:
         raise RunError(f"the run {folder} is not a {kind}'s.", expected=f'"task": "{task}"', received=f'"task": "{run.config.get("task")}"')
     try:
+        _check_form(run)
         yield run
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, TenutoError):
-            raise
+    except TenutoError:
+        raise
+    except DAMAGE as error:
         raise RunError(
             f"the run {folder} does not describe a {kind} of this version: {error}.",
             expected=f"the files as {kind}.save writes them",
             received=f"written by tenuto {run.config.get('tenuto')}",
             fix="install that version, or train the model again",
         ) from error
+
+
+def _check_form(run: Run) -> None:
+    """Raise ValueError where config.json differs from what the task's schema says of it; keys of later versions may be there too."""
+    import tenuto.tasks  # the list of the tasks, which imports nothing of them
+
+    folder = next((folder for folder in tenuto.tasks.FOLDERS.values() if import_module(f"{folder}.card").TASK.name == run.config["task"]), None)
+    if folder is None or find_spec(f"{folder}.schema") is None:
+        return
+    keys = files_of(import_module(f"{folder}.schema").OWN)[CONFIG]
+    wrong = next((breach for breach in breaches(keys, run.config) if not breach.endswith("is not known")), None)
+    if wrong:
+        raise ValueError(f"in {CONFIG} {wrong}")
+
+
+def check_kinds(kind: type, options: Mapping[str, Any]) -> None:
+    """Raise ValueError unless each option that a run keeps is of the kind that the estimator's option has.
+
+    Args:
+        kind: the estimator's class.
+    """
+    for known in options_of(kind):
+        value = options.get(known.name, known.usual)
+        if known.cell or (value is None and (known.usual is None or known.none is not None)):
+            continue
+        wanted = known.kind if known.items is None else known.items
+        values = [value] if known.items is None else value
+        fits = isinstance(values, (list, tuple)) and all(isinstance(one, _ACCEPTED.get(wanted, wanted)) for one in values)
+        if not fits or (wanted is not bool and any(isinstance(one, bool) for one in values)):
+            raise ValueError(f"its option {known.name} is {value!r:.60}")
 
 
 def kept_cell(data: Mapping[str, Any], maths: Mapping[str, Any] | None, cell: type[Cell] | None) -> Cell:
@@ -80,15 +119,35 @@ def kept_cell(data: Mapping[str, Any], maths: Mapping[str, Any] | None, cell: ty
     return made
 
 
-def load_weights(network: nn.Module, run: Run, former: Mapping[str, str]) -> None:
-    """Give a new network the run's weights.
+def kept_weights(run: Run, former: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """The run's weights, by today's names.
 
     Args:
         former: how the names of weights began in format_version 1, up to the first dot, and what stands there today.
     """
     tensors = run.tensors()
-    if run.config["format_version"] == 1:
-        tensors = renamed(tensors, former)
+    return renamed(tensors, former) if run.config["format_version"] == 1 else tensors
+
+
+def check_sizes(make: Callable[[], nn.Module], layers: int, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise unless the network that a run describes is of the size of its weights; no memory is taken for it before that is known.
+
+    Raises:
+        ValueError: says in words what differs.
+    """
+    if layers > len(tensors):
+        raise ValueError(f"it is said to have {layers} layers, but there are only {len(tensors)} weights")
+    with torch.device("meta"):
+        network = make()
+    again = shared_names(network)
+    for name, wanted in network.state_dict().items():
+        if name not in again and (name not in tensors or tensors[name].shape != wanted.shape):
+            there = list(tensors[name].shape) if name in tensors else "missing"
+            raise ValueError(f"the weight {name} should be {list(wanted.shape)}, but is {there}")
+
+
+def load_weights(network: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Give a new network the run's weights, as `kept_weights` gave them."""
     for name, first in shared_names(network).items():
         tensors[name] = tensors[first]
     network.load_state_dict(tensors)

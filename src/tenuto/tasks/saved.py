@@ -14,7 +14,7 @@ from tenuto.errors import NotFittedError, TenutoError
 from tenuto.networks.anatomy import Network
 from tenuto.program import trace
 from tenuto.tasks.estimator_options import EstimatorOptions
-from tenuto.tasks.files import kept_cell, load_weights, reading, write_estimator
+from tenuto.tasks.files import check_kinds, check_sizes, kept_cell, kept_weights, load_weights, reading, write_estimator
 from tenuto.tasks.option import WHERE, options_of
 from tenuto.tasks.parameters import Parameters
 from tenuto.train.turns import seeded
@@ -114,6 +114,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """
         with reading(cls.__name__, folder, cls.task) as run:
             options = {**run.config["options"], "device": device}
+            check_kinds(cls, options)
             maths = run.config.get("maths", {})
             cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
             tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
@@ -123,9 +124,12 @@ class Saved(EstimatorOptions, Parameters, ABC):
             model.seed_, model.maths_ = options["random_state"], model.maths()
             model.options_ = model._options_as_data()
             model._restore(run.config["preprocessing"])
+            model.check_options()
+            weights = kept_weights(run, cls.former_names)
             with seeded(0):
+                check_sizes(model._network, max(value for name, value in options.items() if name.endswith("layers") and value is not None), weights)
                 model.network_ = model._network().to(device)
-            load_weights(model.network_, run, cls.former_names)
+            load_weights(model.network_, weights)
             model.metrics_, model.evaluation_ = run.metrics, run.evaluation
         return model
 

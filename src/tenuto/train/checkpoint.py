@@ -7,9 +7,10 @@ and then moved there (`files.replacing`), so if a run is killed at any moment or
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from tenuto.errors import ArgumentError, RunError
-from tenuto.files import NotWritten, is_partial, plain, system_says, write_tensors
+from tenuto.errors import ArgumentError, RunError, TenutoError
+from tenuto.files import DAMAGE, NotWritten, is_partial, parse_json, plain, system_says, write_tensors
 from tenuto.train.differences import differences, short
 from tenuto.train.nested import put_together, take_apart
 
@@ -129,15 +130,17 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
-            kept = json.loads(header.get("checkpoint", "{}"))
-        except (OSError, SafetensorError, ValueError) as error:
+            kept = parse_json(header.get("checkpoint", "{}"))
+        except (OSError, SafetensorError, *DAMAGE) as error:
             raise self._refused(f"cannot be read: {error}", "a whole file", "an unreadable one") from error
+        if not isinstance(kept, dict):
+            kept = {}
         if kept.get("format") != FORMAT or kept.get("format_version") != FORMAT_VERSION:
             version = f"{kept.get('format', 'not a checkpoint of tenuto')}, format_version {kept.get('format_version')}"
             raise self._refused("has a format that this version of tenuto does not know", f"{FORMAT}, format_version {FORMAT_VERSION}", version)
         if _digest(kept, tensors) != header.get("sha256"):
             raise self._refused("was changed after it was written: its digest differs", f"sha256 {header.get('sha256')}", "another digest")
-        found = list(differences(plain(identity), kept["identity"]))
+        found = list(differences(plain(identity), kept.get("identity")))
         if found:
             shown = found[:4]
             more = f" and {len(found) - 4} more" if len(found) > 4 else ""
@@ -146,7 +149,22 @@ class Checkpoint:
                 "; ".join(f"{each.place} {short(each.here)}" for each in shown),
                 "; ".join(f"{each.place} {short(each.there)}" for each in shown),
             )
-        return put_together(kept["state"], tensors)
+        with self.judging():
+            return put_together(kept["state"], tensors)
+
+    @contextlib.contextmanager
+    def judging(self) -> Iterator[None]:
+        """For a block that uses the state: a digest says that a file is whole, not that it makes sense, so what goes wrong in it is the file's fault.
+
+        Raises:
+            RunError: the state is not one that `write` was given.
+        """
+        try:
+            yield
+        except TenutoError:
+            raise
+        except DAMAGE as error:
+            raise self._refused(f"holds a state that no run has: {type(error).__name__}: {error}", "the state as training wrote it", "another one") from error
 
     def _refused(self, what: str, expected: str, received: str) -> RunError:
         return RunError(f"the checkpoint {self.path} {what}.", expected=expected, received=received, fix=_FIX)

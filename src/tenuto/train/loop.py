@@ -123,7 +123,9 @@ class Training(Resumable, Generic[B]):
     def run(self) -> Outcome:
         """The whole run, from its beginning or from its checkpoint."""
         if self.checkpoint is not None and self.checkpoint.exists():
-            self.restore(self.checkpoint.read(self.identity()))
+            state = self.checkpoint.read(self.identity())
+            with self.checkpoint.judging():
+                self.restore(state)
         elif self.launch.process_index:
             torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # dropout then differs between processes
         if self.checkpoint is not None and self.launch.is_main_process:

@@ -41,7 +41,9 @@ def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     """The nested value that `take_apart` was given. A named tuple comes back with the names of its fields, and a cell's state as a state."""
     if not isinstance(data, dict):
         return data
-    kind, content = next(iter(data.items()))
+    kind: str
+    content: Any
+    kind, content = next(iter(data.items()), ("nothing", None))
     if "fields" in data:
         maker = state_type(tuple(data["fields"])) if kind == "State" else namedtuple(kind, data["fields"])  # type: ignore[misc]
         return maker(*(put_together(item, tensors) for item in content))

@@ -359,8 +359,8 @@ def _open_study(path: Path, options: SearchOptions) -> Any:
         return optuna.create_study(
             storage=storage, study_name="tenuto", load_if_exists=True, direction="maximize" if options.maximise else "minimize", pruner=pruner
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged: {error}.", expected="one JSON object per line, as optuna writes it", fix="search in a new folder") from error
+    except Exception as error:  # optuna has errors of many kinds for a journal that it did not write
+        raise RunError(f"{path} is damaged: {str(error)[:100].rstrip('.')}.", expected="one JSON object per line, as optuna writes it", fix="search in a new folder") from error
 
 
 def _only_one(path: Path) -> Any:

@@ -27,7 +27,7 @@ def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[st
     with opening(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             cells = _decoded(path, number, line).replace("\t", " ").rstrip().split(" ")
-            if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
+            if number == 1 and len(cells) == 2 and all(cell.isascii() and cell.isdigit() for cell in cells):
                 continue  # word2vec's header
             word, numbers = cells[0], cells[1:]
             width = width or len(numbers)

@@ -41,11 +41,11 @@ def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
     cells = cells_of(column)
     try:
         return np.array([np.nan if is_missing(cell) else cell for cell in cells], dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         for row, cell in enumerate(cells):
             try:
                 float("nan" if is_missing(cell) else cell)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise DataError(
                     f"column {name!r} is not a number in {place(row)}{_kind_of(cell)}.",
                     expected="a number, or an empty cell for a missing value",

@@ -10,8 +10,7 @@ Files are read with `allow_pickle=False`: an array of Python objects is refused,
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,9 @@ from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
 
 LAYOUTS = "values [steps, C] + lengths [N], or values [N, T, C], with labels [N] and split [N]; or x_train, len_train, y_train, x_test, ..."
+# The arrays that are read; what else a file holds stays where it is.
+_LABELS = {"labels", *(f"y_{part}" for part in SPLITS)}
+_READ = {"values", "lengths", "ids", "channels", "split", *_LABELS, *(f"{kind}_{part}" for kind in ("x", "len") for part in SPLITS)}
 
 
 def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
@@ -39,10 +41,15 @@ def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
     try:
         # If numpy is given a file's name and cannot read the file, it leaves it open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if labels or not (name == "labels" or name.startswith("y_"))}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError) as error:
+            known = [name for name in archive.files if name in (_READ if labels else _READ - _LABELS)]
+            for name in known:
+                _check_claim(archive, name)
+            arrays = {name: archive[name] for name in known}
+            others = [name for name in archive.files if name not in arrays]
+    except Exception as error:  # numpy, its parser of headers and the decompressors have errors of many kinds
+        reason = "it does not fit into memory" if isinstance(error, MemoryError) else str(error)
         raise DataError(
-            f"{path} cannot be read: {error}.",
+            f"{path} cannot be read: {reason[:100] or type(error).__name__}.",
             expected="a whole .npz file with arrays of numbers and text",
             fix="copy it again; arrays of Python objects (dtype=object) are refused: save numbers and text",
         ) from error
@@ -63,8 +70,24 @@ def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
         raise DataError(
             f"{path} lacks the array {error}.",
             expected=LAYOUTS,
-            received=", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) or "no array",
+            received=", ".join([*(f"{name} {list(array.shape)}" for name, array in arrays.items()), *(f"{name:.40}" for name in others[:8])]) or "no array",
         ) from error
+
+
+def _check_claim(archive: Any, name: str) -> None:
+    """Raise ValueError unless an array's header tells of as many bytes as the archive has for it: numpy takes the memory before it reads."""
+    member = f"{name}.npy"
+    with archive.zip.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read is None:
+            raise ValueError(f"the array {name} is in version {version} of numpy's format")
+        shape, _, kind = read(file)
+        wanted, there = math.prod(shape) * kind.itemsize, archive.zip.getinfo(member).file_size - file.tell()
+    if kind.hasobject:
+        raise ValueError(f"the array {name} holds Python objects")
+    if wanted != there or min(shape, default=0) < 0:
+        raise ValueError(f"the array {name} should have {wanted} bytes, but has {there}")
 
 
 def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:

@@ -30,7 +30,9 @@ from tenuto.data.sequences.moments import moment_of
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
 
-_PAIR = re.compile(r"\(\s*([^()]*?)\s*,\s*([^(),]*?)\s*\)")
+# What stands beside the comma is stripped afterwards: a pattern that skips white space itself takes hours for ten thousand spaces.
+_PAIR = re.compile(r"\(([^()]*),([^(),]*)\)")
+_MOST_DIGITS = 18  # of a number in the header
 
 
 def read_ts(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
@@ -127,7 +129,7 @@ def _timed_channels(fields: list[str]) -> np.ndarray:
             raise ValueError(f"{rest[:40]!r} is no (time,value) pair" if rest else "two pairs have no comma between them")
         known = {}
         for text, value in pairs:
-            text = text.strip("'\"")
+            text, value = text.strip().strip("'\""), value.strip()
             try:
                 kind, key = moment_of(text)
             except ValueError as error:
@@ -154,12 +156,17 @@ def _check_against_header(path: Path, number: int, channels: np.ndarray, header:
     declared = header.get("dimensions", header.get("dimension", ""))
     if header.get("univariate") == "true" and not declared:
         declared = "1"
-    expected = int(declared) if declared.isdigit() else first.shape[1]
+    expected = int(declared) if _is_count(declared) else first.shape[1]
     if width != expected:
         raise _line_error(path, number, f"it has {width} channels", f"{expected} channels", f"{width}; the line may be cut off")
     declared = header.get("serieslength", "")
-    if header.get("equallength") == "true" and declared.isdigit() and steps != int(declared):
+    if header.get("equallength") == "true" and _is_count(declared) and steps != int(declared):
         raise _line_error(path, number, f"it has {steps} steps", f"{declared} steps (@seriesLength)", f"{steps}; the line may be cut off")
+
+
+def _is_count(text: str) -> bool:
+    """Whether a header's word is a number of channels or steps."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _line_error(path: Path, number: int, what: str, expected: str, received: str) -> DataError:

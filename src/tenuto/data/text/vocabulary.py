@@ -176,7 +176,11 @@ class Vocabulary:
 
     @kept_property
     def _pairs(self) -> Any:
-        return _tokenizers().Tokenizer.from_str(self.tokenizer)
+        kit = _tokenizers()
+        try:
+            return kit.Tokenizer.from_str(self.tokenizer)
+        except Exception as error:  # the package has no class of errors of its own
+            raise DataError("the byte pairs of the vocabulary cannot be read.", expected="them as tenuto wrote them", received=str(error)[:100]) from error
 
     def _not_known(self, text: str, points: np.ndarray, position: int, count: int, name: str) -> DataError:
         character = text[position]
