@@ -1,8 +1,10 @@
 """Files are whole or not there; an error of reading says what is wrong."""
 
+import errno
 import hashlib
 import json
 import os
+import signal
 import stat
 
 import numpy as np
@@ -21,6 +23,42 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace", "chmod"])
+def test_a_full_or_read_only_disk_is_told_in_words(tmp_path, monkeypatch, name):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fails(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, fails)
+        with pytest.raises(RunError, match=r"a.txt could not be written: Read-only file system(.|\n)*unchanged(.|\n)*fix"):
+            write_text(path, "new")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+    with pytest.raises(RunError, match="could not be written: No such file"):
+        write_text(tmp_path / "absent" / "a.txt", "x")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+def test_what_a_killed_writer_left_is_swept_up_and_a_live_one_is_left_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    if (child := os.fork()) == 0:
+        with replacing(path) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(os.listdir(tmp_path)) == 1
+    (tmp_path / ".b.txt.x.partial").write_bytes(b"of another file")
+    with replacing(path) as file:
+        file.write(b"first")
+        write_text(path, "second")
+    assert path.read_bytes() == b"first"
+    assert sorted(os.listdir(tmp_path)) == [".b.txt.x.partial", "a.txt"]
 
 
 def test_nobody_sees_half_a_file(tmp_path):

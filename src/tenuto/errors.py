@@ -54,6 +54,12 @@ class TenutoError(Exception):
             self.args = (str(self),)
         return self
 
+    def also(self, fix: str) -> Self:
+        """The same error with one thing more that can be done about it."""
+        self.fix = f"{self.fix}; {fix}" if self.fix else fix
+        self.args = (str(self),)
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.expected, self.received, self.fix)
 

@@ -1,7 +1,8 @@
 """Files that are either whole or not there: atomic writing, digests, and reading that explains itself.
 
 Every writer here fills a temporary file beside the target, flushes it to the disk, and moves it over the target in one step
-(`os.replace`). A run killed at any moment leaves the old file or the new one, never half of one. Nothing is pickled.
+(`os.replace`). A run killed at any moment leaves the old file or the new one, never half of one. A temporary file that a killed process left
+is removed by the next one that writes the same target: who writes holds a lock on it, which ends with the process. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -22,15 +23,22 @@ from safetensors.torch import load, save
 
 from tenuto.errors import RunError
 
+PARTIAL = ".partial"
 # What code raises that takes damaged data for whole ones. Our own errors are among them: let those through first.
 DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError, StopIteration)
 DEEPEST, MOST_DIGITS = 100, 40  # of what tenuto writes; hostile files nest without end and have numbers that take minutes to read
+
+
+class NotWritten(RunError):
+    """A file could not be written: no room on the disk, no right to write there, or a disk that fails."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A binary file that becomes `path` when the block ends well, and vanishes when it does not.
 
+    Raises:
+        NotWritten: the system does not let it be written; what stood there is unchanged.
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "a.txt"
@@ -40,18 +48,34 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         b'whole'
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        _sweep(path)
+        with _beside(path) as (file, name):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+            os.chmod(name, 0o666 & ~_umask())
+            if os.name == "nt":
+                file.close()  # there an open file cannot be moved
+            os.replace(name, path)
+    except OSError as error:
+        raise NotWritten(
+            f"{path} could not be written: {error.strerror or error}.",
+            expected="room on the disk and the right to write there",
+            received="the file that stood there, which is unchanged" if path.exists() else None,
+            fix="make room or choose another place, and try again",
+        ) from error
+
+
+def is_partial(name: str, target: str) -> bool:
+    """Whether `name` is that of a temporary file (or folder) of the writer of `target`."""
+    return name.startswith(f".{target}.") and name.endswith(PARTIAL)
+
+
+def system_says(error: BaseException) -> str:
+    """What the system said when a file could not be read or written: "No space left on device"."""
+    first = error.__cause__ if isinstance(error, NotWritten) and error.__cause__ is not None else error
+    return getattr(first, "strerror", None) or str(first)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -187,6 +211,49 @@ def plain(data: Any) -> Any:
     if isinstance(data, Path):
         return str(data)
     return data
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """A new temporary file beside `path` with a lock on it, and its name; it is removed if the block fails."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
+        with os.fdopen(handle, "wb") as file:
+            _lock(file, wait=True)
+            if not os.path.exists(name):  # another process swept it up before it had its lock
+                continue
+            try:
+                yield file, name
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    if os.name == "nt":
+                        file.close()
+                    os.unlink(name)
+                raise
+            return
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files for `path` of processes that were killed."""
+    for name in os.listdir(path.parent):
+        if is_partial(name, path.name):
+            left = path.parent / name
+            with contextlib.suppress(OSError), left.open("rb") as file:
+                if _lock(file, wait=False):
+                    left.unlink()
+
+
+def _lock(file: Any, *, wait: bool) -> bool:
+    """Take the lock on an open file, which ends with the process at the latest; False if another one has it. Windows lets nobody remove an open file."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # another process has it; or, when we may wait, a file system without locks
+        return wait
+    return True
 
 
 def _digest(file: BinaryIO) -> str:

@@ -2,10 +2,12 @@
 disturbed. And one run from the command line in two processes.
 """
 
+import ast
 import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +79,22 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(task, tmp_path):
     whole, again = ((tmp_path / name / "metrics.jsonl").read_text("utf-8").splitlines() for name in ("whole", "broken"))
     assert [json.loads(line)["train_loss"] for line in again] == [json.loads(line)["train_loss"] for line in whole]
     assert not (broken / "unfinished").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.parametrize(
+    "task, seed, kills",
+    [("classify", 0, 3), *(pytest.param(task, seed, 25, marks=pytest.mark.slow) for task in ("classify", "language") for seed in range(1, 5))],
+)
+def test_killed_at_random_moments_a_run_that_replaces_another_loses_nothing(task, seed, kills, tmp_path):
+    data, own = TASKS[task](tmp_path)
+    options = ["--test", data, "--epochs", 8, "--hidden-size", 4, "--num-layers", 1, "--patience", 0, "--threads", 1, *own]
+    words = [sys.executable, Path(__file__).with_name("killed_runs.py"), tmp_path, seed, kills, "fit", task, data, *options]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0, done.stderr
+    phases = ast.literal_eval(done.stdout)
+    assert sum(phases.values()) >= kills
+    assert kills < 25 or {"training", "saving"} <= set(phases)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The run folder: nothing is overwritten, nothing half-written, and every damage is noticed and named."""
 
+import errno
 import json
 import os
 
@@ -123,19 +124,100 @@ def test_what_an_interrupted_run_left_may_be_replaced(tmp_path):
     read_run(tmp_path)
 
 
-def test_a_run_that_dies_while_it_is_written_is_not_a_run(tmp_path, monkeypatch):
-    """Whichever file it dies at: there is no config.json, so nothing reads it as complete, and the next attempt succeeds."""
-    import tenuto.runs.folder as module
+class Fails:
+    """A function of `os` that fails at its n-th call: a disk that is full, or one that has become read-only."""
 
-    for name in ("write_tensors", "write_text", "write_json"):
-        folder = write_run(tmp_path / name, tensors={}, **PARTS)
+    def __init__(self, patch, name, at, number=errno.ENOSPC):
+        self.left, self.real, self.number = at, getattr(os, name), number
+        patch.setattr(os, name, self)
+
+    def __call__(self, *given, **named):
+        self.left -= 1
+        if self.left == 0:
+            raise OSError(self.number, os.strerror(self.number))
+        return self.real(*given, **named)
+
+
+def state_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name, times, number", [("fsync", 4, errno.ENOSPC), ("replace", 4, errno.EROFS), ("rename", 1, errno.EDQUOT)])
+def test_a_disk_that_fails_while_a_run_is_replaced_loses_nothing(tmp_path, monkeypatch, name, times, number):
+    """Whichever file it fails at: the run that stood there is whole, and so is everything else in the folder."""
+    for at in range(1, times + 1):
+        folder = write_run(tmp_path / str(at), tensors={"w": torch.ones(2)}, **PARTS)
+        for file, content in {"report.html": "of the old run", "config.toml": "mine", "notes.txt": "mine too"}.items():
+            (folder / file).write_text(content, encoding="utf-8")
+        before = state_of(folder)
         with monkeypatch.context() as patch:
-            patch.setattr(module, name, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-            with pytest.raises(RunError, match="could not be written: No space left"):
-                write_run(folder, tensors={}, overwrite=True, **PARTS)
-        with pytest.raises(RunError, match="not a complete run"):
-            read_run(folder)
-        write_run(folder, tensors={}, **PARTS)
+            Fails(patch, name, at, number)
+            with pytest.raises(RunError, match=rf"could not be written: {os.strerror(number)}(.|\n)*the run that stood there is still whole"):
+                write_run(folder, tensors={"v": torch.zeros(2)}, overwrite=True, **PARTS)
+        assert state_of(folder) == before
+        write_run(folder, tensors={"v": torch.zeros(2)}, overwrite=True, **PARTS)
+        assert list(read_run(folder).tensors()) == ["v"]
+        assert sorted(os.listdir(folder)) == ["config.json", "config.toml", "evaluation.json", "metrics.jsonl", "model.safetensors", "notes.txt"]
+
+
+def test_a_new_run_on_a_full_disk_is_no_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        Fails(patch, "fsync", 3)
+        with pytest.raises(RunError, match=r"No space left(.|\n)*does not count as a run"):
+            write_run(tmp_path / "run", tensors={}, **PARTS)
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_killed_while_a_run_takes_the_place_of_another_the_new_one_is_whole(tmp_path):
+    """At each of the steps in which files take their places; a child is killed there."""
+    for at in range(1, 5):
+        folder = write_run(tmp_path / str(at), tensors={"w": torch.ones(2)}, **PARTS)
+        if (child := os.fork()) == 0:
+            real, places = os.replace, iter(range(1, 5))
+
+            def replace(source, target, real=real, places=places, at=at):
+                real(source, target)
+                if not str(source).endswith(".partial") and next(places) == at:
+                    os._exit(0)
+
+            os.replace = replace
+            try:
+                write_run(folder, tensors={"v": torch.zeros(2)}, overwrite=True, **PARTS)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert list(read_run(folder).tensors()) == ["v"]
+        with pytest.raises(RunError, match="already holds a complete run"):
+            claim(folder)
+        write_run(folder, tensors={"u": torch.zeros(2)}, overwrite=True, **PARTS)
+        assert list(read_run(folder).tensors()) == ["u"]
+        assert sorted(os.listdir(folder)) == ["config.json", "evaluation.json", "metrics.jsonl", "model.safetensors"]
+
+
+def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
+    (tmp_path / ".model.safetensors.x1.partial").write_text("", encoding="utf-8")
+    (tmp_path / ".new.x1.partial").mkdir()
+    (tmp_path / ".new.x1.partial" / ".config.json.x2.partial").write_text("", encoding="utf-8")
+    write_run(tmp_path, tensors={}, **PARTS)
+    (tmp_path / "film.mkv.partial").write_text("mine", encoding="utf-8")
+    (tmp_path / ".film.mkv.x1.partial").write_text("mine", encoding="utf-8")
+    write_run(tmp_path, tensors={}, overwrite=True, **PARTS)
+    assert {"film.mkv.partial", ".film.mkv.x1.partial"} == set(os.listdir(tmp_path)) - {"config.json", "evaluation.json", "metrics.jsonl", "model.safetensors"}
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "film.mkv.partial").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="is not empty"):
+        claim(alone)
+
+
+def test_a_killed_run_is_not_called_lost(tmp_path):
+    (tmp_path / "unfinished").mkdir()
+    with pytest.raises(RunError, match=r"was killed or interrupted, and nothing of it is lost(.|\n)*tenuto fit --resume"):
+        read_run(tmp_path)
+    write_run(tmp_path, tensors={}, **PARTS)
+    (tmp_path / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"digest differs(.|\n)*tenuto fit --resume"):
+        read_run(tmp_path)
 
 
 def test_the_digest_does_not_depend_on_order_or_spelling():

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import tenuto
 from tenuto.runs import names
-from tenuto.train import checkpoint, search
+from tenuto.train import checkpoint, lock, search
 
 SOURCES = Path(tenuto.__file__).parent
-KNOWN = {value for name, value in vars(names).items() if name.isupper()} | {checkpoint.FILE, search.JOURNAL}
-HOMES = {SOURCES / "runs" / "names.py", SOURCES / "train" / "checkpoint.py", SOURCES / "train" / "search.py"}
+KNOWN = {value for name, value in vars(names).items() if name.isupper()} | {checkpoint.FILE, lock.FILE, search.JOURNAL}
+HOMES = {SOURCES / "runs" / "names.py", *(SOURCES / "train" / f"{name}.py" for name in ("checkpoint", "lock", "search"))}
 
 
 def named_again(tree: ast.AST) -> list[tuple[int, str]]:

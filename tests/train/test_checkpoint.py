@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -55,7 +56,8 @@ class Crash(Observer):
         self.ends.append(stopped)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
+# With the kills of `tests/cli/test_resume.py`, some 300 in all.
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
 def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bits(tmp_path, uninterrupted, seed):
     program = Path(__file__).with_name("small_run.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -177,16 +179,48 @@ class FullDisk:
         self.real(handle)
 
 
-def test_a_full_disk_ends_the_run_with_an_error_and_keeps_the_checkpoint_before(tmp_path, monkeypatch, uninterrupted):
-    with monkeypatch.context() as patch:
-        FullDisk(patch, writes=2)
-        with pytest.raises(RunError, match="could not be written: No space left on device(.|\n)*which is kept(.|\n)*make room"):
-            small_run(checkpoint=Checkpoint(tmp_path, every_steps=3))
-    assert [entry.name for entry in tmp_path.iterdir()] == [FILE]
+@pytest.mark.parametrize("writes", [0, 2])
+def test_a_checkpoint_that_does_not_fit_is_one_warning_and_the_run_goes_on(tmp_path, monkeypatch, uninterrupted, writes):
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="could not be written: No space left on device(.|\n)*training goes on") as warned:
+        FullDisk(patch, writes=writes)
+        model, outcome = small_run(checkpoint=Checkpoint(tmp_path, every_steps=3))
+    assert len(warned) == 1
+    assert_same(model, outcome, uninterrupted)
+    assert [entry.name for entry in tmp_path.iterdir()] == [FILE] * (writes > 0)
     crash = Crash(None)
     model, outcome = small_run(checkpoint=Checkpoint(tmp_path, every_steps=3), observers=[crash])
-    assert crash.resumed_at == 6
+    assert crash.resumed_at == (6 if writes else None)
     assert_same(model, outcome, uninterrupted)
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path):
+    class Another(Observer):
+        """Another process tries, in the middle of the run."""
+
+        def step_ended(self, *, step, **rest):
+            if step == 3 and (child := os.fork()) == 0:
+                try:
+                    small_run(checkpoint=Checkpoint(tmp_path))
+                except RunError as error:
+                    os._exit(7 if "is in use: process" in str(error) else 1)
+                os._exit(0)
+            if step == 3:
+                self.said = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    another = Another()
+    small_run(replace(OPTIONS, max_steps=5), checkpoint=Checkpoint(tmp_path), observers=[another])
+    assert another.said == 7
+    assert [entry.name for entry in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_refused_run_changes_nothing_in_the_folder(begun, tmp_path):
+    left = {FILE: (begun / FILE).read_bytes(), f".{FILE}.abc.partial": b"half", ".lock": b'{"process": 1073741823, "began": "long ago", "machine": "here"}'.replace(b"here", platform.node().encode())}
+    for name, content in left.items():
+        (tmp_path / name).write_bytes(content)
+    refused(tmp_path, "belongs to another run", identity="b")
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == left
+    small_run(checkpoint=Checkpoint(tmp_path, every_steps=2, identity={"data": "a"}))
+    assert [entry.name for entry in tmp_path.iterdir()] == [FILE]
 
 
 def test_what_a_killed_writer_left_is_swept_up(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -31,19 +33,35 @@ class PlainErrors(TyperGroup):
         return sorted(names, key=lambda name: not hasattr(self.commands[name], "commands"))
 
     def invoke(self, ctx: Any) -> Any:
+        shown, warnings.formatwarning = warnings.formatwarning, _in_words
         try:
-            return super().invoke(ctx)
+            done = super().invoke(ctx)
+            sys.stdout.flush()
+            return done
         except KeyboardInterrupt as stop:
             complain(str(stop) or "interrupted; nothing was written.")
             raise typer.Exit(130) from None
         except BrokenPipeError:  # the reader of our output, `head` for example, has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(0) from None
+        except OSError as error:  # what no call told in its own words
+            if os.environ.get("TENUTO_TRACEBACK") == "1":
+                raise
+            names = ", ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+            complain(f"{names or 'a file'} could not be read or written: {error.strerror or error}.\n  fix       make room, or see that the path may be read and written")
+            raise typer.Exit(1) from None
         except Exception as error:
             if os.environ.get("TENUTO_TRACEBACK") == "1" or not _ours(error):
                 raise
             complain(str(error))
             raise typer.Exit(1) from None
+        finally:
+            warnings.formatwarning = shown
+
+
+def _in_words(message: Warning | str, *_: Any, **__: Any) -> str:
+    """A warning as a terminal shows it: what it says, without the line of our source."""
+    return f"warning     {message}\n"
 
 
 def _ours(error: Exception) -> bool:

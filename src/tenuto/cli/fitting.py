@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from tenuto.cli.configuration import NOT_KEPT, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import fit_parameters
-from tenuto.runs.names import CHECKPOINTS, CONFIG, CONFIGURATION, METRICS, UNFINISHED
+from tenuto.runs.names import CHECKPOINTS, CONFIGURATION, METRICS, UNFINISHED
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
 
@@ -42,10 +42,10 @@ def fit_from_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[
     resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
     _check_resume(resume, options.get("out"))
     job = prepare(task, options, own_cells)
-    folder = resume or (Path(options["out"]) if options.get("out") else new_folder(*job.name))
     text = configuration_text(task, options)
     overwrite, quiet, every_s = bool(options.get("overwrite")), bool(options.get("quiet")), options.get("checkpoint_every_s", 60.0)
-    evaluation = train_and_save(job, folder, configuration=text, overwrite=overwrite, quiet=quiet, resume=resume is not None, every_s=every_s)
+    with run_folder(resume or options.get("out"), *job.name) as folder:
+        evaluation = train_and_save(job, folder, configuration=text, overwrite=overwrite, quiet=quiet, resume=resume is not None, every_s=every_s)
     if source is not None:
         _compare_data(source, evaluation)
     return evaluation
@@ -54,7 +54,7 @@ def fit_from_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[
 def train_and_save(
     job: Job, folder: Path, *, configuration: str, overwrite: bool, quiet: bool, resume: bool = False, every_s: float = 60.0
 ) -> dict[str, Any]:
-    """Fit, test, save, build the report, and print the results. If there are several processes, all of them fit, and the main one does the rest.
+    """Fit, save, test, build the report, and print the results. If there are several processes, all of them fit, and the main one does the rest.
 
     Args:
         folder: the run folder; it is checked before training starts. If training fails without a checkpoint, a folder that was made here is removed.
@@ -63,39 +63,84 @@ def train_and_save(
     Returns:
         The evaluation, as in evaluation.json.
     """
-    from tenuto.cli.progress import ProgressBar
-    from tenuto.files import write_text
-    from tenuto.report import build_report
     from tenuto.runs.folder import claim
-    from tenuto.train import Checkpoint, MetricsFile, current_launch
+    from tenuto.train import Checkpoint, current_launch
+    from tenuto.train.lock import held
 
     launch, work = current_launch(job.model.device), folder / UNFINISHED
     if not launch.is_main_process:
         launch.wait_for_everyone()  # the main process makes the folder first
-        job.fit(observers=[], checkpoint=Checkpoint(work / CHECKPOINTS, every_s=every_s))
+        job.fit([], Checkpoint(work / CHECKPOINTS, every_s=every_s), tested=True)
         return dict(job.model.evaluation_)
     existed = folder.exists()
     claim(folder, overwrite=overwrite or resume)
-    _clear_earlier(work, overwrite=overwrite, resume=resume)
+    with _gone_if_empty(folder, made=not existed), held(folder) as killed:
+        claim(folder, overwrite=overwrite or resume)  # again: another run may have ended here since
+        _clear_earlier(work, overwrite=overwrite, resume=resume)
+        if killed is not None and not quiet:
+            messages().print(f"note        process {killed.process}, which trained in {folder}, was killed; this one takes its place", markup=False)
+        try:
+            _train(job, folder, configuration, overwrite=overwrite, quiet=quiet, resume=resume, every_s=every_s)
+        except BaseException as error:
+            kept = _keep_or_remove(folder, work, job.own_cells, resume=resume)
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(kept or "interrupted before there was anything to keep; nothing was written.") from None
+            if kept:
+                messages().print(kept.replace("interrupted; ", ""), markup=False)
+            raise
+        try:
+            return _finish(job, folder)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: tenuto fit --resume {folder}{job.own_cells}") from None
+
+
+def _train(job: Job, folder: Path, configuration: str, *, overwrite: bool, quiet: bool, resume: bool, every_s: float) -> None:
+    """Fit, with what is needed to go on in RUN/unfinished/, and save."""
+    from tenuto.cli.progress import ProgressBar
+    from tenuto.files import NotWritten, write_text
+    from tenuto.train import Checkpoint, MetricsFile, Observer, current_launch
+
+    work = folder / UNFINISHED
+
+    class Begun(Observer):
+        """Writes config.toml when training begins: a run that is refused, also when it is to go on, changes nothing."""
+
+        def started(self, *, epochs: int, steps_per_epoch: int) -> None:
+            write_text(work / CONFIGURATION, configuration)
+
     try:
-        work.mkdir(exist_ok=True)
-        write_text(work / CONFIGURATION, configuration)
-        if not quiet:
-            messages().print(job.described, markup=False)
-        launch.wait_for_everyone()
-        job.fit(observers=[MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])], checkpoint=Checkpoint(work / CHECKPOINTS, every_s=every_s))
-        job.save(folder, overwrite=overwrite or resume)
-        write_text(folder / CONFIGURATION, configuration)
-    except BaseException as error:
-        kept = _keep_or_remove(folder, work, existed, job.own_cells)
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(kept or "interrupted before there was anything to keep; nothing was written.") from None
-        if kept:
-            messages().print(kept.replace("interrupted; ", ""), markup=False)
-        raise
-    page = build_report(folder)
+        (work / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritten(f"{work} could not be made: {error.strerror or error}.", expected="room on the disk and the right to write there", fix="choose another folder") from error
+    if not quiet:
+        messages().print(job.described, markup=False)
+    current_launch(job.model.device).wait_for_everyone()
+    observers = [Begun(), MetricsFile(work / METRICS), *([] if quiet else [ProgressBar()])]
+    job.fit(observers, Checkpoint(work / CHECKPOINTS, every_s=every_s), tested=True)
+    job.save(folder, overwrite=overwrite or resume)
+    write_text(folder / CONFIGURATION, configuration)
+
+
+def _finish(job: Job, folder: Path) -> dict[str, Any]:
+    """Test what was trained and saved, build the report, print the results; returns the evaluation. Whatever fails here, the run stays.
+
+    Raises:
+        TenutoError: the test part cannot be scored, or the report cannot be written; everything else is done.
+    """
+    from tenuto.errors import TenutoError
+    from tenuto.report import build_report
+
+    work, failed = folder / UNFINISHED, None
+    try:
+        job.score(folder)
+    except TenutoError as error:
+        failed = error.also(f"the run is saved in {folder}: tenuto score {folder} {job.task.data_name}")
     evaluation = dict(job.model.evaluation_)
-    interrupted = evaluation["training"]["stopped"] == "interrupted" and (work / CHECKPOINTS).exists()
+    interrupted = evaluation["training"]["stopped"] == "interrupted" and _has_checkpoint(work)
+    try:
+        page: Path | str = build_report(folder)
+    except TenutoError as error:
+        failed, page = failed or error.also(f"the run is saved; then: tenuto report {folder}"), f"not written; make it with: tenuto report {folder}"
     if not interrupted:
         shutil.rmtree(work, ignore_errors=True)
     console = output()
@@ -104,6 +149,8 @@ def train_and_save(
     if interrupted:
         console.print(f"go on       tenuto fit --resume {folder}{job.own_cells}", markup=False)
     console.print(f"next        {job.next_words(folder)}", markup=False)
+    if failed is not None:
+        raise failed
     return evaluation
 
 
@@ -127,14 +174,45 @@ def option_tables(task: Task, options: Mapping[str, Any]) -> dict[str, dict[str,
     return tables
 
 
+@contextlib.contextmanager
+def run_folder(named: Any, *names: str) -> Iterator[Path]:
+    """The folder that the call names, or else a new one, which is removed if the block fails and leaves it empty."""
+    folder = Path(named) if named else new_folder(*names)
+    with _gone_if_empty(folder, made=not named):
+        yield folder
+
+
+@contextlib.contextmanager
+def _gone_if_empty(folder: Path, *, made: bool) -> Iterator[None]:
+    """If the block fails, a folder that was made for it is removed, unless something is in it."""
+    try:
+        yield
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 def new_folder(*names: str) -> Path:
-    """The first folder `runs/DATA-CELL-1`, `-2`, ... that does not exist."""
+    """Makes the first folder `runs/DATA-CELL-1`, `-2`, ... that does not exist; of several commands at once each gets another."""
+    from tenuto.errors import RunError
+
     words = " ".join(Path(name).stem if name.endswith(".py") or ".py:" in name else name for name in names)
     name = "-".join("".join(letter if letter.isalnum() else " " for letter in words).lower().split())
     number = 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
+    while True:
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir()
+            return folder
+        except FileExistsError as error:
+            if folder.parent.is_file():
+                raise RunError("a new run cannot have a folder in runs/, since runs is a file.", fix="name the folder: --out RUN") from error
+            number += 1
+        except OSError as error:
+            raise RunError(f"{folder} could not be made: {error.strerror or error}.", fix="name another folder: --out RUN") from error
 
 
 def _check_processes(options: Mapping[str, Any]) -> None:
@@ -173,7 +251,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
 
     if not work.exists() or resume:
         return
-    if (work / CHECKPOINTS).exists() and not overwrite:
+    if _has_checkpoint(work) and not overwrite:
         raise RunError(
             f"{work.parent} holds a run that was interrupted, with a checkpoint.",
             expected="a new or empty folder for the run",
@@ -182,22 +260,27 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _keep_or_remove(folder: Path, work: Path, existed: bool, own_cells: str) -> str:
-    """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files are removed, and the result is empty."""
-    if (work / CHECKPOINTS).exists() and any((work / CHECKPOINTS).iterdir()):
+def _has_checkpoint(work: Path) -> bool:
+    from tenuto.train import Checkpoint
+
+    return (work / CHECKPOINTS).is_dir() and Checkpoint(work / CHECKPOINTS).exists()
+
+
+def _keep_or_remove(folder: Path, work: Path, own_cells: str, *, resume: bool) -> str:
+    """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files of a new run are removed, and the result is empty."""
+    if _has_checkpoint(work):
         return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}{own_cells}"
+    if resume:
+        return ""
     shutil.rmtree(work, ignore_errors=True)
-    if not existed:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
     return ""
 
 
 def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
     """Print a note if a run that was repeated with --from was trained on different data."""
-    from tenuto.runs.folder import read_config
+    from tenuto.runs.folder import is_complete, read_config
 
-    if not (source / CONFIG).is_file():
+    if not is_complete(source):
         return
     before, now = read_config(source).get("data", {}).get("train") or {}, evaluation["data"]["train"]
     if before.get("sha256") != now.get("sha256"):

@@ -35,13 +35,20 @@ class Job:
     name: tuple[str, str]
     own_cells: str = ""
 
-    def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None) -> Any:
-        """Train and return the estimator."""
-        return self.model.fit(self.splits.train, validation=self.splits.validation, observers=list(observers), checkpoint=checkpoint)
+    def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None, *, tested: bool) -> Any:
+        """Train and return the estimator. If it will be tested, a test part that could not be scored is refused before."""
+        test = self.splits.test if tested else None
+        return self.model.fit(self.splits.train, validation=self.splits.validation, test=test, observers=list(observers), checkpoint=checkpoint)
 
     def save(self, folder: Path, *, overwrite: bool) -> None:
-        """Write the run. If there is a test part, it is evaluated first."""
-        self.model.save(folder, test=self.splits.test, overwrite=overwrite)
+        """Write the run, without test results."""
+        self.model.save(folder, overwrite=overwrite)
+
+    def score(self, folder: Path) -> None:
+        """Evaluate the test part, if there is one, and write the run again with the results."""
+        if self.splits.test is not None:
+            self.model.evaluate(self.splits.test)
+            self.model.save(folder, overwrite=True)
 
     @property
     def data_said(self) -> str:

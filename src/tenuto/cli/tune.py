@@ -18,7 +18,7 @@ from tenuto.cli.arguments import typed_cells, was_typed
 from tenuto.cli.configuration import NOT_KEPT, SEARCH, TUNE, configuration_of, read_toml, toml_text
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
-from tenuto.cli.fitting import configuration_text, new_folder, option_tables
+from tenuto.cli.fitting import configuration_text, option_tables, run_folder
 from tenuto.cli.job import Job, as_typed, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
@@ -159,23 +159,23 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str], o
     searching = SearchOptions(options["trials"], options["timeout_s"], options["metric"], options["prune"], options["search_seed"])
     fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
     job = prepare(task, fixed, own_cells)
-    folder = Path(options["resume"] or options["out"] or new_folder(*job.name[:1], "tune"))
     kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
     data = _digest(fixed)
-    there = claim_search(folder, overwrite=options["overwrite"])
-    base = {name: fixed[name] for name in space}
-    with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data, "maths": job.model.maths()}) as search:
-        write_text(folder / SEARCH_CONFIGURATION, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
-        _begin(job, folder, search, quiet=options["quiet"], there=there)
-        about = {
-            "task": task.name,
-            "title": job.name[0],
-            "cell": fixed["cell"],
-            "data": {"sha256": data},
-            "options": kept,
-            "base": base,
-        }
-        return _Course(task, fixed, folder, search, about, own_cells, quiet=options["quiet"]).run()
+    with run_folder(options["resume"] or options["out"], *job.name[:1], "tune") as folder:
+        there = claim_search(folder, overwrite=options["overwrite"])
+        base = {name: fixed[name] for name in space}
+        with Search(folder, space, searching, first=base, identity={"task": task.name, "options": kept, "data": data, "maths": job.model.maths()}) as search:
+            write_text(folder / SEARCH_CONFIGURATION, _search_text(task, fixed, options, {name: choice.to_data() for name, choice in space.items()}))
+            _begin(job, folder, search, quiet=options["quiet"], there=there)
+            about = {
+                "task": task.name,
+                "title": job.name[0],
+                "cell": fixed["cell"],
+                "data": {"sha256": data},
+                "options": kept,
+                "base": base,
+            }
+            return _Course(task, fixed, folder, search, about, own_cells, quiet=options["quiet"]).run()
 
 
 class _Course:
@@ -212,7 +212,7 @@ class _Course:
 
         number = sum(trial["state"] != "interrupted" for trial in self.search.trials()) + 1
         bar = [] if self.quiet else [ProgressBar(title=f"trial {number} of {self.search.options.trials}")]
-        model = prepare(self.task, {**self.options, **values}, self.own_cells).fit([observer, *bar], checkpoint=None)
+        model = prepare(self.task, {**self.options, **values}, self.own_cells).fit([observer, *bar], None, tested=False)
         training = model.evaluation_["training"]
         return TrialOutcome(model.metrics_, training["best_epoch"], training["stopped"] == "interrupted")
 

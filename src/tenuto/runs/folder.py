@@ -2,12 +2,14 @@
 
     RUN/
       model.safetensors   the weights of the best validation: the lowest loss, or what the option `select_by` names
-      config.json         all that is needed to predict, and the digests of the other files; written last, so a run that has it is complete
+      config.json         all that is needed to predict, and the digests of the other files; put in its place last, so a run that has it is complete
       metrics.jsonl       one JSON object per line, one line for each validation
       evaluation.json     all that a report shows, as plain data
       report.html         made from the files above by `tenuto.report`; no digest covers it
       config.toml         the options of the `tenuto fit` that made the run, for `tenuto fit --from RUN`; no digest covers it
       unfinished/         only while a run trains, and after it was killed or interrupted: config.toml, metrics.jsonl so far, checkpoint/
+      .new/               only after a kill while a run was being replaced: files of the new run, which count in place of those of the same names outside
+      .lock               only while a run trains, and after it was killed: which process that is
       checkpoint.safetensors   only if `fit(checkpoint=RUN)` keeps its checkpoint in this folder (`tenuto.train.Checkpoint`)
 
 Files of other names stay as they are. `runs/schema.py` says which keys the files have, of which kind, and what they mean; for the keys that only
@@ -16,9 +18,13 @@ one task has, `tasks/<task>/schema.py` does. `docs/RUN_FOLDER.md` is written fro
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +32,29 @@ from typing import Any
 import torch
 
 from tenuto.errors import RunError
-from tenuto.files import parse_json, plain, read_json, read_tensors, sha256_of, write_json, write_tensors, write_text
-from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, REPORT, UNFINISHED
+from tenuto.files import (
+    PARTIAL,
+    NotWritten,
+    is_partial,
+    parse_json,
+    plain,
+    read_json,
+    read_tensors,
+    sha256_of,
+    system_says,
+    write_json,
+    write_tensors,
+    write_text,
+)
+from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, UNFINISHED
 from tenuto.train.checkpoint import FILE as CHECKPOINT
+from tenuto.train.lock import FILE as LOCK
+from tenuto.train.lock import held, holder_of
 
 FORMAT, FORMAT_VERSION = "tenuto run", 2
 READABLE = (1, 2)  # the versions of the format that this version of tenuto reads
 EVALUATION_FORMAT = "tenuto evaluation"
-_OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED, CHECKPOINT}
+_OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED, CHECKPOINT, NEW, LOCK}
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,7 @@ class Run:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The weights, by name."""
-        return read_tensors(self.folder / MODEL)
+        return read_tensors(_place(self.folder, MODEL))
 
 
 def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -71,10 +92,10 @@ def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = {entry.name for entry in folder.iterdir() if not entry.name.endswith(".partial")}
+        names = {entry.name for entry in folder.iterdir() if not _left_over(entry.name)}
     except OSError as error:
         raise RunError(f"{folder} cannot be used for a run: {error.strerror}.", fix="choose another folder") from error
-    if CONFIG in names:
+    if is_complete(folder):
         read_config(folder)  # refuses a config.json that is not ours
         if not overwrite:
             raise RunError(
@@ -102,21 +123,77 @@ def write_run(
     evaluation: Mapping[str, Any],
     overwrite: bool = False,
 ) -> Path:
-    """Write a complete run. An earlier config.json is removed first and the new one is written last, so a folder that has one is complete.
+    """Write a complete run: whole beside what stands in the folder, which it then replaces. Killed at any moment, or on a full disk, the folder holds
+    the run that stood there or the new one, whole. Files of other names, and config.toml, stay as they are.
 
     Raises:
-        RunError: as in `claim`; or the files cannot be written.
+        RunError: as in `claim`; another process trains there; or the files cannot be written.
     """
     folder = claim(folder, overwrite=overwrite)
-    try:
-        _write_files(folder, config, tensors, metrics, evaluation)
-    except OSError as error:
-        raise RunError(
-            f"the run {folder} could not be written: {error.strerror or error}.",
-            expected="room on the disk and the right to write there",
-            fix="make room or choose another folder, and save again; the folder has no config.json now, so it does not count as a run",
-        ) from error
+    with held(folder):
+        before = is_complete(folder)
+        try:
+            _sweep(folder)
+            _settle(folder)
+            with _staged(folder) as staged:
+                _write_files(staged, config, tensors, metrics, evaluation)
+                os.rename(staged, folder / NEW)  # from here on it is the run
+            _settle(folder)
+        except (OSError, NotWritten) as error:
+            stays = "the run that stood there is still whole" if before else "the folder does not count as a run"
+            raise RunError(
+                f"the run {folder} could not be written: {system_says(error)}.",
+                expected="room on the disk and the right to write there",
+                received=stays,
+                fix="make room or choose another folder, and save again",
+            ) from error
     return folder
+
+
+def is_complete(folder: str | Path) -> bool:
+    """Whether there is a run in this folder."""
+    return _place(Path(folder), CONFIG).is_file()
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a file of a run is: among those that have not taken their places yet, if the process was killed then; else in the folder itself."""
+    new = folder / NEW / name
+    return new if new.is_file() else folder / name
+
+
+def _settle(folder: Path) -> None:
+    """Move the files of `.new` to their places, config.json last."""
+    new = folder / NEW
+    if not new.is_dir():
+        return
+    if (new / CONFIG).is_file():
+        (folder / REPORT).unlink(missing_ok=True)  # it is that of the run that stood there
+    for name in (MODEL, METRICS, EVALUATION, CONFIG):
+        if (new / name).is_file():
+            os.replace(new / name, folder / name)
+    new.rmdir()
+
+
+@contextlib.contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """A new folder inside `folder` to write a run in; what is still in it at the end is removed."""
+    staged = Path(tempfile.mkdtemp(dir=folder, prefix=f"{NEW}.", suffix=PARTIAL))
+    try:
+        yield staged
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _left_over(name: str) -> bool:
+    """Whether this is what a killed writer of a run left: a temporary file of one of our names."""
+    return any(is_partial(name, ours) for ours in _OURS) or (name.startswith(f"{NEW}.") and name.endswith(PARTIAL))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left."""
+    for entry in list(folder.iterdir()):
+        if _left_over(entry.name):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _write_files(
@@ -126,8 +203,6 @@ def _write_files(
     metrics: Sequence[Mapping[str, Any]],
     evaluation: Mapping[str, Any],
 ) -> None:
-    (folder / CONFIG).unlink(missing_ok=True)
-    (folder / REPORT).unlink(missing_ok=True)
     write_tensors(folder / MODEL, tensors)
     write_text(folder / METRICS, "".join(json.dumps(plain(line), allow_nan=False) + "\n" for line in metrics))
     write_json(folder / EVALUATION, evaluation)
@@ -150,22 +225,22 @@ def read_run(folder: str | Path) -> Run:
     folder = Path(folder)
     config = read_config(folder)
     for name in (MODEL, METRICS, EVALUATION):  # only these are opened, whatever names config.json has
-        known, path = config["files"][name], folder / name
+        known, path = config["files"][name], _place(folder, name)
         if not path.is_file():
             raise RunError(
                 f"the run {folder} lacks {name}.",
                 expected=f"{name}, {known['size_bytes']} bytes",
                 received="no such file",
-                fix="restore the file from a copy, or train the model again",
+                fix=_mend(folder),
             )
         if sha256_of(path) != known["sha256"]:
             raise RunError(
                 f"{name} in the run {folder} is not the file that was written: its digest differs.",
                 expected=f"sha256 {known['sha256'][:16]}..., {known['size_bytes']} bytes",
                 received=f"sha256 {sha256_of(path)[:16]}..., {path.stat().st_size} bytes",
-                fix="restore the file from a copy, or train the model again",
+                fix=_mend(folder),
             )
-    evaluation = read_json(folder / EVALUATION)
+    evaluation = read_json(_place(folder, EVALUATION))
     if not isinstance(evaluation, dict):
         raise _damaged(folder, EVALUATION, "it is not a JSON object")
     return Run(folder, config, _metrics(folder), evaluation)
@@ -174,7 +249,7 @@ def read_run(folder: str | Path) -> Run:
 def _metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl."""
     try:
-        lines = [parse_json(line) for line in (folder / METRICS).read_text(encoding="utf-8").split("\n") if line]
+        lines = [parse_json(line) for line in _place(folder, METRICS).read_text(encoding="utf-8").split("\n") if line]
     except (OSError, ValueError, MemoryError) as error:
         raise _damaged(folder, METRICS, str(error)) from error
     if not all(isinstance(line, dict) for line in lines):
@@ -184,8 +259,15 @@ def _metrics(folder: Path) -> list[dict[str, Any]]:
 
 def _damaged(folder: Path, name: str, reason: str) -> RunError:
     return RunError(
-        f"{name} in the run {folder} cannot be used: {reason}.", expected="the file as tenuto wrote it", fix="restore the file from a copy, or train the model again"
+        f"{name} in the run {folder} cannot be used: {reason}.", expected="the file as tenuto wrote it", fix=_mend(folder)
     )
+
+
+def _mend(folder: Path) -> str:
+    """What to do about a run that is damaged."""
+    if (folder / UNFINISHED).is_dir():
+        return f"go on with the run that was killed or interrupted there: tenuto fit --resume {folder}"
+    return "restore the file from a copy, or train the model again"
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -202,14 +284,19 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             received="a file" if folder.exists() else "no such folder",
             fix="check the path",
         )
-    if not (folder / CONFIG).is_file():
+    if not is_complete(folder):
+        received = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "an empty folder"
+        trains = holder_of(folder)
+        if trains is not None:
+            what, fix = f"process {trains.process} is training it", "wait until it ends"
+        elif (folder / UNFINISHED).is_dir():
+            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: tenuto fit --resume {folder}"
+        else:
+            what, fix = f"it has no {CONFIG}", "check the path"
         raise RunError(
-            f"{folder} is not a complete run: it has no {CONFIG}.",
-            expected="a folder written by `tenuto fit` or SequenceClassifier.save",
-            received=", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "an empty folder",
-            fix=f"check the path; go on with a run that was killed or interrupted: tenuto fit --resume {folder}",
+            f"{folder} is not a complete run: {what}.", expected="a folder written by `tenuto fit` or SequenceClassifier.save", received=received, fix=fix
         )
-    config = read_json(folder / CONFIG)
+    config = read_json(_place(folder, CONFIG))
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(
             f"{folder / CONFIG} was not written by tenuto.",

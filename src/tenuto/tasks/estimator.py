@@ -1,33 +1,27 @@
 """`Estimator`: what every task shares: fit, evaluate, save, load, and the doors `inputs`, `forward` and `answer`.
 
 A task answers what only it can know, in this order: how its data is read and divided, what is learnt from it before training, its network, how
-that is trained, how batches are made for prediction, what an answer is, how good a set of answers is, and what config.json must keep of it.
+that is trained, how batches are made for prediction, what an answer is, how good a set of answers is, and what config.json must keep of it
+(`saved.py` has the half that goes to a run folder and comes back).
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
-from tenuto.cell import Cell, cell_to_data
+from tenuto.cell import Cell
 from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import sorted_batches
-from tenuto.errors import ArgumentError, NotFittedError, TenutoError
-from tenuto.networks.anatomy import Network
-from tenuto.program import trace
-from tenuto.runs.folder import claim
-from tenuto.tasks.estimator_options import EstimatorOptions
+from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
-from tenuto.tasks.files import check_kinds, check_sizes, kept_cell, kept_weights, load_weights, reading, write_estimator
-from tenuto.tasks.option import options_of
-from tenuto.tasks.parameters import Parameters
+from tenuto.tasks.saved import Saved
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
 from tenuto.train.turns import seeded
@@ -52,7 +46,7 @@ class Batches(NamedTuple):
     make: Callable[[np.ndarray], Any]
 
 
-class Estimator(EstimatorOptions, Parameters, ABC):
+class Estimator(Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network
@@ -60,20 +54,11 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     `answer(tensors)` what `predict` gives for it. So `predict(x)` is `answer(forward(batch))` of each batch of `inputs(x)`, one after another.
 
     Attributes (after fit):
-        network_: the torch module. cell_, seed_: those that were used. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
+        network_: the torch module. cell_, seed_: those that were used. options_: the options at that time, as plain data. maths_: what `maths` gave then. metrics_: one dictionary for each validation. evaluation_: what a report shows.
     """
 
-    task: ClassVar[str]  # in config.json
-    former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
     takes_streams: bool = False  # whether its data can give a cell its streams
     leaves_weights_unused: bool = False  # whether a batch may leave weights without a gradient
-
-    network_: Network
-    cell_: Cell
-    maths_: dict[str, Any]
-    seed_: int
-    metrics_: list[dict[str, Any]]
-    evaluation_: dict[str, Any]
 
     # --- what a task answers ---------------------------------------------------------------------------------------------
 
@@ -88,10 +73,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     @abstractmethod
     def _prepare(self, training: Any, held_out: Any) -> None:
         """Set what is learnt before training, from the training set alone, and refuse sets that do not fit it."""
-
-    @abstractmethod
-    def _network(self) -> Network:
-        """A new network for what `_prepare` or `_restore` has set."""
 
     @abstractmethod
     def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
@@ -117,13 +98,9 @@ class Estimator(EstimatorOptions, Parameters, ABC):
     def _about(self, training: Any, outcome: Outcome) -> dict[str, Any]:
         """What this task adds to the common keys of evaluation.json, or within them; a title at least."""
 
-    @abstractmethod
-    def _kept(self) -> dict[str, Any]:
-        """`preprocessing` of config.json: what was learnt before training, as plain data."""
-
-    @abstractmethod
-    def _restore(self, kept: Mapping[str, Any]) -> None:
-        """Set what `_kept` gave."""
+    def _require_scorable(self, data: Any) -> None:
+        """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
+        self._describe(data)
 
     def _usual_call(self, training: Any) -> UsualCall:
         """A call of the layer whose engine the run reports, on a batch of the usual shape."""
@@ -138,15 +115,17 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         y: Any = None,
         *,
         validation: Any = None,
+        test: Any = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
         launch: Launch | None = None,
     ) -> E:
-        """Train. Ctrl-C ends training early and keeps the best weights so far.
+        """Train. Ctrl-C ends training early and keeps the best weights so far. A fit that fails leaves the estimator as it was.
 
         Args:
             x, y: see the class.
             validation: a set of the same kind, or (x, y), to choose the best weights by. Default: a part of the data, see `validation_fraction`.
+            test: a set, or (x, y), on which the model will be evaluated later. It is not used here, but refused before training where `evaluate` would refuse it.
             observers: told of every step and validation, for progress bars and log files.
             checkpoint: a folder where the state of training is kept; a fit that was stopped goes on from there (`tenuto.train.Checkpoint`).
             launch: where to run. Default: in the processes that this program was started in (`tenuto.train.current_launch`).
@@ -158,10 +137,17 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         with self._calling("fit"):
             course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
             data = self._read(x, y)
-            self._fit(data, None if validation is None else self._given(validation), course)
+            held_out, later = (None if given is None else self._given(given) for given in (validation, test))
+            before = dict(self.__dict__)
+            try:
+                self._fit(data, held_out, later, course)
+            except BaseException:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
         return self
 
-    def _fit(self, data: Any, validation: Any, course: Course) -> None:
+    def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
         self.check_options()
         options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         self.seed_ = seed_of(course.launch, self.random_state)
@@ -169,10 +155,13 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
+        self.options_ = self._options_as_data()
         self._prepare(training, held_out)
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
         with seeded(self.seed_):
             self.network_ = self._network().to(self.device)
+            if test is not None:
+                self._check_test(test)
             learning = self._learning(training, held_out, course.launch)
             outcome = train(
                 self.network_,
@@ -189,13 +178,19 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         common = evaluation_of(
             self.task,
             self.network_,
-            self._options_as_data(),
+            self.options_,
             sets={"train": self._describe(training), "validation": self._describe(held_out)},
             outcome=outcome,
             measured=self._measure(held_out, "validation"),
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+
+    def _check_test(self, data: Any) -> None:
+        try:
+            self._require_scorable(data)
+        except TenutoError as error:
+            raise error.also("or train without a test part").within("the test part") from error.__cause__
 
     def _fitting(self, cell: Cell) -> Cell:
         """The cell, if this task can give it all that it takes."""
@@ -206,19 +201,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
                 expected="a cell without streams", fix="tasks whose data has named channels give a stream the channel of its name",
             )
         return cell
-
-    def _cells(self) -> dict[str, Any]:
-        """The options that are cells, as they are used: None stands for the cell of `cell`."""
-        return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
-
-    def maths(self) -> dict[str, Any]:
-        """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too."""
-        return {name: trace(cell_from_name(given)).maths for name, given in self._cells().items()}
-
-    @classmethod
-    def _cell_names(cls) -> list[str]:
-        """The options that are cells; a fitted estimator has the cell itself under the name with "_"."""
-        return [known.name for known in options_of(cls) if known.cell]
 
     def _asked(self, x: Any) -> Any:
         """The data to predict for, as `_batches` takes it."""
@@ -301,89 +283,6 @@ class Estimator(EstimatorOptions, Parameters, ABC):
         found = self._measure(data, "test") if measured is None else measured
         self.evaluation_ = with_test(self.evaluation_, self._describe(data), found)
         return found.result
-
-    # --- as files ------------------------------------------------------------------------------------------------------------
-
-    def save(self, folder: str | Path, *, test: Any = None, overwrite: bool = False) -> Path:
-        """Write the run folder (`tenuto.runs.folder`): weights, config, metrics, evaluation; whole or not at all.
-
-        Args:
-            folder: new or empty; a folder with anything else in it is refused.
-            test: a set, or (x, y), to be evaluated first; evaluation.json keeps the result.
-            overwrite: replace a run that is there.
-        Raises:
-            NotFittedError; RunError: the folder is not free.
-        """
-        self.require_fit("save")
-        claim(folder, overwrite=overwrite)
-        if test is not None:
-            with self._calling("evaluate"):
-                self._test(self._given(test))
-        config = {"task": self.task, "options": self._options_as_data(), "maths": self.maths_, "preprocessing": self._kept(), "data": self.evaluation_["data"]}
-        return write_estimator(
-            folder, config=config, network=self.network_, metrics=self.metrics_, evaluation=self.evaluation_, overwrite=overwrite
-        )
-
-    @classmethod
-    def load(cls: type[E], folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> E:
-        """The estimator of the folder that `save` wrote; it gives the same answers.
-
-        Args:
-            cell: the class of a cell of your own, if it is not imported already. No code is ever loaded from the folder.
-        Raises:
-            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
-                not the one with which the run was trained.
-        """
-        with reading(cls.__name__, folder, cls.task) as run:
-            options = {**run.config["options"], "device": device}
-            check_kinds(cls, options)
-            maths = run.config.get("maths", {})
-            cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
-            tuples = {known.name: tuple(options[known.name]) for known in options_of(cls) if known.items is not None and known.name in options}
-            model = cls(**{**options, **tuples, **cells})
-            for name, value in cells.items():
-                setattr(model, f"{name}_", value)
-            model.seed_, model.maths_ = options["random_state"], model.maths()
-            model._restore(run.config["preprocessing"])
-            model.check_options()
-            weights = kept_weights(run, cls.former_names)
-            with seeded(0):
-                check_sizes(model._network, max(value for name, value in options.items() if name.endswith("layers") and value is not None), weights)
-                model.network_ = model._network().to(device)
-            load_weights(model.network_, weights)
-            model.metrics_, model.evaluation_ = run.metrics, run.evaluation
-        return model
-
-    def _options_as_data(self) -> dict[str, Any]:
-        """The constructor's arguments, with the cells and the seed that were used."""
-        cells = {name: cell_to_data(getattr(self, f"{name}_")) for name in self._cells()}
-        return {**self.get_params(), **cells, "random_state": self.seed_}
-
-    def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
-        """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit and the path of the word vectors.
-
-        Args:
-            training, validation: sets with a `sha256`. The cells and `seed_` are set already.
-        """
-        options = {name: value for name, value in self._options_as_data().items() if name not in ("time_limit_s", "random_state", "vectors")}
-        return {"estimator": type(self).__name__, "train": training.sha256, "validation": validation.sha256, "seed": self.seed_, "options": options}
-
-    # --- calls ------------------------------------------------------------------------------------------------------------------
-
-    def require_fit(self, call: str) -> None:
-        """Raise NotFittedError unless `fit` or `load` has been called."""
-        if not self.__sklearn_is_fitted__():
-            kind = type(self).__name__
-            raise NotFittedError(f"{kind}.{call}: it is not fitted.", fix=f"call fit(x, y), or {kind}.load(folder)")
-
-    @contextlib.contextmanager
-    def _calling(self, call: str) -> Iterator[None]:
-        """Errors in the block name this call."""
-        try:
-            yield
-        except TenutoError as error:
-            raise error.within(f"{type(self).__name__}.{call}") from error.__cause__
-
 
 def batch_in_words(ids: Sequence[str], indices: np.ndarray, noun: str) -> str:
     """A batch as error messages name it.

@@ -43,6 +43,7 @@ def option(
     path: bool = False,
     kw_only: bool = True,
     search: Any = None,
+    answering: bool = False,
 ) -> Any:
     """A field of a dataclass that is an option.
 
@@ -57,9 +58,10 @@ def option(
         path: its value is the path of a file.
         kw_only: False if it may be given to the constructor without its name.
         search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
+        answering: training does not read it, only the search for an answer; so it may change afterwards.
     """
     known = {"said": said, "panel": panel, "least": least, "below": below, "flag": flag, "typed": typed, "metavar": metavar}
-    known |= {"none": none, "without": without, "cell": cell, "path": path, "search": search}
+    known |= {"none": none, "without": without, "cell": cell, "path": path, "search": search, "answering": answering}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
 
 
@@ -87,7 +89,7 @@ class Known:
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
         items: for a tuple, which is typed as text with commas, the type of its items.
-        said, panel, least, below, flag, metavar, none, without, cell, path, search: as in `option`.
+        said, panel, least, below, flag, metavar, none, without, cell, path, search, answering: as in `option`.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Known:
     cell: bool
     path: bool
     search: Any
+    answering: bool
 
     def told(self, none: Any) -> str:
         """What it is for, and what `none` means, the value that stands for None where this text is read."""

@@ -49,8 +49,9 @@ class TokenEstimator(TokenOptions, Estimator):
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
-    def _fit(self, data: Sentences, validation: Sentences | None, course: Course) -> None:
-        super()._fit(data.cut_by(RULE), None if validation is None else validation.cut_by(RULE), course)
+    def _fit(self, data: Sentences, validation: Sentences | None, test: Sentences | None, course: Course) -> None:
+        held_out, later = (None if given is None else given.cut_by(RULE) for given in (validation, test))
+        super()._fit(data.cut_by(RULE), held_out, later, course)
 
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
-from tenuto.files import DAMAGE, parse_json, plain, write_tensors
+from tenuto.files import DAMAGE, NotWritten, is_partial, parse_json, plain, system_says, write_tensors
 from tenuto.train.differences import differences, short
 from tenuto.train.nested import put_together, take_apart
 
@@ -88,14 +88,15 @@ class Checkpoint:
 
     def sweep(self) -> None:
         """Remove partial files that a killed run left beside the checkpoint. `train` does this when it starts: a folder belongs to one run at a time."""
-        for partial in Path(self.folder).glob(f".{FILE}.*.partial"):
-            partial.unlink(missing_ok=True)
+        for entry in Path(self.folder).iterdir():
+            if is_partial(entry.name, FILE):
+                entry.unlink(missing_ok=True)
 
     def write(self, state: Any, identity: Mapping[str, Any]) -> None:
         """Replace the checkpoint with this state, a nest of tensors and plain data.
 
         Raises:
-            RunError: the disk is full, there is no right to write, or something in the state cannot be put in a file. The old checkpoint is kept.
+            NotWritten: the disk is full, or there is no right to write; the old checkpoint is kept. RunError: something in the state cannot be put in a file.
         """
         try:
             data, tensors = take_apart(state)
@@ -110,13 +111,13 @@ class Checkpoint:
         header = {"checkpoint": json.dumps(kept, allow_nan=False), "sha256": _digest(kept, tensors)}
         try:
             write_tensors(self.path, tensors, header)
-        except OSError as error:
-            raise RunError(
-                f"the checkpoint {self.path} could not be written: {error.strerror or error}.",
+        except (OSError, NotWritten) as error:
+            raise NotWritten(
+                f"the checkpoint {self.path} could not be written: {system_says(error)}.",
                 expected="room on the disk and the right to write there",
                 received="an earlier checkpoint, which is kept" if self.exists() else "no checkpoint yet",
-                fix="make room and start the same command again: training goes on from the checkpoint that is there, if there is one",
-            ) from error
+                fix="make room; training goes on, and tries again when the next checkpoint is due",
+            ) from (error.__cause__ or error)
 
     def read(self, identity: Mapping[str, Any]) -> Any:
         """The state that was written last. Its tensors have memory of their own, so the file can be replaced.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
@@ -16,12 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.errors import ArgumentError
+from tenuto.files import NotWritten
 from tenuto.measures import measure
 from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
 from tenuto.train.interrupt import Interrupt
 from tenuto.train.launch import Launch, OneProcess, is_lost_process, total
+from tenuto.train.lock import held
 from tenuto.train.nested import detached
 from tenuto.train.observers import Observer
 from tenuto.train.optimiser import LossScale, build_optimiser, ready_gradients
@@ -70,9 +73,12 @@ def train(
         TrainingError: an epoch has no batches, a loss or gradient is not finite (with `non_finite="stop"`), every step between two validations
             was skipped, the validation loss was never finite, or another process of the run is gone.
         ArgumentError: a validation has no number of the name in `select_by`.
-        RunError: the checkpoint cannot be written, cannot be read or belongs to another run.
+        RunError: the checkpoint cannot be read or belongs to another run, or another process trains in its folder. A checkpoint that does not fit
+            on the disk is a warning, once: training goes on without it.
     """
-    return Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch or OneProcess(), checkpoint).run()
+    launch = launch or OneProcess()
+    with nullcontext() if checkpoint is None or not launch.is_main_process else held(checkpoint.folder):
+        return Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch, checkpoint).run()
 
 
 class Training(Resumable, Generic[B]):
@@ -112,17 +118,18 @@ class Training(Resumable, Generic[B]):
         self.interrupt = Interrupt()
         self.started = time.perf_counter()
         self.written_at, self.written_step = self.started, 0
+        self.warned = False  # that a checkpoint could not be written
 
     def run(self) -> Outcome:
         """The whole run, from its beginning or from its checkpoint."""
-        if self.checkpoint is not None and self.launch.is_main_process:
-            self.checkpoint.sweep()
         if self.checkpoint is not None and self.checkpoint.exists():
             state = self.checkpoint.read(self.identity())
             with self.checkpoint.judging():
                 self.restore(state)
         elif self.launch.process_index:
             torch.manual_seed(torch.initial_seed() + self.launch.process_index)  # dropout then differs between processes
+        if self.checkpoint is not None and self.launch.is_main_process:
+            self.checkpoint.sweep()  # only now: a run that is refused changes nothing
         run = self.outcome
         for observer in self.observers:
             observer.started(epochs=-(-int(self.planned) // self.steps_per_epoch), steps_per_epoch=self.steps_per_epoch)
@@ -322,9 +329,18 @@ class Training(Resumable, Generic[B]):
             run.seconds = now - self.started
             state = self.state()
             if main:
-                self.checkpoint.write(state, self.identity())
+                self._keep(self.checkpoint, state)
             self.launch.wait_for_everyone()
             self.written_at, self.written_step = time.perf_counter(), run.steps
+
+    def _keep(self, checkpoint: Checkpoint, state: Any) -> None:
+        """Write the checkpoint, or warn once that it cannot be written: the run itself may fit where its checkpoint, several times as large, does not."""
+        try:
+            checkpoint.write(state, self.identity())
+        except NotWritten as error:
+            if not self.warned:
+                warnings.warn(str(error), UserWarning, stacklevel=2)
+            self.warned = True
 
     def _of_main_process(self, numbers: Mapping[str, float]) -> dict[str, float]:
         """The main process's numbers."""

@@ -60,6 +60,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         *,
         lengths: Any = None,
         validation: Sequences | tuple[Any, Any] | None = None,
+        test: Sequences | tuple[Any, Any] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
         launch: Launch | None = None,
@@ -72,7 +73,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
             lengths: [N] int, in steps, for a padded array. Default: all T.
             validation: Sequences, or (x, y), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
-            observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
+            test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
             ArgumentError: an option out of range.
@@ -80,7 +81,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         """
         with self._calling("fit"):
             data = self._read(x, y, lengths)
-        return super().fit(data, validation=validation, observers=observers, checkpoint=checkpoint, launch=launch)
+        return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _read(self, x: Any, y: Any = None, lengths: Any = None) -> Sequences:
         return Sequences.from_arrays(x, y, lengths=lengths)
@@ -95,6 +96,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._targets(held_out)  # a label that training never saw is an error now
         self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
         self.standardiser_.arranged(held_out)
+
+    def _require_scorable(self, data: Sequences) -> None:
+        self._targets(self.standardiser_.arranged(data))
+        super()._require_scorable(data)
 
     @property
     def n_features_in_(self) -> int:
@@ -231,7 +236,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         probabilities = softmax(self._logits(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
         result = classification_result(probabilities, targets, names, data.ids)
-        directions = 2 if self.bidirectional else 1
+        directions = 2 if self.options_["bidirectional"] else 1
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
 
     def _describe(self, data: Sequences) -> dict[str, Any]:

@@ -108,6 +108,10 @@ class LanguageModel(LanguageOptions, Estimator):
             raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
         self._coded = coded  # until training begins
 
+    def _require_scorable(self, data: Text) -> None:
+        self._tokens(data)
+        super()._require_scorable(data)
+
     def check_options(self) -> None:
         super().check_options()
         if self.sampling not in SAMPLING:

@@ -69,6 +69,7 @@ class Tagger(TagOptions, TokenEstimator):
         *,
         labels: Any = None,
         validation: Sentences | tuple[Any, ...] | None = None,
+        test: Sentences | tuple[Any, ...] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
         launch: Launch | None = None,
@@ -80,7 +81,7 @@ class Tagger(TagOptions, TokenEstimator):
             y: N tag lists, one tag for each token. Not needed with Sentences that have tags.
             labels: [N], one for each sentence, to be learnt too (intents). Not needed with Sentences that have labels.
             validation: Sentences, or (x, y), or (x, y, labels), to choose the best weights by. Default: `validation_fraction` of the data, at random.
-            observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
+            test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             DataError: the data cannot be used as it is; the message names the sentence.
             ArgumentError: an option out of range.
@@ -88,7 +89,7 @@ class Tagger(TagOptions, TokenEstimator):
         """
         with self._calling("fit"):
             data = self._read(x, y, labels)
-        return super().fit(data, validation=validation, observers=observers, checkpoint=checkpoint, launch=launch)
+        return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _read(self, x: Any, y: Any = None, labels: Any = None) -> Sentences:
         return self._cut(Sentences.of(x, y, labels))
@@ -109,6 +110,10 @@ class Tagger(TagOptions, TokenEstimator):
             raise DataError("all sentences have the same label.", expected="two labels or more, or none at all", received=repr(self.labels_[0]))
         self.scheme_ = scheme_of(training.tags or [], self.tag_scheme)
         super()._prepare(training, held_out)
+
+    def _require_scorable(self, data: Sentences) -> None:
+        _require_tags(data)
+        super()._require_scorable(data)
 
     @property
     def spans_(self) -> bool:

@@ -65,6 +65,10 @@ class TextClassifier(TextOptions, TokenEstimator):
         self._targets(held_out)  # a label that training never saw is an error now
         super()._prepare(training, held_out)
 
+    def _require_scorable(self, data: Sentences) -> None:
+        self._targets(data)
+        super()._require_scorable(data)
+
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
             *self._front_and_encoder(),
@@ -140,7 +144,7 @@ class TextClassifier(TextOptions, TokenEstimator):
         probabilities = softmax(self._logits(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
         chosen = chosen_examples(data.lengths, targets, probabilities)
-        weights = shares_of_maxima(self.hidden_states(data.select(chosen)), pooled="max" in self.pooling) if chosen else []
+        weights = shares_of_maxima(self.hidden_states(data.select(chosen)), pooled="max" in self.options_["pooling"]) if chosen else []
         shown = examples(data, name, self._names, chosen, targets, probabilities, weights)
         return Measured(self._result(data, probabilities), {"examples": shown}, speed)
 

@@ -105,6 +105,11 @@ class Seq2Seq(TranslateOptions, Estimator):
         self.target_symbols_ = Symbols.learn(targets, minimum_count=self.minimum_count)
         self.max_length_ = self.max_length or max(map(len, targets)) + 10
 
+    def _require_scorable(self, data: Pairs) -> None:
+        data.require_targets()
+        self.translator().numbered(data)
+        super()._require_scorable(data)
+
     def check_options(self) -> None:
         super().check_options()
         for name in ("source_unit", "target_unit"):
@@ -203,7 +208,7 @@ class Seq2Seq(TranslateOptions, Estimator):
             pairs = self._read(x, y)
             right = pairs.answers()
             answers = self.translator().search(pairs)
-        symbols = {source: {split_side(one, self.target_unit) for one in known} for source, known in right.items()}
+        symbols = {source: {split_side(one, self.options_["target_unit"]) for one in known} for source, known in right.items()}
         return sum(self.target_symbols_.texts(answers[source][0].numbers) in symbols[source] for source in right) / len(right)
 
     def forward(self, batch: Any) -> Answered:
@@ -237,8 +242,8 @@ class Seq2Seq(TranslateOptions, Estimator):
             network=self.network_,
             source=self.source_symbols_,
             target=self.target_symbols_,
-            source_unit=self.source_unit,
-            target_unit=self.target_unit,
+            source_unit=self.options_["source_unit"],
+            target_unit=self.options_["target_unit"],
             unknown=self.unknown,
             beam_size=self.beam_size,
             length_penalty=self.length_penalty,
@@ -253,8 +258,8 @@ class Seq2Seq(TranslateOptions, Estimator):
         return measured(self.translator(), data, name, unknown="symbol" if name == "validation" else self.unknown)
 
     def _describe(self, data: Pairs) -> dict[str, Any]:
-        lengths = np.array([len(split_side(side, self.source_unit)) for side in data.source])
-        targets = np.array([len(split_side(side, self.target_unit)) for side in data.require_targets()])
+        lengths = np.array([len(split_side(side, self.options_["source_unit"])) for side in data.source])
+        targets = np.array([len(split_side(side, self.options_["target_unit"])) for side in data.require_targets()])
         return describe_set(data, lengths, target_steps=int(targets.sum()))
 
     def _about(self, training: Pairs, outcome: Outcome) -> dict[str, Any]:

@@ -30,9 +30,9 @@ class TranslateOptions(EstimatorOptions):
     source_unit: str = option("characters", "What a symbol of a source is: characters, words or tokens (lists, in JSON lines).", SYMBOLS)
     target_unit: str = option("characters", "What a symbol of a target is, in the same words.", SYMBOLS)
     minimum_count: int = option(1, "Symbols seen less often in training are unknown.", SYMBOLS, least=1)
-    unknown: str = option("error", "What becomes of a source symbol that training has not seen: error, or symbol (one for all of them).", SYMBOLS)
-    beam_size: int = option(1, "Answers that the search keeps at each step; 1 is greedy search.", SEARCH, least=1)
-    length_penalty: float = option(1.0, "0 ranks answers by log-probability, 1 by its mean over the symbols.", SEARCH, least=0)
+    unknown: str = option("error", "What becomes of a source symbol that training has not seen: error, or symbol (one for all of them).", SYMBOLS, answering=True)
+    beam_size: int = option(1, "Answers that the search keeps at each step; 1 is greedy search.", SEARCH, least=1, answering=True)
+    length_penalty: float = option(1.0, "0 ranks answers by log-probability, 1 by its mean over the symbols.", SEARCH, least=0, answering=True)
     max_length: int | None = option(None, "Symbols of an answer, at most.", SEARCH, least=1, none=0, without="the longest target of training and 10 more")
     dropout: float = option(
         0.1, "Dropout rate on embeddings, between layers and before the head.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.6, "step": 0.05}
