@@ -49,39 +49,37 @@ def write_estimator(
 
 
 @contextlib.contextmanager
-def reading(kind: str, folder: str | Path, task: str) -> Iterator[Run]:
+def reading(kind: type, folder: str | Path, task: str) -> Iterator[Run]:
     """The run of an estimator, for the block that makes the estimator from it; what goes wrong in the block is an error of the run.
 
     Args:
-        kind: the name of the estimator's class, for messages.
+        kind: the estimator's class.
     Raises:
         RunError: missing, damaged or foreign files, another task's run, or one that the block cannot read.
     """
-    run = read_run(folder)
+    run, name = read_run(folder), kind.__name__
     if run.config.get("task") != task:
-        raise RunError(f"the run {folder} is not a {kind}'s.", expected=f'"task": "{task}"', received=f'"task": "{run.config.get("task")}"')
+        raise RunError(f"the run {folder} is not a {name}'s.", expected=f'"task": "{task}"', received=f'"task": "{run.config.get("task")}"')
     try:
-        _check_form(run)
+        _check_form(kind, run)
         yield run
     except TenutoError:
         raise
     except DAMAGE as error:
         raise RunError(
-            f"the run {folder} does not describe a {kind} of this version: {error}.",
-            expected=f"the files as {kind}.save writes them",
+            f"the run {folder} does not describe a {name} of this version: {error}.",
+            expected=f"the files as {name}.save writes them",
             received=f"written by tenuto {run.config.get('tenuto')}",
             fix="install that version, or train the model again",
         ) from error
 
 
-def _check_form(run: Run) -> None:
+def _check_form(kind: type, run: Run) -> None:
     """Raise ValueError where config.json differs from what the task's schema says of it; keys of later versions may be there too."""
-    import tenuto.tasks  # the list of the tasks, which imports nothing of them
-
-    folder = next((folder for folder in tenuto.tasks.FOLDERS.values() if import_module(f"{folder}.card").TASK.name == run.config["task"]), None)
-    if folder is None or find_spec(f"{folder}.schema") is None:
+    home = next(known for known in kind.__mro__ if "task" in vars(known)).__module__.rpartition(".")[0]
+    if not home or find_spec(f"{home}.schema") is None:
         return
-    keys = files_of(import_module(f"{folder}.schema").OWN)[CONFIG]
+    keys = files_of(import_module(f"{home}.schema").OWN)[CONFIG]
     wrong = next((breach for breach in breaches(keys, run.config) if not breach.endswith("is not known")), None)
     if wrong:
         raise ValueError(f"in {CONFIG} {wrong}")

@@ -112,7 +112,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
             RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
                 not the one with which the run was trained.
         """
-        with reading(cls.__name__, folder, cls.task) as run:
+        with reading(cls, folder, cls.task) as run:
             options = {**run.config["options"], "device": device}
             check_kinds(cls, options)
             maths = run.config.get("maths", {})
