@@ -185,3 +185,11 @@ def test_one_wide_weight_of_any_cell_is_refused(cell):
     for key, value in layer.named_parameters():
         with pytest.raises(ShapeError, match=r"float64.*\n(.*\n)*  fix"):
             functional_call(layer, {key: value.double()}, (x,))
+
+
+def test_a_second_derivative_on_the_meta_device():
+    """Shapes alone, also where autocast is asked for: that device has none."""
+    layer, x = tenuto.GRU(3, 4, device="meta"), torch.zeros(5, 2, 3, device="meta", requires_grad=True)
+    (gradient,) = torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(gradient.square().sum(), x)
+    assert second.shape == x.shape and second.is_meta

@@ -171,9 +171,14 @@ def _asked(ctx: Any, inputs: Sequence[Tensor]) -> tuple[bool, ...]:
     return *needed[:2], *asked
 
 
-def _exact(device: str) -> AbstractContextManager[Any]:
+def autocast(device: torch.device) -> bool:
+    """Whether torch narrows what is computed on this device."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
+def exact(device: torch.device) -> AbstractContextManager[Any]:
     """Without autocast, which would narrow torch's own operations inside the engines."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    return torch.autocast(device.type, enabled=False) if autocast(device) else nullcontext()
 
 
 class _Function(torch.autograd.Function):
@@ -227,11 +232,11 @@ class TimeLoop(_Function):
         needs, places = _wanted(form, needed)
         gradients: Sequence[Tensor | None]
         if by_operations((*tensors, *given)) or (members.many(form, named) and not engine.name.startswith("invariant")):
-            with _exact(named["x"].device.type):
+            with exact(named["x"].device):
                 _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
                 gradients = function(*values)
         elif ordinarily:
-            with _exact(named["x"].device.type):
+            with exact(named["x"].device):
                 gradients = _gradients_with_history(form, named, given, needs) if torch.is_grad_enabled() else _backward(ctx.key, inputs, kept, given, needs)
         else:
             gradients = TimeLoopGradient.apply(ctx.key, ctx.count, len(kept), " ".join(needs), *inputs, *kept, *given)
@@ -273,7 +278,7 @@ class TimeLoopGradient(_Function):
         form, function, values = _through_reference(ctx.key, ctx.count, ctx.kept, [name for name, _ in asked], ctx.saved_tensors)
         if not asked:
             return (None,) * (4 + len(ctx.saved_tensors))
-        with _exact(values[0].device.type):
+        with exact(values[0].device):
             gradients = iter(torch.func.vjp(function, *values)[1](tuple(d for _, d in asked)))
         d_inputs = [next(gradients) if name not in NOT_DIFFERENTIABLE else None for name in form.names]
         return None, None, None, None, *d_inputs, *([None] * ctx.kept), *gradients

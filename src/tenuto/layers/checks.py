@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tenuto.engines import Form, Problem
+from tenuto.engines.autograd import autocast
 from tenuto.engines.problem import extent, size_of
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.layers.recording import tracing, unseen
@@ -73,11 +74,6 @@ def _spoken(name: str) -> str:
     prefix, _, rest = name.partition(".")
     words = {"U": "the recurrent weight", "p": "the parameter", "s": "the initial state", "r": "the reset state", "stream": "the stream"}
     return f"{words[prefix]} {rest!r}" if prefix == "stream" else f"{words[prefix]} {rest}" if prefix in words else name
-
-
-def autocast(device: torch.device) -> bool:
-    """Whether torch narrows what is computed on this device."""
-    return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:

@@ -15,7 +15,7 @@ from tenuto.engines import Form, Problem, autograd, members, operation
 from tenuto.engines.problem import NOT_DIFFERENTIABLE
 from tenuto.errors import ShapeError, describe
 from tenuto.layers.arrays import check_lengths, check_resets
-from tenuto.layers.checks import autocast, check_shapes, check_states, check_streams, check_weight, dtypes, sizes_of_states
+from tenuto.layers.checks import check_shapes, check_states, check_streams, check_weight, dtypes, sizes_of_states
 from tenuto.layers.recording import refuse_onnx, tracing
 from tenuto.layers.states import listed
 from tenuto.program import Traced, handle_of, traced_of
@@ -143,10 +143,7 @@ def _run(
     engine: str,
 ) -> list[Tensor]:
     form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
-    if autocast(inputs["x"].device):  # otherwise it would narrow torch's own operations inside the engines
-        with torch.autocast(inputs["x"].device.type, enabled=False):
-            output, final = _loop(form, inputs, engine, result_dtype)
-    else:
+    with autograd.exact(inputs["x"].device):
         output, final = _loop(form, inputs, engine, result_dtype)
     if output.dtype == result_dtype:
         return [output, *final]
