@@ -49,3 +49,11 @@ def seeded() -> None:
     """The same random numbers in every run and in any order of the tests."""
     torch.manual_seed(0)
     numpy.random.seed(0)
+
+
+@pytest.fixture(scope="module")
+def reference_engine():
+    """For files that check how calls reach the engines, not the engines: the one that needs no compiler runs, unless a test says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TENUTO_ENGINE", "reference")
+        yield

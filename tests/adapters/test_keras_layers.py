@@ -20,7 +20,7 @@ from tenuto.errors import ArgumentError, EngineError
 from tenuto.keras.layers import CellLayer
 
 # Keras's Variable has numpy's old __array__.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [pytest.mark.usefixtures("reference_engine"), pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 
 # Keras 3.15 on torch multiplies float64 matrices in float32 (keras.ops.matmul), so in float64 its own loop is no more exact a reference;
 # only its unmasked LSTM calls torch directly.
@@ -28,14 +28,6 @@ CLOSE = {"rtol": 2e-5, "atol": 1e-5}  # Keras rounds the states it is given to f
 EXACT = {"rtol": 1e-11, "atol": 1e-12}
 B, T, I, H = 3, 5, 4, 6
 MASKS = ("none", "all", "padded at the end", "padded in front", "any", "one row masked")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def reference_engine():
-    """Most tests here check how calls reach the engines, so they use the engine that needs no compiler; one test takes the fastest."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TENUTO_ENGINE", "reference")
-        yield
 
 
 def step_mask(kind):

@@ -17,19 +17,11 @@ if importlib.util.find_spec("keras") is None:
 import tenuto.keras as ours  # isort: skip
 import keras  # isort: skip
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [pytest.mark.usefixtures("reference_engine"), pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 # Keras on torch multiplies float64 matrices in float32 and rounds states to float32, so its float64 is no more exact.
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 B, T, I, H = 3, 4, 3, 4
 PHASES = (Phase.explicit, Phase.generate)  # a failing draw is small as it is; making it smaller takes minutes
-
-
-@pytest.fixture(autouse=True, scope="module")
-def reference_engine():
-    """How calls reach the engines is what differs here, not the engines."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TENUTO_ENGINE", "reference")
-        yield
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -13,19 +13,11 @@ import keras  # isort: skip
 
 from tenuto.cells import PeepholeLSTM
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [pytest.mark.usefixtures("reference_engine"), pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 CLOSE = {"rtol": 2e-4, "atol": 2e-5}
 generator = numpy.random.default_rng(0)
 TOKENS = generator.integers(0, 9, (10, 7))
 X = generator.normal(size=(10, 7, 3)).astype("float32")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def reference_engine():
-    """How calls reach the engines is what differs here, not the engines."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TENUTO_ENGINE", "reference")
-        yield
 
 
 def translator(module):

@@ -14,20 +14,12 @@ import keras  # isort: skip
 from tenuto.cells import IndRNN, PeepholeLSTM
 from tenuto.errors import ArgumentError, ShapeError
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [pytest.mark.usefixtures("reference_engine"), pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 B, T, I, H = 3, 5, 4, 6
 ROW = numpy.random.default_rng(1).normal(size=(1, H)).astype("float32")
 EACH = numpy.random.default_rng(2).normal(size=(B, H)).astype("float32")
 X = torch.from_numpy(numpy.random.default_rng(0).normal(size=(B, T, I)).astype("float32"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def reference_engine():
-    """How calls reach the engines is what differs here, not the engines."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TENUTO_ENGINE", "reference")
-        yield
 
 
 def twins(make):
