@@ -21,6 +21,7 @@ from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
+from tenuto.tasks.explained import Explained
 from tenuto.tasks.saved import Saved
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
@@ -46,7 +47,7 @@ class Batches(NamedTuple):
     make: Callable[[np.ndarray], Any]
 
 
-class Estimator(Saved, ABC):
+class Estimator(Explained, Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network
