@@ -32,7 +32,7 @@ def test_a_page_and_values(text, tmp_path):
     assert result.exit_code == 0, result.output
     assert len(re.findall(r"item \d: \w+ \S+, \S+ unexplained", result.output)) == 3 and "item 2" in result.output
     page = (tmp_path / "why.html").read_text(encoding="utf-8")
-    assert page.count("<figure") == 3 and "3 of 4 items" in page
+    assert page.count("<figure") == 3 and "3 of 4 items" in page and "Item 2:" in page and "Item 1:" not in page
     assert len(load(tmp_path / "why")) == 3
     again = run("explain", *text, "-o", tmp_path / "why.html")
     assert again.exit_code == 1 and "exists already" in again.output

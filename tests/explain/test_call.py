@@ -7,7 +7,7 @@ from torch import nn
 
 import tenuto
 from tenuto.errors import ArgumentError, NotFittedError, RunError, ShapeError
-from tenuto.explain import METHODS, Explanation, Gradient, Item, load
+from tenuto.explain import METHODS, Explanation, Gradient, Item, Shapley, load
 from tests.explain.models import Reader, Words, fitted, target_of
 from tests.tasks.launched import TASKS
 
@@ -58,6 +58,36 @@ def test_a_hook_of_the_user_s_on_the_front_runs_once():
     finally:
         handle.remove()
     np.testing.assert_allclose(hooked[0].x, 2 * plain[0].x, rtol=1e-6)
+
+
+class Decaying(tenuto.Cell):
+    """An Elman cell whose state decays with the time that has passed, which it is told."""
+
+    gates = "h"
+    state = "h"
+    streams = "gap:1"
+
+    def step(self, x, U, s, *, gap):
+        return tenuto.State(h=torch.tanh(x.h + U.h @ (s.h * torch.exp(-gap * gap))))
+
+
+def test_the_streams_of_a_cell_stay_with_their_rows():
+    x = [{"gap": np.full(8, 0.1 + number % 3), "a": np.random.default_rng(number).normal(size=8) + number % 2} for number in range(16)]
+    data = tenuto.data.Sequences([np.stack(list(one.values()), 1) for one in x], ["low", "high"] * 8, channels=["gap", "a"])
+    model = tenuto.tasks.SequenceClassifier(Decaying(), hidden_size=4, epochs=2, bidirectional=False, pooling=("last",)).fit(data)
+    for method in (Gradient(), Shapley(segments=8, prune=0.5), "integrated-gradients"):
+        together = tenuto.explain(model, data.select([0, 1, 2]), method=method)
+        assert together.inputs == ("a",)
+        alone = tenuto.explain(model, data.select([2]), method=method)
+        np.testing.assert_allclose(together[2].values, alone[0].values, atol=1e-5)
+
+
+def test_a_call_in_inference_mode_is_the_same():
+    model, data = fitted("classify")
+    plain = tenuto.explain(model, data, method="integrated-gradients")
+    with torch.inference_mode():
+        again = tenuto.explain(model, data, method="integrated-gradients")
+    np.testing.assert_array_equal(again[0].values, plain[0].values)
 
 
 # --- targets ------------------------------------------------------------------------------------------------------------------

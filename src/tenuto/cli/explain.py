@@ -50,11 +50,11 @@ def explain(
     if method not in known:
         raise ArgumentError(f"there is no method {method!r}.", expected=" | ".join(known), received=method)
     chosen = build_settings(known[method], setting or [])
-    for place in (out, save):
-        if place is not None and place.exists() and not overwrite:
-            raise ArgumentError(f"{place} exists already.", fix="choose another name, or add --overwrite")
-        if place is not None and not place.resolve().parent.is_dir():
-            raise ArgumentError(f"there is no folder {place.parent} to write to.", fix="make it first")
+    for path in (out, save):
+        if path is not None and path.exists() and not overwrite:
+            raise ArgumentError(f"{path} exists already.", fix="choose another name, or add --overwrite")
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ArgumentError(f"there is no folder {path.parent} to write to.", fix="make it first")
     model = open_run(task, run, cell, device)
     every = read_data(context, task, run, data, split, answered=False)
     places = numbers_of(rows, len(every), usual=rows == SHOWN)
@@ -64,7 +64,7 @@ def explain(
         if Path(background) != Path(data):
             raise ArgumentError(f"background {background!r} is not known.", expected=f"zero | mean | {data}", received=background, fix="leave it out, or name DATA again")
         others = [one for place, one in enumerate(every) if place not in places] if isinstance(every, list) else every.select([p for p in range(len(every)) if p not in places])
-    found = asked_for(model, items, method=chosen, target=target_of(target), background=others)
+    found = asked_for(model, items, method=chosen, target=target_of(target), background=others).named([str(place) for place in places])
     found.to_html(out, title=f"{run.resolve().name}: {len(places)} of {len(every)} items")
     if save is not None:
         found.save(save, overwrite=overwrite)

@@ -60,7 +60,8 @@ def explain(
         ((4, 2), True)
     """
     try:
-        return _explain(model, data, method_of(method), target, background, {"lengths": lengths, "state": state, "batch_first": batch_first})
+        with torch.inference_mode(False):  # in which no gradient can be asked for
+            return _explain(model, data, method_of(method), target, background, {"lengths": lengths, "state": state, "batch_first": batch_first})
     except TenutoError as error:
         raise error.within("explain") from error.__cause__
 
@@ -75,7 +76,7 @@ def _explain(model: Any, data: Any, method: Method, target: Target, background: 
             require_same_answer(posed)
             for other in stands.items:
                 require_width(other.shape[-1], posed.x.shape[-1], "the background")
-        goals = goals_of(target, posed, subject, len(items), count)
+        goals = goals_of(target, posed, subject, len(items))
         items += method.explain(Question(posed, goals, stands, subject.inputs, subject.widest))
     if count is not None and count != len(items):
         raise ArgumentError(f"there are {count} targets and {len(items)} items.", expected="one target for each item", fix="a list as long as the data")

@@ -5,8 +5,8 @@ Shapes: T steps of an item, F features, P players.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,10 @@ class Explanation:
         gaps = [abs(gap) for gap in self.gaps if gap is not None]
         left = f", at most {max(gaps):.2g} unexplained" if gaps else ""
         return f"Explanation({self.method}, {len(self.items)} item{'s' * (len(self.items) != 1)}{left})"
+
+    def named(self, names: Sequence[str]) -> Explanation:
+        """The same with other names of the items."""
+        return replace(self, items=tuple(replace(item, name=name) for item, name in zip(self.items, names, strict=True)))
 
     def plot(self, index: int = 0) -> Drawing:
         """A picture of one item as SVG, which a notebook shows: its players by size, or its values over time."""

@@ -42,8 +42,7 @@ def page_of(explanation: Any, title: str = "") -> str:
             title=title or "What the model looked at",
             method=TITLES.get(explanation.method, explanation.method),
             version=version("tenuto"),
-            score=percent(max(known)) if known else "no sum",
-            score_says="of a difference left unexplained, at most" if known else "the values of this method add up to nothing",
+            **_opening(explanation, known),
             facts=_facts(explanation),
             items=[_item(item, explanation.inputs) for item in shown],
             left_out=len(explanation.items) - len(shown),
@@ -52,6 +51,25 @@ def page_of(explanation: Any, title: str = "") -> str:
             rows=[_row(item, gap) for item, gap in zip(explanation.items, gaps)],
         )
     )
+
+
+def _opening(explanation: Any, gaps: list[float]) -> dict[str, str]:
+    """The main number of the page, and what the colours mean."""
+    if explanation.method == "counterfactual":
+        steps = [int(item.measured["changed_steps"]) for item in explanation.items]
+        changed = [one for one in steps if one]
+        return {
+            "score": f"{number(float(np.median(changed)))}" if changed else "none",
+            "score_says": f"steps have to change for another answer (median of {len(changed)} of {count(len(steps), 'item')})" if changed else "no change gives another answer",
+            "colours": "Orange would have to be higher for another answer, blue lower; the stronger the colour, the more.",
+            "low": "lower", "high": "higher",
+        }  # fmt: skip
+    said = {"colours": "Orange raises the number that is explained, blue lowers it; the stronger the colour, the more.", "low": "lowers", "high": "raises"}
+    if not gaps:
+        return {"score": "no sum", "score_says": "this method does not say that its values add up to the answer", **said}
+    most = max(gaps)
+    score = "< 0.01 %" if most < 1e-4 else percent(most, 2 if most < 1e-3 else 1)
+    return {"score": score, "score_says": "of a difference left unexplained, at most", **said}
 
 
 def _share_left(item: Any) -> float | None:
@@ -116,7 +134,7 @@ def _sum(item: Any) -> Markup:
     total = float(item.values.sum() if item.player_values is None else item.player_values.sum())
     parts.append(Markup("{} from what was read").format(number(total)))
     parts += [Markup("{} from the state {}").format(number(value), name) for name, value in item.state.items()]
-    parts.append(Markup("{} unexplained").format(number(item.gap)))
+    parts.append(Markup("{} unexplained").format(number(item.gap if abs(item.gap) > 1e-9 * (1.0 + abs(item.prediction)) else 0.0)))
     return Markup(" + ").join(parts) + Markup(" = <b>{}</b>, the answer.").format(number(item.prediction))
 
 

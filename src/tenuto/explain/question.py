@@ -105,7 +105,7 @@ class Question:
 
     def slopes(self, x: Tensor, rows: Tensor, state: Mapping[str, Tensor] | None = None) -> Slopes:
         """Scores and gradients for x [T, N, F]; one piece, which the caller makes small enough."""
-        with torch.inference_mode(False), torch.enable_grad(), _plain_recurrence(x):
+        with torch.enable_grad(), _plain_recurrence(x):
             x = x.detach().clone().requires_grad_()
             carried = {name: value.index_select(-2, rows) for name, value in self.posed.state.items()} if state is None else dict(state)
             carried = {name: value.detach().clone().requires_grad_() for name, value in carried.items()}

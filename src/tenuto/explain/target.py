@@ -65,11 +65,11 @@ class Goals:
         return scores[steps, places, outputs]
 
 
-def goals_of(target: Any, posed: Posed, subject: Subject, first: int, count: int | None) -> Goals:
+def goals_of(target: Any, posed: Posed, subject: Subject, first: int) -> Goals:
     """The targets of a batch.
 
     Args:
-        target: as `explain` takes it. first: how many items came before this batch. count: how many items there are, where that is known.
+        target: as `explain` takes it. first: how many items came before this batch.
     Raises:
         ArgumentError: a target that the answer does not have; it says which there are.
     """
@@ -85,7 +85,7 @@ def goals_of(target: Any, posed: Posed, subject: Subject, first: int, count: int
             fix="batch_first=True or False, as the model takes its input; or target=, a function of the model's answer",
         )  # fmt: skip
     if isinstance(target, list):
-        if len(target) < first + rows or (count is not None and len(target) != count):
+        if len(target) < first + rows:
             raise ArgumentError(f"there are {len(target)} targets.", expected="one for each item", fix="a list as long as the data, or one target for all items")
         wanted = target[first : first + rows]
     else:
