@@ -49,6 +49,11 @@ def _batch_norm(tape: Tape, x: Tensor, weight: Any, bias: Any, mean: Tensor, var
 def _trained_batch_norm(tape: Tape, x: Tensor, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float) -> tuple[Tensor, ...]:
     from tenuto.explain.tape import refusal
 
+    if training and x.shape[0] == 1:  # how torch makes an instance norm: rows and channels on one axis, each normalised by itself
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        result, centre, scale = _layer_norm(tape, x, x.shape[2:], None, None, eps)
+        result = result if weight is None else result * weight.reshape(shape)
+        return (result if bias is None else result + bias.reshape(shape)), centre, scale
     if training or mean is None:
         raise refusal("a normalisation over the batch mixes the rows", "model.eval()")
     return _batch_norm(tape, x, weight, bias, mean, var, momentum, eps)
@@ -124,11 +129,24 @@ def _max_pool(tape: Tape, x: Tensor, kernel: Any, stride: Any = (), padding: Any
 def _attention(
     tape: Tape, q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0, causal: bool = False, *, attn_mask: Tensor | None = None, scale: float | None = None
 ) -> tuple[Tensor, Tensor]:
+    if dropout:
+        from tenuto.explain.tape import refusal
+
+        raise refusal("an attention drops weights at random", "model.eval()")
     scores = (q @ k.transpose(-2, -1)) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if causal:
         scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril().logical_not(), float("-inf"))
     scores = scores if attn_mask is None else scores + attn_mask
     return torch.softmax(scores, -1) @ v, q.new_empty(0)
+
+
+def _negative_log_likelihood(tape: Tape, x: Tensor, answers: Tensor, weight: Tensor | None, reduction: int, ignored: int) -> tuple[Tensor, Tensor]:
+    """Of the right answers; reduction 0, 1, 2: none, mean, sum."""
+    counted = answers != ignored
+    chosen = torch.where(counted, answers, 0).unsqueeze(-1)
+    share = counted.to(x.dtype) if weight is None else counted * weight[chosen.squeeze(-1)]
+    each, total = -(x.gather(-1, chosen).squeeze(-1) * share), share.sum()
+    return (each if reduction == 0 else each.sum() / total if reduction == 1 else each.sum()), total
 
 
 COMPOSED: dict[str, Callable[..., Any]] = {
@@ -139,6 +157,7 @@ COMPOSED: dict[str, Callable[..., Any]] = {
     "aten._softmax.default": _softmax,
     "aten._log_softmax.default": _log_softmax,
     "aten.logsumexp.default": _log_sum_exp,
+    "aten.nll_loss_forward.default": _negative_log_likelihood,
     "aten.linalg_vector_norm.default": _norm,
     "aten.var.correction": _variance,
     "aten.std.correction": _deviation,

@@ -28,7 +28,7 @@ _LINEAR = frozenset(
     " reshape _reshape_alias expand select slice index index_select gather diagonal cat stack split split_with_sizes unsafe_split unsafe_split_with_sizes"
     " unsafe_chunk unbind sum mean cumsum clone squeeze unsqueeze constant_pad_nd reflection_pad1d replication_pad1d flip roll repeat unfold avg_pool1d"
     " avg_pool2d _adaptive_avg_pool1d _adaptive_avg_pool2d adaptive_avg_pool1d masked_fill index_put scatter scatter_add index_add select_scatter"
-    " slice_scatter triu tril embedding upsample_linear1d upsample_nearest1d".split()
+    " slice_scatter triu tril embedding upsample_linear1d upsample_nearest1d _trilinear".split()
 )
 _SHAPES = frozenset("new_zeros new_ones new_empty new_full zeros_like ones_like empty_like full_like new_empty_strided".split())
 _SAME = frozenset("detach alias lift lift_fresh _to_copy copy".split())

@@ -117,7 +117,7 @@ class Tape(TorchDispatchMode):
         return self.values[self.slot_of(tensor)] if self.follows(tensor) else tensor
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        if torch.Tag.nondeterministic_seeded in func.tags:
+        if torch.Tag.nondeterministic_seeded in func.tags and self._rule_of(func) is None:
             raise refusal(f"the model draws random numbers ({func})", "model.eval(), and no dropout or noise while a model is explained")
         flat, spec = tree_flatten((args, dict(kwargs or {})))
         places = [place for place, value in enumerate(flat) if self.follows(value)]
