@@ -23,16 +23,16 @@ SIZES = [(3, 2, 2, 5), (4, 3, 1, 8), (2, 1, 3, 1), (3, 5, 2, 17)]  # T, B, I, H
 
 
 @contextmanager
-def together(cells, bits):
-    """Builds the passes of these cells in one compiler call; within the block the engine uses them."""
+def together(cells, bits, trace=library.trace):
+    """Builds the passes of these cells in one compiler call; within the block the engine uses them. `trace` gives a cell's programs."""
     parts, names = {}, ("inference", "forward", "backward")
     for k, cell in enumerate(cells):
-        schedules = library.schedule_cell(library.trace(cell), True)
+        schedules = library.schedule_cell(trace(cell), True)
         parts |= {f"cell{k}_{name}": getattr(schedules, name) for name in names}
     built = library.build("random", library.print_passes("random cells", parts), bits)
     address = lambda name: ctypes.cast(getattr(built, name), ctypes.c_void_p).value  # noqa: E731
     known = {
-        (cell, bits): {name: tuple(map(address, library.pass_names(f"cell{k}_{name}", parts[f"cell{k}_{name}"]))) for name in names}
+        (trace(cell).cell, bits): {name: tuple(map(address, library.pass_names(f"cell{k}_{name}", parts[f"cell{k}_{name}"]))) for name in names}
         for k, cell in enumerate(cells)
     }
     with pytest.MonkeyPatch.context() as patch:
