@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tenuto.choices import did_you_mean
 from tenuto.data.decode import lines_of, read_source, read_utf8
 from tenuto.data.source import Source
 from tenuto.errors import DataError, TenutoError
@@ -102,7 +103,7 @@ def read_table(path: Path) -> Table:
 def _check_names(path: Path, names: Sequence[str], needed: Sequence[str], used: Collection[str], fix: str | None = None) -> None:
     for name in needed:
         if name not in names:
-            raise DataError(f"{path}: there is no column {name!r}.", expected=", ".join(needed), received=", ".join(names) or "an empty file", fix=fix)
+            raise DataError(f"{path}: there is no column {name!r}.", expected=", ".join(needed), received=", ".join(names) or "an empty file", fix=did_you_mean(name, names, fix))
     twice = sorted({name for name in names if name in used and names.count(name) > 1})
     if twice:
         raise DataError(f"{path}: two columns are named {twice[0]!r}.", received=", ".join(names), fix="rename or drop one of them")
@@ -128,7 +129,7 @@ def _json_rows(path: Path, text: str, needed: Sequence[str], used: Collection[st
             raise DataError(f"{path}, line {number} is not a JSON object.", expected=_object(used), received=repr(line[:60]))
         missing = [name for name in needed if name not in row]
         if missing:
-            raise DataError(f"{path}, line {number}: there is no {missing[0]!r}.", expected=_object(used), received=repr(line[:60]), fix=fix)
+            raise DataError(f"{path}, line {number}: there is no {missing[0]!r}.", expected=_object(used), received=repr(line[:60]), fix=did_you_mean(missing[0], row, fix))
         yield Row(f"line {number}", {name: row[name] for name in used if name in row})
 
 

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tenuto.choices import require
 from tenuto.data.decode import lines_of, read_utf8
 from tenuto.data.pairs.pairs import Pairs
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import Row, read_rows
 from tenuto.data.source import LeftOut, Source
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.tongues import either
 
 PAIR_FORMATS = (".tsv", ".txt", ".jsonl")
 # What a header calls the two sides; both must be named, so that a pair of words is no header.
@@ -55,8 +57,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
         ArgumentError: `empty` is neither "error" nor "skip".
     """
     path = Path(path)
-    if empty not in ("error", "skip"):
-        raise ArgumentError(f"empty={empty!r} is not known.", expected="error | skip")
+    require("empty", empty, ("error", "skip"))
     if path.suffix.lower() not in PAIR_FORMATS:
         raise DataError(
             f"{path} is in a format that pairs are not read from.",
@@ -77,7 +78,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error") 
                 f"{path}, {place}: the {missing[0]} is empty.",
                 expected="source<TAB>target, one or more symbols on each side",
                 received=f"{side!r:.40} and {target!r:.40}",
-                fix='fill it in, take the line out, or leave such pairs out with empty="skip" (--skip-empty)',
+                fix="fill it in, take the line out, or leave such pairs out with " + either("empty='skip'", "--skip-empty"),
             )
         sources.append(side)
         answers.append(target)

@@ -21,8 +21,10 @@ from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.words import tokenise
 from tenuto.data.source import LeftOut, Source
 from tenuto.errors import DataError
+from tenuto.tongues import argument
 
 TEXT_SUFFIXES = (*ROW_FORMATS, ".txt")
+USUAL_LABEL = "label"
 
 
 def read_labelled_text(
@@ -43,17 +45,20 @@ def read_labelled_text(
         raise DataError(
             f"{path} is in a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
         )
-    rows, source = _rows(path, text_column, (label_column, "id") if labels else ("id",))
+    named = labels and label_column != USUAL_LABEL and path.suffix.lower() != ".txt"  # a column that was named must be there
+    rows, source = _rows(path, (text_column, label_column) if named else (text_column,), (label_column, "id") if labels and not named else ("id",))
     texts: list[Any] = []
     found: list[Any] = []
     left_out: list[LeftOut] = []
     ids: list[str] = []
+    places: list[str] = []
     for place, cells in rows:
         text, position = cells[text_column], len(texts) + len(left_out)
         identity = str(position if is_missing(cells.get("id")) else cells["id"])
         if empty == "skip" and _is_empty(text):
             left_out.append(LeftOut(position, identity))
             continue
+        places.append(place)
         texts.append(text)
         ids.append(identity)
         if cells.get(label_column) not in (None, ""):
@@ -67,7 +72,13 @@ def read_labelled_text(
     if not texts:
         raise DataError(f"{path} holds no texts.", expected="one or more texts")
     with naming(path):
-        return Sentences(texts, None, found or None, ids=ids, came_from=source, left_out=left_out)
+        try:
+            return Sentences(texts, None, found or None, ids=ids, came_from=source, left_out=left_out)
+        except DataError:
+            for place, text in zip(places, texts):  # the set knows ids, not lines
+                if _is_empty(text):
+                    raise DataError(f"{place}: the text has no word.", expected="one word or more", received=repr(text)[:60], fix="leave it out") from None
+            raise
 
 
 def read_labelled_text_splits(
@@ -107,8 +118,8 @@ def _is_empty(text: Any) -> bool:
     return text is None or text == [] or (isinstance(text, str) and not tokenise(text))
 
 
-def _rows(path: Path, text_column: str, wanted: Sequence[str]) -> tuple[Iterator[Row], Source]:
+def _rows(path: Path, needed: Sequence[str], wanted: Sequence[str]) -> tuple[Iterator[Row], Source]:
     if path.suffix.lower() != ".txt":
-        return read_rows(path, (text_column,), wanted, fix="say which column it is with text_column (--text-column)")
+        return read_rows(path, needed, wanted, fix=f"say which column it is with {argument('text_column')} or {argument('label_column')}")
     text, source = read_utf8(path)
-    return (Row(f"line {number}", {text_column: line.strip(), "id": number}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source
+    return (Row(f"line {number}", {needed[0]: line.strip(), "id": number}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source

@@ -104,6 +104,7 @@ def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
         )
     if (lengths < 1).any():
         raise DataError(f"the sequence at position {int(np.argmin(lengths))} is empty.", expected="lengths of 1 or more", fix="leave it out")
+    lengths = np.minimum(lengths, len(values) + 1).astype(np.int64)  # unsigned ones too; and no sum of them wraps around
     if lengths.sum(dtype=np.int64) != len(values):
         raise DataError(
             f"the lengths add up to {lengths.sum(dtype=np.int64)} steps but there are {len(values)}.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tenuto.choices import unknown_name
 from tenuto.data.decode import telling
 from tenuto.data.parts import Parts, choose_part, find_parts, find_siblings, require_part
 from tenuto.data.sequences.npz import read_npz
@@ -15,6 +16,7 @@ from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.table import USUAL, Columns, read_long_table
 from tenuto.data.sequences.ts import read_ts
 from tenuto.errors import DataError, ShapeError
+from tenuto.tongues import either
 
 FORMATS = (".ts", ".csv", ".tsv", ".parquet", ".npz")
 
@@ -34,6 +36,11 @@ def read_splits(
     """
     path = Path(path)
     parts = read_parts(path, columns=columns)
+    if "all" in parts and columns.split != USUAL.split:
+        raise unknown_name(
+            f"{path} has no column {columns.split!r} that says which part a sequence is in.", columns.split, parts["all"].channels, kind=DataError,
+            fix=f"correct {either('split=', '--split-column')}, or leave it out",
+        )  # fmt: skip
     for name, given in (("validation", validation), ("test", test)):
         if given is not None:
             parts[name] = read_sequences(given, columns=columns)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.choices import did_you_mean, unknown_name
 from tenuto.data.decode import naming
 from tenuto.data.frame import cells_of, columns_of, is_missing
 from tenuto.data.rows import read_table
@@ -28,8 +29,10 @@ from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sorta
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 _TABLE = Source("table")
+_SAYING = either("Columns(id=..., time=..., label=...)", "--id-column, --time-column, --label-column")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def _sequences(table: Any, columns: Columns, came_from: Source, lines: np.ndarra
     given = columns_of(table)
     names = list(given)
     _require(names, columns)
+    if labels:  # to predict, new data need not have them
+        _require_named(names, columns)
     identities = cells_of(given[columns.id])
     if not identities:
         raise DataError("the table has no rows.", expected="one row for each time step")
@@ -116,8 +121,16 @@ def _require(names: list[str], columns: Columns) -> None:
                 f"there is no column {needed!r}.",
                 expected=f"columns {columns.id}, {columns.time}, channels ..., {columns.label}",
                 received=", ".join(names) or "no column",
-                fix="give the columns these names, or say which are which with Columns(id=..., time=..., label=...)",
+                fix=did_you_mean(needed, names, "give the columns these names, or say which are which with " + _SAYING),
             )
+
+
+def _require_named(names: list[str], columns: Columns) -> None:
+    """Raise where a column that was named is not there: the one that was meant would be taken for an input, or nothing would have a label."""
+    for role in ("time", "label"):
+        named = getattr(columns, role)
+        if named not in names and named != getattr(USUAL, role):
+            raise unknown_name(f"there is no column {named!r} for the {role}.", named, names, kind=DataError, fix=f"correct {either(role + '=', f'--{role}-column')}")
 
 
 def _row(index: int, lines: np.ndarray | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tenuto.data.decode import read_utf8
 from tenuto.data.parts import choose_part
 from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
 from tenuto.data.sentences.sentences import Sentences
@@ -68,7 +69,7 @@ def _refuse_plain_sentences(model: Any, data: Sentences) -> None:
     """Raise where a file without tabs has several columns and nothing that the model knows as a tag: its lines may be sentences, of which one word would be read."""
     if data.tags is None or data.path is None or Path(data.path).is_dir() or any(tag in model.tags_ for tag in data.tag_counts):
         return
-    if "\t" in Path(data.path).read_text(encoding="utf-8-sig"):
+    if "\t" in read_utf8(data.path)[0]:
         return
     raise DataError(
         f"{data.path} has several words on each line, and in the column of the tags none that the run knows.",
