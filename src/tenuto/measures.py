@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tenuto.choices import did_you_mean
+from tenuto.choices import did_you_mean, nearest
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tongues import either
 
@@ -106,6 +106,5 @@ def require_measure(key: str, had: Collection[str]) -> None:
 
 
 def _unknown(what: str, key: str, known: Collection[str], fix: str) -> TenutoError:
-    short = [name.removeprefix(BEFORE) for name in known]
-    meant = did_you_mean(str(key).removeprefix(BEFORE), short, fix, shown=f"{BEFORE}{{}}")
-    return ArgumentError(what, expected=" | ".join(known), received=repr(key)[:80], fix=meant)
+    near = nearest(key, known) or nearest(f"{BEFORE}{key}", known)
+    return ArgumentError(what, expected=" | ".join(known), received=repr(key)[:80], fix=fix if near is None else did_you_mean(near, known, fix))

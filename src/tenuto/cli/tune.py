@@ -19,6 +19,7 @@ from tenuto.cli.configuration import NOT_KEPT, SEARCH, TUNE, configuration_of, r
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
 from tenuto.cli.fitting import configuration_text, option_tables, run_folder
+from tenuto.cli.flags import dashed
 from tenuto.cli.job import Job, as_typed, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
@@ -268,7 +269,7 @@ def _space(task: Task, options: Mapping[str, Any], typed: set[str], own_cells: M
     asked = {name for name, cell in own_cells.items() if name in space and space[name].contains(cell)}  # typed because a file is run only then
     if both := sorted((typed & set(space)) - asked):
         raise ArgumentError(
-            f"{both[0]} is both searched and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take {both[0]} out of [{SEARCH}]"
+            f"{dashed(both[0])} is both searched and given on the command line.", fix=f"leave {dashed(both[0])} out, or take {both[0]} out of [{SEARCH}]"
         )
     return space
 

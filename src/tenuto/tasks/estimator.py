@@ -7,6 +7,7 @@ that is trained, how batches are made for prediction, what an answer is, how goo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -138,19 +139,24 @@ class Estimator(Saved, ABC):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run; the message says what differs.
         """
-        with self._calling("fit"):
-            before = dict(self.__dict__)
-            try:
-                self.check()
-                course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
-                data = self._read(x, y)
-                held_out, later = (None if given is None else self._given(given) for given in (validation, test))
-                self._fit(data, held_out, later, course)
-            except BaseException:
-                self.__dict__.clear()
-                self.__dict__.update(before)
-                raise
+        with self._as_before(), self._calling("fit"):
+            self.check()
+            course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
+            data = self._read(x, y)
+            held_out, later = (None if given is None else self._given(given) for given in (validation, test))
+            self._fit(data, held_out, later, course)
         return self
+
+    @contextlib.contextmanager
+    def _as_before(self) -> Iterator[None]:
+        """If the block fails, the estimator is as it was before it."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def check(self) -> None:
         """Check all that can be checked before there are data; `fit` does so first.
@@ -159,8 +165,8 @@ class Estimator(Saved, ABC):
             ArgumentError: an option is out of range or not known, options exclude each other, or the device cannot be used here. CellError: see `Cell`.
         """
         self.check_options()
-        TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         require_measure(self.select_by, self.measures())
+        TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         engines.wanted(self.engine)
         require_device(self.device)
         for given in self._cells().values():

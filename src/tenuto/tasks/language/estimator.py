@@ -127,6 +127,8 @@ class LanguageModel(LanguageOptions, Estimator):
             raise ArgumentError(f"{argument('jitter')} needs {needed}.", fix=f"{needed}, or {argument('jitter', False)}")
         if self.tied and self.cutoffs:
             refuse_tied_cutoffs()
+        if list(self.cutoffs) != sorted(set(self.cutoffs)):
+            raise ArgumentError(f"{argument('cutoffs', self.cutoffs)} do not fit.", expected="rising numbers")
 
     def _network(self) -> LanguageNetwork:
         coded = self.__dict__.get("_coded")  # a loaded network has the order for an adaptive softmax among its weights

@@ -16,7 +16,7 @@ class LanguageOptions(EstimatorOptions):
     num_layers: int = option(2, "Number of layers, each on top of the one before.", NETWORK, least=1, search={"low": 1, "high": 2})
     embedding_size: int | None = option(None, "Width of a symbol's vector.", NETWORK, least=1, none=0, without="as many as a layer has units")
     tied: bool = option(False, "Predict the next symbol with the embedding's matrix, or with a separate one.", NETWORK, flag="--tied/--untied")
-    cutoffs: tuple[int, ...] = option((), "Adaptive softmax for large vocabularies: where its clusters end, for example 2000,10000.", NETWORK)
+    cutoffs: tuple[int, ...] = option((), "Adaptive softmax for large vocabularies: where its clusters end, for example 2000,10000.", NETWORK, least=1)
     residual: bool = option(False, "Add each layer's input to its output.", NETWORK, flag="--residual/--no-residual")
     layer_norm: bool = option(False, "Normalise what each layer but the first reads.", NETWORK, flag="--layer-norm/--no-layer-norm")
     forget_bias: float = option(1.0, "The bias of a forget gate before training: 1 remembers long from the beginning, 0 learns faster in a short run.", NETWORK)

@@ -88,7 +88,7 @@ class Tagger(TagOptions, TokenEstimator):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
-        with self._calling("fit"):
+        with self._as_before(), self._calling("fit"):
             self.check()
             data = self._read(x, y, labels)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
