@@ -25,7 +25,7 @@ def whole(value: Any) -> int | None:
         >>> whole(np.uint8(3)), whole(torch.tensor(3)), whole(3.0), whole(True), whole(np.array([3]))
         (3, 3, None, None, None)
     """
-    if isinstance(value, (bool, str)) or _is_truth(value) or getattr(value, "ndim", 0):
+    if isinstance(value, (bool, str)) or _is_truth(value) or _has_axes(value):
         return None
     try:
         return int(operator.index(value))
@@ -42,7 +42,7 @@ def number(value: Any) -> float | None:
         (0.5, 0.5, 2, None, None)
     """
     found = whole(value)
-    if found is not None or isinstance(value, (bool, str)) or _is_truth(value) or getattr(value, "ndim", 0):
+    if found is not None or isinstance(value, (bool, str)) or _is_truth(value) or _has_axes(value):
         return found
     if hasattr(value, "item"):
         try:
@@ -77,7 +77,7 @@ def truth(value: Any) -> bool | None:
         >>> truth(np.bool_(True)), truth(0), truth("no")
         (True, False, None)
     """
-    if isinstance(value, bool) or (_is_truth(value) and not getattr(value, "ndim", 0)):
+    if isinstance(value, bool) or (_is_truth(value) and not _has_axes(value)):
         return bool(value)
     found = whole(value)
     return bool(found) if found in (0, 1) else None
@@ -111,3 +111,7 @@ def drawn_from(given: Any, name: str = "seed") -> int:
 def _is_truth(value: Any) -> bool:
     """Whether this is one of numpy's or torch's truth values, or an array of them."""
     return str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
+
+
+def _has_axes(value: Any) -> bool:
+    return bool(getattr(value, "ndim", 0))

@@ -80,4 +80,5 @@ class Parameters:
 
 def _explained(known: Iterable[Known]) -> str:
     """Options as the lines of a docstring."""
-    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)} Default: {one.usual!r}." for one in known).strip()
+    generators = {True: " A whole number, or a random generator of numpy's.", False: ""}
+    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)}{generators[one.drawn]} Default: {one.usual!r}." for one in known).strip()

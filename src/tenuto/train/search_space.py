@@ -17,6 +17,7 @@ from typing import Any
 
 from tenuto.choices import did_you_mean, listed
 from tenuto.errors import ArgumentError
+from tenuto.scalars import plain
 
 FORMS = "a list of values, or {low = ..., high = ...}, which may have log = true or step = ... too"
 Value = bool | int | float | str
@@ -191,6 +192,7 @@ def _read_range(name: str, content: Mapping[str, Any], kind: type, where: str) -
 
 def _typed(name: str, value: Any, kind: type, where: str) -> Any:
     """The value, checked to be of this type; where a float is wanted, a whole number becomes one."""
+    value = plain(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
