@@ -69,7 +69,7 @@ def test_an_unknown_character_is_named_with_its_place_or_has_its_symbol():
     [
         ({"units": "words"}, "units='words' is not known"),
         ({"unknown": "skip"}, "unknown='skip' is not known"),
-        ({"minimum_count": 2}, 'more with unknown="symbol"'),
+        ({"minimum_count": 2}, "more with unknown='symbol'"),
         ({"units": "bpe", "size": 256}, "too small for byte pairs"),
     ],
 )
