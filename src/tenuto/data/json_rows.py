@@ -120,11 +120,11 @@ def _items(path: Path, text: str, needed: Collection[str]) -> Iterator[tuple[str
             if text[place : place + 1] == "]":
                 return
             if text[place : place + 1] != ",":
-                raise _broken("the array goes on without a comma" if place < len(text) else "the array does not end", text, place)
+                raise _broken("the array goes on without a comma." if place < len(text) else "the array does not end.", text, place)
             place = _after_blank(text, place + 1)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {error.lineno} is not JSON: {error.msg} at character {error.colno} of the line.",
+            f"{path}, line {error.lineno} is not JSON: {error.msg.removesuffix('.')}, at character {error.colno} of the line.",
             expected="an array of objects, an object with one such array, or an object on each line",
             received=repr(text[max(error.pos - 30, 0) : error.pos + 30]) if text.strip() else "an empty file",
             fix="mend it, or copy the file again if it is cut off",
@@ -137,7 +137,7 @@ def _array_inside(path: Path, text: str, place: int, needed: Collection[str]) ->
     """Where the only array of objects begins that is a value of the object at `place`; -1 where the object is a row itself."""
     whole, _ = _DECODER.raw_decode(text, place)
     if not isinstance(whole, dict):
-        raise _broken("it is neither an array nor an object", text, place)
+        raise _broken("it is neither an array nor an object.", text, place)
     if needed and all(cell_at(whole, name) is not NOT_THERE for name in needed):
         return -1
     found = {}
