@@ -6,7 +6,6 @@ import io
 import json
 
 import numpy as np
-import pytest
 
 from tenuto.cli.configuration import read_toml
 from tests.cli.test_commands import run
