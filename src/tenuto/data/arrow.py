@@ -65,7 +65,7 @@ def read_columns(content: bytes, form: Form, separator: str, *, quotes: bool, ro
         content: of the file. separator: what stands between its cells. quotes: whether a quote has its meaning of CSV.
         roles: a function of the names of the columns: which columns to read, and whether each is text; or None where Python's reader is to read the table.
     """
-    if len(content) < LEAST or form.codec not in ("utf-8", "utf-8-sig") or separator == " " or b"\0" in content:
+    if len(content) < LEAST or form.codec not in ("utf-8", "utf-8-sig") or separator == " " or len(separator.encode()) > 1 or b"\0" in content:
         return None
     quoted = quotes and b'"' in content
     if quoted and b'"' in _quoted_cells(separator).sub(b"", content):
