@@ -106,7 +106,7 @@ def classification_result(
                 "label": names[targets[index]],
                 "predicted": names[predicted[index]],
                 "probability": float(certainty[index]),
-                **({} if text is None else {"text": text(index)[:LETTERS_OF_A_MISTAKE]}),
+                **({} if text is None else {"text": text(int(index))[:LETTERS_OF_A_MISTAKE]}),
             }
             for index in wrong
         ],
