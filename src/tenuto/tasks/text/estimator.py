@@ -143,7 +143,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _result(self, data: Sentences, probabilities: np.ndarray) -> dict[str, Any]:
-        return classification_result(probabilities, self._targets(data), self._names, data.ids)
+        return classification_result(probabilities, self._targets(data), self._names, data.ids, text=data.text)
 
     def _measure(self, data: Sentences, name: str) -> Measured:
         targets, watch = self._targets(data), Watch()
