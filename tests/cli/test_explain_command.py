@@ -49,7 +49,7 @@ def test_methods_with_settings_targets_and_backgrounds(text, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "deeplift"], "there is no method 'deeplift'"),
+        (["--method", "shaply"], "did you mean --method shapley?"),
         (["--rows", "1-x"], "cannot be read"),
         (["--rows", "9"], "there are 4 items"),
         (["--target", "later"], "no output 'later'"),

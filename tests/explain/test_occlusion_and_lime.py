@@ -106,7 +106,7 @@ def test_a_carried_state_has_its_own_coefficient():
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (lambda: Lime(fill="zero"), "fill='zero' cannot be used"),
+        (lambda: Lime(fill="zero"), "fill='zero' is not known"),
         (lambda: Lime(redraws=1), "redraws=1 cannot be used"),
         (lambda: Lime(near=0.0), r"near=0\.0 cannot be used"),
         (lambda: Occlusion(players="all"), "players='all' is not known"),

@@ -41,14 +41,14 @@ def explain(
     [bold]tenuto explain runs/vowels japanese_vowels --rows 0,3[/bold]
     [bold]tenuto explain runs/vowels japanese_vowels --method shapley --setting segments=5[/bold]
     """
+    from tenuto.choices import require
     from tenuto.errors import ArgumentError
     from tenuto.explain import METHODS as known
     from tenuto.explain import explain as asked_for
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    if method not in known:
-        raise ArgumentError(f"there is no method {method!r}.", expected=" | ".join(known), received=method)
+    require("method", method, known)
     chosen = build_settings(known[method], setting or [])
     for path in (out, save):
         if path is not None and path.exists() and not overwrite:
@@ -58,13 +58,12 @@ def explain(
     model = open_run(task, run, cell, device)
     every = read_data(context, task, run, data, split, answered=False)
     places = numbers_of(rows, len(every), usual=rows == SHOWN)
-    items = [every[place] for place in places] if isinstance(every, list) else every.select(places)
     others: Any = background
     if background is not None and background not in ("zero", "mean"):
         if Path(background) != Path(data):
             raise ArgumentError(f"background {background!r} is not known.", expected=f"zero | mean | {data}", received=background, fix="leave it out, or name DATA again")
-        others = [one for place, one in enumerate(every) if place not in places] if isinstance(every, list) else every.select([p for p in range(len(every)) if p not in places])
-    found = asked_for(model, items, method=chosen, target=target_of(target), background=others).named([str(place) for place in places])
+        others = every.select([place for place in range(len(every)) if place not in places])
+    found = asked_for(model, every.select(places), method=chosen, target=target_of(target), background=others).named([str(place) for place in places])
     found.to_html(out, title=f"{run.resolve().name}: {len(places)} of {len(every)} items")
     if save is not None:
         found.save(save, overwrite=overwrite)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError
 from tenuto.explain.subject import Posed, Subject, require_width
 
@@ -39,7 +40,7 @@ class Background:
             self.said = {"zero": "zeros", "mean": "the mean of the item's own steps"}.get(given or "", self.said)
             return
         if isinstance(given, str):
-            raise ArgumentError(f"background={given!r} is not known.", expected=" | ".join([*KINDS, "other data", "None"]), fix='background="zero", or data')
+            raise unknown_name(f"background={given!r} is not known.", given, KINDS, fix="give other data of the same kind")
         vector = isinstance(given, (Tensor, np.ndarray)) and given.ndim == 1 and (given.is_floating_point() if isinstance(given, Tensor) else given.dtype.kind == "f")
         if vector:
             self._items = [torch.as_tensor(given)[None]]

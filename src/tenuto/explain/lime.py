@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenuto.choices import unknown_name
 from tenuto.explain.coalitions import Coalitions
 from tenuto.explain.explanation import Item
 from tenuto.explain.methods import Method, entered, is_count, require
@@ -56,7 +57,8 @@ class Lime(Method):
 
     def __post_init__(self) -> None:
         check_players(self.players, self.segments, self.cut)
-        require("fill", self.fill, self.fill is None or self.fill in FILLS, " | ".join(FILLS))
+        if self.fill is not None and self.fill not in FILLS:
+            raise unknown_name(f"fill={self.fill!r} is not known.", self.fill, FILLS)
         require("draws", self.draws, is_count(self.draws, 2), "2 or more")
         require("redraws", self.redraws, is_count(self.redraws, 2), "2 or more")
         for name in ("near", "width"):

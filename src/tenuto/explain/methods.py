@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from tenuto import choices
 from tenuto.errors import ArgumentError
 from tenuto.explain.explanation import Item
 from tenuto.explain.question import Question
@@ -45,9 +46,8 @@ def method_of(given: Any) -> Method:
         return given
     if isinstance(given, type) and issubclass(given, Method):
         return given()
-    if given in METHODS:
-        return METHODS[given]()
-    raise ArgumentError(f"method={given!r} is not known.", expected=" | ".join(METHODS), received=repr(given), fix='a name, or a method with its settings: tenuto.explain.IntegratedGradients(tolerance=1e-4)')
+    choices.require("method", given if isinstance(given, str) else repr(given), METHODS, fix="A method with its settings is an object: tenuto.explain.IntegratedGradients(tolerance=1e-4).")
+    return METHODS[given]()
 
 
 def require(name: str, value: Any, fits: bool, expected: str) -> None:

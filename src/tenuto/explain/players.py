@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError, ShapeError
 
 KINDS = ("features", "segments", "cells", "tokens", "words")
@@ -49,11 +50,11 @@ class Players:
 def check_players(players: Any, segments: Any, cut: Any) -> None:
     """Raise ArgumentError unless these settings of a method can be used."""
     if not isinstance(players, np.ndarray) and players is not None and players not in KINDS:
-        raise ArgumentError(f"players={players!r} is not known.", expected=" | ".join([*KINDS, "an array [T, F] of whole numbers"]), fix='players="cells"')
+        raise unknown_name(f"players={players!r} is not known.", players, KINDS, fix="give an array [T, F] of whole numbers")
     if not isinstance(segments, int) or isinstance(segments, bool) or segments < 1:
         raise ArgumentError(f"segments={segments!r} cannot be used.", expected="1 or more")
     if cut not in CUTS:
-        raise ArgumentError(f"cut={cut!r} is not known.", expected=" | ".join(CUTS))
+        raise unknown_name(f"cut={cut!r} is not known.", cut, CUTS)
 
 
 def players_of(players: Any, x: np.ndarray, inputs: Sequence[str], words: Sequence[str] | None, *, segments: int = 8, cut: str = "equal") -> Players:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.explain.subject import Posed, Subject
 
@@ -124,8 +125,7 @@ def _output(wanted: Any, count: int, subject: Subject) -> int:
         texts = [str(name) for name in names]
         if isinstance(plain, str) and texts.count(plain) == 1:  # typed on a command line
             return texts.index(plain)
-        shown = ", ".join(repr(name) for name in names[:20]) + (", ..." if len(names) > 20 else "")
-        raise ArgumentError(f"the model has no output {plain!r}.", expected=shown, received=repr(plain), fix="an output as predict gives it, or None for the predicted one")
+        raise unknown_name(f"the model has no output {plain!r}.", plain, names, fix="give an output as predict does, or None for the predicted one")
     if isinstance(plain, int) and not isinstance(plain, bool) and 0 <= plain < count:
         return plain
     raise ArgumentError(f"the model has no output {plain!r}.", expected=f"0 to {count - 1}", received=repr(plain), fix="the number of an output, or None for the largest")
