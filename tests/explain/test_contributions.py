@@ -11,7 +11,7 @@ from tenuto import Recurrent, cells
 from tenuto.engines import Form, Problem, choose
 from tenuto.errors import ArgumentError, ShapeError, TenutoError
 from tenuto.explain import loop
-from tenuto.explain.contributions import Contributions, contributions, layer_contributions, network_contributions
+from tenuto.explain.contributions import Contributions, contributions, layer_contributions
 from tests.engines.problems import make_inputs
 from tests.random_cells import random_cell
 from tests.zoo import CELLS, LAYER_CELLS, Leaking
