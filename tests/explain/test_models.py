@@ -62,7 +62,7 @@ FUNCTIONS = {
     "norm": lambda x: x / x.norm(dim=-1, keepdim=True), "variance": lambda x: (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-3),
     "largest": lambda x: torch.cat([x.max(1)[0], x.amin(2)], 1), "matmul": lambda x: torch.einsum("btc,bsc->bts", x, x.tanh()), "cumulated": lambda x: x.cumsum(1).sin(),
     "attention": lambda x: nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True), "logsumexp": lambda x: x.logsumexp((1, 2), keepdim=True), "powers": lambda x: x.abs() ** 2.5 + x**3,
-    "in place": lambda x: x.clone().add_(1).mul_(x).relu_(), "indexed": lambda x: x[[2, 1, 0], :3].flip(1).roll(1, 2), "clamp": lambda x: x.clamp(-0.3, 0.4) + torch.maximum(x, -x),
+    "input in place": lambda x: x.mul_(2).tanh(), "in place": lambda x: x.clone().add_(1).mul_(x).relu_(), "indexed": lambda x: x[[2, 1, 0], :3].flip(1).roll(1, 2), "clamp": lambda x: x.clamp(-0.3, 0.4) + torch.maximum(x, -x),
     "embedded": lambda x: x @ nn.functional.embedding(torch.tensor([[0, 1], [1, 1]]), torch.eye(2, dtype=x.dtype)).flatten(0, 1), "parts": lambda x: torch.stack(x.unbind(1)[1:], 1).split(2, 1)[0] * x[:, :2],
     "normalised": lambda x: nn.functional.normalize(x, dim=-1), "cosine": lambda x: nn.functional.cosine_similarity(x[:, 1:], x[:, :-1], dim=-1), "half": lambda x: (x.float() * 2).double(),
 }  # fmt: skip

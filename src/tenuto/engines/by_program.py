@@ -38,7 +38,8 @@ def backward(walk: Walk, form: Form, inputs: Buffers, d_output: Tensor, d_final:
         given = {("d_state", name): d for name, d in zip(states, arriving)}
         of_output = d_output[t]
         if live is not None:
-            given = {key: torch.where(live[t], d, 0) for key, d in given.items()}
+            now = live[t]
+            given = {key: torch.where(now, d, 0) for key, d in given.items()}
             of_output = torch.where(live[t], of_output, 0)
         if traced.output_state is not None:
             given["d_state", traced.output_state] = given["d_state", traced.output_state] + of_output
@@ -50,10 +51,11 @@ def backward(walk: Walk, form: Form, inputs: Buffers, d_output: Tensor, d_final:
         if live is not None:
             passed = [torch.where(live[t], d, before) for d, before in zip(passed, arriving)]
         reset = resets[t]
-        for k, name in enumerate(states) if reset is not None else ():
-            if f"r.{name}" in needs:
-                found[f"r.{name}"] += torch.where(reset, passed[k], 0)
-            passed[k] = torch.where(reset, 0, passed[k])
+        if reset is not None:
+            for name, d in zip(states, passed):
+                if f"r.{name}" in needs:
+                    found[f"r.{name}"] += torch.where(reset, d, 0)
+            passed = [d.masked_fill(reset, 0) for d in passed]
         arriving = passed
         for name in form.cell.widths("streams"):
             if f"stream.{name}" in needs:

@@ -54,7 +54,8 @@ def explain(
         ShapeError: the background has another number of features, or the data does not fit the model. As `predict` of the estimator.
     Example:
         >>> from tenuto.cells import GRU
-        >>> layer = tenuto.Recurrent(GRU(), 2, 3).eval()
+        >>> from tenuto.layers import Recurrent
+        >>> layer = Recurrent(GRU(), 2, 3).eval()
         >>> found = explain(layer, torch.ones(4, 1, 2), target=(-1, 0), background="zero")
         >>> found[0].values.shape, abs(found[0].gap) < 1e-3
         ((4, 2), True)

@@ -216,8 +216,7 @@ def _one(
 ) -> Contributions:
     tape = Tape(rule_of)
     followed = {name: value.detach().clone() for name, value in inputs.items()}
-    for name, value in followed.items():
-        tape.follow(value, references[name])
+    slots = [tape.follow(value, references[name]) for name, value in followed.items()]
     with torch.no_grad(), _in_small_steps(), tape, TorchLayers():
         answer = function(**followed)
         result = answer[..., target] if isinstance(target, int) else target(answer)
@@ -226,7 +225,7 @@ def _one(
         raise ShapeError("the target does not give one number for each row.", expected=f"[{count}]", received=received, fix="target=lambda answer: answer[:, 0], for example")
     with torch.no_grad():
         value, base = tape.value_of(result), tape.reference_of(result)
-        found = tape.pull(result, torch.ones_like(value), list(followed.values()))
+        found = tape.pull(result, torch.ones_like(value), slots)
         parts, total, size = {}, base.double().clone(), base.double().abs() + value.double().abs()
         for (name, own), m in zip(followed.items(), found):
             part = torch.where(m == 0, 0, m * (own - references[name]))

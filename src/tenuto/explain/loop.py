@@ -63,12 +63,10 @@ def _both(form: Form, pair: Form, prefix: str, inputs: Mapping[str, Tensor], ref
     for kind in ("s", "r", "stream"):
         given |= {f"{kind}.{prefix}{name.removeprefix(kind + '.')}": tensor for name, tensor in second.items() if name.startswith(kind + ".")}
     matrices = _matrices(form.traced, inputs, hidden_size(form, inputs))
-    for stack, products in weights_of(form.traced, pair.traced).items():
-        given[f"U.{stack}"] = torch.cat([matrices[name] for name in products]) if len(products) > 1 else matrices[products[0]]
-    for stack in form.traced.stacks:  # as they lie, where a stack is the same
-        for name, products in weights_of(form.traced, pair.traced).items():
-            if tuple(products) == stack.products:
-                given[f"U.{name}"] = inputs[f"U.{stack.name}"]
+    whole = {stack.products: inputs[f"U.{stack.name}"] for stack in form.traced.stacks}  # as it lies, where a stack is the same in both
+    for name, products in weights_of(form.traced, pair.traced).items():
+        known = whole.get(tuple(products))
+        given[f"U.{name}"] = torch.cat([matrices[each] for each in products]) if known is None else known
     return {name: given[name] for name in pair.names}
 
 

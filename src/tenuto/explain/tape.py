@@ -150,8 +150,8 @@ class Tape(TorchDispatchMode):
             self._slots[id(target)], self._objects[id(target)] = slot, target
         return target
 
-    def pull(self, result: Tensor, multiplier: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The multipliers of the inputs, given that of a result; zeros where nothing of it comes from an input."""
+    def pull(self, result: Tensor, multiplier: Tensor, inputs: Sequence[int]) -> list[Tensor]:
+        """The multipliers of followed values, by their numbers, given that of a result; zeros where nothing of it comes from one."""
         found: dict[int, Tensor] = {self._slots[id(result)]: multiplier} if self.follows(result) else {}
         for record in reversed(self.records):
             arrived = [found.get(slot) for slot in record.results]
@@ -160,7 +160,7 @@ class Tape(TorchDispatchMode):
             for slot, part in zip(record.arguments, record.pull(arrived), strict=True):
                 if part is not None:
                     found[slot] = part if slot not in found else found[slot] + part
-        return [found.get(self._slots[id(each)], torch.zeros_like(each)) for each in inputs]
+        return [found.get(slot, torch.zeros_like(self.values[slot])) for slot in inputs]
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:
