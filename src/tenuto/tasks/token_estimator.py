@@ -100,7 +100,7 @@ class TokenEstimator(TokenOptions, Estimator):
         coded, targets, device = self.coder_.code(training), self._targets(training), torch.device(self.device)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(coded.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+            return bucketed_batches(coded.lengths, self.options_["batch_size"], seed=self.seed_, epoch=epoch)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
@@ -118,7 +118,7 @@ class TokenEstimator(TokenOptions, Estimator):
         return data.cut_by(self.coder_.rule if hasattr(self, "coder_") else RULE)
 
     def _batches(self, data: Sentences) -> Batches:
-        return Batches(data.lengths, max(self.batch_size, 64), self.coder_.code(data).batch)
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), self.coder_.code(data).batch)
 
     # --- what a run keeps --------------------------------------------------------------------------------------------------
 

@@ -16,9 +16,12 @@ from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stra
 from tenuto.data.labels import Labels
 from tenuto.errors import DataError
 from tenuto.scores.classification import classification_result, softmax
+from tenuto.networks.pooling import usual_pooling
+from tenuto.networks.reduction import usual_halvings
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.options import ClassifyOptions
+from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
@@ -46,6 +49,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
+    former_options = {"halvings": 0}
     takes = {"three_d_array": True}
     takes_streams = True
     _estimator_type = "classifier"
@@ -90,6 +94,16 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
 
+    def _settled(self, training: Sequences) -> dict[str, Any]:
+        found, steps = super()._settled(training), float(np.median(training.lengths))
+        if self.halvings is None:
+            found["halvings"] = usual_halvings(steps)
+        if tuple(self.pooling) == ("auto",):
+            found["pooling"] = usual_pooling(steps)
+        if self.input_noise is None:
+            found["input_noise"] = usual_noise(training)
+        return found
+
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
@@ -122,9 +136,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             len(self.classes_),
             num_layers=self.num_layers,
             bidirectional=self.bidirectional,
-            pooling=tuple(self.pooling),
+            pooling=tuple(self.options_["pooling"]),
             dropout=self.dropout,
-            input_noise=self.input_noise,
+            halvings=self.options_["halvings"],
+            input_noise=self.options_["input_noise"],
             streams={name: channels.index(name) for name in streams},
             engine=self.engine,
         )
@@ -134,7 +149,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         device = torch.device(self.device)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(training.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+            return bucketed_batches(training.lengths, self.options_["batch_size"], seed=self.seed_, epoch=epoch)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
@@ -217,7 +232,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
-        return Batches(data.lengths, max(self.batch_size, 64), partial(collate, data, prepare=self.standardiser_.apply))
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply))
 
     def _logits(self, data: Sequences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""
@@ -234,7 +249,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
         watch = Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         result = classification_result(probabilities, targets, names, data.ids)
         directions = 2 if self.options_["bidirectional"] else 1
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
@@ -248,7 +263,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             "title": f"{type(self.cell_).__name__} classifier, {len(self.classes_)} classes, {len(training.channels)} channels",
             "classes": [str(label) for label in self.classes_.tolist()],
             "channels": describe_channels(self.standardiser_),
-            "model": {"pooling": list(self.pooling)},
+            "model": {"pooling": list(self.options_["pooling"])},
         }
 
     def _kept(self) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class LanguageModel(LanguageOptions, Estimator):
         coded, held_out_coded = self.__dict__.pop("_coded")
         device, decays = torch.device(self.device), {"activation_decay": self.activation_decay, "change_decay": self.change_decay}
         windows = training_windows(
-            coded, self.sampling, launch, batch_size=self.batch_size, window=self.window, jitter=self.jitter, seed=self.seed_
+            coded, self.sampling, launch, batch_size=self.options_["batch_size"], window=self.window, jitter=self.jitter, seed=self.seed_
         )
 
         def loss(network: nn.Module, batch: Window, carried: Any) -> Loss:
@@ -313,8 +313,11 @@ class LanguageModel(LanguageOptions, Estimator):
         text = self.generate(prompt, length=SAMPLE_LENGTH, seed=seed, **options)
         return {"prompt": prompt, "text": text, "temperature": 1.0, "top_k": None, "top_p": None, "seed": seed, **options}
 
+    def _items(self, training: Text) -> int:
+        return max(1, training.characters // self.window)
+
     def _usual_call(self, training: Text) -> UsualCall:
-        return UsualCall(self._net.encoder.recurrent, self.window, self.batch_size, lengths=False)
+        return UsualCall(self._net.encoder.recurrent, self.window, self.options_["batch_size"], lengths=False)
 
     def _kept(self) -> dict[str, Any]:
         return {"vocabulary": self.vocabulary_.to_data()}

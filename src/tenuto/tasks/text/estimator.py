@@ -142,7 +142,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _measure(self, data: Sentences, name: str) -> Measured:
         targets, watch = self._targets(data), Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         chosen = chosen_examples(data.lengths, targets, probabilities)
         weights = shares_of_maxima(self.hidden_states(data.select(chosen)), pooled="max" in self.options_["pooling"]) if chosen else []
         shown = examples(data, name, self._names, chosen, targets, probabilities, weights)

@@ -6,7 +6,7 @@ from tenuto.tasks.option import NETWORK, REGULARISERS, option, options
 from tenuto.tasks.token_options import TokenOptions
 
 
-@options()
+@options(select_by="validation_accuracy")
 class TextOptions(TokenOptions):
     """The options of all tasks over tokens, and those of `TextClassifier`."""
 
