@@ -17,14 +17,14 @@ from tenuto.data.labels import Labels
 from tenuto.errors import DataError
 from tenuto.scores.classification import classification_result, softmax
 from tenuto.networks.pooling import usual_pooling
-from tenuto.networks.reduction import usual_halvings
+from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
+from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
 
@@ -233,6 +233,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
         return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply))
+
+    def _usual_call(self, training: Sequences) -> UsualCall:
+        call, encoder = super()._usual_call(training), self.network_.encoder
+        return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
 
     def _logits(self, data: Sequences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""
