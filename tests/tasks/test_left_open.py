@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tenuto.data.pairs.symbols import kind_of
+from tenuto.errors import ArgumentError
 from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, TextClassifier
 from tenuto.tasks.pace import Pace
 
@@ -52,9 +53,9 @@ def test_a_long_text_and_a_short_one():
 
 
 def test_words_that_are_seen_once_have_no_vector_of_their_own():
-    texts = [f"name{number} good" if number % 2 else f"word{number} bad" for number in range(20)]
+    texts = [f"so name{number} good" if number % 2 else f"so word{number} bad" for number in range(20)]
     model = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1).fit(texts, [number % 2 for number in range(20)])
-    assert set(model.coder_.words.entries) == {"good", "bad"}
+    assert set(model.coder_.words.entries) == {"so", "good", "bad"}
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,20 @@ def test_sounds_are_symbols_without_being_told(tmp_path):
     assert set(model.target_symbols_.names) == {"AE", "IH", "OW", "K", "T", "P"}
     model.save(tmp_path / "run")
     assert Seq2Seq.load(tmp_path / "run").predict(words[:3]) == model.predict(words[:3])
+
+
+def test_names_are_read_letter_by_letter(tmp_path):
+    names, labels = ["van Gogh", "Monet", "Ana\u0301", "Klee"] * 5, ["a", "b", "c", "d"] * 5
+    model = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1).fit(names, labels)
+    assert {" ", "v", "g", "á"} <= set(model.coder_.words.entries)
+    model.save(tmp_path / "run")
+    np.testing.assert_array_equal(TextClassifier.load(tmp_path / "run").predict_proba(names), model.predict_proba(names))
+    words = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1, units="words").fit(names, labels)
+    assert "monet" in words.coder_.words.entries
+    lists = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1).fit([["van", "Gogh"], ["Klee"]] * 5, [0, 1] * 5)
+    assert "gogh" in lists.coder_.words.entries
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(ArgumentError, match="units='sounds'(.|\n)*auto | words | letters"):
+        TextClassifier(units="sounds").fit(["a", "b"] * 4, [0, 1] * 4)

@@ -14,7 +14,7 @@ from tenuto.data import bucketed_batches
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
-from tenuto.data.sentences.words import RULE, same_form
+from tenuto.data.sentences.words import LETTERS, RULE, same_form
 from tenuto.layers import Recurrent
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
@@ -50,8 +50,13 @@ class TokenEstimator(TokenOptions, Estimator):
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
     def _fit(self, data: Sentences, validation: Sentences | None, test: Sentences | None, course: Course) -> None:
-        held_out, later = (None if given is None else given.cut_by(RULE) for given in (validation, test))
-        super()._fit(data.cut_by(RULE), held_out, later, course)
+        rule = self._rule(data)
+        held_out, later = (None if given is None else given.cut_by(rule) for given in (validation, test))
+        super()._fit(data.cut_by(rule), held_out, later, course)
+
+    def _rule(self, data: Sentences) -> int:
+        """How the raw texts of training are cut into tokens."""
+        return RULE
 
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
@@ -70,7 +75,7 @@ class TokenEstimator(TokenOptions, Estimator):
             self.coder_.words,
             self.coder_.characters,
             word_size=self.word_size,
-            character_encoder=self.character_encoder,
+            character_encoder="none" if self.coder_.rule == LETTERS else self.character_encoder,  # a letter has one character
             character_size=self.character_size,
             character_hidden_size=self.character_hidden_size,
             case_size=self.case_size,
@@ -127,7 +132,7 @@ class TokenEstimator(TokenOptions, Estimator):
         return describe_set(data, data.lengths, class_counts=counts)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
-        return {"vocabulary": {"kind": "words", "size": len(self.coder_.words.entries)}}
+        return {"vocabulary": {"kind": "letters" if self.coder_.rule == LETTERS else "words", "size": len(self.coder_.words.entries)}}
 
     def _kept(self) -> dict[str, Any]:
         return self.coder_.to_data()

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.words import LETTERS, RULE
 from tenuto.data.split import stratified_split
-from tenuto.errors import DataError
+from tenuto.errors import ArgumentError, DataError
 from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
@@ -24,10 +25,14 @@ from tenuto.tasks.token_estimator import TokenEstimator
 from tenuto.train import Outcome
 
 
+UNITS = ("auto", "words", "letters")
+MOST_WORDS = 2  # of a text that is read letter by letter
+
+
 class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words, their characters
     and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
     similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
     was. A word that training did not have is read from its characters and its case.
@@ -54,6 +59,16 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     def _read(self, x: Any, y: Any = None) -> Sentences:
         return self._cut(Sentences.of(x, None, y))
+
+    def check_options(self) -> None:
+        super().check_options()
+        if self.units not in UNITS:
+            raise ArgumentError(f"units={self.units!r} is not known.", expected=" | ".join(UNITS))
+
+    def _rule(self, data: Sentences) -> int:
+        self.check_options()
+        short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
+        return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
