@@ -242,7 +242,7 @@ def test_what_is_best_can_be_another_number_than_the_loss():
         validate=lambda module: {"validation_loss": 1.0 - len(module.bias), "validation_accuracy": next(shares)},
     )
     assert (outcome.best_epoch, outcome.stopped) == (3, "early stopping")  # of the two equal ones the last
-    assert [line["best"] for line in outcome.metrics] == [True, True, False, False]
+    assert [line["best"] for line in outcome.metrics] == [True, True, True, False]
     with pytest.raises(ArgumentError, match=r"no 'validation_exact'(.|\n)*validation_loss"):  # a known measure, but this validation does not return it
         run(select_by="validation_exact")
     with pytest.raises(ArgumentError, match="no measure 'loss'"):
