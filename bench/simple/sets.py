@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from bench.simple import methods
 
 Files = tuple[Path, Path]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from tenuto.layers import Recurrent
 from tenuto.layers.recurrent import Output
 
-
 SHORT = 256  # steps that a recurrent layer reads well as they are
 
 

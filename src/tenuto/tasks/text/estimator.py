@@ -10,20 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.words import LETTERS, RULE
 from tenuto.data.split import stratified_split
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
+from tenuto.tongues import either
 from tenuto.train import Outcome
-
 
 UNITS = ("auto", "words", "letters")
 MOST_WORDS = 2  # of a text that is read letter by letter
@@ -60,13 +62,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _read(self, x: Any, y: Any = None) -> Sentences:
         return self._cut(Sentences.of(x, None, y))
 
-    def check_options(self) -> None:
-        super().check_options()
-        if self.units not in UNITS:
-            raise ArgumentError(f"units={self.units!r} is not known.", expected=" | ".join(UNITS))
-
     def _rule(self, data: Sentences) -> int:
-        self.check_options()
         short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
         return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
 
@@ -83,6 +79,11 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _require_scorable(self, data: Sentences) -> None:
         self._targets(data)
         super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_pooling(self.pooling)
+        require("units", self.units, UNITS)
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
@@ -152,7 +153,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _result(self, data: Sentences, probabilities: np.ndarray) -> dict[str, Any]:
-        return classification_result(probabilities, self._targets(data), self._names, data.ids)
+        return classification_result(probabilities, self._targets(data), self._names, data.ids, text=data.text)
 
     def _measure(self, data: Sentences, name: str) -> Measured:
         targets, watch = self._targets(data), Watch()
@@ -187,6 +188,6 @@ class TextClassifier(TextOptions, TokenEstimator):
     @staticmethod
     def _require_classes(data: Sentences) -> None:
         if data.labels is None:
-            raise DataError("the texts have no labels.", expected="y [N]", fix="give y, or Sentences with labels")
+            raise DataError("the texts have no labels.", expected="a label for each text", fix=either("give y, or Sentences with labels", "say which column has them: --label-column NAME"))
         if len(data.class_counts) < 2:
             raise DataError("all texts have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
