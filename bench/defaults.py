@@ -24,7 +24,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # bench.simple, from whatever folder this is started
 
-from bench.simple.sets import SETS, Set
+from bench.simple.sets import SETS, Set  # noqa: E402
 
 RESULTS = HERE / "results"
 

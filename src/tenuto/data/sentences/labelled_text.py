@@ -134,9 +134,10 @@ def _is_empty(text: Any) -> bool:
 
 def _rows(path: Path, text_column: str, label_column: str | None, form: Form, read: tuple[str, Source] | None) -> tuple[Iterator[Row], Source]:
     if suffix_of(path) != ".txt":
-        named = [] if label_column in (None, USUAL_LABEL) else [label_column]  # a column that was named must be there
+        labels = [] if label_column is None else [label_column]
+        named = [] if label_column == USUAL_LABEL else labels  # a column that was named must be there
         fix = f"say which column it is with {argument('text_column')} or {argument('label_column')}; if the first line names no columns: {form_with('header', 'no')}"
-        return read_rows(path, (text_column, *named), (*({label_column} - {None, *named}), "id"), form=form, fix=fix, read=read)
+        return read_rows(path, (text_column, *named), (*(one for one in labels if one not in named), "id"), form=form, fix=fix, read=read)
     text, source = read_decoded(path, form)
     lines = lines_of(text)
     if is_fasttext(lines):

@@ -63,6 +63,7 @@ class LanguageModel(LanguageOptions, Estimator):
     """
 
     task = "language"
+    counts_: np.ndarray | None
     former_names = {
         "embedding": "front.embedding",
         **{name: f"encoder.{name}" for name in ("recurrent", "last", "last_norm")},
