@@ -188,7 +188,7 @@ FAILURES = [
     (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "in a format that tenuto does not read", ".csv"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{place}/run"], "already holds a complete run", "--overwrite"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}"], "what it holds is not a run", "nothing was written"),
-    (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "--epochs 0 is out of range", "a whole number above zero"),
+    (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "--epochs 0 is out of range", "a whole number, 1 or more"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--schedule", "x"], "--schedule x is not known", "cosine"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--label-column", "who"], "there is no column 'who' for the label", "correct --label-column"),
     (["fit", "classify", "{here}/one.csv", "-o", "{here}/new"], "same label", "two classes"),

@@ -40,6 +40,6 @@ class LanguageOptions(EstimatorOptions):
     change_decay: float = option(0.0, "Temporal activation regularisation (TAR): weight of the mean square of the output's change from step to step.", REGULARISERS, least=0)
     sampling: str = option("stream", "stream: the state goes on from window to window; windows: each begins anywhere in the text, from a zero state.", TRAINING)
     window: int = option(64, "Time steps over which gradients go back.", TRAINING, least=1)
-    batch_size: int | None = option(None, "Rows of the text read side by side.", TRAINING, least=1, none=0, without="as many as suit the length of the text")
+    batch_size: int | None = option(None, "Rows of the text read side by side.", TRAINING, least=1, none=-1, without="as many as suit the length of the text")
     jitter: bool = option(False, "Windows of random lengths.", TRAINING, flag="--jitter/--no-jitter")
     validation_fraction: float = option(0.05, "The end of the text, held out to choose the best weights, if there is no validation text.", TRAINING, above=0, below=1)
