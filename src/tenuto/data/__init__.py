@@ -3,7 +3,7 @@
 In: files (`.ts`, long CSV, TSV or Parquet, npz; CoNLL, JSON lines) or arrays. Out: `Sequences`, `Sentences` or `Pairs`, and `Batch`es of `x [T, B, C]`
 with lengths; or tokens, and `Streams` of windows.
 Each family of data has a folder: sequences (numbers), sentences (tokens), text (a stream), pairs; they do not import each other. What they share stands
-beside them: source.py, decode.py → rows.py (tables from files), frame.py (tables and columns in memory), parts.py (which file is which), counts.py, labels.py, split.py.
+beside them: source.py, decode.py → rows.py (tables from files), frame.py (tables and columns in memory), parts.py (which file is which), counts.py, labels.py, weights.py, split.py.
 May import the rooms above: `errors`, `files`, `process`. Parquet needs pyarrow, which is imported where it is used; nothing here is ever unpickled.
 """
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
+import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ NETWORK, READING, REGULARISERS = "The network", "What is read off a word", "Regu
 TRAINING, TRAINING_IN_DETAIL, WHERE = "Training", "Training in detail", "Where and how"
 # The panels that every task has; they come after its own.
 LAST = (REGULARISERS, TRAINING, TRAINING_IN_DETAIL, WHERE)
+_PAIR = re.compile(r"(.+?)=([^=,]+)(?:,|$)", re.DOTALL)  # NAME=NUMBER
 
 
 def option(
@@ -41,6 +43,7 @@ def option(
     without: str = "",
     cell: bool = False,
     path: bool = False,
+    pairs: bool = False,
     kw_only: bool = True,
     search: Any = None,
     answering: bool = False,
@@ -56,12 +59,13 @@ def option(
         none: what is typed for None. without: what None means: "never" in "0 for never".
         cell: its value is a cell, typed by name or as FILE.py:CLASS.
         path: its value is the path of a file.
+        pairs: its value may be a dictionary of numbers, typed as NAME=NUMBER with commas between.
         kw_only: False if it may be given to the constructor without its name.
         search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
-        answering: training does not read it, only the search for an answer; so it may change afterwards.
+        answering: it may change after training: the search for an answer reads it, or the reading of the data, whose digest shows it.
     """
     known = {"said": said, "panel": panel, "least": least, "below": below, "flag": flag, "typed": typed, "metavar": metavar}
-    known |= {"none": none, "without": without, "cell": cell, "path": path, "search": search, "answering": answering}
+    known |= {"none": none, "without": without, "cell": cell, "path": path, "pairs": pairs, "search": search, "answering": answering}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
 
 
@@ -89,7 +93,7 @@ class Known:
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
         items: for a tuple, which is typed as text with commas, the type of its items.
-        said, panel, least, below, flag, metavar, none, without, cell, path, search, answering: as in `option`.
+        said, panel, least, below, flag, metavar, none, without, cell, path, pairs, search, answering: as in `option`.
     """
 
     name: str
@@ -108,6 +112,7 @@ class Known:
     without: str
     cell: bool
     path: bool
+    pairs: bool
     search: Any
     answering: bool
 
@@ -119,10 +124,12 @@ class Known:
         """What was typed, as the estimator takes it; a cell stays as it was typed.
 
         Raises:
-            ArgumentError: an item of a text with commas is not a number, where it must be.
+            ArgumentError: an item of a text with commas is not a number, or not NAME=NUMBER, where it must be.
         """
         if self.items is not None:
             return self._items(given)
+        if self.pairs and "=" in str(given):
+            return self._pairs(str(given))
         return None if self.none is not None and given == self.none else given
 
     def check(self, value: Any) -> None:
@@ -133,6 +140,11 @@ class Known:
         """
         from tenuto.errors import ArgumentError
 
+        if self.pairs and isinstance(value, Mapping):
+            wrong = next((f"{name!r:.40}: {one!r:.40}" for name, one in value.items() if not _is_amount(one)), None)
+            if wrong or not value:
+                raise ArgumentError(f"{self.name}={value!r:.100} is out of range.", expected="one or more finite numbers by name, 0 or more", received=wrong)
+            return
         if (self.least is None and self.below is None) or (value is None and self._may_be_none):
             return
         wanted = numbers.Integral if self.kind is int else numbers.Real
@@ -159,6 +171,26 @@ class Known:
             return tuple(self.items(word.strip()) for word in given.split(",") if word.strip())
         except ValueError:
             raise ArgumentError(f"{self.typed}={given!r} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
+
+    def _pairs(self, given: str) -> dict[str, float]:
+        """NAME=NUMBER,NAME=NUMBER as a dictionary; a name may hold commas and equals signs."""
+        from tenuto.errors import ArgumentError
+
+        pairs = _PAIR.findall(given)
+        try:
+            found = {name.strip(): float(number) for name, number in pairs}
+        except ValueError:
+            found = {}
+        if not found or ",".join("=".join(pair) for pair in pairs) != given:
+            raise ArgumentError(f"{self.typed}={given!r} is not made of pairs.", expected="NAME=NUMBER with commas between, for example walking=1,running=2.5", received=given)
+        if len(found) < len(pairs):
+            raise ArgumentError(f"{self.typed}={given!r} gives one name two numbers.", expected="each name once", received=given)
+        return found
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether this is a finite number, 0 or more."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < float("inf")
 
 
 def options_of(kind: type) -> Iterator[Known]:

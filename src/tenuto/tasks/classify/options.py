@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tenuto.tasks.class_options import ClassOptions
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.option import NETWORK, REGULARISERS, TRAINING, option, options
 
 
 @options(hidden_size=64, patience=40, validation_fraction=0.2)
-class ClassifyOptions(EstimatorOptions):
-    """The options of every estimator, and those of `SequenceClassifier`."""
+class ClassifyOptions(ClassOptions, EstimatorOptions):
+    """The options of every estimator and of both classifiers, and those of `SequenceClassifier`."""
 
     num_layers: int = option(2, "Number of layers, each on top of the one before.", NETWORK, least=1, search={"low": 1, "high": 3})
     bidirectional: bool = option(True, "Read each sequence from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
