@@ -1,4 +1,4 @@
-"""`--class-weight`, `--max-tokens` and `--keep` as they are typed, kept in config.toml, and read again."""
+"""`--class-weight`, `--weight-column`, `--max-tokens` and `--keep` as they are typed, kept in config.toml, and read again."""
 
 import json
 
@@ -61,3 +61,67 @@ def test_long_texts_from_the_command_line(tmp_path):
     assert (model.max_tokens, model.keep) == (2, "end")
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert evaluation["data"]["train"]["length_max"] == 2
+
+
+def write_weighted(path, *, kind, column="w", weights=None):
+    """Twelve labelled rows or sequences with a column of weights, in one of the layouts."""
+    weights = [index % 3 for index in range(12)] if weights is None else weights
+    names = [("down", "up")[index % 2] for index in range(12)]
+    if kind == "long":
+        rows = [f"s{index},{step},{(-1) ** index + step},{names[index]},{weights[index]}" for index in range(12) for step in range(3)]
+        path.write_text("\n".join([f"id,time,x,label,{column}", *rows]))
+    elif kind == "wide":
+        rows = [f"{names[index]},{weights[index]},1,{(-1) ** index},{index}" for index in range(12)]
+        path.write_text("\n".join([f"label,{column},t0,t1,t2", *rows]))
+    elif kind == "jsonl":
+        path.write_text("\n".join(json.dumps({"text": f"go {names[index]}", "label": names[index], column: weights[index]}) for index in range(12)))
+    else:
+        path.write_text("\n".join([f"text,label,{column}", *(f"go {names[index]},{names[index]},{weights[index]}" for index in range(12))]))
+    return path
+
+
+KINDS = {"long": ("classify", ".csv"), "wide": ("classify", ".csv"), "jsonl": ("text", ".jsonl"), "rows": ("text", ".csv")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_from_a_column(tmp_path, kind):
+    task, suffix = KINDS[kind]
+    data = write_weighted(tmp_path / f"data{suffix}", kind=kind)
+    folder = tmp_path / "run"
+    told = run("fit", task, data, "--validation", data, "--test", data, "--out", folder, "--weight-column", "w", *SMALL).stdout
+    assert "by weight" in told
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert evaluation["data"]["train"]["sequences"] == 8 and evaluation["data"]["train"]["weights"] == {"sum": 12.0, "smallest": 1.0, "largest": 2.0}
+    assert evaluation["data"]["test"]["weights"]["sum"] == 12.0 and evaluation["results"]["test"]["effective_sequences"] == pytest.approx(7.2)
+    assert "by weight" in run("score", folder, data).stdout
+    bare = write_weighted(tmp_path / f"bare{suffix}", kind=kind, column="w2" if task == "text" else "w")
+    if task == "classify":  # a foreign column would be a channel
+        bare.write_text("\n".join(",".join(cell for place, cell in enumerate(line.split(",")) if place != (4 if kind == "long" else 1)) for line in bare.read_text().splitlines()))
+    for path in (data, bare):  # to predict, weights are not read, and may be missing
+        assert len(run("predict", folder, path).stdout.splitlines()) == 13
+    assert "'w'" in run("score", folder, bare, code=1).stderr
+    assert "by weight" not in run("score", folder, bare, "--weight-column", "").stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", ["-1", "heavy", "", "nan", "inf"])
+def test_a_weight_in_a_file_that_cannot_be_is_named(tmp_path, kind, wrong):
+    task, suffix = KINDS[kind]
+    data = write_weighted(tmp_path / f"data{suffix}", kind=kind, weights=[1] * 6 + [wrong] + [1] * 5)
+    told = run("fit", task, data, "--out", tmp_path / "run", "--weight-column", "w", *SMALL, code=1).stderr
+    assert any(words in " ".join(told.split()) for words in ("'6'", "'s6'", "line 8")) and not (tmp_path / "run").exists()
+
+
+def test_weights_that_a_file_cannot_have_are_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("__label__up going up\n__label__down falling\n" * 4)
+    assert "no columns" in run("fit", "text", tmp_path / "a.txt", "--out", tmp_path / "run", "--weight-column", "w", *SMALL, code=1).stderr
+    assert "no columns" in run("fit", "classify", "japanese_vowels", "--out", tmp_path / "run", "--weight-column", "w", *SMALL, code=1).stderr
+    data = write_weighted(tmp_path / "data.csv", kind="rows")
+    assert "'weight'" in run("fit", "text", data, "--out", tmp_path / "run", "--weight-column", "weight", *SMALL, code=1).stderr
+
+
+def test_weights_may_have_decimal_commas(tmp_path):
+    rows = [f"s{index};{step};{index},5;{('down', 'up')[index % 2]};{index % 2},5" for index in range(12) for step in range(2)]
+    (tmp_path / "a.csv").write_text("\n".join(["id;time;x;label;w", *rows]))
+    run("fit", "classify", tmp_path / "a.csv", "--out", tmp_path / "run", "--weight-column", "w", "--separator", ";", "--decimal", ",", *SMALL)
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["data"]["train"]["weights"]["largest"] == 1.5

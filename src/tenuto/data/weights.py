@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ from tenuto.data.frame import cells_of, columns_of, is_frame, is_missing
 from tenuto.errors import DataError, ShapeError
 
 
-def as_weights(given: Any, items: Sized, noun: str, *, what: str = "sample_weight") -> np.ndarray | None:
+def as_weights(given: Any, ids: Sequence[str], noun: str) -> np.ndarray | None:
     """Weights as [N] float64; None stays None.
 
     Args:
         given: N numbers: a list, an array, a tensor, or a column.
-        items: those that they are for, and `noun` what these are: "sequences".
-        what: the name of the weights, for messages.
+        ids: of the items that they are for, and `noun` what these are: "sequences".
     Raises:
         ShapeError: not one for each item. DataError: a weight that is missing, infinite, negative or no number, or no weight above zero.
     Example:
@@ -27,13 +26,13 @@ def as_weights(given: Any, items: Sized, noun: str, *, what: str = "sample_weigh
     if given is None:
         return None
     cells = _cells(given)
-    if len(cells) != len(items):
-        raise ShapeError(f"there are not as many weights as {noun}.", expected=f"{what} [{len(items)}], one for each of the {noun}", received=f"[{len(cells)}]")
-    for position, cell in enumerate(cells):
+    if len(cells) != len(ids):
+        raise ShapeError(f"there are not as many weights as {noun}.", expected=f"[{len(ids)}], one for each of the {noun}", received=f"[{len(cells)}]")
+    for identity, cell in zip(ids, cells):
         problem = _problem(cell)
         if problem:
             raise DataError(
-                f"the weight at position {position} {problem}.", expected=f"{what}: finite numbers, 0 or more", received=repr(cell)[:60], fix="a weight of 0 leaves the row out"
+                f"the weight of {noun.removesuffix('s')} {identity!r} {problem}.", expected="finite numbers, 0 or more", received=repr(cell)[:60], fix="a weight of 0 leaves the row out"
             )
     weights = np.array([float(cell) for cell in cells])
     if not weights.any():

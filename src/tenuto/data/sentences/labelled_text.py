@@ -1,23 +1,28 @@
-"""Texts, each with a class: JSON lines, a table with a header (CSV, TSV, Parquet), or plain text without classes, one text per line.
+"""Texts, each with a class: JSON, a table (CSV, TSV, Parquet), lines as fastText reads them, or plain text without classes, one text per line.
 
     {"text": "a fine film", "label": "good"}          text,label
     {"text": "too long", "label": "bad"}              a fine film,good
 
-`text` may be a list of tokens in JSON lines and Parquet. A file without any label is for prediction. If a row has an `id`, messages and tables name
+`text` may be a list of tokens in JSON and Parquet. A table without a header is known by its content, or by its `Form`. A file without any label is for
+prediction. If a row has an `id`, messages and tables name
 the text by it; a plain text is named by the number of its line. Parquet needs pyarrow (`pip install 'tenuto[data]'`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.decode import lines_of, naming, read_utf8
+from tenuto.data.compressed import suffix_of
+from tenuto.data.decode import lines_of, naming, read_decoded
+from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import is_missing
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import ROW_FORMATS, Row, read_rows
+from tenuto.data.sentences.fasttext import fasttext_rows, is_fasttext
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.unnamed import columns_told
 from tenuto.data.sentences.words import tokenise
 from tenuto.data.source import LeftOut, Source
 from tenuto.errors import DataError
@@ -26,28 +31,43 @@ TEXT_SUFFIXES = (*ROW_FORMATS, ".txt")
 
 
 def read_labelled_text(
-    path: str | Path, *, text_column: str = "text", label_column: str = "label", labels: bool = True, empty: str = "error"
+    path: str | Path,
+    *,
+    text_column: str = "text",
+    label_column: str = "label",
+    weight_column: str = "",
+    form: Form = USUAL_FORM,
+    labels: bool = True,
+    empty: str = "error",
 ) -> Sentences:
     """The texts of a file, with labels where it has them.
 
     Args:
-        text_column, label_column: the names of the keys or columns.
-        labels: whether to read the labels. If not, it does not matter what stands in their place.
+        text_column, label_column: the names of the keys or columns; with dots for keys inside of others; without a header, the numbers of the columns.
+        weight_column: that of the numbers that say how much a text counts; empty where all count alike.
+        form: how the file is written.
+        labels: whether to read the labels and weights. If not, it does not matter what stands in their place.
         empty: what happens to a text without a word. "error": a DataError. "skip": it is left out (`Sentences.left_out`).
     Raises:
         DataError: not UTF-8, empty, in another format, not JSON, without the text column, a row with more or fewer cells than the header, or
             some texts with a label and some without; the message names the line.
     """
     path = Path(path)
-    if path.suffix.lower() not in TEXT_SUFFIXES:
+    if suffix_of(path) not in TEXT_SUFFIXES:
         raise DataError(
-            f"{path} is in a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES), received=path.suffix or "no suffix"
+            f"{path} is in a format that is not read as labelled text.", expected=" | ".join(TEXT_SUFFIXES) + ", also compressed (.gz)", received=suffix_of(path) or "no suffix"
         )
-    rows, source = _rows(path, text_column, (label_column, "id") if labels else ("id",))
+    read = None
+    if suffix_of(path) in (".csv", ".tsv"):
+        read = read_decoded(path, form)
+        text_column, label_column, form = columns_told(path, read[0], text_column, label_column, form)
+    weighed = labels and weight_column != ""
+    rows, source = _rows(path, (text_column, weight_column) if weighed else (text_column,), label_column if labels else None, form, read)
     texts: list[Any] = []
     found: list[Any] = []
     left_out: list[LeftOut] = []
     ids: list[str] = []
+    weights: list[Any] = []
     for place, cells in rows:
         text, position = cells[text_column], len(texts) + len(left_out)
         identity = str(position if is_missing(cells.get("id")) else cells["id"])
@@ -56,6 +76,7 @@ def read_labelled_text(
             continue
         texts.append(text)
         ids.append(identity)
+        weights += [cells[weight_column]] if weighed else []
         if cells.get(label_column) not in (None, ""):
             found.append(cells[label_column])
         if found and len(found) < len(texts):
@@ -67,7 +88,7 @@ def read_labelled_text(
     if not texts:
         raise DataError(f"{path} holds no texts.", expected="one or more texts")
     with naming(path):
-        return Sentences(texts, None, found or None, ids=ids, came_from=source, left_out=left_out)
+        return Sentences(texts, None, found or None, ids=ids, weights=weights if weighed else None, came_from=source, left_out=left_out)
 
 
 def read_labelled_text_splits(
@@ -77,19 +98,25 @@ def read_labelled_text_splits(
     test: str | Path | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    weight_column: str = "",
+    form: Form = USUAL_FORM,
 ) -> Parts[Sentences]:
     """A file of labelled texts to train on; or a folder with a file `train`, and perhaps `valid` and `test`, in one of the formats.
 
     Args:
         validation, test: files for these parts, in place of what a folder has.
-        text_column, label_column: the names of the keys or columns.
+        text_column, label_column, weight_column, form: as in `read_labelled_text`.
     Raises:
         DataError: as in `read_labelled_text`; or a folder without a training part, or with two files for one part.
     """
     path = Path(path)
     found = labelled_text_parts(path)
     return read_each(
-        path, found, lambda file: read_labelled_text(file, text_column=text_column, label_column=label_column), validation=validation, test=test
+        path,
+        found,
+        lambda file: read_labelled_text(file, text_column=text_column, label_column=label_column, weight_column=weight_column, form=form),
+        validation=validation,
+        test=test,
     )
 
 
@@ -107,8 +134,16 @@ def _is_empty(text: Any) -> bool:
     return text is None or text == [] or (isinstance(text, str) and not tokenise(text))
 
 
-def _rows(path: Path, text_column: str, wanted: Sequence[str]) -> tuple[Iterator[Row], Source]:
-    if path.suffix.lower() != ".txt":
-        return read_rows(path, (text_column,), wanted, fix="say which column it is with text_column (--text-column)")
-    text, source = read_utf8(path)
-    return (Row(f"line {number}", {text_column: line.strip(), "id": number}) for number, line in enumerate(lines_of(text), start=1) if line.strip()), source
+def _rows(path: Path, needed: tuple[str, ...], label_column: str | None, form: Form, read: tuple[str, Source] | None) -> tuple[Iterator[Row], Source]:
+    text_column = needed[0]
+    if suffix_of(path) != ".txt":
+        wanted = ("id",) if label_column is None else (label_column, "id")
+        fix = f"say which column it is with {'text_column (--text-column)' if len(needed) < 2 else 'text_column and weight_column (--text-column, --weight-column)'}; if the first line names no columns: --header no (form=Form(header=...))"
+        return read_rows(path, needed, wanted, form=form, fix=fix, read=read)
+    if len(needed) > 1:
+        raise DataError(f"{path} has no columns, so none with weights.", expected=" | ".join(ROW_FORMATS), received=f"weights in the column {needed[1]!r}", fix="write the set as a table")
+    text, source = read_decoded(path, form)
+    lines = lines_of(text)
+    if is_fasttext(lines):
+        return fasttext_rows(path, lines, text_column, label_column), source
+    return (Row(f"line {number}", {text_column: line.strip(), "id": number}) for number, line in enumerate(lines, start=1) if line.strip()), source

@@ -68,7 +68,7 @@ class Sentences(Sourced):
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
             require_one_each("labels", self.labels, given, "sentences")
-        self.weights = as_weights(weights, given, "sentences")
+        self.weights = as_weights(weights, self.ids, "sentences")
 
     @classmethod
     def of(cls, tokens: Any, tags: Any = None, labels: Any = None, weights: Any = None) -> Sentences:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import cells_of, is_missing
 from tenuto.data.sequences.moments import moment_of
 from tenuto.errors import DataError
@@ -23,11 +24,11 @@ _ROW_NUMBERS = re.compile(r"(?:index|idx|level_\d+|row|(row|line|record|sample)[
 _PERHAPS = re.compile(r"_?id|nr|no|num|#|x|v1|\.\.\.1|column1|_c0", re.IGNORECASE)
 
 
-def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
+def numbers(column: Any, name: str, place: Callable[[int], str], form: Form = USUAL_FORM) -> np.ndarray:
     """A column of cells `[rows]` as float64, NaN where there is no value.
 
     Args:
-        name: of the column, for messages. place: what a message calls a row, given its number.
+        name: of the column, for messages. place: what a message calls a row, given its number. form: how numbers are written.
     Raises:
         DataError: the column holds dates, or a cell is not a number; the message names the first one.
     """
@@ -40,11 +41,11 @@ def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
         return np.ma.filled(array.astype(np.float64), np.nan)
     cells = cells_of(column)
     try:
-        return np.array([np.nan if is_missing(cell) else cell for cell in cells], dtype=np.float64)
+        return np.array([_read(cell, form) for cell in cells] if form.decimal == "," else [np.nan if is_missing(cell) else cell for cell in cells], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         for row, cell in enumerate(cells):
             try:
-                float("nan" if is_missing(cell) else cell)
+                float(_read(cell, form))
             except (TypeError, ValueError, OverflowError):
                 raise DataError(
                     f"column {name!r} is not a number in {place(row)}{_kind_of(cell)}.",
@@ -53,6 +54,10 @@ def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
                     fix=fix,
                 ) from None
         raise
+
+
+def _read(cell: Any, form: Form) -> Any:
+    return np.nan if is_missing(cell) else form.number(cell) if isinstance(cell, str) else cell
 
 
 def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:

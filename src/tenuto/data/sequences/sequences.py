@@ -95,7 +95,7 @@ class Sequences(Sourced):
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
             require_one_each("labels", self.labels, arrays, "sequences")
-        self.weights = as_weights(weights, arrays, "sequences")
+        self.weights = as_weights(weights, self.ids, "sequences")
 
     @classmethod
     def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None) -> Sequences:
@@ -197,7 +197,7 @@ class Sequences(Sourced):
         if weights is None:
             return data
         part = data._taken(range(len(data)), data.came_from.part())
-        part.weights = as_weights(weights, data, "sequences")
+        part.weights = as_weights(weights, data.ids, "sequences")
         return part
 
     def arranged(self, channels: Sequence[str], whose: str) -> Sequences:

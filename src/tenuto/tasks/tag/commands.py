@@ -6,26 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tenuto.data.decode import read_bytes
 from tenuto.data.parts import choose_part
 from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.errors import DataError
+from tenuto.tasks.columns import formed
 from tenuto.tasks.task import ClassTable, Rows
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
     """The training set, and the validation and test sets that the folder contains or the call names."""
-    return read_tagged_splits(data, validation=validation, test=test, **choices)
+    return read_tagged_splits(data, validation=validation, test=test, **formed(choices))
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
     """The sentences of a file, or of one part of a folder."""
-    return read_tagged(choose_part(data, tagged_parts(data), split), **choices)
+    return read_tagged(choose_part(data, tagged_parts(data), split), **formed(choices))
 
 
 def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
     """The same; tags may be missing."""
-    return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
+    return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **formed(choices))
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -69,7 +71,7 @@ def _refuse_plain_sentences(model: Any, data: Sentences) -> None:
     if data.tags is None or data.path is None or Path(data.path).is_dir():
         return
     known = sum(count for tag, count in data.tag_counts.items() if tag in model.tags_)
-    if 2 * known > data.lengths.sum() or "\t" in Path(data.path).read_text(encoding="utf-8-sig"):
+    if 2 * known > data.lengths.sum() or b"\t" in read_bytes(Path(data.path))[0]:
         return
     raise DataError(
         f"{data.path} has several words on each line, and in the column of the tags {'few' if known else 'none'} that the run knows.",

@@ -1,0 +1,41 @@
+"""`Columns`: which column of a table of sequences is what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tenuto.errors import ArgumentError
+
+TABLES = ("auto", "long", "wide")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column is what, by name. `channels` names the columns with values; by default they are all other columns.
+
+    Args:
+        weight: the column that says how much a sequence counts; None where all count alike.
+        table: "long", with one row for each time step; "wide", with one row for each sequence; "auto": the names of the columns decide.
+    Raises:
+        ArgumentError: another word for the table.
+    """
+
+    id: str = "id"
+    time: str = "time"
+    label: str = "label"
+    split: str = "split"
+    channels: tuple[str, ...] | None = None
+    table: str = "auto"
+    weight: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.table not in TABLES:
+            raise ArgumentError(f"table={self.table!r} is not known.", expected=" | ".join(TABLES))
+
+    @property
+    def about(self) -> tuple[str | None, ...]:
+        """The columns that are no channels."""
+        return self.id, self.time, self.label, self.split, self.weight
+
+
+USUAL = Columns()
