@@ -41,8 +41,9 @@ def test_what_is_no_list_of_pairs_is_refused(typed):
 
 def test_weights_of_classes_from_the_command_line(tmp_path):
     data = write_table(tmp_path / "walks.csv")
-    run("fit", "classify", data, "--out", tmp_path / "balanced", "--class-weight", "balanced", *SMALL)
-    assert SequenceClassifier.load(tmp_path / "balanced").class_weight == "balanced"
+    run("fit", "classify", data, "--out", tmp_path / "balanced", "--class-weight", "balanced", "--select-by", "validation_balanced_accuracy", *SMALL)
+    kept = SequenceClassifier.load(tmp_path / "balanced")
+    assert (kept.class_weight, kept.select_by) == ("balanced", "validation_balanced_accuracy")
     run("fit", "classify", data, "--out", tmp_path / "pairs", "--class-weight", "up=2,down=0.5", *SMALL)
     assert SequenceClassifier.load(tmp_path / "pairs").class_weight == {"up": 2.0, "down": 0.5}
     run("fit", "--from", tmp_path / "pairs", "--out", tmp_path / "again", "--quiet")
