@@ -33,12 +33,12 @@ def test_encodings(tmp_path, content, read, encoding):
 def test_a_file_in_another_encoding_than_it_is_said_is_named_with_the_line(tmp_path, content, read):
     path = tmp_path / "a.csv"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(DataError, match=r"a.csv is not UTF-8(.|\n)*--encoding latin-1"):
+    with pytest.raises(DataError, match=r"a.csv is not UTF-8(.|\n)*encoding='latin-1'"):
         read(path)
     with pytest.raises(DataError, match=r"a.csv is not in ascii: byte \d+ \(line \d\)"):
         read(path, form=Form(encoding="ascii"))
-    path.write_text(content, encoding="utf-16")
-    with pytest.raises(DataError, match=r"is not UTF-8(.|\n)*--encoding utf-16"):
+    path.write_text(content, encoding="utf-16-le")
+    with pytest.raises(DataError, match=r"UTF-16LE(.|\n)*encoding='utf-16-le'"):
         read(path)
     path.write_bytes(content.encode("utf-16")[:-1])
     with pytest.raises(DataError, match="is not in utf-16"):
@@ -98,10 +98,10 @@ def test_headers_that_are_not_there(tmp_path):
 
 def test_an_other_separator_is_advised(tmp_path):
     (tmp_path / "a.csv").write_text("text;label\neins;gut\n")
-    with pytest.raises(DataError, match="--separator ';'"):
+    with pytest.raises(DataError, match="Form\\(separator=';'\\)"):
         read_labelled_text(tmp_path / "a.csv")
     (tmp_path / "b.csv").write_text("id;time;x\na;0;1\n")
-    with pytest.raises(DataError, match="--separator"):
+    with pytest.raises(DataError, match="Form\\(separator="):
         read_sequences(tmp_path / "b.csv")
 
 

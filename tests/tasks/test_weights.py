@@ -288,7 +288,7 @@ def test_a_class_of_weight_0_is_left_out_of_the_loss(task):
     ("given", "words"),
     [
         ("balance", "class_weight='balance' is not known"),
-        ({"rear": 2.0}, "class_weight names the class 'rear'(.|\n)*rare\\?"),
+        ({"rear": 2.0}, "class_weight names the class 'rear'(.|\n)*did you mean '?rare'?\\?"),
         ({"rare": -1.0}, "out of range(.|\n)*'rare': -1.0"),
         ({"rare": float("nan")}, "out of range"),
         ({"rare": "much"}, "out of range"),

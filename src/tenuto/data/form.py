@@ -9,7 +9,9 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from tenuto.choices import require
 from tenuto.errors import ArgumentError
+from tenuto.tongues import argument, either
 
 HEADERS = ("auto", "yes", "no")
 _NAMES = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -46,21 +48,19 @@ class Form:
         object.__setattr__(self, "separator", separator)
         if len(separator) > 1 or separator in ('"', "\n", "\r") or separator.isalnum():
             raise ArgumentError(
-                f"separator={self.separator!r} does not separate columns.",
+                f"{argument('separator', self.separator)} does not separate columns.",
                 expected=f"one character that is no letter, digit or quote, or one of {', '.join(name for name in _NAMES if name.isalpha())}",
-                fix="for example --separator ';' or --separator tab",
+                fix=f"for example {argument('separator', ';')} or {argument('separator', 'tab')}",
             )
-        if self.decimal not in (".", ","):
-            raise ArgumentError(f"decimal={self.decimal!r} is no decimal mark.", expected=". | ,")
-        if self.header not in HEADERS:
-            raise ArgumentError(f"header={self.header!r} is not known.", expected=" | ".join(HEADERS))
+        require("decimal", self.decimal, (".", ","))
+        require("header", self.header, HEADERS)
         try:
             known = codecs.lookup(self.encoding)
             if not getattr(known, "_is_text_encoding", True) or known.name in _NO_FILES:
                 raise LookupError
         except (LookupError, ValueError):
             raise ArgumentError(
-                f"encoding={self.encoding[:40]!r} is not known.", expected="utf-8, latin-1, cp1252, utf-16, shift_jis, gb18030, or another one that Python knows"
+                f"{argument('encoding', self.encoding[:40])} is not known.", expected="utf-8, latin-1, cp1252, utf-16, shift_jis, gb18030, or another one that Python knows"
             ) from None
 
     @property
@@ -76,7 +76,7 @@ class Form:
         """
         separator = self.separator or ("," if suffix == ".csv" else "\t")
         if separator == self.decimal == ",":
-            raise ArgumentError("the comma is both the separator and the decimal mark.", expected="two different marks", fix="say what separates the columns: --separator ';'")
+            raise ArgumentError("the comma is both the separator and the decimal mark.", expected="two different marks", fix=f"say what separates the columns: {form_with('separator', ';')}")
         return separator
 
     def number(self, cell: str) -> str:
@@ -96,3 +96,10 @@ class Form:
 
 
 USUAL_FORM = Form()
+
+
+def form_with(name: str, value: str | None = None) -> str:
+    """What a message calls a part of the form: Python gives it in a Form, the command line as an option."""
+    if value is None:
+        return either(f"form=Form({name}=...)", argument(name))
+    return either(f"form=Form({name}={value!r})", argument(name, value))

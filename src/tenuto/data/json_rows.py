@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tenuto.choices import did_you_mean
 from tenuto.data.decode import lines_of
 from tenuto.errors import DataError
 
@@ -79,7 +80,7 @@ def json_rows(path: Path, text: str, needed: Sequence[str], used: Collection[str
             raise DataError(f"{path}, {place} is not a JSON object.", expected=form, received=repr(piece[:60]))
         missing = [name for name in needed if name not in cells]
         if missing:
-            raise DataError(f"{path}, {place}: there is no {missing[0]!r}.", expected=form, received=repr(piece[:60]), fix=fix)
+            raise DataError(f"{path}, {place}: there is no {missing[0]!r}.", expected=form, received=repr(piece[:60]), fix=did_you_mean(missing[0], row, fix))
         yield Row(place, cells)
 
 

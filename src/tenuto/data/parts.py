@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
+from tenuto.choices import missing_file, unknown_name
 from tenuto.data.compressed import stem_of, suffix_of
 from tenuto.data.counts import require_one_each
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 _WORDS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
@@ -41,7 +42,7 @@ def split_name(text: str) -> str:
     """
     name = _WORDS.get(text.strip().lower())
     if name is None:
-        raise DataError(f"{text!r} is not a split.", expected=" | ".join(SPLITS), fix="use one of these names for each sequence's split")
+        raise unknown_name(f"{text!r} is not a split.", text, SPLITS, fix="use one of these names for each sequence's split", kind=DataError)
     return name
 
 
@@ -76,7 +77,7 @@ def find_parts(path: Path, suffixes: Sequence[str], *, line_file: str | None = N
         DataError: `path` does not exist, holds no data set, or holds two files for one part.
     """
     if not path.exists():
-        raise DataError(f"there is no file or folder {path}.", expected=f"a file ({', '.join(suffixes)}) or a folder", fix="check the path")
+        raise DataError(f"there is no file or folder {path}.", expected=f"a file ({', '.join(suffixes)}) or a folder", fix=missing_file(path))
     if not path.is_dir() or (line_file is not None and (path / line_file).is_file()):
         return {"train": path}
     there = sorted(path.iterdir())
@@ -125,10 +126,16 @@ def choose_part(path: Path, found: dict[str, T], split: str | None) -> T:
     Raises:
         ArgumentError: `split` is not the name of a part. DataError: the data does not have that part.
     """
-    if split is not None and split not in SPLITS:
-        raise ArgumentError(f"{split!r} is not a split.", expected=" | ".join(SPLITS))
+    if split is not None:
+        check_part(split)
     usual = next(name for name in ("all", "test", *found) if name in found)
     return require_part(path, found, split or usual)
+
+
+def check_part(split: str) -> None:
+    """Raise ArgumentError unless this is the name of a part."""
+    if split not in SPLITS:
+        raise unknown_name(f"{split!r} is not a split.", split, SPLITS)
 
 
 def require_part(path: Path, found: dict[str, T], name: str) -> T:

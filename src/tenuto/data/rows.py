@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tenuto.choices import did_you_mean
 from tenuto.data.arrow import Roles, read_columns
 from tenuto.data.compressed import suffix_of
 from tenuto.data.decode import decoded, read_bytes, read_decoded, read_source
 from tenuto.data.delimited import cells_of_lines, read_header
-from tenuto.data.form import USUAL_FORM, Form
+from tenuto.data.form import USUAL_FORM, Form, form_with
 from tenuto.data.json_rows import NOT_THERE, Row, cell_at, json_rows
 from tenuto.data.parquet import Parquet
 from tenuto.data.source import Source
@@ -114,7 +115,8 @@ def check_names(path: Path, names: Sequence[str], needed: Sequence[str], used: C
     """Raise DataError unless each needed column is there, and no used one twice."""
     for name in needed:
         if name not in names:
-            raise DataError(f"{path}: there is no column {name!r}.", expected=", ".join(needed), received=", ".join(names) or "an empty file", fix=_or_separated(names, fix))
+            advice = did_you_mean(name, names, _or_separated(names, fix))
+            raise DataError(f"{path}: there is no column {name!r}.", expected=", ".join(needed), received=", ".join(names) or "an empty file", fix=advice)
     twice = sorted({name for name in names if name in used and names.count(name) > 1})
     if twice:
         raise DataError(f"{path}: two columns are named {twice[0]!r}.", received=", ".join(names), fix="rename or drop one of them")
@@ -125,8 +127,7 @@ def _or_separated(names: Sequence[str], fix: str | None) -> str | None:
     mark = next((mark for mark in (";", "\t", "|", ",") if len(names) == 1 and mark in names[0]), None)
     if mark is None:
         return fix
-    said = "tab" if mark == "\t" else f"'{mark}'"
-    return f"say what separates the columns: --separator {said} (form=Form(separator=...))" + (f"; or {fix}" if fix else "")
+    return f"say what separates the columns: {form_with('separator', 'tab' if mark == chr(9) else mark)}" + (f"; or {fix}" if fix else "")
 
 
 def _parquet_rows(path: Path, needed: Sequence[str], used: Sequence[str], fix: str | None) -> tuple[Iterator[Row], Source]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tenuto.engines.autograd import ordinary
 from tenuto.errors import ShapeError, describe
+from tenuto.scalars import whole
 
 
 def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.device) -> Tensor:
@@ -22,12 +23,15 @@ def check_lengths(lengths: Any, batch_size: int, time_steps: int, device: torch.
     def expected() -> str:  # only where something is wrong: to write a size in words would fix it in a graph with sizes that are symbols
         return f"[{batch_size}] int"
 
+    if isinstance(lengths, (list, tuple)) and any(isinstance(length, numpy.generic) for length in lengths):
+        settled = [whole(length) for length in lengths]  # numpy makes floats of a list of uint64 and int64
+        lengths = lengths if None in settled else settled
     tensor = _as_tensor("lengths", lengths, expected, device)
     if batch_size == 0 and tensor.numel() == 0:
         return torch.zeros(0, dtype=torch.int64, device=device)  # an empty list has no integers to be seen
     if tensor.shape != (batch_size,) or tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        whole = "lengths are whole numbers of steps, one for each sequence"
-        raise ShapeError("lengths has the wrong shape or dtype.", expected=expected(), received=describe(tensor), fix=whole)
+        said = "lengths are whole numbers of steps, one for each sequence"
+        raise ShapeError("lengths has the wrong shape or dtype.", expected=expected(), received=describe(tensor), fix=said)
     tensor = tensor.to(torch.int64)
     if _readable(tensor):
         low, high = (int(value) for value in tensor.aminmax())

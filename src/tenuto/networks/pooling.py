@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import did_you_mean
 from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
 
 POOLING = ("mean", "max", "last")
 
@@ -19,7 +21,13 @@ def check_pooling(kinds: Sequence[str]) -> tuple[str, ...]:
         ArgumentError: none, an unknown one, or one twice.
     """
     if not kinds or not set(kinds) <= set(POOLING) or len(set(kinds)) < len(kinds):
-        raise ArgumentError(f"pooling={kinds!r} cannot be used.", expected="one or more of " + ", ".join(POOLING) + ", each once", fix='for example ("mean", "last")')
+        wrong = next((kind for kind in kinds if kind not in POOLING), None)
+        example = f"for example {argument('pooling', ('mean', 'last'))}"
+        raise ArgumentError(
+            f"{argument('pooling', kinds)} cannot be used.",
+            expected="one or more of " + ", ".join(POOLING) + ", each once",
+            fix=example if wrong is None else did_you_mean(wrong, POOLING, example),
+        )
     return tuple(kinds)
 
 

@@ -32,9 +32,11 @@ class EstimatorOptions:
     patience: int | None = option(None, "Stop after this many validations without a better one.", TRAINING, none=0, without="never")
     time_limit_s: float | None = option(None, "Stop at the first validation after this many seconds.", TRAINING)
     validation_fraction: float = option(
-        0.1, "Share of the data that is held out to choose the best weights, if there is no validation part.", TRAINING
+        0.1, "Share of the data that is held out to choose the best weights, if there is no validation part.", TRAINING, above=0, below=1
     )
-    random_state: int | None = option(0, "Seed of the split, the weights, the batches and the noise.", TRAINING, typed="seed")
+    random_state: int | Any | None = option(  # or a random generator of numpy's
+        0, "Seed of the split, the weights, the batches and the noise.", TRAINING, typed="seed", least=0, drawn=True
+    )
 
     max_steps: int | None = option(None, "Steps, at most.", TRAINING_IN_DETAIL, none=0, without="as many as the epochs have")
     validate_every: int | None = option(

@@ -11,7 +11,7 @@ The class is a dataclass, and its constructor is that of the task's estimator: a
 from __future__ import annotations
 
 import dataclasses
-import numbers
+import os
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +19,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from typing_extensions import dataclass_transform
+
+from tenuto.errors import ArgumentError
+from tenuto.scalars import drawn_from, is_generator, number, truth, whole
+from tenuto.tongues import argument, either
 
 T = TypeVar("T", bound=type)
 
@@ -35,6 +39,7 @@ def option(
     panel: str,
     *,
     least: float | None = None,
+    above: float | None = None,
     below: float | None = None,
     flag: str = "",
     typed: str = "",
@@ -47,12 +52,13 @@ def option(
     kw_only: bool = True,
     search: Any = None,
     answering: bool = False,
+    drawn: bool = False,
 ) -> Any:
     """A field of a dataclass that is an option.
 
     Args:
         said: what `--help` says, in sentences. panel: its group there, and its table in config.toml.
-        least, below: least <= value < below, checked in `fit`; a field that is an int takes only whole numbers.
+        least, above, below: least <= value, above < value < below, checked in `fit`; a field that is an int takes only whole numbers.
         flag: how it is typed, where that is not its name with dashes: "--crf/--no-crf".
         typed: its name on the command line and in config.toml, where that is another one.
         metavar: what stands for its value in `--help`.
@@ -63,8 +69,9 @@ def option(
         kw_only: False if it may be given to the constructor without its name.
         search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
         answering: it may change after training: the search for an answer reads it, or the reading of the data, whose digest shows it.
+        drawn: it may be a random generator of numpy's too, from which the number is drawn.
     """
-    known = {"said": said, "panel": panel, "least": least, "below": below, "flag": flag, "typed": typed, "metavar": metavar}
+    known = {"said": said, "panel": panel, "least": least, "above": above, "below": below, "drawn": drawn, "flag": flag, "typed": typed, "metavar": metavar}
     known |= {"none": none, "without": without, "cell": cell, "path": path, "pairs": pairs, "search": search, "answering": answering}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
 
@@ -93,7 +100,7 @@ class Known:
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
         items: for a tuple, which is typed as text with commas, the type of its items.
-        said, panel, least, below, flag, metavar, none, without, cell, path, pairs, search, answering: as in `option`.
+        said, panel, least, above, below, flag, metavar, none, without, cell, path, pairs, search, answering, drawn: as in `option`.
     """
 
     name: str
@@ -105,6 +112,7 @@ class Known:
     said: str
     panel: str
     least: float | None
+    above: float | None
     below: float | None
     flag: str
     metavar: str | None
@@ -115,6 +123,7 @@ class Known:
     pairs: bool
     search: Any
     answering: bool
+    drawn: bool
 
     def told(self, none: Any) -> str:
         """What it is for, and what `none` means, the value that stands for None where this text is read."""
@@ -132,65 +141,80 @@ class Known:
             return self._pairs(str(given))
         return None if self.none is not None and given == self.none else given
 
-    def check(self, value: Any) -> None:
-        """Check that the estimator's value is in range.
+    def settled(self, value: Any) -> Any:
+        """The estimator's value as Python's own: a number of numpy's or in a tensor without axes becomes an int or a float, a path becomes text.
 
         Raises:
-            ArgumentError: it is not.
+            ArgumentError: it is not of the option's kind, or out of range.
         """
-        from tenuto.errors import ArgumentError
+        if (value is None and self._may_be_none) or self.cell or (self.drawn and is_generator(value)):
+            return value
+        if self.drawn:
+            return drawn_from(value, self.name)
+        if self.pairs and not isinstance(value, str):
+            return self._settled_pairs(value)
+        if self.items is None:
+            return self._settled(value, self.kind, value)
+        one = isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0
+        return tuple(self._settled(item, self.items, value) for item in ([value] if one else value))
 
-        if self.pairs and isinstance(value, Mapping):
-            wrong = next((f"{name!r:.40}: {one!r:.40}" for name, one in value.items() if not _is_amount(one)), None)
-            if wrong or not value:
-                raise ArgumentError(f"{self.name}={value!r:.100} is out of range.", expected="one or more finite numbers by name, 0 or more", received=wrong)
-            return
-        if (self.least is None and self.below is None) or (value is None and self._may_be_none):
-            return
-        wanted = numbers.Integral if self.kind is int else numbers.Real
-        fits = isinstance(value, wanted) and not isinstance(value, bool)
-        fits = fits and (self.least is None or value >= self.least) and (value < (float("inf") if self.below is None else self.below))  # NaN is in no range
-        if not fits:
-            raise ArgumentError(f"{self.name}={value!r} is out of range.", expected=self._range)
+    def _settled(self, one: Any, kind: type, value: Any) -> Any:
+        """`one`, a value or an item of it, as this kind."""
+        if kind is str:
+            text = os.fspath(one) if isinstance(one, os.PathLike) else one
+            text = str(text) if type(one).__module__ == "torch" else text  # torch.device, torch.float16
+            if not isinstance(text, str):
+                raise ArgumentError(f"{argument(self.name, value)} is no text.", expected="text", received=type(one).__name__)
+            return str(text).removeprefix("torch.")
+        found = {bool: truth, int: whole}.get(kind, number)(one)
+        if found is None or not self._in_range(found):
+            raise ArgumentError(f"{argument(self.name, value)} is out of range.", expected=self._range(kind))
+        return found
+
+    def _settled_pairs(self, value: Any) -> Any:
+        """A dictionary of numbers as it was given, if they are finite and 0 or more."""
+        if not isinstance(value, Mapping):
+            raise ArgumentError(f"{argument(self.name, value)} is not known.", expected="text, or numbers by name", received=type(value).__name__)
+        wrong = next((f"{name!r:.40}: {one!r:.40}" for name, one in value.items() if (found := number(one)) is None or found < 0), None)
+        if wrong or not value:
+            raise ArgumentError(f"{argument(self.name, value)} is out of range.", expected="one or more finite numbers by name, 0 or more", received=wrong)
+        return value
+
+    def _in_range(self, value: Any) -> bool:
+        low = (self.least is None or value >= self.least) and (self.above is None or value > self.above)
+        return low and (self.below is None or value < self.below)
 
     @property
     def _may_be_none(self) -> bool:
         return self.usual is None or self.none is not None
 
-    @property
-    def _range(self) -> str:
-        if self.kind is int:
-            return "0 for none, or more" if self.least == 0 else f"{self.least} or more"
-        return f"{self.least} <= {self.name}" + ("" if self.below is None else f" < {self.below}")
+    def _range(self, kind: type) -> str:
+        if kind is bool:
+            return either("True or False", "yes or no")
+        noun = "a whole number" if kind is int else "a number"
+        ends = [f"{self.least} or more" if self.least is not None else "", f"above {self.above}" if self.above is not None else "", f"below {self.below}" if self.below is not None else ""]
+        words = " and ".join(end for end in ends if end)
+        return f"{noun}, {words}" if words else noun
 
     def _items(self, given: str) -> tuple[Any, ...]:
-        from tenuto.errors import ArgumentError
-
         assert self.items is not None
         try:
             return tuple(self.items(word.strip()) for word in given.split(",") if word.strip())
         except ValueError:
-            raise ArgumentError(f"{self.typed}={given!r} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
+            raise ArgumentError(f"{argument(self.name, given)} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
 
     def _pairs(self, given: str) -> dict[str, float]:
         """NAME=NUMBER,NAME=NUMBER as a dictionary; a name may hold commas and equals signs."""
-        from tenuto.errors import ArgumentError
-
         pairs = _PAIR.findall(given)
         try:
             found = {name.strip(): float(number) for name, number in pairs}
         except ValueError:
             found = {}
         if not found or ",".join("=".join(pair) for pair in pairs) != given:
-            raise ArgumentError(f"{self.typed}={given!r} is not made of pairs.", expected="NAME=NUMBER with commas between, for example walking=1,running=2.5", received=given)
+            raise ArgumentError(f"{argument(self.name, given)} is not made of pairs.", expected="NAME=NUMBER with commas between, for example walking=1,running=2.5", received=given)
         if len(found) < len(pairs):
-            raise ArgumentError(f"{self.typed}={given!r} gives one name two numbers.", expected="each name once", received=given)
+            raise ArgumentError(f"{argument(self.name, given)} gives one name two numbers.", expected="each name once", received=given)
         return found
-
-
-def _is_amount(value: Any) -> bool:
-    """Whether this is a finite number, 0 or more."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < float("inf")
 
 
 def options_of(kind: type) -> Iterator[Known]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from tenuto.choices import missing_file
 from tenuto.data import bucketed_batches
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
 from tenuto.data.sentences.words import RULE, same_form
 from tenuto.data.weights import even
+from tenuto.errors import DataError
 from tenuto.layers import Recurrent
-from tenuto.networks.embedding import TokenEmbedding
+from tenuto.networks.embedding import TokenEmbedding, check_reading
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
 from tenuto.tasks.token_options import TokenOptions
@@ -48,6 +51,10 @@ class TokenEstimator(TokenOptions, Estimator):
     @abstractmethod
     def _numbers(self, data: Sentences) -> dict[str, float]:
         """The numbers of this set for a line of metrics.jsonl: "validation_loss" and others."""
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_reading(self.word_size, self.character_encoder)
 
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
@@ -117,6 +124,11 @@ class TokenEstimator(TokenOptions, Estimator):
         return even(data.weights)
 
     # --- predicting --------------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        super().check()
+        if self.vectors is not None and not Path(self.vectors).is_file():
+            raise DataError(f"there is no file {self.vectors}.", expected="a file of word vectors", fix=missing_file(self.vectors))
 
     def _read(self, x: Any, y: Any = None) -> Sentences:
         return self._cut(Sentences.of(x, y))

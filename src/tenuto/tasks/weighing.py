@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -10,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenuto.choices import unknown_name
 from tenuto.data.labels import Labels
 from tenuto.data.split import Divisible
 from tenuto.data.weights import even, require_some
 from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
 
 S = TypeVar("S")
 
@@ -39,7 +40,7 @@ def weights_of_classes(given: Any, classes: Labels, targets: np.ndarray, weights
         given: the option `class_weight`: None, "balanced", or {label: weight}; a class that is not named has the weight 1.
         targets: [N] int, the class of each training row. weights: [N].
     Raises:
-        ArgumentError: another text, a label that training does not have, or weights that leave nothing. Their numbers are checked before (`option.Known.check`).
+        ArgumentError: another text, a label that training does not have, or weights that leave nothing. Their numbers are checked before (`option.Known.settled`).
     Example:
         >>> weights_of_classes("balanced", Labels(["a", "b"]), np.array([0, 0, 0, 1]), None).round(3).tolist()
         [0.667, 2.0]
@@ -52,7 +53,7 @@ def weights_of_classes(given: Any, classes: Labels, targets: np.ndarray, weights
         sums = np.bincount(targets, weights, minlength=len(classes))
         return np.divide(sums.sum(), len(classes) * sums, out=np.zeros(len(classes)), where=sums > 0)
     if not isinstance(given, Mapping):
-        raise ArgumentError(f"class_weight={given!r:.60} is not known.", expected=f'None, "{BALANCED}", or weights by label: {{{classes.classes.tolist()[0]!r}: 2.0}}', received=repr(given)[:60])
+        raise ArgumentError(f"{argument('class_weight', given)} is not known.", expected=f'None, "{BALANCED}", or weights by label: {{{classes.classes.tolist()[0]!r}: 2.0}}', received=repr(given)[:60])
     found = np.ones(len(classes))
     for label, weight in given.items():
         found[_position(label, classes)] = float(weight)
@@ -92,9 +93,5 @@ def _position(label: Any, classes: Labels) -> int:
     """Where the class that a weight is for stands."""
     alike = classes.alike([label])[0]
     if alike not in classes:
-        names = [str(known) for known in classes.classes.tolist()]
-        near = difflib.get_close_matches(str(label), names, 1)
-        raise ArgumentError(
-            f"class_weight names the class {label!r:.60}, which training does not have.", expected=f"{near[0]}?" if near else " | ".join(names[:12]), received=repr(label)[:60]
-        )
+        raise unknown_name(f"{argument('class_weight')} names the class {label!r:.60}, which training does not have.", label, classes.classes.tolist())
     return int(classes.positions([alike])[0])

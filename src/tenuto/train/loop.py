@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from tenuto.errors import ArgumentError
 from tenuto.files import NotWritten
-from tenuto.measures import measure
+from tenuto.measures import measure, require_measure
+from tenuto.tongues import argument
 from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
@@ -242,7 +242,7 @@ class Training(Resumable, Generic[B]):
                 f"{what}.",
                 expected="finite numbers",
                 received=received,
-                fix='lower the learning rate or clip_norm, check the values in that batch, or skip such steps with non_finite="skip"',
+                fix=f"lower {argument('learning_rate')} or {argument('clip_norm')}, check the values in that batch, or skip such steps with {argument('non_finite', 'skip')}",
             )
         reason = f"{what}: {f'overflow at a loss scale of {scale:.0f}' if overflow else received}"
         self.carried = None
@@ -302,8 +302,7 @@ class Training(Resumable, Generic[B]):
     def _lower_is_better(self, numbers: Mapping[str, float]) -> float:
         """The number that decides which validation is best, with its sign turned where higher is better."""
         name = self.options.select_by
-        if name not in numbers:
-            raise ArgumentError(f"a validation of this task has no {name!r}.", expected=" | ".join(numbers), received=f"select_by={name!r}")
+        require_measure(name, numbers)
         return -numbers[name] if measure(name).better == "higher" else numbers[name]
 
     def _perhaps_stop(self, done: bool) -> None:

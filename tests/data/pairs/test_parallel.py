@@ -91,7 +91,7 @@ def test_files_that_are_not_there_or_in_another_encoding(tmp_path):
     with pytest.raises(DataError, match="train.en is not UTF-8"):
         read_pairs(tmp_path / "train.de", sides=BY_WORD)
     assert read_pairs(tmp_path / "train.de", sides=BY_WORD, form=Form(encoding="latin-1")).target == ["é"]
-    with pytest.raises(DataError, match=r"a format that pairs are not read from(.|\n)*--parallel de=en"):
+    with pytest.raises(DataError, match=r"a format that pairs are not read from(.|\n)*parallel='de=en'"):
         read_pairs(tmp_path / "train.de")
 
 

@@ -33,7 +33,7 @@ def test_the_columns_can_be_said(tmp_path, name):
     text = "n,deutsch,englisch\n1,Haus,house\n2,Hund,dog\n".replace(",", separator)
     assert read(tmp_path, text, name, sides=Sides("englisch", "deutsch"))[:2] == (["house", "dog"], ["Haus", "Hund"])
     assert read(tmp_path, text, name, sides=Sides("englisch"), targets=False)[0] == ["house", "dog"]
-    with pytest.raises(DataError, match=r"a\..*, line 1: the header does not name both sides(.|\n)*--source-column"):
+    with pytest.raises(DataError, match=r"a\..*, line 1: the header does not name both sides(.|\n)*Sides\(source"):
         read(tmp_path, text, name, sides=Sides("english", "deutsch"))
     body = text.split("\n", 1)[1]
     for form in (Form(), Form(header="no")):
@@ -60,7 +60,7 @@ def test_parquet_and_json_are_the_same(tmp_path):
     assert read_pairs(tmp_path / "b.parquet", targets=False).source == [("c", "a")]
     with pytest.raises(DataError, match="b.parquet, row 1: the target is not text"):
         read_pairs(tmp_path / "b.parquet")
-    with pytest.raises(DataError, match=r"no column 'quelle'(.|\n)*--source-column"):
+    with pytest.raises(DataError, match=r"no column 'quelle'(.|\n)*Sides\(source"):
         read_pairs(tmp_path / "a.parquet", sides=Sides("quelle"))
 
 

@@ -33,7 +33,7 @@ def test_the_content_says_which_column_is_the_label(tmp_path, form):
 
 def test_a_header_with_other_names_is_no_text(tmp_path):
     for header in ("review\tsentiment", "sentence\tlabel"):
-        with pytest.raises(DataError, match=r"no column 'text'(.|\n)*--text-column(.|\n)*--header no"):
+        with pytest.raises(DataError, match=r"no column 'text'(.|\n)*text_column(.|\n)*header='no'"):
             read(tmp_path, header + "\n" + turned(SMS))
         name, label = header.split("\t")
         assert read(tmp_path, header + "\n" + turned(SMS), text_column=name, label_column=label) == EXPECTED
@@ -41,7 +41,7 @@ def test_a_header_with_other_names_is_no_text(tmp_path):
 
 def test_what_is_not_sure_is_asked_about(tmp_path):
     few = "good\ta fine film\nbad\ttoo long\n"  # the first line may be a header
-    with pytest.raises(DataError, match="--header no"):
+    with pytest.raises(DataError, match="header='no'"):
         read(tmp_path, few)
     assert read(tmp_path, few, form=NO) == (["a fine film", "too long"], ["good", "bad"])
     alike = "a\tb\nc\td\n"

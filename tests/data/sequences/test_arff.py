@@ -86,7 +86,7 @@ def test_which_attribute_is_the_class_and_which_the_id(tmp_path):
     data = read_sequences(write(tmp_path, text))
     assert (data.ids, data.labels.tolist()) == (("p", "q, 2"), ["a", "b"])
     two = text.replace("id string", "site {p,'q, 2'}")
-    with pytest.raises(DataError, match=r"'site' holds no numbers(.|\n)*--label-column"):
+    with pytest.raises(DataError, match=r"'site' holds no numbers(.|\n)*Columns\(label"):
         read_sequences(write(tmp_path, two))
     numbers = "@relation r\n@attribute t0 numeric\n@attribute class numeric\n@data\n1,2\n3,4\n"
     with pytest.raises(DataError, match="regression set"):

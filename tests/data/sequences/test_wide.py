@@ -87,7 +87,7 @@ NINE = [f"t{step}" for step in range(9)]
 def test_what_may_be_long_or_wide_is_asked_about_and_an_option_says_it(tmp_path, names):
     rows = "".join(",".join(["p" if name == "id" else "u" if name == "label" else "1" for name in names]) + "\n" for _ in range(1))
     path = write(tmp_path, ",".join(names) + "\n" + rows)
-    with pytest.raises(DataError, match=r"a.csv(.|\n)*wide table(.|\n)*--table wide or --table long"):
+    with pytest.raises(DataError, match=r"a.csv(.|\n)*wide table(.|\n)*table='wide'\) or Columns\(table='long'\)"):
         read_sequences(path)
     steps = len(names) - ("id" in names) - ("label" in names)
     assert read_sequences(path, columns=Columns(table="wide")).lengths.tolist() == [steps]
@@ -158,7 +158,7 @@ def test_its_older_files_have_spaces_or_commas(tmp_path):
 @pytest.mark.parametrize(("column", "text"), [("0", UCR.replace("\t", ",")), ("-1", "1.5,2.5,-3,1\n.25,4,,-2\n7,,8,1\n"), ("3", "1.5,2.5,-3,1\n.25,4,,-2\n7,,8,1\n")])
 def test_of_a_csv_without_a_header_it_is_asked_which_column_is_the_class(tmp_path, column, text):
     path = write(tmp_path, text)
-    with pytest.raises(DataError, match=r"a.csv: it has no header, and nothing says which column is the class(.|\n)*--label-column 0(.|\n)*none"):
+    with pytest.raises(DataError, match=r"a.csv: it has no header, and nothing says which column is the class(.|\n)*label='0'(.|\n)*none"):
         read_sequences(path)
     check(read_sequences(path, columns=Columns(label=column)), ("1", "-2", "1"))
     assert read_sequences(path, columns=Columns(label=column), labels=False).labels is None
@@ -183,7 +183,7 @@ def test_a_first_line_that_may_be_a_header_is_asked_about(tmp_path, first):
     separator = "\t" if "\t" in first else ","
     rows = "".join(separator.join([label, *["1.5"] * (len(first.split(separator)) - 1)]) + "\n" for label in "98")
     path = write(tmp_path, first + "\n" + rows, "a.tsv" if "\t" in first else "a.csv")
-    with pytest.raises(DataError, match=r"may name the columns, or be the first sequence(.|\n)*--header yes or --header no"):
+    with pytest.raises(DataError, match=r"may name the columns, or be the first sequence(.|\n)*header='yes'\) or form=Form\(header='no'\)"):
         read_sequences(path)
     assert len(read_sequences(path, columns=Columns(label="0"), form=Form(header="no"))) == 3
 

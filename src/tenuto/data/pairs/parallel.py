@@ -17,6 +17,9 @@ from tenuto.data.pairs.pairs import Pairs
 from tenuto.data.parts import place_of_word
 from tenuto.data.source import Source
 from tenuto.errors import ArgumentError, DataError
+from tenuto.tongues import argument, either
+
+PARALLEL = either("sides=Sides(parallel='de=en')", "--parallel de=en")
 
 
 def words_of(parallel: str) -> tuple[str, str]:
@@ -31,7 +34,7 @@ def words_of(parallel: str) -> tuple[str, str]:
     source, equals, target = (word.strip(" .") for word in parallel.partition("="))
     if not equals or not source or not target or source == target:
         raise ArgumentError(
-            f"parallel={parallel[:60]!r} does not say how the names of two files differ.", expected="SOURCE=TARGET, for example de=en for train.de and train.en"
+            f"{argument('parallel', parallel[:60])} does not say how the names of two files differ.", expected="SOURCE=TARGET, for example de=en for train.de and train.en"
         )
     return source, target
 
@@ -53,7 +56,7 @@ def parallel_rows(path: Path, parallel: str, form: Form, *, targets: bool) -> tu
     place = place_of_word(path.name, source)
     if place < 0:
         raise DataError(
-            f"the name of {path} does not have the word {source!r}.", expected=f"the file with the sources, such as train.{source}", fix="give that file; for pairs in one file: --parallel '' (Sides(parallel=''))"
+            f"the name of {path} does not have the word {source!r}.", expected=f"the file with the sources, such as train.{source}", fix=f"give that file; for pairs in one file: {argument('parallel', '')}"
         )
     if not targets:
         text, came_from = read_decoded(path, form)

@@ -15,21 +15,24 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from tenuto.choices import require
 from tenuto.data.compressed import suffix_of
 from tenuto.data.decode import read_decoded
 from tenuto.data.delimited import Cells, cells_of_lines
 from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.pairs.pairs import Pairs
-from tenuto.data.pairs.parallel import is_parallel, parallel_rows, words_of
+from tenuto.data.pairs.parallel import PARALLEL, is_parallel, parallel_rows, words_of
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import Row, read_rows
 from tenuto.data.source import LeftOut, Source
 from tenuto.errors import ArgumentError, DataError
+from tenuto.tongues import either
 
 PAIR_FORMATS = (".tsv", ".txt", ".jsonl", ".csv", ".json", ".parquet")
 _LINES = (".tsv", ".txt", ".csv")
 # What a header calls the two sides; both must be named, so that a pair of words is no header.
 _SIDES = {**dict.fromkeys(("source", "src", "input", "source_text", "input_text"), "source"), **dict.fromkeys(("target", "tgt", "trg", "output", "target_text", "output_text"), "target")}
+_SAYING = either("sides=Sides(source=..., target=...)", "--source-column, --target-column")
 # Who wrote a pair, as in the files of Tatoeba and Anki (manythings.org).
 _ATTRIBUTION = re.compile(r"CC[- ]BY\b|CC0\b|.{0,40}\btatoeba\b", re.IGNORECASE)
 
@@ -89,8 +92,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error", 
         ArgumentError: `empty` is neither "error" nor "skip".
     """
     path = Path(path)
-    if empty not in ("error", "skip"):
-        raise ArgumentError(f"empty={empty!r} is not known.", expected="error | skip")
+    require("empty", empty, ("error", "skip"))
     # Another file, such as one to score with a run that was trained on two, may have both sides; a name without the word is a mistake only where it cannot.
     if sides.parallel and (is_parallel(path, sides.parallel) or (targets and suffix_of(path) not in set(PAIR_FORMATS) - {".txt"})):
         rows, source = parallel_rows(path, sides.parallel, form, targets=targets)
@@ -101,7 +103,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error", 
             f"{path} is in a format that pairs are not read from.",
             expected=" | ".join(PAIR_FORMATS) + ", also compressed (.gz)",
             received=suffix_of(path) or "no suffix",
-            fix="write one pair per line, source<TAB>target, to a .tsv file; of two parallel files, say how their names differ: --parallel de=en for train.de and train.en",
+            fix=f"write one pair per line, source<TAB>target, to a .tsv file; of two parallel files, say how their names differ: {PARALLEL} for train.de and train.en",
         )
     sources, answers, ids, left_out = [], [], [], []
     for place, cells in rows:
@@ -115,7 +117,7 @@ def read_pairs(path: str | Path, *, targets: bool = True, empty: str = "error", 
                 f"{path}, {place}: the {missing[0]} is empty.",
                 expected="source<TAB>target, one or more symbols on each side",
                 received=f"{side!r:.40} and {target!r:.40}",
-                fix='fill it in, take the line out, or leave such pairs out with empty="skip" (--skip-empty)',
+                fix="fill it in, take the line out, or leave such pairs out with " + either("empty='skip'", "--skip-empty"),
             )
         sources.append(side)
         answers.append(target)
@@ -131,7 +133,7 @@ def _rows(path: Path, targets: bool, sides: Sides, form: Form) -> tuple[Iterator
         text, source = read_decoded(path, form)
         return _table_rows(path, cells_of_lines(path, text, form), targets, sides, form), source
     wanted = (sides.source, sides.target) if targets else (sides.source,)
-    rows, source = read_rows(path, wanted, form=form, fix="say which they are: --source-column, --target-column (sides=Sides(source=, target=))")
+    rows, source = read_rows(path, wanted, form=form, fix=f"say which they are: {_SAYING}")
 
     def checked() -> Iterator[Row]:
         for place, cells in rows:
@@ -153,7 +155,7 @@ def _table_rows(path: Path, rows: Cells, targets: bool, sides: Sides, form: Form
     if form.header == "no" or not (headed or asked or form.header == "yes"):
         places = [int(name) if _is_place(name) else usual for usual, name in enumerate((sides.source, sides.target))]
         if places[0] == places[1]:
-            raise ArgumentError(f"column {places[0]} would be both sides of a pair.", expected="two columns", fix="say both: --source-column 1 --target-column 0")
+            raise ArgumentError(f"column {places[0]} would be both sides of a pair.", expected="two columns", fix=f"say both: {_SAYING}")
         yield from _unnamed_rows(path, chain([(line, first)] if first else [], rows), targets, places, separator)
         return
     if not headed:
@@ -161,7 +163,7 @@ def _table_rows(path: Path, rows: Cells, targets: bool, sides: Sides, form: Form
             f"{path}, line {line}: the header does not name both sides of a pair." if targets else f"{path}, line {line}: the header does not name the source.",
             expected=", ".join((sides.source, sides.target)[: 1 + targets]),
             received=repr(separator.join(first)[:80]),
-            fix="say which columns they are: --source-column, --target-column (sides=Sides(source=, target=)); without a header, by their numbers",
+            fix=f"say which columns they are: {_SAYING}; without a header, by their numbers",
         )
     if known.count("source") > 1 or known.count("target") > 1:
         raise DataError(f"{path}, line {line}: two columns are the same side of a pair.", expected="source, target", received=repr(separator.join(first)[:80]))
@@ -189,7 +191,7 @@ def _unnamed_rows(path: Path, rows: Iterable[tuple[int, list[str]]], targets: bo
                 expected=_shown(f"source{separator}target" if targets else f"only a source, or source{separator}target", separator),
                 received=repr(separator.join(columns)[:80]),
                 fix=f"put exactly one {_called(separator).partition(' ')[2]} between the two sides; symbols with {_called(separator)} in them need JSON lines"
-                + ("; of more columns, say which they are: --header no --source-column 0 --target-column 1" if len(columns) > 2 else ""),
+                + (f"; of more columns, say which they are: {_SAYING}" if len(columns) > 2 else ""),
             )
         yield Row(f"line {line}", {side: columns[place] for side, place in zip(("source", "target"), there)})
 

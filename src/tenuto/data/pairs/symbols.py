@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tenuto.choices import require
 from tenuto.data.pairs.pairs import Side
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.tongues import either
 
 PADDING, BEGINNING, END, UNKNOWN, FIRST = 0, 1, 2, 3, 4
 KINDS = ("characters", "words", "tokens")
@@ -20,8 +22,7 @@ UNKNOWN_RULES = ("error", "symbol")
 
 def check_kind(name: str, kind: str) -> None:
     """Raise ArgumentError unless `kind` is one of KINDS; `name` is the option that the message names."""
-    if kind not in KINDS:
-        raise ArgumentError(f"{name}={kind!r} is not known.", expected=" | ".join(KINDS))
+    require(name, kind, KINDS)
 
 
 def split_side(side: Side, kind: str) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ class Symbols:
                 f"{where} has a symbol that training never saw: {side[place]!r} at position {place}.",
                 expected=" ".join(self.names[:60]) + (" ..." if len(self.names) > 60 else ""),
                 received=f"{side[place]!r} (U+{ord(side[place]):04X})" if len(side[place]) == 1 else repr(side[place]),
-                fix='correct the text, or read all unknown symbols as one special symbol: set_params(unknown="symbol"), or fit with --unknown symbol',
+                fix="correct the text, or read all unknown symbols as one special symbol: " + either("set_params(unknown='symbol')", "fit with --unknown symbol"),
             )
         return found
 

@@ -20,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from tenuto.choices import require
 from tenuto.data.compressed import suffix_of
 from tenuto.data.decode import lines_of, read_decoded
 from tenuto.data.form import USUAL_FORM, Form
@@ -27,7 +28,8 @@ from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.sentences.plain import read_plain
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.source import Source
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.tongues import argument
 
 TOKENS_FILE, TAGS_FILE, LABEL_FILE = "seq.in", "seq.out", "label"
 CONLLU = (".conllu", ".conllup")
@@ -135,7 +137,7 @@ def _check_block(path: Path, block: list[_Line], like: _Line, token_column: int,
                 f"{path}, line {line.number}: it has {len(line.cells)} columns.",
                 expected=f"{len(like.cells)} columns, like line {like.number}",
                 received=repr(line.text if len(line.text) <= 60 else line.text[:57] + "..."),
-                fix='if each line is a sentence, say so: layout="sentences" (--format sentences), or "text" for raw text; else mend the line'
+                fix=f"if each line is a sentence, say so: {argument('layout', 'sentences')}, or {argument('layout', 'text')} for raw text; else mend the line"
                 if plain
                 else "mend the line; an empty line ends a sentence",
             )
@@ -152,7 +154,7 @@ def _refuse_numbers(path: Path, first: _Line, tokens: list[list[str]], numbered:
             f"{path}, line {first.number}: column 0 only numbers the words.",
             expected="the column with the words",
             received=repr(first.text[:60]),
-            fix="say which columns they are: token_column=1 (--token-column 1), and tag_column= (--tag-column)",
+            fix=f"say which columns they are: {argument('token_column', 1)}, and {argument('tag_column')}",
         )
 
 
@@ -235,14 +237,13 @@ def read_tagged(
         DataError: as in `read_conll` and `read_slots`; tags are needed and the layout has none. ArgumentError: the layout is not known.
     """
     path = Path(path)
-    if layout not in LAYOUTS:
-        raise ArgumentError(f"layout={layout!r} is not known.", expected=" | ".join(LAYOUTS), fix="choose one of these (--format)")
+    require("layout", layout, LAYOUTS)
     if path.is_dir():
         return read_slots(path, form=form)
     if layout in ("auto", "tokens"):
         return read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags, form=form)
     if need_tags:
-        raise DataError(f"{path} is read as {layout}, which have no tags.", expected="one token per line, with its tag", fix='layout="tokens" (--format tokens)')
+        raise DataError(f"{path} is read as {layout}, which have no tags.", expected="one token per line, with its tag", fix=argument("layout", "tokens"))
     return read_plain(path, form, raw=layout == "text")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from tenuto.data.compressed import suffix_of
 from tenuto.data.decode import lines_of, naming, read_decoded
-from tenuto.data.form import USUAL_FORM, Form
+from tenuto.data.form import USUAL_FORM, Form, form_with
 from tenuto.data.frame import is_missing
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.rows import ROW_FORMATS, Row, read_rows
@@ -26,8 +26,10 @@ from tenuto.data.sentences.unnamed import columns_told
 from tenuto.data.sentences.words import tokenise
 from tenuto.data.source import LeftOut, Source
 from tenuto.errors import DataError
+from tenuto.tongues import argument
 
 TEXT_SUFFIXES = (*ROW_FORMATS, ".txt")
+USUAL_LABEL = "label"
 
 
 def read_labelled_text(
@@ -68,12 +70,14 @@ def read_labelled_text(
     left_out: list[LeftOut] = []
     ids: list[str] = []
     weights: list[Any] = []
+    places: list[str] = []
     for place, cells in rows:
         text, position = cells[text_column], len(texts) + len(left_out)
         identity = str(position if is_missing(cells.get("id")) else cells["id"])
         if empty == "skip" and _is_empty(text):
             left_out.append(LeftOut(position, identity))
             continue
+        places.append(place)
         texts.append(text)
         ids.append(identity)
         weights += [cells[weight_column]] if weighed else []
@@ -88,7 +92,13 @@ def read_labelled_text(
     if not texts:
         raise DataError(f"{path} holds no texts.", expected="one or more texts")
     with naming(path):
-        return Sentences(texts, None, found or None, ids=ids, weights=weights if weighed else None, came_from=source, left_out=left_out)
+        try:
+            return Sentences(texts, None, found or None, ids=ids, weights=weights if weighed else None, came_from=source, left_out=left_out)
+        except DataError:
+            for place, text in zip(places, texts):  # the set knows ids, not lines
+                if _is_empty(text):
+                    raise DataError(f"{place}: the text has no word.", expected="one word or more", received=repr(text)[:60], fix="leave it out") from None
+            raise
 
 
 def read_labelled_text_splits(
@@ -137,9 +147,11 @@ def _is_empty(text: Any) -> bool:
 def _rows(path: Path, needed: tuple[str, ...], label_column: str | None, form: Form, read: tuple[str, Source] | None) -> tuple[Iterator[Row], Source]:
     text_column = needed[0]
     if suffix_of(path) != ".txt":
-        wanted = ("id",) if label_column is None else (label_column, "id")
-        fix = f"say which column it is with {'text_column (--text-column)' if len(needed) < 2 else 'text_column and weight_column (--text-column, --weight-column)'}; if the first line names no columns: --header no (form=Form(header=...))"
-        return read_rows(path, needed, wanted, form=form, fix=fix, read=read)
+        asked = [] if label_column is None else [label_column]
+        named = [] if label_column == USUAL_LABEL else asked  # a column that was named must be there
+        columns = [argument("text_column"), argument("label_column"), *([argument("weight_column")] if len(needed) > 1 else [])]
+        fix = f"say which column it is with {' or '.join(columns)}; if the first line names no columns: {form_with('header', 'no')}"
+        return read_rows(path, (*needed, *named), (*(asked if not named else []), "id"), form=form, fix=fix, read=read)
     if len(needed) > 1:
         raise DataError(f"{path} has no columns, so none with weights.", expected=" | ".join(ROW_FORMATS), received=f"weights in the column {needed[1]!r}", fix="write the set as a table")
     text, source = read_decoded(path, form)

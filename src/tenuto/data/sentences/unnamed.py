@@ -11,6 +11,7 @@ from pathlib import Path
 from tenuto.data.delimited import cells_of_lines
 from tenuto.data.form import Form
 from tenuto.errors import DataError
+from tenuto.tongues import argument
 
 _LOOKED_AT = 100_000  # rows
 
@@ -46,7 +47,7 @@ def columns_told(path: Path, content: str, text_column: str, label_column: str, 
             f"{path} has no header, and nothing says which column holds the texts.",
             expected="the columns by their numbers",
             received="; ".join(f"column {number}: {cell[:30]!r}" for number, cell in enumerate(first[:6])) or "an empty file",
-            fix="say which they are: --text-column 0 --label-column 1 (text_column=, label_column=)",
+            fix=f"say which they are: {argument('text_column', '0')} and {argument('label_column', '1')}",
         )
     return str(text), label_column if label is None else str(label), replace(form, header="no")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from tenuto.data.compressed import opened
-from tenuto.data.decode import opening
+from tenuto.data.decode import opening, require_utf8
+from tenuto.encoding import LOOKED_AT
 from tenuto.errors import DataError
 
 
@@ -26,8 +28,10 @@ def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[st
     """
     path, words, rows, width, seen = Path(path), [], [], 0, set()
     with opening(path), opened(path) as file:
+        require_utf8(file.read(LOOKED_AT), str(path))
+        file.seek(0)
         for number, line in enumerate(file, start=1):
-            cells = _decoded(path, number, line).replace("\t", " ").rstrip().split(" ")
+            cells = _decoded(path, number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).replace("\t", " ").rstrip().split(" ")
             if number == 1 and len(cells) == 2 and all(cell.isascii() and cell.isdigit() for cell in cells):
                 continue  # word2vec's header
             word, numbers = cells[0], cells[1:]

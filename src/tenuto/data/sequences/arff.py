@@ -27,7 +27,7 @@ import numpy as np
 from tenuto.data.decode import lines_of, naming, read_decoded
 from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import is_missing
-from tenuto.data.sequences.columns import USUAL, Columns
+from tenuto.data.sequences.columns import USUAL, Columns, columns_with
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.wide import without_end
 from tenuto.errors import DataError
@@ -150,7 +150,7 @@ def _roles(path: Path, attributes: list[_Attribute], columns: Columns) -> tuple[
             f"{path}: the attribute {odd.name!r} holds no numbers.",
             expected="numeric attributes, or a relational one; and one class",
             received=", ".join(attribute.name for attribute in attributes if attribute.kind not in ("numeric", "relational"))[:200],
-            fix="say which attribute is the class: --label-column NAME (Columns(label=...)); take the others out",
+            fix=f"say which attribute is the class: {columns_with('label')}; take the others out",
         )
     if "relational" in kinds and len(rest) > 1 or not rest:
         raise DataError(f"{path} has no sequences in its attributes.", expected="one relational attribute, or a numeric one for each step", received=", ".join(names[:8]) or "no attribute")
@@ -159,7 +159,7 @@ def _roles(path: Path, attributes: list[_Attribute], columns: Columns) -> tuple[
         raise DataError(
             f"{path} is a regression set: its attribute {last!r} holds numbers.",
             expected="a class with its values: @attribute class {0,1}",
-            fix=f"if they are classes, say so: --label-column {last} (Columns(label=...)); regression is not for this task",
+            fix=f"if they are classes, say so: {columns_with('label', last)}; regression is not for this task",
         )
     return label, identity, rest
 

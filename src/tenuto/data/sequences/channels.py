@@ -16,6 +16,7 @@ from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import cells_of, is_missing
 from tenuto.data.sequences.moments import moment_of
 from tenuto.errors import DataError
+from tenuto.tongues import argument, either
 
 # Names that only a frame's own index has; names of row numbers, which are judged by what the column holds; and names that measurements have too,
 # for which the column must count every row.
@@ -32,11 +33,12 @@ def numbers(column: Any, name: str, place: Callable[[int], str], form: Form = US
     Raises:
         DataError: the column holds dates, or a cell is not a number; the message names the first one.
     """
-    fix = "choose the inputs by name with channels=(...) (--channel NAME, once for each), or write the column as numbers"
+    chosen, label = either("channels=(...)", "--channel NAME, once for each"), either("label=", "--label-column")
+    fix = f"if it has the labels, say so ({label}); else choose the inputs by name with {chosen}, or write the column as numbers"
     array = column if isinstance(column, np.ma.MaskedArray) else None if isinstance(column, (list, tuple)) else np.asarray(column)
     if array is not None and array.dtype.kind in "Mm":
         what = "dates" if array.dtype.kind == "M" else "durations"
-        raise DataError(f"column {name!r} holds {what}, which are no input.", expected="numbers", received=str(array.dtype), fix=f"if it is the time, say so (--time-column); else {fix}")
+        raise DataError(f"column {name!r} holds {what}, which are no input.", expected="numbers", received=str(array.dtype), fix=f"if it is the time, say so ({either('time=', '--time-column')}); {fix}")
     if array is not None and array.dtype.kind in "biuf":
         return np.ma.filled(array.astype(np.float64), np.nan)
     cells = cells_of(column)
@@ -78,7 +80,8 @@ def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:
             f"column {name!r} only numbers the rows of the table: it is no input." if name else "a column has no name: it seems to number the rows, and is no input.",
             expected="columns that were measured",
             received=", ".join(f"{value:.10g}" for value in values[:6]) + (", ..." if len(values) > 6 else ""),
-            fix=f"write the table without it, with to_csv(..., index=False); or choose the inputs: {chosen or '--channel NAME'} (channels=); if it is the time: --time-column {_quoted(name)}",
+            fix=f"write the table without it{either(', with to_csv(..., index=False)', ' (pandas: to_csv with index=False)')}; or choose the inputs: "
+            f"{either('channels=', chosen or '--channel NAME')}; if it is the time: {argument('time_column', name) if name else argument('time_column')}",
         )
 
 
@@ -105,7 +108,7 @@ def order_of(channels: Sequence[str], wanted: Sequence[str], whose: str) -> list
             expected=", ".join(wanted[:12]) + (", ..." if len(wanted) > 12 else ""),
             received=", ".join(channels[:12]) + (", ..." if len(channels) > 12 else ""),
             fix="give the columns the names that they had in training, in any order"
-            + (f"; leave others out by naming the inputs: {' '.join(f'--channel {_quoted(name)}' for name in wanted[:6])}{' ...' if len(wanted) > 6 else ''} (channels=)" if foreign and not missing else ""),
+            + (f"; leave others out by naming the inputs: {either('channels=', ' '.join(f'--channel {_quoted(name)}' for name in wanted[:6]) + (' ...' if len(wanted) > 6 else ''))}" if foreign and not missing else ""),
         )
     return [list(channels).index(name) for name in wanted]
 

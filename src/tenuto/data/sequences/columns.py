@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tenuto.errors import ArgumentError
+from tenuto.choices import require
+from tenuto.tongues import argument, either
 
 TABLES = ("auto", "long", "wide")
 
@@ -29,8 +30,7 @@ class Columns:
     weight: str | None = None
 
     def __post_init__(self) -> None:
-        if self.table not in TABLES:
-            raise ArgumentError(f"table={self.table!r} is not known.", expected=" | ".join(TABLES))
+        require("table", self.table, TABLES)
 
     @property
     def about(self) -> tuple[str | None, ...]:
@@ -39,3 +39,11 @@ class Columns:
 
 
 USUAL = Columns()
+
+
+def columns_with(role: str, value: str | None = None) -> str:
+    """What a message calls a part of it: Python gives it in Columns, the command line as an option."""
+    option = role if role == "table" else f"{role}_column"
+    if value is None:
+        return either(f"Columns({role}=...)", argument(option))
+    return either(f"Columns({role}={value!r})", argument(option, value))

@@ -121,7 +121,7 @@ def _part(arrays: dict[str, Any], name: str, labelled: bool, more: dict[str, Any
         labels = labels[:, 0]
     if labels is not None and labels.ndim != 1:
         raise DataError(
-            f"y_{name} does not have one label for each sequence.", expected="[N] or [N, 1]", received=f"{list(labels.shape)} {labels.dtype}", fix="of one-hot rows take y.argmax(axis=1)"
+            f"y_{name} does not have one label for each sequence.", expected="[N] or [N, 1]", received=f"{list(labels.shape)} {labels.dtype}", fix="of one-hot rows take their positions of the largest number (argmax)"
         )
     if f"len_{name}" in arrays or (values.ndim == 2 and not labelled):
         return _whole({"values": values, "lengths": arrays[f"len_{name}"], "labels": labels}, more)
@@ -149,6 +149,7 @@ def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
         )
     if (lengths < 1).any():
         raise DataError(f"the sequence at position {int(np.argmin(lengths))} is empty.", expected="lengths of 1 or more", fix="leave it out")
+    lengths = np.minimum(lengths, len(values) + 1).astype(np.int64)  # unsigned ones too; and no sum of them wraps around
     if lengths.sum(dtype=np.int64) != len(values):
         raise DataError(
             f"the lengths add up to {lengths.sum(dtype=np.int64)} steps but there are {len(values)}.",

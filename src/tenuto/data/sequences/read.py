@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tenuto.choices import unknown_name
 from tenuto.data.compressed import suffix_of
 from tenuto.data.decode import telling
 from tenuto.data.form import USUAL_FORM, Form
@@ -20,6 +21,7 @@ from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.table import read_table_file
 from tenuto.data.sequences.ts import read_ts
 from tenuto.errors import DataError, ShapeError
+from tenuto.tongues import either
 
 # The archives have each set in several formats side by side, of which the first one is read.
 ARCHIVE_FORMATS = (".ts", ".arff", ".txt")
@@ -41,6 +43,11 @@ def read_splits(
     """
     path = Path(path)
     parts = read_parts(path, columns=columns, form=form)
+    if "all" in parts and columns.split != USUAL.split:
+        raise unknown_name(
+            f"{path} has no column {columns.split!r} that says which part a sequence is in.", columns.split, parts["all"].channels, kind=DataError,
+            fix=f"correct {either('split=', '--split-column')}, or leave it out",
+        )  # fmt: skip
     for name, given in (("validation", validation), ("test", test)):
         if given is not None:
             parts[name] = read_sequences(given, columns=columns, form=form)

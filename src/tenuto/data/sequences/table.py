@@ -20,20 +20,23 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.choices import did_you_mean, unknown_name
 from tenuto.data.arrow import Texts
 from tenuto.data.decode import naming
-from tenuto.data.form import USUAL_FORM, Form
+from tenuto.data.form import USUAL_FORM, Form, form_with
 from tenuto.data.frame import cells_of, columns_of, is_missing
 from tenuto.data.rows import Table, read_table
 from tenuto.data.sequences.channels import numbers, refuse_row_numbers
-from tenuto.data.sequences.columns import USUAL, Columns
+from tenuto.data.sequences.columns import USUAL, Columns, columns_with
 from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sortable
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.wide import is_wide, require_weight, told, under_names, weights_of, wide_sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 _TABLE = Source("table")
+_SAYING = either("Columns(id=..., time=..., label=...)", "--id-column, --time-column, --label-column")
 
 
 def read_table_file(path: Path, columns: Columns, form: Form = USUAL_FORM, *, labels: bool = True) -> dict[str, Sequences]:
@@ -97,7 +100,10 @@ def _sequences(
     place = partial(_row, lines=lines)
     if is_wide(names, columns):
         return wide_sequences(given, columns, came_from, place, form, labels=labels)
-    _require(names, columns, weights=labels)
+    _require(names, columns)
+    if labels:  # to predict, new data need not have them
+        _require_named(names, columns)
+        require_weight(names, columns)
     group, identities = _grouped(given[columns.id], columns.id, place)
     channels = columns.channels or tuple(n for n in names if n not in columns.about)
     if not channels:
@@ -120,18 +126,26 @@ def _sequences(
     return data, per_sequence.get(columns.split)
 
 
-def _require(names: list[str], columns: Columns, *, weights: bool) -> None:
-    if weights:
-        require_weight(names, columns)
+def _require(names: list[str], columns: Columns) -> None:
     for needed in (columns.id, *(columns.channels or ())):
         if needed not in names:
             raise DataError(
                 f"there is no column {needed!r}.",
                 expected=f"columns {columns.id}, {columns.time}, channels ..., {columns.label}; or a row for each sequence, with columns t0, t1, ...",
                 received=", ".join(names) or "no column",
-                fix="give the columns these names, or say which are which with Columns(id=..., time=..., label=...) (--id-column, ...); "
-                "if each row is a whole sequence: --table wide; if the first line names no columns: --header no; if they are separated otherwise: --separator",
+                fix=did_you_mean(
+                    needed, names, f"give the columns these names, or say which are which with {_SAYING}; if each row is a whole sequence: {columns_with('table', 'wide')}; "
+                    f"if the first line names no columns: {form_with('header', 'no')}; if they are separated otherwise: {form_with('separator')}",
+                ),
             )
+
+
+def _require_named(names: list[str], columns: Columns) -> None:
+    """Raise where a column that was named is not there: the one that was meant would be taken for an input, or nothing would have a label."""
+    for role in ("time", "label"):
+        named = getattr(columns, role)
+        if named not in names and named != getattr(USUAL, role):
+            raise unknown_name(f"there is no column {named!r} for the {role}.", named, names, kind=DataError, fix=f"correct {either(role + '=', f'--{role}-column')}")
 
 
 def _row(index: int, lines: np.ndarray | None) -> str:
@@ -194,7 +208,7 @@ def _pointed(time: Any, name: str, place: Callable[[int], str], form: Form) -> A
         except ValueError:
             if re.fullmatch(r"[+-]?[\d.,]+", cell.strip(), re.ASCII):
                 raise DataError(
-                    f"column {name!r} is no number with a decimal comma in {place(row)}.", expected="1,5", received=repr(cell)[:60], fix="correct the cell, or leave --decimal out"
+                    f"column {name!r} is no number with a decimal comma in {place(row)}.", expected="1,5", received=repr(cell)[:60], fix=f"correct the cell, or leave {form_with('decimal')} out"
                 ) from None
             made.append(cell)
     return made

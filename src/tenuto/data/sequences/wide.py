@@ -21,10 +21,10 @@ import numpy as np
 
 from tenuto.data.compressed import suffix_of
 from tenuto.data.delimited import cells_of_lines
-from tenuto.data.form import Form
+from tenuto.data.form import Form, form_with
 from tenuto.data.frame import cells_of, is_missing
 from tenuto.data.sequences.channels import numbers
-from tenuto.data.sequences.columns import Columns
+from tenuto.data.sequences.columns import Columns, columns_with
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
@@ -59,7 +59,7 @@ def is_wide(names: Sequence[str], columns: Columns) -> bool:
         "it may be a wide table, with one row for each sequence, or a long one, with one row for each time step.",
         expected=f"a long table has a column {columns.id!r}, whose rows make a sequence; a wide one has columns t0, t1, ... for its steps",
         received=", ".join(names[:8]) + (f", ... ({len(names)} columns)" if len(names) > 8 else ""),
-        fix="say which it is: --table wide or --table long (Columns(table=...))",
+        fix=f"say which it is: {columns_with('table', 'wide')} or {columns_with('table', 'long')}",
     )
 
 
@@ -90,7 +90,7 @@ def wide_sequences(
     ids = [str(cell) for cell in found[columns.id]] if columns.id in found else None
     if ids is not None and len(set(ids)) < len(ids):
         twice = next(row for row, identity in enumerate(ids) if identity in ids[:row])
-        raise DataError(f"two rows have the id {ids[twice]!r} ({place(twice)}).", expected="one row for each sequence", fix="if rows of one id are its steps, say --table long")
+        raise DataError(f"two rows have the id {ids[twice]!r} ({place(twice)}).", expected="one row for each sequence", fix=f"if rows of one id are its steps, say {columns_with('table', 'long')}")
     data = Sequences(
         [without_end(steps, place(row)) for row, steps in enumerate(np.stack(values, axis=2))],
         found.get(columns.label),
@@ -169,7 +169,7 @@ def told(path: Path, text: str, form: Form) -> Form:
             f"{path}: the first line may name the columns, or be the first sequence.",
             expected="names like t0, t1, ... in a header",
             received=", ".join(cell.strip() for cell in cells[:6]) + (", ..." if len(cells) > 6 else ""),
-            fix="say which it is: --header yes or --header no (form=Form(header=...))",
+            fix=f"say which it is: {form_with('header', 'yes')} or {form_with('header', 'no')}",
         )
     return replace(form, header="no")
 
@@ -208,7 +208,7 @@ def under_names(path: Path, given: Mapping[str, Any], columns: Columns, form: Fo
     steps = {f"t{number}": column for number, column in enumerate(cells.values())}
     named = {**({} if labels is None else {"label": labels}), **steps}
     if count < 2:
-        raise DataError("it has a single column.", expected="a class and values in each row", fix="say what separates the columns: --separator")
+        raise DataError("it has a single column.", expected="a class and values in each row", fix=f"say what separates the columns: {form_with('separator')}")
     return named, Columns(id="", time="", label="label" if labels is not None else "", split="", table="wide")
 
 
@@ -231,7 +231,7 @@ def _label_position(path: Path, given: Mapping[str, Any], columns: Columns, form
         else f"it has no header, and its first column is no class: in {place(row)} it holds {given['0'][row].strip()[:40]!r}.",
         expected="a header with the names of the columns; or a .tsv as in the UCR archive, with the class first",
         received=", ".join(given[name][0].strip()[:20] for name in list(given)[:3]) + f", ..., {given[str(count - 1)][0].strip()[:20]}",
-        fix=f"say which it is by its number: --label-column 0 for the first, -1 for the last; --label-column {NO_LABEL} if there are no labels",
+        fix=f"say which it is by its number: {columns_with('label', '0')} for the first, {columns_with('label', '-1')} for the last; {columns_with('label', NO_LABEL)} if there are no labels",
     )
 
 
@@ -283,7 +283,7 @@ def _steps_of(names: Sequence[str], columns: Columns) -> dict[str, list[str]]:
             f"column {others[0]!r} is no step of a wide table." if others else "the steps of the wide table are not numbered one after another.",
             expected=f"columns t0, t1, ...; beside them only {columns.id}, {columns.label} and {columns.split}",
             received=", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "no column",
-            fix="drop the column, or say what it is: --label-column, --id-column, --split-column",
+            fix=f"drop the column, or say what it is: {columns_with('label')}, {columns_with('id')}, {columns_with('split')}",
         )
     if not others:
         raise DataError("the steps of the wide table have gaps, or occur twice.", expected="t0, t1, t2, ... of each channel", received=", ".join(names[:8]), fix="name the columns so")

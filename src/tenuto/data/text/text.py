@@ -20,6 +20,7 @@ from tenuto.data.rows import ROW_FORMATS, read_rows
 from tenuto.data.source import Source, Sourced
 from tenuto.data.split import check_fraction
 from tenuto.errors import DataError
+from tenuto.tongues import argument, either
 
 TEXT_FORMATS = (".txt", *ROW_FORMATS)
 
@@ -103,7 +104,7 @@ class Text(Sourced):
         """
         check_fraction(fraction)
         if self.characters < 4 or (not self.whole and len(self.documents) < 2):
-            raise DataError(f"{self!r} is too short to hold a part of it out.", fix="give a validation text of your own, or more text")
+            raise DataError(f"{self!r} is too short to hold a part of it out.", fix=f"give a validation text of your own{either('', ' (--validation)')}, or more text")
         if self.whole:
             cut = min(max(self.characters - round(fraction * self.characters), 2), self.characters - 2)
             first: tuple[str, ...] = (self.documents[0][:cut],)
@@ -136,7 +137,7 @@ def read_text(path: str | Path, *, text_column: str = "text", form: Form = USUAL
         content, source = read_decoded(path, form)
         with naming(path):
             return Text((content,), True, source)
-    rows, source = read_rows(path, (text_column,), form=form, fix="say which column it is with text_column (--text-column)")
+    rows, source = read_rows(path, (text_column,), form=form, fix=f"say which column it is with {argument('text_column')}")
     documents = []
     for place, cells in rows:
         document = cells[text_column]

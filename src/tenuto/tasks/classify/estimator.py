@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
+from tenuto.data.sequences.standardise import check_missing
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
+from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
@@ -24,6 +26,7 @@ from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed, validation_of_classes
 from tenuto.tasks.weighing import Weighed, row_weights, weights_of_classes
+from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
 
@@ -84,7 +87,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
-        with self._calling("fit"):
+        with self._as_before(), self._calling("fit"):
+            self.check()
             data = self._read(x, y, lengths, sample_weight)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
@@ -106,6 +110,11 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def _require_scorable(self, data: Sequences) -> None:
         self._targets(self.standardiser_.arranged(data))
         super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_pooling(self.pooling)
+        check_missing(self.missing)
 
     @property
     def n_features_in_(self) -> int:
@@ -280,7 +289,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     @staticmethod
     def _require_classes(data: Sequences) -> None:
         if data.labels is None:
-            raise DataError("the data has no labels.", expected="y [N]", fix="give y, or Sequences with labels")
+            raise DataError("the data has no labels.", expected="a label for each sequence", fix=either("give y, or Sequences with labels", "say which column has them: --label-column NAME"))
         if len(data.class_counts) < 2:
             raise DataError("all sequences have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
 

@@ -10,19 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.data.text.streams import IGNORED, Window
 from tenuto.data.text.text import Text
-from tenuto.data.text.vocabulary import Vocabulary
+from tenuto.data.text.vocabulary import Vocabulary, check_symbols
 from tenuto.errors import ArgumentError, DataError
+from tenuto.layers.masks import KINDS
+from tenuto.scalars import drawn_from, whole
 from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.tasks.language.evaluation import SAMPLE_LENGTH, SAMPLES, WINDOWS, passage, surprising
 from tenuto.tasks.language.generation import Sampler, generate_tokens, text_of_tokens, until_stop
+from tenuto.tasks.language.head import refuse_tied_cutoffs
 from tenuto.tasks.language.learning import SAMPLING, training_windows, validation_numbers, window_loss
 from tenuto.tasks.language.network import LanguageNetwork
 from tenuto.tasks.language.options import LanguageOptions
 from tenuto.tasks.language.recipes import recipe
 from tenuto.tasks.language.scores import carried_nats, language_result
+from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome
 from tenuto.train.course import Learning
 
@@ -114,10 +119,16 @@ class LanguageModel(LanguageOptions, Estimator):
 
     def check_options(self) -> None:
         super().check_options()
-        if self.sampling not in SAMPLING:
-            raise ArgumentError(f"sampling={self.sampling!r} is not known.", expected=" | ".join(SAMPLING))
+        require("sampling", self.sampling, SAMPLING)
+        require("dropout_kind", self.dropout_kind, KINDS)
+        check_symbols(self.units, self.vocabulary_size, self.unknown, self.minimum_count)
         if self.jitter and self.sampling != "stream":
-            raise ArgumentError('jitter needs sampling="stream".', fix='sampling="stream", or jitter=False')
+            needed = argument("sampling", "stream")
+            raise ArgumentError(f"{argument('jitter')} needs {needed}.", fix=f"{needed}, or {argument('jitter', False)}")
+        if self.tied and self.cutoffs:
+            refuse_tied_cutoffs()
+        if list(self.cutoffs) != sorted(set(self.cutoffs)):
+            raise ArgumentError(f"{argument('cutoffs', self.cutoffs)} do not fit.", expected="rising numbers")
 
     def _network(self) -> LanguageNetwork:
         coded = self.__dict__.get("_coded")  # a loaded network has the order for an adaptive softmax among its weights
@@ -281,12 +292,14 @@ class LanguageModel(LanguageOptions, Estimator):
         with self._calling("generate"):
             sampler = Sampler(temperature, top_k, top_p)
             words = (stop,) if isinstance(stop, str) else tuple(stop)
-            if length < 0 or "" in words:
-                raise ArgumentError(f"length={length!r} or stop={words!r} is out of range.", expected="a length of 0 or more, stop strings that are not empty")
+            steps, drawn = whole(length), secrets.randbits(31) if seed is None else drawn_from(seed)
+            if steps is None or steps < 0:
+                raise ArgumentError(f"{argument('length', length)} is out of range.", expected="a whole number, 0 or more")
+            if "" in words:
+                raise ArgumentError(f"{argument('stop', '')} would end every text.", expected="texts that are not empty")
             start = self._prompt(prompt)
-        drawn = secrets.randbits(31) if seed is None else seed
         tokens = generate_tokens(self._net, self.vocabulary_, start, sampler, seed=drawn, device=self.device)
-        limited = (token for _, token in zip(range(length), tokens))
+        limited = (token for _, token in zip(range(steps), tokens))
         return until_stop(text_of_tokens(self.vocabulary_, limited), words)
 
     # --- what a run keeps ----------------------------------------------------------------------------------------------

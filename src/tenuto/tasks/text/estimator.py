@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.split import stratified_split
 from tenuto.data.weights import require_some
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
@@ -26,6 +28,7 @@ from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import KEEP, TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
 from tenuto.tasks.weighing import row_weights, weights_of_classes
+from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
 
@@ -81,7 +84,8 @@ class TextClassifier(TextOptions, TokenEstimator):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
-        with self._calling("fit"):
+        with self._as_before(), self._calling("fit"):
+            self.check()
             data = self._read(x, y, sample_weight)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
@@ -90,11 +94,10 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     def _shortened(self, data: Sentences) -> Sentences:
         """The texts, of long ones as many tokens as `max_tokens` and `keep` say; how many were cut is a warning."""
-        if self.keep not in KEEP:
-            raise ArgumentError(f"keep={self.keep!r} is not known.", expected=" | ".join(KEEP))
+        require("keep", self.keep, KEEP)
+        self.max_tokens = next(known for known in options_of(type(self)) if known.name == "max_tokens").settled(self.max_tokens)
         if self.max_tokens is None:
             return data
-        next(known for known in options_of(type(self)) if known.name == "max_tokens").check(self.max_tokens)
         longer, part = int((data.lengths > self.max_tokens).sum()), data.shortened(self.max_tokens, self.keep)
         if longer:
             where = {"beginning": "the first", "end": "the last", "both": "half from each end, in all"}[self.keep]
@@ -116,6 +119,10 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _require_scorable(self, data: Sentences) -> None:
         self._targets(data)
         super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_pooling(self.pooling)
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
@@ -240,6 +247,6 @@ class TextClassifier(TextOptions, TokenEstimator):
     @staticmethod
     def _require_classes(data: Sentences) -> None:
         if data.labels is None:
-            raise DataError("the texts have no labels.", expected="y [N]", fix="give y, or Sentences with labels")
+            raise DataError("the texts have no labels.", expected="a label for each text", fix=either("give y, or Sentences with labels", "say which column has them: --label-column NAME"))
         if len(data.class_counts) < 2:
             raise DataError("all texts have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))

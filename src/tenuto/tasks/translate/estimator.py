@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.choices import require
 from tenuto.data import bucketed_batches
 from tenuto.data.pairs.batches import NumberedPairs, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
 from tenuto.data.pairs.symbols import END, FIRST, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, split_side
-from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
+from tenuto.tasks.translate.decoder import check_decoder
 from tenuto.tasks.translate.evaluation import measured
 from tenuto.tasks.translate.network import Seq2SeqNetwork
 from tenuto.tasks.translate.options import TranslateOptions
@@ -114,8 +115,8 @@ class Seq2Seq(TranslateOptions, Estimator):
         super().check_options()
         for name in ("source_unit", "target_unit"):
             check_kind(name, getattr(self, name))
-        if self.unknown not in UNKNOWN_RULES:
-            raise ArgumentError(f"unknown={self.unknown!r} is not known.", expected=" | ".join(UNKNOWN_RULES))
+        require("unknown", self.unknown, UNKNOWN_RULES)
+        check_decoder(self.attention, self.input_feeding, self.decoder_input)
 
     def _network(self) -> Seq2SeqNetwork:
         return Seq2SeqNetwork(

@@ -39,4 +39,4 @@ class TranslateOptions(EstimatorOptions):
     )
     label_smoothing: float = option(0.0, "Share of the target that is spread over all symbols.", REGULARISERS, least=0, below=1)
     symbol_dropout: float = option(0.0, "Rate at which source symbols are read as unknown in training.", REGULARISERS, least=0, below=1)
-    validation_fraction: float = option(0.1, "Share of the distinct sources that is held out to choose the best weights, if there is no validation part.", TRAINING)
+    validation_fraction: float = option(0.1, "Share of the distinct sources that is held out to choose the best weights, if there is no validation part.", TRAINING, above=0, below=1)
