@@ -34,7 +34,7 @@ def words_of(parallel: str) -> tuple[str, str]:
     source, equals, target = (word.strip(" .") for word in parallel.partition("="))
     if not equals or not source or not target or source == target:
         raise ArgumentError(
-            f"{argument('parallel', parallel[:60])} does not say how the names of two files differ.", expected="SOURCE=TARGET, for example de=en for train.de and train.en"
+            f"{argument('parallel', parallel[:60])} does not say how the names of two files differ.", expected="SOURCE=TARGET; of train.de and train.en the words are de and en"
         )
     return source, target
 
