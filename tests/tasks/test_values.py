@@ -69,6 +69,12 @@ def test_a_random_state_may_be_a_generator(name, kind, tmp_path):
     assert type(first).load(tmp_path / "run").random_state == first.seed_
 
 
+def test_without_a_random_state_a_seed_is_drawn():
+    model, x, y = TASKS["classify"]()
+    model.set_params(random_state=None, epochs=1).fit(x, y)
+    assert model.random_state is None and 0 <= model.seed_ < 2**31
+
+
 def test_scikit_learn_copies_a_generator():
     from sklearn.base import clone
 

@@ -186,7 +186,7 @@ class Known:
 
     @property
     def _may_be_none(self) -> bool:
-        return self.usual is None or self.none is not None
+        return self.usual is None or self.none is not None or self.drawn
 
     def _range(self, kind: type) -> str:
         if kind is bool:

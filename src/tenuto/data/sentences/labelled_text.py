@@ -97,7 +97,7 @@ def read_labelled_text(
         except DataError:
             for place, text in zip(places, texts):  # the set knows ids, not lines
                 if _is_empty(text):
-                    raise DataError(f"{place}: the text has no word.", expected="one word or more", received=repr(text)[:60], fix="leave it out") from None
+                    raise DataError(f"{place}: {'there is no text' if text is None else 'the text has no word'}.", expected="one word or more", fix="leave it out") from None
             raise
 
 

@@ -16,7 +16,7 @@ from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import cells_of, is_missing
 from tenuto.data.sequences.moments import moment_of
 from tenuto.errors import DataError
-from tenuto.tongues import argument, either
+from tenuto.tongues import either
 
 # Names that only a frame's own index has; names of row numbers, which are judged by what the column holds; and names that measurements have too,
 # for which the column must count every row.
@@ -81,7 +81,7 @@ def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:
             expected="columns that were measured",
             received=", ".join(f"{value:.10g}" for value in values[:6]) + (", ..." if len(values) > 6 else ""),
             fix=f"write the table without it{either(', with to_csv(..., index=False)', ' (pandas: to_csv with index=False)')}; or choose the inputs: "
-            f"{either('channels=', chosen or '--channel NAME')}; if it is the time: {argument('time_column', name) if name else argument('time_column')}",
+            f"{either(f'channels={tuple(others[:12])}', chosen or '--channel NAME')}; if it is the time: {either(f'Columns(time={name!r})', f'--time-column {_quoted(name)}')}",
         )
 
 
@@ -108,7 +108,7 @@ def order_of(channels: Sequence[str], wanted: Sequence[str], whose: str) -> list
             expected=", ".join(wanted[:12]) + (", ..." if len(wanted) > 12 else ""),
             received=", ".join(channels[:12]) + (", ..." if len(channels) > 12 else ""),
             fix="give the columns the names that they had in training, in any order"
-            + (f"; leave others out by naming the inputs: {either('channels=', ' '.join(f'--channel {_quoted(name)}' for name in wanted[:6]) + (' ...' if len(wanted) > 6 else ''))}" if foreign and not missing else ""),
+            + (f"; leave others out by naming the inputs: {either(f'channels={tuple(wanted[:6])}', ' '.join(f'--channel {_quoted(name)}' for name in wanted[:6]) + (' ...' if len(wanted) > 6 else ''))}" if foreign and not missing else ""),
         )
     return [list(channels).index(name) for name in wanted]
 
