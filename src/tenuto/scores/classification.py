@@ -6,11 +6,14 @@ Where rows have weights, shares and means (accuracy, precision, recall, F1, loss
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tenuto.data.weights import effective_count
+
+LETTERS_OF_A_MISTAKE = 500
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -106,13 +109,22 @@ def class_measures(log_probabilities: np.ndarray, targets: np.ndarray, weights: 
 
 
 def classification_result(
-    probabilities: np.ndarray, targets: np.ndarray, names: list[str], ids: tuple[str, ...], weights: np.ndarray | None = None, *, mistakes: int = 50
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    names: list[str],
+    ids: tuple[str, ...],
+    weights: np.ndarray | None = None,
+    *,
+    text: Callable[[int], str] | None = None,
+    mistakes: int = 50,
 ) -> dict[str, Any]:
     """The RESULT object of a classification in a run folder's evaluation.json (`runs/schema.py` says what each key means).
 
     Args:
         probabilities: [N, classes]. targets: [N] int, the true classes. names: the classes' names. ids: N texts.
-        weights: [N], not all zero. mistakes: how many mistakes to list at most.
+        weights: [N], not all zero.
+        text: of what is classified, by its position, where that is text; mistakes have its first letters.
+        mistakes: how many mistakes to list at most.
     """
     predicted, measured = probabilities.argmax(1), class_measures(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), targets, weights)
     confusion = confusion_matrix(targets, predicted, len(names))
@@ -138,6 +150,7 @@ def classification_result(
                 "label": names[targets[index]],
                 "predicted": names[predicted[index]],
                 "probability": float(certainty[index]),
+                **({} if text is None else {"text": text(int(index))[:LETTERS_OF_A_MISTAKE]}),
             }
             for index in wrong
         ],

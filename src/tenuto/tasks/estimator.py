@@ -113,9 +113,17 @@ class Estimator(Saved, ABC):
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
         self._describe(data)
 
+    def _settled(self, training: Any) -> dict[str, Any]:
+        """The options that were left open, as this data suggests; from here on `options_` has them."""
+        return self.pace.settle(self._items(training), self.get_params())
+
+    def _items(self, training: Any) -> int:
+        """How many items a pass over the training data reads; a batch has `batch_size` of them."""
+        return len(training)
+
     def _usual_call(self, training: Any) -> UsualCall:
         """A call of the layer whose engine the run reports, on a batch of the usual shape."""
-        steps, rows = int(np.median(training.lengths)), min(self.batch_size, len(training))
+        steps, rows = int(np.median(training.lengths)), min(self.options_["batch_size"], len(training))
         return UsualCall(self.network_.encoder, steps, rows, lengths=True)
 
     # --- fitting ---------------------------------------------------------------------------------------------------------
@@ -172,7 +180,7 @@ class Estimator(Saved, ABC):
         """
         self.check_options()
         require_measure(self.select_by, self.measures())
-        TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
+        self.training_options(epochs=self.epochs or 1)
         engines.wanted(self.engine)
         require_device(self.device)
         for given in self._cells().values():
@@ -189,14 +197,13 @@ class Estimator(Saved, ABC):
         return self.measures()
 
     def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
-        options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         self.seed_ = seed_of(course.launch, self.random_state)
         data = counting(data)
         training, held_out = self._divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
-        self.options_ = self._options_as_data()
+        self.options_ = self._options_as_data() | self._settled(training)
         self._prepare(training, held_out)
         require_measure(self.select_by, self._measured_here())
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
@@ -207,7 +214,7 @@ class Estimator(Saved, ABC):
             learning = self._learning(training, held_out, course.launch)
             outcome = train(
                 self.network_,
-                options,
+                self.training_options(epochs=self.options_["epochs"]),
                 batches=learning.batches,
                 loss=learning.loss,
                 validate=learning.validate,
@@ -227,6 +234,14 @@ class Estimator(Saved, ABC):
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+
+    def training_options(self, *, epochs: int) -> TrainingOptions:
+        """The options of the training loop.
+
+        Raises:
+            ArgumentError: one is out of range.
+        """
+        return TrainingOptions(**{**{name: getattr(self, name) for name in TRAINING}, "epochs": epochs})
 
     def _check_test(self, data: Any) -> None:
         try:
@@ -274,8 +289,8 @@ class Estimator(Saved, ABC):
 
     def _most_steps(self) -> int:
         """Steps of a batch for prediction, padding included, at most."""
-        encoder: Any = self.network_.encoder
-        return max(1, MOST_OUTPUTS // int(encoder.output_width * encoder.directions))
+        layer: Any = getattr(self.network_.encoder, "recurrent", self.network_.encoder)  # it may stand in an encoder that makes series shorter
+        return max(1, MOST_OUTPUTS // int(layer.output_width * layer.directions))
 
     def _read_through(self, data: Any) -> Iterator[tuple[np.ndarray, Any]]:
         """Every item once, in batches of similar lengths: positions in the data, and the batch."""

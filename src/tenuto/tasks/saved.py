@@ -32,6 +32,8 @@ class Saved(EstimatorOptions, Parameters, ABC):
     task: ClassVar[str]  # in config.json
     former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
 
+    former_options: ClassVar[Mapping[str, Any]] = {}  # what runs from before an option existed were trained with
+
     network_: Network
     cell_: Cell
     maths_: dict[str, Any]
@@ -118,7 +120,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """
         require_device(device)
         with reading(cls, folder, cls.task) as run:
-            options = {**run.config["options"], "device": str(device)}
+            options = {**cls.former_options, **run.config["options"], "device": str(device)}
             check_kinds(cls, options)
             maths = run.config.get("maths", {})
             cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}

@@ -17,18 +17,22 @@ from tenuto.data.labels import Labels
 from tenuto.data.sequences.standardise import check_missing
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
-from tenuto.networks.pooling import check_pooling
+from tenuto.networks.pooling import check_pooling, usual_pooling
+from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
+from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed, validation_of_classes
+from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed, validation_of_classes
 from tenuto.tasks.weighing import Weighed, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
+
+AUTO = ("auto",)  # the pooling that suits the length of the sequences
 
 
 class SequenceClassifier(ClassifyOptions, Estimator):
@@ -51,6 +55,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
+    former_options = {"halvings": 0}
     takes = {"three_d_array": True}
     takes_streams = True
     _estimator_type = "classifier"
@@ -99,6 +104,16 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
 
+    def _settled(self, training: Sequences) -> dict[str, Any]:
+        found, steps = super()._settled(training), float(np.median(training.lengths))
+        if self.halvings is None:
+            found["halvings"] = usual_halvings(steps)
+        if tuple(self.pooling) == AUTO:
+            found["pooling"] = usual_pooling(steps)
+        if self.input_noise is None:
+            found["input_noise"] = usual_noise(training)
+        return found
+
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
@@ -113,7 +128,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def check_options(self) -> None:
         super().check_options()
-        check_pooling(self.pooling)
+        if tuple(self.pooling) != AUTO:
+            check_pooling(self.pooling)
         check_missing(self.missing)
 
     @property
@@ -137,9 +153,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             len(self.classes_),
             num_layers=self.num_layers,
             bidirectional=self.bidirectional,
-            pooling=tuple(self.pooling),
+            pooling=tuple(self.options_["pooling"]),
             dropout=self.dropout,
-            input_noise=self.input_noise,
+            halvings=self.options_["halvings"],
+            input_noise=self.options_["input_noise"],
             streams={name: channels.index(name) for name in streams},
             engine=self.engine,
         )
@@ -150,7 +167,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         held_out_weights = row_weights(self._class_weights, held_out_targets, held_out.weights)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return [weighed.rows[batch] for batch in bucketed_batches(training.lengths[weighed.rows], self.batch_size, seed=self.seed_, epoch=epoch)]
+            return [weighed.rows[batch] for batch in bucketed_batches(training.lengths[weighed.rows], self.options_["batch_size"], seed=self.seed_, epoch=epoch)]
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
@@ -239,7 +256,11 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
-        return Batches(data.lengths, max(self.batch_size, 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())
+
+    def _usual_call(self, training: Sequences) -> UsualCall:
+        call, encoder = super()._usual_call(training), self.network_.encoder
+        return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
 
     def _logits(self, data: Sequences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""
@@ -256,7 +277,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
         watch = Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         result = classification_result(probabilities, targets, names, data.ids, data.weights)
         directions = 2 if self.options_["bidirectional"] else 1
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
@@ -270,7 +291,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             "title": f"{type(self.cell_).__name__} classifier, {len(self.classes_)} classes, {len(training.channels)} channels",
             "classes": [str(label) for label in self.classes_.tolist()],
             "channels": describe_channels(self.standardiser_),
-            "model": {"pooling": list(self.pooling)},
+            "model": {"pooling": list(self.options_["pooling"])},
         }
 
     def _kept(self) -> dict[str, Any]:

@@ -274,7 +274,7 @@ class Tagger(TagOptions, TokenEstimator):
         _require_tags(data)
         watch = Watch()
         answers, loss = self._judged(data)
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         return Measured(self._result(data, answers, loss), {"examples": examples(data, answers, name, self.labels_.tolist())}, speed)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:

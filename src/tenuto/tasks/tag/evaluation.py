@@ -14,7 +14,7 @@ import numpy as np
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.weights import effective_count, taken
-from tenuto.scores.classification import by_class, confusion_matrix, wilson_interval
+from tenuto.scores.classification import LETTERS_OF_A_MISTAKE, by_class, confusion_matrix, wilson_interval
 from tenuto.scores.spans import score_spans
 from tenuto.scores.tag_schemes import SCHEMES
 
@@ -158,7 +158,13 @@ def _label_mistakes(data: Sentences, truth: Sequence[Any], labels: Sequence[Any]
     counts = range(len(data)) if data.weights is None else np.flatnonzero(data.weights).tolist()
     wrong = sorted((index for index in counts if truth[index] != labels[index]), key=lambda index: -certainty[index])
     return [
-        {"id": data.ids[index], "label": str(truth[index]), "predicted": str(labels[index]), "probability": certainty[index]}
+        {
+            "id": data.ids[index],
+            "label": str(truth[index]),
+            "predicted": str(labels[index]),
+            "probability": certainty[index],
+            "text": data.text(index)[:LETTERS_OF_A_MISTAKE],
+        }
         for index in wrong[:MISTAKES_SHOWN]
     ]
 

@@ -16,6 +16,7 @@ from tenuto.choices import require
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.words import LETTERS, RULE
 from tenuto.data.split import stratified_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
@@ -31,11 +32,14 @@ from tenuto.tasks.weighing import row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
+UNITS = ("auto", "words", "letters")
+MOST_WORDS = 2  # of a text that is read letter by letter
+
 
 class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words, their characters
     and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
     similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
     was. A word that training did not have is read from its characters and its case.
@@ -90,7 +94,13 @@ class TextClassifier(TextOptions, TokenEstimator):
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _read(self, x: Any, y: Any = None, sample_weight: Any = None) -> Sentences:
-        return self._shortened(self._cut(Sentences.of(x, None, y, sample_weight)))
+        return self._cut(Sentences.of(x, None, y, sample_weight))
+
+    def _asked(self, x: Any) -> Sentences:
+        return self._shortened(self._read(x))
+
+    def _test(self, data: Sentences, measured: Measured | None = None) -> dict[str, Any]:
+        return super()._test(self._shortened(data), measured)
 
     def _shortened(self, data: Sentences) -> Sentences:
         """The texts, of long ones as many tokens as `max_tokens` and `keep` say; how many were cut is a warning."""
@@ -104,6 +114,10 @@ class TextClassifier(TextOptions, TokenEstimator):
             texts = f"1 text of {len(data)} has" if longer == 1 else f"{longer} of {len(data)} texts have"
             warnings.warn(f"{texts} more than {self.max_tokens} tokens (the longest {data.lengths.max()}); of these {where} {self.max_tokens} are read.", UserWarning, stacklevel=4)
         return part
+
+    def _rule(self, data: Sentences) -> int:
+        short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
+        return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
@@ -123,6 +137,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     def check_options(self) -> None:
         super().check_options()
         check_pooling(self.pooling)
+        require("units", self.units, UNITS)
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
@@ -161,19 +176,19 @@ class TextClassifier(TextOptions, TokenEstimator):
         """
         self.require_fit("predict")
         with self._calling("predict"):
-            return softmax(self._logits(self._read(x)))
+            return softmax(self._logits(self._asked(x)))
 
     def predict_log_proba(self, x: Any) -> np.ndarray:
         """The natural logarithm of `predict_proba`, [N, K] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
         self.require_fit("predict_log_proba")
         with self._calling("predict_log_proba"):
-            return log_softmax(self._logits(self._read(x)))
+            return log_softmax(self._logits(self._asked(x)))
 
     def predict(self, x: Any) -> np.ndarray:
         """The most probable class of each text, [N]. Arguments and errors as `predict_proba`."""
         self.require_fit("predict")
         with self._calling("predict"):
-            return np.array(self._answers(self._read(x)), dtype=self.classes_.dtype)
+            return np.array(self._answers(self._asked(x)), dtype=self.classes_.dtype)
 
     def score(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> float:
         """The share of texts whose class is predicted, each by its weight: accuracy, 0..1.
@@ -183,7 +198,7 @@ class TextClassifier(TextOptions, TokenEstimator):
         """
         self.require_fit("score")
         with self._calling("score"):
-            data = self._read(x, y, sample_weight)
+            data = self._shortened(self._read(x, y, sample_weight))
             targets = self._targets(data)
             return float(np.average(self._logits(data).argmax(1) == targets, weights=data.weights))
 
@@ -217,11 +232,11 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _measure(self, data: Sentences, name: str) -> Measured:
         targets, watch = self._targets(data), Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         chosen = chosen_examples(data.lengths, targets, probabilities)
         weights = shares_of_maxima(self.hidden_states(data.select(chosen)), pooled="max" in self.options_["pooling"]) if chosen else []
         shown = examples(data, name, self._names, chosen, targets, probabilities, weights)
-        return Measured(classification_result(probabilities, targets, self._names, data.ids, data.weights), {"examples": shown}, speed)
+        return Measured(classification_result(probabilities, targets, self._names, data.ids, data.weights, text=data.text), {"examples": shown}, speed)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
         return {
