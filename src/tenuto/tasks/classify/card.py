@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenuto.tasks.classify.options import ClassifyOptions
-from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SPLIT, TABLE, TIME
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SPLIT, TABLE, TIME, WEIGHT
 from tenuto.tasks.task import Task
 
 HELP = """Learn which class a whole sequence belongs to.
@@ -39,6 +39,6 @@ TASK = Task(
     described="tenuto.tasks.classify.commands:described",
     said="tenuto.tasks.classify.commands:said",
     score="tenuto.tasks.classify.commands:score",
-    columns=(ID, TIME, LABEL, SPLIT, CHANNELS, TABLE, *FORM, DECIMAL),
+    columns=(ID, TIME, LABEL, SPLIT, WEIGHT, CHANNELS, TABLE, *FORM, DECIMAL),
     asking=(PROBABILITIES,),
 )

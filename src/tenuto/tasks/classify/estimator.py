@@ -15,17 +15,19 @@ from torch import Tensor, nn
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.data.sequences.standardise import check_missing
+from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling, usual_pooling
 from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
-from tenuto.scores.classification import classification_result, softmax
+from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
+from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed, validation_of_classes
+from tenuto.tasks.weighing import Weighed, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
@@ -67,8 +69,9 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         y: Any = None,
         *,
         lengths: Any = None,
-        validation: Sequences | tuple[Any, Any] | None = None,
-        test: Sequences | tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        validation: Sequences | tuple[Any, ...] | None = None,
+        test: Sequences | tuple[Any, ...] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
         launch: Launch | None = None,
@@ -80,7 +83,9 @@ class SequenceClassifier(ClassifyOptions, Estimator):
                 when the model predicts, columns with these names are used, in whatever order they stand.
             y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
             lengths: [N] int, in steps, for a padded array. Default: all T.
-            validation: Sequences, or (x, y), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
+            sample_weight: [N] numbers, 0 or more: how much each sequence counts, in the loss, in the means of the channels, and in the validation part. 2 is as if it
+                was there twice, 0 as if it was not there; only proportions matter. Default: all alike.
+            validation: Sequences, or (x, y), or (x, y, lengths, sample_weight), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
             test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
@@ -89,11 +94,11 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         """
         with self._as_before(), self._calling("fit"):
             self.check()
-            data = self._read(x, y, lengths)
+            data = self._read(x, y, lengths, sample_weight)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
-    def _read(self, x: Any, y: Any = None, lengths: Any = None) -> Sequences:
-        return Sequences.from_arrays(x, y, lengths=lengths)
+    def _read(self, x: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> Sequences:
+        return Sequences.from_arrays(x, y, lengths=lengths, weights=sample_weight)
 
     def _divide(self, data: Sequences) -> tuple[Sequences, Sequences]:
         self._require_classes(data)
@@ -113,6 +118,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
         self._targets(held_out)  # a label that training never saw is an error now
+        self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
         self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
         self.standardiser_.arranged(held_out)
 
@@ -156,24 +162,22 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         )
 
     def _learning(self, training: Sequences, held_out: Sequences, launch: Launch) -> Learning:
-        targets, held_out_targets = self._targets(training), torch.from_numpy(self._targets(held_out))
-        device = torch.device(self.device)
+        targets, held_out_targets, device = self._targets(training), self._targets(held_out), torch.device(self.device)
+        weighed = Weighed(len(training), row_weights(self._class_weights, targets, training.weights))
+        held_out_weights = row_weights(self._class_weights, held_out_targets, held_out.weights)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(training.lengths, self.options_["batch_size"], seed=self.seed_, epoch=epoch)
+            return [weighed.rows[batch] for batch in bucketed_batches(training.lengths[weighed.rows], self.options_["batch_size"], seed=self.seed_, epoch=epoch)]
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
             batch = collate(training, mine, prepare=self.standardiser_.apply, targets=targets).to(device)
             assert batch.targets is not None  # collate was given targets
-            return Loss(nn.functional.cross_entropy(network(batch), batch.targets, label_smoothing=self.label_smoothing), count)
+            losses = nn.functional.cross_entropy(network(batch), batch.targets, label_smoothing=self.label_smoothing, reduction="none")
+            return Loss(weighed.mean(losses, mine), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
-            logits = torch.from_numpy(self._logits(held_out))
-            return {
-                "validation_loss": nn.functional.cross_entropy(logits, held_out_targets).item(),
-                "validation_accuracy": (logits.argmax(1) == held_out_targets).double().mean().item(),
-            }
+            return validation_of_classes(log_softmax(self._logits(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
         return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"))
 
@@ -193,34 +197,43 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         with self._calling("predict"):
             return softmax(self._logits(self._read(x, lengths=lengths)))
 
+    def predict_log_proba(self, x: Any, *, lengths: Any = None) -> np.ndarray:
+        """The natural logarithm of `predict_proba`, [N, K] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
+        self.require_fit("predict_log_proba")
+        with self._calling("predict_log_proba"):
+            return log_softmax(self._logits(self._read(x, lengths=lengths)))
+
     def predict(self, x: Any, *, lengths: Any = None) -> np.ndarray:
         """The most probable class of each sequence, [N]. Arguments and errors as `predict_proba`."""
         self.require_fit("predict")
         with self._calling("predict"):
             return np.array(self._answers(self._read(x, lengths=lengths)), dtype=self.classes_.dtype)
 
-    def score(self, x: Any, y: Any = None, *, lengths: Any = None) -> float:
-        """The share of sequences whose class is predicted: accuracy, 0..1.
+    def score(self, x: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
+        """The share of sequences whose class is predicted, each by its weight: accuracy, 0..1.
 
         Raises:
             DataError: a label that training never saw; and as `predict_proba`.
         """
         self.require_fit("score")
         with self._calling("score"):
-            data = self._read(x, y, lengths)
+            data = self._read(x, y, lengths, sample_weight)
             targets = self._targets(data)
-            return float((self._logits(data).argmax(1) == targets).mean())
+            return float(np.average(self._logits(data).argmax(1) == targets, weights=data.weights))
 
-    def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None) -> dict[str, Any]:
+    def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.runs.schema`. `save` writes it into
         evaluation.json, as the model's test set.
+
+        Args:
+            x, y, lengths: as for `fit`. sample_weight: [N] numbers, 0 or more; shares and means then go by weight, and counts count rows.
 
         Raises:
             as `score`.
         """
         self.require_fit("evaluate")
         with self._calling("evaluate"):
-            data = self._read(x, y, lengths)
+            data = self._read(x, y, lengths, sample_weight)
         return super().evaluate(data)
 
     def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
@@ -243,7 +256,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
-        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply))
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())
 
     def _usual_call(self, training: Sequences) -> UsualCall:
         call, encoder = super()._usual_call(training), self.network_.encoder
@@ -265,7 +278,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         watch = Watch()
         probabilities = softmax(self._logits(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
-        result = classification_result(probabilities, targets, names, data.ids)
+        result = classification_result(probabilities, targets, names, data.ids, data.weights)
         directions = 2 if self.options_["bidirectional"] else 1
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
 
@@ -302,6 +315,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             raise DataError("all sequences have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
 
     def _targets(self, data: Sequences) -> np.ndarray:
-        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
+        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error, and so are weights that are all 0."""
+        require_some(data.weights, "sequences")
         known = Labels(self.classes_)
         return known.positions(known.alike(data.labels), ids=data.ids)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tenuto.tasks.class_options import ClassOptions
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.option import NETWORK, REGULARISERS, TRAINING, option, options
 from tenuto.tasks.pace import Pace
 
 
 @options(hidden_size=64, validation_fraction=0.2, select_by="validation_accuracy")
-class ClassifyOptions(EstimatorOptions):
-    """The options of every estimator, and those of `SequenceClassifier`."""
+class ClassifyOptions(ClassOptions, EstimatorOptions):
+    """The options of every estimator and of both classifiers, and those of `SequenceClassifier`."""
 
     pace: ClassVar[Pace] = Pace(steps=1000, epochs=20, rows=(8, 32))
 

@@ -217,8 +217,18 @@ class LanguageModel(LanguageOptions, Estimator):
             as `token_nats`.
         """
         self.require_fit("predict_proba")
-        with self._calling("predict_proba"), torch.no_grad():
-            return np.concatenate([self.forward(batch).double().exp().cpu().numpy() for _, batch in self._read_through(self._asked(x))])
+        with self._calling("predict_proba"):
+            return np.exp(self._log_probabilities(x))
+
+    def predict_log_proba(self, x: Any) -> np.ndarray:
+        """The natural logarithm of `predict_proba`, [N, V] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
+        self.require_fit("predict_log_proba")
+        with self._calling("predict_log_proba"):
+            return self._log_probabilities(x)
+
+    @torch.no_grad()
+    def _log_probabilities(self, x: Any) -> np.ndarray:
+        return np.concatenate([self.forward(batch).double().cpu().numpy() for _, batch in self._read_through(self._asked(x))])
 
     def predict(self, x: Any) -> np.ndarray:
         """The likeliest next symbol after each text, [N] str; "⟨document⟩" for its end. Arguments and errors as `predict_proba`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import FORM, LABEL, PROBABILITIES, TEXT
+from tenuto.tasks.columns import FORM, LABEL, PROBABILITIES, TEXT, WEIGHT
 from tenuto.tasks.task import Task
 from tenuto.tasks.text.options import TextOptions
 
@@ -33,6 +33,6 @@ TASK = Task(
     described="tenuto.tasks.answers:token_network_said",
     said="tenuto.tasks.text.commands:said",
     score="tenuto.tasks.text.commands:score",
-    columns=(TEXT, LABEL, *FORM),
+    columns=(TEXT, LABEL, WEIGHT, *FORM),
     asking=(PROBABILITIES,),
 )
