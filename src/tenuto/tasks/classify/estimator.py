@@ -38,8 +38,8 @@ AUTO = ("auto",)  # the pooling that suits the length of the sequences
 class SequenceClassifier(ClassifyOptions, Estimator):
     """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
-    Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the lowest validation
-    loss, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
+    Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the highest validation
+    accuracy, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
 
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
