@@ -200,7 +200,7 @@ FAILURES = [
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/no/where.csv"], "there is no folder", "make it first"),
     (["score", "{place}/run", "{here}/unlabelled.csv"], "no labels", ""),
     (["score", "{place}/run", "{here}/other.csv"], "training never saw", "down"),
-    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify does not take --tag-column", "--label-column, --split-column, --channel"),
+    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify does not take --tag-column", "--label-column, --split-column, --weight-column, --channel"),
     (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify does not take --beam-size", "--probabilities"),
     (["report", "{here}"], "is not a complete run", "config.json"),
 ]

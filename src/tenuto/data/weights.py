@@ -69,8 +69,8 @@ def effective_count(weights: np.ndarray) -> float:
 
     Source:     Kish 1965.
     Example:
-        >>> effective_count(np.array([1.0, 1.0, 0.0])), effective_count(np.array([3.0, 1.0]))
-        (2.0, 1.6)
+        >>> effective_count(np.array([1.0, 1.0, 0.0])), effective_count(np.array([2.0, 2.0, 2.0]))
+        (2.0, 3.0)
     """
     scaled = weights / weights.max()
     return float(scaled.sum() ** 2 / (scaled**2).sum())

@@ -211,7 +211,7 @@ class Known:
         except ValueError:
             found = {}
         if not found or ",".join("=".join(pair) for pair in pairs) != given:
-            raise ArgumentError(f"{argument(self.name, given)} is not made of pairs.", expected="NAME=NUMBER with commas between, for example walking=1,running=2.5", received=given)
+            raise ArgumentError(f"{argument(self.name, given)} is not made of pairs.", expected="NAME=NUMBER, with commas between several", received=given)
         if len(found) < len(pairs):
             raise ArgumentError(f"{argument(self.name, given)} gives one name two numbers.", expected="each name once", received=given)
         return found

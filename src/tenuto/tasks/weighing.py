@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenuto.choices import unknown_name
+from tenuto.choices import require, unknown_name
 from tenuto.data.labels import Labels
 from tenuto.data.split import Divisible
 from tenuto.data.weights import even, require_some
 from tenuto.errors import ArgumentError
-from tenuto.tongues import argument
+from tenuto.tongues import argument, either
 
 S = TypeVar("S")
 
@@ -29,6 +29,17 @@ def counting(data: S, noun: str = "training sequences") -> S:
     require_some(weights, noun)
     kept, whole = np.flatnonzero(weights), cast(Divisible, data)
     return cast(S, whole.select(kept, origin=f"{whole.origin}, without {len(weights) - len(kept)} of weight 0"))
+
+
+def check_class_weight(given: Any) -> None:
+    """Check the option `class_weight` as far as it can be checked without data.
+
+    Raises:
+        ArgumentError: it is neither None, nor "balanced", nor weights by label.
+    """
+    if not isinstance(given, Mapping):
+        weights = either("or weights by label, for example {'yes': 2.0}", "or weights by label, LABEL=NUMBER with commas between")
+        require("class_weight", given, (None, BALANCED), fix=weights)
 
 
 def weights_of_classes(given: Any, classes: Labels, targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
@@ -49,11 +60,10 @@ def weights_of_classes(given: Any, classes: Labels, targets: np.ndarray, weights
     """
     if given is None:
         return None
-    if isinstance(given, str) and given == BALANCED:
+    check_class_weight(given)
+    if isinstance(given, str):
         sums = np.bincount(targets, weights, minlength=len(classes))
         return np.divide(sums.sum(), len(classes) * sums, out=np.zeros(len(classes)), where=sums > 0)
-    if not isinstance(given, Mapping):
-        raise ArgumentError(f"{argument('class_weight', given)} is not known.", expected=f'None, "{BALANCED}", or weights by label: {{{classes.classes.tolist()[0]!r}: 2.0}}', received=repr(given)[:60])
     found = np.ones(len(classes))
     for label, weight in given.items():
         found[_position(label, classes)] = float(weight)

@@ -112,7 +112,7 @@ def _read_file(path: Path, columns: Columns, form: Form, labels: bool) -> dict[s
         )
     if columns.weight is not None and labels and kind in (".ts", ".npz", ".arff"):
         raise DataError(
-            f"{path} has no columns, so none with weights.", expected=".csv | .tsv | .parquet", received=f"weights in the column {columns.weight!r}", fix="write the set as a table, or give the weights in Python: fit(..., sample_weight=)"
+            f"{path} has no columns, so none with weights.", expected=".csv | .tsv | .parquet", received=f"weights in the column {columns.weight!r}", fix=f"write the set as a table, or give {either('sample_weight to fit', 'the weights in Python')}"
         )
     if kind == ".ts":
         return read_ts(path, form, labels=labels)

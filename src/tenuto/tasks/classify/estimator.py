@@ -27,7 +27,7 @@ from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed, validation_of_classes
-from tenuto.tasks.weighing import Weighed, row_weights, weights_of_classes
+from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
@@ -131,6 +131,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         if tuple(self.pooling) != AUTO:
             check_pooling(self.pooling)
         check_missing(self.missing)
+        check_class_weight(self.class_weight)
 
     @property
     def n_features_in_(self) -> int:

@@ -28,7 +28,7 @@ from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_ma
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import KEEP, TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
-from tenuto.tasks.weighing import row_weights, weights_of_classes
+from tenuto.tasks.weighing import check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
@@ -138,6 +138,8 @@ class TextClassifier(TextOptions, TokenEstimator):
         super().check_options()
         check_pooling(self.pooling)
         require("units", self.units, UNITS)
+        require("keep", self.keep, KEEP)
+        check_class_weight(self.class_weight)
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
