@@ -73,7 +73,14 @@ def test_it_learns_and_reports():
     assert recorder.heard[-1] == ("ended", "all epochs")
 
 
-def test_the_best_weights_are_kept_and_patience_ends_training():
+@pytest.mark.parametrize(
+    ("validation", "best", "epoch"),
+    [
+        ([3.0, 1.0, 2.0, 1.2, 1.5, 0.1], [True, True, False, False, False], 2),
+        ([3.0, 1.0, 2.0, 1.0, 1.0, 0.1], [True, True, False, True, True], 5),  # of equal ones the last is kept; patience counts from the first
+    ],
+)
+def test_the_best_weights_are_kept_and_patience_ends_training(validation, best, epoch):
     weights = []
 
     class Watch(Observer):
@@ -81,25 +88,11 @@ def test_the_best_weights_are_kept_and_patience_ends_training():
             weights.append(model.weight.item())
 
     model = nn.Linear(1, 1)
-    _, outcome = run(model, validation=[3.0, 1.0, 2.0, 1.2, 1.5, 0.1], patience=3, epochs=9, seen=[Watch()])
-    assert (outcome.best_epoch, outcome.stopped, len(outcome.metrics)) == (2, "early stopping", 5)
-    assert [line["best"] for line in outcome.metrics] == [True, True, False, False, False]
-    assert model.weight.item() == weights[1]
+    _, outcome = run(model, validation=validation, patience=3, epochs=9, seen=[Watch()])
+    assert (outcome.best_epoch, outcome.stopped, len(outcome.metrics)) == (epoch, "early stopping", 5)
+    assert [line["best"] for line in outcome.metrics] == best
+    assert model.weight.item() == weights[epoch - 1]
     assert len(set(weights)) == 5
-
-
-def test_of_equal_validations_the_last_is_kept_and_patience_counts_from_the_first():
-    weights = []
-
-    class Watch(Observer):
-        def epoch_ended(self, metrics):
-            weights.append(model.weight.item())
-
-    model = nn.Linear(1, 1)
-    _, outcome = run(model, validation=[3.0, 1.0, 2.0, 1.0, 1.0, 0.1], patience=3, epochs=9, seen=[Watch()])
-    assert (outcome.best_epoch, outcome.stopped, len(outcome.metrics)) == (5, "early stopping", 5)
-    assert [line["best"] for line in outcome.metrics] == [True, True, False, True, True]
-    assert model.weight.item() == weights[4]
 
 
 def test_ctrl_c_keeps_the_best_so_far():

@@ -86,6 +86,11 @@ def wilson_interval(hits: float, count: float) -> list[float]:
     return [max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)]
 
 
+def mean_loss(log_probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The mean of minus the log-probability [N, K] of the true class [N], by weight [N], in nats."""
+    return float(np.average(-log_probabilities[np.arange(len(targets)), targets], weights=weights))
+
+
 def class_measures(log_probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
     """Loss in nats, accuracy, balanced accuracy (the mean recall of the classes that occur) and macro F1 (their mean F1, and that of what else was predicted).
 
@@ -101,7 +106,7 @@ def class_measures(log_probabilities: np.ndarray, targets: np.ndarray, weights: 
     rows = by_class(sums, [""] * classes)
     recalls, scores = ([row[name] for row in rows if row[name] is not None] for name in ("recall", "f1"))
     return {
-        "loss": float(np.average(-log_probabilities[np.arange(len(targets)), targets], weights=weights)),
+        "loss": mean_loss(log_probabilities, targets, weights),
         "accuracy": float(np.trace(sums) / sums.sum()),
         "balanced_accuracy": sum(recalls) / len(recalls),
         "macro_f1": sum(scores) / len(scores),

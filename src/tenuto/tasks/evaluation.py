@@ -13,7 +13,7 @@ from torch import nn
 from tenuto.data.source import Sourced
 from tenuto.runs.folder import EVALUATION_FORMAT, FORMAT_VERSION
 from tenuto.runs.surroundings import machine, now, versions
-from tenuto.scores.classification import class_measures
+from tenuto.scores.classification import class_measures, mean_loss
 from tenuto.train import Outcome
 
 
@@ -140,7 +140,7 @@ def validation_of_classes(log_probabilities: np.ndarray, targets: np.ndarray, we
     """
     measured = class_measures(log_probabilities, targets, weights)
     return {
-        "validation_loss": class_measures(log_probabilities, targets, in_loss)["loss"],
+        "validation_loss": mean_loss(log_probabilities, targets, in_loss),
         "validation_accuracy": measured["accuracy"],
         "validation_balanced_accuracy": measured["balanced_accuracy"],
         "validation_macro_f1": measured["macro_f1"],

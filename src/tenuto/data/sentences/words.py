@@ -55,7 +55,7 @@ def same_form(token: str) -> str:
 
 @cache
 def _second() -> re.Pattern[str]:
-    marks = _ranges({"Mn", "Mc", "Me"}) + _SKIN_TONES + _TAGS
+    marks = _marks()
     joined = marks + _JOINERS
     symbol = rf"[^\w\s\u200b{joined}][{marks}]*(?:\u200d[^\w\s\u200b{joined}][{marks}]*)*"
     between = rf"(?:(?<=[^\W\d_]|[{joined}])[\u00b7\u05f3\u05f4\u2027](?=[^\W\d_])[\w{joined}]+)*"
@@ -64,8 +64,13 @@ def _second() -> re.Pattern[str]:
 
 @cache
 def _third() -> re.Pattern[str]:
-    marks = _ranges({"Mn", "Mc", "Me"}) + _SKIN_TONES + _TAGS
-    return re.compile(rf"[\s\u200b]+|[^\s\u200b](?:[{marks}]|\u200d[^\s\u200b])*")
+    return re.compile(rf"[\s\u200b]+|[^\s\u200b](?:[{_marks()}]|\u200d[^\s\u200b])*")
+
+
+@cache
+def _marks() -> str:
+    """What belongs to the character before it, as it stands between the brackets of a pattern."""
+    return _ranges({"Mn", "Mc", "Me"}) + _SKIN_TONES + _TAGS
 
 
 def _ranges(categories: set[str]) -> str:
