@@ -54,6 +54,8 @@ _TABLE: dict[str, Measure] = {
         Measure("validation_exact", "higher", "Wholly right", "{:.1%} exact", True, "Share of the validation pairs whose whole answer is right."),
         Measure("validation_perplexity", "lower", "Perplexity", "perplexity {:.4g}", False, "Of the validation text, with the state carried."),
         Measure("validation_accuracy", "higher", "Accuracy", "{:.1%} right", True, "Share of the validation set that is right."),
+        Measure("validation_balanced_accuracy", "higher", "Balanced accuracy", "", True, "Mean recall of the classes of the validation set: each class counts alike."),
+        Measure("validation_macro_f1", "higher", "Macro F1", "", True, "Mean F1 of the classes."),
         Measure("validation_label_accuracy", "higher", "Accuracy of the sentences' classes", "classes {:.1%} right", True, "Share of the validation sentences."),
         Measure("validation_sentence_accuracy", "higher", "Sentences wholly right", share=True),
         Measure("validation_token_accuracy", "higher", "Tokens right", share=True),

@@ -188,7 +188,7 @@ FAILURES = [
     (["fit", "classify", "{here}/own.py", "-o", "{here}/new"], "in a format that tenuto does not read", ".csv"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{place}/run"], "already holds a complete run", "--overwrite"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}"], "what it holds is not a run", "nothing was written"),
-    (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "--epochs 0 is out of range", "a whole number above zero"),
+    (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--epochs", "0"], "--epochs 0 is out of range", "a whole number, 1 or more"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--schedule", "x"], "--schedule x is not known", "cosine"),
     (["fit", "classify", "{place}/walks.csv", "-o", "{here}/new", "--label-column", "who"], "there is no column 'who' for the label", "correct --label-column"),
     (["fit", "classify", "{here}/one.csv", "-o", "{here}/new"], "same label", "two classes"),
@@ -200,7 +200,7 @@ FAILURES = [
     (["predict", "{place}/run", "{place}/walks.csv", "-o", "{here}/no/where.csv"], "there is no folder", "make it first"),
     (["score", "{place}/run", "{here}/unlabelled.csv"], "no labels", ""),
     (["score", "{place}/run", "{here}/other.csv"], "training never saw", "down"),
-    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify does not take --tag-column", "--label-column, --split-column, --channel"),
+    (["score", "{place}/run", "{place}/walks.csv", "--tag-column", "1"], "the task classify does not take --tag-column", "--label-column, --split-column, --weight-column, --channel"),
     (["predict", "{place}/run", "{place}/walks.csv", "--beam-size", "2"], "the task classify does not take --beam-size", "--probabilities"),
     (["report", "{here}"], "is not a complete run", "config.json"),
 ]

@@ -12,7 +12,7 @@ TINY = "--hidden-size 6 --word-size 6 --character-size 4 --character-hidden-size
 def run(*words):
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_tagging_from_files(tmp_path):

@@ -115,7 +115,7 @@ def test_weight_dropout_draws_one_mask_for_each_call():
         ({"recurrent_dropout": 1.5}, "recurrent_dropout is 1.5"),
         ({"zoneout": -0.1}, "zoneout of h is -0.1"),
         ({"zoneout": {"k": 0.1}}, "zoneout names the state 'k'"),
-        ({"recurrent_dropout_kind": "weekly"}, "expected  variational or step"),
+        ({"recurrent_dropout_kind": "weekly"}, "expected  variational | step"),
         ({"weight_dropout": True}, "weight_dropout is True"),
         ({"dropout": "some"}, "expected  a rate from 0 to 1"),
     ],

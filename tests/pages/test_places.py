@@ -62,7 +62,8 @@ def test_paths_given_as_absolute_ones_are_not_told(tmp_path, monkeypatch, inside
     assert tells(page, tmp_path) == [] and ("data/walks of 2026.csv" if inside else "walks of 2026.csv") in said(page)
 
 
-def test_what_engines_and_options_say_of_folders_is_shortened(fitted, tmp_path):
+def test_what_engines_and_options_say_of_folders_is_shortened(fitted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # paths are told from here
     told = read_run(fitted("classify").folder)
     reasons = [{"engine": "cpp", "runs": False, "reason": f"no compiler in {tmp_path}/bin, nor in /opt/tools/bin."}]
     training = {**told.evaluation["training"], "options": {**told.evaluation["training"]["options"], "vectors": "/srv/all vectors/glove.txt"}}

@@ -136,7 +136,7 @@ def test_many_classes(page_of, count, kind):
 
 def test_one_epoch_is_drawn_as_dots(page_of):
     page = page_of(LONE)
-    assert [chart["aria-label"].partition(" by ")[0] for chart in charts(page)] == ["Loss", "Accuracy", "Gradient norm"]  # a constant learning rate has no chart
+    assert [chart["aria-label"].partition(" by ")[0] for chart in charts(page)] == ["Loss", "Accuracy", "Balanced accuracy", "Macro F1", "Gradient norm"]  # a constant learning rate has no chart
     assert page.all("circle", "dot") and not page.all("path", "line")
 
 

@@ -93,7 +93,7 @@ def test_a_translation_s_page(run_and_page):
     written = run.model.predict(run.x)
     right = sum(a == b for a, b in zip(run.y, written))
     assert page.all("div", "score")[0].text.startswith(f"{share(right, 7)}of 7 test inputs wholly right")
-    assert "greedyfor the numbers here" in page.text
+    assert "beam of 5for the numbers here" in page.text
     read = {" ".join(source): (" ".join(target), " ".join(answer)) for source, target, answer in zip(run.x, run.y, written)}
     maps = page.all("figure", "card")
     examples = run.model.evaluation_["examples"]

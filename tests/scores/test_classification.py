@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenuto.scores.classification import by_class, classification_result, confusion_matrix, softmax, wilson_interval
+from tenuto.scores.classification import by_class, classification_result, confusion_matrix, log_softmax, softmax, wilson_interval
 
 NAMES = ["a", "b", "c"]
 
@@ -49,3 +49,23 @@ def test_the_interval_stays_inside_zero_and_one():
 
 def test_softmax_works_with_large_logits():
     np.testing.assert_allclose(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]], dtype=np.float32)), [[1, 0], [0.5, 0.5]])
+
+
+@given(rows=st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(-5, 5), min_size=3, max_size=3), st.integers(0, 3)), min_size=1, max_size=20))
+def test_weights_count_rows_as_often_as_they_say(rows):
+    targets, logits, weights = np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([float(row[2]) for row in rows])
+    if not weights.any():
+        return
+    many = np.repeat(np.arange(len(rows)), weights.astype(int))
+    ids = tuple(str(row) for row in range(len(rows)))
+    found = classification_result(softmax(logits), targets, NAMES, ids, weights)
+    expected = classification_result(softmax(logits)[many], targets[many], NAMES, tuple(ids[row] for row in many))
+    for name in ("loss", "accuracy", "macro_f1", "balanced_accuracy", "majority_accuracy"):
+        assert found[name] == pytest.approx(expected[name]), name
+    for one, other in zip(found["classes"], expected["classes"]):
+        assert [one[name] for name in ("precision", "recall", "f1")] == pytest.approx([other[name] for name in ("precision", "recall", "f1")])
+    assert found["sequences"] == len(rows) == np.sum(found["confusion"]) and 1 <= found["effective_sequences"] <= len(rows) + 1e-9
+
+
+def test_logarithms_of_large_logits_are_finite():
+    np.testing.assert_array_equal(log_softmax(np.array([[1e4, 0.0], [-3e38, 0]], dtype=np.float32)), [[0, -1e4], [np.float32(-3e38), 0]])

@@ -2,11 +2,12 @@
 
     torchrun --nproc-per-node 2 launched.py FOLDER TASK ...
 
-Writes FOLDER/TASK-PROCESSES.json: losses of each validation, and the score on the training data.
+Writes FOLDER/TASK-PROCESSES.json: losses of each validation, and the score on the training data. Where the task takes weights of rows, also after a fit with some.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,18 @@ def main(folder: Path, names: list[str]) -> None:
         model, x, y = TASKS[name]()
         launch = current_launch()
         model.fit(x, y, checkpoint=folder / f"{name}-{launch.num_processes}")
+        found = [*losses(model), [model.score(x, y)]]
+        if "sample_weight" in inspect.signature(model.fit).parameters:
+            weights = [index % 4 for index in range(len(x))]  # 0 to 3, very different in the two processes
+            model.fit(x, y, sample_weight=weights)
+            found += [*losses(model), [model.score(x, y, sample_weight=weights)]]
         if launch.is_main_process:
-            losses = [[line["train_loss"], line["validation_loss"], line["count"]] for line in model.metrics_]
-            write_json(folder / f"{name}-{launch.num_processes}.json", [*losses, [model.score(x, y)]])
+            write_json(folder / f"{name}-{launch.num_processes}.json", found)
+
+
+def losses(model: Any) -> list[list[float]]:
+    """Of each validation."""
+    return [[line["train_loss"], line["validation_loss"], line["count"]] for line in model.metrics_]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ In: files (tables, JSON, `.ts`, `.arff`, npz, CoNLL, lines; also compressed) or 
 with lengths; or tokens, and `Streams` of windows.
 Each family of data has a folder: sequences (numbers), sentences (tokens), text (a stream), pairs; they do not import each other. What they share stands
 beside them: source.py; compressed.py, form.py (how a file is written) → decode.py → delimited.py, json_rows.py, parquet.py, arrow.py → rows.py (tables from files);
-frame.py (tables and columns in memory), parts.py (which file is which), counts.py, labels.py, split.py.
+frame.py (tables and columns in memory), parts.py (which file is which), counts.py, labels.py, weights.py, split.py.
 May import the rooms above: `errors`, `files`, `process`. Parquet needs pyarrow, which is imported where it is used; nothing here is ever unpickled.
 """
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from tenuto.data.compressed import stem_of
 from tenuto.process import kept_property
 
@@ -57,10 +59,12 @@ class Sourced(ABC):
 
     Attributes:
         left_out: what its reader left out.
+        weights: [N] float64, how much each item counts; None where all count alike.
     """
 
     came_from: Source
     left_out: tuple[LeftOut, ...] = ()
+    weights: np.ndarray | None = None
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from tenuto.networks.pooling import pool
 from tenuto.tongues import argument
 
 CHARACTER_ENCODERS = ("recurrent", "convolution", "none")
+MOST_WORDS = 4096  # that are read at once where no gradients are kept: a text of 60,000 different words took more than 1 GB
 
 
 def check_reading(word_size: int, character_encoder: str) -> None:
@@ -62,6 +63,11 @@ class CharacterEncoder(nn.Module):
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """[U, width] from characters [C, U] and their lengths [U]. What stands beyond a word's end has no influence."""
+        if len(lengths) > MOST_WORDS and not torch.is_grad_enabled():
+            return torch.cat([self._read(part, some) for part, some in zip(characters.split(MOST_WORDS, dim=1), lengths.split(MOST_WORDS))])
+        return self._read(characters, lengths)
+
+    def _read(self, characters: Tensor, lengths: Tensor) -> Tensor:
         vectors = self.embedding(characters)  # [C, U, embedding_size]
         if self.kind == "recurrent":
             return pool(self.recurrent(vectors, lengths=lengths).output, lengths, ("last",), bidirectional=True)

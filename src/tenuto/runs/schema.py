@@ -76,7 +76,7 @@ class Own:
 LINE = (
     Key("epoch", "number", "1, 2, ...; with a fraction if the validation was within an epoch"),
     Key("train_loss", "number", "mean over what was trained on since the last line, in nats, as trained: with dropout and label smoothing, without other regularisers"),
-    Key("validation_loss", "number", "in nats, without label smoothing"),
+    Key("validation_loss", "number", "in nats, without label smoothing; with the weights of classes, as in training"),
     Key("learning_rate", "number", "of the last step"),
     Key("gradient_norm_mean", "number", "before clipping"),
     Key("gradient_norm_max", "number", "before clipping"),
@@ -99,6 +99,7 @@ SET = (
     Key("length_min", "whole", "in steps"),
     Key("length_mean", "number", "in steps"),
     Key("length_max", "whole", "in steps"),
+    Key("weights", "object", "how much its items count, where that differs", (Key("sum", "number"), Key("smallest", "number"), Key("largest", "number")), optional=True),
 )
 # The scores of a class, tag or label. precision is null if it was never predicted, recall if it does not occur, f1 if neither.
 BY_CLASS = (
@@ -111,11 +112,13 @@ BY_CLASS = (
 # The RESULT of a classification.
 CLASSIFICATION = (
     Key("sequences", "whole", "how many were classified"),
+    Key("effective_sequences", "number", "where rows have weights: how many of equal weight tell as much; shares and means then go by weight, counts count rows", optional=True),
     Key("loss", "number", "nats per sequence"),
     Key("accuracy", "number", "0..1"),
     Key("accuracy_interval", "numbers", "low, high: Wilson's, 95 %"),
     Key("majority_accuracy", "number", "the accuracy of always answering the largest class"),
     Key("macro_f1", "number", "mean over classes", null=True),
+    Key("balanced_accuracy", "number", "mean recall of the classes that occur", optional=True),
     Key("confusion", "rows", "counts; rows are the true class, columns the predicted one"),
     Key("classes", "objects", "one for each class, in the order of `classes`", BY_CLASS),
     Key(

@@ -53,7 +53,7 @@ def spans_of(tags: Sequence[str], marks: str = EVERY_MARK) -> list[Span]:
     return spans
 
 
-def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], marks: str = EVERY_MARK) -> dict[str, Any]:
+def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], marks: str = EVERY_MARK, *, weights: Sequence[float] | None = None) -> dict[str, Any]:
     """Precision, recall and F1 of the predicted spans, over all sentences and for each type of span.
 
     Precision is None if no span was predicted, and recall is None if there is no true span. F1 is 2 x right / (predicted + true): None if both are
@@ -61,6 +61,7 @@ def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str
 
     Args:
         truth, predicted: the tags of each sentence. marks: those that the scheme has.
+        weights: how much each sentence counts; precision, recall and F1 go by them, and counts are counts.
     Returns:
         {precision, recall, f1, right, predicted, true, kinds}; kinds is a list of {name, precision, recall, f1, predicted, support}, in the order
         of the names.
@@ -68,23 +69,36 @@ def score_spans(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str
         >>> score_spans([["B-a", "I-a", "O"]], [["B-a", "O", "B-b"]])["f1"]
         0.0
     """
-    true_count: Counter[str] = Counter()
-    predicted_count: Counter[str] = Counter()
-    right_count: Counter[str] = Counter()
-    for gold, guess in zip(truth, predicted, strict=True):
-        gold_spans, guess_spans = set(spans_of(gold, marks)), set(spans_of(guess, marks))
-        true_count.update(span.kind for span in gold_spans)
-        predicted_count.update(span.kind for span in guess_spans)
-        right_count.update(span.kind for span in gold_spans & guess_spans)
+    found = [(set(spans_of(gold, marks)), set(spans_of(guess, marks))) for gold, guess in zip(truth, predicted, strict=True)]
+    counts = _counts(found, None)
+    sums = counts if weights is None else _counts(found, weights)
     kinds = []
-    for name in sorted(set(true_count) | set(predicted_count)):
-        row = _shares(right_count[name], predicted_count[name], true_count[name])
-        kinds.append({"name": name, **row, "predicted": predicted_count[name], "support": true_count[name]})
-    right, claimed, support = right_count.total(), predicted_count.total(), true_count.total()
-    return {**_shares(right, claimed, support), "right": right, "predicted": claimed, "true": support, "kinds": kinds}
+    for name in sorted(set(counts.true) | set(counts.predicted)):
+        row = _shares(sums.right[name], sums.predicted[name], sums.true[name])
+        kinds.append({"name": name, **row, "predicted": counts.predicted[name], "support": counts.true[name]})
+    whole = _shares(*(sum(part.values()) for part in sums))
+    return {**whole, **{name: sum(part.values()) for name, part in counts._asdict().items()}, "kinds": kinds}
 
 
-def _shares(right: int, predicted: int, true: int) -> dict[str, float | None]:
+class _Counts(NamedTuple):
+    """How many spans of each kind are right, are predicted, are true; or the sums of their weights."""
+
+    right: Counter[str]
+    predicted: Counter[str]
+    true: Counter[str]
+
+
+def _counts(found: Sequence[tuple[set[Span], set[Span]]], weights: Sequence[float] | None) -> _Counts:
+    """Args: found: the true and the predicted spans of each sentence."""
+    counts = _Counts(Counter(), Counter(), Counter())
+    for (gold, guess), weight in zip(found, [1] * len(found) if weights is None else weights):
+        for part, spans in zip(counts, (gold & guess, guess, gold)):
+            for span in spans:
+                part[span.kind] += weight  # type: ignore[assignment]  # a Counter holds any numbers
+    return counts
+
+
+def _shares(right: float, predicted: float, true: float) -> dict[str, float | None]:
     return {
         "precision": right / predicted if predicted else None,
         "recall": right / true if true else None,

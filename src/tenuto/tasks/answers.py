@@ -21,17 +21,19 @@ def class_rows(ids: Sequence[str], probabilities: Any, classes: Sequence[Any], *
 def said_of_classes(result: Mapping[str, Any], counted: str) -> str:
     """How many got the right class, in one line; `counted` says what they are ("sequences", "texts")."""
     low, high = result["accuracy_interval"]
-    right = round(result["accuracy"] * result["sequences"])
-    return f"{result['accuracy']:.2%} right ({right} of {result['sequences']} {counted}; 95 % interval {low:.1%} to {high:.1%}), loss {result['loss']:.4f}"
+    right = f"{round(result['accuracy'] * result['sequences'])} of {result['sequences']} {counted}"
+    if (equal := result.get("effective_sequences")) is not None:
+        right = f"by weight, of {result['sequences']} {counted} that tell as much as {equal:.1f} of equal weight"
+    return f"{result['accuracy']:.2%} right ({right}; 95 % interval {low:.1%} to {high:.1%}), loss {result['loss']:.4f}"
 
 
 def score_of_classes(result: Mapping[str, Any], counted: str) -> list[str | ClassTable]:
     """Accuracy with its interval, loss, and each class."""
     low, high = result["accuracy_interval"]
     return [
-        f"accuracy  {result['accuracy']:.2%} of {result['sequences']} {counted} "
+        f"accuracy  {result['accuracy']:.2%} of {result['sequences']} {counted}{', by weight' * ('effective_sequences' in result)} "
         f"(95 % interval {low:.1%} to {high:.1%}; always the largest class: {result['majority_accuracy']:.1%})",
-        f"macro F1  {result['macro_f1']:.4f}",
+        f"macro F1  {result['macro_f1']:.4f}" + (f" (balanced accuracy {result['balanced_accuracy']:.2%})" if "balanced_accuracy" in result else ""),
         f"loss      {result['loss']:.4f} nats a {counted.removesuffix('s')}",
         ClassTable(result["classes"], counted),
     ]

@@ -15,6 +15,7 @@ SPLIT = Choice("split_column", "split", "The column that says train, validation 
 TABLE = Choice("table", "auto", "What a row of a table is: a time step (long) or a sequence (wide). Default: as the names of the columns say.", panel=OF_A_TABLE)
 TEXT = Choice("text_column", "text", "The column, or JSONL key, with the text.", panel=OF_A_TABLE)
 CHANNELS = Choice("channels", [], "A column to use as input; repeat it for several. Default: all others.", "--channel", OF_A_TABLE)
+WEIGHT = Choice("weight_column", "", "The column that says how much a row counts, in training and in scores: a number, 0 or more. Default: none, all count alike.", panel=OF_A_TABLE)
 PROBABILITIES = Choice("probabilities", False, "The probability of every class, not only of the answer.", "--probabilities")
 SEPARATOR = Choice("separator", "", "What separates the columns: one character, or tab, space, comma, semicolon, pipe. Default: a comma in .csv, a tab in .tsv.", panel=OF_A_FILE)
 DECIMAL = Choice("decimal", ".", "The decimal mark of numbers in tables: a point or a comma.", panel=OF_A_FILE)

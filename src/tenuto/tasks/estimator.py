@@ -20,19 +20,23 @@ import torch
 from tenuto import engines
 from tenuto.cell import Cell
 from tenuto.cells.names import cell_from_name
-from tenuto.data.sequences.batches import sorted_batches
+from tenuto.data.sequences.batches import pieces, sorted_batches
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.measures import measures, require_measure
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
+from tenuto.tasks.weighing import counting
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
 from tenuto.train.device import require_device
 from tenuto.train.turns import seeded
 
 E = TypeVar("E", bound="Estimator")
+
+# Numbers that the encoder puts out for one batch of a prediction, at most: 64 MiB. With what the other parts keep beside them a batch takes some 300 MB.
+MOST_OUTPUTS = 2**24
 
 # The options that go on to `tenuto.train.TrainingOptions`.
 TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
@@ -45,11 +49,13 @@ class Batches(NamedTuple):
         order: [N] numbers; items that are sorted by them and cut into batches need little padding.
         rows: of a batch, at most.
         make: a function from positions in the set to a batch of these items, which has `to(device)`.
+        padded: where `order` is lengths in steps: steps of a batch at most, padding included, so that long items need no more memory than many short ones.
     """
 
     order: np.ndarray
     rows: int
     make: Callable[[np.ndarray], Any]
+    padded: int | None = None
 
 
 class Estimator(Explained, Saved, ABC):
@@ -108,9 +114,17 @@ class Estimator(Explained, Saved, ABC):
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
         self._describe(data)
 
+    def _settled(self, training: Any) -> dict[str, Any]:
+        """The options that were left open, as this data suggests; from here on `options_` has them."""
+        return self.pace.settle(self._items(training), self.get_params())
+
+    def _items(self, training: Any) -> int:
+        """How many items a pass over the training data reads; a batch has `batch_size` of them."""
+        return len(training)
+
     def _usual_call(self, training: Any) -> UsualCall:
         """A call of the layer whose engine the run reports, on a batch of the usual shape."""
-        steps, rows = int(np.median(training.lengths)), min(self.batch_size, len(training))
+        steps, rows = int(np.median(training.lengths)), min(self.options_["batch_size"], len(training))
         return UsualCall(self.network_.encoder, steps, rows, lengths=True)
 
     # --- fitting ---------------------------------------------------------------------------------------------------------
@@ -167,7 +181,7 @@ class Estimator(Explained, Saved, ABC):
         """
         self.check_options()
         require_measure(self.select_by, self.measures())
-        TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
+        self.training_options(epochs=self.epochs or 1)
         engines.wanted(self.engine)
         require_device(self.device)
         for given in self._cells().values():
@@ -184,13 +198,13 @@ class Estimator(Explained, Saved, ABC):
         return self.measures()
 
     def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
-        options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
         self.seed_ = seed_of(course.launch, self.random_state)
+        data = counting(data)
         training, held_out = self._divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
-        self.options_ = self._options_as_data()
+        self.options_ = self._options_as_data() | self._settled(training)
         self._prepare(training, held_out)
         require_measure(self.select_by, self._measured_here())
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
@@ -201,7 +215,7 @@ class Estimator(Explained, Saved, ABC):
             learning = self._learning(training, held_out, course.launch)
             outcome = train(
                 self.network_,
-                options,
+                self.training_options(epochs=self.options_["epochs"]),
                 batches=learning.batches,
                 loss=learning.loss,
                 validate=learning.validate,
@@ -221,6 +235,14 @@ class Estimator(Explained, Saved, ABC):
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+
+    def training_options(self, *, epochs: int) -> TrainingOptions:
+        """The options of the training loop.
+
+        Raises:
+            ArgumentError: one is out of range.
+        """
+        return TrainingOptions(**{**{name: getattr(self, name) for name in TRAINING}, "epochs": epochs})
 
     def _check_test(self, data: Any) -> None:
         try:
@@ -259,18 +281,22 @@ class Estimator(Explained, Saved, ABC):
         self.require_fit("inputs")
         with self._calling("inputs"):
             batches = self._batches(self._asked(x))
-        count, device = len(batches.order), torch.device(self.device)
-        starts = range(0, count, batches.rows)
-        return (batches.make(np.arange(start, min(start + batches.rows, count))).to(device) for start in starts)
+        device = torch.device(self.device)
+        return (batches.make(indices).to(device) for indices in pieces(np.arange(len(batches.order)), batches.order, batches.rows, batches.padded))
 
     def forward(self, batch: Any) -> Any:
         """The network's raw output for a batch of `inputs`, with gradients where torch keeps them."""
         return self.network_(batch)
 
+    def _most_steps(self) -> int:
+        """Steps of a batch for prediction, padding included, at most."""
+        layer: Any = getattr(self.network_.encoder, "recurrent", self.network_.encoder)  # it may stand in an encoder that makes series shorter
+        return max(1, MOST_OUTPUTS // int(layer.output_width * layer.directions))
+
     def _read_through(self, data: Any) -> Iterator[tuple[np.ndarray, Any]]:
         """Every item once, in batches of similar lengths: positions in the data, and the batch."""
         batches, device = self._batches(data), torch.device(self.device)
-        for indices in sorted_batches(batches.order, batches.rows):
+        for indices in sorted_batches(batches.order, batches.rows, batches.padded):
             yield indices, batches.make(indices).to(device)
 
     def _answers(self, data: Any) -> list[Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tenuto.tasks.option import NETWORK, TRAINING, TRAINING_IN_DETAIL, WHERE, option, options
+from tenuto.tasks.pace import Pace
 
 
 @options()
 class EstimatorOptions:
     """What every task's constructor takes, all of `tenuto.train.TrainingOptions` included."""
+
+    pace: ClassVar[Pace] = Pace(steps=1000, epochs=20, rows=(8, 32))  # where `epochs` and `batch_size` are left open
 
     cell: Any = option(
         "lstm",
@@ -21,8 +24,8 @@ class EstimatorOptions:
     hidden_size: int = option(128, "Units in each layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
     num_layers: int = option(1, "Number of layers, each on top of the one before.", NETWORK, least=1)
 
-    epochs: int = option(100, "Passes over the training data, at most.", TRAINING)
-    batch_size: int = option(32, "Sequences in each step.", TRAINING, least=1)
+    epochs: int | None = option(None, "Passes over the training data, at most.", TRAINING, least=1, none=-1, without="as many as the amount of data needs")
+    batch_size: int | None = option(None, "Sequences in each step.", TRAINING, least=1, none=-1, without="as many as suit the amount of data")
     learning_rate: float = option(3e-3, "The learning rate; the highest value that the schedule reaches.", TRAINING, search={"low": 5e-4, "high": 2e-2, "log": True})
     schedule: str = option("cosine", "How the learning rate changes: cosine, constant, plateau or nt-asgd.", TRAINING)
     clip_norm: float | None = option(1.0, "Scale gradients down to this norm.", TRAINING, none=0, without="never")

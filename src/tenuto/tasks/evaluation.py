@@ -13,6 +13,7 @@ from torch import nn
 from tenuto.data.source import Sourced
 from tenuto.runs.folder import EVALUATION_FORMAT, FORMAT_VERSION
 from tenuto.runs.surroundings import machine, now, versions
+from tenuto.scores.classification import class_measures, mean_loss
 from tenuto.train import Outcome
 
 
@@ -130,6 +131,22 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def validation_of_classes(log_probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, in_loss: np.ndarray | None) -> dict[str, float]:
+    """What a validation of a classifier measures, for a line of metrics.jsonl.
+
+    Args:
+        log_probabilities: [N, K]. targets: [N] int. weights: [N], the rows' own.
+        in_loss: [N], the weights that the loss goes by: those of the classes (`class_weight`) too, as in training, so that the best weights are chosen by what is trained for.
+    """
+    measured = class_measures(log_probabilities, targets, weights)
+    return {
+        "validation_loss": mean_loss(log_probabilities, targets, in_loss),
+        "validation_accuracy": measured["accuracy"],
+        "validation_balanced_accuracy": measured["balanced_accuracy"],
+        "validation_macro_f1": measured["macro_f1"],
+    }
+
+
 def describe_set(data: Sourced, lengths: np.ndarray, **own: Any) -> dict[str, Any]:
     """The SET object: where a set came from and how large it is.
 
@@ -137,6 +154,7 @@ def describe_set(data: Sourced, lengths: np.ndarray, **own: Any) -> dict[str, An
         lengths: [N] int64, of its sequences, in steps.
         own: further keys; "sequences" among them where their number is not N.
     """
+    weights = getattr(data, "weights", None)
     return {
         "path": data.path,
         "sha256": data.sha256,
@@ -147,6 +165,7 @@ def describe_set(data: Sourced, lengths: np.ndarray, **own: Any) -> dict[str, An
         "length_min": int(lengths.min()),
         "length_mean": float(lengths.mean()),
         "length_max": int(lengths.max()),
+        **({} if weights is None else {"weights": {"sum": float(weights.sum()), "smallest": float(weights.min()), "largest": float(weights.max())}}),
         **own,
     }
 

@@ -110,6 +110,10 @@ def check_kinds(kind: type, options: Mapping[str, Any]) -> None:
         if known.cell or (value is None and (known.usual is None or known.none is not None)):
             continue
         wanted = known.kind if known.items is None else known.items
+        if known.pairs and isinstance(value, dict):
+            if not all(isinstance(one, (int, float)) for one in value.values()):
+                raise ValueError(f"its option {known.name} is {value!r:.60}")
+            continue
         values = [value] if known.items is None else value
         fits = isinstance(values, (list, tuple)) and all(isinstance(one, _ACCEPTED.get(wanted, wanted)) for one in values)
         if not fits or (wanted is not bool and any(isinstance(one, bool) for one in values)):

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ NETWORK, READING, REGULARISERS = "The network", "What is read off a word", "Regu
 TRAINING, TRAINING_IN_DETAIL, WHERE = "Training", "Training in detail", "Where and how"
 # The panels that every task has; they come after its own.
 LAST = (REGULARISERS, TRAINING, TRAINING_IN_DETAIL, WHERE)
+_PAIR = re.compile(r"(.+?)=([^=,]+)(?:,|$)", re.DOTALL)  # NAME=NUMBER
 
 
 def option(
@@ -46,6 +48,7 @@ def option(
     without: str = "",
     cell: bool = False,
     path: bool = False,
+    pairs: bool = False,
     kw_only: bool = True,
     search: Any = None,
     answering: bool = False,
@@ -62,13 +65,14 @@ def option(
         none: what is typed for None. without: what None means: "never" in "0 for never".
         cell: its value is a cell, typed by name or as FILE.py:CLASS.
         path: its value is the path of a file.
+        pairs: its value may be a dictionary of numbers, typed as NAME=NUMBER with commas between.
         kw_only: False if it may be given to the constructor without its name.
         search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
-        answering: training does not read it, only the search for an answer; so it may change afterwards.
+        answering: it may change after training: the search for an answer reads it, or the reading of the data, whose digest shows it.
         drawn: it may be a random generator of numpy's too, from which the number is drawn.
     """
     known = {"said": said, "panel": panel, "least": least, "above": above, "below": below, "drawn": drawn, "flag": flag, "typed": typed, "metavar": metavar}
-    known |= {"none": none, "without": without, "cell": cell, "path": path, "search": search, "answering": answering}
+    known |= {"none": none, "without": without, "cell": cell, "path": path, "pairs": pairs, "search": search, "answering": answering}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
 
 
@@ -96,7 +100,7 @@ class Known:
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
         items: for a tuple, which is typed as text with commas, the type of its items.
-        said, panel, least, above, below, flag, metavar, none, without, cell, path, search, answering, drawn: as in `option`.
+        said, panel, least, above, below, flag, metavar, none, without, cell, path, pairs, search, answering, drawn: as in `option`.
     """
 
     name: str
@@ -116,6 +120,7 @@ class Known:
     without: str
     cell: bool
     path: bool
+    pairs: bool
     search: Any
     answering: bool
     drawn: bool
@@ -128,10 +133,12 @@ class Known:
         """What was typed, as the estimator takes it; a cell stays as it was typed.
 
         Raises:
-            ArgumentError: an item of a text with commas is not a number, where it must be.
+            ArgumentError: an item of a text with commas is not a number, or not NAME=NUMBER, where it must be.
         """
         if self.items is not None:
             return self._items(given)
+        if self.pairs and "=" in str(given):
+            return self._pairs(str(given))
         return None if self.none is not None and given == self.none else given
 
     def settled(self, value: Any) -> Any:
@@ -144,6 +151,8 @@ class Known:
             return value
         if self.drawn:
             return drawn_from(value, self.name)
+        if self.pairs and not isinstance(value, str):
+            return self._settled_pairs(value)
         if self.items is None:
             return self._settled(value, self.kind, value)
         one = isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0
@@ -161,6 +170,15 @@ class Known:
         if found is None or not self._in_range(found):
             raise ArgumentError(f"{argument(self.name, value)} is out of range.", expected=self._range(kind))
         return found
+
+    def _settled_pairs(self, value: Any) -> Any:
+        """A dictionary of numbers as it was given, if they are finite and 0 or more."""
+        if not isinstance(value, Mapping):
+            raise ArgumentError(f"{argument(self.name, value)} is not known.", expected="text, or numbers by name", received=type(value).__name__)
+        wrong = next((f"{name!r:.40}: {one!r:.40}" for name, one in value.items() if (found := number(one)) is None or found < 0), None)
+        if wrong or not value:
+            raise ArgumentError(f"{argument(self.name, value)} is out of range.", expected="one or more finite numbers by name, 0 or more", received=wrong)
+        return value
 
     def _in_range(self, value: Any) -> bool:
         low = (self.least is None or value >= self.least) and (self.above is None or value > self.above)
@@ -184,6 +202,19 @@ class Known:
             return tuple(self.items(word.strip()) for word in given.split(",") if word.strip())
         except ValueError:
             raise ArgumentError(f"{argument(self.name, given)} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
+
+    def _pairs(self, given: str) -> dict[str, float]:
+        """NAME=NUMBER,NAME=NUMBER as a dictionary; a name may hold commas and equals signs."""
+        pairs = _PAIR.findall(given)
+        try:
+            found = {name.strip(): float(number) for name, number in pairs}
+        except ValueError:
+            found = {}
+        if not found or ",".join("=".join(pair) for pair in pairs) != given:
+            raise ArgumentError(f"{argument(self.name, given)} is not made of pairs.", expected="NAME=NUMBER, with commas between several", received=given)
+        if len(found) < len(pairs):
+            raise ArgumentError(f"{argument(self.name, given)} gives one name two numbers.", expected="each name once", received=given)
+        return found
 
 
 def options_of(kind: type) -> Iterator[Known]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ class Saved(EstimatorOptions, Parameters, ABC):
 
     task: ClassVar[str]  # in config.json
     former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
+
+    former_options: ClassVar[Mapping[str, Any]] = {}  # what runs from before an option existed were trained with
 
     network_: Network
     cell_: Cell
@@ -117,7 +120,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """
         require_device(device)
         with reading(cls, folder, cls.task) as run:
-            options = {**run.config["options"], "device": str(device)}
+            options = {**cls.former_options, **run.config["options"], "device": str(device)}
             check_kinds(cls, options)
             maths = run.config.get("maths", {})
             cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
@@ -140,7 +143,9 @@ class Saved(EstimatorOptions, Parameters, ABC):
     def _options_as_data(self) -> dict[str, Any]:
         """The constructor's arguments, with the cells and the seed that were used."""
         cells = {name: cell_to_data(getattr(self, f"{name}_")) for name in self._cells()}
-        return {**self.get_params(), **cells, "random_state": self.seed_}
+        given = {known.name: value for known in options_of(type(self)) if known.pairs and isinstance(value := getattr(self, known.name), Mapping)}
+        pairs = {name: {str(key): float(number) for key, number in value.items()} for name, value in given.items()}  # as JSON keeps them
+        return {**self.get_params(), **cells, **pairs, "random_state": self.seed_}
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
         """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit, the path of the word vectors
@@ -151,7 +156,9 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """
         free = {"time_limit_s", "random_state", "vectors", *(known.name for known in options_of(type(self)) if known.answering)}
         options = {name: value for name, value in self._options_as_data().items() if name not in free}
-        return {"estimator": type(self).__name__, "train": training.sha256, "validation": validation.sha256, "seed": self.seed_, "options": options}
+        parts = (("train", training), ("validation", validation))
+        weights = {f"weights of {name}": hashlib.sha256(part.weights.tobytes()).hexdigest() for name, part in parts if getattr(part, "weights", None) is not None}
+        return {"estimator": type(self).__name__, "train": training.sha256, "validation": validation.sha256, "seed": self.seed_, "options": options, **weights}
 
     # --- calls ------------------------------------------------------------------------------------------------------------------
 

@@ -17,13 +17,15 @@ from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.lexicon import UNKNOWN
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
-from tenuto.data.sentences.words import RULE, same_form
+from tenuto.data.sentences.words import LETTERS, RULE, same_form
+from tenuto.data.weights import even
 from tenuto.errors import DataError
 from tenuto.layers import Recurrent
 from tenuto.networks.embedding import TokenEmbedding, check_reading
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
 from tenuto.tasks.token_options import TokenOptions
+from tenuto.tasks.weighing import Weighed
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Course, Learning
 
@@ -58,8 +60,17 @@ class TokenEstimator(TokenOptions, Estimator):
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
     def _fit(self, data: Sentences, validation: Sentences | None, test: Sentences | None, course: Course) -> None:
-        held_out, later = (None if given is None else given.cut_by(RULE) for given in (validation, test))
-        super()._fit(data.cut_by(RULE), held_out, later, course)
+        rule = self._rule(data)
+        held_out, later = (None if given is None else self._shortened(given.cut_by(rule)) for given in (validation, test))
+        super()._fit(self._shortened(data.cut_by(rule)), held_out, later, course)
+
+    def _shortened(self, data: Sentences) -> Sentences:
+        """What is read of the sentences."""
+        return data
+
+    def _rule(self, data: Sentences) -> int:
+        """How the raw texts of training are cut into tokens."""
+        return RULE
 
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
@@ -78,7 +89,7 @@ class TokenEstimator(TokenOptions, Estimator):
             self.coder_.words,
             self.coder_.characters,
             word_size=self.word_size,
-            character_encoder=self.character_encoder,
+            character_encoder="none" if self.coder_.rule == LETTERS else self.character_encoder,  # a letter has one character
             character_size=self.character_size,
             character_hidden_size=self.character_hidden_size,
             case_size=self.case_size,
@@ -107,14 +118,20 @@ class TokenEstimator(TokenOptions, Estimator):
             front.start_words(self.coder_.words.encode(words), vectors)
         coded, targets, device = self.coder_.code(training), self._targets(training), torch.device(self.device)
 
+        weighed = Weighed(len(training), self._row_weights(training, targets))
+
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(coded.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+            return [weighed.rows[batch] for batch in bucketed_batches(coded.lengths[weighed.rows], self.options_["batch_size"], seed=self.seed_, epoch=epoch)]
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
-            return Loss(self._losses(network, coded.batch(mine).to(device), coded, targets).mean(), count)
+            return Loss(weighed.mean(self._losses(network, coded.batch(mine).to(device), coded, targets), mine), count)
 
         return Learning(batches, loss, lambda network: self._numbers(held_out), lambda indices: batch_in_words(training.ids, indices, "sentences"))
+
+    def _row_weights(self, data: Sentences, targets: Any) -> np.ndarray | None:
+        """How much each sentence counts in the loss, as `tenuto.tasks.weighing.row_weights` gives it."""
+        return even(data.weights)
 
     # --- predicting --------------------------------------------------------------------------------------------------------
 
@@ -142,16 +159,16 @@ class TokenEstimator(TokenOptions, Estimator):
         return [list(tokens) for tokens in self._read(x).tokens]
 
     def _batches(self, data: Sentences) -> Batches:
-        return Batches(data.lengths, max(self.batch_size, 64), self.coder_.code(data).batch)
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), self.coder_.code(data).batch, self._most_steps())
 
     # --- what a run keeps --------------------------------------------------------------------------------------------------
 
     def _describe(self, data: Sentences) -> dict[str, Any]:
         counts = {str(label): count for label, count in data.class_counts.items()}
-        return describe_set(data, data.lengths, class_counts=counts)
+        return describe_set(data, data.lengths, class_counts=counts, **({} if data.cut is None else {"cut": int(data.cut.sum())}))
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
-        return {"vocabulary": {"kind": "words", "size": len(self.coder_.words.entries)}}
+        return {"vocabulary": {"kind": "letters" if self.coder_.rule == LETTERS else "words", "size": len(self.coder_.words.entries)}}
 
     def _kept(self) -> dict[str, Any]:
         return self.coder_.to_data()

@@ -267,13 +267,13 @@ class Training(Resumable, Generic[B]):
                 self.given.eval()
             numbers = self._of_main_process(self.validate(self.given))
             loss, value = numbers["validation_loss"], self._lower_is_better(numbers)
-            if best := value < at.best_value:
+            # Of validations that are equal, as accuracies often are, the last one counts: its weights have learnt for longer.
+            if best := value <= at.best_value and math.isfinite(value):
                 self.best = {name: tensor.detach().clone() for name, tensor in self.given.state_dict().items()}
         epoch = int(epoch) if epoch == int(epoch) else epoch
+        at.waited = 0 if value < at.best_value else at.waited + 1
         if best:
-            at.best_value, at.waited, run.best_epoch = value, 0, epoch
-        else:
-            at.waited += 1
+            at.best_value, run.best_epoch = value, epoch
         self.schedule.validated(loss)
         if self.schedule.triggered and self.average is None:
             self.average = WeightAverage(self.model, decay=None)

@@ -53,7 +53,7 @@ class TrainingOptions:
         trigger_patience: "nt-asgd" starts to average the weights when a validation loss is above the lowest of all earlier ones, not
             counting the last `trigger_patience`; from then on the average is validated and kept (Merity et al. 2018, algorithm 1).
         average: "ema": an exponential moving average of the weights, with decay `ema_decay`, is validated and kept. None: the weights themselves.
-        select_by: the number of the validation that decides which is best. The weights of the best validation are kept, and patience counts from it.
+        select_by: the number of the validation that decides which is best. The weights of the best validation are kept, of equal ones the last; patience counts from the first.
         patience: stop after this many validations without a better one; None for never.
         non_finite: what happens when a loss or gradient is NaN or infinite. "stop": a TrainingError. "skip": the step is left out and
             counted, the observers are told, and the next batch starts without carried state.

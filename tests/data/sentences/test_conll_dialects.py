@@ -1,10 +1,14 @@
 """The dialects of CoNLL files: what is a token, what is a comment, which lines repeat words that stand elsewhere; and sentences without columns."""
 
+import csv
+import io
+
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from tenuto.cli import app
-from tenuto.data import read_conll, read_tagged, read_tagged_splits
+from tenuto.data import read_conll, read_tagged, read_tagged_splits, tokenise
 from tenuto.data.sentences.conll import tagged_parts
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tasks import Tagger
@@ -160,6 +164,23 @@ def test_predict_drops_no_word_of_plain_sentences(run, tmp_path, text):
     found = CliRunner().invoke(app, ["predict", str(run), str(path), "--format", "sentences"])
     assert found.exit_code == 0
     assert [line.split(",")[1] for line in found.stdout.splitlines()[1:]] == text.splitlines()
+
+
+def test_a_word_that_looks_like_a_tag_does_not_make_columns_of_sentences(run, tmp_path):
+    path = write(tmp_path / "a.txt", "play O\nplay jazz\nplay rock\nstop it\n")
+    asked = CliRunner().invoke(app, ["predict", str(run), str(path)])
+    assert asked.exit_code == 1 and "few that the run knows" in asked.output and "--format sentences" in asked.output
+
+
+def test_raw_texts_are_tagged_as_their_tokens_are(run, tmp_path):
+    texts = ["Play some jazz, please!", "stop"]
+    model, tokens = Tagger.load(run), [["Play", "some", "jazz", ",", "please", "!"], ["stop"]]
+    assert [tokenise(text) for text in texts] == tokens
+    assert model.predict(texts) == model.predict(tokens) == model.predict(np.array(texts))
+    found = CliRunner().invoke(app, ["predict", str(run), str(write(tmp_path / "a.txt", "\n".join(texts))), "--format", "text"])
+    rows = list(csv.DictReader(io.StringIO(found.stdout)))
+    assert [row["tokens"].split() for row in rows] == tokens
+    assert [row["tags"].split() for row in rows] == model.predict(tokens)
 
 
 def test_columns_are_predicted_with_and_without_tags(run, tmp_path):

@@ -184,7 +184,7 @@ def test_bad_questions_are_refused(model, reader):
         model.generate("Z")
     with pytest.raises(ArgumentError, match="without lines, and needs a prompt"):
         model.generate()
-    with pytest.raises(ArgumentError, match="stop strings that are not empty"):
+    with pytest.raises(ArgumentError, match="texts that are not empty"):
         model.generate("a", stop=[""])
     with pytest.raises(DataError, match="no documents"):
         model.score(["the cat", "the dog"])

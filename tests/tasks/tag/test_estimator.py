@@ -79,6 +79,23 @@ def test_a_tag_or_label_that_training_never_saw_counts_as_wrong_and_is_named(fit
     assert fitted.evaluate(x[:1], [["B-era"] * len(x[0])])["loss"] is None
 
 
+@pytest.mark.parametrize("others", [[0, 1], ["0", "1"], [0.0, 1.0], ["0.0", "1.0"]], ids=str)
+def test_labels_of_sentences_are_compared_across_kinds_of_files(others, tmp_path):
+    """0 in Parquet is "0" in a folder's file."""
+    x, y, labels = commands(count=24)
+    model = Tagger("gru", **{**SMALL, "epochs": 6}).fit(x, y, labels=[int(label == "music") for label in labels])
+    asked = [others[label == "music"] for label in labels]
+    expected = model.evaluate(x, y, labels=[int(label == "music") for label in labels])
+    assert model.evaluate(x, y, labels=asked) == expected
+    assert not expected["labels"]["unseen"] and expected["labels"]["accuracy"] > 0.5
+    again = Tagger("gru", **{**SMALL, "epochs": 2}).fit(x, y, labels=[int(label == "music") for label in labels], validation=(x, y, asked))
+    assert again.metrics_[-1]["validation_label_accuracy"] > 0
+    kept = read_run(model.save(tmp_path / "run", test=(x, y, asked))).evaluation
+    assert any(example["correct"] for example in kept["examples"])
+    odd = model.evaluate(x, y, labels=[type(asked[0])(2), *asked[1:]])
+    assert list(odd["labels"]["unseen"]) == [str(type(asked[0])(2))]
+
+
 def test_a_word_that_training_never_saw_has_a_tag(fitted):
     tags = fitted.predict([["play", "żółć"], ["x" * 500]])
     assert [len(row) for row in tags] == [2, 1]

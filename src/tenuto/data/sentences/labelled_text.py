@@ -33,14 +33,22 @@ USUAL_LABEL = "label"
 
 
 def read_labelled_text(
-    path: str | Path, *, text_column: str = "text", label_column: str = "label", form: Form = USUAL_FORM, labels: bool = True, empty: str = "error"
+    path: str | Path,
+    *,
+    text_column: str = "text",
+    label_column: str = "label",
+    weight_column: str = "",
+    form: Form = USUAL_FORM,
+    labels: bool = True,
+    empty: str = "error",
 ) -> Sentences:
     """The texts of a file, with labels where it has them.
 
     Args:
         text_column, label_column: the names of the keys or columns; with dots for keys inside of others; without a header, the numbers of the columns.
+        weight_column: that of the numbers that say how much a text counts; empty where all count alike.
         form: how the file is written.
-        labels: whether to read the labels. If not, it does not matter what stands in their place.
+        labels: whether to read the labels and weights. If not, it does not matter what stands in their place.
         empty: what happens to a text without a word. "error": a DataError. "skip": it is left out (`Sentences.left_out`).
     Raises:
         DataError: not UTF-8, empty, in another format, not JSON, without the text column, a row with more or fewer cells than the header, or
@@ -55,11 +63,13 @@ def read_labelled_text(
     if suffix_of(path) in (".csv", ".tsv"):
         read = read_decoded(path, form)
         text_column, label_column, form = columns_told(path, read[0], text_column, label_column, form)
-    rows, source = _rows(path, text_column, label_column if labels else None, form, read)
+    weighed = labels and weight_column != ""
+    rows, source = _rows(path, (text_column, weight_column) if weighed else (text_column,), label_column if labels else None, form, read)
     texts: list[Any] = []
     found: list[Any] = []
     left_out: list[LeftOut] = []
     ids: list[str] = []
+    weights: list[Any] = []
     places: list[str] = []
     for place, cells in rows:
         text, position = cells[text_column], len(texts) + len(left_out)
@@ -70,6 +80,7 @@ def read_labelled_text(
         places.append(place)
         texts.append(text)
         ids.append(identity)
+        weights += [cells[weight_column]] if weighed else []
         if cells.get(label_column) not in (None, ""):
             found.append(cells[label_column])
         if found and len(found) < len(texts):
@@ -82,7 +93,7 @@ def read_labelled_text(
         raise DataError(f"{path} holds no texts.", expected="one or more texts")
     with naming(path):
         try:
-            return Sentences(texts, None, found or None, ids=ids, came_from=source, left_out=left_out)
+            return Sentences(texts, None, found or None, ids=ids, weights=weights if weighed else None, came_from=source, left_out=left_out)
         except DataError:
             for place, text in zip(places, texts):  # the set knows ids, not lines
                 if _is_empty(text):
@@ -97,13 +108,14 @@ def read_labelled_text_splits(
     test: str | Path | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    weight_column: str = "",
     form: Form = USUAL_FORM,
 ) -> Parts[Sentences]:
     """A file of labelled texts to train on; or a folder with a file `train`, and perhaps `valid` and `test`, in one of the formats.
 
     Args:
         validation, test: files for these parts, in place of what a folder has.
-        text_column, label_column, form: as in `read_labelled_text`.
+        text_column, label_column, weight_column, form: as in `read_labelled_text`.
     Raises:
         DataError: as in `read_labelled_text`; or a folder without a training part, or with two files for one part.
     """
@@ -112,7 +124,7 @@ def read_labelled_text_splits(
     return read_each(
         path,
         found,
-        lambda file: read_labelled_text(file, text_column=text_column, label_column=label_column, form=form),
+        lambda file: read_labelled_text(file, text_column=text_column, label_column=label_column, weight_column=weight_column, form=form),
         validation=validation,
         test=test,
     )
@@ -132,11 +144,16 @@ def _is_empty(text: Any) -> bool:
     return text is None or text == [] or (isinstance(text, str) and not tokenise(text))
 
 
-def _rows(path: Path, text_column: str, label_column: str | None, form: Form, read: tuple[str, Source] | None) -> tuple[Iterator[Row], Source]:
+def _rows(path: Path, needed: tuple[str, ...], label_column: str | None, form: Form, read: tuple[str, Source] | None) -> tuple[Iterator[Row], Source]:
+    text_column = needed[0]
     if suffix_of(path) != ".txt":
-        named = [] if label_column in (None, USUAL_LABEL) else [label_column]  # a column that was named must be there
-        fix = f"say which column it is with {argument('text_column')} or {argument('label_column')}; if the first line names no columns: {form_with('header', 'no')}"
-        return read_rows(path, (text_column, *named), (*({label_column} - {None, *named}), "id"), form=form, fix=fix, read=read)
+        asked = [] if label_column is None else [label_column]
+        named = [] if label_column == USUAL_LABEL else asked  # a column that was named must be there
+        columns = [argument("text_column"), argument("label_column"), *([argument("weight_column")] if len(needed) > 1 else [])]
+        fix = f"say which column it is with {' or '.join(columns)}; if the first line names no columns: {form_with('header', 'no')}"
+        return read_rows(path, (*needed, *named), (*(asked if not named else []), "id"), form=form, fix=fix, read=read)
+    if len(needed) > 1:
+        raise DataError(f"{path} has no columns, so none with weights.", expected=" | ".join(ROW_FORMATS), received=f"weights in the column {needed[1]!r}", fix="write the set as a table")
     text, source = read_decoded(path, form)
     lines = lines_of(text)
     if is_fasttext(lines):

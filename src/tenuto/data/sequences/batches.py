@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,10 +68,26 @@ def bucketed_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: 
     return [batches[position] for position in generator.permutation(len(batches))]
 
 
-def sorted_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Every position once, in batches, the shortest sequences first: for prediction, where order does not matter and padding costs time."""
-    order = np.argsort(lengths, kind="stable")
-    return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+def sorted_batches(lengths: np.ndarray, batch_size: int, padded: int | None = None) -> list[np.ndarray]:
+    """Every position once, in batches, the shortest sequences first: for prediction, where order does not matter and padding costs time. Arguments as `pieces`."""
+    return list(pieces(np.argsort(lengths, kind="stable"), lengths, batch_size, padded))
+
+
+def pieces(order: np.ndarray, lengths: np.ndarray, batch_size: int, padded: int | None = None) -> Iterator[np.ndarray]:
+    """`order`, cut into pieces of at most `batch_size` positions; with `padded`, also of at most so many steps, padding included. One long sequence is a piece by itself.
+
+    Example:
+        >>> [piece.tolist() for piece in pieces(np.arange(5), np.array([1, 2, 2, 9, 1]), 3, padded=5)]
+        [[0, 1], [2], [3], [4]]
+    """
+    first, longest = 0, 0
+    for place, length in enumerate(lengths[order].tolist()):
+        longest = max(longest, length)
+        if place - first == batch_size or (padded is not None and place > first and (place - first + 1) * longest > padded):
+            yield order[first:place]
+            first, longest = place, length
+    if len(order):
+        yield order[first:]
 
 
 def collate(

@@ -15,6 +15,7 @@ class Columns:
     """Which column is what, by name. `channels` names the columns with values; by default they are all other columns.
 
     Args:
+        weight: the column that says how much a sequence counts; None where all count alike.
         table: "long", with one row for each time step; "wide", with one row for each sequence; "auto": the names of the columns decide.
     Raises:
         ArgumentError: another word for the table.
@@ -26,9 +27,15 @@ class Columns:
     split: str = "split"
     channels: tuple[str, ...] | None = None
     table: str = "auto"
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         require("table", self.table, TABLES)
+
+    @property
+    def about(self) -> tuple[str | None, ...]:
+        """The columns that are no channels."""
+        return self.id, self.time, self.label, self.split, self.weight
 
 
 USUAL = Columns()

@@ -110,6 +110,10 @@ def _read_file(path: Path, columns: Columns, form: Form, labels: bool) -> dict[s
             received=kind or "no suffix",
             fix="convert it to one of them, for example a CSV with the columns id, time, channels ..., label",
         )
+    if columns.weight is not None and labels and kind in (".ts", ".npz", ".arff"):
+        raise DataError(
+            f"{path} has no columns, so none with weights.", expected=".csv | .tsv | .parquet", received=f"weights in the column {columns.weight!r}", fix=f"write the set as a table, or give {either('sample_weight to fit', 'the weights in Python')}"
+        )
     if kind == ".ts":
         return read_ts(path, form, labels=labels)
     if kind == ".npz":

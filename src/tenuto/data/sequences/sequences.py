@@ -20,6 +20,7 @@ from tenuto.data.labels import as_labels, label_counts
 from tenuto.data.parts import members, named_by_file
 from tenuto.data.sequences.channels import numbers, order_of, refuse_row_numbers
 from tenuto.data.source import GIVEN, Source, Sourced
+from tenuto.data.weights import as_weights, taken
 from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
 from tenuto.scalars import whole
@@ -36,13 +37,14 @@ class Sequences(Sourced):
         labels: one for each sequence: text, integers, floats or booleans. Default: none.
         ids: one text for each sequence, to name it in messages. Default: "0", "1", ...
         channels: C names. Default: those of data frames, else "channel 0", ...; of data frames they choose the columns.
+        weights: how much each sequence counts in the loss and in what is measured: N numbers, 0 or more. Default: all alike.
         came_from: what to call the set, and where it came from.
     Attributes:
         named: whether the channels have names that were given. Then data is matched by name, else by position.
     Raises:
         ShapeError: an array is not `[T, C]`, or C differs between sequences.
         DataError: no sequence at all, an empty sequence, an infinite value, something that is not a number, data frames with other columns than
-            the first or with one that only numbers the rows, or labels, ids or channel names whose number does not fit.
+            the first or with one that only numbers the rows, labels, ids, weights or channel names whose number does not fit, or weights as in `data.weights`.
     Example:
         >>> data = Sequences([np.zeros((3, 2)), np.ones((5, 2))], labels=["a", "b"])
         >>> data
@@ -58,6 +60,7 @@ class Sequences(Sourced):
         *,
         ids: Iterable[Any] | None = None,
         channels: Iterable[Any] | None = None,
+        weights: Any = None,
         came_from: Source = GIVEN,
     ) -> None:
         self.came_from = came_from
@@ -93,22 +96,24 @@ class Sequences(Sourced):
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
             require_one_each("labels", self.labels, arrays, "sequences")
+        self.weights = as_weights(weights, self.ids, "sequences")
 
     @classmethod
-    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None) -> Sequences:
+    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None) -> Sequences:
         """Sequences from a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array or tensor, or Sequences.
 
         Args:
             values: see above. A padded array is cut at `lengths`; what comes after is never read.
             labels: [N]. Default: those of `values`, if it is Sequences.
             lengths: [N] int, in steps, 1..T; only for a padded array. Default: all T.
+            weights: [N] numbers, 0 or more. Default: those of `values`, if it is Sequences.
         Raises:
             ShapeError, DataError: as for the class; or lengths that are out of range, not one for each sequence, or given without a padded array.
         """
         if isinstance(values, Sequences):
             if lengths is not None:
                 raise DataError("lengths are for a padded array; Sequences know their own.", fix="leave lengths out")
-            return values if labels is None else values.with_labels(labels)
+            return values.given(labels, weights)
         if hasattr(values, "detach"):
             values = values.detach().cpu().numpy()
         _refuse_one_table(values)
@@ -123,7 +128,7 @@ class Sequences(Sourced):
             values = _unpad(values, lengths)
         elif lengths is not None:
             raise DataError("lengths are for a padded array; a list of arrays knows its own.", fix="leave lengths out")
-        return cls(values, labels)
+        return cls(values, labels, weights=weights)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -153,11 +158,12 @@ class Sequences(Sourced):
         return sum(int(np.isnan(array).sum()) for array in self.values)
 
     def _content_sha256(self) -> str:
-        """The digest of the channels' names, the labels, lengths and values."""
+        """The digest of the channels' names, the labels, lengths, values, and weights where there are any."""
         digest = hashlib.sha256(repr((self.channels, None if self.labels is None else self.labels.tolist())).encode())
         digest.update(self.lengths.tobytes())
         for array in self.values:
             digest.update(array.tobytes())
+        digest.update(b"" if self.weights is None else self.weights.tobytes())
         return digest.hexdigest()
 
     def first_missing(self) -> tuple[int, int, int] | None:
@@ -184,7 +190,16 @@ class Sequences(Sourced):
 
     def with_labels(self, labels: Any) -> Sequences:
         """The same sequences with other labels; the digest is then of the content, not of the file."""
-        return Sequences(self.values, labels, ids=self.ids, channels=self.channels if self.named else None, came_from=self.came_from.part())
+        return Sequences(self.values, labels, ids=self.ids, channels=self.channels if self.named else None, weights=self.weights, came_from=self.came_from.part())
+
+    def given(self, labels: Any = None, weights: Any = None) -> Sequences:
+        """The same sequences with these labels and weights; None leaves those that they have."""
+        data = self if labels is None else self.with_labels(labels)
+        if weights is None:
+            return data
+        part = data._taken(range(len(data)), data.came_from.part())
+        part.weights = as_weights(weights, data.ids, "sequences")
+        return part
 
     def arranged(self, channels: Sequence[str], whose: str) -> Sequences:
         """The same sequences with their channels in this order, by name; the set itself where they stand so already, or have no names.
@@ -209,6 +224,7 @@ class Sequences(Sourced):
         part.values = [self.values[index] for index in chosen]
         part.labels = None if self.labels is None else self.labels[chosen]
         part.ids = tuple(self.ids[index] for index in chosen)
+        part.weights = taken(self.weights, chosen)
         return part
 
 

@@ -43,7 +43,7 @@ class Standardiser:
 
     @classmethod
     def learn(cls, data: Sequences, *, missing: str = "error", as_given: Iterable[str] = ()) -> Standardiser:
-        """Measure the channels of `data`; missing values do not count. `as_given`: the channels that are not to be standardised.
+        """Measure the channels of `data`; missing values do not count. A sequence of weight 2 counts like two. `as_given`: the channels that are not to be standardised.
 
         Raises:
             ArgumentError: missing is not one of the three rules.
@@ -55,9 +55,10 @@ class Standardiser:
         width = len(data.channels)
         count, total = np.zeros(width), np.zeros(width)
         minimum, maximum = np.full(width, np.inf), np.full(width, -np.inf)
-        for array in data.values:
-            count += np.sum(~np.isnan(array), axis=0)
-            total += np.nansum(array, axis=0, dtype=np.float64)
+        weights = np.ones(len(data)) if data.weights is None else data.weights / data.weights.max()
+        for array, weight in zip(data.values, weights):
+            count += weight * np.sum(~np.isnan(array), axis=0)
+            total += weight * np.nansum(array, axis=0, dtype=np.float64)
             minimum, maximum = np.fmin(minimum, np.fmin.reduce(array)), np.fmax(maximum, np.fmax.reduce(array))
         if not count.all():
             raise DataError(
@@ -65,7 +66,7 @@ class Standardiser:
             )
         mean = total / count
         # In a second pass: computed in one, as a difference of two sums of squares, it would lose all digits where the mean is large.
-        square = sum((np.nansum((array - mean) ** 2, axis=0) for array in data.values), np.zeros(width))
+        square = sum((weight * np.nansum((array - mean) ** 2, axis=0) for array, weight in zip(data.values, weights)), np.zeros(width))
         deviation = np.sqrt(square / count)
         # What rounding alone leaves of a constant channel; Unix times that differ by a second are five digits above it.
         deviation[deviation < 1e-13 * np.maximum(np.abs(mean), 1e-30)] = 1.0

@@ -30,7 +30,7 @@ from tenuto.data.sequences.channels import numbers, refuse_row_numbers
 from tenuto.data.sequences.columns import USUAL, Columns, columns_with
 from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sortable
 from tenuto.data.sequences.sequences import Sequences
-from tenuto.data.sequences.wide import is_wide, told, under_names, wide_sequences
+from tenuto.data.sequences.wide import is_wide, require_weight, told, under_names, weights_of, wide_sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
 from tenuto.tongues import either
@@ -73,8 +73,8 @@ def _roles(names: Sequence[str], columns: Columns, labels: bool) -> dict[str, bo
             return None
     except DataError:  # Python's reader asks which it is
         return None
-    about = [name for name in (columns.id, columns.time, columns.split, *([columns.label] if labels else [])) if name in names]
-    channels = columns.channels or [name for name in names if name not in (columns.id, columns.time, columns.label, columns.split)]
+    about = [name for name in (columns.id, columns.time, columns.split, *([columns.label, columns.weight] if labels else [])) if name is not None and name in names]
+    channels = columns.channels or [name for name in names if name not in columns.about]
     return {**dict.fromkeys(channels, False), **dict.fromkeys(about, True)}
 
 
@@ -103,8 +103,9 @@ def _sequences(
     _require(names, columns)
     if labels:  # to predict, new data need not have them
         _require_named(names, columns)
+        require_weight(names, columns)
     group, identities = _grouped(given[columns.id], columns.id, place)
-    channels = columns.channels or tuple(n for n in names if n not in (columns.id, columns.time, columns.label, columns.split))
+    channels = columns.channels or tuple(n for n in names if n not in columns.about)
     if not channels:
         raise DataError("the table has no channel.", expected=f"columns other than {columns.id}, {columns.time}, {columns.label}, {columns.split}")
     values = {channel: numbers(given[channel], channel, place, form) for channel in channels}
@@ -113,14 +114,15 @@ def _sequences(
     frame = np.stack(list(values.values()), axis=1)  # [rows, C] float64
     del values
     order, starts = _rows_by_sequence(group, identities, _pointed(given.get(columns.time), columns.time, place, form), columns.time, place)
-    per_sequence = {
+    per_sequence: dict[str | None, list[Any]] = {
         column: _one_each(given[column], column, order, starts, identities)
-        for column in (*([columns.label] if labels else []), columns.split)
-        if column in names
+        for column in (*([columns.label, columns.weight] if labels else []), columns.split)
+        if column is not None and column in names
     }
     if (np.diff(order) != 1).any():
         frame = frame[order]
-    data = Sequences(np.split(frame, starts[1:]), per_sequence.get(columns.label), ids=identities, channels=channels, came_from=came_from)
+    weights = weights_of(per_sequence.get(columns.weight), form)
+    data = Sequences(np.split(frame, starts[1:]), per_sequence.get(columns.label), ids=identities, channels=channels, weights=weights, came_from=came_from)
     return data, per_sequence.get(columns.split)
 
 

@@ -45,7 +45,7 @@ def is_wide(names: Sequence[str], columns: Columns) -> bool:
     """
     if columns.table != "auto":
         return columns.table == "wide"
-    groups = _groups([name for name in names if name not in (columns.id, columns.label, columns.split)])
+    groups = _groups([name for name in names if name not in (columns.id, columns.label, columns.split, columns.weight)])
     steps = groups is not None and all(_STEPS.fullmatch(prefix) for prefix in groups)
     count = len(next(iter(groups.values()))) if groups else 0
     if columns.id in names:
@@ -75,12 +75,14 @@ def wide_sequences(
         DataError: no rows, no steps, a step that is missing, a column that is neither, a cell that is not a number, a row without a value, an empty label.
     """
     names = list(given)
-    about = [name for name in (columns.id, columns.label, columns.split) if name in given]
+    if labels:
+        require_weight(names, columns)
+    about = [name for name in (columns.id, columns.label, columns.split, columns.weight) if name is not None and name in given]
     groups = _steps_of([name for name in names if name not in about], columns)
     values = [np.stack([numbers(given[name], name, place, form) for name in group], axis=1) for group in groups.values()]  # [rows, steps] each
     if not len(values[0]):
         raise DataError("the table has no rows.", expected="one row for each sequence")
-    found = {name: cells_of(given[name]) for name in about if labels or name != columns.label}
+    found = {name: cells_of(given[name]) for name in about if labels or name not in (columns.label, columns.weight)}
     for name, cells in found.items():
         absent = next((row for row, cell in enumerate(cells) if is_missing(cell)), None)
         if absent is not None:
@@ -94,9 +96,33 @@ def wide_sequences(
         found.get(columns.label),
         ids=ids,
         channels=list(groups) if len(groups) > 1 else None,
+        weights=weights_of(None if columns.weight is None else found.get(columns.weight), form),
         came_from=source,
     )
     return data, [str(word) for word in found[columns.split]] if columns.split in found else None
+
+
+def require_weight(names: Sequence[str], columns: Columns) -> None:
+    """Raise DataError where the column that says how much a sequence counts is not there."""
+    if columns.weight is not None and columns.weight not in names:
+        raise DataError(
+            f"there is no column {columns.weight!r} with the weights.",
+            expected="how much each sequence counts, a number of 0 or more",
+            received=", ".join(names[:12]),
+            fix="correct the name (--weight-column), or leave it out: then all count alike",
+        )
+
+
+def weights_of(cells: Sequence[Any] | None, form: Form) -> list[Any] | None:
+    """The cells of a column of weights, with points for the decimal commas of a file; None stays None.
+
+    Raises:
+        DataError: a cell is no number with a decimal comma, where numbers have one.
+    """
+    try:
+        return None if cells is None else [form.number(cell) if isinstance(cell, str) else cell for cell in cells]
+    except ValueError as error:
+        raise DataError(f"in the column of the weights {error}.", expected="1,5", fix="correct the cell, or leave --decimal out") from None
 
 
 def without_end(steps: np.ndarray, place: str) -> np.ndarray:
@@ -174,6 +200,7 @@ def under_names(path: Path, given: Mapping[str, Any], columns: Columns, form: Fo
     Raises:
         DataError: which column holds the class is not said, and the file is not written as the UCR archive does it.
     """
+    require_weight([], columns)
     count = len(given)
     cells = dict(given)
     position = _label_position(path, cells, columns, form, place)

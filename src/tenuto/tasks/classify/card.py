@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tenuto.tasks.classify.options import ClassifyOptions
-from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SPLIT, TABLE, TIME
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SPLIT, TABLE, TIME, WEIGHT
 from tenuto.tasks.task import Task
 
 HELP = """Learn which class a whole sequence belongs to.
 
-Sequences may have any lengths and any number of channels. The run folder holds the weights of the epoch with the lowest
-validation loss, all settings, one line of measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
+Sequences may have any lengths and any number of channels. The run folder holds the weights of the epoch with the highest
+validation accuracy, all settings, one line of measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
 
 [bold]tenuto fit classify japanese_vowels --out runs/vowels[/bold]
 [bold]tenuto fit classify walks.csv --test later_walks.csv --cell gru --cell-field activation=relu[/bold]
@@ -39,6 +39,6 @@ TASK = Task(
     described="tenuto.tasks.classify.commands:described",
     said="tenuto.tasks.classify.commands:said",
     score="tenuto.tasks.classify.commands:score",
-    columns=(ID, TIME, LABEL, SPLIT, CHANNELS, TABLE, *FORM, DECIMAL),
+    columns=(ID, TIME, LABEL, SPLIT, WEIGHT, CHANNELS, TABLE, *FORM, DECIMAL),
     asking=(PROBABILITIES,),
 )

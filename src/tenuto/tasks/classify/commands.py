@@ -50,5 +50,5 @@ def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
 def _written(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Which column is what, and how the files are written."""
     names = {name.removesuffix("_column"): choices[name] for name in ("id_column", "time_column", "label_column", "split_column", "table")}
-    columns = Columns(**names, channels=tuple(choices["channels"]) if choices["channels"] else None)
+    columns = Columns(**names, channels=tuple(choices["channels"]) if choices["channels"] else None, weight=choices["weight_column"] or None)
     return {"columns": columns, "form": formed(choices)["form"]}

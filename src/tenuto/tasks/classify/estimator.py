@@ -15,25 +15,31 @@ from torch import Tensor, nn
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.data.sequences.standardise import check_missing
+from tenuto.data.weights import require_some
 from tenuto.errors import DataError
-from tenuto.networks.pooling import check_pooling
-from tenuto.scores.classification import classification_result, softmax
+from tenuto.networks.pooling import check_pooling, usual_pooling
+from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
+from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
+from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
+from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed, validation_of_classes
+from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
+
+AUTO = ("auto",)  # the pooling that suits the length of the sequences
 
 
 class SequenceClassifier(ClassifyOptions, Estimator):
     """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
-    Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the lowest validation
-    loss, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
+    Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the highest validation
+    accuracy, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it was.
 
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
@@ -49,6 +55,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
+    former_options = {"halvings": 0}
     takes = {"three_d_array": True}
     takes_streams = True
     _estimator_type = "classifier"
@@ -62,8 +69,9 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         y: Any = None,
         *,
         lengths: Any = None,
-        validation: Sequences | tuple[Any, Any] | None = None,
-        test: Sequences | tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        validation: Sequences | tuple[Any, ...] | None = None,
+        test: Sequences | tuple[Any, ...] | None = None,
         observers: Iterable[Observer] = (),
         checkpoint: str | Path | Checkpoint | None = None,
         launch: Launch | None = None,
@@ -75,7 +83,9 @@ class SequenceClassifier(ClassifyOptions, Estimator):
                 when the model predicts, columns with these names are used, in whatever order they stand.
             y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
             lengths: [N] int, in steps, for a padded array. Default: all T.
-            validation: Sequences, or (x, y), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
+            sample_weight: [N] numbers, 0 or more: how much each sequence counts, in the loss, in the means of the channels, and in the validation part. 2 is as if it
+                was there twice, 0 as if it was not there; only proportions matter. Default: all alike.
+            validation: Sequences, or (x, y), or (x, y, lengths, sample_weight), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
             test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
@@ -84,20 +94,31 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         """
         with self._as_before(), self._calling("fit"):
             self.check()
-            data = self._read(x, y, lengths)
+            data = self._read(x, y, lengths, sample_weight)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
-    def _read(self, x: Any, y: Any = None, lengths: Any = None) -> Sequences:
-        return Sequences.from_arrays(x, y, lengths=lengths)
+    def _read(self, x: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> Sequences:
+        return Sequences.from_arrays(x, y, lengths=lengths, weights=sample_weight)
 
     def _divide(self, data: Sequences) -> tuple[Sequences, Sequences]:
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
 
+    def _settled(self, training: Sequences) -> dict[str, Any]:
+        found, steps = super()._settled(training), float(np.median(training.lengths))
+        if self.halvings is None:
+            found["halvings"] = usual_halvings(steps)
+        if tuple(self.pooling) == AUTO:
+            found["pooling"] = usual_pooling(steps)
+        if self.input_noise is None:
+            found["input_noise"] = usual_noise(training)
+        return found
+
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
         self._targets(held_out)  # a label that training never saw is an error now
+        self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
         self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
         self.standardiser_.arranged(held_out)
 
@@ -107,8 +128,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def check_options(self) -> None:
         super().check_options()
-        check_pooling(self.pooling)
+        if tuple(self.pooling) != AUTO:
+            check_pooling(self.pooling)
         check_missing(self.missing)
+        check_class_weight(self.class_weight)
 
     @property
     def n_features_in_(self) -> int:
@@ -131,32 +154,31 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             len(self.classes_),
             num_layers=self.num_layers,
             bidirectional=self.bidirectional,
-            pooling=tuple(self.pooling),
+            pooling=tuple(self.options_["pooling"]),
             dropout=self.dropout,
-            input_noise=self.input_noise,
+            halvings=self.options_["halvings"],
+            input_noise=self.options_["input_noise"],
             streams={name: channels.index(name) for name in streams},
             engine=self.engine,
         )
 
     def _learning(self, training: Sequences, held_out: Sequences, launch: Launch) -> Learning:
-        targets, held_out_targets = self._targets(training), torch.from_numpy(self._targets(held_out))
-        device = torch.device(self.device)
+        targets, held_out_targets, device = self._targets(training), self._targets(held_out), torch.device(self.device)
+        weighed = Weighed(len(training), row_weights(self._class_weights, targets, training.weights))
+        held_out_weights = row_weights(self._class_weights, held_out_targets, held_out.weights)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(training.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+            return [weighed.rows[batch] for batch in bucketed_batches(training.lengths[weighed.rows], self.options_["batch_size"], seed=self.seed_, epoch=epoch)]
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
             batch = collate(training, mine, prepare=self.standardiser_.apply, targets=targets).to(device)
             assert batch.targets is not None  # collate was given targets
-            return Loss(nn.functional.cross_entropy(network(batch), batch.targets, label_smoothing=self.label_smoothing), count)
+            losses = nn.functional.cross_entropy(network(batch), batch.targets, label_smoothing=self.label_smoothing, reduction="none")
+            return Loss(weighed.mean(losses, mine), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
-            logits = torch.from_numpy(self._logits(held_out))
-            return {
-                "validation_loss": nn.functional.cross_entropy(logits, held_out_targets).item(),
-                "validation_accuracy": (logits.argmax(1) == held_out_targets).double().mean().item(),
-            }
+            return validation_of_classes(log_softmax(self._logits(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
         return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"))
 
@@ -176,34 +198,43 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         with self._calling("predict"):
             return softmax(self._logits(self._read(x, lengths=lengths)))
 
+    def predict_log_proba(self, x: Any, *, lengths: Any = None) -> np.ndarray:
+        """The natural logarithm of `predict_proba`, [N, K] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
+        self.require_fit("predict_log_proba")
+        with self._calling("predict_log_proba"):
+            return log_softmax(self._logits(self._read(x, lengths=lengths)))
+
     def predict(self, x: Any, *, lengths: Any = None) -> np.ndarray:
         """The most probable class of each sequence, [N]. Arguments and errors as `predict_proba`."""
         self.require_fit("predict")
         with self._calling("predict"):
             return np.array(self._answers(self._read(x, lengths=lengths)), dtype=self.classes_.dtype)
 
-    def score(self, x: Any, y: Any = None, *, lengths: Any = None) -> float:
-        """The share of sequences whose class is predicted: accuracy, 0..1.
+    def score(self, x: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> float:
+        """The share of sequences whose class is predicted, each by its weight: accuracy, 0..1.
 
         Raises:
             DataError: a label that training never saw; and as `predict_proba`.
         """
         self.require_fit("score")
         with self._calling("score"):
-            data = self._read(x, y, lengths)
+            data = self._read(x, y, lengths, sample_weight)
             targets = self._targets(data)
-            return float((self._logits(data).argmax(1) == targets).mean())
+            return float(np.average(self._logits(data).argmax(1) == targets, weights=data.weights))
 
-    def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None) -> dict[str, Any]:
+    def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.runs.schema`. `save` writes it into
         evaluation.json, as the model's test set.
+
+        Args:
+            x, y, lengths: as for `fit`. sample_weight: [N] numbers, 0 or more; shares and means then go by weight, and counts count rows.
 
         Raises:
             as `score`.
         """
         self.require_fit("evaluate")
         with self._calling("evaluate"):
-            data = self._read(x, y, lengths)
+            data = self._read(x, y, lengths, sample_weight)
         return super().evaluate(data)
 
     def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
@@ -234,7 +265,11 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
-        return Batches(data.lengths, max(self.batch_size, 64), partial(collate, data, prepare=self.standardiser_.apply))
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())
+
+    def _usual_call(self, training: Sequences) -> UsualCall:
+        call, encoder = super()._usual_call(training), self.network_.encoder
+        return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
 
     def _logits(self, data: Sequences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""
@@ -251,8 +286,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
         watch = Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
-        result = classification_result(probabilities, targets, names, data.ids)
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
+        result = classification_result(probabilities, targets, names, data.ids, data.weights)
         directions = 2 if self.options_["bidirectional"] else 1
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
 
@@ -265,7 +300,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             "title": f"{type(self.cell_).__name__} classifier, {len(self.classes_)} classes, {len(training.channels)} channels",
             "classes": [str(label) for label in self.classes_.tolist()],
             "channels": describe_channels(self.standardiser_),
-            "model": {"pooling": list(self.pooling)},
+            "model": {"pooling": list(self.options_["pooling"])},
         }
 
     def _kept(self) -> dict[str, Any]:
@@ -289,6 +324,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             raise DataError("all sequences have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
 
     def _targets(self, data: Sequences) -> np.ndarray:
-        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
+        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error, and so are weights that are all 0."""
+        require_some(data.weights, "sequences")
         known = Labels(self.classes_)
         return known.positions(known.alike(data.labels), ids=data.ids)

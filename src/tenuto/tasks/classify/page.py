@@ -118,7 +118,7 @@ def headline(run: Run) -> Headline:
     return Headline(
         sentence=_sentence(evaluation),
         score=percent(result["accuracy"]),
-        score_says=f"of {count(result['sequences'], shown + ' sequence')} right",
+        score_says=f"of {count(result['sequences'], shown + ' sequence')} right" + ", by weight" * ("effective_sequences" in result),
         score_interval=f"95 % interval {percent(low)} to {percent(high)}",
         facts=[
             (f"Loss on {shown}", number(result["loss"]), "nats a sequence"),

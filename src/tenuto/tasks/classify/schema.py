@@ -21,7 +21,11 @@ OWN = Own(
         Key("classes", "any", "[label]"),
         Key("class_kind", "text", '"str", "int", "float" or "bool"'),
     ),
-    measures=(Key("validation_accuracy", "number", "0..1"),),
+    measures=(
+        Key("validation_accuracy", "number", "0..1"),
+        Key("validation_balanced_accuracy", "number", "mean recall of the classes that occur", optional=True),
+        Key("validation_macro_f1", "number", "mean over classes", optional=True),
+    ),
     known=(Key("class_counts", "map", "label: how many"), Key("missing_values", "whole")),
     result=CLASSIFICATION,
     model=(Key("pooling", "texts"),),

@@ -63,6 +63,7 @@ class LanguageModel(LanguageOptions, Estimator):
     """
 
     task = "language"
+    counts_: np.ndarray | None
     former_names = {
         "embedding": "front.embedding",
         **{name: f"encoder.{name}" for name in ("recurrent", "last", "last_norm")},
@@ -147,7 +148,7 @@ class LanguageModel(LanguageOptions, Estimator):
         coded, held_out_coded = self.__dict__.pop("_coded")
         device, decays = torch.device(self.device), {"activation_decay": self.activation_decay, "change_decay": self.change_decay}
         windows = training_windows(
-            coded, self.sampling, launch, batch_size=self.batch_size, window=self.window, jitter=self.jitter, seed=self.seed_
+            coded, self.sampling, launch, batch_size=self.options_["batch_size"], window=self.window, jitter=self.jitter, seed=self.seed_
         )
 
         def loss(network: nn.Module, batch: Window, carried: Any) -> Loss:
@@ -216,8 +217,18 @@ class LanguageModel(LanguageOptions, Estimator):
             as `token_nats`.
         """
         self.require_fit("predict_proba")
-        with self._calling("predict_proba"), torch.no_grad():
-            return np.concatenate([self.forward(batch).double().exp().cpu().numpy() for _, batch in self._read_through(self._asked(x))])
+        with self._calling("predict_proba"):
+            return np.exp(self._log_probabilities(x))
+
+    def predict_log_proba(self, x: Any) -> np.ndarray:
+        """The natural logarithm of `predict_proba`, [N, V] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
+        self.require_fit("predict_log_proba")
+        with self._calling("predict_log_proba"):
+            return self._log_probabilities(x)
+
+    @torch.no_grad()
+    def _log_probabilities(self, x: Any) -> np.ndarray:
+        return np.concatenate([self.forward(batch).double().cpu().numpy() for _, batch in self._read_through(self._asked(x))])
 
     def predict(self, x: Any) -> np.ndarray:
         """The likeliest next symbol after each text, [N] str; "⟨document⟩" for its end. Arguments and errors as `predict_proba`."""
@@ -345,8 +356,11 @@ class LanguageModel(LanguageOptions, Estimator):
         text = self.generate(prompt, length=SAMPLE_LENGTH, seed=seed, **options)
         return {"prompt": prompt, "text": text, "temperature": 1.0, "top_k": None, "top_p": None, "seed": seed, **options}
 
+    def _items(self, training: Text) -> int:
+        return max(1, training.characters // self.window)
+
     def _usual_call(self, training: Text) -> UsualCall:
-        return UsualCall(self._net.encoder.recurrent, self.window, self.batch_size, lengths=False)
+        return UsualCall(self._net.encoder.recurrent, self.window, self.options_["batch_size"], lengths=False)
 
     def _kept(self) -> dict[str, Any]:
         counts = {} if self.counts_ is None else {"counts": self.counts_.tolist()}

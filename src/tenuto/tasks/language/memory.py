@@ -86,7 +86,7 @@ def _t_quantile(freedom: int) -> float:
     Source:     Abramowitz and Stegun 1964, 26.7.5; from four degrees of freedom on its error is below 0.02.
     Example:
         >>> [round(_t_quantile(freedom), 2) for freedom in (4, 9, 31)]
-        [2.78, 2.26, 2.04]
+        [2.77, 2.26, 2.04]
     """
     z = 1.959963984540054
     first = (z**3 + z) / 4

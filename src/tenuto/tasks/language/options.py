@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.option import NETWORK, REGULARISERS, TRAINING, option, options
+from tenuto.tasks.pace import Pace
 
 SYMBOLS = "What is a symbol"
 
 
-@options(epochs=10, warmup_steps=100)
+@options(warmup_steps=100)
 class LanguageOptions(EstimatorOptions):
     """The options of every estimator, and those of `LanguageModel`."""
+
+    pace: ClassVar[Pace] = Pace(steps=2000, epochs=10, rows=(8, 32))
 
     hidden_size: int = option(256, "Units in each layer.", NETWORK, least=1, search=[128, 256, 512])
     num_layers: int = option(2, "Number of layers, each on top of the one before.", NETWORK, least=1, search={"low": 1, "high": 2})
@@ -35,6 +40,6 @@ class LanguageOptions(EstimatorOptions):
     change_decay: float = option(0.0, "Temporal activation regularisation (TAR): weight of the mean square of the output's change from step to step.", REGULARISERS, least=0)
     sampling: str = option("stream", "stream: the state goes on from window to window; windows: each begins anywhere in the text, from a zero state.", TRAINING)
     window: int = option(64, "Time steps over which gradients go back.", TRAINING, least=1)
-    batch_size: int = option(32, "Rows of the text read side by side.", TRAINING, least=1)
+    batch_size: int | None = option(None, "Rows of the text read side by side.", TRAINING, least=1, none=-1, without="as many as suit the length of the text")
     jitter: bool = option(False, "Windows of random lengths.", TRAINING, flag="--jitter/--no-jitter")
     validation_fraction: float = option(0.05, "The end of the text, held out to choose the best weights, if there is no validation text.", TRAINING, above=0, below=1)

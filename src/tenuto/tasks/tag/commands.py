@@ -56,7 +56,7 @@ def said(result: Mapping[str, Any]) -> str:
     words = [f"span F1 {spans['f1'] or 0:.2%} ({spans.get('scheme', 'BIO')} tags)"] if spans else []
     words += [f"tokens {result['accuracy']:.2%} right"]
     words += [f"classes {labels['accuracy']:.2%} right"] if labels else []
-    return ", ".join([*words, f"whole sentences {result['sentence_accuracy']:.2%}"]) + f" ({result['sentences']} sentences, {result['tokens']} tokens)"
+    return ", ".join([*words, f"whole sentences {result['sentence_accuracy']:.2%}"]) + f" ({result['sentences']} sentences, {result['tokens']} tokens{', by weight' * ('effective_sentences' in result)})"
 
 
 def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
@@ -67,13 +67,14 @@ def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
 
 
 def _refuse_plain_sentences(model: Any, data: Sentences) -> None:
-    """Raise where a file without tabs has several columns and nothing that the model knows as a tag: its lines may be sentences, of which one word would be read."""
-    if data.tags is None or data.path is None or Path(data.path).is_dir() or any(tag in model.tags_ for tag in data.tag_counts):
+    """Raise where a file without tabs has several columns, and in that of the tags mostly what the model does not know as one: its lines may be sentences, of which one word would be read."""
+    if data.tags is None or data.path is None or Path(data.path).is_dir():
         return
-    if b"\t" in read_bytes(Path(data.path))[0]:
+    known = sum(count for tag, count in data.tag_counts.items() if tag in model.tags_)
+    if 2 * known > data.lengths.sum() or b"\t" in read_bytes(Path(data.path))[0]:
         return
     raise DataError(
-        f"{data.path} has several words on each line, and in the column of the tags none that the run knows.",
+        f"{data.path} has several words on each line, and in the column of the tags {'few' if known else 'none'} that the run knows.",
         expected="one token on each line, alone or with its tag",
         received=", ".join(repr(tag) for tag in list(data.tag_counts)[:4]) + f" in place of {', '.join(model.tags_[:4])}",
         fix="if each line is a sentence, say so: --format sentences (words between spaces) or --format text (raw text); if not, say where the tags are: --tag-column",

@@ -16,6 +16,7 @@ from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.lexicon import UNKNOWN
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.split import random_split
+from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.scores.tag_schemes import check_scheme, find_scheme, scheme_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
@@ -69,6 +70,7 @@ class Tagger(TagOptions, TokenEstimator):
         y: Any = None,
         *,
         labels: Any = None,
+        sample_weight: Any = None,
         validation: Sentences | tuple[Any, ...] | None = None,
         test: Sentences | tuple[Any, ...] | None = None,
         observers: Iterable[Observer] = (),
@@ -78,10 +80,12 @@ class Tagger(TagOptions, TokenEstimator):
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
         Args:
-            x: N token lists, or `Sentences`.
+            x: N token lists, or raw texts (`tenuto.data.tokenise` says how they are cut into tokens), or `Sentences`.
             y: N tag lists, one tag for each token. Not needed with Sentences that have tags.
             labels: [N], one for each sentence, to be learnt too (intents). Not needed with Sentences that have labels.
-            validation: Sentences, or (x, y), or (x, y, labels), to choose the best weights by. Default: `validation_fraction` of the data, at random.
+            sample_weight: [N] numbers, 0 or more: how much each sentence counts, in the loss and in the validation part. 2 is as if it was there twice, 0 as if it was
+                not there; only proportions matter. The counts of words are of sentences as they stand. Default: all alike.
+            validation: Sentences, or (x, y), (x, y, labels) or (x, y, labels, sample_weight), to choose the best weights by. Default: `validation_fraction` of the data, at random.
             test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         Raises:
             DataError: the data cannot be used as it is; the message names the sentence.
@@ -90,11 +94,11 @@ class Tagger(TagOptions, TokenEstimator):
         """
         with self._as_before(), self._calling("fit"):
             self.check()
-            data = self._read(x, y, labels)
+            data = self._read(x, y, labels, sample_weight)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
-    def _read(self, x: Any, y: Any = None, labels: Any = None) -> Sentences:
-        return self._cut(Sentences.of(x, y, labels))
+    def _read(self, x: Any, y: Any = None, labels: Any = None, sample_weight: Any = None) -> Sentences:
+        return self._cut(Sentences.of(x, y, labels, sample_weight))
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         _require_tags(data)
@@ -144,7 +148,8 @@ class Tagger(TagOptions, TokenEstimator):
         tags = Labels(self.tags_).positions([tag for row in data.tags for tag in row], unseen=-1)
         if not self.labels_.size or data.labels is None:
             return Targets(tags, None)
-        return Targets(tags, Labels(self.labels_).positions(data.labels, unseen=-1))
+        known = Labels(self.labels_)
+        return Targets(tags, known.positions(known.alike(data.labels), unseen=-1))
 
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: Targets) -> Tensor:
         """[B] nats; NaN for a sentence with a tag or label that training did not have."""
@@ -174,10 +179,10 @@ class Tagger(TagOptions, TokenEstimator):
     # --- predicting ----------------------------------------------------------------------------------------------------
 
     def predict(self, x: Any) -> list[list[str]]:
-        """The tags of each sentence, one list for each.
+        """The tags of each sentence, one list for each, with a tag for each token.
 
         Args:
-            x: N token lists, or `Sentences`.
+            x: N token lists, or N raw texts, which are cut into words and single other characters (`tenuto.data.tokenise` shows how), or `Sentences`.
         Raises:
             NotFittedError; DataError: as `fit`.
         """
@@ -197,28 +202,31 @@ class Tagger(TagOptions, TokenEstimator):
                 raise DataError("the training sentences had no labels.", fix="fit with labels=")
             return np.array(self._answered(self._read(x)).labels)
 
-    def score(self, x: Any, y: Any = None) -> float:
-        """F1 of spans where the tags mark spans, else the share of tokens with the right tag; 0..1.
+    def score(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> float:
+        """F1 of spans where the tags mark spans, else the share of tokens with the right tag; 0..1. A sentence of weight 2 counts like two.
 
         Raises:
             DataError: no tags to compare with; and as `predict`.
         """
         self.require_fit("score")
         with self._calling("score"):
-            data = self._read(x, y)
+            data = self._read(x, y, None, sample_weight)
             _require_tags(data)
             result = self._result(data, self._answered(data), None)
         return float(result["spans"]["f1"] or 0.0) if self.spans_ else float(result["accuracy"])
 
-    def evaluate(self, x: Any, y: Any = None, *, labels: Any = None) -> dict[str, Any]:
+    def evaluate(self, x: Any, y: Any = None, *, labels: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Everything that is measured (`tenuto.tasks.tag.evaluation`). `save` writes it, as the model's test set.
+
+        Args:
+            x, y, labels: as for `fit`. sample_weight: [N] numbers, 0 or more; shares and means then go by weight, and counts are counts.
 
         Raises:
             as `score`.
         """
         self.require_fit("evaluate")
         with self._calling("evaluate"):
-            data = self._read(x, y, labels)
+            data = self._read(x, y, labels, sample_weight)
         return super().evaluate(data)
 
     def answer(self, tensors: Scores) -> list[list[str]]:
@@ -242,12 +250,13 @@ class Tagger(TagOptions, TokenEstimator):
     def _judged(self, data: Sentences) -> tuple[Answers, float | None]:
         """The answers for every sentence, and the mean loss of the sentences whose tags and label training had."""
         answers, coded, targets = Answers.none(len(data), self.labels_.tolist()), self.coder_.code(data), self._targets(data)
-        total, count = 0.0, 0
+        total, count, weights = 0.0, 0.0, torch.from_numpy(np.ones(len(data)) if data.weights is None else data.weights / data.weights.max())
         for indices, batch in self._read_through(data):
             with torch.no_grad():
                 scores, losses = self._scored(self.network_, batch, coded, targets)
                 self._enter(answers, indices, scores)
-            total, count = total + float(losses.nansum()), count + int((~losses.isnan()).sum())
+            mine = weights[indices].to(losses.device)
+            total, count = total + float((losses * mine).nansum()), count + float(mine[~losses.isnan()].sum())
         return answers, total / count if count else None
 
     def _enter(self, answers: Answers, indices: np.ndarray, scores: Scores) -> None:
@@ -269,8 +278,8 @@ class Tagger(TagOptions, TokenEstimator):
         _require_tags(data)
         watch = Watch()
         answers, loss = self._judged(data)
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
-        return Measured(self._result(data, answers, loss), {"examples": examples(data, answers, name)}, speed)
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
+        return Measured(self._result(data, answers, loss), {"examples": examples(data, answers, name, self.labels_.tolist())}, speed)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
         words = f", {len(self.labels_)} labels" if self.labels_.size else ""
@@ -292,5 +301,6 @@ class Tagger(TagOptions, TokenEstimator):
 
 
 def _require_tags(data: Sentences) -> None:
+    require_some(data.weights, "sentences")
     if data.tags is None:
         raise DataError("the sentences have no tags.", expected="one tag for each token", fix=either("give y, or Sentences with tags", "say which column has them: --tag-column NUMBER"))

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tenuto.data.labels import Labels
 from tenuto.data.sentences.sentences import Sentences
-from tenuto.scores.classification import LETTERS_OF_A_MISTAKE, by_class, wilson_interval
+from tenuto.data.weights import effective_count, taken
+from tenuto.scores.classification import LETTERS_OF_A_MISTAKE, by_class, confusion_matrix, wilson_interval
 from tenuto.scores.spans import score_spans
 from tenuto.scores.tag_schemes import SCHEMES
 
@@ -45,37 +47,38 @@ def tagger_result(known: TagSet, data: Sentences, answers: Answers, loss: float 
     tags, labels = answers.tags, answers.labels
     assert data.tags is not None  # checked by the public calls
     gold, guessed = [tag for row in data.tags for tag in row], [tag for row in tags for tag in row]
-    flat = compare(gold, guessed, known.tags)
+    of_tokens = None if data.weights is None else np.repeat(data.weights, data.lengths)
+    flat = compare(gold, guessed, known.tags, of_tokens)
     whole = [list(row) == list(guess) for row, guess in zip(data.tags, tags)]
-    by_label = None
-    if labels is not None and data.labels is not None:
-        truth = data.labels.tolist()
-        by_label = {"sequences": len(data), "loss": None, **compare(truth, labels, known.labels)}
-        by_label["mistakes"] = _label_mistakes(data, labels, answers.certainty or [])
+    by_label, truth = None, _truth(data, known.labels)
+    if labels is not None and truth is not None:
+        by_label = {"sequences": len(data), "loss": None, **compare(truth, labels, known.labels, data.weights)}
+        by_label["mistakes"] = _label_mistakes(data, truth, labels, answers.certainty or [])
         whole = [right and one == other for right, one, other in zip(whole, truth, labels)]
     return {
         "sentences": len(data),
         "tokens": int(data.lengths.sum()),
+        **({} if data.weights is None else {"effective_sentences": effective_count(data.weights)}),
         "loss": loss,
         "accuracy": flat["accuracy"],
         "accuracy_interval": flat["accuracy_interval"],
         "majority_accuracy": flat["majority_accuracy"],
         "macro_f1": flat["macro_f1"],
-        "sentence_accuracy": sum(whole) / len(whole),
-        "spans": {"scheme": known.scheme, **score_spans(data.tags, tags, SCHEMES[known.scheme])} if known.scheme else None,
+        "sentence_accuracy": float(np.average(whole, weights=data.weights)),
+        "spans": {"scheme": known.scheme, **score_spans(data.tags, tags, SCHEMES[known.scheme], weights=None if data.weights is None else data.weights.tolist())} if known.scheme else None,
         "tags": flat["classes"],
         "confusion": flat["confusion"],
-        "unknown": {"tokens": len(unknown), "accuracy": float(np.mean([gold[i] == guessed[i] for i in unknown])) if unknown.size else None},
+        "unknown": {"tokens": len(unknown), "accuracy": _share([gold[i] == guessed[i] for i in unknown], taken(of_tokens, unknown))},
         "labels": by_label,
         "unseen": flat["unseen"],
-        "mistakes": _mistakes(data, tags, labels, whole),
+        "mistakes": _mistakes(data, tags, truth, labels, whole),
     }
 
 
-def examples(data: Sentences, answers: Answers, name: str) -> list[dict[str, Any]]:
-    """At most twelve short sentences: up to six with mistakes, then right ones."""
+def examples(data: Sentences, answers: Answers, name: str, known: Sequence[Any]) -> list[dict[str, Any]]:
+    """At most twelve short sentences: up to six with mistakes, then right ones; `known` are the labels that can be answered."""
     labels = [None] * len(data) if answers.labels is None else answers.labels
-    truth = data.labels.tolist() if data.labels is not None else [None] * len(data)
+    truth = _truth(data, known) or [None] * len(data)
     assert data.tags is not None
     short = [index for index in range(len(data)) if 3 <= data.lengths[index] <= TOKENS_SHOWN] or list(range(len(data)))
     right = {index: list(data.tags[index]) == answers.tags[index] and (answers.labels is None or truth[index] == labels[index]) for index in short}
@@ -96,31 +99,34 @@ def examples(data: Sentences, answers: Answers, name: str) -> list[dict[str, Any
     ]
 
 
-def compare(truth: Sequence[Any], predicted: Sequence[Any], known: Sequence[Any]) -> dict[str, Any]:
+def compare(truth: Sequence[Any], predicted: Sequence[Any], known: Sequence[Any], weights: np.ndarray | None = None) -> dict[str, Any]:
     """How well answers agree with the truth. What training never saw may occur in the truth; it counts as wrong.
 
     Args:
         truth, predicted: the right and the predicted names, of the same length.
         known: what can be answered, in the order of the tables.
+        weights: how much each counts; shares and means go by them, and counts are counts.
     Returns:
         {accuracy, accuracy_interval, majority_accuracy, macro_f1, classes, confusion (rows: true and known), unseen: {name: count}}
     """
     numbers = {name: index for index, name in enumerate(known)}
-    hits = sum(one == other for one, other in zip(truth, predicted, strict=True))
-    confusion = np.zeros((len(known), len(known)), dtype=np.int64)
-    pairs = [(numbers[one], numbers[other]) for one, other in zip(truth, predicted) if one in numbers]
-    if pairs:
-        np.add.at(confusion, tuple(np.array(pairs).T), 1)
+    right = np.array([one == other for one, other in zip(truth, predicted, strict=True)])
+    among = np.array([one in numbers for one in truth])
+    pairs = np.array([(numbers[one], numbers[other]) for one, other in zip(truth, predicted) if one in numbers], dtype=np.int64).reshape(-1, 2)
+    gold, guessed = pairs[:, 0], pairs[:, 1]
+    confusion = confusion_matrix(gold, guessed, len(known))
+    sums = confusion if weights is None else confusion_matrix(gold, guessed, len(known), weights[among])
+    accuracy, count = float(np.average(right, weights=weights)), len(truth) if weights is None else effective_count(weights)
     unseen: dict[str, int] = {}
     for one in truth:
         if one not in numbers:
             unseen[str(one)] = unseen.get(str(one), 0) + 1
-    rows = by_class(confusion, [str(name) for name in known])
+    rows = by_class(confusion, [str(name) for name in known], sums)
     scores = [row["f1"] for row in rows if row["f1"] is not None]
     return {
-        "accuracy": hits / len(truth),
-        "accuracy_interval": wilson_interval(hits, len(truth)),
-        "majority_accuracy": float(confusion.sum(1).max() / len(truth)),
+        "accuracy": accuracy,
+        "accuracy_interval": wilson_interval(accuracy * count, count),
+        "majority_accuracy": float(sums.sum(1).max() / (len(truth) if weights is None else weights.sum())),
         "macro_f1": sum(scores) / len(scores) if scores else None,
         "classes": rows,
         "confusion": confusion.tolist(),
@@ -128,9 +134,11 @@ def compare(truth: Sequence[Any], predicted: Sequence[Any], known: Sequence[Any]
     }
 
 
-def _mistakes(data: Sentences, tags: Sequence[Sequence[str]], labels: Sequence[Any] | None, whole: Sequence[bool]) -> list[dict[str, Any]]:
+def _mistakes(
+    data: Sentences, tags: Sequence[Sequence[str]], truth: Sequence[Any] | None, labels: Sequence[Any] | None, whole: Sequence[bool]
+) -> list[dict[str, Any]]:
     assert data.tags is not None
-    wrong = [index for index, right in enumerate(whole) if not right]
+    wrong = [index for index, right in enumerate(whole) if not right and (data.weights is None or data.weights[index])]
     counts = {index: sum(one != other for one, other in zip(data.tags[index], tags[index])) for index in wrong}
     wrong.sort(key=lambda index: (-counts[index], index))
     return [
@@ -139,17 +147,16 @@ def _mistakes(data: Sentences, tags: Sequence[Sequence[str]], labels: Sequence[A
             "tokens": list(data.tokens[index]),
             "tags": list(data.tags[index]),
             "predicted": list(tags[index]),
-            "label": None if data.labels is None else str(data.labels[index]),
+            "label": None if truth is None else str(truth[index]),
             "predicted_label": None if labels is None else str(labels[index]),
         }
         for index in wrong[:MISTAKES_SHOWN]
     ]
 
 
-def _label_mistakes(data: Sentences, labels: Sequence[Any], certainty: Sequence[float]) -> list[dict[str, Any]]:
-    assert data.labels is not None
-    truth = data.labels.tolist()
-    wrong = sorted((index for index in range(len(data)) if truth[index] != labels[index]), key=lambda index: -certainty[index])
+def _label_mistakes(data: Sentences, truth: Sequence[Any], labels: Sequence[Any], certainty: Sequence[float]) -> list[dict[str, Any]]:
+    counts = range(len(data)) if data.weights is None else np.flatnonzero(data.weights).tolist()
+    wrong = sorted((index for index in counts if truth[index] != labels[index]), key=lambda index: -certainty[index])
     return [
         {
             "id": data.ids[index],
@@ -160,3 +167,19 @@ def _label_mistakes(data: Sentences, labels: Sequence[Any], certainty: Sequence[
         }
         for index in wrong[:MISTAKES_SHOWN]
     ]
+
+
+def _truth(data: Sentences, known: Sequence[Any]) -> list[Any] | None:
+    """The labels of the sentences, each as the known one that is written alike (0 in Parquet is "0" in a folder's file); None where there are none."""
+    if data.labels is None:
+        return None
+    given = data.labels.tolist()
+    names = {label: label for label in known}  # 0.0 is found as 0
+    return [names.get(label, label) for label in Labels(known).alike(given)] if known else given
+
+
+def _share(right: Sequence[bool], weights: np.ndarray | None) -> float | None:
+    """The share of what is right; None where nothing counts."""
+    if not len(right) or (weights is not None and not weights.any()):
+        return None
+    return float(np.average(right, weights=weights))

@@ -43,6 +43,7 @@ OWN = Own(
     result=(
         Key("sentences", "whole"),
         Key("tokens", "whole"),
+        Key("effective_sentences", "number", "where sentences have weights: how many of equal weight tell as much; shares and means then go by weight", optional=True),
         Key("loss", "number", "nats a sentence", null=True),
         Key("accuracy", "number", "of tokens"),
         Key("accuracy_interval", "numbers", "low, high: Wilson's, 95 %"),

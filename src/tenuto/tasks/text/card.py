@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import FORM, LABEL, PROBABILITIES, TEXT
+from tenuto.tasks.columns import FORM, LABEL, PROBABILITIES, TEXT, WEIGHT
 from tenuto.tasks.task import Task
 from tenuto.tasks.text.options import TextOptions
 
 HELP = """Learn which class a text belongs to: topics, opinions, intents.
 
 Texts are cut into words and punctuation marks; words, their characters and their case are read. The run folder holds the weights of the epoch with
-the lowest validation loss, all settings, one line of measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the
+the highest validation accuracy, all settings, one line of measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the
 best so far.
 
 [bold]tenuto fit text reviews.jsonl --out runs/reviews[/bold]
@@ -33,6 +33,6 @@ TASK = Task(
     described="tenuto.tasks.answers:token_network_said",
     said="tenuto.tasks.text.commands:said",
     score="tenuto.tasks.text.commands:score",
-    columns=(TEXT, LABEL, *FORM),
+    columns=(TEXT, LABEL, WEIGHT, *FORM),
     asking=(PROBABILITIES,),
 )

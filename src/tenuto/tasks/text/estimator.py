@@ -3,38 +3,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.words import LETTERS, RULE
 from tenuto.data.split import stratified_split
+from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling
-from tenuto.scores.classification import classification_result, softmax
-from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
+from tenuto.scores.classification import classification_result, log_softmax, softmax
+from tenuto.tasks.evaluation import Measured, Watch, prediction_speed, validation_of_classes
+from tenuto.tasks.option import options_of
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.network import TextClassifierNetwork
-from tenuto.tasks.text.options import TextOptions
+from tenuto.tasks.text.options import KEEP, TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
+from tenuto.tasks.weighing import check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
-from tenuto.train import Outcome
+from tenuto.train import Checkpoint, Launch, Observer, Outcome
+
+UNITS = ("auto", "words", "letters")
+MOST_WORDS = 2  # of a text that is read letter by letter
 
 
 class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words, their characters
     and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
     similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
     was. A word that training did not have is read from its characters and its case.
-
-    `fit` takes N raw texts, or N token lists, or `tenuto.data.sentences.Sentences`, and their labels [N]: text, integers, floats or booleans.
 
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
@@ -54,8 +62,62 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     # --- fitting -------------------------------------------------------------------------------------------------------
 
-    def _read(self, x: Any, y: Any = None) -> Sentences:
-        return self._cut(Sentences.of(x, None, y))
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        validation: Sentences | tuple[Any, ...] | None = None,
+        test: Sentences | tuple[Any, ...] | None = None,
+        observers: Iterable[Observer] = (),
+        checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
+    ) -> TextClassifier:
+        """Train. Ctrl-C ends training early and keeps the best weights so far.
+
+        Args:
+            x: N raw texts, or N token lists, or `tenuto.data.sentences.Sentences`. Of a longer text than `max_tokens` the tokens that `keep` names are read.
+            y: [N] labels: text, integers, floats or booleans. Not needed with Sentences that have labels.
+            sample_weight: [N] numbers, 0 or more: how much each text counts, in the loss and in the validation part. 2 is as if it was there twice, 0 as if it was
+                not there; only proportions matter. The counts of words are of texts as they stand. Default: all alike.
+            validation: Sentences, or (x, y), or (x, y, sample_weight), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
+            test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
+        Raises:
+            ShapeError, DataError: the data cannot be used as it is; the message names the text.
+            ArgumentError: an option out of range.
+            TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
+        """
+        with self._as_before(), self._calling("fit"):
+            self.check()
+            data = self._read(x, y, sample_weight)
+        return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
+
+    def _read(self, x: Any, y: Any = None, sample_weight: Any = None) -> Sentences:
+        return self._cut(Sentences.of(x, None, y, sample_weight))
+
+    def _asked(self, x: Any) -> Sentences:
+        return self._shortened(self._read(x))
+
+    def _test(self, data: Sentences, measured: Measured | None = None) -> dict[str, Any]:
+        return super()._test(self._shortened(data), measured)
+
+    def _shortened(self, data: Sentences) -> Sentences:
+        """The texts, of long ones as many tokens as `max_tokens` and `keep` say; how many were cut is a warning."""
+        require("keep", self.keep, KEEP)
+        self.max_tokens = next(known for known in options_of(type(self)) if known.name == "max_tokens").settled(self.max_tokens)
+        if self.max_tokens is None:
+            return data
+        longer, part = int((data.lengths > self.max_tokens).sum()), data.shortened(self.max_tokens, self.keep)
+        if longer:
+            where = {"beginning": "the first", "end": "the last", "both": "half from each end, in all"}[self.keep]
+            texts = f"1 text of {len(data)} has" if longer == 1 else f"{longer} of {len(data)} texts have"
+            warnings.warn(f"{texts} more than {self.max_tokens} tokens (the longest {data.lengths.max()}); of these {where} {self.max_tokens} are read.", UserWarning, stacklevel=4)
+        return part
+
+    def _rule(self, data: Sentences) -> int:
+        short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
+        return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
@@ -65,6 +127,7 @@ class TextClassifier(TextOptions, TokenEstimator):
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
         self._targets(held_out)  # a label that training never saw is an error now
+        self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
         super()._prepare(training, held_out)
 
     def _require_scorable(self, data: Sentences) -> None:
@@ -74,6 +137,9 @@ class TextClassifier(TextOptions, TokenEstimator):
     def check_options(self) -> None:
         super().check_options()
         check_pooling(self.pooling)
+        require("units", self.units, UNITS)
+        require("keep", self.keep, KEEP)
+        check_class_weight(self.class_weight)
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
@@ -84,7 +150,8 @@ class TextClassifier(TextOptions, TokenEstimator):
         )
 
     def _targets(self, data: Sentences) -> np.ndarray:
-        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
+        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error, and so are weights that are all 0."""
+        require_some(data.weights, "texts")
         known = Labels(self.classes_)
         return known.positions(known.alike(data.labels), ids=data.ids, noun="text")
 
@@ -92,9 +159,12 @@ class TextClassifier(TextOptions, TokenEstimator):
         truth = torch.from_numpy(targets[batch.indices]).to(self.device)
         return nn.functional.cross_entropy(network(batch), truth, reduction="none", label_smoothing=self.label_smoothing)
 
+    def _row_weights(self, data: Sentences, targets: np.ndarray) -> np.ndarray | None:
+        return row_weights(self._class_weights, targets, data.weights)
+
     def _numbers(self, data: Sentences) -> dict[str, float]:
-        result = self._result(data, softmax(self._logits(data)))
-        return {"validation_loss": result["loss"], "validation_accuracy": result["accuracy"]}
+        targets = self._targets(data)
+        return validation_of_classes(log_softmax(self._logits(data)), targets, data.weights, self._row_weights(data, targets))
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
@@ -108,25 +178,44 @@ class TextClassifier(TextOptions, TokenEstimator):
         """
         self.require_fit("predict")
         with self._calling("predict"):
-            return softmax(self._logits(self._read(x)))
+            return softmax(self._logits(self._asked(x)))
+
+    def predict_log_proba(self, x: Any) -> np.ndarray:
+        """The natural logarithm of `predict_proba`, [N, K] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
+        self.require_fit("predict_log_proba")
+        with self._calling("predict_log_proba"):
+            return log_softmax(self._logits(self._asked(x)))
 
     def predict(self, x: Any) -> np.ndarray:
         """The most probable class of each text, [N]. Arguments and errors as `predict_proba`."""
         self.require_fit("predict")
         with self._calling("predict"):
-            return np.array(self._answers(self._read(x)), dtype=self.classes_.dtype)
+            return np.array(self._answers(self._asked(x)), dtype=self.classes_.dtype)
 
-    def score(self, x: Any, y: Any = None) -> float:
-        """The share of texts whose class is predicted: accuracy, 0..1.
+    def score(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> float:
+        """The share of texts whose class is predicted, each by its weight: accuracy, 0..1.
 
         Raises:
             DataError: a label that training never saw; and as `predict_proba`.
         """
         self.require_fit("score")
         with self._calling("score"):
-            data = self._read(x, y)
+            data = self._shortened(self._read(x, y, sample_weight))
             targets = self._targets(data)
-            return float((self._logits(data).argmax(1) == targets).mean())
+            return float(np.average(self._logits(data).argmax(1) == targets, weights=data.weights))
+
+    def evaluate(self, x: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, Any]:
+        """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.runs.schema`. `save` writes it, as the model's test set.
+
+        Args:
+            x, y: as for `fit`. sample_weight: [N] numbers, 0 or more; shares and means then go by weight, and counts count rows.
+        Raises:
+            as `score`.
+        """
+        self.require_fit("evaluate")
+        with self._calling("evaluate"):
+            data = self._read(x, y, sample_weight)
+        return super().evaluate(data)
 
     def answer(self, tensors: Tensor) -> np.ndarray:
         """The class with the largest logit of each row of logits [B, K]: [B]."""
@@ -146,17 +235,14 @@ class TextClassifier(TextOptions, TokenEstimator):
 
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
-    def _result(self, data: Sentences, probabilities: np.ndarray) -> dict[str, Any]:
-        return classification_result(probabilities, self._targets(data), self._names, data.ids, text=data.text)
-
     def _measure(self, data: Sentences, name: str) -> Measured:
         targets, watch = self._targets(data), Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         chosen = chosen_examples(data.lengths, targets, probabilities)
         weights = shares_of_maxima(self.hidden_states(data.select(chosen)), pooled="max" in self.options_["pooling"]) if chosen else []
         shown = examples(data, name, self._names, chosen, targets, probabilities, weights)
-        return Measured(self._result(data, probabilities), {"examples": shown}, speed)
+        return Measured(classification_result(probabilities, targets, self._names, data.ids, data.weights, text=data.text), {"examples": shown}, speed)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
         return {

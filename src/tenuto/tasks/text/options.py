@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.option import NETWORK, REGULARISERS, option, options
+from tenuto.tasks.class_options import ClassOptions
+from tenuto.tasks.option import NETWORK, READING, REGULARISERS, option, options
 from tenuto.tasks.token_options import TokenOptions
 
+LENGTH = "Long texts"
+KEEP = ("beginning", "end", "both")
 
-@options()
-class TextOptions(TokenOptions):
-    """The options of all tasks over tokens, and those of `TextClassifier`."""
 
+@options(select_by="validation_accuracy")
+class TextOptions(ClassOptions, TokenOptions):
+    """The options of all tasks over tokens and of both classifiers, and those of `TextClassifier`."""
+
+    max_tokens: int | None = option(
+        None, "Tokens of a text that are read, at most (max_length elsewhere); how many texts were cut is said.", LENGTH, least=1, none=0, without="all", answering=True
+    )
+    keep: str = option("beginning", "Which tokens of a longer text are read: beginning, end, or both (half of them from each).", LENGTH, answering=True)
+    units: str = option(
+        "auto", "What a token of a raw text is: words, letters, or auto: letters where most texts are one word or two, such as names.", READING, metavar="auto|words|letters"
+    )
     pooling: tuple[str, ...] = option(("mean", "max", "last"), "How the outputs over time are pooled for the classifier: mean, max, last, with commas between.", NETWORK)
     label_smoothing: float = option(0.0, "Share of the target that is spread over all classes.", REGULARISERS, least=0, below=1)

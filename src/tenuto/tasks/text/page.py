@@ -23,7 +23,7 @@ def headline(run: Run) -> Headline:
     return Headline(
         sentence=f"{network_words(evaluation)} told {count(len(evaluation['classes']), 'class')} apart after training on {count(amount, 'text')}.",
         score=percent(result["accuracy"]),
-        score_says=f"of {count(result['sequences'], shown + ' text')} right",
+        score_says=f"of {count(result['sequences'], shown + ' text')} right" + ", by weight" * ("effective_sequences" in result),
         score_interval=f"95 % interval {percent(low)} to {percent(high)}",
         facts=[
             (f"Loss on {shown}", number(result["loss"]), "nats a text"),

@@ -16,13 +16,17 @@ OWN = Own(
         Key("classes", "any", "[label]"),
         Key("class_kind", "text", '"str", "int", "float" or "bool"'),
     ),
-    measures=(Key("validation_accuracy", "number", "0..1"),),
-    known=(Key("class_counts", "map", "label: how many"),),
+    measures=(
+        Key("validation_accuracy", "number", "0..1"),
+        Key("validation_balanced_accuracy", "number", "mean recall of the classes that occur", optional=True),
+        Key("validation_macro_f1", "number", "mean over classes", optional=True),
+    ),
+    known=(Key("class_counts", "map", "label: how many"), Key("cut", "whole", "texts of which not all tokens were read (`max_tokens`)", optional=True)),
     result=CLASSIFICATION,
     model=(Key("pooling", "texts"),),
     evaluation=(
         Key("classes", "texts", "labels as text, in the order of every matrix and table"),
-        Key("vocabulary", "object", "", (Key("kind", "text", '"words"'), Key("size", "whole"))),
+        Key("vocabulary", "object", "", (Key("kind", "text", '"words" or "letters"'), Key("size", "whole"))),
         Key(
             "examples",
             "objects",

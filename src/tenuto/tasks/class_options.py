@@ -1,0 +1,23 @@
+"""The options that both classifiers have: how much a class counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenuto.tasks.option import TRAINING, option, options
+
+
+@options()
+class ClassOptions:
+    """What `SequenceClassifier` and `TextClassifier` take, in addition to what every estimator takes."""
+
+    class_weight: str | Mapping[Any, float] | None = option(
+        None,
+        "How much an example of each class counts in training: balanced (all of a class together count as much as those of any other), or weights as LABEL=NUMBER with commas between. "
+        "A class without a weight has 1.",
+        TRAINING,
+        none="none",
+        without="all examples alike",
+        pairs=True,
+    )
