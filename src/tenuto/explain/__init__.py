@@ -20,9 +20,12 @@ from tenuto.explain.lime import Lime
 from tenuto.explain.methods import METHODS
 from tenuto.explain.occlusion import Occlusion
 from tenuto.explain.shapley import Shapley
+from tenuto.explain.trust.check import Check
+from tenuto.explain.trust.measures import Trust
 
 __all__ = [
     "METHODS",
+    "Check",
     "Contributions",
     "Counterfactual",
     "ExpectedGradients",
@@ -34,6 +37,7 @@ __all__ = [
     "Occlusion",
     "Shapley",
     "SmoothGrad",
+    "Trust",
     "explain",
     "load",
 ]
