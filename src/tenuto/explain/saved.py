@@ -10,7 +10,7 @@ import torch
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
 from tenuto.explain.players import Players
-from tenuto.explain.trust.measures import trust_of
+from tenuto.explain.trust.stored import trust_of
 from tenuto.files import DAMAGE, read_json, read_tensors, sha256_of, write_json, write_tensors
 
 DATA, TENSORS = "explanation.json", "explanation.safetensors"

@@ -29,5 +29,5 @@ def halves_of(question: Question, row: int, values: np.ndarray, references: int)
         present[number, gone] = False
     found = game.values(present)
     changed = np.abs(found[1:] - found[0])
-    sizes, sums = early_and_late(np.abs(values).sum(1)), early_and_late(values.sum(1))
-    return Halves(*sizes, *map(abs, sums), float(changed[:2].mean()), float(changed[2:].mean()))
+    (early, late), sums = early_and_late(np.abs(values).sum(1)), early_and_late(values.sum(1))
+    return Halves(early, late, abs(sums[0]), abs(sums[1]), float(changed[:2].mean()), float(changed[2:].mean()))

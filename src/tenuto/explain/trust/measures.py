@@ -139,25 +139,6 @@ class Trust:
         return asdict(self)
 
 
-def trust_of(data: Any, items: int) -> Trust | None:
-    """The `Trust` whose `plain` this is; None for None.
-
-    Raises:
-        LookupError, TypeError, ValueError: the data is something else.
-    """
-    if data is None:
-        return None
-    removals = tuple(None if one is None else Removal(**_numbers(one)) for one in data["removals"])
-    halves = tuple(None if one is None else Halves(**_numbers(one)) for one in data["halves"])
-    likeness = None if data["likeness"] is None else Likeness(**_tuples(data["likeness"]))
-    if any(one is not None and not len(one.shares) == len(one.largest_first) == len(one.smallest_first) == len(one.random) == len(one.random_error) for one in removals):
-        raise ValueError("a curve has another number of points")
-    each = [removals, halves, *(() if likeness is None else (likeness.items_values, likeness.items_sizes))]
-    if any(len(one) != items for one in each):
-        raise ValueError(f"the check is of another number of items than {items}")
-    return Trust(data["settings"], data["background"], data["signed"], removals, halves, likeness)
-
-
 def area(shares: Any, curve: Any) -> float:
     """Under a curve, by trapezia."""
     x, y = np.asarray(shares), np.asarray(curve)
@@ -173,15 +154,3 @@ def early_and_late(by_step: np.ndarray) -> tuple[float, float]:
 
 def _share(early: float, late: float) -> float | None:
     return early / (early + late) if early + late > 0 else None
-
-
-def _numbers(data: Any) -> Any:
-    """Numbers and lists of them by name; null is what JSON has for a number that is not finite."""
-    return {name: tuple(float("nan" if one is None else one) for one in value) if isinstance(value, list) else value if isinstance(value, int) else float("nan" if value is None else value) for name, value in data.items()}
-
-
-def _tuples(data: Any) -> Any:
-    """Lists of JSON as the tuples they were."""
-    if isinstance(data, dict):
-        return {name: _tuples(value) for name, value in data.items()}
-    return tuple(_tuples(value) for value in data) if isinstance(data, (list, tuple)) else data

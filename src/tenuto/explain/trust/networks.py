@@ -69,7 +69,7 @@ def redrawn(paths: frozenset[str], seed: int, draw: int) -> Callable[[nn.Module]
         except (RuntimeError, TypeError, AttributeError, NotImplementedError, copy.Error) as error:
             raise ArgumentError(
                 f"{type(module).__name__} cannot be copied, and the check compares with copies that have random weights: {str(error).splitlines()[0] if str(error) else error!r}.",
-                expected="a module for which copy.deepcopy works", fix="torch.nn.utils.parametrizations in place of torch.nn.utils.weight_norm; or check=False",
+                expected="a module for which copy.deepcopy works", fix="torch.nn.utils.parametrizations in place of torch.nn.utils.weight_norm; or leave the check out",
             ) from error  # fmt: skip
         for number, (path, parameter) in enumerate(twin.named_parameters()):
             if path in paths:
