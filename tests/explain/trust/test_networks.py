@@ -23,10 +23,10 @@ def trained():
     """A network that has learned whether the last steps of its first channel rise above zero, and items."""
     steps = [np.random.default_rng(number).normal(size=(12, 2)) for number in range(40)]
     labels = ["rises" if array[-3:, 0].sum() > 0 else "falls" for array in steps]
-    return SequenceClassifier("gru", hidden_size=8, epochs=8, random_state=0).fit(steps, labels), steps[:6]
+    return SequenceClassifier("gru", hidden_size=8, epochs=4, random_state=0).fit(steps, labels), steps[:6]
 
 
-@pytest.mark.parametrize("method", [IntegratedGradients(tolerance=0.5), "contributions", "gradient", Shapley(players="tokens", samples=60), "occlusion"], ids=str)
+@pytest.mark.parametrize("method", [IntegratedGradients(tolerance=0.5), "contributions", "gradient", Shapley(players="segments", segments=5), "occlusion"], ids=str)
 def test_an_honest_method_passes(trained, method):
     model, items = trained
     verdict = of_weights(tenuto.explain(model, items, method=method, check=QUICK).trust)
