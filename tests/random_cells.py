@@ -94,7 +94,9 @@ class Draw:
             if width == ":1":
                 names = [*REDUCTIONS, *([] if self.smooth else SHARP_REDUCTIONS)]
                 return "reduce", pick.choice(names), self.value(pick.choice(["", ":3", ":1"]), deeper)
-            return "across", pick.choice(list(ACROSS)), self.value(width, deeper)
+            name, over = pick.choice(list(ACROSS)), self.value(width, deeper)
+            # Equal channels less their mean are zero or rounding, which a layer norm makes 316 times as large: in float32 there is nothing to compare.
+            return "across", "rms_norm" if name == "layer_norm" and self.smooth and self.even(over) else name, over
         if kind == "product":
             free = [n for n, w in [*self.products.items(), *((n, "") for n in self.gates)] if w == width and n not in self.used]
             if free:
@@ -104,6 +106,14 @@ class Draw:
         if kind == "expand" and width:
             return "pair", "add", ("full", 0.25, width), self.value(":1", deeper)
         return self.leaf(width)
+
+    def even(self, expression: Any) -> bool:
+        """Whether all channels of an expression are equal, whatever the inputs are."""
+        if not isinstance(expression, tuple) or expression[0] in ("full", "reduce"):
+            return True
+        kind, name = expression[:2]
+        declared = {"gate": {}, "state": self.states, "parameter": self.parameters, "stream": self.streams, "product": self.products}
+        return declared[kind].get(name, "") == ":1" if kind in declared else all(map(self.even, expression[1:] if kind == "lerp" else expression[2:]))
 
     def leaf(self, width: str) -> Any:
         """An input of this width, a number, or a constant of this width."""

@@ -33,7 +33,7 @@ def test_similar_names_are_suggested():
     for key, near in (("validation_acuracy", "validation_accuracy"), ("validation_spanf1", "validation_span_f1"), ("perplexity", "validation_perplexity")):
         with pytest.raises(ArgumentError) as error:
             measure(key)
-        assert error.value.expected == f"{near}?"
+        assert error.value.fix.startswith(f"did you mean {near}?")
     with pytest.raises(ArgumentError, match=r"validation_loss \| (.|\n)*tenuto\.measures\.add"):
         measure("validation_taste")
 

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError
+from tenuto.tongues import either
 
 
 def _hard_sigmoid(v: Tensor) -> Tensor:
@@ -59,11 +61,8 @@ class _Activation(str):
 
     def __new__(cls, name: str) -> _Activation:
         if name not in ACTIVATIONS:
-            raise ArgumentError(
-                f"no activation is called {name!r}.",
-                expected="one of " + ", ".join(sorted(ACTIVATIONS)),
-                fix="register_activation(name, function) adds one",
-            )
+            own = either("register_activation(name, function) adds one", "in the file of a cell of your own, register_activation adds one")
+            raise unknown_name(f"no activation is called {name!r}.", name, sorted(ACTIVATIONS), fix=own)
         return super().__new__(cls, name)
 
     def __call__(self, value: Tensor) -> Tensor:

@@ -29,9 +29,11 @@ from torch import Tensor
 from typing_extensions import dataclass_transform
 
 from tenuto.activations import Activation
+from tenuto.choices import unknown_name
 from tenuto.declaration import as_dataclass, check_cell, check_class, place_of, place_of_class
 from tenuto.errors import CellError
 from tenuto.place import Place
+from tenuto.scalars import plain
 
 HIDDEN = "H"  # the symbolic width of whatever is hidden_size wide
 USER_FILE = "tenuto_user_file_"  # then a digest of its path, "_" and its name: how a module is called that a command made from a user's file
@@ -99,6 +101,10 @@ class Cell(metaclass=CellType):
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             if field.type in ("Activation", Activation):
                 object.__setattr__(self, field.name, Activation(getattr(self, field.name)))
+            given = getattr(self, field.name)
+            settled = plain(given)
+            if settled is not given:
+                object.__setattr__(self, field.name, settled)
         for field_name in ("heads", "rank"):
             value = getattr(self, field_name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -136,7 +142,7 @@ class Cell(metaclass=CellType):
         if declared.isdigit():
             return int(declared)
         value = getattr(self, declared, None)
-        if not isinstance(value, int):
+        if not isinstance(value, int) or isinstance(value, bool):
             raise CellError(
                 f"{type(self).__name__} declares a width {declared!r} that is neither a number nor an integer field of the cell.",
                 received=repr(value),
@@ -294,7 +300,8 @@ def _from_data(value: Any, kind: type[Cell] | None) -> Any:
 def _rebuild_cell(kind: type[Cell], values: Mapping[str, Any]) -> Cell:
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if set(values) - known:
-        raise CellError(f"{name_of_class(kind)} has no field {sorted(set(values) - known)[0]!r}.", expected=f"fields {sorted(known)}")
+        wrong = sorted(set(values) - known)[0]
+        raise unknown_name(f"{name_of_class(kind)} has no field {wrong!r}.", wrong, sorted(known), kind=CellError)
     return kind(**values)
 
 

@@ -1,14 +1,18 @@
 """What tenuto says when something is wrong: a few classes, one message template.
 
 Every message answers four questions: what happened, what was expected, what came, how to mend it.
-Inner code raises with the short reason; the public call adds its own name with `TenutoError.within`. This file loads no torch, so that
+Inner code raises with the short reason; the public call adds its own name with `TenutoError.called`. What Python and the command line say in other
+words is marked (`tongues.py`): `str(error)` is for Python, `error.said(flags)` for the command line. This file loads no torch, so that
 the commands answer `--help` at once.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from tenuto.tongues import Flags, either, in_command, in_python
 
 if TYPE_CHECKING:
     import torch
@@ -33,35 +37,83 @@ class TenutoError(Exception):
         received: str | None = None,
         fix: str | None = None,
     ) -> None:
-        self.what, self.expected, self.received, self.fix = what, expected, received, fix
+        self._told = {"what": what, "expected": expected, "received": received, "fix": fix}
         super().__init__(str(self))  # Keras and others tell an error again from its first argument
 
-    def __str__(self) -> str:
-        rows = (("expected", self.expected), ("received", self.received), ("fix", self.fix))
-        return "\n".join([_readable(self.what)] + [f"  {name:<9} {_readable(text)}" for name, text in rows if text])
+    @property
+    def what(self) -> str:
+        """What happened, as Python says it."""
+        return in_python(self._told["what"] or "")
 
-    def within(self, caller: str) -> TenutoError:
-        """The same error, told by the public call `caller`, for example "Recurrent(LSTM)"."""
-        if not self.what.startswith(f"{caller}: "):
-            self.what = f"{caller}: {self.what}"
-            self.args = (str(self),)
-        return self
+    @what.setter
+    def what(self, said: str) -> None:
+        self._tell(what=said)
+
+    @property
+    def expected(self) -> str | None:
+        """What would have been right."""
+        return self._in_python("expected")
+
+    @property
+    def received(self) -> str | None:
+        """What came instead."""
+        return self._in_python("received")
+
+    @property
+    def fix(self) -> str | None:
+        """What to do about it."""
+        return self._in_python("fix")
+
+    @fix.setter
+    def fix(self, said: str | None) -> None:
+        self._tell(fix=said)
+
+    def __str__(self) -> str:
+        return self._whole(in_python)
+
+    def said(self, flags: Flags) -> str:
+        """The message as the command line says it.
+
+        Args:
+            flags: how arguments are typed there, see `tongues.Flags`.
+        """
+        return self._whole(lambda text: in_command(text, flags))
+
+    def within(self, place: str) -> TenutoError:
+        """The same error with the place where it happened before it: a file, a part of the data."""
+        return self._begun(place, f"{place}: ")
+
+    def called(self, call: str) -> TenutoError:
+        """The same error, told by the public call `call`, for example "Recurrent(LSTM)"; the command line does not name it."""
+        return self._begun(call, either(f"{call}: ", ""))
 
     def at(self, place: str) -> Self:
         """The same error with the place in the user's file, "lstm.py, line 38: ..."."""
-        if place and "\n  at  " not in self.what:
-            self.what = f"{self.what}\n  at        {place}"
-            self.args = (str(self),)
-        return self
+        what = self._told["what"] or ""
+        return self._tell(what=f"{what}\n  at        {place}") if place and "\n  at  " not in what else self
 
     def also(self, fix: str) -> Self:
         """The same error with one thing more that can be done about it."""
-        self.fix = f"{self.fix}; {fix}" if self.fix else fix
+        return self._tell(fix=f"{self._told['fix']}; {fix}" if self._told["fix"] else fix)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), *self._told.values())
+
+    def _begun(self, name: str, beginning: str) -> TenutoError:
+        return self if self.what.startswith(f"{name}: ") else self._tell(what=f"{beginning}{self._told['what']}")
+
+    def _tell(self, **told: str | None) -> Self:
+        self._told |= told
         self.args = (str(self),)
         return self
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.what, self.expected, self.received, self.fix)
+    def _in_python(self, part: str) -> str | None:
+        said = self._told[part]
+        return None if said is None else in_python(said)
+
+    def _whole(self, tongue: Callable[[str], str]) -> str:
+        rows = [_readable(tongue(self._told["what"] or ""))]
+        return "\n".join(rows + [f"  {name:<9} {_readable(tongue(text))}" for name, text in self._told.items() if text and name != "what"])
 
 
 class ShapeError(TenutoError, ValueError):

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -173,6 +174,20 @@ def _can_be_written(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """TOML as nested dictionaries.
+
+    Raises:
+        ValueError: it is not TOML; the message has what the parser says, with the line. RecursionError, MemoryError: no file of ours.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    return tomllib.loads(text)
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -6,10 +6,12 @@ task returns from a validation stands here (a test reads it from the sources); a
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from tenuto.errors import ArgumentError
+from tenuto.choices import did_you_mean, nearest
+from tenuto.errors import ArgumentError, TenutoError
+from tenuto.tongues import either
 
 BEFORE = "validation_"
 
@@ -86,11 +88,23 @@ def measure(key: str) -> Measure:
     """
     if key in _TABLE:
         return _TABLE[key]
-    names = {known.removeprefix(BEFORE): known for known in _TABLE}
-    near = [names[name] for name in difflib.get_close_matches(str(key).removeprefix(BEFORE), names, 1)]
-    raise ArgumentError(
-        f"no measure {key!r} is known, so it is not known which way is better either.",
-        expected=f"{near[0]}?" if near else " | ".join(_TABLE),
-        received=repr(key),
-        fix="correct the name; enter a measure of your own with tenuto.measures.add",
-    )
+    own = either("enter a measure of your own with tenuto.measures.add", "correct the name")
+    raise _unknown(f"no measure {key!r} is known, so it is not known which way is better either.", key, _TABLE, own)
+
+
+def require_measure(key: str, had: Collection[str]) -> None:
+    """Check that a validation has this measure, before it is awaited.
+
+    Args:
+        had: the measures that the validation has.
+    Raises:
+        ArgumentError: it has not, or there is no such measure.
+    """
+    if key not in had:
+        said = f"a validation of this task has no {key!r}." if key in _TABLE else f"no measure {key!r} is known."
+        raise _unknown(said, key, had, "choose one of these")
+
+
+def _unknown(what: str, key: str, known: Collection[str], fix: str) -> TenutoError:
+    near = nearest(key, known) or nearest(f"{BEFORE}{key}", known)
+    return ArgumentError(what, expected=" | ".join(known), received=repr(key)[:80], fix=fix if near is None else did_you_mean(near, known, fix))

@@ -1,10 +1,12 @@
 """The progress of a training run: the task's own measures; about ten lines in a pipe, a bar with the time left on a terminal."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
+from tenuto.cli.console import live
 from tenuto.cli.progress import LINES_WITHOUT_TERMINAL, ProgressBar, in_words
 
 LINE = {"train_loss": 1.0, "validation_loss": 0.5, "best": True}
@@ -19,10 +21,11 @@ def watch(bar, epochs=40, **more):
     bar.ended(stopped="all epochs")
 
 
-def printed(monkeypatch, *, terminal):
+def printed(monkeypatch, *, terminal, width=120):
     text = io.StringIO()
-    console = Console(file=text, force_terminal=terminal, width=120, highlight=False)
+    console = Console(file=text, force_terminal=terminal, width=width, highlight=False)
     monkeypatch.setattr("tenuto.cli.progress.messages", lambda: console)
+    monkeypatch.setattr("tenuto.cli.progress.live", lambda: console)
     return text
 
 
@@ -67,3 +70,21 @@ def test_an_interrupted_run_keeps_weights_only_after_a_validation(monkeypatch, e
 
 def test_two_measures_at_most():
     assert in_words({**LINE, "validation_span_f1": 0.9, "validation_accuracy": 0.8, "validation_label_accuracy": 1}).count(",") == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("title", ["", "trial 18 of 20"])
+def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(monkeypatch, width, title):
+    text = printed(monkeypatch, terminal=True, width=width)
+    measures = {"validation_span_f1": 0.912, "validation_exact": 0.5, "validation_perplexity": 12345.6, "validation_accuracy": 0.97}
+    watch(ProgressBar(title=title), epochs=100, **measures)
+    shown = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in re.split(r"[\r\n]+|\x1b\[2K", text.getvalue())]
+    assert max(map(len, shown)) <= width, max(shown, key=len)
+    said = "loss 1.0000   validation 0.5000, F1 91.2%, 50.0% exact   best 99"
+    if width >= 80:
+        assert any(line == said for line in shown), shown[-12:]
+    assert any(f"{title}  epoch 100 of 100".strip() in line and "of at most" in line for line in shown)
+
+
+def test_the_console_that_is_drawn_on_folds_nothing():
+    assert not live().soft_wrap

@@ -96,11 +96,11 @@ FAILURES = [
     ("[search]\nhidden_size = [2.5]\n", [], "the wrong type", "a whole number"),
     ("[search]\ndropout = {low = 0.1, high = 0.2, step = \"a\"}\n", [], "the wrong type", "a number"),
     ("search = 3\n", [], "is empty", "at least one"),
-    (SPACE, ["--hidden-size", "4"], "hidden_size is both searched and given", "--hidden-size"),
+    (SPACE, ["--hidden-size", "4"], "--hidden-size is both searched and given", "take hidden_size out of [search]"),
     (SPACE, ["--metric", "validation_taste"], "no measure 'validation_taste'", "validation_accuracy"),
-    (SPACE, ["--metric", "validation_acuracy"], "no measure 'validation_acuracy'", "validation_accuracy?"),
+    (SPACE, ["--metric", "validation_acuracy"], "no measure 'validation_acuracy'", "did you mean validation_accuracy?"),
     (SPACE, ["--metric", "validation_span_f1"], "no 'validation_span_f1'", "validation_accuracy"),
-    ("[search]\ndropout = [1.5]\n", [], "the trial with dropout 1.5", "dropout < 1"),
+    ("[search]\ndropout = [1.5]\n", [], "the search space: --dropout 1.5 is out of range", "below 1"),
     (SPACE + "[tune]\ntrails = 3\n", [], "trails", "trials?"),
 ]
 

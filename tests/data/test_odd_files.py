@@ -114,7 +114,7 @@ def test_rows_and_headers_that_do_not_fit_are_refused(tmp_path, read, suffix, te
 def test_a_text_column_that_is_not_there_is_named_with_those_that_are(tmp_path, suffix):
     path = write(tmp_path / f"a{suffix}", "id,words\na,one\n".replace(",", "\t" if suffix == ".tsv" else ","))
     for read in (read_text, read_labelled_text):
-        with pytest.raises(DataError, match=r"there is no column 'text'(.|\n)*received  id, words\n(.|\n)*--text-column"):
+        with pytest.raises(DataError, match=r"there is no column 'text'(.|\n)*received  id, words\n(.|\n)*text_column"):
             read(path)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import resource
@@ -24,7 +25,7 @@ import torch
 from typer.testing import CliRunner
 
 from tenuto.cli import app, fitting
-from tenuto.data import read_conll, read_labelled_text, read_pairs, read_sequences, read_slots
+from tenuto.data import Sides, read_conll, read_labelled_text, read_pairs, read_sequences, read_slots
 from tenuto.data.sentences.vectors import read_vectors
 from tenuto.data.text import read_text
 from tenuto.errors import TenutoError
@@ -67,6 +68,20 @@ def data_files(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
     text("pairs.jsonl", '{"source": "cat", "target": ["K", "AE", "T"]}\n{"source": "dog", "target": "D"}\n', read_pairs)
     text("tagged.conll", "EU NNP B-ORG\nrejects VBZ O\n\nGerman JJ B-MISC\ncall NN O\n", read_conll)
     text("tree.conllu", "# text = a b\n1\ta\t_\tDET\t_\t_\t2\tdet\t_\t_\n1-2\tab\t_\t_\t_\t_\t_\t_\t_\t_\n2\tb\t_\tNOUN\t_\t_\t0\troot\t_\t_\n\n", read_conll)
+    text("wide.csv", "label,t0,t1,t2\nx,1.5,2,\ny,3,4,5\n", read_sequences)
+    text("archive.tsv", "1\t0.5\t-0.25\tNaN\n2\t1.5\t0.5\t3\n", read_sequences)
+    text("archive.txt", "  1.0e+00  5.0e-01  -2.5e-01\n  2.0e+00  1.5e+00  3.0e+00\n", read_sequences)
+    text("one.arff", "% c\n@relation r\n@attribute 'a 0' numeric\n@attribute a1 real\n@attribute class {x,'y z'}\n@data\n1,2.5,x\n?,3,'y z'\n", read_sequences)
+    text("inside.arff", "@relation r\n@attribute all relational\n@attribute a0 numeric\n@attribute a1 numeric\n@end all\n@attribute class {x,y}\n@data\n'1,2\\n3,?',x\n\"1,2\\n3,4\",y\n", read_sequences)
+    text("items.json", '[{"a": {"text": "a fine film"}, "label": "good"},\n {"a": {"text": "too long"}, "label": "bad"}]', lambda path: read_labelled_text(path, text_column="a.text"))
+    text("inside.json", '{"version": 1, "rows": [{"text": "a fine film"}, {"text": "too long"}]}', read_text)
+    text("fasttext.txt", "__label__good a fine film\n__label__bad too long\n", read_labelled_text)
+    text("headless.tsv", "ham\tgo on then\nspam\tfree entry in\nham\tok lar\n", read_labelled_text)
+    text("pairs.csv", 'cat,"K, AE T"\ndog,D AO G\n', read_pairs)
+    text("set.de", "ein Haus\nzwei\n", lambda path: read_pairs(path, sides=Sides(parallel="de=en")))
+    (folder / "set.en").write_text("a house\ntwo\n")
+    (folder / "long.csv.gz").write_bytes(gzip.compress(long.encode()))
+    made["long.csv.gz"] = (folder / "long.csv.gz", read_sequences)
     text("vectors.txt", "2 3\ncat 1 2 3\ndog 4 5 6\n", read_vectors)
     (folder / "slots").mkdir()
     for name, content in {"seq.in": "play jazz\nstop\n", "seq.out": "O B-music\nO\n", "label": "play\nstop\n"}.items():
@@ -75,7 +90,8 @@ def data_files(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
     np.savez(folder / "steps.npz", values=np.ones((6, 2)), lengths=np.array([2, 4]), labels=np.array(["a", "b"]), ids=np.array(["x", "y"]), split=np.array(["train", "test"]))
     np.savez_compressed(folder / "padded.npz", values=np.ones((2, 3, 2)), lengths=np.array([2, 3]), labels=np.array([0, 1]), more=np.ones(3))
     np.savez(folder / "parts.npz", x_train=np.ones((3, 1)), len_train=np.array([1, 2]), y_train=np.array([0, 1]), channels=np.array(["a"]))
-    for name in ("steps.npz", "padded.npz", "parts.npz"):
+    np.savez(folder / "keras.npz", x_train=np.ones((2, 3, 1), dtype=np.uint8), y_train=np.array([[0], [1]]), x_test=np.ones((2, 3)), y_test=np.array([0, 1]))
+    for name in ("steps.npz", "padded.npz", "parts.npz", "keras.npz"):
         made[name] = (folder / name, read_sequences)
     import pyarrow
     import pyarrow.parquet
@@ -142,6 +158,10 @@ def spoil_data(path: Path, chance: random.Random) -> None:
     content = path.read_bytes()
     if path.suffix == ".npz" and chance.random() < 0.6:
         path.write_bytes(mutations.bent_archive(content, chance))
+    elif path.suffix == ".json" and chance.random() < 0.6:
+        path.write_text(mutations.json_text(mutations.bent(json.loads(content), chance)), encoding="utf-8", errors="surrogatepass")
+    elif path.suffix == ".gz" and chance.random() < 0.6:
+        path.write_bytes(gzip.compress(mutations.spoiled(gzip.decompress(content), chance)))
     elif path.suffix == ".jsonl" and chance.random() < 0.6:
         lines = content.decode().splitlines()
         place = chance.randrange(len(lines))

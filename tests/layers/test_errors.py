@@ -62,7 +62,7 @@ CALLS = {
     "boolean size": (lambda: Recurrent(cells.LSTM(), 3, 4, True), ArgumentError, ["num_layers is True"]),
     "heads": (lambda: Recurrent(cells.LSTM(heads=3), 3, 4), ArgumentError, ["hidden_size 4 is not a multiple of the cell's 3 heads"]),
     "directions": (lambda: layer(bidirectional=True, reverse=True), ArgumentError, ["bidirectional and reverse exclude each other"]),
-    "engine": (lambda: layer(engine="cudnn"), ArgumentError, ["engine is 'cudnn'", "auto, "]),
+    "engine": (lambda: layer(engine="cudnn"), ArgumentError, ["engine is 'cudnn'", "auto | "]),
     "engine cannot": (lambda: Recurrent(cells.MGU(), 3, 4, engine="vendor")(x), EngineError,
                       ["Recurrent(MGU): the engine 'vendor' cannot run this: torch has no kernel for MGU", "can, or leave it at 'auto'"]),
 }  # fmt: skip

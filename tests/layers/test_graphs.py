@@ -239,8 +239,9 @@ def assert_exported_alike(name, masked=False, strict=False):
         assert_alike(learn(module, parameters, x, others), learn(model, model.parameters(), x, others))
 
 
-def test_an_exported_model_keeps_its_gradients_over_changing_sizes():
-    assert_exported_alike("LSTM, two bidirectional")
+@pytest.mark.parametrize(("name", "masked", "strict"), [("LSTM, two bidirectional", False, False), ("RNN", True, True)])
+def test_an_exported_model_keeps_its_gradients_over_changing_sizes(name, masked, strict):
+    assert_exported_alike(name, masked, strict)
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_a_seed_gives_the_same_start_and_reset_draws_again():
 
 
 def test_wrong_initialisers_are_named():
-    with pytest.raises(ArgumentError, match="(?s)Init: weight_hh is 'orthogonel'.*expected  one of orthogonal, identity, glorot"):
+    with pytest.raises(ArgumentError, match="(?s)Init: weight_hh is 'orthogonel'.*expected  orthogonal .* identity .* glorot"):
         Init(weight_hh="orthogonel")
     with pytest.raises(ArgumentError, match="Init: weight_ih is 'identity'"):
         Init("identity")

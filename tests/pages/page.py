@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-WITHOUT_END = {"meta", "link", "img", "br", "hr", "input", "rect", "line", "circle", "path", "ellipse"}
+WITHOUT_END = {"meta", "link", "img", "br", "hr", "input"}
 
 
 @dataclass
 class Element:
-    """One element, with all the text inside it."""
+    """One element, with all the text and all the elements inside it."""
 
     tag: str
     attributes: dict[str, str]
     text: str = ""
+    inside: list[Element] = field(default_factory=list, repr=False)
 
 
 class Page(HTMLParser):
@@ -42,7 +43,10 @@ class Page(HTMLParser):
             self.open.append(self.elements[-1])
 
     def handle_startendtag(self, tag, attributes):
-        self.elements.append(Element(tag, {name: value or "" for name, value in attributes}))
+        element = Element(tag, {name: value or "" for name, value in attributes})
+        self.elements.append(element)
+        for outer in self.open:
+            outer.inside.append(element)
 
     def handle_endtag(self, tag):
         assert self.open and self.open[-1].tag == tag, f"</{tag}> closes {self.open[-3:]}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tenuto.pages.axis import axis_for, tick_text, whole_axis
 from tenuto.pages.heat_map import similar_rows_together
-from tenuto.pages.line_chart import HEIGHT, WIDTH, LineChart, Series
+from tenuto.pages.line_chart import HEIGHT, WIDTH, Level, LineChart, Series
 from tenuto.pages.wording import duration, number, percent
 
 finite = st.floats(-1e12, 1e12).filter(lambda v: v == 0 or abs(v) > 1e-12)
@@ -68,7 +68,7 @@ def test_nothing_to_draw_is_no_error():
 
 @given(st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=30), st.booleans())
 def test_lines_stay_in_the_frame(values, logarithmic):
-    svg = str(chart(values, logarithmic=logarithmic, upright=(2, "best"), level=1.0).svg())
+    svg = str(chart(values, logarithmic=logarithmic, upright=(2, "best"), levels=[Level(1.0)]).svg())
     for path in re.findall(r'<path class="line first" d="M([^"]+)"', svg):
         for point in path.split("L"):
             across, down = map(float, point.split())

@@ -99,7 +99,7 @@ def test_other_tags_mark_no_spans_and_nothing_is_asked(tags):
     ],
 )
 def test_what_could_be_spans_is_asked_for(tags, words):
-    with pytest.raises(DataError, match=f"{words}(.|\n)*--tag-scheme bio"):
+    with pytest.raises(DataError, match=f"{words}(.|\n)*tag_scheme='bio'"):
         scheme_of([tags.split()])
     assert find_scheme(tags.split()) is None  # a run that is loaded is never refused
     assert scheme_of([tags.split()], "bio") == "BIO"

@@ -81,11 +81,25 @@ def test_the_best_weights_are_kept_and_patience_ends_training():
             weights.append(model.weight.item())
 
     model = nn.Linear(1, 1)
-    _, outcome = run(model, validation=[3.0, 1.0, 2.0, 1.0, 1.5, 0.1], patience=3, epochs=9, seen=[Watch()])
+    _, outcome = run(model, validation=[3.0, 1.0, 2.0, 1.2, 1.5, 0.1], patience=3, epochs=9, seen=[Watch()])
     assert (outcome.best_epoch, outcome.stopped, len(outcome.metrics)) == (2, "early stopping", 5)
     assert [line["best"] for line in outcome.metrics] == [True, True, False, False, False]
     assert model.weight.item() == weights[1]
     assert len(set(weights)) == 5
+
+
+def test_of_equal_validations_the_last_is_kept_and_patience_counts_from_the_first():
+    weights = []
+
+    class Watch(Observer):
+        def epoch_ended(self, metrics):
+            weights.append(model.weight.item())
+
+    model = nn.Linear(1, 1)
+    _, outcome = run(model, validation=[3.0, 1.0, 2.0, 1.0, 1.0, 0.1], patience=3, epochs=9, seen=[Watch()])
+    assert (outcome.best_epoch, outcome.stopped, len(outcome.metrics)) == (5, "early stopping", 5)
+    assert [line["best"] for line in outcome.metrics] == [True, True, False, True, True]
+    assert model.weight.item() == weights[4]
 
 
 def test_ctrl_c_keeps_the_best_so_far():
@@ -227,8 +241,8 @@ def test_what_is_best_can_be_another_number_than_the_loss():
         loss=lambda module, batch, carried: Loss(module(batch).square().mean(), len(batch)),
         validate=lambda module: {"validation_loss": 1.0 - len(module.bias), "validation_accuracy": next(shares)},
     )
-    assert (outcome.best_epoch, outcome.stopped) == (2, "early stopping")
-    assert [line["best"] for line in outcome.metrics] == [True, True, False, False]
+    assert (outcome.best_epoch, outcome.stopped) == (3, "early stopping")  # of the two equal ones the last
+    assert [line["best"] for line in outcome.metrics] == [True, True, True, False]
     with pytest.raises(ArgumentError, match=r"no 'validation_exact'(.|\n)*validation_loss"):  # a known measure, but this validation does not return it
         run(select_by="validation_exact")
     with pytest.raises(ArgumentError, match="no measure 'loss'"):

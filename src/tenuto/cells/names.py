@@ -1,4 +1,7 @@
-"""Cells by the names that people type: "lstm", "gru-reset-before", "LayerNormLSTM". One table for Python and the command line."""
+"""Cells by the names that people type: "lstm", "gru-reset-before", "LayerNormLSTM". One table for Python and the command line.
+
+A cell is listed under one name. The name of its class is understood too, in any spelling.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,12 @@ import inspect
 
 from tenuto import cells
 from tenuto.cell import Cell
-from tenuto.errors import ArgumentError
+from tenuto.choices import unknown_name
+from tenuto.errors import ArgumentError, TenutoError
+from tenuto.tongues import either
+
+# Names that others use for these cells; the names of the others are made from their classes.
+_KNOWN_AS = {"Elman": "rnn", "ResetBeforeGRU": "gru-reset-before"}
 
 
 def _dashed(name: str) -> str:
@@ -20,11 +28,11 @@ def _dashed(name: str) -> str:
 
 def _table() -> dict[str, type[Cell]]:
     kinds = {name: getattr(cells, name) for name in cells.__all__}
-    named = {_dashed(name): kind for name, kind in kinds.items() if not issubclass(kind, cells.Modifier)}
-    return dict(sorted({**named, "rnn": cells.Elman, "gru-reset-before": cells.ResetBeforeGRU}.items()))
+    return dict(sorted((_KNOWN_AS.get(name, _dashed(name)), kind) for name, kind in kinds.items() if not issubclass(kind, cells.Modifier)))
 
 
 CELLS: dict[str, type[Cell]] = _table()
+_PLAIN = {name.replace("-", "").lower(): kind for known, kind in CELLS.items() for name in (known, kind.__name__)}
 
 
 def cell_class_of(name: str) -> type[Cell] | None:
@@ -34,8 +42,13 @@ def cell_class_of(name: str) -> type[Cell] | None:
         >>> cell_class_of("layer_norm_LSTM").__name__
         'LayerNormLSTM'
     """
-    plain = {known.replace("-", ""): kind for known, kind in CELLS.items()}
-    return plain.get(name.lower().replace("-", "").replace("_", ""))
+    return _PLAIN.get(name.lower().replace("-", "").replace("_", ""))
+
+
+def no_cell(name: str) -> TenutoError:
+    """The error about a name that no cell has."""
+    own = either("or pass a Cell of your own", "or give one of your own as path/to/file.py:ClassName")
+    return unknown_name(f"there is no cell {name!r}.", name, CELLS, fix=own)
 
 
 def cell_from_name(cell: str | Cell) -> Cell:
@@ -53,8 +66,9 @@ def cell_from_name(cell: str | Cell) -> Cell:
         return cell
     kind = cell_class_of(str(cell))
     if kind is None:
-        raise ArgumentError(f"there is no cell {cell!r}.", expected=" | ".join(CELLS), fix="or pass a Cell of your own")
+        raise no_cell(str(cell))
     needed = [name for name, parameter in inspect.signature(kind).parameters.items() if parameter.default is inspect.Parameter.empty]
     if needed:
-        raise ArgumentError(f"{kind.__name__} needs a value for {needed[0]!r}.", fix=f"pass the cell itself: {kind.__name__}({needed[0]}=...)")
+        fix = either(f"pass the cell itself: {kind.__name__}({needed[0]}=...)", f"--cell-field {needed[0]}=VALUE")
+        raise ArgumentError(f"{kind.__name__} needs a value for {needed[0]!r}.", fix=fix)
     return kind()

@@ -51,9 +51,10 @@ class PlainErrors(TyperGroup):
             complain(f"{names or 'a file'} could not be read or written: {error.strerror or error}.\n  fix       make room, or see that the path may be read and written")
             raise typer.Exit(1) from None
         except Exception as error:
-            if os.environ.get("TENUTO_TRACEBACK") == "1" or not _ours(error):
+            said = _said(error)
+            if os.environ.get("TENUTO_TRACEBACK") == "1" or said is None:
                 raise
-            complain(str(error))
+            complain(said)
             raise typer.Exit(1) from None
         finally:
             warnings.formatwarning = shown
@@ -64,10 +65,12 @@ def _in_words(message: Warning | str, *_: Any, **__: Any) -> str:
     return f"warning     {message}\n"
 
 
-def _ours(error: Exception) -> bool:
+def _said(error: Exception) -> str | None:
+    """An error that tenuto raises on purpose, in the words of a command line; None for any other."""
+    from tenuto.cli.flags import flags
     from tenuto.errors import TenutoError
 
-    return isinstance(error, TenutoError)
+    return error.said(flags) if isinstance(error, TenutoError) else None
 
 
 app = typer.Typer(

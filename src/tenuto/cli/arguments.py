@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from tenuto.tasks.option import options_of
 
@@ -22,20 +23,32 @@ RunData = Annotated[
     ),
 ]
 Split = Annotated[str | None, typer.Option(help="Which part of the data: train, validation or test. Default: all of it, or its test part.", show_default=False)]
-CellFile = Annotated[str | None, typer.Option("--cell", metavar="FILE:CLASS", help="Where the run's cell is defined, if it is one of your own.", show_default=False)]
+CellFile = Annotated[str | None, typer.Option("--cell", metavar="FILE.py:CLASS", help="Where the run's cell is defined, if it is one of your own.", show_default=False)]
 
 
 def option(help_text: str, panel: str, *names: str, **settings: Any) -> Any:
     """An option with its help, in a panel of `--help`; the panel is also its table in config.toml."""
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, **settings)
+    return typer.Option(*names, help=escape(help_text), rich_help_panel=panel, **settings)
 
 
 def data_path(text: str) -> Path:
-    """The path that was typed; or if there is no such file, the path of the data set of this name that comes with tenuto."""
+    """The path that was typed; or if there is no such file, the path of the data set of this name that comes with tenuto.
+
+    Raises:
+        DataError: there is neither.
+    """
+    from tenuto.choices import missing_file
     from tenuto.data.sets import SETS, path_of
+    from tenuto.errors import DataError
 
     path = Path(text)
-    return path_of(text) if text in SETS and not path.exists() else path
+    if text in SETS and not path.exists():
+        return path_of(text)
+    if not path.exists():
+        raise DataError(
+            f"there is no file or folder {path}.", expected=f"a file, a folder, or a data set that comes with tenuto: {', '.join(SETS)}", fix=missing_file(path, SETS)
+        )
+    return path
 
 
 def use_threads(threads: int) -> None:
@@ -52,18 +65,21 @@ def cell_class(text: str) -> type[Cell]:
     Raises:
         ArgumentError: no cell has that name, or the file has no such class. CellError: the class is not a cell.
     """
-    from tenuto.cells.names import CELLS, cell_class_of
+    from tenuto.cells.names import cell_class_of, no_cell
     from tenuto.errors import ArgumentError
 
     if names_a_file(text):
         from tenuto.cli.user_file import class_from_file
 
         return class_from_file(*text.rsplit(":", 1))
+    if text.endswith(".py"):
+        from tenuto.cli.user_file import classes_in
+
+        found = [f"{text}:{node.name}" for node in classes_in(text)]
+        raise ArgumentError(f"{text} is a file, and does not say which of its cells is meant.", expected=" | ".join(found) or f"{text}:CLASS", received=text)
     kind = cell_class_of(text)
     if kind is None:
-        raise ArgumentError(
-            f"there is no cell {text!r}.", expected=" | ".join(CELLS), received=text, fix="correct the name, or give a cell of your own as path/to/file.py:ClassName"
-        )
+        raise no_cell(text)
     return kind
 
 
@@ -91,6 +107,7 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
     """
     import dataclasses
 
+    from tenuto.choices import did_you_mean
     from tenuto.errors import ArgumentError
 
     known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -102,6 +119,7 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
                 f"{kind.__name__} has no field {name!r}." if equals else f"{text!r} has no equals sign, so it sets no field.",
                 expected="NAME=VALUE with one of " + ", ".join(known),
                 received=text,
+                fix=did_you_mean(name, known, shown=f"{{}}={value or 'VALUE'}"),
             )
         values[name] = _value(value)
     missing = [f.name for f in known.values() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def cache(
-    cells: Annotated[list[str] | None, typer.Argument(metavar="[CELL]...", help="With --build: cells (lstm, gru-reset-before, ...), or your own as FILE.py:CLASS.", show_default=False)] = None,
+    cells: Annotated[list[str] | None, typer.Argument(metavar="CELL", help="With --build: cells (lstm, gru-reset-before, ...), or your own as FILE.py:CLASS.", show_default=False)] = None,
     build: Annotated[bool, typer.Option("--build", help="Compile each CELL's kernels now: float32 and float64, forward and backward.")] = False,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --build: a field of the cells, for example activation=relu; repeat it.", show_default=False)] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove every kernel; each is compiled again when it is next needed.")] = False,

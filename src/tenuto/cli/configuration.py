@@ -17,9 +17,7 @@ file. Relative paths start from the current folder, as on a command line.
 
 from __future__ import annotations
 
-import difflib
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,21 +35,22 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises:
         ArgumentError: no such file, not UTF-8, or not TOML; the message has what the parser says, with the line.
     """
-    from tenuto.errors import ArgumentError
+    from tenuto.choices import missing_file
+    from tenuto.data.decode import decode_utf8
+    from tenuto.errors import ArgumentError, TenutoError
+    from tenuto.files import parse_toml
 
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
+    copy = f"copy the {CONFIGURATION} that `tenuto fit` writes into each run folder, and change it"
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return parse_toml(decode_utf8(Path(path).read_bytes(), f"the configuration {path}"))
+    except TenutoError:
+        raise
     except (OSError, ValueError, RecursionError, MemoryError) as error:  # a number of thousands of digits, tables in tables without end
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else getattr(error, "strerror", None) or str(error)
         raise ArgumentError(
             f"the configuration {path} cannot be read: {reason}.",
             expected='a TOML file: task = "classify", data = "walks.csv", then options by name',
-            fix=f"copy the {CONFIGURATION} that `tenuto fit` writes into each run folder, and change it",
+            fix=missing_file(path, fix=copy) if isinstance(error, FileNotFoundError) else copy,
         ) from error
 
 
@@ -83,6 +82,7 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], 
     Raises:
         ArgumentError: an option that the command does not have, or one that is set twice.
     """
+    from tenuto.choices import did_you_mean, listed
     from tenuto.errors import ArgumentError
 
     known = set(known) - NOT_KEPT
@@ -92,12 +92,11 @@ def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], 
         if key in options:
             raise ArgumentError(f"{path} sets {name} twice.", fix="leave one of them out")
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
             raise ArgumentError(
                 f"{path} sets {name}, which is not an option of this task.",
-                expected=f"{near[0]}?" if near else ", ".join(sorted(known)),
+                expected=listed(key, sorted(known), ", "),
                 received=f"{name} = {json.dumps(value, default=str)}",
-                fix="correct the name; `tenuto fit TASK --help` lists them",
+                fix=did_you_mean(key, sorted(known), "correct the name; `tenuto fit TASK --help` lists them"),
             )
         options[key] = value
     return options

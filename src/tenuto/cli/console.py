@@ -23,6 +23,11 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def live() -> Console:
+    """The console for what is drawn again and again, on standard error: nothing in it is wider than the terminal."""
+    return Console(stderr=True, highlight=False)
+
+
 def complain(message: str) -> None:
     """Print an error: its first line in bold, the rest (expected, received, fix) below it."""
     first, _, rest = message.partition("\n")

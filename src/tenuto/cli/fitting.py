@@ -226,6 +226,7 @@ def _check_processes(options: Mapping[str, Any]) -> None:
 
 def _check_resume(resume: Path | None, out: Any) -> None:
     from tenuto.errors import ArgumentError, RunError
+    from tenuto.runs.folder import own_cells_of
 
     if resume is None:
         return
@@ -237,7 +238,7 @@ def _check_resume(resume: Path | None, out: Any) -> None:
         raise RunError(
             f"{resume} has nothing to go on from: it is a complete run.",
             expected=f"a killed or interrupted run, with a folder {UNFINISHED}/",
-            fix=f"train again with the same options: tenuto fit --from {resume}",
+            fix=f"train again with the same options: tenuto fit --from {resume}{own_cells_of(resume)}",
         )
 
 
@@ -248,6 +249,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
         RunError: there is a checkpoint, and neither --resume nor --overwrite was given.
     """
     from tenuto.errors import RunError
+    from tenuto.runs.folder import own_cells_of
 
     if not work.exists() or resume:
         return
@@ -255,7 +257,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunError(
             f"{work.parent} holds a run that was interrupted, with a checkpoint.",
             expected="a new or empty folder for the run",
-            fix=f"go on with it (tenuto fit --resume {work.parent}), or replace it (--overwrite)",
+            fix=f"go on with it (tenuto fit --resume {work.parent}{own_cells_of(work.parent)}), or replace it (--overwrite)",
         )
     shutil.rmtree(work, ignore_errors=True)
 

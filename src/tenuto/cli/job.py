@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from tenuto.cli.flags import dashed
 from tenuto.tasks.option import Known, options_of
 from tenuto.tasks.task import Task, load
 
@@ -88,24 +90,25 @@ def prepare(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str]
     """
     from tenuto.cli.arguments import data_path
 
+    model = load(task.estimator)(**_estimator_options(task, options, own_cells))
+    model.check()  # before the data are read, which may take long
     choices = {choice.name: options[choice.name] for choice in (*task.columns, *task.fitting)}
     given = options["data"]
     data = [data_path(one) for one in given] if task.many else data_path(given)
     parts = [None if options[part] is None else data_path(options[part]) for part in ("validation", "test")]
     splits = load(task.splits)(data, *parts, choices)
-    model = load(task.estimator)(**_estimator_options(task, options, own_cells))
     first = data[0] if isinstance(data, list) else data
     return Job(task, model, splits, (first.resolve().stem, options["cell"]), as_typed(task, own_cells))
 
 
 def as_typed(task: Task, own_cells: Mapping[str, str]) -> str:
     """Cells of one's own as words of a command line, with a space before each option."""
-    return "".join(f" {flag(known)} {own_cells[known.typed]}" for known in options_of(task.options) if known.typed in own_cells)
+    return "".join(f" {flag(known)} {shlex.quote(own_cells[known.typed])}" for known in options_of(task.options) if known.typed in own_cells)
 
 
 def flag(known: Known) -> str:
     """An option's name as it is typed."""
-    return known.flag or "--" + known.typed.replace("_", "-")
+    return known.flag or dashed(known.typed)
 
 
 def _estimator_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str]) -> dict[str, Any]:

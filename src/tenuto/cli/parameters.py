@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from tenuto.cli.arguments import option
 from tenuto.cli.configuration import SEARCH, TUNE, configuration_of, options_in, read_toml
@@ -112,7 +113,7 @@ def fit_parameters(task: Task) -> Parameters:
     kind = list[str] if task.many else str
     found: Parameters = {
         "context": (typer.Context, inspect.Parameter.empty),
-        "data": (Annotated[kind, typer.Argument(metavar=task.data_name, help=task.data_help, show_default=False)], inspect.Parameter.empty),
+        "data": (Annotated[kind, typer.Argument(metavar=task.data_name, help=escape(task.data_help), show_default=False)], inspect.Parameter.empty),
         "validation": (Validation, None),
         "test": (Test, None),
         "out": (Out, None),
@@ -121,7 +122,7 @@ def fit_parameters(task: Task) -> Parameters:
     found |= {choice.name: (_annotation(choice, choice.panel), choice.default) for choice in task.fitting}
     if task.recipe is not None:
         said = f"A published set of options: {', '.join(task.recipes)}. Options typed or in a file override it."
-        found["recipe"] = (Annotated[str | None, typer.Option(help=said, show_default=False, is_eager=True, callback=_recipe)], None)
+        found["recipe"] = (Annotated[str | None, typer.Option(help=escape(said), show_default=False, is_eager=True, callback=_recipe)], None)
     for known in options_of(task.options):
         found[known.typed] = (_of_option(known), known.default)
         if known.name == "cell":
@@ -169,7 +170,7 @@ def _annotation(choice: Choice, panel: str | None, *, of_run: bool = False) -> A
     if of_run or several:
         kind, settings["show_default"] = kind | None, False
     said = choice.said.partition(" Default: ")[0] if of_run else choice.said
-    return Annotated[kind, typer.Option(*([choice.flag] if choice.flag else []), help=said, rich_help_panel=panel or None, **settings)]
+    return Annotated[kind, typer.Option(*([choice.flag] if choice.flag else []), help=escape(said), rich_help_panel=panel or None, **settings)]
 
 
 def _of_option(known: Known) -> Any:

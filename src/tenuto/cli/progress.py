@@ -1,19 +1,33 @@
-"""Shows training while it runs: a line with a bar, and at the end a line that says how it ended."""
+"""Shows training while it runs: a bar, below it what was measured, and at the end a line that says how it ended. In a terminal of 80 columns all of it is seen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
-from tenuto.cli.console import messages
+from tenuto.cli.console import live, messages
 from tenuto.measures import measures
 from tenuto.train import Observer
 
 LINES_WITHOUT_TERMINAL = 10
+_TIMES = len(" 0:00:00 of at most 0:00:00 ")  # the width of what stands beside the bar
 # How many measures stand in a line besides the loss.
 MOST_MEASURES = 2
+
+
+class _TwoLines(Progress):
+    """A bar, and a line of text below it."""
+
+    said = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.said:
+            yield Text(self.said, no_wrap=True, overflow="ellipsis")
 
 
 class ProgressBar(Observer):
@@ -27,25 +41,25 @@ class ProgressBar(Observer):
 
     def __init__(self, title: str = "") -> None:
         self.console, self.title = messages(), title
-        self.bar: Progress | None = None
+        self.bar: _TwoLines | None = None
         self.epochs, self.steps_per_epoch, self.said, self.best = 0, 1, "", ""
 
     def started(self, *, epochs: int, steps_per_epoch: int) -> None:
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         if not self.console.is_terminal:
             return
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+        console = live()
+        self.bar = _TwoLines(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=max(4, min(20, console.width - len(self._where(epochs)) - _TIMES))),
             TimeElapsedColumn(),
             TextColumn("of at most"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[said]}"),
-            console=self.console,
+            console=console,
             transient=bool(self.title),
         )
         self.bar.start()
-        self.task = self.bar.add_task(self._where(1), total=epochs * steps_per_epoch, said="")
+        self.task = self.bar.add_task(self._where(1), total=epochs * steps_per_epoch)
 
     def resumed(self, *, step: int, metrics: Sequence[Mapping[str, Any]]) -> None:
         for line in metrics:
@@ -66,7 +80,8 @@ class ProgressBar(Observer):
             self.best = f"best {_epoch(epoch)}"
         said = f"{in_words(metrics)}   {self.best}"
         if self.bar is not None:
-            self.bar.update(self.task, said=said)
+            self.bar.said = said
+            self.bar.refresh()
         elif not self.title and (epoch in (1, self.epochs) or epoch % max(1, self.epochs // LINES_WITHOUT_TERMINAL) == 0):
             self.console.print(f"epoch       {_epoch(epoch)} of {self.epochs}   {said}")
 

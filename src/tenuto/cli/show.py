@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show(
-    cell: Annotated[str | None, typer.Argument(metavar="[CELL]", help="A cell that comes with tenuto (lstm, gru-reset-before, ...), your own as FILE.py:CLASS, or FILE.py for a list of its cells.", show_default=False)] = None,
+    cell: Annotated[str | None, typer.Argument(metavar="CELL", help="A cell that comes with tenuto (lstm, gru-reset-before, ...), your own as FILE.py:CLASS, or FILE.py for a list of its cells.", show_default=False)] = None,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A field of the cell, for example activation=relu; repeat it.", show_default=False)] = None,
     maths_only: Annotated[bool, typer.Option("--maths", help="Print only the maths, not the programs.")] = False,
 ) -> None:
@@ -66,11 +67,8 @@ def _list() -> None:
     table = Table("cell", "what it is", box=None, pad_edge=False, header_style="dim")
     from tenuto.cells.names import CELLS
 
-    names: dict[type[Cell], list[str]] = {}
     for name, kind in CELLS.items():
-        names.setdefault(kind, []).append(name)
-    for kind, known_as in names.items():
-        table.add_row(", ".join(known_as), (inspect.getdoc(kind) or "").partition("\n")[0])
+        table.add_row(name, escape((inspect.getdoc(kind) or "").partition("\n")[0]))
     output().print(table)
 
 
@@ -86,7 +84,7 @@ def _list_file(file: str) -> None:
         raise ArgumentError(f"{file} defines no cell.", expected="class NAME(Cell): ... at its top level")
     table = Table("cell", "what it is", box=None, pad_edge=False, header_style="dim")
     for node in found:
-        table.add_row(f"{file}:{node.name}", (ast.get_docstring(node) or "").partition("\n")[0])
+        table.add_row(escape(f"{file}:{node.name}"), escape((ast.get_docstring(node) or "").partition("\n")[0]))
     output().print(table)
 
 
@@ -119,6 +117,4 @@ def _lacks(kind: type[Cell], name: str, fields: list[str]) -> bool:
 
 
 def _heading(name: str, said: str) -> None:
-    from rich.markup import escape
-
     output().print(f"\n[bold]{name}[/bold]  [dim]{escape(said)}[/dim]")

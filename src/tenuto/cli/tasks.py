@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from tenuto.cli.console import messages
+from tenuto.cli.flags import flags
 from tenuto.runs.names import CONFIGURATION
 from tenuto.tasks import card_of, cards
 from tenuto.tasks.task import Choice, Task, load
@@ -18,12 +21,12 @@ def task_of_command(command: str) -> Task:
     Raises:
         ArgumentError: there is no such task.
     """
-    from tenuto.errors import ArgumentError
+    from tenuto.choices import unknown_name
 
     for task in cards():
         if command in (task.command, task.name):
             return task
-    raise ArgumentError(f"there is no task {command!r}.", expected=" | ".join(task.command for task in cards()), received=command)
+    raise unknown_name(f"there is no task {command!r}.", command, [task.command for task in cards()])
 
 
 def task_of_run(run: Path) -> Task:
@@ -68,8 +71,11 @@ def read_data(context: typer.Context, task: Task, run: Path, data: str, split: s
     """The data of `predict`, and of `score`, for which it must have the right answers. Its columns are those that were typed, else those in the run's config.toml, else the usual ones."""
     from tenuto.cli.arguments import data_path
     from tenuto.cli.configuration import flattened, read_toml
+    from tenuto.data.parts import check_part
     from tenuto.errors import ArgumentError
 
+    if split is not None:
+        check_part(split)
     path = run / CONFIGURATION
     kept = dict(flattened(read_toml(path))) if path.is_file() else {}
     typed = typed_choices(context)
@@ -78,7 +84,20 @@ def read_data(context: typer.Context, task: Task, run: Path, data: str, split: s
         if choice.name not in typed and not (isinstance(value, type(choice.default)) and isinstance(value, bool) == isinstance(choice.default, bool)):
             raise ArgumentError(f"{path} sets {choice.name} to something that it cannot be.", expected=f"{choice.default!r}, for example", received=repr(value)[:60])
     columns = {choice.name: context.params[choice.name] if choice.name in typed else kept.get(choice.name, choice.default) for choice in task.columns}
-    return load(task.read if answered else task.asked or task.read)(data_path(data), split, columns)
+    given = data_path(data)
+    found = load(task.read if answered else task.asked or task.read)(given, split, columns)
+    if split is None:
+        _say_part(given, found)
+    return found
+
+
+def _say_part(given: Path, found: Any) -> None:
+    """Say which part of the data is taken, where it has several and the call names none."""
+    named = re.fullmatch(r"split '(\w+)' of the file", found.origin)
+    inside = found.path is not None and Path(found.path) != given
+    if inside or named is not None:
+        part = f"the part {named[1]}" if named is not None else f"{Path(found.path).name}"
+        messages().print(f"note        of {given}, {part} is taken; --split train, validation or test takes another", markup=False)
 
 
 def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:
@@ -94,9 +113,9 @@ def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:
     names = [choice.name for choice in taken]
     wrong = [name for name in typed_choices(context) if name not in names]
     if wrong:
-        takes = ", ".join(_flag(choice) for choice in taken)
+        takes = ", ".join(flags(choice.name) for choice in taken)
         raise ArgumentError(
-            f"the task {task.name} does not take {_flag(typed_choices(context)[wrong[0]])}.", expected=takes or "none of these options", fix="leave it out"
+            f"the task {task.name} does not take {flags(wrong[0])}.", expected=takes or "none of these options", fix="leave it out"
         )
 
 
@@ -104,7 +123,3 @@ def typed_choices(context: typer.Context) -> dict[str, Choice]:
     """The choices, of any task, that were typed on the command line."""
     every = {choice.name: choice for task in cards() for choice in (*task.columns, *task.asking)}
     return {name: choice for name, choice in every.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-
-
-def _flag(choice: Choice) -> str:
-    return choice.flag or "--" + choice.name.replace("_", "-")

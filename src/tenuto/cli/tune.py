@@ -19,11 +19,12 @@ from tenuto.cli.configuration import NOT_KEPT, SEARCH, TUNE, configuration_of, r
 from tenuto.cli.console import messages, output
 from tenuto.cli.fit_group import FitGroup
 from tenuto.cli.fitting import configuration_text, option_tables, run_folder
+from tenuto.cli.flags import dashed
 from tenuto.cli.job import Job, as_typed, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
 from tenuto.tasks.option import options_of
-from tenuto.tasks.task import Task
+from tenuto.tasks.task import Task, load
 
 SEARCHING = "The search"
 # Options that belong to `tenuto tune` and not to the task.
@@ -151,12 +152,15 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str], o
     """
     from tenuto.cli.arguments import use_threads
     from tenuto.files import write_text
+    from tenuto.measures import require_measure
     from tenuto.runs.search_folder import claim_search
     from tenuto.train.search import Search, SearchOptions
 
     use_threads(options.get("threads", 0))
     space = _space(task, options, typed, own_cells)
     searching = SearchOptions(options["trials"], options["timeout_s"], options["metric"], options["prune"], options["search_seed"])
+    require_measure(searching.metric, load(task.estimator).measures())
+    _check_space(task, space)
     fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
     job = prepare(task, fixed, own_cells)
     kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
@@ -265,9 +269,26 @@ def _space(task: Task, options: Mapping[str, Any], typed: set[str], own_cells: M
     asked = {name for name, cell in own_cells.items() if name in space and space[name].contains(cell)}  # typed because a file is run only then
     if both := sorted((typed & set(space)) - asked):
         raise ArgumentError(
-            f"{both[0]} is both searched and given on the command line.", fix=f"leave --{both[0].replace('_', '-')} out, or take {both[0]} out of [{SEARCH}]"
+            f"{dashed(both[0])} is both searched and given on the command line.", fix=f"leave {dashed(both[0])} out, or take {both[0]} out of [{SEARCH}]"
         )
     return space
+
+
+def _check_space(task: Task, space: Mapping[str, Any]) -> None:
+    """Raise ArgumentError if an option cannot have one of the values that are searched: else that would be told in the trial that draws it."""
+    from tenuto.cli.arguments import cell_class, names_a_file
+    from tenuto.errors import TenutoError
+
+    for known in options_of(task.options):
+        choice = space.get(known.typed)
+        for value in () if choice is None else choice.ends():
+            try:
+                if known.cell:
+                    _ = names_a_file(value) or cell_class(value)  # a file is read when the estimator is made, if it was typed
+                else:
+                    load(task.estimator)(**{known.name: known.value(value)}).check()
+            except TenutoError as error:
+                raise error.within("the search space") from error.__cause__
 
 
 def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any], space: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from tenuto.choices import missing_file, unknown_name
 from tenuto.errors import ArgumentError, CellError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def class_from_file(file: str, name: str) -> type[Cell]:
     tree, path = _tree(file), Path(file)
     if not any(name in _bound(node) for node in tree.body):
         known = [node.name for node in classes_in(file)]
-        raise ArgumentError(f"{file} defines no {name}.", expected=" | ".join(known) or "a subclass of tenuto.Cell", received=name)
+        raise unknown_name(f"{file} defines no {name}.", name, known or ["a subclass of tenuto.Cell"])
     loader = _Part(path, tree, _needed(tree, name))
     place = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     # A name of its own, so that a file random.py does not stand where Python's own module is looked for; cells are still saved as "random:Mine".
@@ -94,7 +95,7 @@ class _Part(importlib.abc.InspectLoader):
 def _tree(file: str) -> ast.Module:
     path = Path(file)
     if not path.is_file():
-        raise ArgumentError(f"there is no file {file}.", expected="path/to/file.py:ClassName")
+        raise ArgumentError(f"there is no file {file}.", expected="path/to/file.py:ClassName", fix=missing_file(path))
     try:
         return ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:

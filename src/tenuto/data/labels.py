@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
+_KINDS = {str: "text", int: "whole numbers", float: "numbers", bool: "truth values"}
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 
 
@@ -74,7 +76,7 @@ class Labels:
             DataError: there are no labels, or there is one that training never saw.
         """
         if labels is None:
-            raise DataError("the data has no labels.", expected=f"a label for each {noun}", fix="give y, or data with labels")
+            raise DataError("the data has no labels.", expected=f"a label for each {noun}", fix=either("give y, or data with labels", "say which column has them: --label-column NAME"))
         given = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
         found = [self._position.get(label, unseen) for label in given]
         if unseen is None and None in found:
@@ -126,8 +128,8 @@ def as_labels(labels: Any) -> np.ndarray:
         raise DataError(
             "labels are of more than one kind." if len(kinds) > 1 else "labels are of a kind that cannot be saved.",
             expected="[N], all text, all integers, all floats or all booleans",
-            received=", ".join(sorted(kind.__name__ for kind in kinds)),
-            fix="convert them, for example with [str(label) for label in y]",
+            received=", ".join(sorted(_KINDS.get(kind, kind.__name__) for kind in kinds)),
+            fix=either("convert them, for example with [str(label) for label in y]", "write all of them alike, for example all as text"),
         )
     try:
         made = np.array(given)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
+from tenuto.choices import missing_file, unknown_name
+from tenuto.data.compressed import stem_of, suffix_of
 from tenuto.data.counts import require_one_each
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 _WORDS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
@@ -40,7 +42,7 @@ def split_name(text: str) -> str:
     """
     name = _WORDS.get(text.strip().lower())
     if name is None:
-        raise DataError(f"{text!r} is not a split.", expected=" | ".join(SPLITS), fix="use one of these names for each sequence's split")
+        raise unknown_name(f"{text!r} is not a split.", text, SPLITS, fix="use one of these names for each sequence's split", kind=DataError)
     return name
 
 
@@ -63,30 +65,36 @@ def named_by_file(part: str) -> str:
     return f"split {part!r} of the file"
 
 
-def find_parts(path: Path, suffixes: Sequence[str], *, line_file: str | None = None) -> dict[str, Path]:
+def find_parts(path: Path, suffixes: Sequence[str], *, line_file: str | None = None, alike: Sequence[str] = (), word: str | None = None) -> dict[str, Path]:
     """Where the file or folder of each part is, in the order of SPLITS; a single file is the training part.
 
     Args:
         suffixes: the suffixes of data files, in lower case.
         line_file: a folder that holds a file of this name is a part too, and `path` may be such a folder.
+        alike: files of the same name in these formats are the same data; the first one counts.
+        word: only files with this word in their names count, of any suffix.
     Raises:
         DataError: `path` does not exist, holds no data set, or holds two files for one part.
     """
     if not path.exists():
-        raise DataError(f"there is no file or folder {path}.", expected=f"a file ({', '.join(suffixes)}) or a folder", fix="check the path")
+        raise DataError(f"there is no file or folder {path}.", expected=f"a file ({', '.join(suffixes)}) or a folder", fix=missing_file(path))
     if not path.is_dir() or (line_file is not None and (path / line_file).is_file()):
         return {"train": path}
     there = sorted(path.iterdir())
-    candidates = [entry for entry in there if _counts(entry, suffixes, line_file)]
+    candidates = [entry for entry in there if _counts(entry, suffixes, line_file, word)]
+    forms: dict[str, list[str]] = {}
+    for entry in candidates:
+        forms.setdefault(stem_of(entry), []).append(suffix_of(entry))
+    candidates = [entry for entry in candidates if suffix_of(entry) not in alike or suffix_of(entry) == next(form for form in alike if form in forms[stem_of(entry)])]
     return _by_part(path, candidates) or _refuse(path, there, suffixes, line_file)
 
 
 def find_siblings(path: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     """The parts of the set that a file belongs to by its name, such as `Toy_TRAIN.ts` and `Toy_TEST.ts`; empty where the name does not end in a part."""
     pieces, place = _word(path)
-    if place != len(pieces) - 1 or path.suffix.lower() not in suffixes:
+    if place != len(pieces) - 1 or suffix_of(path) not in suffixes:
         return {}
-    alike = [file for file in sorted(path.parent.iterdir()) if file.suffix.lower() == path.suffix.lower() and _pieces(file)[:-1] == pieces[:-1]]
+    alike = [file for file in sorted(path.parent.iterdir()) if suffix_of(file) == suffix_of(path) and _pieces(file)[:-1] == pieces[:-1]]
     part = _WORDS[pieces[-1].lower()]  # if two files are this part, the caller's own is meant
     return _by_part(path.parent, [file for file in alike if file == path or _WORDS.get(_pieces(file)[-1].lower()) != part])
 
@@ -118,10 +126,16 @@ def choose_part(path: Path, found: dict[str, T], split: str | None) -> T:
     Raises:
         ArgumentError: `split` is not the name of a part. DataError: the data does not have that part.
     """
-    if split is not None and split not in SPLITS:
-        raise ArgumentError(f"{split!r} is not a split.", expected=" | ".join(SPLITS))
+    if split is not None:
+        check_part(split)
     usual = next(name for name in ("all", "test", *found) if name in found)
     return require_part(path, found, split or usual)
+
+
+def check_part(split: str) -> None:
+    """Raise ArgumentError unless this is the name of a part."""
+    if split not in SPLITS:
+        raise unknown_name(f"{split!r} is not a split.", split, SPLITS)
 
 
 def require_part(path: Path, found: dict[str, T], name: str) -> T:
@@ -136,15 +150,28 @@ def require_part(path: Path, found: dict[str, T], name: str) -> T:
     return found[name]
 
 
-def _counts(entry: Path, suffixes: Sequence[str], line_file: str | None) -> bool:
+def place_of_word(name: str, word: str) -> int:
+    """Where a word begins the last time that it stands in a name, between `.`, `_` or `-`; -1 where it does not.
+
+    Example:
+        >>> place_of_word("src-train.src.txt", "src"), place_of_word("train.de", "d")
+        (10, -1)
+    """
+    found = re.compile(rf"(?<![^_\-.]){re.escape(word)}(?![^_\-.])").finditer(name)
+    return max((match.start() for match in found), default=-1)
+
+
+def _counts(entry: Path, suffixes: Sequence[str], line_file: str | None, word: str | None) -> bool:
+    if word is not None:
+        return entry.is_file() and place_of_word(entry.name, word) >= 0
     if entry.is_dir():
         return line_file is not None and (entry / line_file).is_file()
-    return entry.suffix.lower() in suffixes
+    return suffix_of(entry) in suffixes
 
 
 def _pieces(entry: Path) -> list[str]:
     """A name's words and the separators between them."""
-    return _BETWEEN.split(entry.name if entry.is_dir() else entry.stem)
+    return _BETWEEN.split(entry.name if entry.is_dir() else stem_of(entry))
 
 
 def _word(entry: Path) -> tuple[list[str], int | None]:

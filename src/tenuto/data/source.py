@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from tenuto.data.compressed import stem_of
 from tenuto.process import kept_property
 
 
@@ -34,7 +35,7 @@ class Source:
             >>> Source.of_file(Path("sets/walks.csv"), "81bc5b9a").origin
             'file walks.csv'
         """
-        return cls(path.stem, str(path), sha256, f"file {path.name}")
+        return cls(stem_of(path), str(path), sha256, f"file {path.name}")
 
     def part(self, origin: str | None = None) -> Source:
         """The source of a part of the set, or of the set with other labels. It has no digest, since the file's no longer fits what the set holds."""

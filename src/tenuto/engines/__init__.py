@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tenuto.choices import unknown_name
 from tenuto.engines import autograd, contest, members, notices
 from tenuto.engines.autograd import time_loop
 from tenuto.engines.cpp import Cpp
@@ -23,6 +24,7 @@ from tenuto.engines.problem import Buffers, Engine, Form, No, Problem, Result, Y
 from tenuto.engines.reference import Reference
 from tenuto.engines.vendor import NarrowVendor, Vendor
 from tenuto.errors import ArgumentError, EngineError
+from tenuto.tongues import argument
 
 __all__ = [
     "Buffers", "Engine", "EngineReport", "Form", "No", "Problem", "Result", "Yes", "choose", "engine_names", "invariant", "report", "settled",
@@ -64,11 +66,11 @@ def wanted(engine: str, otherwise: str = "auto") -> str:
     Raises:
         ArgumentError: no engine has that name.
     """
-    source = "engine"
+    source = argument("engine")
     if engine == "auto" and os.environ.get(ENVIRONMENT):
         engine, source = os.environ[ENVIRONMENT], f"the environment variable {ENVIRONMENT}"
     if engine != "auto" and engine not in engine_names():
-        raise ArgumentError(f"{source} is {engine!r}.", expected="auto, " + ", ".join(engine_names()))
+        raise unknown_name(f"{source} is {engine!r}.", engine, ("auto", *engine_names()))
     return otherwise if engine == "auto" else engine
 
 
@@ -150,7 +152,7 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
         if name != "auto":
             able = [other.name for other in _ORDER if other.supports(problem)]
             reason, _, details = answer.reason.partition("\n")
-            error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"engine={able[0]!r} can, or leave it at 'auto'")
+            error = EngineError(f"the engine {name!r} cannot run this: {reason.removesuffix('.')}.", fix=f"{argument('engine', able[0])} can, or leave it at 'auto'")
             error.what = f"{error.what}\n{details}".rstrip()
             error.args = (str(error),)
             raise error

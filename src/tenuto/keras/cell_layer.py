@@ -16,6 +16,7 @@ from tenuto.keras.states import states_of
 from tenuto.keras.time_loop import Loop, Options, keep, loop, loop_in_graph, tell_dynamo
 from tenuto.program import trace
 from tenuto.program.identity import require
+from tenuto.scalars import whole
 
 
 @keras.saving.register_keras_serializable(package="tenuto")
@@ -67,8 +68,10 @@ class CellLayer(keras.layers.Layer):
                 received=", ".join(cell.widths("streams")),
                 fix="use tenuto.Recurrent(cell, ...), which takes streams=",
             )
-        if not isinstance(units, int) or units < 1:
+        settled = whole(units)
+        if settled is None or settled < 1:
             raise ArgumentError("CellLayer: units must be a positive integer.", received=repr(units))
+        units = settled
         self.cell, self.units, self.use_bias = cell, units, use_bias
         self.key = keep(cell)
         self.initializers = _get(keras.initializers, kernel_initializer, recurrent_initializer, bias_initializer)

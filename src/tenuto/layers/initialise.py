@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from tenuto.cell import Cell
+from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError
+from tenuto.scalars import number, whole
 
 _INPUT = ("glorot", "uniform", "normal")
 _RECURRENT = ("orthogonal", "identity", "glorot", "uniform", "normal")
@@ -36,11 +37,14 @@ class Init:
     def __post_init__(self) -> None:
         for name, known in (("weight_ih", _INPUT), ("weight_hh", _RECURRENT)):
             if getattr(self, name) not in known:
-                raise ArgumentError(f"Init: {name} is {getattr(self, name)!r}.", expected="one of " + ", ".join(known))
-        if not math.isfinite(self.forget_bias):
+                raise unknown_name(f"Init: {name} is {getattr(self, name)!r}.", getattr(self, name), known)
+        bias, longest = number(self.forget_bias), whole(self.longest)
+        if bias is None:
             raise ArgumentError(f"Init: forget_bias is {self.forget_bias}.", expected="a finite number, for example 0 or 1")
-        if self.longest is not None and self.longest < 3:
+        if self.longest is not None and (longest is None or longest < 3):
             raise ArgumentError(f"Init: longest is {self.longest}.", expected="a number of steps, at least 3")
+        object.__setattr__(self, "forget_bias", bias)
+        object.__setattr__(self, "longest", longest)
 
     def start_input(self, weight: Tensor, gates: int) -> None:
         """Fills weight_ih [G * H, I]."""

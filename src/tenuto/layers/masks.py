@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tenuto.cell import Cell
 from tenuto.cells import RecurrentDropout, Zoneout
+from tenuto.choices import did_you_mean, unknown_name
 from tenuto.errors import ArgumentError
 from tenuto.layers.packed import Packed
+from tenuto.scalars import number, whole
 
 KINDS = ("variational", "step")
 
@@ -42,10 +45,11 @@ class Regularisation:
         check_kind("recurrent_dropout_kind", kind)
         unknown = set(rates) - set(states)
         if unknown:
-            raise ArgumentError(f"zoneout names the state {sorted(unknown)[0]!r}.", expected=f"states of {cell!r}: {states}")
-        for name, rate in {"recurrent_dropout": dropout, **{f"zoneout of {s}": r for s, r in rates.items()}}.items():
-            check_rate(name, rate)
-        return Regularisation(dropout, kind, tuple((name, rate) for name, rate in rates.items() if rate > 0))
+            wrong = sorted(unknown)[0]
+            raise ArgumentError(f"zoneout names the state {wrong!r}.", expected=f"states of {cell!r}: {states}", fix=did_you_mean(wrong, states))
+        dropout = check_rate("recurrent_dropout", dropout)
+        settled = {name: check_rate(f"zoneout of {name}", rate) for name, rate in rates.items()}
+        return Regularisation(dropout, kind, tuple((name, rate) for name, rate in settled.items() if rate > 0))
 
     def __str__(self) -> str:
         words = [f"recurrent_dropout={self.dropout}"] * (self.dropout > 0)
@@ -80,16 +84,26 @@ class Regularisation:
         return streams
 
 
-def check_rate(name: str, rate: float) -> None:
-    """Raises ArgumentError if a rate is not a number from 0 to 1."""
-    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate <= 1:
+def check_rate(name: str, rate: Any) -> float:
+    """The rate as a number of Python's; raises ArgumentError if it is not a number from 0 to 1."""
+    settled = number(rate)
+    if settled is None or not 0 <= settled <= 1:
         raise ArgumentError(f"{name} is {rate!r}.", expected="a rate from 0 to 1")
+    return settled
+
+
+def check_size(name: str, size: Any) -> int:
+    """The size as a number of Python's; raises ArgumentError if it is not a positive whole number."""
+    settled = whole(size)
+    if settled is None or settled < 1:
+        raise ArgumentError(f"Recurrent: {name} is {size!r}.", expected="a positive integer")
+    return settled
 
 
 def check_kind(name: str, kind: str) -> str:
     """The kind of a mask; raises ArgumentError if it is unknown."""
     if kind not in KINDS:
-        raise ArgumentError(f"{name} is {kind!r}.", expected=" or ".join(KINDS))
+        raise unknown_name(f"{name} is {kind!r}.", kind, KINDS)
     return kind
 
 

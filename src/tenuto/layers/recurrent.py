@@ -20,7 +20,7 @@ from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.checks import check_streams
 from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
-from tenuto.layers.masks import Regularisation, check_kind, check_rate, dropped
+from tenuto.layers.masks import Regularisation, check_kind, check_rate, check_size, dropped
 from tenuto.layers.normalisation import LayerNorm
 from tenuto.layers.packed import Packed
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, steps_of, weight_of
@@ -102,18 +102,15 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         if not isinstance(cell, Cell):
             hint = f"{cell.__name__}()" if isinstance(cell, type) and issubclass(cell, Cell) else "tenuto.cells.LSTM()"
             raise ArgumentError(f"Recurrent: cell is {cell!r}.", expected="a tenuto Cell", fix=f"Recurrent({hint}, ...)")
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, size in sizes.items():
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ArgumentError(f"Recurrent: {name} is {size!r}.", expected="a positive integer")
+        input_size, hidden_size = check_size("input_size", input_size), check_size("hidden_size", hidden_size)
+        num_layers = check_size("num_layers", num_layers)
         if hidden_size % cell.heads:
             raise ArgumentError(f"Recurrent: hidden_size {hidden_size} is not a multiple of the cell's {cell.heads} heads.")
         if bidirectional and reverse:
             raise ArgumentError("Recurrent: bidirectional and reverse exclude each other.", fix="drop reverse")
         if not isinstance(init, (Init, type(None))):
             raise ArgumentError(f"Recurrent: init is {init!r}.", expected="an Init or None", fix="init=tenuto.Init(weight_hh=...)")
-        for name, rate in {"dropout": dropout, "weight_dropout": weight_dropout}.items():
-            check_rate(name, rate)
+        dropout, weight_dropout = check_rate("dropout", dropout), check_rate("weight_dropout", weight_dropout)
         engines.wanted(engine)
         self.dropout_kind = check_kind("dropout_kind", dropout_kind)
         self.cell, self.input_size, self.hidden_size, self.num_layers = cell, input_size, hidden_size, num_layers
@@ -285,7 +282,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         try:
             return self._run(x, state, lengths, resets, streams or {})
         except TenutoError as error:
-            raise error.within(f"Recurrent({type(self.cell).__name__})") from None
+            raise error.called(f"Recurrent({type(self.cell).__name__})") from None
 
     def _listed(self, state: Any) -> list[Tensor]:
         return listed(state, self._states)

@@ -16,6 +16,7 @@ from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
 from tenuto.layers.states import listed
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import handle_of
+from tenuto.scalars import plain
 
 
 class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
@@ -54,7 +55,7 @@ class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
         try:
             return tuple(listed(hx, ("h", "c") if lstm else ("h",), bare=not lstm, call="cell(x, {})"))
         except TenutoError as error:
-            raise error.within(type(self).__name__) from None
+            raise error.called(type(self).__name__) from None
 
     def _forward(self, input: Tensor, hx: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
         name = type(self).__name__
@@ -85,7 +86,7 @@ class _ReplacementCell(WithCell, recording.Recordable, nn.RNNCellBase):
         try:
             _, *final = run_layer(self._handle, layer_tensors(weights, x[None], None, None), start, [], False, self.engine)
         except TenutoError as error:
-            raise error.within(name) from None
+            raise error.called(name) from None
         return tuple(final) if batched else tuple(value[0] for value in final)
 
     def _check(self, x: Tensor, start: list[Tensor]) -> None:
@@ -112,7 +113,7 @@ class LSTMCell(_ReplacementCell, nn.LSTMCell):
     _mode = "LSTM"
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
-        super().__init__(input_size, hidden_size, bias, device, dtype)
+        super().__init__(plain(input_size), plain(hidden_size), bias, device, dtype)
         self._remake()
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
@@ -132,7 +133,7 @@ class GRUCell(_ReplacementCell, nn.GRUCell):
     _mode = "GRU"
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
-        super().__init__(input_size, hidden_size, bias, device, dtype)
+        super().__init__(plain(input_size), plain(hidden_size), bias, device, dtype)
         self._remake()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
@@ -150,7 +151,7 @@ class RNNCell(_ReplacementCell, nn.RNNCell):
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, nonlinearity, device, dtype)
+        super().__init__(plain(input_size), plain(hidden_size), bias, nonlinearity, device, dtype)
         self._remake()
 
     @property

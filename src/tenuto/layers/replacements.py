@@ -29,6 +29,7 @@ from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.layers.with_cell import WithCell
 from tenuto.program import traced_of
+from tenuto.scalars import plain
 
 
 class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBase):
@@ -37,7 +38,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
     engine = "auto"  # set on an instance to choose one by name
 
     def __init__(self, mode: str, cell: Cell, *options: Any) -> None:
-        super().__init__(mode, *options)
+        super().__init__(mode, *map(plain, options))
         self.cell = cell
         self._remake()
 
@@ -52,7 +53,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         try:
             return self._run(input, hx, lengths, resets)
         except TenutoError as error:
-            raise error.within(type(self).__name__) from None
+            raise error.called(type(self).__name__) from None
 
     def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         name = type(self).__name__

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
 
 SCORES = ("dot", "general", "additive")
 
@@ -56,14 +58,13 @@ class Attention(nn.Module):
 
     def __init__(self, score: str, query_size: int, memory_size: int, *, size: int | None = None) -> None:
         super().__init__()
-        if score not in SCORES:
-            raise ArgumentError(f"the attention score {score!r} is not known.", expected=" | ".join(SCORES))
+        require("attention", score, SCORES)
         if score == "dot" and query_size != memory_size:
             raise ArgumentError(
                 "the dot score compares vectors of the same width.",
                 expected=f"a decoder output as wide as the encoder's output, {memory_size}",
                 received=f"a decoder output of width {query_size}",
-                fix='attention="general", or an encoder_size that fits (both directions together)',
+                fix=f"{argument('attention', 'general')}, or {argument('encoder_size')} so that it fits (both directions together)",
             )
         self.score = score
         if score == "general":

@@ -10,13 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.choices import require
 from tenuto.data.sentences.batches import CASES, TokenBatch
 from tenuto.data.sentences.lexicon import PADDING, UNKNOWN, Lexicon
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.networks.pooling import pool
+from tenuto.tongues import argument
 
 CHARACTER_ENCODERS = ("recurrent", "convolution", "none")
+
+
+def check_reading(word_size: int, character_encoder: str) -> None:
+    """Check what is read from a token.
+
+    Raises:
+        ArgumentError: the character encoder is not known, or nothing would be read.
+    """
+    require("character_encoder", character_encoder, CHARACTER_ENCODERS)
+    if not word_size and character_encoder == "none":
+        raise ArgumentError(
+            f"nothing would be read from a token with {argument('word_size', 0)} and {argument('character_encoder', 'none')}.",
+            expected="a width of a word's vector of 1 or more, or a character encoder", fix=argument("character_encoder", "recurrent"),
+        )
 
 
 class CharacterEncoder(nn.Module):
@@ -87,10 +103,7 @@ class TokenEmbedding(nn.Module):
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        if character_encoder not in CHARACTER_ENCODERS:
-            raise ArgumentError(f"character_encoder={character_encoder!r} is not known.", expected=" | ".join(CHARACTER_ENCODERS))
-        if not word_size and character_encoder == "none":
-            raise ArgumentError("nothing would be read from a token.", expected='word_size of 1 or more, or a character_encoder other than "none"')
+        check_reading(word_size, character_encoder)
         counts = torch.tensor([0, 0, *words.counts], dtype=torch.float32)
         rates = word_dropout / (counts + word_dropout) if word_dropout else torch.zeros(len(counts))
         rates[: UNKNOWN + 1] = 0.0
@@ -118,7 +131,9 @@ class TokenEmbedding(nn.Module):
         width = 0 if self.word is None else self.word.embedding_dim
         if self.word is None or vectors.shape[1] != width:
             raise ArgumentError(
-                f"the pretrained vectors have {vectors.shape[1]} numbers a word.", expected=f"{width}, which is word_size", fix=f"word_size={vectors.shape[1]}"
+                f"the pretrained vectors have {vectors.shape[1]} numbers a word.",
+                expected=argument("word_size", width),
+                fix=argument("word_size", vectors.shape[1]),
             )
         scale = (1 / width) ** 0.5 / max(float(vectors.std()), 1e-12)
         with torch.no_grad():

@@ -7,9 +7,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import did_you_mean
 from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
 
-POOLING = ("mean", "max", "last")
+POOLING = ("mean", "max", "last", "parts")
+USUAL = ("mean", "max", "last")
+PARTS = 8  # of a sequence
+
+
+def usual_pooling(steps: float) -> tuple[str, ...]:
+    """The kinds of pooling for sequences of so many steps: where each part would have eight steps or more, what was where is worth its weights.
+
+    Example:
+        >>> usual_pooling(15), usual_pooling(300)
+        (('mean', 'max', 'last'), ('mean', 'max', 'last', 'parts'))
+    """
+    return (*USUAL, "parts") if steps >= 8 * PARTS else USUAL
 
 
 def check_pooling(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -19,17 +33,24 @@ def check_pooling(kinds: Sequence[str]) -> tuple[str, ...]:
         ArgumentError: none, an unknown one, or one twice.
     """
     if not kinds or not set(kinds) <= set(POOLING) or len(set(kinds)) < len(kinds):
-        raise ArgumentError(f"pooling={kinds!r} cannot be used.", expected="one or more of " + ", ".join(POOLING) + ", each once", fix='for example ("mean", "last")')
+        wrong = next((kind for kind in kinds if kind not in POOLING), None)
+        example = f"for example {argument('pooling', ('mean', 'last'))}"
+        raise ArgumentError(
+            f"{argument('pooling', kinds)} cannot be used.",
+            expected="one or more of " + ", ".join(POOLING) + ", each once",
+            fix=example if wrong is None else did_you_mean(wrong, POOLING, example),
+        )
     return tuple(kinds)
 
 
 def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional: bool) -> Tensor:
-    """Outputs [T, B, W] over time: [B, len(kinds) * W], side by side. Padding has no influence.
+    """Outputs [T, B, W] over time: [B, pooled_width(kinds, W)], side by side. Padding has no influence.
 
     Args:
         output: zero beyond each length.
         lengths: [B] int, 1..T.
-        kinds: any of "mean", "max" and "last" (the last valid step forward, the first step backward).
+        kinds: any of "mean", "max", "last" (the last valid step forward, the first step backward) and "parts" (the mean over each of eight equally long
+            parts of a sequence, one after the other, so that a classifier can tell where something was; a part without a step is zero).
         bidirectional: whether the second half of W ran backward.
     """
     steps, rows = torch.arange(len(output), device=output.device), torch.arange(output.shape[1], device=output.device)
@@ -41,6 +62,8 @@ def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional
             features.append(output.sum(0) / lengths[:, None])
         elif kind == "max":
             features.append(output.masked_fill(~valid, float("-inf")).amax(0))
+        elif kind == "parts":
+            features += _means_of_parts(output, lengths, valid)
         elif bidirectional:
             forward, backward = output.chunk(2, dim=-1)
             features += [forward[lengths - 1, rows], backward[0]]
@@ -49,22 +72,38 @@ def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional
     return torch.cat(features, dim=-1)
 
 
+def _means_of_parts(output: Tensor, lengths: Tensor, valid: Tensor) -> list[Tensor]:
+    """The mean [B, W] over each part of the steps of each sequence; `valid` [T, B, 1] marks these."""
+    steps = torch.arange(len(output), device=output.device)[:, None]
+    part = steps * PARTS // lengths  # [T, B]
+    means = []
+    for number in range(PARTS):
+        within = valid & (part == number)[:, :, None]
+        means.append(torch.where(within, output, 0.0).sum(0) / within.sum(0).clamp(min=1))
+    return means
+
+
+def pooled_width(kinds: Sequence[str], width: int) -> int:
+    """The width of what `pool` makes of outputs that are `width` wide."""
+    return (len(kinds) + (PARTS - 1) * ("parts" in kinds)) * width
+
+
 class PooledHead(nn.Module):
     """Pools the outputs over time, and maps them to the logits of K classes with one linear map.
 
     Args:
         width: W, of the outputs, both directions together.
-        pooling: any of "mean", "max" and "last", side by side; see `pool`.
+        pooling: any of "mean", "max", "last" and "parts", side by side; see `pool`.
         bidirectional: whether the second half of W ran backward.
         dropout: on the pooled features.
     Raises:
         ArgumentError: as `check_pooling`.
     """
 
-    def __init__(self, width: int, classes: int, *, pooling: Sequence[str] = POOLING, bidirectional: bool = True, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, classes: int, *, pooling: Sequence[str] = USUAL, bidirectional: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
         self.pooling, self.bidirectional, self.dropout = check_pooling(pooling), bidirectional, dropout
-        self.linear = nn.Linear(len(self.pooling) * width, classes)
+        self.linear = nn.Linear(pooled_width(self.pooling, width), classes)
 
     def forward(self, output: Tensor, lengths: Tensor) -> Tensor:
         """Logits [B, K] from outputs [T, B, W], which are zero beyond each length."""

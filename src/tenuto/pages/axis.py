@@ -32,12 +32,13 @@ class Axis:
         return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
-def axis_for(values: Sequence[float], *, logarithmic: bool = False, count: int = 5) -> Axis:
+def axis_for(values: Sequence[float], *, logarithmic: bool = False, share: bool = False, count: int = 5) -> Axis:
     """An axis with about `count` round ticks that contains every finite value.
 
     Args:
         values: what will be drawn. Values that are not finite are ignored; on a logarithmic axis so are values that are not positive.
         logarithmic: whether the axis is logarithmic; if no value is positive, it is linear all the same.
+        share: whether the values are shares, 0..1; then the axis ends at 0 and 1 at the latest.
         count: how many ticks to aim for on a linear axis.
     Returns:
         An axis whose ends are ticks.
@@ -55,16 +56,20 @@ def axis_for(values: Sequence[float], *, logarithmic: bool = False, count: int =
     if low == high:
         half = abs(low) / 2 or 0.5
         low, high = low - half, high + half
+        if share and high > 0 and low < 1:
+            low, high = max(low, 0.0), min(high, 1.0)
     step = _round_step((high - low) / count)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = tuple(round(index * step, 12) for index in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks)
 
 
-def whole_axis(last: int, *, first: int = 0, count: int = 6) -> Axis:
-    """An axis that begins exactly at `first` and ends exactly at `last`, with ticks at round whole numbers (epochs, time steps)."""
+def whole_axis(last: int, *, first: int = 0, count: int = 6, logarithmic: bool = False) -> Axis:
+    """An axis that begins exactly at `first` and ends exactly at `last`, with ticks at round whole numbers (epochs, time steps); logarithmic only if `first` is above zero."""
     if last <= first:
         return Axis(first - 0.5, first + 0.5, (first,))
+    if logarithmic and first > 0:
+        return Axis(first, last, _between(first, last), logarithmic=True)
     step = max(1, round(_round_step((last - first) / count)))
     ticks = [tick for tick in range(math.ceil(first / step) * step, last + 1, step)]
     if ticks[0] != first and ticks[0] - first > step / 2:
@@ -72,12 +77,14 @@ def whole_axis(last: int, *, first: int = 0, count: int = 6) -> Axis:
     return Axis(first, last, tuple(ticks))
 
 
-def tick_text(value: float) -> str:
-    """A tick's label, as short as possible: `0.25`, `40`, `2k`, `1e-4`.
+def tick_text(value: float, *, share: bool = False) -> str:
+    """A tick's label, as short as possible: `0.25`, `40`, `2k`, `1e-4`; that of a share as per cent.
 
-    Example:    >>> [tick_text(v) for v in (0.0, 0.25, 40.0, 2000.0, 0.0001)]
-                ['0', '0.25', '40', '2k', '1e-4']
+    Example:    >>> [tick_text(v) for v in (0.0, 0.25, 40.0, 2000.0, 0.0001)], tick_text(0.25, share=True)
+                (['0', '0.25', '40', '2k', '1e-4'], '25 %')
     """
+    if share:
+        return f"{100 * value:.4g} %"
     if value == 0:
         return "0"
     size = abs(value)
@@ -111,3 +118,11 @@ def _logarithmic(low: float, high: float) -> Axis:
     ticks = [c for c in candidates if start <= c <= end]
     every = math.ceil(len(ticks) / 7)
     return Axis(start, end, tuple(ticks[::every]), logarithmic=True)
+
+
+def _between(first: int, last: int) -> tuple[float, ...]:
+    """Ticks at the whole numbers 1, 2, 5, 10, 20, ... from `first` to `last`; only the powers of ten where these would be many. `first` always has one."""
+    powers = [10**power for power in range(len(str(last)))]
+    factors = (1, 2, 5) if len(str(last)) - len(str(first)) < 3 else (1,)
+    ticks = [factor * power for power in powers for factor in factors if first <= factor * power <= last]
+    return (first, *(tick for tick in ticks if tick > 1.4 * first))

@@ -9,15 +9,15 @@ import numpy as np
 from tenuto.pages.heat_map import heat_map_address
 from tenuto.pages.opening import best_result
 from tenuto.pages.page import Section, render
-from tenuto.pages.wording import count
+from tenuto.pages.wording import count, shortened
 from tenuto.runs.folder import Run
 
-MOST_CLASSES_AT_A_GLANCE, MOST_CLASSES_AS_TABLE = 14, 40
-MOST_PAIRS, MOST_MISTAKES = 8, 12
+MOST_CLASSES_AT_A_GLANCE, MOST_CLASSES_AS_TABLE = 14, 30
+MOST_PAIRS, MOST_MISTAKES, MOST_LETTERS = 12, 12, 300
 
 
 def section(run: Run, noun: str) -> Section:
-    """The confusion matrix (a table; a picture if there are more than 40 classes), the scores of each class, and the mistakes.
+    """The confusion matrix, the scores of each class, and the mistakes, with their text where the model read texts.
 
     Args:
         noun: what a class is predicted for: "sequence", "text".
@@ -34,17 +34,34 @@ def section(run: Run, noun: str) -> Section:
             "confusion.html",
             shown=shown,
             noun=noun,
-            names=names,
-            dense=len(names) > MOST_CLASSES_AT_A_GLANCE,
-            long_names=max(len(name) for name in names) > 3,
-            rows=cells(matrix) if len(names) <= MOST_CLASSES_AS_TABLE else None,
-            picture=heat_map_address(_signed(matrix), 1.0) if len(names) > MOST_CLASSES_AS_TABLE else None,
+            confusion=confusion(matrix, names, MOST_CLASSES_AS_TABLE, "class"),
             pairs=confused_pairs(matrix, names, MOST_PAIRS) if len(names) > MOST_CLASSES_AT_A_GLANCE else [],
             classes=result["classes"],
-            mistakes=result["mistakes"][:MOST_MISTAKES],
+            mistakes=mistakes_shown(result["mistakes"][:MOST_MISTAKES]),
             mistakes_in_all=wrong,
         ),
     )
+
+
+def confusion(matrix: np.ndarray, names: list[str], most: int, what: str) -> dict[str, Any]:
+    """What `confusion_matrix.html` shows: a table, or a picture if there are more than `most` classes.
+
+    Args:
+        matrix: [C, C] counts; rows true. names: [C]. what: "class" or "tag".
+    """
+    return {
+        "names": names,
+        "what": what,
+        "dense": len(names) > MOST_CLASSES_AT_A_GLANCE,
+        "long_names": max(map(len, names)) > 3,
+        "rows": cells(matrix) if len(names) <= most else None,
+        "picture": None if len(names) <= most else heat_map_address(_signed(matrix), 1.0),
+    }
+
+
+def mistakes_shown(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mistakes with as much of their texts as a table has room for; "" for what is no text, and in runs that did not keep them."""
+    return [{**one, "text": shortened(one.get("text") or "", MOST_LETTERS)} for one in mistakes]
 
 
 def _lead(what: str, sequences: int, wrong: int) -> str:
@@ -54,25 +71,24 @@ def _lead(what: str, sequences: int, wrong: int) -> str:
 
 
 def _shares(matrix: np.ndarray) -> np.ndarray:
-    """Counts [C, C] int as shares of each true class; the row of a class without sequences is zeros."""
+    """Counts [C, C] int as shares of each true class; the row of a class that does not occur is zeros."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
 def _signed(matrix: np.ndarray) -> np.ndarray:
-    """Values [C, C] in -1..1 for a picture, in the colours of the table: right answers below zero (blue), wrong ones above zero (orange)."""
-    wrong = matrix - np.diag(np.diag(matrix))
-    return wrong / max(1, wrong.max()) - np.diag(np.diag(_shares(matrix)))
+    """Shares [C, C] of the true classes for a picture, in the colours of the table: those of right answers below zero (blue), of wrong ones above (orange)."""
+    return _shares(matrix) * (1 - 2 * np.eye(len(matrix)))
 
 
 def cells(matrix: np.ndarray) -> list[list[dict[str, Any]]]:
-    """The cells of a confusion matrix [C, C], each with its count, its kind (`right`, `wrong`, `none`) and how strongly to colour it."""
-    shares, most = _shares(matrix), max(1, int((matrix - np.diag(np.diag(matrix))).max()))
+    """The cells of a confusion matrix [C, C], each with its count, its kind (`right`, `wrong`, `none`), and its share of the true class, which gives its colour."""
+    shares = _shares(matrix)
     return [
         [
             {
                 "count": int(matrix[true, said]),
                 "kind": "none" if matrix[true, said] == 0 else "right" if true == said else "wrong",
-                "share": round(float(shares[true, said] if true == said else matrix[true, said] / most), 3),
+                "share": round(float(shares[true, said]), 3),
             }
             for said in range(len(matrix))
         ]

@@ -6,7 +6,7 @@ import math
 from typing import Any, TypedDict
 
 from tenuto.measures import Measure, measures
-from tenuto.pages.line_chart import LineChart, Series
+from tenuto.pages.line_chart import Level, LineChart, Series
 from tenuto.pages.page import Section, render
 from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
@@ -64,7 +64,7 @@ def _measured(run: Run, across: Across, upright: tuple[int, str] | None, what: M
     values = column(run.metrics, what.key)
     if all(math.isnan(value) for value in values):
         return None
-    return LineChart(title=what.title, **across, series=[Series("validation", values, "first")], upright=upright, note=what.note)
+    return LineChart(title=what.title, **across, series=[Series("validation", values, "first")], upright=upright, share=what.share, note=what.note)
 
 
 def _gradients(run: Run, across: Across) -> LineChart | None:
@@ -82,7 +82,7 @@ def _gradients(run: Run, across: Across) -> LineChart | None:
         **across,
         series=[Series("largest", largest, "third"), Series("mean", mean, "first")],
         logarithmic=True,
-        level=clip or None,
+        levels=[Level(clip)] if clip else [],
         note=note,
     )
 

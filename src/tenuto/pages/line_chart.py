@@ -11,24 +11,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from tenuto.pages.axis import Axis, axis_for, tick_text, whole_axis
-from tenuto.pages.wording import number
+from tenuto.pages.wording import number, percent
 
 WIDTH, HEIGHT = 460, 252
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 22, 34
+LEFT, RIGHT, TOP, BOTTOM = 54, 14, 24, 38
 MOST_POINTS_WITH_VALUES = 300
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: its name in the legend, a value for each x, and the class that gives its colour (`first`, `second`, `third`); with `dots`, points and no line."""
+    """One line: its name in the legend, a value for each x, and the class that gives its colour (`first`, `second`, `third`).
+
+    Args:
+        dots: points and no line.
+        low, high: for each x, the ends of a band around the value; empty for none.
+    """
 
     name: str
     values: Sequence[float]
     tone: str = "first"
     dots: bool = False
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Level:
+    """A dashed horizontal line, and what it is; without a name, the chart's note says what it is, and it is only drawn where the axis has room."""
+
+    value: float
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,11 +54,13 @@ class LineChart:
         title: what is plotted; also the start of the description that screen readers read aloud.
         x: whole numbers, ascending (epochs, steps).
         series: the lines, the most important last (drawn on top).
-        x_name: what x counts, one word in the singular.
+        x_name: what x counts, in the singular.
         logarithmic: whether the axis of the values is logarithmic.
+        x_logarithmic: whether that of x is; then x begins above zero.
+        share: whether the values are shares of something, 0..1; they are shown as per cent.
         from_zero: whether the axis of the values includes zero.
         upright: the x of a dashed vertical line and its label, for example the best epoch.
-        level: the value of a dashed horizontal line, for example where a norm was clipped; the note says what it is.
+        levels: dashed horizontal lines, for example where a norm was clipped.
         note: a sentence under the chart.
         description: what screen readers read aloud. Default: a sentence about each line.
         few_names: whether only the last line has a name in the legend and shows its values; the others are its background.
@@ -54,9 +71,11 @@ class LineChart:
     series: Sequence[Series]
     x_name: str = "epoch"
     logarithmic: bool = False
+    x_logarithmic: bool = False
+    share: bool = False
     from_zero: bool = False
     upright: tuple[int, str] | None = None
-    level: float | None = None
+    levels: Sequence[Level] = ()
     note: str = ""
     description: str = field(default="")
     few_names: bool = False
@@ -68,22 +87,33 @@ class LineChart:
 
     def svg(self) -> Markup:
         """The drawing, with a description in words for those who do not see it."""
-        values = [v for line in self.series for v in line.values]
+        values = [v for line in self.series for v in (*line.values, *line.low, *line.high)]
+        values += self._room_for_levels(values)
         if self.from_zero:
             values = [*values, 0.0]
-        y_axis = axis_for(values, logarithmic=self.logarithmic)
-        x_axis = whole_axis(self.x[-1], first=self.x[0]) if len(self.x) else whole_axis(1)
+        y_axis = axis_for(values, logarithmic=self.logarithmic, share=self.share)
+        x_axis = whole_axis(self.x[-1], first=self.x[0], logarithmic=self.x_logarithmic) if len(self.x) else whole_axis(1)
         parts = [
             Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
                 WIDTH, HEIGHT, self.description or self._described()
             ),
-            *_grid(x_axis, y_axis, self.x_name),
+            *self._grid(x_axis, y_axis),
+            *(self._band(line, x_axis, y_axis) for line in self.series if len(line.low)),
             *(self._line(line, x_axis, y_axis) for line in self.series),
             *self._marks(x_axis, y_axis),
             *self._values_on_hover(x_axis, y_axis),
             Markup("</svg>"),
         ]
         return Markup("\n").join(parts)
+
+    def _room_for_levels(self, values: Sequence[float]) -> list[float]:
+        """The named levels, and what makes room on the axis for the name of one that lies below all lines, which stands under it."""
+        levels = [level.value for level in self.levels if level.name]
+        all_of_them = [value for value in (*values, *levels) if math.isfinite(value)]
+        return [*levels, *(level - 0.1 * (max(all_of_them) - min(all_of_them)) for level in levels if level <= min(all_of_them) and not self.logarithmic)]
+
+    def _said(self, value: float) -> str:
+        return percent(value) if self.share else number(value)
 
     def _described(self) -> str:
         """The chart in a sentence: where each line starts and ends, and its lowest and highest value."""
@@ -93,9 +123,10 @@ class LineChart:
             if finite:
                 low, high = min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])
                 words.append(
-                    f"{line.name} goes from {number(finite[0][1])} to {number(finite[-1][1])}, "
-                    f"lowest {number(low[1])} at {self.x_name} {low[0]}, highest {number(high[1])} at {high[0]}"
+                    f"{line.name} goes from {self._said(finite[0][1])} to {self._said(finite[-1][1])}, "
+                    f"lowest {self._said(low[1])} at {self.x_name} {low[0]}, highest {self._said(high[1])} at {high[0]}"
                 )
+        words += [f"{level.name} {self._said(level.value)}" for level in self.levels if level.name]
         return f"{self.title} by {self.x_name}: " + "; ".join(words) + "."
 
     def _line(self, line: Series, x_axis: Axis, y_axis: Axis) -> Markup:
@@ -113,6 +144,17 @@ class LineChart:
                 drawn.append(Markup('<path class="line {}" d="{}"/>').format(line.tone, path))
         return Markup("").join(drawn)
 
+    def _band(self, line: Series, x_axis: Axis, y_axis: Axis) -> Markup:
+        """The area between the ends of a line's band, wherever both are known."""
+        drawn = []
+        for known, run in groupby(zip(self.x, line.low, line.high), key=lambda p: _drawable(p[1], y_axis) and _drawable(p[2], y_axis)):
+            if known:
+                ends = list(run)
+                places = [(x, high) for x, _, high in ends] + [(x, low) for x, low, _ in reversed(ends)]
+                path = "M" + "L".join(f"{_across(x, x_axis):.1f} {_down(v, y_axis):.1f}" for x, v in places) + "Z"
+                drawn.append(Markup('<path class="band {}" d="{}"/>').format(line.tone, path))
+        return Markup("").join(drawn)
+
     def _marks(self, x_axis: Axis, y_axis: Axis) -> list[Markup]:
         """The dashed reference lines."""
         parts = []
@@ -125,64 +167,78 @@ class LineChart:
                     at, TOP, HEIGHT - BOTTOM, TOP - 8, anchor, label
                 )
             )
-        if self.level is not None and y_axis.low <= self.level <= y_axis.high:
-            at = _down(self.level, y_axis)
-            parts.append(Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, at, at))
+        for level in self.levels:
+            if y_axis.low <= level.value <= y_axis.high:
+                at = _down(level.value, y_axis)
+                parts.append(Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, at, at))
+                if level.name:
+                    parts.append(self._level_name(level, at))
         return parts
+
+    def _level_name(self, level: Level, at: float) -> Markup:
+        """The name of a level and its value: under its line if no other line is there, else above it, at the end where the drawn lines are farther from it."""
+        below = all(value >= level.value for line in self.series for value in line.values if math.isfinite(value))
+        first, last = ([values[end] for line in self.series if len(values := line.values) and math.isfinite(values[end])] for end in (0, -1))
+        farther = min((abs(value - level.value) for value in last), default=0.0) > min((abs(value - level.value) for value in first), default=0.0)
+        x, anchor = (WIDTH - RIGHT - 2, "end") if farther or below else (LEFT + 4, "start")
+        return Markup('<text class="mark-label" x="{}" y="{:.1f}" text-anchor="{}">{} {}</text>').format(x, at + 15 if below else at - 5, anchor, level.name, self._said(level.value))
 
     def _values_on_hover(self, x_axis: Axis, y_axis: Axis) -> list[Markup]:
         """For each x an invisible column that shows the values there while the pointer is on it."""
         if not len(self.x) or len(self.x) > MOST_POINTS_WITH_VALUES:
             return []
-        step = (WIDTH - LEFT - RIGHT) / max(1, len(self.x) - 1)
+        places = [_across(x, x_axis) for x in self.x]
+        between = [(a + b) / 2 for a, b in zip(places, places[1:])]
+        edges = [LEFT, *between, WIDTH - RIGHT]
         parts = []
-        for index, x in enumerate(self.x):
-            at = _across(x, x_axis)
+        for index, (x, at) in enumerate(zip(self.x, places)):
             anchor, shift = ("end", -7) if at > WIDTH / 2 else ("start", 7)
             shown = [(line, line.values[index]) for line in self.named if math.isfinite(line.values[index])]
             dots = Markup("").join(
                 Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.2"/>').format(line.tone, at, _down(v, y_axis))
                 for line, v in shown
+                if _drawable(v, y_axis)
             )
-            texts = [f"{self.x_name} {x}", *(f"{line.name} {number(v)}" for line, v in shown)]
+            texts = [f"{self.x_name} {x}", *(f"{line.name} {self._said(v)}{self._between(line, index)}" for line, v in shown)]
             words = Markup("").join(
                 Markup('<text class="value" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                    at + shift, TOP + 12 + 14 * row, anchor, text
+                    at + shift, TOP + 14 + 16 * row, anchor, text
                 )
                 for row, text in enumerate(texts)
             )
             parts.append(
                 Markup('<g class="column"><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}"/>'
                        '<line x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>{}{}</g>').format(
-                    at - step / 2, TOP, step, HEIGHT - TOP - BOTTOM, at, at, TOP, HEIGHT - BOTTOM, dots, words
+                    edges[index], TOP, edges[index + 1] - edges[index], HEIGHT - TOP - BOTTOM, at, at, TOP, HEIGHT - BOTTOM, dots, words
                 )
             )
         return parts
 
+    def _between(self, line: Series, index: int) -> str:
+        if not len(line.low) or not math.isfinite(line.low[index] + line.high[index]):
+            return ""
+        return f" ({self._said(line.low[index])} to {self._said(line.high[index])})"
 
-def _grid(x_axis: Axis, y_axis: Axis, x_name: str) -> list[Markup]:
-    """Horizontal grid lines with their values, and the ticks of x."""
-    parts = []
-    for tick in y_axis.ticks:
-        at = _down(tick, y_axis)
-        parts.append(
-            Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
-                   '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-                LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, tick_text(tick)
+    def _grid(self, x_axis: Axis, y_axis: Axis) -> list[Markup]:
+        """Horizontal grid lines with their values, and the ticks of x."""
+        parts = []
+        for tick in y_axis.ticks:
+            at = _down(tick, y_axis)
+            parts.append(
+                Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+                       '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
+                    LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, tick_text(tick, share=self.share)
+                )
             )
-        )
-    for tick in x_axis.ticks:
-        parts.append(
-            Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                _across(tick, x_axis), HEIGHT - BOTTOM + 16, tick_text(tick)
+        for tick in x_axis.ticks:
+            parts.append(
+                Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+                    _across(tick, x_axis), HEIGHT - BOTTOM + 17, tick_text(tick)
+                )
             )
-        )
-    parts.append(
-        Markup('<text class="axis-name" x="{}" y="{}" text-anchor="end">{}</text>').format(
-            WIDTH - RIGHT, HEIGHT - 3, escape(x_name)
-        )
-    )
-    return parts
+        name = f"{self.x_name}, logarithmic" if x_axis.logarithmic else self.x_name
+        parts.append(Markup('<text class="axis-name" x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - RIGHT, HEIGHT - 4, name))
+        return parts
 
 
 def _across(x: float, axis: Axis) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tenuto.pages.places import report_command
 from tenuto.pages.wording import count, duration, number
 from tenuto.runs.folder import Run
 
@@ -36,13 +38,17 @@ def content(run: Run, headline: Headline) -> dict[str, Any]:
     evaluation = run.evaluation
     return {
         **dataclasses.asdict(headline),
+        **foot(run.folder, evaluation["versions"]["tenuto"]),
         "title": evaluation["title"],
         "data_name": data_name(_name_of(evaluation["data"]["train"])),
         "created": day(evaluation["created"]),
-        "run_name": run.folder.resolve().name,
-        "version": evaluation["versions"]["tenuto"],
-        "remake": f"tenuto report {run.folder.resolve().name}",
     }
+
+
+def foot(folder: Path, version: str) -> dict[str, Any]:
+    """What every page, of a run or of a search, says of its folder."""
+    remake, inside = report_command(folder)
+    return {"run_name": folder.resolve().name, "version": version, "remake": remake, "remake_inside": inside}
 
 
 def training_facts(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -97,7 +103,8 @@ def _name_of(known: dict[str, Any]) -> str:
     """The name of a set; if its file is only called `train`, the name of the folder."""
     name, path = str(known["name"]), known.get("path")
     if name.lower() in ("train", "training", "all") and path:
-        parents = [part for part in Path(path).parts[:-1] if part.lower() not in ("train", "training", "data", "/")]
+        homes = os.path.expanduser("~").split(os.sep)  # whose machine it was is nobody's business
+        parents = [part for part in Path(path).parts[:-1] if part.lower() not in ("train", "training", "data", "/", "..") and part not in homes]
         return parents[-1] if parents else name
     return name
 

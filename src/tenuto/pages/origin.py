@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from tenuto.pages.opening import cell_name
+from tenuto.pages.option_value import option_value
 from tenuto.pages.page import Section, render
+from tenuto.pages.places import shown, without_places
 from tenuto.pages.wording import count
 from tenuto.runs.folder import Run
 
@@ -19,7 +19,7 @@ def section(run: Run, table: Sequence[tuple[str, str]]) -> Section:
         table: the columns of the table of data sets: heading, and key in a set's description. A column that no set has is left out.
     """
     evaluation = run.evaluation
-    sets = [(name, evaluation["data"][name]) for name in ("train", "validation", "test") if evaluation["data"].get(name)]
+    sets = [(name, _from_here(evaluation["data"][name])) for name in ("train", "validation", "test") if evaluation["data"].get(name)]
     return Section(
         name="origin",
         title="What was trained on what",
@@ -32,24 +32,30 @@ def section(run: Run, table: Sequence[tuple[str, str]]) -> Section:
             channels=evaluation.get("channels", []),
             model=_model(evaluation),
             weights=evaluation["model"]["weights"],
-            options=[(name, _said(value)) for name, value in sorted(evaluation["training"]["options"].items())],
+            options=[(name, option_value(value)) for name, value in sorted(evaluation["training"]["options"].items())],
             machine=_machine(evaluation),
             files=run.config["files"],
         ),
     )
 
 
+def _from_here(known: dict[str, Any]) -> dict[str, Any]:
+    """The description of a data set, with no absolute path in it."""
+    path = known.get("path")
+    return {**known, "origin": without_places(known["origin"]), "path": None if path is None else shown(path)}
+
+
 def _model(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
     model = evaluation["model"]
     rows = [
-        ("Cell", _said(model["cell_data"])),
+        ("Cell", option_value(model["cell_data"])),
         ("Units", f"{model['hidden_size']} in each layer" + (" and direction" if model.get("bidirectional") else "")),
         ("Layers", f"{model['num_layers']}" + (", both directions" if model.get("bidirectional") else "")),
         ("Pooling over time", ", ".join(model.get("pooling", []))),
         ("Vocabulary", _vocabulary(evaluation.get("vocabulary"))),
-        ("Dropout", _said(model["dropout"]) if "dropout" in model else ""),
+        ("Dropout", option_value(model["dropout"]) if "dropout" in model else ""),
         ("Weights", f"{model['parameters']:,} numbers"),
-        ("Seed", _said(evaluation["training"]["seed"])),
+        ("Seed", option_value(evaluation["training"]["seed"])),
     ]
     return [(name, said) for name, said in rows if said]
 
@@ -76,19 +82,3 @@ def _machine(evaluation: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     return [(name, said) for name, said in rows if said]
 
-
-def _said(value: Any) -> str:
-    """An option's value as a person writes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "none"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and "class" in value:
-        usual = {"heads": 1, "rank": None}
-        fields = [f"{name}={_said(field)}" for name, field in value.items() if name != "class" and usual.get(name, value) != field]
-        return f"{cell_name(value)}({', '.join(fields)})"
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(value)
-    return json.dumps(value)

@@ -10,8 +10,10 @@ from tenuto.errors import RunError, TenutoError
 from tenuto.files import DAMAGE, write_text
 from tenuto.measures import measure
 from tenuto.pages.line_chart import LineChart, Series
-from tenuto.pages.opening import data_name, day
+from tenuto.pages.opening import data_name, day, foot
+from tenuto.pages.option_value import option_value
 from tenuto.pages.page import Section, render
+from tenuto.pages.places import without_places
 from tenuto.pages.scatter import Point, Scatter
 from tenuto.pages.wording import count, duration, number, percent
 from tenuto.runs.names import REPORT
@@ -69,9 +71,7 @@ def _opening(search: dict[str, Any], folder: Path) -> dict[str, Any]:
         "score_interval": "",
         "facts": facts,
         "created": day(search["created"]),
-        "run_name": folder.resolve().name,
-        "version": search["versions"]["tenuto"],
-        "remake": f"tenuto report {folder.resolve().name}",
+        **foot(folder, search["versions"]["tenuto"]),
     }
 
 
@@ -92,7 +92,8 @@ def _history(search: dict[str, Any]) -> Section | None:
             x=[trial["number"] for trial in trials],
             series=[Series("best so far", so_far, "first"), Series("trial", values, "third", dots=True)],
             x_name="trial",
-            logarithmic=_wide(values),
+            logarithmic=_wide(search, values),
+            share=_is_share(search),
             note="A gap is a trial that was stopped early or diverged.",
         )
     ]
@@ -119,8 +120,9 @@ def _curves(search: dict[str, Any], trials: list[dict[str, Any]]) -> LineChart |
         x=list(range(1, longest + 1)),
         series=series,
         x_name="validation",
-        logarithmic=_wide([value for one in series for value in one.values]),
+        logarithmic=_wide(search, [value for one in series for value in one.values]),
         few_names=True,
+        share=_is_share(search),
         note=f"The best trial, and the last {len(others)} others." if len(others) < len(trials) - 1 else "The best trial over all others.",
     )
 
@@ -157,13 +159,13 @@ def _scatter(search: dict[str, Any], trials: list[dict[str, Any]], name: str, sh
     ]
     if isinstance(content, dict) and isinstance(content["low"], int) and content["high"] - content["low"] <= 6:
         content = list(range(content["low"], content["high"] + 1))
-    places = [_option(value) for value in content] if isinstance(content, list) else None
     return Scatter(
         title=name.replace("_", " "),
         points=[*(point for point in points if point.tone != "third"), *(point for point in points if point.tone == "third")],
-        places=places,
+        places=content if isinstance(content, list) else None,
         logarithmic=isinstance(content, dict) and content.get("log", False),
-        up_logarithmic=_wide([trial["value"] for trial in trials]),
+        up_logarithmic=_wide(search, [trial["value"] for trial in trials]),
+        share=_is_share(search),
         note="" if share is None else f"Share {percent(share)}.",
     )
 
@@ -176,7 +178,7 @@ def _trials(search: dict[str, Any]) -> Section:
             "number": trial["number"],
             "best": best is not None and trial is best,
             "state": trial["state"] if trial["state"] != "complete" else "",
-            "reason": trial["reason"] or "",
+            "reason": without_places(trial["reason"] or ""),
             "value": "" if trial["value"] is None else _shown(search, trial["value"]),
             "epochs": len(trial["curve"]),
             "seconds": duration(trial["seconds"]),
@@ -185,7 +187,7 @@ def _trials(search: dict[str, Any]) -> Section:
         for trial in search["trials"]
     ]
     names = [name.replace("_", " ") for name in search["space"]]
-    fixed = {name: value for name, value in search["options"].items() if value is not None}
+    fixed = {name.replace("_", " "): option_value(value) for name, value in search["options"].items() if value is not None}
     return Section("trials", "Every trial", "", render("search_trials.html", rows=rows, names=names, metric=_metric(search), fixed=fixed))
 
 
@@ -213,16 +215,19 @@ def _metric(search: dict[str, Any], *, capital: bool = False) -> str:
 
 def _shown(search: dict[str, Any], value: float) -> str:
     """A value of the metric: shares as percentages."""
-    return percent(value) if measure(search["metric"]).share else number(value, 4)
+    return percent(value) if _is_share(search) else number(value, 4)
+
+
+def _is_share(search: dict[str, Any]) -> bool:
+    return measure(search["metric"]).share
 
 
 def _option(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """A value that was searched, as short as possible."""
+    return f"{value:.3g}" if isinstance(value, float) else option_value(value)
 
 
-def _wide(values: list[float]) -> bool:
-    """Whether a logarithmic axis shows the values better: all are positive, and the largest is more than 30 times the smallest."""
+def _wide(search: dict[str, Any], values: list[float]) -> bool:
+    """Whether a logarithmic axis shows the values better: they are no shares, all are positive, and the largest is more than 30 times the smallest."""
     positive = [value for value in values if math.isfinite(value)]
-    return bool(positive) and min(positive) > 0 and max(positive) / min(positive) > 30
+    return not _is_share(search) and bool(positive) and min(positive) > 0 and max(positive) / min(positive) > 30

@@ -68,3 +68,16 @@ def count(amount: int, noun: str) -> str:
     if amount == 1:
         return f"1 {noun}"
     return f"{amount:,} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"
+
+
+def shortened(text: str, letters: int) -> str:
+    """A text of at most `letters` letters, cut between words where that is possible.
+
+    Example:    >>> shortened("a long story", 8), shortened("short", 8)
+                ('a long …', 'short')
+    """
+    if len(text) <= letters:
+        return text
+    cut = text[: letters - 1]
+    head, space, _ = cut.rpartition(" ")
+    return f"{head if space and len(head) > letters // 2 else cut} …"

@@ -22,6 +22,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,12 +32,14 @@ from typing import Any
 
 import torch
 
+from tenuto.choices import missing_file
 from tenuto.errors import RunError
 from tenuto.files import (
     PARTIAL,
     NotWritten,
     is_partial,
     parse_json,
+    parse_toml,
     plain,
     read_json,
     read_tensors,
@@ -47,6 +50,7 @@ from tenuto.files import (
     write_text,
 )
 from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, UNFINISHED
+from tenuto.tongues import either
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 from tenuto.train.lock import FILE as LOCK
 from tenuto.train.lock import held, holder_of
@@ -54,6 +58,7 @@ from tenuto.train.lock import held, holder_of
 FORMAT, FORMAT_VERSION = "tenuto run", 2
 READABLE = (1, 2)  # the versions of the format that this version of tenuto reads
 EVALUATION_FORMAT = "tenuto evaluation"
+_A_RUN = either("a folder written by `tenuto fit` or SequenceClassifier.save", "a folder written by `tenuto fit`")
 _OURS = {CONFIG, MODEL, METRICS, EVALUATION, REPORT, CONFIGURATION, UNFINISHED, CHECKPOINT, NEW, LOCK}
 
 
@@ -102,7 +107,7 @@ def claim(folder: str | Path, *, overwrite: bool = False) -> Path:
                 f"{folder} already holds a complete run.",
                 expected="a new or empty folder for the run",
                 received=", ".join(sorted(names)),
-                fix="choose another folder, or pass overwrite=True (--overwrite) to replace that run",
+                fix=f"choose another folder, or {either('pass overwrite=True', 'add --overwrite')} to replace that run",
             )
     elif names - _OURS:
         raise RunError(
@@ -257,6 +262,19 @@ def _metrics(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def own_cells_of(folder: Path) -> str:
+    """For a command that goes on with a run: " --cell FILE.py:CLASS" where its configuration names cells in Python files. These are run only if they are typed."""
+    for path in (folder / UNFINISHED / CONFIGURATION, folder / CONFIGURATION):
+        try:
+            data = parse_toml(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError, MemoryError):
+            continue
+        options = [pair for table in (data, *data.values()) if isinstance(table, dict) for pair in table.items()]
+        named = [(name, value) for name, value in options if isinstance(value, str) and name.endswith("cell") and ".py:" in value]
+        return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in named)
+    return ""
+
+
 def _damaged(folder: Path, name: str, reason: str) -> RunError:
     return RunError(
         f"{name} in the run {folder} cannot be used: {reason}.", expected="the file as tenuto wrote it", fix=_mend(folder)
@@ -266,7 +284,7 @@ def _damaged(folder: Path, name: str, reason: str) -> RunError:
 def _mend(folder: Path) -> str:
     """What to do about a run that is damaged."""
     if (folder / UNFINISHED).is_dir():
-        return f"go on with the run that was killed or interrupted there: tenuto fit --resume {folder}"
+        return f"go on with the run that was killed or interrupted there: tenuto fit --resume {folder}{own_cells_of(folder)}"
     return "restore the file from a copy, or train the model again"
 
 
@@ -280,9 +298,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise RunError(
             f"there is no run folder {folder}.",
-            expected="a folder written by `tenuto fit` or SequenceClassifier.save",
+            expected=_A_RUN,
             received="a file" if folder.exists() else "no such folder",
-            fix="check the path",
+            fix=missing_file(folder),
         )
     if not is_complete(folder):
         received = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "an empty folder"
@@ -290,11 +308,11 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         if trains is not None:
             what, fix = f"process {trains.process} is training it", "wait until it ends"
         elif (folder / UNFINISHED).is_dir():
-            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: tenuto fit --resume {folder}"
+            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: tenuto fit --resume {folder}{own_cells_of(folder)}"
         else:
             what, fix = f"it has no {CONFIG}", "check the path"
         raise RunError(
-            f"{folder} is not a complete run: {what}.", expected="a folder written by `tenuto fit` or SequenceClassifier.save", received=received, fix=fix
+            f"{folder} is not a complete run: {what}.", expected=_A_RUN, received=received, fix=fix
         )
     config = read_json(_place(folder, CONFIG))
     if not isinstance(config, dict) or config.get("format") != FORMAT:

@@ -122,7 +122,7 @@ CLASSIFICATION = (
         "mistakes",
         "objects",
         "at most 50, most confident first",
-        (Key("id", "text"), Key("label", "text"), Key("predicted", "text"), Key("probability", "number")),
+        (Key("id", "text"), Key("label", "text"), Key("predicted", "text"), Key("probability", "number"), Key("text", "text", "at most 500 letters, where texts are classified", optional=True)),
     ),
 )
 _WEIGHT = (Key("name", "text", "begins with front, encoder or head"), Key("shape", "numbers"), Key("parameters", "whole"))

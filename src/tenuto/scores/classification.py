@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+LETTERS_OF_A_MISTAKE = 500
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -64,12 +67,19 @@ def wilson_interval(hits: int, count: int) -> list[float]:
 
 
 def classification_result(
-    probabilities: np.ndarray, targets: np.ndarray, names: list[str], ids: tuple[str, ...], *, mistakes: int = 50
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    names: list[str],
+    ids: tuple[str, ...],
+    *,
+    text: Callable[[int], str] | None = None,
+    mistakes: int = 50,
 ) -> dict[str, Any]:
     """The RESULT object of a classification in a run folder's evaluation.json (`runs/schema.py` says what each key means).
 
     Args:
         probabilities: [N, classes]. targets: [N] int, the true classes. names: the classes' names. ids: N texts.
+        text: of what is classified, by its position, where that is text; mistakes have its first letters.
         mistakes: how many mistakes to list at most.
     """
     predicted = probabilities.argmax(1)
@@ -96,6 +106,7 @@ def classification_result(
                 "label": names[targets[index]],
                 "predicted": names[predicted[index]],
                 "probability": float(certainty[index]),
+                **({} if text is None else {"text": text(int(index))[:LETTERS_OF_A_MISTAKE]}),
             }
             for index in wrong
         ],

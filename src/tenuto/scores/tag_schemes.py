@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from tenuto.choices import require
 from tenuto.errors import ArgumentError, DataError
+from tenuto.tongues import argument
 
 # The marks of each scheme. One that has others' marks too comes after them.
 SCHEMES = {"IO": "I", "BIO": "BI", "IOB1": "BI", "BIOES": "BIES", "BILOU": "BILU", "BMES": "BMES", "BMEWO": "BMEW"}
@@ -71,6 +73,18 @@ def find_scheme(tags: Iterable[str]) -> str | None:
     return next((name for name, its in SCHEMES.items() if marks <= set(its)), None)
 
 
+def check_scheme(asked: str) -> str:
+    """The name of a scheme as it stands in SCHEMES, or "AUTO" or "NONE".
+
+    Raises:
+        ArgumentError: there is no such scheme.
+    """
+    wanted = OTHER_NAMES.get(asked.upper(), asked.upper())
+    if wanted not in ("AUTO", "NONE", *SCHEMES):
+        require("tag_scheme", asked, ["auto", "none", *(name.lower() for name in SCHEMES)])
+    return wanted
+
+
 def scheme_of(rows: Sequence[Sequence[str]], asked: str = "auto") -> str | None:
     """The scheme of the tags of a training set; None where they mark no spans.
 
@@ -81,15 +95,13 @@ def scheme_of(rows: Sequence[Sequence[str]], asked: str = "auto") -> str | None:
         ArgumentError: `asked` is not known, or no tag is of that scheme.
         DataError: most tags mark spans and some do not, or they have marks of several schemes: then only who knows the data can say.
     """
-    wanted = OTHER_NAMES.get(asked.upper(), asked.upper())
-    if wanted not in ("AUTO", "NONE", *SCHEMES):
-        raise ArgumentError(f"tag_scheme={asked!r} is not known.", expected=" | ".join(["auto", "none", *(name.lower() for name in SCHEMES)]))
+    wanted = check_scheme(asked)
     different = sorted({tag for row in rows for tag in row})
     if wanted == "NONE":
         return None
     if wanted != "AUTO":
         if not any(mark_of(tag, SCHEMES[wanted]).mark != "O" for tag in different):
-            raise ArgumentError(f"tag_scheme={asked!r}: no tag is of that scheme.", expected=f"marks {', '.join(SCHEMES[wanted])}", received=", ".join(different[:12]))
+            raise ArgumentError(f"{argument('tag_scheme', asked)}: no tag is of that scheme.", expected=f"marks {', '.join(SCHEMES[wanted])}", received=", ".join(different[:12]))
         return wanted
     found = find_scheme(different)
     if found is None:
@@ -111,7 +123,7 @@ def _ask(different: Sequence[str]) -> None:
         else f"the tags have the marks of several schemes: {', '.join(marks)}.",
         expected="O, and the marks of one scheme: " + "; ".join(f"{name} {', '.join(its)}" for name, its in SCHEMES.items() if name not in ("IO", "IOB1")),
         received=", ".join(inside[:12]) + (", ..." if len(inside) > 12 else ""),
-        fix="mend the tags; or say the scheme, tag_scheme= (--tag-scheme bio), and other tags count as outside; --tag-scheme none scores single tags only",
+        fix=f"mend the tags; or say the scheme, {argument('tag_scheme', 'bio')}, and other tags count as outside; {argument('tag_scheme', 'none')} scores single tags only",
     )
 
 

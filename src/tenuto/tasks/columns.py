@@ -1,6 +1,9 @@
-"""Columns that several tasks read, as their cards name them."""
+"""Columns that several tasks read, and how their files are written, as the cards name them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from tenuto.tasks.task import Choice
 
@@ -9,6 +12,21 @@ ID = Choice("id_column", "id", "The column that tells sequences apart.", panel=O
 TIME = Choice("time_column", "time", "The column that orders the rows of a sequence; may be absent.", panel=OF_A_TABLE)
 LABEL = Choice("label_column", "label", "The column with the class.", panel=OF_A_TABLE)
 SPLIT = Choice("split_column", "split", "The column that says train, validation or test; may be absent.", panel=OF_A_TABLE)
+TABLE = Choice("table", "auto", "What a row of a table is: a time step (long) or a sequence (wide). Default: as the names of the columns say.", panel=OF_A_TABLE)
 TEXT = Choice("text_column", "text", "The column, or JSONL key, with the text.", panel=OF_A_TABLE)
 CHANNELS = Choice("channels", [], "A column to use as input; repeat it for several. Default: all others.", "--channel", OF_A_TABLE)
 PROBABILITIES = Choice("probabilities", False, "The probability of every class, not only of the answer.", "--probabilities")
+SEPARATOR = Choice("separator", "", "What separates the columns: one character, or tab, space, comma, semicolon, pipe. Default: a comma in .csv, a tab in .tsv.", panel=OF_A_FILE)
+DECIMAL = Choice("decimal", ".", "The decimal mark of numbers in tables: a point or a comma.", panel=OF_A_FILE)
+ENCODING = Choice("encoding", "utf-8", "How the characters of the file are encoded: utf-8, latin-1, cp1252, utf-16, ...", panel=OF_A_FILE)
+HEADER = Choice("header", "auto", "Whether the first line names the columns: yes, no or auto. Without a header, columns go by their numbers, from 0.", panel=OF_A_FILE)
+FORM = (SEPARATOR, ENCODING, HEADER)
+
+
+def formed(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Choices as the readers take them: those that say how a file is written as one `Form`, `form`; the others as they are."""
+    from tenuto.data.form import Form
+
+    names = [choice.name for choice in (*FORM, DECIMAL)]
+    form = Form(**{name: choices[name] for name in names if name in choices})
+    return {**{name: value for name, value in choices.items() if name not in names}, "form": form}

@@ -7,6 +7,7 @@ that is trained, how batches are made for prediction, what an answer is, how goo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,14 +17,18 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from tenuto import engines
 from tenuto.cell import Cell
 from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import ArgumentError, TenutoError
+from tenuto.measures import measures, require_measure
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
+from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
 from tenuto.train.course import Course, Learning
+from tenuto.train.device import require_device
 from tenuto.train.turns import seeded
 
 E = TypeVar("E", bound="Estimator")
@@ -102,9 +107,17 @@ class Estimator(Saved, ABC):
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
         self._describe(data)
 
+    def _settled(self, training: Any) -> dict[str, Any]:
+        """The options that were left open, as this data suggests; from here on `options_` has them."""
+        return self.pace.settle(self._items(training), self.get_params())
+
+    def _items(self, training: Any) -> int:
+        """How many items a pass over the training data reads; a batch has `batch_size` of them."""
+        return len(training)
+
     def _usual_call(self, training: Any) -> UsualCall:
         """A call of the layer whose engine the run reports, on a batch of the usual shape."""
-        steps, rows = int(np.median(training.lengths)), min(self.batch_size, len(training))
+        steps, rows = int(np.median(training.lengths)), min(self.options_["batch_size"], len(training))
         return UsualCall(self.network_.encoder, steps, rows, lengths=True)
 
     # --- fitting ---------------------------------------------------------------------------------------------------------
@@ -134,29 +147,58 @@ class Estimator(Saved, ABC):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run; the message says what differs.
         """
-        with self._calling("fit"):
+        with self._as_before(), self._calling("fit"):
+            self.check()
             course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
             data = self._read(x, y)
             held_out, later = (None if given is None else self._given(given) for given in (validation, test))
-            before = dict(self.__dict__)
-            try:
-                self._fit(data, held_out, later, course)
-            except BaseException:
-                self.__dict__.clear()
-                self.__dict__.update(before)
-                raise
+            self._fit(data, held_out, later, course)
         return self
 
-    def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
+    @contextlib.contextmanager
+    def _as_before(self) -> Iterator[None]:
+        """If the block fails, the estimator is as it was before it."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def check(self) -> None:
+        """Check all that can be checked before there are data; `fit` does so first.
+
+        Raises:
+            ArgumentError: an option is out of range or not known, options exclude each other, or the device cannot be used here. CellError: see `Cell`.
+        """
         self.check_options()
-        options = TrainingOptions(**{name: getattr(self, name) for name in TRAINING})
+        require_measure(self.select_by, self.measures())
+        self.training_options(epochs=self.epochs or 1)
+        engines.wanted(self.engine)
+        require_device(self.device)
+        for given in self._cells().values():
+            self._fitting(cell_from_name(given))
+
+    @classmethod
+    def measures(cls) -> list[str]:
+        """What a validation of this task can measure, by the names in metrics.jsonl; which of it, may depend on the data."""
+        own = own_keys(cls)
+        return [one.key for one in measures()] if own is None else ["validation_loss", *(key.name for key in own.measures)]
+
+    def _measured_here(self) -> list[str]:
+        """What is measured of the data at hand; known after `_prepare`."""
+        return self.measures()
+
+    def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
         self.seed_ = seed_of(course.launch, self.random_state)
         training, held_out = self._divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
-        self.options_ = self._options_as_data()
+        self.options_ = self._options_as_data() | self._settled(training)
         self._prepare(training, held_out)
+        require_measure(self.select_by, self._measured_here())
         kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
         with seeded(self.seed_):
             self.network_ = self._network().to(self.device)
@@ -165,7 +207,7 @@ class Estimator(Saved, ABC):
             learning = self._learning(training, held_out, course.launch)
             outcome = train(
                 self.network_,
-                options,
+                self.training_options(epochs=self.options_["epochs"]),
                 batches=learning.batches,
                 loss=learning.loss,
                 validate=learning.validate,
@@ -185,6 +227,14 @@ class Estimator(Saved, ABC):
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+
+    def training_options(self, *, epochs: int) -> TrainingOptions:
+        """The options of the training loop.
+
+        Raises:
+            ArgumentError: one is out of range.
+        """
+        return TrainingOptions(**{**{name: getattr(self, name) for name in TRAINING}, "epochs": epochs})
 
     def _check_test(self, data: Any) -> None:
         try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tenuto.tasks.option import NETWORK, TRAINING, TRAINING_IN_DETAIL, WHERE, option, options
+from tenuto.tasks.pace import Pace
 
 
 @options()
 class EstimatorOptions:
     """What every task's constructor takes, all of `tenuto.train.TrainingOptions` included."""
+
+    pace: ClassVar[Pace] = Pace(steps=1000, epochs=20, rows=(8, 32))  # where `epochs` and `batch_size` are left open
 
     cell: Any = option(
         "lstm",
@@ -21,8 +24,8 @@ class EstimatorOptions:
     hidden_size: int = option(128, "Units in each layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
     num_layers: int = option(1, "Number of layers, each on top of the one before.", NETWORK, least=1)
 
-    epochs: int = option(100, "Passes over the training data, at most.", TRAINING)
-    batch_size: int = option(32, "Sequences in each step.", TRAINING, least=1)
+    epochs: int | None = option(None, "Passes over the training data, at most.", TRAINING, least=1, none=0, without="as many as the amount of data needs")
+    batch_size: int | None = option(None, "Sequences in each step.", TRAINING, least=1, none=0, without="as many as suit the amount of data")
     learning_rate: float = option(3e-3, "The learning rate; the highest value that the schedule reaches.", TRAINING, search={"low": 5e-4, "high": 2e-2, "log": True})
     schedule: str = option("cosine", "How the learning rate changes: cosine, constant, plateau or nt-asgd.", TRAINING)
     clip_norm: float | None = option(1.0, "Scale gradients down to this norm.", TRAINING, none=0, without="never")
@@ -32,9 +35,11 @@ class EstimatorOptions:
     patience: int | None = option(None, "Stop after this many validations without a better one.", TRAINING, none=0, without="never")
     time_limit_s: float | None = option(None, "Stop at the first validation after this many seconds.", TRAINING)
     validation_fraction: float = option(
-        0.1, "Share of the data that is held out to choose the best weights, if there is no validation part.", TRAINING
+        0.1, "Share of the data that is held out to choose the best weights, if there is no validation part.", TRAINING, above=0, below=1
     )
-    random_state: int | None = option(0, "Seed of the split, the weights, the batches and the noise.", TRAINING, typed="seed")
+    random_state: int | Any | None = option(  # or a random generator of numpy's
+        0, "Seed of the split, the weights, the batches and the noise.", TRAINING, typed="seed", least=0, drawn=True
+    )
 
     max_steps: int | None = option(None, "Steps, at most.", TRAINING_IN_DETAIL, none=0, without="as many as the epochs have")
     validate_every: int | None = option(

@@ -19,9 +19,10 @@ from tenuto.program import trace
 from tenuto.program.identity import require
 from tenuto.runs.folder import Run, read_run, write_run
 from tenuto.runs.names import CONFIG
-from tenuto.runs.schema import breaches, files_of
+from tenuto.runs.schema import Own, breaches, files_of
 from tenuto.runs.surroundings import now, versions
 from tenuto.tasks.option import options_of
+from tenuto.tongues import argument, either
 
 _ACCEPTED: dict[type, tuple[type, ...]] = {float: (int, float), bool: (bool, int)}  # Python takes a whole number for either
 
@@ -67,8 +68,8 @@ def reading(kind: type, folder: str | Path, task: str) -> Iterator[Run]:
         raise
     except DAMAGE as error:
         raise RunError(
-            f"the run {folder} does not describe a {name} of this version: {error}.",
-            expected=f"the files as {name}.save writes them",
+            f"the run {folder} does not describe {either(f'a {name}', 'a model')} of this version: {error}.",
+            expected=f"the files as {either(f'{name}.save', 'tenuto fit')} writes them",
             received=f"written by tenuto {run.config.get('tenuto')}",
             fix="install that version, or train the model again",
         ) from error
@@ -76,13 +77,26 @@ def reading(kind: type, folder: str | Path, task: str) -> Iterator[Run]:
 
 def _check_form(kind: type, run: Run) -> None:
     """Raise ValueError where config.json differs from what the task's schema says of it; keys of later versions may be there too."""
-    home = next(known for known in kind.__mro__ if "task" in vars(known)).__module__.rpartition(".")[0]
-    if not home or find_spec(f"{home}.schema") is None:
+    own = own_keys(kind)
+    if own is None:
         return
-    keys = files_of(import_module(f"{home}.schema").OWN)[CONFIG]
+    keys = files_of(own)[CONFIG]
     wrong = next((breach for breach in breaches(keys, run.config) if not breach.endswith("is not known")), None)
     if wrong:
         raise ValueError(f"in {CONFIG} {wrong}")
+
+
+def own_keys(kind: type) -> Own | None:
+    """The keys that only this task's files have, from the file `schema.py` in its folder; None for an estimator that has no such file.
+
+    Args:
+        kind: the estimator's class.
+    """
+    home = next(known for known in kind.__mro__ if "task" in vars(known)).__module__.rpartition(".")[0]
+    if not home or find_spec(f"{home}.schema") is None:
+        return None
+    own: Own = import_module(f"{home}.schema").OWN
+    return own
 
 
 def check_kinds(kind: type, options: Mapping[str, Any]) -> None:
@@ -113,7 +127,7 @@ def kept_cell(data: Mapping[str, Any], maths: Mapping[str, Any] | None, cell: ty
     """
     made = cell_from_data(data, cell)
     name = type(made).__name__
-    require(maths, trace(made).maths, name, "the run was trained", f"load it with {name} as it was then (cell=, --cell), or train the model again")
+    require(maths, trace(made).maths, name, "the run was trained", f"load it with {name} as it was then ({argument('cell')}), or train the model again")
     return made
 
 

@@ -11,13 +11,17 @@ The class is a dataclass, and its constructor is that of the task's estimator: a
 from __future__ import annotations
 
 import dataclasses
-import numbers
+import os
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from typing_extensions import dataclass_transform
+
+from tenuto.errors import ArgumentError
+from tenuto.scalars import drawn_from, is_generator, number, truth, whole
+from tenuto.tongues import argument, either
 
 T = TypeVar("T", bound=type)
 
@@ -33,6 +37,7 @@ def option(
     panel: str,
     *,
     least: float | None = None,
+    above: float | None = None,
     below: float | None = None,
     flag: str = "",
     typed: str = "",
@@ -44,12 +49,13 @@ def option(
     kw_only: bool = True,
     search: Any = None,
     answering: bool = False,
+    drawn: bool = False,
 ) -> Any:
     """A field of a dataclass that is an option.
 
     Args:
         said: what `--help` says, in sentences. panel: its group there, and its table in config.toml.
-        least, below: least <= value < below, checked in `fit`; a field that is an int takes only whole numbers.
+        least, above, below: least <= value, above < value < below, checked in `fit`; a field that is an int takes only whole numbers.
         flag: how it is typed, where that is not its name with dashes: "--crf/--no-crf".
         typed: its name on the command line and in config.toml, where that is another one.
         metavar: what stands for its value in `--help`.
@@ -59,8 +65,9 @@ def option(
         kw_only: False if it may be given to the constructor without its name.
         search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
         answering: training does not read it, only the search for an answer; so it may change afterwards.
+        drawn: it may be a random generator of numpy's too, from which the number is drawn.
     """
-    known = {"said": said, "panel": panel, "least": least, "below": below, "flag": flag, "typed": typed, "metavar": metavar}
+    known = {"said": said, "panel": panel, "least": least, "above": above, "below": below, "drawn": drawn, "flag": flag, "typed": typed, "metavar": metavar}
     known |= {"none": none, "without": without, "cell": cell, "path": path, "search": search, "answering": answering}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
 
@@ -89,7 +96,7 @@ class Known:
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
         items: for a tuple, which is typed as text with commas, the type of its items.
-        said, panel, least, below, flag, metavar, none, without, cell, path, search, answering: as in `option`.
+        said, panel, least, above, below, flag, metavar, none, without, cell, path, search, answering, drawn: as in `option`.
     """
 
     name: str
@@ -101,6 +108,7 @@ class Known:
     said: str
     panel: str
     least: float | None
+    above: float | None
     below: float | None
     flag: str
     metavar: str | None
@@ -110,6 +118,7 @@ class Known:
     path: bool
     search: Any
     answering: bool
+    drawn: bool
 
     def told(self, none: Any) -> str:
         """What it is for, and what `none` means, the value that stands for None where this text is read."""
@@ -125,40 +134,56 @@ class Known:
             return self._items(given)
         return None if self.none is not None and given == self.none else given
 
-    def check(self, value: Any) -> None:
-        """Check that the estimator's value is in range.
+    def settled(self, value: Any) -> Any:
+        """The estimator's value as Python's own: a number of numpy's or in a tensor without axes becomes an int or a float, a path becomes text.
 
         Raises:
-            ArgumentError: it is not.
+            ArgumentError: it is not of the option's kind, or out of range.
         """
-        from tenuto.errors import ArgumentError
+        if (value is None and self._may_be_none) or self.cell or (self.drawn and is_generator(value)):
+            return value
+        if self.drawn:
+            return drawn_from(value, self.name)
+        if self.items is None:
+            return self._settled(value, self.kind, value)
+        one = isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0
+        return tuple(self._settled(item, self.items, value) for item in ([value] if one else value))
 
-        if (self.least is None and self.below is None) or (value is None and self._may_be_none):
-            return
-        wanted = numbers.Integral if self.kind is int else numbers.Real
-        fits = isinstance(value, wanted) and not isinstance(value, bool)
-        fits = fits and (self.least is None or value >= self.least) and (value < (float("inf") if self.below is None else self.below))  # NaN is in no range
-        if not fits:
-            raise ArgumentError(f"{self.name}={value!r} is out of range.", expected=self._range)
+    def _settled(self, one: Any, kind: type, value: Any) -> Any:
+        """`one`, a value or an item of it, as this kind."""
+        if kind is str:
+            text = os.fspath(one) if isinstance(one, os.PathLike) else one
+            text = str(text) if type(one).__module__ == "torch" else text  # torch.device, torch.float16
+            if not isinstance(text, str):
+                raise ArgumentError(f"{argument(self.name, value)} is no text.", expected="text", received=type(one).__name__)
+            return str(text).removeprefix("torch.")
+        found = {bool: truth, int: whole}.get(kind, number)(one)
+        if found is None or not self._in_range(found):
+            raise ArgumentError(f"{argument(self.name, value)} is out of range.", expected=self._range(kind))
+        return found
+
+    def _in_range(self, value: Any) -> bool:
+        low = (self.least is None or value >= self.least) and (self.above is None or value > self.above)
+        return low and (self.below is None or value < self.below)
 
     @property
     def _may_be_none(self) -> bool:
-        return self.usual is None or self.none is not None
+        return self.usual is None or self.none is not None or self.drawn
 
-    @property
-    def _range(self) -> str:
-        if self.kind is int:
-            return "0 for none, or more" if self.least == 0 else f"{self.least} or more"
-        return f"{self.least} <= {self.name}" + ("" if self.below is None else f" < {self.below}")
+    def _range(self, kind: type) -> str:
+        if kind is bool:
+            return either("True or False", "yes or no")
+        noun = "a whole number" if kind is int else "a number"
+        ends = [f"{self.least} or more" if self.least is not None else "", f"above {self.above}" if self.above is not None else "", f"below {self.below}" if self.below is not None else ""]
+        words = " and ".join(end for end in ends if end)
+        return f"{noun}, {words}" if words else noun
 
     def _items(self, given: str) -> tuple[Any, ...]:
-        from tenuto.errors import ArgumentError
-
         assert self.items is not None
         try:
             return tuple(self.items(word.strip()) for word in given.split(",") if word.strip())
         except ValueError:
-            raise ArgumentError(f"{self.typed}={given!r} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
+            raise ArgumentError(f"{argument(self.name, given)} is not a list of numbers.", expected="numbers with commas, for example 2000,10000", received=given) from None
 
 
 def options_of(kind: type) -> Iterator[Known]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from tenuto.errors import ArgumentError
+from tenuto.choices import unknown_name
 from tenuto.tasks.option import Known, options_of
 
 P = TypeVar("P", bound="Parameters")
@@ -43,7 +43,7 @@ class Parameters:
         known = self.option_names()
         for name, value in params.items():
             if name not in known:
-                raise ArgumentError(f"{type(self).__name__} has no option {name!r}.", expected=", ".join(known))
+                raise unknown_name(f"{type(self).__name__} has no option {name!r}.", name, known)
             setattr(self, name, value)
         return self
 
@@ -66,15 +66,19 @@ class Parameters:
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def check_options(self) -> None:
-        """Check every option that has a range.
+        """Check every option by itself; a number of numpy's, or in a tensor without axes, becomes Python's own.
 
         Raises:
-            ArgumentError: an option is out of range.
+            ArgumentError: an option is out of range, or has a value that is not known.
         """
         for known in options_of(type(self)):
-            known.check(getattr(self, known.name))
+            given = getattr(self, known.name)
+            settled = known.settled(given)
+            if settled is not given:
+                setattr(self, known.name, settled)
 
 
 def _explained(known: Iterable[Known]) -> str:
     """Options as the lines of a docstring."""
-    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)} Default: {one.usual!r}." for one in known).strip().replace("\\[", "[")  # rich's
+    generators = {True: " A whole number, or a random generator of numpy's.", False: ""}
+    return "\n".join(f"        {one.name}: {one.told(None if one.none is not None else 0)}{generators[one.drawn]} Default: {one.usual!r}." for one in known).strip()

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import torch
+
 from tenuto.cell import Cell, cell_to_data
 from tenuto.cells.names import cell_from_name
 from tenuto.errors import NotFittedError, TenutoError
@@ -17,6 +19,7 @@ from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.files import check_kinds, check_sizes, kept_cell, kept_weights, load_weights, reading, write_estimator
 from tenuto.tasks.option import WHERE, options_of
 from tenuto.tasks.parameters import Parameters
+from tenuto.train.device import require_device
 from tenuto.train.turns import seeded
 
 E = TypeVar("E", bound="Saved")
@@ -27,6 +30,8 @@ class Saved(EstimatorOptions, Parameters, ABC):
 
     task: ClassVar[str]  # in config.json
     former_names: ClassVar[Mapping[str, str]]  # where the parts of a network stood in format_version 1, by the first part of a weight's name
+
+    former_options: ClassVar[Mapping[str, Any]] = {}  # what runs from before an option existed were trained with
 
     network_: Network
     cell_: Cell
@@ -103,17 +108,18 @@ class Saved(EstimatorOptions, Parameters, ABC):
         )
 
     @classmethod
-    def load(cls: type[E], folder: str | Path, *, cell: type[Cell] | None = None, device: str = "cpu") -> E:
+    def load(cls: type[E], folder: str | Path, *, cell: type[Cell] | None = None, device: str | torch.device = "cpu") -> E:
         """The estimator of the folder that `save` wrote; it gives the same answers.
 
         Args:
             cell: the class of a cell of your own, if it is not imported already. No code is ever loaded from the folder.
         Raises:
-            RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
+            ArgumentError: the device cannot be used here. RunError: missing, damaged or foreign files. CellError: the cell's class is not known here, or its step is
                 not the one with which the run was trained.
         """
+        require_device(device)
         with reading(cls, folder, cls.task) as run:
-            options = {**run.config["options"], "device": device}
+            options = {**cls.former_options, **run.config["options"], "device": str(device)}
             check_kinds(cls, options)
             maths = run.config.get("maths", {})
             cells = {name: kept_cell(options[name], maths.get(name), cell) for name in cls._cell_names()}
@@ -163,4 +169,4 @@ class Saved(EstimatorOptions, Parameters, ABC):
         try:
             yield
         except TenutoError as error:
-            raise error.within(f"{type(self).__name__}.{call}") from error.__cause__
+            raise error.called(f"{type(self).__name__}.{call}") from error.__cause__

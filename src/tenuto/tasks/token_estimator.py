@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from tenuto.choices import missing_file
 from tenuto.data import bucketed_batches
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
-from tenuto.data.sentences.words import RULE, same_form
+from tenuto.data.sentences.words import LETTERS, RULE, same_form
+from tenuto.errors import DataError
 from tenuto.layers import Recurrent
-from tenuto.networks.embedding import TokenEmbedding
+from tenuto.networks.embedding import TokenEmbedding, check_reading
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
 from tenuto.tasks.token_options import TokenOptions
@@ -47,11 +50,20 @@ class TokenEstimator(TokenOptions, Estimator):
     def _numbers(self, data: Sentences) -> dict[str, float]:
         """The numbers of this set for a line of metrics.jsonl: "validation_loss" and others."""
 
+    def check_options(self) -> None:
+        super().check_options()
+        check_reading(self.word_size, self.character_encoder)
+
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
     def _fit(self, data: Sentences, validation: Sentences | None, test: Sentences | None, course: Course) -> None:
-        held_out, later = (None if given is None else given.cut_by(RULE) for given in (validation, test))
-        super()._fit(data.cut_by(RULE), held_out, later, course)
+        rule = self._rule(data)
+        held_out, later = (None if given is None else given.cut_by(rule) for given in (validation, test))
+        super()._fit(data.cut_by(rule), held_out, later, course)
+
+    def _rule(self, data: Sentences) -> int:
+        """How the raw texts of training are cut into tokens."""
+        return RULE
 
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
@@ -70,7 +82,7 @@ class TokenEstimator(TokenOptions, Estimator):
             self.coder_.words,
             self.coder_.characters,
             word_size=self.word_size,
-            character_encoder=self.character_encoder,
+            character_encoder="none" if self.coder_.rule == LETTERS else self.character_encoder,  # a letter has one character
             character_size=self.character_size,
             character_hidden_size=self.character_hidden_size,
             case_size=self.case_size,
@@ -100,7 +112,7 @@ class TokenEstimator(TokenOptions, Estimator):
         coded, targets, device = self.coder_.code(training), self._targets(training), torch.device(self.device)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(coded.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+            return bucketed_batches(coded.lengths, self.options_["batch_size"], seed=self.seed_, epoch=epoch)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
@@ -110,6 +122,11 @@ class TokenEstimator(TokenOptions, Estimator):
 
     # --- predicting --------------------------------------------------------------------------------------------------------
 
+    def check(self) -> None:
+        super().check()
+        if self.vectors is not None and not Path(self.vectors).is_file():
+            raise DataError(f"there is no file {self.vectors}.", expected="a file of word vectors", fix=missing_file(self.vectors))
+
     def _read(self, x: Any, y: Any = None) -> Sentences:
         return self._cut(Sentences.of(x, y))
 
@@ -118,7 +135,7 @@ class TokenEstimator(TokenOptions, Estimator):
         return data.cut_by(self.coder_.rule if hasattr(self, "coder_") else RULE)
 
     def _batches(self, data: Sentences) -> Batches:
-        return Batches(data.lengths, max(self.batch_size, 64), self.coder_.code(data).batch)
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), self.coder_.code(data).batch)
 
     # --- what a run keeps --------------------------------------------------------------------------------------------------
 
@@ -127,7 +144,7 @@ class TokenEstimator(TokenOptions, Estimator):
         return describe_set(data, data.lengths, class_counts=counts)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
-        return {"vocabulary": {"kind": "words", "size": len(self.coder_.words.entries)}}
+        return {"vocabulary": {"kind": "letters" if self.coder_.rule == LETTERS else "words", "size": len(self.coder_.words.entries)}}
 
     def _kept(self) -> dict[str, Any]:
         return self.coder_.to_data()

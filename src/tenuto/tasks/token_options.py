@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.option import NETWORK, READING, REGULARISERS, option, options
+from tenuto.tasks.pace import Pace
 
 
-@options(epochs=20, clip_norm=5.0)
+@options(clip_norm=5.0)
 class TokenOptions(EstimatorOptions):
     """What `Tagger` and `TextClassifier` both take, in addition to what every estimator takes."""
+
+    pace: ClassVar[Pace] = Pace(steps=2000, epochs=20, rows=(8, 32))
 
     bidirectional: bool = option(True, "Read each sentence from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
     word_size: int = option(100, "Width of a word's vector.", READING, least=0, without="none")
@@ -18,7 +23,7 @@ class TokenOptions(EstimatorOptions):
     character_limit: int = option(24, "Characters of a word that are read, at most; of longer words, both ends.", READING, least=1)
     case_size: int = option(8, "Width of the vector of how a word is written (capitals, digits).", READING, least=0, without="none")
     lowercase: bool = option(True, "Look words up in lower case, or as they stand.", READING, flag="--lowercase/--as-written")
-    min_count: int = option(1, "Words seen less often in training are unknown.", READING, least=1)
+    min_count: int = option(2, "Words seen less often in training are unknown.", READING, least=1)
     vectors: str | None = option(None, "A text file of pretrained word vectors (word2vec, GloVe), as wide as a word's vector.", READING, path=True)
     dropout: float = option(
         0.5, "Dropout rate on the vectors of words, between layers and before the head.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.6, "step": 0.05}

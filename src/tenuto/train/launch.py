@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from tenuto.errors import ArgumentError
+from tenuto.scalars import drawn_from, is_generator
 from tenuto.train.nested import put_together, take_apart
 
 
@@ -134,10 +135,17 @@ def process_count() -> int:
     return int(said)
 
 
-def seed_of(launch: Launch, given: int | None) -> int:
-    """The seed of a run, the same in all its processes: `given`, or if that is None a seed that the main process draws."""
-    drawn = secrets.randbits(31) if launch.is_main_process else 0
-    return int(total(launch, [drawn])[0]) if given is None else int(given)
+def seed_of(launch: Launch, given: Any) -> int:
+    """The seed of a run, the same in all its processes: `given`; if that is a generator of numpy's, a seed that the main process draws from it, and if
+    it is None, any seed that the main process draws.
+
+    Raises:
+        ArgumentError: it is none of these, or out of range.
+    """
+    if given is not None and not is_generator(given):
+        return drawn_from(given, "random_state")
+    drawn = secrets.randbits(31) if given is None else drawn_from(given)
+    return int(total(launch, [drawn if launch.is_main_process else 0])[0])
 
 
 def share_of(launch: Launch, rows: np.ndarray) -> tuple[np.ndarray, int]:

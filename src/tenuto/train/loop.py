@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from tenuto.errors import ArgumentError
 from tenuto.files import NotWritten
-from tenuto.measures import measure
+from tenuto.measures import measure, require_measure
+from tenuto.tongues import argument
 from tenuto.train.average import WeightAverage
 from tenuto.train.checkpoint import Checkpoint, describe_weights
 from tenuto.train.generators import generator_states, restore_generators
@@ -242,7 +242,7 @@ class Training(Resumable, Generic[B]):
                 f"{what}.",
                 expected="finite numbers",
                 received=received,
-                fix='lower the learning rate or clip_norm, check the values in that batch, or skip such steps with non_finite="skip"',
+                fix=f"lower {argument('learning_rate')} or {argument('clip_norm')}, check the values in that batch, or skip such steps with {argument('non_finite', 'skip')}",
             )
         reason = f"{what}: {f'overflow at a loss scale of {scale:.0f}' if overflow else received}"
         self.carried = None
@@ -267,13 +267,13 @@ class Training(Resumable, Generic[B]):
                 self.given.eval()
             numbers = self._of_main_process(self.validate(self.given))
             loss, value = numbers["validation_loss"], self._lower_is_better(numbers)
-            if best := value < at.best_value:
+            # Of validations that are equal, as accuracies often are, the last one counts: its weights have learnt for longer.
+            if best := value <= at.best_value and math.isfinite(value):
                 self.best = {name: tensor.detach().clone() for name, tensor in self.given.state_dict().items()}
         epoch = int(epoch) if epoch == int(epoch) else epoch
+        at.waited = 0 if value < at.best_value else at.waited + 1
         if best:
-            at.best_value, at.waited, run.best_epoch = value, 0, epoch
-        else:
-            at.waited += 1
+            at.best_value, run.best_epoch = value, epoch
         self.schedule.validated(loss)
         if self.schedule.triggered and self.average is None:
             self.average = WeightAverage(self.model, decay=None)
@@ -302,8 +302,7 @@ class Training(Resumable, Generic[B]):
     def _lower_is_better(self, numbers: Mapping[str, float]) -> float:
         """The number that decides which validation is best, with its sign turned where higher is better."""
         name = self.options.select_by
-        if name not in numbers:
-            raise ArgumentError(f"a validation of this task has no {name!r}.", expected=" | ".join(numbers), received=f"select_by={name!r}")
+        require_measure(name, numbers)
         return -numbers[name] if measure(name).better == "higher" else numbers[name]
 
     def _perhaps_stop(self, done: bool) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
+from typing import Any
 
+from tenuto.choices import require
 from tenuto.errors import ArgumentError
 from tenuto.measures import measure
+from tenuto.scalars import number, whole
+from tenuto.tongues import argument
 
 SCHEDULES = ("cosine", "constant", "plateau", "nt-asgd")
 CHOICES = {
@@ -19,6 +22,7 @@ CHOICES = {
 }
 _WHOLE = ("epochs", "max_steps", "validate_every", "warmup_steps", "plateau_patience", "trigger_patience", "accumulate", "patience")
 _ZERO_TOO = ("weight_decay", "momentum", "warmup_steps", "final_factor")
+_MAY_BE_NONE = ("clip_norm", "patience")  # those of which the usual value is not None
 _BELOW_ONE = ("momentum", "plateau_factor", "ema_decay")
 
 
@@ -49,7 +53,7 @@ class TrainingOptions:
         trigger_patience: "nt-asgd" starts to average the weights when a validation loss is above the lowest of all earlier ones, not
             counting the last `trigger_patience`; from then on the average is validated and kept (Merity et al. 2018, algorithm 1).
         average: "ema": an exponential moving average of the weights, with decay `ema_decay`, is validated and kept. None: the weights themselves.
-        select_by: the number of the validation that decides which is best. The weights of the best validation are kept, and patience counts from it.
+        select_by: the number of the validation that decides which is best. The weights of the best validation are kept, of equal ones the last; patience counts from the first.
         patience: stop after this many validations without a better one; None for never.
         non_finite: what happens when a loss or gradient is NaN or infinite. "stop": a TrainingError. "skip": the step is left out and
             counted, the observers are told, and the next batch starts without carried state.
@@ -92,31 +96,40 @@ class TrainingOptions:
         return 0.01 if self.optimizer == "adamw" else 0.0
 
     def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
             if name in CHOICES:
-                if value not in CHOICES[name]:
-                    raise ArgumentError(f"{name}={value!r} is not known.", expected=" | ".join(map(str, CHOICES[name])))
+                require(name, value, CHOICES[name])
             elif name == "select_by":
                 measure(value)
             elif name == "betas":
-                if len(value) != 2 or not all(0 <= beta < 1 for beta in value):
-                    raise ArgumentError(f"betas={value!r} is out of range.", expected="two numbers, 0 <= beta < 1")
+                object.__setattr__(self, name, _betas(value))
             elif value is not None:
-                _check(name, value)
+                object.__setattr__(self, name, _settled(name, value))
+            elif field.default is not None and name not in _MAY_BE_NONE:
+                raise ArgumentError(f"{argument(name, value)} is out of range.", expected=_expected(name))
         if self.average and self.schedule == "nt-asgd":
-            raise ArgumentError("average and the schedule nt-asgd, which averages the weights itself, exclude each other.", fix="average=None")
+            raise ArgumentError(
+                f"{argument('average')} and the schedule nt-asgd, which averages the weights itself, exclude each other.", fix=argument("average", None)
+            )
 
 
-def _check(name: str, value: float) -> None:
-    """Raise ArgumentError if a number is out of its range."""
+def _betas(given: Any) -> tuple[float, float]:
+    values = [number(value) for value in given] if hasattr(given, "__iter__") and not isinstance(given, str) else []
+    if len(values) != 2 or any(value is None or not 0 <= value < 1 for value in values):
+        raise ArgumentError(f"{argument('betas', given)} is out of range.", expected="two numbers, each from 0 to below 1")
+    return values[0], values[1]  # type: ignore[return-value]  # none of them is None
+
+
+def _settled(name: str, value: Any) -> float:
+    """The value as a number of Python's."""
+    found = (whole if name in _WHOLE else number)(value)
+    if found is None or found < 0 or (found == 0 and name not in _ZERO_TOO) or (found >= 1 and name in _BELOW_ONE):
+        raise ArgumentError(f"{argument(name, value)} is out of range.", expected=_expected(name))
+    return found
+
+
+def _expected(name: str) -> str:
     kind = "a whole number" if name in _WHOLE else "a number"
-    expected = f"{kind}, zero or more" if name in _ZERO_TOO else f"{kind} above zero"
-    if name in _BELOW_ONE:
-        expected += " and below 1"
-    try:
-        fits = math.isfinite(value) and (value > 0 or (name in _ZERO_TOO and value == 0))
-        fits = fits and (name not in _BELOW_ONE or value < 1) and (name not in _WHOLE or value == int(value))
-    except TypeError:
-        fits = False
-    if not fits:
-        raise ArgumentError(f"{name}={value!r} is out of range.", expected=expected)
+    said = f"{kind}, zero or more" if name in _ZERO_TOO else f"{kind} above zero"
+    return f"{said} and below 1" if name in _BELOW_ONE else said

@@ -21,7 +21,9 @@ import torch
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
 from tenuto.files import plain
-from tenuto.measures import measure
+from tenuto.measures import BEFORE, measure, require_measure
+from tenuto.scalars import number, whole
+from tenuto.tongues import argument, either
 from tenuto.train.differences import differences, short
 from tenuto.train.observers import Observer
 from tenuto.train.outcome import TrainingError
@@ -56,9 +58,13 @@ class SearchOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("trials", self.trials), ("timeout_s", self.timeout_s)):
-            if value is not None and not value > 0:
-                raise ArgumentError(f"{name}={value!r} is out of range.", expected="a number above zero")
+        for name, kind, least in (("trials", whole, 1), ("timeout_s", number, 0), ("seed", whole, 0)):
+            value = getattr(self, name)
+            settled = kind(value)
+            said = argument(name, value) if name != "seed" else either(f"seed={value!r}", f"--search-seed {value}")
+            if (settled is None or settled < least or (name == "timeout_s" and not settled)) and (value is not None or name != "timeout_s"):
+                raise ArgumentError(f"{said} is out of range.", expected="a number above zero" if name == "timeout_s" else f"a whole number, {least} or more")
+            object.__setattr__(self, name, settled)
         measure(self.metric)
 
     @property
@@ -302,9 +308,7 @@ class _Reports(Observer):
         self.trial, self.options, self.validations = trial, options, 0
 
     def epoch_ended(self, metrics: Mapping[str, Any]) -> None:
-        if self.options.metric not in metrics:
-            known = [name for name in metrics if name.startswith("validation_")]
-            raise ArgumentError(f"a validation of this task has no {self.options.metric!r}.", expected=" | ".join(known), received=self.options.metric)
+        require_measure(self.options.metric, [name for name in metrics if name.startswith(BEFORE)])
         self.validations += 1
         self.trial.report(float(metrics[self.options.metric]), self.validations)
         if self.options.prune and self.validations >= VALIDATIONS_FIRST and self.trial.should_prune():

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
+from tenuto.choices import did_you_mean, listed
 from tenuto.errors import ArgumentError
+from tenuto.scalars import plain
 
 FORMS = "a list of values, or {low = ..., high = ...}, which may have log = true or step = ... too"
 Value = bool | int | float | str
@@ -36,6 +37,10 @@ class Values:
     def contains(self, value: Any) -> bool:
         """Whether a search could choose this value."""
         return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values)
+
+    def ends(self) -> tuple[Value, ...]:
+        """All of them, since they have no order."""
+        return self.values
 
     def every(self) -> tuple[Value, ...]:
         """All values."""
@@ -73,6 +78,10 @@ class Range:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.low <= value <= self.high or (self.whole and value != int(value)):
             return False
         return self.step is None or math.isclose((value - self.low) / self.step, round((value - self.low) / self.step), abs_tol=1e-6)
+
+    def ends(self) -> tuple[Value, ...]:
+        """The smallest and the largest."""
+        return self.low, self.high
 
     def every(self) -> tuple[Value, ...] | None:
         """All values, or None if there are too many to list."""
@@ -117,11 +126,11 @@ def read_space(data: Mapping[str, Any], kinds: Mapping[str, type], where: str = 
     for given, content in data.items():
         name = given.replace("-", "_")
         if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, 1)
             raise ArgumentError(
                 f"{where} names {given}, which is not an option that can be searched.",
-                expected=f"{near[0]}?" if near else ", ".join(sorted(kinds)),
+                expected=listed(name, sorted(kinds), ", "),
                 received=f"{given} = {content!r}",
+                fix=did_you_mean(name, sorted(kinds)),
             )
         space[name] = _read_one(name, content, kinds[name], where)
     return space
@@ -183,6 +192,7 @@ def _read_range(name: str, content: Mapping[str, Any], kind: type, where: str) -
 
 def _typed(name: str, value: Any, kind: type, where: str) -> Any:
     """The value, checked to be of this type; where a float is wanted, a whole number becomes one."""
+    value = plain(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

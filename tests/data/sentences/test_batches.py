@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenuto.data import Sentences
-from tenuto.data.decode import decode_utf8, read_utf8
+from tenuto.data.decode import decode_utf8, read_decoded
 from tenuto.data.sentences.batches import CASES, CodedSentences, TokenBatch, TokenCoder, case_of
 from tenuto.data.sentences.lexicon import PADDING, UNKNOWN, Lexicon
 from tenuto.data.sentences.vectors import read_vectors
@@ -95,8 +95,8 @@ def test_vectors_with_faults(tmp_path, content, message):
 def test_text_files_are_utf8_or_the_byte_is_named(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffgrün\n".encode())
-    assert read_utf8(path)[0] == "grün\n"
+    assert read_decoded(path)[0] == "grün\n"
     with pytest.raises(DataError, match=r"here is not UTF-8: byte 3 \(line 1, byte 3 of the line\) is 0xfc"):
         decode_utf8(b"abc\xfcn", "here")
     with pytest.raises(DataError, match="cannot be read"):
-        read_utf8(tmp_path)
+        read_decoded(tmp_path)

@@ -81,7 +81,7 @@ def test_germeval(tmp_path, end):
     assert data.tokens == [("Aufgrund", "Korfmann"), ("#", "1-2")]
     assert data.tags == [("O", "B-PER"), ("O", "O")]
     for need_tags in (True, False):
-        with pytest.raises(DataError, match=r"line 2: column 0 only numbers the words(.|\n)*--token-column 1"):
+        with pytest.raises(DataError, match=r"line 2: column 0 only numbers the words(.|\n)*token_column=1"):
             read_conll(path, need_tags=need_tags)
 
 
@@ -132,7 +132,7 @@ def test_sentences_on_lines_are_read_whole(tmp_path):
     assert (data.tags, data.ids) == (None, ("1", "3"))
     assert read_tagged(path, need_tags=False, layout="text").tokens[0] == ("Play", "some", "jazz", ",", "please", ".")
     for layout in ("auto", "tokens"):
-        with pytest.raises(DataError, match=r"line 3: it has 3 columns(.|\n)*--format sentences"):
+        with pytest.raises(DataError, match=r"line 3: it has 3 columns(.|\n)*layout='sentences'"):
             read_tagged(path, need_tags=False, layout=layout)
     with pytest.raises(ArgumentError, match="auto | tokens | sentences | text"):
         read_tagged(path, layout="lines")
@@ -172,7 +172,7 @@ def test_the_scheme_is_kept_asked_for_and_said(run, tmp_path):
     model = Tagger.load(run)
     assert model.scheme_ == "BILOU" and model.spans_
     x, y = [["a", "b"]] * 8, [["B-x", "O"], ["0", "O"]] * 4
-    with pytest.raises(DataError, match=r"'0' is no mark and type(.|\n)*--tag-scheme"):
+    with pytest.raises(DataError, match=r"'0' is no mark and type(.|\n)*tag_scheme="):
         Tagger("gru", epochs=1).fit(x, y)
     small = {"hidden_size": 4, "word_size": 4, "epochs": 1, "random_state": 0}
     assert Tagger("gru", tag_scheme="bio", **small).fit(x, y).scheme_ == "BIO"

@@ -58,7 +58,7 @@ def test_ids_tokens_other_names_and_no_labels(tmp_path):
         ("a.jsonl", b'{"words": "a"}\n', "line 1: there is no 'text'"),
         ("a.jsonl", b'{"text": "a", "label": "x"}\n{"text": "b"}\n', "some texts have a 'label' and some have none"),
         ("a.jsonl", b'{"text": "a"}\n{"text": "b", "label": "x"}\n', "line 2: some texts have a 'label'"),
-        ("a.jsonl", b'{"text": " "}\n', "sentence '0' has no tokens"),
+        ("a.jsonl", b'{"text": " "}\n', "line 1: the text has no word"),
         ("a.jsonl", b'{"text": 7}\n', "sentence '0' is not a list of tokens"),
         ("a.csv", b"text,label\na,b,c\n", "line 2: it has 3 cells, the header has 2"),
         ("a.csv", b"text,label\ncaf\xe9,x\n", r"is not UTF-8: byte 14 \(line 2"),

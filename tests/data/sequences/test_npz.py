@@ -99,3 +99,43 @@ def test_flipped_bytes_are_refused_or_harmless(tmp_path):
         except TenutoError:
             continue
         np.testing.assert_array_equal(np.concatenate(data.values), VALUES)
+
+
+# --- as Keras writes it ----------------------------------------------------------------------------------------------------
+
+STEPS = np.arange(24, dtype=np.uint8).reshape(4, 3, 2)
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("X", "y"), ("X", "Y")])
+@pytest.mark.parametrize("second", ["val", "valid", "validation", "dev"])
+def test_parts_as_keras_writes_them(tmp_path, names, second):
+    x, y = names
+    arrays = {f"{x}_train": STEPS, f"{y}_train": [3, 5, 3, 5], f"{x}_test": STEPS[:1], f"{y}_test": [[5]], f"{x}_{second}": STEPS[1:3], f"{y}_{second}": [[5], [3]]}
+    splits = read_splits(save(tmp_path, **arrays))
+    assert [part.labels.tolist() for part in (splits.train, splits.validation, splits.test)] == [[3, 5, 3, 5], [5, 3], [5]]
+    for values, array in zip(splits.train.values, STEPS, strict=True):
+        np.testing.assert_array_equal(values, array)
+    assert splits.test.origin == "split 'test' of the file"
+
+
+def test_a_matrix_is_sequences_of_one_channel(tmp_path):
+    data = read_sequences(save(tmp_path, x_train=VALUES, y_train=list("abcabc")), split="train")
+    assert [values.shape for values in data.values] == [(2, 1)] * 6
+    assert read_sequences(save(tmp_path, x_test=VALUES, y_test=np.zeros((6, 4))), labels=False).labels is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x_train": STEPS, "y_train": np.eye(4)}, r"y_train does not have one label for each sequence(.|\n)*argmax"),
+        ({"x_train": STEPS, "y_train": [1, 2]}, r"x_train does not hold sequences, one for each label(.|\n)*x_train \[4, 3, 2\], y_train \[2\]"),
+        ({"x_train": np.zeros((2, 3, 4, 5)), "y_train": [1, 2]}, "x_train does not hold sequences"),
+        ({"x_train": np.zeros(3), "y_train": [1, 2, 3]}, "x_train does not hold sequences"),
+        ({"x_train": STEPS, "X_train": STEPS}, "two arrays are x_train: x_train, X_train"),
+        ({"x_train": np.array([[1], [1, 2]], dtype=object), "y_train": [0, 1]}, "Python objects"),
+        ({"x_mean": STEPS}, r"lacks the array 'values'(.|\n)*x_mean"),
+    ],
+)
+def test_what_keras_does_not_write_is_refused(tmp_path, arrays, words):
+    with pytest.raises(DataError, match=words):
+        read_parts(save(tmp_path, **arrays))

@@ -60,7 +60,7 @@ def test_what_is_not_a_data_set_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no data set"):
         read_splits(tmp_path)
     (tmp_path / "data.xlsx").write_text("x", encoding="utf-8")
-    with pytest.raises(DataError, match=r"does not read(.|\n)*\.ts \| \.csv \| \.tsv \| \.parquet \| \.npz"):
+    with pytest.raises(DataError, match=r"does not read(.|\n)*\.ts \| \.arff \| \.csv \| \.tsv \| \.txt \| \.parquet \| \.npz"):
         read_splits(tmp_path / "data.xlsx")
     pair(tmp_path)
     pair(tmp_path, "Other_TRAIN.ts", "Other_TEST.ts")

@@ -50,7 +50,7 @@ def test_missing_values_are_refused_by_default_with_their_place():
     data = Sequences([np.ones((2, 2)), values], ids=["first", "second"], channels=["u", "v"])
     with pytest.raises(DataError, match="sequence 'second' has a missing value .NaN. at step 3, v"):
         Standardiser.learn(data)
-    with pytest.raises(DataError, match='missing="forward"'):
+    with pytest.raises(DataError, match="missing='forward'"):
         Standardiser.learn(Sequences([np.ones((2, 2))])).check(data)
 
 

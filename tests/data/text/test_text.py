@@ -89,7 +89,7 @@ def test_the_digest_tells_documents_from_one_text():
         ("a.jsonl", b'{"text": "a"}\n\n{"text": ""}', "line 3: 'text' holds no text"),
         ("a.jsonl", b"", "no documents"),
         ("a.csv", b"text\na\n,\n", "line 3: it has 2 cells, the header has 1"),
-        ("a.csv", b"body\na\n", "no column 'text'(.|\n)*--text-column"),
+        ("a.csv", b"body\na\n", "no column 'text'(.|\n)*text_column"),
         ("a.parquet", b"PAR1", "cannot be read"),
     ],
 )

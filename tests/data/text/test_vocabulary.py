@@ -57,7 +57,7 @@ def test_marks_surround_documents():
 
 
 def test_an_unknown_character_is_named_with_its_place_or_has_its_symbol():
-    with pytest.raises(DataError, match=r"document 1 has a character .* 'é' \(U\+00E9\) at position 3, line 2(.|\n)*2 of 5 characters(.|\n)*--unknown symbol"):
+    with pytest.raises(DataError, match=r"document 1 has a character .* 'é' \(U\+00E9\) at position 3, line 2(.|\n)*2 of 5 characters(.|\n)*unknown='symbol'"):
         Vocabulary.learn(Text.of(["ab\n"])).encode_text(Text.of(["a", "ab\néé"]))
     vocabulary = Vocabulary.learn(Text.of("aaabbc"), unknown="symbol", minimum_count=2)
     assert vocabulary.encode("abcd").tolist() == [0, 1, vocabulary.unknown, vocabulary.unknown]
@@ -69,7 +69,7 @@ def test_an_unknown_character_is_named_with_its_place_or_has_its_symbol():
     [
         ({"units": "words"}, "units='words' is not known"),
         ({"unknown": "skip"}, "unknown='skip' is not known"),
-        ({"minimum_count": 2}, 'more with unknown="symbol"'),
+        ({"minimum_count": 2}, "more with unknown='symbol'"),
         ({"units": "bpe", "size": 256}, "too small for byte pairs"),
     ],
 )

@@ -84,7 +84,7 @@ def test_a_character_that_training_has_not_is_one_symbol_or_an_error():
     assert model.evaluation_["results"]["validation"]["unknown_tokens"] == 1
     assert model.evaluate("the Zebra!!")["unknown_tokens"] == 5
     assert "!" not in model.generate("Zoo!", length=40)[4:]
-    with pytest.raises(DataError, match=r"LanguageModel.fit: the text has a character .* '!'(.|\n)*--unknown symbol"):
+    with pytest.raises(DataError, match=r"LanguageModel.fit: the text has a character .* '!'(.|\n)*unknown='symbol'"):
         LanguageModel(**TINY, unknown="error").fit(TEXT, validation="the end!")
 
 

@@ -75,7 +75,7 @@ def test_what_is_wrong_is_named(fitted, tmp_path):
     with pytest.raises(DataError, match="Seq2Seq.predict: pair '0' has an empty source"):
         fitted.predict([""])
     with pytest.raises(ArgumentError, match="n_best"):
-        fitted.translate(["ab"], n_best=2)
+        fitted.translate(["ab"], n_best=6)
     with pytest.raises(NotFittedError):
         Seq2Seq().predict(["a"])
     for wrong in ({"dropout": 1.0}, {"attention": "cosine"}, {"source_unit": "letters"}, {"unknown": "drop"}, {"hidden_size": 0}):

@@ -19,6 +19,8 @@ from tenuto.data.source import LeftOut, Source, Sourced
 from tenuto.data.split import check_fraction, divide, draw
 from tenuto.errors import DataError
 from tenuto.process import kept_property
+from tenuto.scalars import drawn_from
+from tenuto.tongues import either
 
 Side = str | tuple[str, ...]
 _GIVEN = Source("pairs")
@@ -108,7 +110,7 @@ class Pairs(Sourced):
             DataError: there are none.
         """
         if self.target is None:
-            raise DataError("the data has no targets.", expected="a target for each source", fix="give y, or Pairs with targets")
+            raise DataError("the data has no targets.", expected="a target for each source", fix=either("give y, or Pairs with targets", "give a file with sources and targets"))
         return self.target
 
     def _content_sha256(self) -> str:
@@ -125,12 +127,14 @@ class Pairs(Sourced):
             came_from=self.came_from.part(origin),
         )
 
-    def split(self, fraction: float, *, seed: int) -> tuple[Pairs, Pairs]:
+    def split(self, fraction: float, *, seed: Any) -> tuple[Pairs, Pairs]:
         """Splits the set at random. The second part has about `fraction` of the distinct sources, the first has the rest.
 
         All pairs of a source are in the same part. The same data, fraction and seed give the same split; both parts keep the order of the data
         and neither is empty.
 
+        Args:
+            seed: a whole number, or a random generator of numpy's.
         Raises:
             ArgumentError: fraction is not between 0 and 1.
             DataError: there is only one source.
@@ -140,9 +144,10 @@ class Pairs(Sourced):
             (['c'], ['a', 'a', 'b', 'b', 'd'])
         """
         check_fraction(fraction)
+        seed = drawn_from(seed)
         places = list(self.groups.values())
         if len(places) < 2:
-            raise DataError("all pairs have the same source, which cannot be in both parts.", fix="add pairs, or give a validation set")
+            raise DataError("all pairs have the same source, which cannot be in both parts.", fix="add pairs, or give a validation set" + either("", " (--validation)"))
         held_out = np.zeros(len(self), dtype=bool)
         for place in draw(np.arange(len(places)), fraction, np.random.default_rng(seed)):
             held_out[places[place]] = True

@@ -10,18 +10,39 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tenuto.choices import require
 from tenuto.data.pairs.pairs import Side
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.tongues import either
 
 PADDING, BEGINNING, END, UNKNOWN, FIRST = 0, 1, 2, 3, 4
 KINDS = ("characters", "words", "tokens")
+AUTO = "auto"  # `kind_of` decides
+# Words are symbols where so few are seen only once that about one new word in a hundred, at most, is unknown (Good 1953), and a table of them is small.
+UNSEEN_WORDS, MOST_WORDS = 0.01, 2000
 UNKNOWN_RULES = ("error", "symbol")
 
 
 def check_kind(name: str, kind: str) -> None:
-    """Raise ArgumentError unless `kind` is one of KINDS; `name` is the option that the message names."""
-    if kind not in KINDS:
-        raise ArgumentError(f"{name}={kind!r} is not known.", expected=" | ".join(KINDS))
+    """Raise ArgumentError unless `kind` is one of KINDS or "auto"; `name` is the option that the message names."""
+    require(name, kind, (AUTO, *KINDS))
+
+
+def kind_of(sides: Sequence[Side]) -> str:
+    """What a symbol of these sides is: "tokens" if all are lists; "words" if they are texts of several words, of which there are few that come again
+    and again, as the sounds of a spelling are; else "characters".
+
+    Example:
+        >>> kind_of(["K AE T", "T AE K"] * 20), kind_of(["the cat sat", "a dog ran"]), kind_of(["cat", "dog"]), kind_of([("K", "AE")])
+        ('words', 'characters', 'characters', 'tokens')
+    """
+    if all(not isinstance(side, str) for side in sides):
+        return "tokens"
+    words = [split_side(side, "words") for side in sides]
+    counts = Counter(word for side in words for word in side)
+    amount = sum(counts.values())
+    few = len(counts) <= MOST_WORDS and sum(count == 1 for count in counts.values()) <= UNSEEN_WORDS * amount
+    return "words" if few and amount >= 2 * len(sides) else "characters"
 
 
 def split_side(side: Side, kind: str) -> tuple[str, ...]:
@@ -100,7 +121,7 @@ class Symbols:
                 f"{where} has a symbol that training never saw: {side[place]!r} at position {place}.",
                 expected=" ".join(self.names[:60]) + (" ..." if len(self.names) > 60 else ""),
                 received=f"{side[place]!r} (U+{ord(side[place]):04X})" if len(side[place]) == 1 else repr(side[place]),
-                fix='correct the text, or read all unknown symbols as one special symbol: set_params(unknown="symbol"), or fit with --unknown symbol',
+                fix="correct the text, or read all unknown symbols as one special symbol: " + either("set_params(unknown='symbol')", "fit with --unknown symbol"),
             )
         return found
 

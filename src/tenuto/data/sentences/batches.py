@@ -91,7 +91,7 @@ class TokenCoder:
         """Knows the words that occur `min_count` times or more, and every character; `more` adds words, for example those of pretrained vectors."""
         tokens = [same_form(token) for row in data.tokens for token in row]
         words = Lexicon.learn((token.lower() if lowercase else token for token in tokens), min_count=min_count, more=more)
-        return cls(words, Lexicon.learn(letter for token in tokens for letter in token), lowercase, character_limit)
+        return cls(words, Lexicon.learn(letter for token in tokens for letter in token), lowercase, character_limit, data.rule)
 
     def code(self, data: Sentences) -> CodedSentences:
         """The set as numbers, ready to be cut into batches."""

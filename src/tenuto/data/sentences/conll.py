@@ -20,12 +20,16 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from tenuto.data.decode import lines_of, read_utf8
+from tenuto.choices import require
+from tenuto.data.compressed import suffix_of
+from tenuto.data.decode import lines_of, read_decoded
+from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.parts import Parts, find_parts, read_each
 from tenuto.data.sentences.plain import read_plain
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.source import Source
-from tenuto.errors import ArgumentError, DataError
+from tenuto.errors import DataError
+from tenuto.tongues import argument
 
 TOKENS_FILE, TAGS_FILE, LABEL_FILE = "seq.in", "seq.out", "label"
 CONLLU = (".conllu", ".conllup")
@@ -45,20 +49,21 @@ class _Line(NamedTuple):
     cells: list[str]
 
 
-def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True) -> Sentences:
+def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True, form: Form = USUAL_FORM) -> Sentences:
     """The sentences of a file with one token per line.
 
     Args:
         token_column, tag_column: the columns of tokens and tags, counted from 0, or from the end with negative numbers; with None no tags are read.
             The default is the first and the last; in CoNLL-U, FORM and UPOS.
         need_tags: whether a file without the tag column is an error. If not, its sentences have no tags, and a single column holds the tokens.
+        form: how the file is written; its columns are separated by tabs if a line has any, else by spaces, unless it says so. With header="yes" the first line is left out.
     Raises:
         DataError: no such file, not UTF-8, no tokens, a line with more or fewer columns than the first (the message names the line), columns asked for
             that are not there, or a token column that only numbers the words.
     """
     path = Path(path)
-    text, source = read_utf8(path)
-    blocks, numbered, documents = _blocks(path, text)
+    text, source = read_decoded(path, form)
+    blocks, numbered, documents = _blocks(text, form)
     if not blocks:
         raise DataError(f"{path} holds no tokens.", expected="one token per line, an empty line after each sentence", received=f"{len(text)} characters")
     first = blocks[0][0]
@@ -73,19 +78,23 @@ def read_conll(path: str | Path, *, token_column: int = 0, tag_column: int | Non
     if not need_tags and tag_column is not None and any(line.cells[tag_column : tag_column + 1 or None] == [""] for block in blocks for line in block):
         tag_column = None  # not all of them are tagged
     for block in blocks:
-        _check_block(path, block, block[0] if documents else first, token_column, tag_column, plain=not need_tags and "\t" not in text)
+        _check_block(path, block, block[0] if documents else first, token_column, tag_column, plain=not need_tags and not form.separator and "\t" not in text)
     tokens = [[line.cells[token_column] for line in block] for block in blocks]
     _refuse_numbers(path, first, tokens, numbered and token_column % len(first.cells) == 0)
     tags = None if tag_column is None else [[line.cells[tag_column] for line in block] for block in blocks]
     return Sentences(tokens, None if tags is None else _without_brackets(tags), came_from=source)
 
 
-def _blocks(path: Path, text: str) -> tuple[list[list[_Line]], bool, bool]:
+def _blocks(text: str, form: Form) -> tuple[list[list[_Line]], bool, bool]:
     """The lines of each sentence without comments; whether the first column numbers the words; whether the file marks documents, as OntoNotes does."""
     lines = []
     for number, written in enumerate(lines_of(text), start=1):
-        cells = [cell.strip() for cell in written.split("\t")] if "\t" in written and written.strip() else written.split()
+        separator = form.separator or ("\t" if "\t" in written else " ")
+        cells = written.split() if separator == " " or not written.strip() else [cell.strip() for cell in written.split(separator)]
         lines.append(_Line(number, written if cells else "", cells))
+    if form.header == "yes":
+        named = next((place for place, line in enumerate(lines) if line.cells), None)
+        lines = lines if named is None else lines[named + 1 :]
     documents = any(line.text.startswith("#") and re.match(r"#\s*begin document\b", line.text) for line in lines)
     tokens = [line for line in lines if line.cells and not _COMMENT.match(line.text)]
     plain = [line for line in tokens if not line.text.startswith("#")]
@@ -128,7 +137,7 @@ def _check_block(path: Path, block: list[_Line], like: _Line, token_column: int,
                 f"{path}, line {line.number}: it has {len(line.cells)} columns.",
                 expected=f"{len(like.cells)} columns, like line {like.number}",
                 received=repr(line.text if len(line.text) <= 60 else line.text[:57] + "..."),
-                fix='if each line is a sentence, say so: layout="sentences" (--format sentences), or "text" for raw text; else mend the line'
+                fix=f"if each line is a sentence, say so: {argument('layout', 'sentences')}, or {argument('layout', 'text')} for raw text; else mend the line"
                 if plain
                 else "mend the line; an empty line ends a sentence",
             )
@@ -145,7 +154,7 @@ def _refuse_numbers(path: Path, first: _Line, tokens: list[list[str]], numbered:
             f"{path}, line {first.number}: column 0 only numbers the words.",
             expected="the column with the words",
             received=repr(first.text[:60]),
-            fix="say which columns they are: token_column=1 (--token-column 1), and tag_column= (--tag-column)",
+            fix=f"say which columns they are: {argument('token_column', 1)}, and {argument('tag_column')}",
         )
 
 
@@ -168,9 +177,11 @@ def _without_brackets(tags: list[list[str]]) -> list[list[str]]:
     return made
 
 
-def read_slots(folder: str | Path) -> Sentences:
+def read_slots(folder: str | Path, *, form: Form = USUAL_FORM) -> Sentences:
     """The sentences of a folder with `seq.in` (tokens), and with `seq.out` (tags) and `label` (classes) where there are such files.
 
+    Args:
+        form: the encoding of the files.
     Raises:
         DataError: no seq.in, files with different numbers of lines, a line with more or fewer tags than tokens (the message names the line),
             not UTF-8, or empty.
@@ -182,7 +193,7 @@ def read_slots(folder: str | Path) -> Sentences:
     lines: dict[str, list[str]] = {}
     for name in (TOKENS_FILE, TAGS_FILE, LABEL_FILE):
         if (folder / name).is_file():
-            text, source = read_utf8(folder / name)
+            text, source = read_decoded(folder / name, form)
             lines[name] = lines_of(text)
             digest.update(f"{name} {source.sha256}\n".encode())
     tokens = [line.split() for line in lines[TOKENS_FILE]]
@@ -213,26 +224,27 @@ def read_slots(folder: str | Path) -> Sentences:
     )
 
 
-def read_tagged(path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True, layout: str = "auto") -> Sentences:
+def read_tagged(
+    path: str | Path, *, token_column: int = 0, tag_column: int | None = -1, need_tags: bool = True, layout: str = "auto", form: Form = USUAL_FORM
+) -> Sentences:
     """One set of sentences, from a file with one token per line, from a folder of line files, or from a file with one sentence per line, without tags.
 
     Args:
-        token_column, tag_column, need_tags: for a file, as in `read_conll`.
+        token_column, tag_column, need_tags, form: for a file, as in `read_conll`.
         layout: what a file holds. "tokens": one token per line. "sentences": one sentence per line, its tokens separated by spaces, as in seq.in.
             "text": one raw text per line; its words and punctuation marks are the tokens. "auto": tokens.
     Raises:
         DataError: as in `read_conll` and `read_slots`; tags are needed and the layout has none. ArgumentError: the layout is not known.
     """
     path = Path(path)
-    if layout not in LAYOUTS:
-        raise ArgumentError(f"layout={layout!r} is not known.", expected=" | ".join(LAYOUTS), fix="choose one of these (--format)")
+    require("layout", layout, LAYOUTS)
     if path.is_dir():
-        return read_slots(path)
+        return read_slots(path, form=form)
     if layout in ("auto", "tokens"):
-        return read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags)
+        return read_conll(path, token_column=token_column, tag_column=tag_column, need_tags=need_tags, form=form)
     if need_tags:
-        raise DataError(f"{path} is read as {layout}, which have no tags.", expected="one token per line, with its tag", fix='layout="tokens" (--format tokens)')
-    return read_plain(path, raw=layout == "text")
+        raise DataError(f"{path} is read as {layout}, which have no tags.", expected="one token per line, with its tag", fix=argument("layout", "tokens"))
+    return read_plain(path, form, raw=layout == "text")
 
 
 def read_tagged_splits(
@@ -243,6 +255,7 @@ def read_tagged_splits(
     token_column: int = 0,
     tag_column: int | None = -1,
     layout: str = "auto",
+    form: Form = USUAL_FORM,
 ) -> Parts[Sentences]:
     """A tagged set with its parts.
 
@@ -250,14 +263,18 @@ def read_tagged_splits(
         path: a folder with the folders `train`, `valid` and `test`; a folder with one file for each part (`NAME-train.tsv`, `dev.conll`, ...);
             or one file or folder of line files, which is then the training part.
         validation, test: files or folders for these parts, in place of what `path` has.
-        token_column, tag_column, layout: as in `read_tagged`.
+        token_column, tag_column, layout, form: as in `read_tagged`.
     Raises:
         DataError: unreadable, without a training part, or with two files for one part.
     """
     path = Path(path)
     found = tagged_parts(path)
     return read_each(
-        path, found, lambda part: read_tagged(part, token_column=token_column, tag_column=tag_column, layout=layout), validation=validation, test=test
+        path,
+        found,
+        lambda part: read_tagged(part, token_column=token_column, tag_column=tag_column, layout=layout, form=form),
+        validation=validation,
+        test=test,
     )
 
 
@@ -269,7 +286,7 @@ def tagged_parts(path: str | Path) -> dict[str, Path]:
     """
     path = Path(path)
     # A treebank of Universal Dependencies keeps the raw text of each part beside it, as .txt.
-    treebank = path.is_dir() and any(entry.suffix.lower() in CONLLU for entry in path.iterdir())
+    treebank = path.is_dir() and any(suffix_of(entry) in CONLLU for entry in path.iterdir())
     return find_parts(path, CONLLU if treebank else SUFFIXES, line_file=TOKENS_FILE)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from tenuto.data.decode import opening
+from tenuto.data.compressed import opened
+from tenuto.data.decode import opening, require_utf8
+from tenuto.encoding import LOOKED_AT
 from tenuto.errors import DataError
 
 
@@ -15,7 +18,7 @@ def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[st
     """Words and their vectors: the first ones in the file, and the words of `wanted` wherever they are.
 
     Args:
-        path: a UTF-8 file; each line is a word and its numbers, separated by single spaces or tabs.
+        path: a UTF-8 file, perhaps compressed (.gz); each line is a word and its numbers, separated by single spaces or tabs.
         first: how many of the first words to keep. Such files are sorted by frequency, so these are the most frequent ones.
         wanted: words to keep wherever they stand in the file.
     Returns:
@@ -24,9 +27,11 @@ def read_vectors(path: str | Path, *, first: int = 20_000, wanted: Collection[st
         DataError: no such file, not UTF-8, empty, or a line with more or fewer numbers than the first or with something that is not a number.
     """
     path, words, rows, width, seen = Path(path), [], [], 0, set()
-    with opening(path), path.open("rb") as file:
+    with opening(path), opened(path) as file:
+        require_utf8(file.read(LOOKED_AT), str(path))
+        file.seek(0)
         for number, line in enumerate(file, start=1):
-            cells = _decoded(path, number, line).replace("\t", " ").rstrip().split(" ")
+            cells = _decoded(path, number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).replace("\t", " ").rstrip().split(" ")
             if number == 1 and len(cells) == 2 and all(cell.isascii() and cell.isdigit() for cell in cells):
                 continue  # word2vec's header
             word, numbers = cells[0], cells[1:]

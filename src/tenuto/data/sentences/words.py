@@ -5,7 +5,8 @@ and Me) and the joiners between them; in Hebrew and Catalan also with ״, ׳ and
 with its skin tone, a family joined from several, a flag are one token each. White space and the zero-width space separate. Characters that only steer
 the direction or the hyphenation of a line are left out. Letters stay as they are written; `same_form` says which words are the same.
 Rule 1, of earlier versions: runs of letters, digits and underscores; marks and joiners were tokens of their own, and cut words.
-Scripts without spaces between words (Chinese, Japanese, Thai) are not cut into words by either rule: give token lists.
+Scripts without spaces between words (Chinese, Japanese, Thai) are not cut into words by these rules: give token lists.
+Rule 3 (`LETTERS`), for names and the like: each character, with its marks, is a token, and so is white space between two of them.
 Source: Unicode's TR29. Differs: an apostrophe, a full stop or a comma always ends a word.
 """
 
@@ -15,7 +16,7 @@ import re
 import unicodedata
 from functools import cache
 
-RULE = 2
+RULE, LETTERS = 2, 3
 _FIRST = re.compile(r"\w+|[^\w\s]")
 # Soft hyphen, marks of direction, word joiner, byte order mark: they change how a line looks, not what it says.
 _UNSEEN = dict.fromkeys([0xAD, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF])
@@ -26,13 +27,17 @@ def tokenise(text: str, rule: int = RULE) -> list[str]:
     """Splits a text into words; each punctuation mark or other symbol is a token of its own, and white space only separates.
 
     Args:
-        rule: 2, or 1 as earlier versions did it.
+        rule: 2, or 1 as earlier versions did it; 3 for letters.
     Example:
         >>> tokenise("Play Ö1, won't you?")
         ['Play', 'Ö1', ',', 'won', "'", 't', 'you', '?']
+        >>> tokenise("van Gogh", LETTERS)
+        ['v', 'a', 'n', ' ', 'G', 'o', 'g', 'h']
         >>> tokenise("हिन्दी में")
         ['हिन्दी', 'में']
     """
+    if rule == LETTERS:
+        return [token if token.strip() else " " for token in _third().findall(text.translate(_UNSEEN).strip())]
     if rule == 1 or text.isascii():
         return _FIRST.findall(text)
     return _second().findall(text.translate(_UNSEEN))
@@ -55,6 +60,12 @@ def _second() -> re.Pattern[str]:
     symbol = rf"[^\w\s\u200b{joined}][{marks}]*(?:\u200d[^\w\s\u200b{joined}][{marks}]*)*"
     between = rf"(?:(?<=[^\W\d_]|[{joined}])[\u00b7\u05f3\u05f4\u2027](?=[^\W\d_])[\w{joined}]+)*"
     return re.compile(rf"\w[\w{joined}]*{between}|[\U0001f1e6-\U0001f1ff]{{2}}|{symbol}|[{marks}]+")
+
+
+@cache
+def _third() -> re.Pattern[str]:
+    marks = _ranges({"Mn", "Mc", "Me"}) + _SKIN_TONES + _TAGS
+    return re.compile(rf"[\s\u200b]+|[^\s\u200b](?:[{marks}]|\u200d[^\s\u200b])*")
 
 
 def _ranges(categories: set[str]) -> str:

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import cells_of, is_missing
 from tenuto.data.sequences.moments import moment_of
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 # Names that only a frame's own index has; names of row numbers, which are judged by what the column holds; and names that measurements have too,
 # for which the column must count every row.
@@ -23,28 +25,29 @@ _ROW_NUMBERS = re.compile(r"(?:index|idx|level_\d+|row|(row|line|record|sample)[
 _PERHAPS = re.compile(r"_?id|nr|no|num|#|x|v1|\.\.\.1|column1|_c0", re.IGNORECASE)
 
 
-def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
+def numbers(column: Any, name: str, place: Callable[[int], str], form: Form = USUAL_FORM) -> np.ndarray:
     """A column of cells `[rows]` as float64, NaN where there is no value.
 
     Args:
-        name: of the column, for messages. place: what a message calls a row, given its number.
+        name: of the column, for messages. place: what a message calls a row, given its number. form: how numbers are written.
     Raises:
         DataError: the column holds dates, or a cell is not a number; the message names the first one.
     """
-    fix = "choose the inputs by name with channels=(...) (--channel NAME, once for each), or write the column as numbers"
+    chosen, label = either("channels=(...)", "--channel NAME, once for each"), either("label=", "--label-column")
+    fix = f"if it has the labels, say so ({label}); else choose the inputs by name with {chosen}, or write the column as numbers"
     array = column if isinstance(column, np.ma.MaskedArray) else None if isinstance(column, (list, tuple)) else np.asarray(column)
     if array is not None and array.dtype.kind in "Mm":
         what = "dates" if array.dtype.kind == "M" else "durations"
-        raise DataError(f"column {name!r} holds {what}, which are no input.", expected="numbers", received=str(array.dtype), fix=f"if it is the time, say so (--time-column); else {fix}")
+        raise DataError(f"column {name!r} holds {what}, which are no input.", expected="numbers", received=str(array.dtype), fix=f"if it is the time, say so ({either('time=', '--time-column')}); {fix}")
     if array is not None and array.dtype.kind in "biuf":
         return np.ma.filled(array.astype(np.float64), np.nan)
     cells = cells_of(column)
     try:
-        return np.array([np.nan if is_missing(cell) else cell for cell in cells], dtype=np.float64)
+        return np.array([_read(cell, form) for cell in cells] if form.decimal == "," else [np.nan if is_missing(cell) else cell for cell in cells], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         for row, cell in enumerate(cells):
             try:
-                float("nan" if is_missing(cell) else cell)
+                float(_read(cell, form))
             except (TypeError, ValueError, OverflowError):
                 raise DataError(
                     f"column {name!r} is not a number in {place(row)}{_kind_of(cell)}.",
@@ -53,6 +56,10 @@ def numbers(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
                     fix=fix,
                 ) from None
         raise
+
+
+def _read(cell: Any, form: Form) -> Any:
+    return np.nan if is_missing(cell) else form.number(cell) if isinstance(cell, str) else cell
 
 
 def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:
@@ -73,7 +80,8 @@ def refuse_row_numbers(columns: Mapping[str, np.ndarray]) -> None:
             f"column {name!r} only numbers the rows of the table: it is no input." if name else "a column has no name: it seems to number the rows, and is no input.",
             expected="columns that were measured",
             received=", ".join(f"{value:.10g}" for value in values[:6]) + (", ..." if len(values) > 6 else ""),
-            fix=f"write the table without it, with to_csv(..., index=False); or choose the inputs: {chosen or '--channel NAME'} (channels=); if it is the time: --time-column {_quoted(name)}",
+            fix=f"write the table without it{either(', with to_csv(..., index=False)', ' (pandas: to_csv with index=False)')}; or choose the inputs: "
+            f"{either(f'channels={tuple(others[:12])}', chosen or '--channel NAME')}; if it is the time: {either(f'Columns(time={name!r})', f'--time-column {_quoted(name)}')}",
         )
 
 
@@ -100,7 +108,7 @@ def order_of(channels: Sequence[str], wanted: Sequence[str], whose: str) -> list
             expected=", ".join(wanted[:12]) + (", ..." if len(wanted) > 12 else ""),
             received=", ".join(channels[:12]) + (", ..." if len(channels) > 12 else ""),
             fix="give the columns the names that they had in training, in any order"
-            + (f"; leave others out by naming the inputs: {' '.join(f'--channel {_quoted(name)}' for name in wanted[:6])}{' ...' if len(wanted) > 6 else ''} (channels=)" if foreign and not missing else ""),
+            + (f"; leave others out by naming the inputs: {either(f'channels={tuple(wanted[:6])}', ' '.join(f'--channel {_quoted(name)}' for name in wanted[:6]) + (' ...' if len(wanted) > 6 else ''))}" if foreign and not missing else ""),
         )
     return [list(channels).index(name) for name in wanted]
 

@@ -1,31 +1,34 @@
-"""Sequences from a numpy `.npz` file, in any of three layouts.
+"""Sequences from a numpy `.npz` file, in any of four layouts.
 
     steps one after another   values [sum of T, C], lengths [N]
     padded                    values [N, T, C], lengths [N] (optional)
     one group for each part   x_train [sum of T, C], len_train [N], y_train [N], and the same for `validation` and `test`
+    as Keras writes it        x_train [N, T, C], or [N, T] of one channel; y_train [N] or [N, 1]; x_test, y_test; perhaps x_val, y_val (or valid, validation)
 
-The first two may add: labels [N], ids [N], channels [C], split [N] ("train", "validation" or "test"). The third may add channels [C].
+The first two may add: labels [N], ids [N], channels [C], split [N] ("train", "validation" or "test"). The others may add channels [C]. X and Y may be large letters.
 Files are read with `allow_pickle=False`: an array of Python objects is refused, never unpickled.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenuto.data.decode import naming, read_source
-from tenuto.data.parts import SPLITS, named_by_file
+from tenuto.data.compressed import opened
+from tenuto.data.decode import naming, opening, read_source
+from tenuto.data.parts import SPLITS, named_by_file, split_name
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
 
-LAYOUTS = "values [steps, C] + lengths [N], or values [N, T, C], with labels [N] and split [N]; or x_train, len_train, y_train, x_test, ..."
+LAYOUTS = "values [steps, C] + lengths [N], or values [N, T, C], with labels [N] and split [N]; or x_train [N, T, C], y_train [N], x_test, ...; or x_train [steps, C], len_train, ..."
 # The arrays that are read; what else a file holds stays where it is.
-_LABELS = {"labels", *(f"y_{part}" for part in SPLITS)}
-_READ = {"values", "lengths", "ids", "channels", "split", *_LABELS, *(f"{kind}_{part}" for kind in ("x", "len") for part in SPLITS)}
+_WHOLE = ("values", "lengths", "labels", "ids", "channels", "split")
+_OF_A_PART = re.compile(r"(x|y|len)_(\w{1,20})", re.IGNORECASE | re.ASCII)
 
 
 def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
@@ -38,14 +41,20 @@ def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
         DataError: the file is not npz, is truncated, holds Python objects, or has another layout.
     """
     source = read_source(path)
+    with opening(path):
+        content = opened(path)
     try:
         # If numpy is given a file's name and cannot read the file, it leaves it open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            known = [name for name in archive.files if name in (_READ if labels else _READ - _LABELS)]
+        with content as file, np.load(file, allow_pickle=False) as archive:
+            meanings = {name: meant for name in archive.files if (meant := _meaning(name))}
+            known = {name: meant for name, meant in meanings.items() if labels or not (meant == "labels" or meant.startswith("y_"))}
+            twice = next((name for name, meant in known.items() if list(known.values()).count(meant) > 1), None)
+            if twice is not None:
+                raise ValueError(f"two arrays are {known[twice]}: {', '.join(name for name in known if known[name] == known[twice])}")
             for name in known:
                 _check_claim(archive, name)
-            arrays = {name: archive[name] for name in known}
-            others = [name for name in archive.files if name not in arrays]
+            arrays = {meant: archive[name] for name, meant in known.items()}
+            others = [name for name in archive.files if name not in known]
     except Exception as error:  # numpy, its parser of headers and the decompressors have errors of many kinds
         reason = "it does not fit into memory" if isinstance(error, MemoryError) else str(error)
         raise DataError(
@@ -60,9 +69,8 @@ def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
                 whole = _whole(arrays, {"channels": arrays.get("channels"), "came_from": source, "ids": arrays.get("ids")})
                 return {"all": whole} if arrays.get("split") is None else whole.parts(arrays["split"])
             return {
-                name: _whole(
-                    {"values": arrays[f"x_{name}"], "lengths": arrays[f"len_{name}"], "labels": arrays.get(f"y_{name}")},
-                    {"channels": arrays.get("channels"), "came_from": replace(source, name=f"{path.stem} {name}", origin=named_by_file(name))},
+                name: _part(
+                    arrays, name, f"y_{name}" in meanings.values(), {"channels": arrays.get("channels"), "came_from": replace(source, name=f"{source.name} {name}", origin=named_by_file(name))}
                 )
                 for name in groups
             }
@@ -72,6 +80,22 @@ def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
             expected=LAYOUTS,
             received=", ".join([*(f"{name} {list(array.shape)}" for name, array in arrays.items()), *(f"{name:.40}" for name in others[:8])]) or "no array",
         ) from error
+
+
+def _meaning(name: str) -> str | None:
+    """What an array is, by its name, as this file calls it; None where it is not read.
+
+    Example:
+        >>> _meaning("X_train"), _meaning("y_val"), _meaning("values"), _meaning("x_mean")
+        ('x_train', 'y_validation', 'values', None)
+    """
+    match = _OF_A_PART.fullmatch(name)
+    if match is None:
+        return name if name in _WHOLE else None
+    try:
+        return f"{match[1].lower()}_{split_name(match[2])}"
+    except DataError:
+        return None
 
 
 def _check_claim(archive: Any, name: str) -> None:
@@ -90,6 +114,27 @@ def _check_claim(archive: Any, name: str) -> None:
         raise ValueError(f"the array {name} should have {wanted} bytes, but has {there}")
 
 
+def _part(arrays: dict[str, Any], name: str, labelled: bool, more: dict[str, Any]) -> Sequences:
+    """A part that has arrays of its own: steps one after another where there are lengths, else as Keras writes it, with labels where x is a matrix."""
+    values, labels = arrays[f"x_{name}"], arrays.get(f"y_{name}")
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels is not None and labels.ndim != 1:
+        raise DataError(
+            f"y_{name} does not have one label for each sequence.", expected="[N] or [N, 1]", received=f"{list(labels.shape)} {labels.dtype}", fix="of one-hot rows take their positions of the largest number (argmax)"
+        )
+    if f"len_{name}" in arrays or (values.ndim == 2 and not labelled):
+        return _whole({"values": values, "lengths": arrays[f"len_{name}"], "labels": labels}, more)
+    if values.ndim not in (2, 3) or (labels is not None and len(labels) != len(values)):
+        raise DataError(
+            f"x_{name} does not hold sequences, one for each label.",
+            expected=f"[N, T, C], or [N, T] of one channel; or [steps, C] with len_{name} [N]",
+            received=f"x_{name} {list(values.shape)}" + ("" if labels is None else f", y_{name} {list(labels.shape)}"),
+        )
+    padded = Sequences.from_arrays(values if values.ndim == 3 else values[:, :, None])
+    return Sequences(padded.values, labels, **more)
+
+
 def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
     values, lengths = arrays["values"], arrays.get("lengths")
     if values.ndim == 3:
@@ -104,6 +149,7 @@ def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
         )
     if (lengths < 1).any():
         raise DataError(f"the sequence at position {int(np.argmin(lengths))} is empty.", expected="lengths of 1 or more", fix="leave it out")
+    lengths = np.minimum(lengths, len(values) + 1).astype(np.int64)  # unsigned ones too; and no sum of them wraps around
     if lengths.sum(dtype=np.int64) != len(values):
         raise DataError(
             f"the lengths add up to {lengths.sum(dtype=np.int64)} steps but there are {len(values)}.",

@@ -22,6 +22,7 @@ from tenuto.data.sequences.channels import numbers, order_of, refuse_row_numbers
 from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
+from tenuto.scalars import whole
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -282,7 +283,8 @@ def _as_steps(array: Any, identity: str) -> np.ndarray:
 def _unpad(padded: np.ndarray, lengths: Any) -> list[np.ndarray]:
     """A padded array `[N, T, C]` as N views `[T_i, C]`."""
     count, steps, _ = padded.shape
-    cuts = np.full(count, steps) if lengths is None else np.asarray(lengths)
+    settled = [whole(length) for length in lengths] if isinstance(lengths, (list, tuple)) else [None]  # numpy makes floats of some mixed lists
+    cuts = np.full(count, steps) if lengths is None else np.asarray(lengths if None in settled else settled)
     if cuts.shape != (count,) or not np.issubdtype(cuts.dtype, np.integer) or np.ma.is_masked(lengths):
         raise ShapeError(
             "lengths do not fit x.",

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.choices import require
 from tenuto.data.sequences.sequences import Sequences, usual_names
-from tenuto.errors import ArgumentError, DataError, ShapeError
+from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
+from tenuto.tongues import argument
 
 MISSING = ("error", "forward", "mean")
 
@@ -47,8 +49,7 @@ class Standardiser:
             ArgumentError: missing is not one of the three rules.
             DataError: a value is missing and the rule is "error", or a channel has no value at all.
         """
-        if missing not in MISSING:
-            raise ArgumentError(f"missing={missing!r} is not a rule for missing values.", expected=" | ".join(MISSING))
+        check_missing(missing)
         if missing == "error":
             refuse_missing(data)
         width = len(data.channels)
@@ -151,6 +152,11 @@ class Standardiser:
         return cls(**numbers, channels=channels, missing=data["missing"], named=named, bits=data.get("bits", 32), as_given=tuple(data.get("as_given", ())))
 
 
+def check_missing(missing: str) -> None:
+    """Raise ArgumentError unless this is a rule for missing values."""
+    require("missing", missing, MISSING)
+
+
 def refuse_missing(data: Sequences) -> None:
     """Raise a DataError that names the first missing value, if there is one."""
     place = data.first_missing()
@@ -160,5 +166,5 @@ def refuse_missing(data: Sequences) -> None:
             f"sequence {data.ids[sequence]!r} has a missing value (NaN) at step {step}, {data.channels[channel]}.",
             expected="a number in every place",
             received=f"{data.missing_values} missing values in {len(data)} sequences",
-            fix='fill them, or train with missing="forward" (the last value is used again) or missing="mean"',
+            fix=f"fill them, or train with {argument('missing', 'forward')} (the last value is used again) or {argument('missing', 'mean')}",
         )

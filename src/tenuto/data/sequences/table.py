@@ -1,4 +1,4 @@
-"""Sequences from a long table, which has one row for each time step: CSV, TSV or Parquet.
+"""Sequences from tables: CSV, TSV, Parquet or data frames; here from long ones, which have one row for each time step, in `wide.py` from wide ones.
 
     id,time,speed,heart_rate,label,split
     walk-1,0.0,1.2,80,walking,train
@@ -12,53 +12,70 @@ The formats are those of `tenuto.data.rows`; Parquet needs pyarrow (`pip install
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tenuto.choices import did_you_mean, unknown_name
+from tenuto.data.arrow import Texts
 from tenuto.data.decode import naming
+from tenuto.data.form import USUAL_FORM, Form, form_with
 from tenuto.data.frame import cells_of, columns_of, is_missing
-from tenuto.data.rows import read_table
+from tenuto.data.rows import Table, read_table
 from tenuto.data.sequences.channels import numbers, refuse_row_numbers
+from tenuto.data.sequences.columns import USUAL, Columns, columns_with
 from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sortable
 from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.wide import is_wide, told, under_names, wide_sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 _TABLE = Source("table")
+_SAYING = either("Columns(id=..., time=..., label=...)", "--id-column, --time-column, --label-column")
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Which column is what, by name. `channels` names the columns with values; by default they are all other columns."""
-
-    id: str = "id"
-    time: str = "time"
-    label: str = "label"
-    split: str = "split"
-    channels: tuple[str, ...] | None = None
-
-
-USUAL = Columns()
-
-
-def read_long_table(path: Path, columns: Columns, *, labels: bool = True) -> dict[str, Sequences]:
-    """The parts of a table in a file, by name; "all" where it has no split column.
+def read_table_file(path: Path, columns: Columns, form: Form = USUAL_FORM, *, labels: bool = True) -> dict[str, Sequences]:
+    """The parts of a table in a file, long or wide, by name; "all" where it has no split column.
 
     Args:
+        columns: which column is what. form: how the file is written.
         labels: whether to read the labels.
-
     Raises:
         DataError: as in `tenuto.data.rows.read_table` and `sequences_from_columns`.
     """
-    table = read_table(path)
+    table = read_table(path, form, tell=told, roles=partial(_roles, columns=columns, labels=labels))
+    try:
+        return _parts(path, table, columns, labels)
+    except DataError:
+        if not table.quick:
+            raise
+    return _parts(path, read_table(path, form, tell=told), columns, labels)  # again, by lines, so that the error names one
+
+
+def _parts(path: Path, table: Table, columns: Columns, labels: bool) -> dict[str, Sequences]:
     with naming(path):
-        data, split = _sequences(table.columns, columns, table.source, table.lines, labels=labels)
+        given, place = table.columns, partial(_row, lines=table.lines)
+        if table.form.header == "no" and columns.id not in given and columns.table != "long":
+            given, columns = under_names(path, given, columns, table.form, place)
+        data, split = _sequences(given, columns, table.source, table.lines, table.form, labels=labels)
         return {"all": data} if split is None else data.parts(split)
+
+
+def _roles(names: Sequence[str], columns: Columns, labels: bool) -> dict[str, bool] | None:
+    """Which columns of a long table are read, and whether each is text; None where the table may be another one."""
+    try:
+        if columns.id not in names or not set(columns.channels or ()) <= set(names) or is_wide(names, columns):
+            return None
+    except DataError:  # Python's reader asks which it is
+        return None
+    about = [name for name in (columns.id, columns.time, columns.split, *([columns.label] if labels else [])) if name in names]
+    channels = columns.channels or [name for name in names if name not in (columns.id, columns.time, columns.label, columns.split)]
+    return {**dict.fromkeys(channels, False), **dict.fromkeys(about, True)}
 
 
 def sequences_from_columns(table: Any, columns: Columns = USUAL, *, came_from: Source = _TABLE) -> tuple[Sequences, list[str] | None]:
@@ -75,37 +92,35 @@ def sequences_from_columns(table: Any, columns: Columns = USUAL, *, came_from: S
     return _sequences(table, columns, came_from, None)
 
 
-def _sequences(table: Any, columns: Columns, came_from: Source, lines: np.ndarray | None, *, labels: bool = True) -> tuple[Sequences, list[str] | None]:
+def _sequences(
+    table: Any, columns: Columns, came_from: Source, lines: np.ndarray | None, form: Form = USUAL_FORM, *, labels: bool = True
+) -> tuple[Sequences, list[str] | None]:
     given = columns_of(table)
     names = list(given)
+    place = partial(_row, lines=lines)
+    if is_wide(names, columns):
+        return wide_sequences(given, columns, came_from, place, form, labels=labels)
     _require(names, columns)
-    identities = cells_of(given[columns.id])
-    if not identities:
-        raise DataError("the table has no rows.", expected="one row for each time step")
-    identities = _identities(identities, columns.id, lines)
+    if labels:  # to predict, new data need not have them
+        _require_named(names, columns)
+    group, identities = _grouped(given[columns.id], columns.id, place)
     channels = columns.channels or tuple(n for n in names if n not in (columns.id, columns.time, columns.label, columns.split))
     if not channels:
         raise DataError("the table has no channel.", expected=f"columns other than {columns.id}, {columns.time}, {columns.label}, {columns.split}")
-    place = partial(_row, lines=lines)
-    values = {channel: numbers(given[channel], channel, place) for channel in channels}
+    values = {channel: numbers(given[channel], channel, place, form) for channel in channels}
     if not columns.channels:
         refuse_row_numbers(values)
     frame = np.stack(list(values.values()), axis=1)  # [rows, C] float64
-    order, starts, first_ids = _rows_by_sequence(identities, given.get(columns.time), columns.time, place)
-    pieces = np.split(order, starts[1:])
-    per_sequence = {}
-    for column in (*([columns.label] if labels else []), columns.split):
-        if column in names:
-            cells = cells_of(given[column])
-            per_sequence[column] = [_constant([cells[row] for row in piece], column, identity) for piece, identity in zip(pieces, first_ids)]
-    frame = frame[order]
-    data = Sequences(
-        np.split(frame, starts[1:]),
-        per_sequence.get(columns.label),
-        ids=first_ids,
-        channels=channels,
-        came_from=came_from,
-    )
+    del values
+    order, starts = _rows_by_sequence(group, identities, _pointed(given.get(columns.time), columns.time, place, form), columns.time, place)
+    per_sequence = {
+        column: _one_each(given[column], column, order, starts, identities)
+        for column in (*([columns.label] if labels else []), columns.split)
+        if column in names
+    }
+    if (np.diff(order) != 1).any():
+        frame = frame[order]
+    data = Sequences(np.split(frame, starts[1:]), per_sequence.get(columns.label), ids=identities, channels=channels, came_from=came_from)
     return data, per_sequence.get(columns.split)
 
 
@@ -114,10 +129,21 @@ def _require(names: list[str], columns: Columns) -> None:
         if needed not in names:
             raise DataError(
                 f"there is no column {needed!r}.",
-                expected=f"columns {columns.id}, {columns.time}, channels ..., {columns.label}",
+                expected=f"columns {columns.id}, {columns.time}, channels ..., {columns.label}; or a row for each sequence, with columns t0, t1, ...",
                 received=", ".join(names) or "no column",
-                fix="give the columns these names, or say which are which with Columns(id=..., time=..., label=...)",
+                fix=did_you_mean(
+                    needed, names, f"give the columns these names, or say which are which with {_SAYING}; if each row is a whole sequence: {columns_with('table', 'wide')}; "
+                    f"if the first line names no columns: {form_with('header', 'no')}; if they are separated otherwise: {form_with('separator')}",
+                ),
             )
+
+
+def _require_named(names: list[str], columns: Columns) -> None:
+    """Raise where a column that was named is not there: the one that was meant would be taken for an input, or nothing would have a label."""
+    for role in ("time", "label"):
+        named = getattr(columns, role)
+        if named not in names and named != getattr(USUAL, role):
+            raise unknown_name(f"there is no column {named!r} for the {role}.", named, names, kind=DataError, fix=f"correct {either(role + '=', f'--{role}-column')}")
 
 
 def _row(index: int, lines: np.ndarray | None) -> str:
@@ -125,24 +151,28 @@ def _row(index: int, lines: np.ndarray | None) -> str:
     return f"data row {index + 1}" if lines is None else f"line {lines[index]}"
 
 
-def _identities(cells: list[Any], name: str, lines: np.ndarray | None) -> list[str]:
-    """The id of each row as text; one that is missing would join rows of several sequences."""
-    absent = {cell for cell in dict.fromkeys(cells) if is_missing(cell)}
-    if absent:
+def _grouped(column: Any, name: str, place: Callable[[int], str]) -> tuple[np.ndarray, list[str]]:
+    """The number of each row's sequence [rows], and the ids of the sequences in order of appearance. An id that is missing would join rows of several."""
+    cells, group = column.coded() if isinstance(column, Texts) else (cells_of(column), None)
+    if not cells:
+        raise DataError("the table has no rows.", expected="one row for each time step")
+    if any(is_missing(cell) for cell in dict.fromkeys(cells)):
         row = next(row for row, cell in enumerate(cells) if is_missing(cell))
         raise DataError(
-            f"column {name!r} says no id in {_row(row, lines)}.",
+            f"column {name!r} says no id in {place(row)}.",
             expected="the id of its sequence in every row",
             received=repr(cells[row])[:60],
             fix="fill it in, or leave the row out; without ids nothing says which rows belong together",
         )
-    return [str(cell) for cell in cells]
+    if group is not None:
+        return group, cells
+    known: dict[str, int] = {}
+    group = np.array([known.setdefault(str(cell), len(known)) for cell in cells])
+    return group, list(known)
 
 
-def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str, place: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The rows' numbers, by sequence and then by time; where each sequence starts among them; the ids in order of appearance."""
-    numbers: dict[str, int] = {}
-    group = np.array([numbers.setdefault(identity, len(numbers)) for identity in identities])
+def _rows_by_sequence(group: np.ndarray, identities: Sequence[str], time: Any, time_name: str, place: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows' numbers, by sequence and then by time; and where each sequence starts among them."""
     if time is None:
         order = np.argsort(group, kind="stable")
     else:
@@ -152,15 +182,34 @@ def _rows_by_sequence(identities: Sequence[str], time: Any, time_name: str, plac
         if same.size:
             row = order[same[0] + 1]
             raise DataError(
-                f"sequence {identities[row]!r} has two rows with the same {time_name} ({place(row)}).",
+                f"sequence {identities[group[row]]!r} has two rows with the same {time_name} ({place(row)}).",
                 expected=f"each {time_name} once in a sequence",
                 received=str(cells_of(time)[row])[:60],
                 fix=f"correct the rows, or drop the column {time_name!r} to keep the order of the file",
             )
         if is_clock(time):
             _refuse_midnight(group, moments, time, time_name, place)
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    return order, starts, list(numbers)
+    return order, np.flatnonzero(np.diff(group[order], prepend=-1))
+
+
+def _pointed(time: Any, name: str, place: Callable[[int], str], form: Form) -> Any:
+    """A time column, with points for the decimal commas of its numbers; as numbers, where pyarrow has read it and they are plain."""
+    if isinstance(time, Texts):
+        plain = time.numbers() if form.decimal == "." else None
+        time = time.to_pylist() if plain is None else plain
+    if form.decimal == "." or not isinstance(time, list):
+        return time
+    made = []
+    for row, cell in enumerate(time):
+        try:
+            made.append(form.number(cell))
+        except ValueError:
+            if re.fullmatch(r"[+-]?[\d.,]+", cell.strip(), re.ASCII):
+                raise DataError(
+                    f"column {name!r} is no number with a decimal comma in {place(row)}.", expected="1,5", received=repr(cell)[:60], fix=f"correct the cell, or leave {form_with('decimal')} out"
+                ) from None
+            made.append(cell)
+    return made
 
 
 def _refuse_midnight(group: np.ndarray, moments: np.ndarray, time: Any, name: str, place: Callable[[int], str]) -> None:
@@ -179,6 +228,18 @@ def _refuse_midnight(group: np.ndarray, moments: np.ndarray, time: Any, name: st
                 received=f"{cells[after]!r:.40} after {cells[before]!r:.40}",
                 fix=f"add the date to each time, or drop the column {name!r} to keep the order of the file",
             )
+
+
+def _one_each(column: Any, name: str, order: np.ndarray, starts: np.ndarray, identities: Sequence[str]) -> list[Any]:
+    """The one value that a column has in all rows of a sequence, for each sequence."""
+    if isinstance(column, Texts):
+        texts, codes = column.coded()
+        first = codes[order][starts]
+        alike = codes[order] == np.repeat(first, np.diff(starts, append=len(order)))
+        if alike.all() and not any(is_missing(text) for text in texts):
+            return [texts[code] for code in first]
+    cells = cells_of(column)
+    return [_constant([cells[row] for row in rows], name, identity) for rows, identity in zip(np.split(order, starts[1:]), identities)]
 
 
 def _constant(values: list[Any], name: str, identity: str) -> Any:

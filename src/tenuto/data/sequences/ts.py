@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.decode import lines_of, naming, read_utf8
+from tenuto.data.decode import lines_of, naming, read_decoded
+from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.sequences.moments import moment_of
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
@@ -35,16 +36,17 @@ _PAIR = re.compile(r"\(([^()]*),([^(),]*)\)")
 _MOST_DIGITS = 18  # of a number in the header
 
 
-def read_ts(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
+def read_ts(path: Path, form: Form = USUAL_FORM, *, labels: bool = True) -> dict[str, Sequences]:
     """The file as {"all": Sequences}; labels are text, as they are in the file.
 
     Args:
+        form: the encoding of the file.
         labels: whether to read them; if not, anything may stand in their place.
 
     Raises:
         DataError: the file is not UTF-8, has no @data, has a line that does not fit the header or the lines before it, or is a regression set.
     """
-    text, source = read_utf8(path)
+    text, source = read_decoded(path, form)
     lines = lines_of(text)
     header, start = _header(path, lines)
     labelled, classes = _label_rule(path, header)

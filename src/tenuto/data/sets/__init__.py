@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tenuto.errors import ArgumentError
+from tenuto.choices import unknown_name
 
 SETS = {"japanese_vowels": "japanese_vowels.npz"}
 
@@ -24,5 +24,5 @@ def path_of(name: str) -> Path:
         'japanese_vowels.npz'
     """
     if name not in SETS:
-        raise ArgumentError(f"no data set {name!r} comes with tenuto.", expected=" | ".join(sorted(SETS)))
+        raise unknown_name(f"no data set {name!r} comes with tenuto.", name, sorted(SETS))
     return Path(__file__).with_name(SETS[name])

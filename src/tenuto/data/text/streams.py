@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tenuto.errors import ArgumentError, DataError
+from tenuto.tongues import argument
 
 IGNORED = -100  # a target that is not a token; torch's cross_entropy leaves it out by default
 
@@ -96,7 +97,7 @@ class Streams(Sequence[Window]):
             raise DataError(
                 f"{len(self.tokens)} tokens are too few for {batch_size} rows.",
                 expected=f"{batch_size + 1} tokens or more",
-                fix="a smaller batch_size, or a longer text",
+                fix=f"a smaller {argument('batch_size')}, or a longer text",
             )
         self.row_length = -(-pairs // batch_size)  # steps of a row; only the end of the text is padded
         self._begins = None if starts is None else _marks(starts, len(self.tokens))
@@ -240,7 +241,7 @@ def check_sharing(batch_size: int, rank: int, world: int) -> None:
         raise ArgumentError(
             f"a batch of {batch_size} rows cannot be shared evenly by {world} processes.",
             expected=f"a multiple of {world}",
-            fix=f"batch_size={-(-batch_size // world) * world}",
+            fix=argument("batch_size", -(-batch_size // world) * world),
         )
 
 

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenuto.data.decode import naming, read_utf8
+from tenuto.data.compressed import suffix_of
+from tenuto.data.decode import naming, read_decoded
+from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import is_frame, items_of
 from tenuto.data.parts import Parts, find_parts, read_each, require_part
 from tenuto.data.rows import ROW_FORMATS, read_rows
 from tenuto.data.source import Source, Sourced
 from tenuto.data.split import check_fraction
 from tenuto.errors import DataError
+from tenuto.tongues import argument, either
 
 TEXT_FORMATS = (".txt", *ROW_FORMATS)
 
@@ -101,7 +104,7 @@ class Text(Sourced):
         """
         check_fraction(fraction)
         if self.characters < 4 or (not self.whole and len(self.documents) < 2):
-            raise DataError(f"{self!r} is too short to hold a part of it out.", fix="give a validation text of your own, or more text")
+            raise DataError(f"{self!r} is too short to hold a part of it out.", fix=f"give a validation text of your own{either('', ' (--validation)')}, or more text")
         if self.whole:
             cut = min(max(self.characters - round(fraction * self.characters), 2), self.characters - 2)
             first: tuple[str, ...] = (self.documents[0][:cut],)
@@ -118,22 +121,23 @@ class Text(Sourced):
         )
 
 
-def read_text(path: str | Path, *, text_column: str = "text") -> Text:
-    """The text of a file: from .jsonl, .csv, .tsv and .parquet one document for each row; any other file is one whole UTF-8 text.
+def read_text(path: str | Path, *, text_column: str = "text", form: Form = USUAL_FORM) -> Text:
+    """The text of a file: from .jsonl, .json, .csv, .tsv and .parquet one document for each row; any other file is one whole text.
 
     A whole text keeps its line ends as they are. A byte order mark is removed.
 
     Args:
-        text_column: the column or key that holds the documents.
+        text_column: the column or key that holds the documents; with dots for a key inside of others.
+        form: how the file is written.
     Raises:
-        DataError: no such file, an empty file, not UTF-8 (the message names the byte), or a row without text (it names the line).
+        DataError: no such file, an empty file, not in its encoding (the message names the byte), or a row without text (it names the line).
     """
     path = Path(path)
-    if path.suffix.lower() not in ROW_FORMATS:
-        content, source = read_utf8(path)
+    if suffix_of(path) not in ROW_FORMATS:
+        content, source = read_decoded(path, form)
         with naming(path):
             return Text((content,), True, source)
-    rows, source = read_rows(path, (text_column,), fix="say which column it is with text_column (--text-column)")
+    rows, source = read_rows(path, (text_column,), form=form, fix=f"say which column it is with {argument('text_column')}")
     documents = []
     for place, cells in rows:
         document = cells[text_column]
@@ -144,13 +148,13 @@ def read_text(path: str | Path, *, text_column: str = "text") -> Text:
         return Text(tuple(documents), False, source)
 
 
-def read_texts(paths: Sequence[str | Path], *, text_column: str = "text") -> Text:
+def read_texts(paths: Sequence[str | Path], *, text_column: str = "text", form: Form = USUAL_FORM) -> Text:
     """The text of one file, as in `read_text`; or of several files, where each plain file and each row of a table is a document.
 
     Raises:
         DataError: as in `read_text`; or no file at all.
     """
-    texts = [read_text(path, text_column=text_column) for path in paths]
+    texts = [read_text(path, text_column=text_column, form=form) for path in paths]
     if not texts:
         raise DataError("there is no file to read.", expected="at least one")
     if len(texts) == 1:
@@ -166,7 +170,12 @@ def read_texts(paths: Sequence[str | Path], *, text_column: str = "text") -> Tex
 
 
 def read_text_splits(
-    path: str | Path | Sequence[str | Path], *, validation: str | Path | None = None, test: str | Path | None = None, text_column: str = "text"
+    path: str | Path | Sequence[str | Path],
+    *,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    text_column: str = "text",
+    form: Form = USUAL_FORM,
 ) -> Parts[Text]:
     """The text to train on, with the parts that its files give.
 
@@ -174,16 +183,16 @@ def read_text_splits(
         path: a file; several files, as in `read_texts`; or a folder with `train.txt` (or .jsonl, .csv, .tsv, .parquet) and perhaps `valid` and
             `test` beside it.
         validation, test: files for these parts, in place of what the folder has.
-        text_column: the column or key that holds the documents.
+        text_column, form: as in `read_text`.
     Raises:
         DataError: as in `read_text`; or a folder without a training part, or with two files for one part.
     """
     paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(file) for file in path]
     if len(paths) == 1:
         found = text_parts(paths[0])
-        return read_each(paths[0], found, lambda file: read_text(file, text_column=text_column), validation=validation, test=test)
-    training = read_texts(paths, text_column=text_column)
-    given = {part: read_text(file, text_column=text_column) for part, file in (("validation", validation), ("test", test)) if file is not None}
+        return read_each(paths[0], found, lambda file: read_text(file, text_column=text_column, form=form), validation=validation, test=test)
+    training = read_texts(paths, text_column=text_column, form=form)
+    given = {part: read_text(file, text_column=text_column, form=form) for part, file in (("validation", validation), ("test", test)) if file is not None}
     return Parts(training, **given)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.choices import require
 from tenuto.data.text.text import Text
 from tenuto.errors import ArgumentError, DataError
 from tenuto.process import kept_property
+from tenuto.tongues import argument, either
 
 UNITS = ("characters", "bytes", "bpe")
 UNKNOWN = ("error", "symbol")
@@ -57,16 +59,11 @@ class Vocabulary:
             >>> Vocabulary.learn(Text.of("banana")).encode("ban").tolist()
             [1, 0, 2]
         """
-        if units not in UNITS:
-            raise ArgumentError(f"units={units!r} is not known.", expected=" | ".join(UNITS))
-        if unknown not in UNKNOWN:
-            raise ArgumentError(f"unknown={unknown!r} is not known.", expected=" | ".join(UNKNOWN))
+        check_symbols(units, size, unknown, minimum_count)
         if units == "bpe":
             return _learn_pairs(text, size)
         if units == "bytes":
             return cls("bytes", [bytes([value]) for value in range(256)], boundary=not text.whole, unknown=False)
-        if minimum_count < 1 or (minimum_count > 1 and unknown == "error"):
-            raise ArgumentError(f"minimum_count={minimum_count!r} does not fit.", expected='1, or more with unknown="symbol"')
         counts = Counter(character for document in text.documents for character in document)
         kept = sorted(character for character, count in counts.items() if count >= minimum_count)
         return cls("characters", [_encoded(character) for character in kept], boundary=not text.whole, unknown=unknown == "symbol")
@@ -107,7 +104,7 @@ class Vocabulary:
             if not text.whole:
                 raise DataError(
                     "this model was trained on one whole text, which has no documents.",
-                    expected="a str", received=f"{len(text.documents)} documents", fix="join them, or train on a list of documents",
+                    expected=either("a str", "one text"), received=f"{len(text.documents)} documents", fix=f"join them, or train on {either('a list of', 'several')} documents",
                 )  # fmt: skip
             return self.encode(text.documents[0], name=text.called()), None
         mark = np.array([self.boundary], dtype=np.int64)
@@ -189,7 +186,7 @@ class Vocabulary:
             f"{name} has a character that the model does not know: {character!r} (U+{int(points[position]):04X}) at position {position}, line {line}.",
             expected=f"the {len(self.symbols)} characters of the training text",
             received=f"{count} of {len(points)} characters are not known",
-            fix='take it out; or train with unknown="symbol" (--unknown symbol), or with units="bytes", which knows every character',
+            fix=f"take it out; or train with {argument('unknown', 'symbol')}, or with {argument('units', 'bytes')}, which knows every character",
         )
 
 
@@ -202,14 +199,26 @@ def _tokenizers() -> Any:
     try:
         import tokenizers
     except ImportError as error:
-        raise ArgumentError("units='bpe' needs the package tokenizers.", fix="pip install 'tenuto[text]'") from error
+        raise ArgumentError(f"{argument('units', 'bpe')} needs the package tokenizers.", fix="pip install 'tenuto[text]'") from error
     return tokenizers
+
+
+def check_symbols(units: str, size: int, unknown: str, minimum_count: int) -> None:
+    """Check the options of `Vocabulary.learn`.
+
+    Raises:
+        ArgumentError: an option is out of range.
+    """
+    require("units", units, UNITS)
+    require("unknown", unknown, UNKNOWN)
+    if units == "bpe" and size < 257:
+        raise ArgumentError(f"{argument('vocabulary_size', size)} is too small for byte pairs.", expected="257 or more (256 bytes come first)")
+    if units == "characters" and (minimum_count < 1 or (minimum_count > 1 and unknown == "error")):
+        raise ArgumentError(f"{argument('minimum_count', minimum_count)} does not fit.", expected=f"1, or more with {argument('unknown', 'symbol')}")
 
 
 def _learn_pairs(text: Text, size: int) -> Vocabulary:
     """Byte-level BPE: pairs are merged only within a word, to which the space before it belongs. Any text can be encoded, and nothing is lost."""
-    if size < 257:
-        raise ArgumentError(f"vocabulary_size={size!r} is too small for byte pairs.", expected="257 or more (256 bytes come first)")
     kit = _tokenizers()
     tokenizer = kit.Tokenizer(kit.models.BPE())
     tokenizer.pre_tokenizer = kit.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenuto.tasks.classify.options import ClassifyOptions
-from tenuto.tasks.columns import CHANNELS, ID, LABEL, PROBABILITIES, SPLIT, TIME
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SPLIT, TABLE, TIME
 from tenuto.tasks.task import Task
 
 HELP = """Learn which class a whole sequence belongs to.
@@ -21,7 +21,7 @@ TASK = Task(
     help=HELP,
     estimator="tenuto.tasks.classify.estimator:SequenceClassifier",
     options=ClassifyOptions,
-    data_help="A .ts, .csv, .tsv, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels).",
+    data_help="A .ts, .arff, .csv, .tsv, .txt, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels).",
     loss="nats a sequence",
     table=(
         ("sequences", "sequences"),
@@ -39,6 +39,6 @@ TASK = Task(
     described="tenuto.tasks.classify.commands:described",
     said="tenuto.tasks.classify.commands:said",
     score="tenuto.tasks.classify.commands:score",
-    columns=(ID, TIME, LABEL, SPLIT, CHANNELS),
+    columns=(ID, TIME, LABEL, SPLIT, CHANNELS, TABLE, *FORM, DECIMAL),
     asking=(PROBABILITIES,),
 )

@@ -14,16 +14,23 @@ from torch import Tensor, nn
 
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
+from tenuto.data.sequences.standardise import check_missing
 from tenuto.errors import DataError
+from tenuto.networks.pooling import check_pooling, usual_pooling
+from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
 from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.network import ClassifierNetwork
+from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
+from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
+from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
 from tenuto.train.course import Learning
+
+AUTO = ("auto",)  # the pooling that suits the length of the sequences
 
 
 class SequenceClassifier(ClassifyOptions, Estimator):
@@ -46,6 +53,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
+    former_options = {"halvings": 0}
     takes = {"three_d_array": True}
     takes_streams = True
     _estimator_type = "classifier"
@@ -79,7 +87,8 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
-        with self._calling("fit"):
+        with self._as_before(), self._calling("fit"):
+            self.check()
             data = self._read(x, y, lengths)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
@@ -89,6 +98,16 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def _divide(self, data: Sequences) -> tuple[Sequences, Sequences]:
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
+
+    def _settled(self, training: Sequences) -> dict[str, Any]:
+        found, steps = super()._settled(training), float(np.median(training.lengths))
+        if self.halvings is None:
+            found["halvings"] = usual_halvings(steps)
+        if tuple(self.pooling) == AUTO:
+            found["pooling"] = usual_pooling(steps)
+        if self.input_noise is None:
+            found["input_noise"] = usual_noise(training)
+        return found
 
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self._require_classes(training)
@@ -100,6 +119,12 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def _require_scorable(self, data: Sequences) -> None:
         self._targets(self.standardiser_.arranged(data))
         super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        if tuple(self.pooling) != AUTO:
+            check_pooling(self.pooling)
+        check_missing(self.missing)
 
     @property
     def n_features_in_(self) -> int:
@@ -122,9 +147,10 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             len(self.classes_),
             num_layers=self.num_layers,
             bidirectional=self.bidirectional,
-            pooling=tuple(self.pooling),
+            pooling=tuple(self.options_["pooling"]),
             dropout=self.dropout,
-            input_noise=self.input_noise,
+            halvings=self.options_["halvings"],
+            input_noise=self.options_["input_noise"],
             streams={name: channels.index(name) for name in streams},
             engine=self.engine,
         )
@@ -134,7 +160,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         device = torch.device(self.device)
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(training.lengths, self.batch_size, seed=self.seed_, epoch=epoch)
+            return bucketed_batches(training.lengths, self.options_["batch_size"], seed=self.seed_, epoch=epoch)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
@@ -217,7 +243,11 @@ class SequenceClassifier(ClassifyOptions, Estimator):
 
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
-        return Batches(data.lengths, max(self.batch_size, 64), partial(collate, data, prepare=self.standardiser_.apply))
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply))
+
+    def _usual_call(self, training: Sequences) -> UsualCall:
+        call, encoder = super()._usual_call(training), self.network_.encoder
+        return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
 
     def _logits(self, data: Sequences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""
@@ -234,7 +264,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
         watch = Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         result = classification_result(probabilities, targets, names, data.ids)
         directions = 2 if self.options_["bidirectional"] else 1
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
@@ -248,7 +278,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
             "title": f"{type(self.cell_).__name__} classifier, {len(self.classes_)} classes, {len(training.channels)} channels",
             "classes": [str(label) for label in self.classes_.tolist()],
             "channels": describe_channels(self.standardiser_),
-            "model": {"pooling": list(self.pooling)},
+            "model": {"pooling": list(self.options_["pooling"])},
         }
 
     def _kept(self) -> dict[str, Any]:
@@ -267,7 +297,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     @staticmethod
     def _require_classes(data: Sequences) -> None:
         if data.labels is None:
-            raise DataError("the data has no labels.", expected="y [N]", fix="give y, or Sequences with labels")
+            raise DataError("the data has no labels.", expected="a label for each sequence", fix=either("give y, or Sequences with labels", "say which column has them: --label-column NAME"))
         if len(data.class_counts) < 2:
             raise DataError("all sequences have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
 

@@ -14,7 +14,8 @@ from tenuto.cell import Cell
 from tenuto.data import Batch
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
-from tenuto.networks.pooling import POOLING, PooledHead
+from tenuto.networks.pooling import USUAL, PooledHead
+from tenuto.networks.reduction import ReducedRecurrent
 
 
 class Channels(nn.Module):
@@ -40,8 +41,9 @@ class ClassifierNetwork(Network):
     """From a batch of sequences to logits `[B, K]`.
 
     Args:
-        pooling: any of "mean", "max" and "last" (the last valid step forward, the first step backward), side by side.
+        pooling: any of "mean", "max", "last" and "parts", side by side (`networks/pooling.py`).
         dropout: on the pooled features, and between layers.
+        halvings: convolutions before the recurrent layer, each of which makes a series half as long (`networks/reduction.py`).
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
         streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
     """
@@ -55,24 +57,26 @@ class ClassifierNetwork(Network):
         *,
         num_layers: int = 1,
         bidirectional: bool = True,
-        pooling: tuple[str, ...] = POOLING,
+        pooling: tuple[str, ...] = USUAL,
         dropout: float = 0.0,
+        halvings: int = 0,
         input_noise: float = 0.0,
         streams: Mapping[str, int] = {},
         engine: str = "auto",
     ) -> None:
         super().__init__()
         self.front = Channels(input_noise, input_size, streams)
-        self.encoder = encoder = Recurrent(
+        recurrent = Recurrent(
             cell,
-            input_size,
+            hidden_size if halvings else input_size,
             hidden_size,
             num_layers,
             bidirectional=bidirectional,
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
         )
-        self.head = PooledHead(encoder.output_width * encoder.directions, classes, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
+        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent) if halvings else recurrent
+        self.head = PooledHead(recurrent.output_width * recurrent.directions, classes, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
 
     def streams(self, batch: Batch) -> dict[str, Tensor]:
         """The channels that the cell takes as its streams, [T, B, 1] each, as they were given."""

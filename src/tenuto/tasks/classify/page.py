@@ -17,6 +17,8 @@ from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
 
 INPUT_LIMIT = 2.5  # standard deviations that get the full colour
+EXTREME = 99.5  # the hidden value that gets the full colour: of 100 sizes, this many are below it, so that a single large one does not make all others pale
+MOST_NAMED_ROWS, HEIGHT_OF_A_NAME = 16, 15
 
 
 def section(run: Run) -> Section | None:
@@ -24,26 +26,40 @@ def section(run: Run) -> Section | None:
     examples = run.evaluation["examples"]
     if not examples:
         return None
+    states = [np.asarray(example["hidden"], dtype=np.float64).T for example in examples]  # [H, T] each
+    limit = _limit(states)
+    orders = [similar_rows_together(np.concatenate([rows[first:last] for rows in states], axis=1)) for _, first, last in _directions(examples[0])]
+    channels = [channel["name"] for channel in run.evaluation["channels"]]
     return Section(
         name="states",
         title="Inputs and hidden states",
         lead="Time runs from left to right. Above is the input, in standard deviations from its mean; below is the hidden state, "
-        "one row for each unit, with units that behave alike next to each other.",
-        body=render("examples.html", examples=[_example(example, run.evaluation) for example in examples], limit=INPUT_LIMIT),
+        "one row for each unit, with units that behave alike next to each other. Colours and the order of the rows are the same in all examples.",
+        body=render(
+            "examples.html",
+            examples=[_example(example, rows, orders, limit, run.evaluation) for example, rows in zip(examples, states)],
+            input_limit=number(INPUT_LIMIT),
+            limit=number(limit),
+            channels=channels if len(channels) > MOST_NAMED_ROWS else [],
+            missing=any(None in row for example in examples for row in example["input"]),
+        ),
     )
 
 
-def _example(example: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
-    """One example as the template wants it."""
+def _example(example: dict[str, Any], states: np.ndarray, orders: list[np.ndarray], limit: float, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """One example as the template wants it.
+
+    Args:
+        states: [H, T]. orders: the order of the units of each direction. limit: the hidden value that gets the full colour.
+    """
     standard = _standardised(example, evaluation["channels"])  # [I, T]
-    strips = [_strip("Input", count(len(standard), "channel"), standard, INPUT_LIMIT)]
-    hidden = np.asarray(example["hidden"], dtype=np.float64).T  # [H, T]
-    directions = example["directions"]
-    for direction in directions:
-        rows = hidden[direction["first"] : direction["last"]]
-        name = "Hidden state" if len(directions) == 1 else f"State, {direction['name']}"
-        limit = float(np.nanmax(np.abs(rows), initial=0.0)) or 1.0
-        strips.append(_strip(name, count(len(rows), "unit"), rows[similar_rows_together(rows)], min(limit, 1.0)))
+    names = [channel["name"] for channel in evaluation["channels"]]
+    strips = [_strip("Input", count(len(standard), "channel"), standard, INPUT_LIMIT, names if len(names) <= MOST_NAMED_ROWS else [])]
+    directions = _directions(example)
+    for (direction, first, last), order in zip(directions, orders):
+        rows = states[first:last]
+        name = "Hidden state" if len(directions) == 1 else f"State, {direction}"
+        strips.append(_strip(name, count(len(rows), "unit"), rows[order], limit, []))
     cut = f" (the first {example['steps_shown']} shown)" if example["steps_shown"] < example["steps"] else ""
     return {
         "id": example["id"],
@@ -53,8 +69,22 @@ def _example(example: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, A
         "steps": example["steps_shown"],
         "steps_said": count(example["steps"], "step") + cut,
         "strips": strips,
+        "named": any(strip["names"] for strip in strips),
         "bars": bars(example, evaluation["classes"]),
     }
+
+
+def _directions(example: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """Of each direction of the encoder its name, and its first row and the one after its last."""
+    return [(direction["name"], direction["first"], direction["last"]) for direction in example["directions"]]
+
+
+def _limit(states: list[np.ndarray]) -> float:
+    """The size of a hidden value that gets the full colour in every picture of the page."""
+    sizes = np.abs(np.concatenate([rows.ravel() for rows in states]))
+    sizes = sizes[np.isfinite(sizes)]
+    extreme = float(np.percentile(sizes, EXTREME, method="lower")) if sizes.size else 0.0
+    return float(f"{extreme:.2g}") or 1.0
 
 
 def _standardised(example: dict[str, Any], channels: list[dict[str, Any]]) -> np.ndarray:
@@ -65,14 +95,15 @@ def _standardised(example: dict[str, Any], channels: list[dict[str, Any]]) -> np
     return (values - mean) / deviation
 
 
-def _strip(name: str, rows_said: str, rows: np.ndarray, limit: float) -> dict[str, Any]:
-    """A heat map with its name, its size on the page and a text for people who do not see it."""
-    height = int(np.clip(len(rows) * (9 if len(rows) <= 16 else 2.5), 36, 240))
+def _strip(name: str, rows_said: str, rows: np.ndarray, limit: float, names: list[str]) -> dict[str, Any]:
+    """A heat map with its name, the names of its rows if they have any, its size on the page and a text for people who do not see it."""
+    height = HEIGHT_OF_A_NAME * len(names) if names else int(np.clip(len(rows) * (9 if len(rows) <= 16 else 2.5), 36, 240))
     finite = rows[np.isfinite(rows)]
     spread = f"from {finite.min():.2f} to {finite.max():.2f}" if finite.size else "without values"
     return {
         "name": name,
         "rows_said": rows_said,
+        "names": names,
         "height": height,
         "address": heat_map_address(rows, limit),
         "words": f"{name} over {count(rows.shape[1], 'step')}: {rows_said}, values {spread}.",
@@ -91,7 +122,7 @@ def headline(run: Run) -> Headline:
         score_interval=f"95 % interval {percent(low)} to {percent(high)}",
         facts=[
             (f"Loss on {shown}", number(result["loss"]), "nats a sequence"),
-            ("Macro F1", number(result["macro_f1"]), "mean over classes"),
+            ("Macro F1", percent(result["macro_f1"]), "mean over classes"),
             ("Baseline", percent(result["majority_accuracy"]), "always the largest class"),
             *training_facts(evaluation),
             *speed_fact(evaluation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tenuto.cell import Cell
 from tenuto.data import Sequences
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 
 def stream_channels(cell: Cell, data: Sequences) -> tuple[str, ...]:
@@ -24,7 +25,7 @@ def stream_channels(cell: Cell, data: Sequences) -> tuple[str, ...]:
             raise DataError(
                 f"the cell {name} takes the stream {stream!r}, but the data has no channel of that name.",
                 expected=f"a column {stream!r}", received=", ".join(data.channels[:8]) if data.named else "channels without names",
-                fix=f"name the column {stream!r}" if data.named else f"give data frames, or Sequences(..., channels=[..., {stream!r}])",
+                fix=f"name the column {stream!r}" if data.named else either(f"give data frames, or Sequences(..., channels=[..., {stream!r}])", "give a table, whose columns have names"),
             )  # fmt: skip
     if len(streams) == len(data.channels):
         raise DataError(f"every channel is a stream of the cell {name}, so nothing is left as its input.", fix="give one more channel")

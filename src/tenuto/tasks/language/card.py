@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import TEXT
+from tenuto.tasks.columns import FORM, TEXT
 from tenuto.tasks.language.options import LanguageOptions
 from tenuto.tasks.task import Task
 
@@ -23,7 +23,7 @@ TASK = Task(
     help=HELP,
     estimator="tenuto.tasks.language.estimator:LanguageModel",
     options=LanguageOptions,
-    data_help="A text file; or several, each a document; or a .jsonl, .csv, .tsv or .parquet file with one document in each row; "
+    data_help="A text file; or several, each a document; or a .jsonl, .json, .csv, .tsv or .parquet file with one document in each row; "
     "or a folder with train.txt, valid.txt, test.txt.",
     loss="nats a token",
     table=(("documents", "sequences"), ("tokens", "steps"), ("characters", "characters")),
@@ -35,7 +35,7 @@ TASK = Task(
     said="tenuto.tasks.language.commands:said",
     score="tenuto.tasks.language.commands:score",
     after_fit="tenuto.tasks.language.commands:after_fit",
-    columns=(TEXT,),
+    columns=(TEXT, *FORM),
     many=True,
     recipe="tenuto.tasks.language.recipes:recipe",
     recipes=("awd-lstm",),

@@ -9,16 +9,17 @@ from typing import Any
 from tenuto.data.parts import choose_part
 from tenuto.data.text.text import Text, read_text, read_text_splits, text_parts
 from tenuto.tasks.answers import layers_said
+from tenuto.tasks.columns import formed
 
 
 def splits(data: Sequence[Path], validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
     """The training set, and the validation and test sets that the folder contains or the call names."""
-    return read_text_splits(data, validation=validation, test=test, **choices)
+    return read_text_splits(data, validation=validation, test=test, **formed(choices))
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Text:
     """The text of a file, or of one part of a folder."""
-    return read_text(choose_part(data, text_parts(data), split), **choices)
+    return read_text(choose_part(data, text_parts(data), split), **formed(choices))
 
 
 def write(model: Any, prompt: str, settings: Mapping[str, Any]) -> Iterable[str]:

@@ -10,19 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.data.text.streams import IGNORED, Window
 from tenuto.data.text.text import Text
-from tenuto.data.text.vocabulary import Vocabulary
+from tenuto.data.text.vocabulary import Vocabulary, check_symbols
 from tenuto.errors import ArgumentError, DataError
+from tenuto.layers.masks import KINDS
+from tenuto.scalars import drawn_from, whole
 from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.tasks.language.evaluation import SAMPLE_LENGTH, SAMPLES, WINDOWS, passage, surprising
 from tenuto.tasks.language.generation import Sampler, generate_tokens, text_of_tokens, until_stop
+from tenuto.tasks.language.head import refuse_tied_cutoffs
 from tenuto.tasks.language.learning import SAMPLING, training_windows, validation_numbers, window_loss
+from tenuto.tasks.language.memory import loss_by_memory
 from tenuto.tasks.language.network import LanguageNetwork
 from tenuto.tasks.language.options import LanguageOptions
 from tenuto.tasks.language.recipes import recipe
 from tenuto.tasks.language.scores import carried_nats, language_result
+from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome
 from tenuto.train.course import Learning
 
@@ -45,7 +51,7 @@ class LanguageModel(LanguageOptions, Estimator):
     Args:
         The options of `tenuto fit`; `help` of this class lists each with its default.
     Attributes (after fit):
-        vocabulary_: the symbols. seed_: the seed used. network_: the torch module. metrics_: one dictionary for each validation.
+        vocabulary_: the symbols. counts_: [V], how often each is in the training text. seed_: the seed used. network_: the torch module. metrics_: one dictionary for each validation.
         evaluation_: what a report shows (`tenuto.runs.schema`).
     Example:
         >>> model = LanguageModel("gru", hidden_size=32, window=16, batch_size=4, epochs=25, validation_fraction=0.1)
@@ -57,6 +63,7 @@ class LanguageModel(LanguageOptions, Estimator):
     """
 
     task = "language"
+    counts_: np.ndarray | None
     former_names = {
         "embedding": "front.embedding",
         **{name: f"encoder.{name}" for name in ("recurrent", "last", "last_norm")},
@@ -106,6 +113,7 @@ class LanguageModel(LanguageOptions, Estimator):
         coded = [vocabulary.encode_text(text) for text in (training, held_out)]
         if min(len(tokens) for tokens, _ in coded) < 2:
             raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
+        self.counts_ = np.bincount(coded[0][0], minlength=vocabulary.size)
         self._coded = coded  # until training begins
 
     def _require_scorable(self, data: Text) -> None:
@@ -114,10 +122,16 @@ class LanguageModel(LanguageOptions, Estimator):
 
     def check_options(self) -> None:
         super().check_options()
-        if self.sampling not in SAMPLING:
-            raise ArgumentError(f"sampling={self.sampling!r} is not known.", expected=" | ".join(SAMPLING))
+        require("sampling", self.sampling, SAMPLING)
+        require("dropout_kind", self.dropout_kind, KINDS)
+        check_symbols(self.units, self.vocabulary_size, self.unknown, self.minimum_count)
         if self.jitter and self.sampling != "stream":
-            raise ArgumentError('jitter needs sampling="stream".', fix='sampling="stream", or jitter=False')
+            needed = argument("sampling", "stream")
+            raise ArgumentError(f"{argument('jitter')} needs {needed}.", fix=f"{needed}, or {argument('jitter', False)}")
+        if self.tied and self.cutoffs:
+            refuse_tied_cutoffs()
+        if list(self.cutoffs) != sorted(set(self.cutoffs)):
+            raise ArgumentError(f"{argument('cutoffs', self.cutoffs)} do not fit.", expected="rising numbers")
 
     def _network(self) -> LanguageNetwork:
         coded = self.__dict__.get("_coded")  # a loaded network has the order for an adaptive softmax among its weights
@@ -134,7 +148,7 @@ class LanguageModel(LanguageOptions, Estimator):
         coded, held_out_coded = self.__dict__.pop("_coded")
         device, decays = torch.device(self.device), {"activation_decay": self.activation_decay, "change_decay": self.change_decay}
         windows = training_windows(
-            coded, self.sampling, launch, batch_size=self.batch_size, window=self.window, jitter=self.jitter, seed=self.seed_
+            coded, self.sampling, launch, batch_size=self.options_["batch_size"], window=self.window, jitter=self.jitter, seed=self.seed_
         )
 
         def loss(network: nn.Module, batch: Window, carried: Any) -> Loss:
@@ -271,21 +285,24 @@ class LanguageModel(LanguageOptions, Estimator):
         with self._calling("generate"):
             sampler = Sampler(temperature, top_k, top_p)
             words = (stop,) if isinstance(stop, str) else tuple(stop)
-            if length < 0 or "" in words:
-                raise ArgumentError(f"length={length!r} or stop={words!r} is out of range.", expected="a length of 0 or more, stop strings that are not empty")
+            steps, drawn = whole(length), secrets.randbits(31) if seed is None else drawn_from(seed)
+            if steps is None or steps < 0:
+                raise ArgumentError(f"{argument('length', length)} is out of range.", expected="a whole number, 0 or more")
+            if "" in words:
+                raise ArgumentError(f"{argument('stop', '')} would end every text.", expected="texts that are not empty")
             start = self._prompt(prompt)
-        drawn = secrets.randbits(31) if seed is None else seed
         tokens = generate_tokens(self._net, self.vocabulary_, start, sampler, seed=drawn, device=self.device)
-        limited = (token for _, token in zip(range(length), tokens))
+        limited = (token for _, token in zip(range(steps), tokens))
         return until_stop(text_of_tokens(self.vocabulary_, limited), words)
 
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _measure(self, data: Text, name: str, windows: tuple[int, ...] = WINDOWS) -> Measured:
-        self._tokens(data)
-        watch = Watch()
+        starts, watch = self._tokens(data)[1], Watch()
         result, tokens, nats = language_result(self._net, self.vocabulary_, data, windows=windows, device=self.device)
         speed = prediction_speed(watch, sequences=None, steps=len(tokens) * (1 + len(windows)), rows=1)
+        if windows:
+            result["memory"] = loss_by_memory(self._net, tokens, nats, starts, longest=max(windows), counts=self.counts_, device=self.device)
         shown = {"passage": passage(self.vocabulary_, tokens, nats, name), "surprising": surprising(self.vocabulary_, tokens, nats)}
         return Measured(result, shown, {**speed, "tokens_per_s": speed["steps_per_s"]})
 
@@ -313,14 +330,21 @@ class LanguageModel(LanguageOptions, Estimator):
         text = self.generate(prompt, length=SAMPLE_LENGTH, seed=seed, **options)
         return {"prompt": prompt, "text": text, "temperature": 1.0, "top_k": None, "top_p": None, "seed": seed, **options}
 
+    def _items(self, training: Text) -> int:
+        return max(1, training.characters // self.window)
+
     def _usual_call(self, training: Text) -> UsualCall:
-        return UsualCall(self._net.encoder.recurrent, self.window, self.batch_size, lengths=False)
+        return UsualCall(self._net.encoder.recurrent, self.window, self.options_["batch_size"], lengths=False)
 
     def _kept(self) -> dict[str, Any]:
-        return {"vocabulary": self.vocabulary_.to_data()}
+        counts = {} if self.counts_ is None else {"counts": self.counts_.tolist()}
+        return {"vocabulary": self.vocabulary_.to_data(), **counts}
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         self.vocabulary_ = Vocabulary.from_data(kept["vocabulary"])
+        self.counts_ = None if kept.get("counts") is None else np.array(kept["counts"])  # absent in runs of earlier versions
+        if self.counts_ is not None and (len(self.counts_) != self.vocabulary_.size or not (self.counts_ >= 0).all()):
+            raise ValueError(f"`counts` does not have a number for each of {self.vocabulary_.size} symbols")
 
     # --- inside --------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ from torch import Tensor
 from tenuto.data.text.streams import IGNORED, Window
 from tenuto.data.text.vocabulary import Vocabulary
 from tenuto.errors import ArgumentError
+from tenuto.scalars import number, whole
 from tenuto.tasks.language.network import LanguageNetwork
+from tenuto.tongues import argument, either
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,19 @@ class Sampler:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.temperature, (int, float)) or not 0 <= self.temperature < math.inf:
-            raise ArgumentError(f"temperature={self.temperature!r} is out of range.", expected="zero or a positive number")
-        if self.top_k is not None and (not isinstance(self.top_k, int) or self.top_k < 1):
-            raise ArgumentError(f"top_k={self.top_k!r} is out of range.", expected="1 or more, or None")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ArgumentError(f"top_p={self.top_p!r} is out of range.", expected="0 < top_p <= 1, or None")
+        none = either("None", "0")
+        for name, kind, fits, expected in (
+            ("temperature", number, lambda value: value >= 0, "zero or a positive number"),
+            ("top_k", whole, lambda value: value >= 1, f"a whole number, 1 or more, or {none} for all"),
+            ("top_p", number, lambda value: 0 < value <= 1, f"a number above 0 and up to 1, or {none} for all"),
+        ):
+            given = getattr(self, name)
+            if given is None and name != "temperature":
+                continue
+            value = kind(given)
+            if value is None or not fits(value):
+                raise ArgumentError(f"{argument(name, given)} is out of range.", expected=expected)
+            object.__setattr__(self, name, value)
 
     def probabilities(self, log_probabilities: Tensor) -> Tensor:
         """[V] log-probabilities to the [V] probabilities that are drawn from, float64.

@@ -6,6 +6,7 @@ Shapes: B rows, T time, V vocabulary, E embedding, W width of the encoder's outp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,16 @@ from torch import Tensor, nn
 from tenuto.data.text.streams import IGNORED
 from tenuto.errors import ArgumentError
 from tenuto.layers.masks import dropped
+from tenuto.tongues import argument
 
 _NARROWER = 4  # how many times narrower each cluster is read than the one before: Grave et al. 2017, section 4.3
+
+
+def refuse_tied_cutoffs() -> NoReturn:
+    """Raise ArgumentError: an adaptive softmax has matrices of its own."""
+    raise ArgumentError(
+        "tied weights and an adaptive softmax exclude each other.", fix=f"{argument('tied', False)}, or no {argument('cutoffs')}"
+    )
 
 
 class LanguageHead(nn.Module):
@@ -42,7 +51,7 @@ class LanguageHead(nn.Module):
     ) -> None:
         super().__init__()
         if tied is not None and cutoffs:
-            raise ArgumentError("tied weights and an adaptive softmax exclude each other.", fix="tied=False, or cutoffs=()")
+            refuse_tied_cutoffs()
         self.dropout, self.dropout_kind = dropout, dropout_kind
         read = width if tied is None else tied.embedding_dim
         self.projection = nn.Linear(width, read) if read != width else None
@@ -100,12 +109,12 @@ class AdaptiveDecoder(nn.Module):
         super().__init__()
         cuts = [int(cut) for cut in cutoffs]
         if sorted(set(cuts)) != cuts or not 0 < cuts[0] <= cuts[-1] < size:
-            raise ArgumentError(f"cutoffs={tuple(cuts)} do not fit.", expected=f"rising numbers between 1 and {size - 1}: the vocabulary has {size} tokens")
+            raise ArgumentError(f"{argument('cutoffs', tuple(cuts))} do not fit.", expected=f"rising numbers between 1 and {size - 1}: the vocabulary has {size} tokens")
         if width < _NARROWER ** len(cuts):
             raise ArgumentError(
                 f"an output of width {width} is too narrow for {len(cuts)} cutoffs.",
                 expected=f"{_NARROWER ** len(cuts)} or more: each cluster is read {_NARROWER} times narrower than the one before",
-                fix="a larger hidden_size, or fewer cutoffs",
+                fix=f"a larger {argument('hidden_size')}, or fewer {argument('cutoffs')}",
             )
         amounts = torch.zeros(size) if counts is None else torch.as_tensor(counts)
         order = torch.argsort(amounts, descending=True, stable=True)

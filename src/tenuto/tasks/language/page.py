@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tenuto.pages.line_chart import LineChart, Series
+from tenuto.pages.line_chart import Level, LineChart, Series
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
 from tenuto.pages.run import Page
@@ -49,7 +49,7 @@ def chances(run: Run) -> Section:
         name="memory",
         title="What it gains from earlier text",
         lead="The same text, read in two ways: from beginning to end with the state carried along, and in windows that each start from a zero state.",
-        body=render("language_memory.html", rows=rows, shown=shown, characters=characters, chart=_by_position(result.get("by_position"), result["loss"])),
+        body=render("language_memory.html", rows=rows, shown=shown, characters=characters, chart=_by_memory(result)),
     )
 
 
@@ -101,18 +101,30 @@ def _other_measure(result: dict[str, Any], by_character: bool) -> list[tuple[str
     return [("Bits a character", f"{result['bits_per_character']:.3f}", f"{result['characters']:,} characters")]
 
 
-def _by_position(curve: dict[str, Any] | None, carried: float) -> LineChart | None:
-    """Loss by the number of tokens seen since a zero state."""
+def _by_memory(result: dict[str, Any]) -> LineChart | None:
+    """Loss by the number of tokens read since a zero state; runs of earlier versions have fewer windows and no band."""
+    curve = result.get("memory") or result.get("by_position")
     if not curve or len(curve["position"]) < 2:
         return None
+    carried, without, banded = result["loss"], curve.get("without"), "low" in curve
+    middles = [round(math.sqrt((before + 1) * last)) for before, last in zip([0, *curve["position"]], curve["position"])]
+    line = Series("from a zero state", _numbers(curve["loss"]), "first", low=_numbers(curve.get("low", [])), high=_numbers(curve.get("high", [])))
+    note = "The mean loss of a token, in nats, by how many tokens before it were read. "
+    note += f"The band is of 95 %, from the spread over {curve['stretches']} stretches of the text, in which {count(curve['windows'], 'window')} begin. " if banded else ""
+    note += "Dashed: all that came before was read" + (", or nothing: only how often each symbol is in the training text is known." if without is not None else ".")
     return LineChart(
         title="Loss by memory",
-        x=curve["position"],
-        series=[Series("from a zero state", [math.nan if value is None else value for value in curve["loss"]], "first")],
-        x_name="token",
-        level=carried,
-        note=f"Mean loss in nats of the tokens between each position after a zero state and the one before it. Dashed: {carried:.4f}, the loss with the state carried.",
+        x=middles,
+        series=[line],
+        x_name="tokens read",
+        x_logarithmic=True,
+        levels=[Level(carried, "state carried"), *([] if without is None else [Level(without, "nothing read")])],
+        note=note,
     )
+
+
+def _numbers(values: list[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
 
 
 def _coloured(passage: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenuto.errors import ArgumentError
+from tenuto.choices import unknown_name
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Merity, Keskar, Socher 2018, sections 4 and 5, with the values for the Penn Treebank (input dropout .65 for WikiText-2), and the number
@@ -51,5 +51,5 @@ def recipe(name: str) -> dict[str, Any]:
         'nt-asgd'
     """
     if name not in RECIPES:
-        raise ArgumentError(f"there is no recipe {name!r}.", expected=" | ".join(RECIPES), received=name)
+        raise unknown_name(f"there is no recipe {name!r}.", name, RECIPES)
     return dict(RECIPES[name])

@@ -22,7 +22,10 @@ _SAMPLE = (
 )
 
 OWN = Own(
-    preprocessing=(Key("vocabulary", "map", "see `tenuto.data.text.vocabulary.Vocabulary`"),),
+    preprocessing=(
+        Key("vocabulary", "map", "see `tenuto.data.text.vocabulary.Vocabulary`"),
+        Key("counts", "numbers", "how often each symbol is in the training text", optional=True),
+    ),
     measures=(Key("validation_perplexity", "number", "of a token"),),
     known=(Key("characters", "whole"),),
     result=(
@@ -34,6 +37,22 @@ OWN = Own(
             "mean loss of the tokens between each position and the one before it, counted from a zero state",
             (Key("position", "numbers"), Key("loss", "numbers", "nats")),
             null=True,
+        ),
+        Key(
+            "memory",
+            "object",
+            "loss by how many tokens were read from a zero state: the loss with the state carried, and the mean difference on the same tokens; null if the text is too short",
+            (
+                Key("position", "numbers", "how many tokens were read: from one more than the position before up to this one"),
+                Key("loss", "numbers", "nats"),
+                Key("low", "numbers", "of a band of 95 %, from the spread over the stretches"),
+                Key("high", "numbers"),
+                Key("windows", "whole", "how many were read"),
+                Key("stretches", "whole", "into how many the text was cut for the band"),
+                Key("without", "number", "with nothing read: each symbol as likely as it is frequent in the training text", null=True),
+            ),
+            null=True,
+            optional=True,
         ),
         Key("unknown_tokens", "whole", "where there is a symbol for unknown characters", optional=True),
     ),

@@ -44,12 +44,19 @@ def carried_nats(
 
 
 @torch.no_grad()
-def window_nats(network: nn.Module, tokens: np.ndarray, starts: np.ndarray | None = None, *, window: int, device: str = "cpu") -> np.ndarray:
-    """The nats of every token but the first, [windows, L] float64, each window from a zero state; NaN after the text's end."""
+def window_nats(
+    network: nn.Module, tokens: np.ndarray, starts: np.ndarray | None = None, *, window: int, begins: np.ndarray | None = None, device: str = "cpu"
+) -> np.ndarray:
+    """The nats of every token but the first, [windows, L] float64, each window from a zero state; NaN after the text's end.
+
+    Args:
+        begins: the first token that each window reads. Default: one window after another, over the whole text.
+    """
     network.eval()
     pairs = len(tokens) - 1
-    rows = -(-pairs // window)
-    places = np.arange(rows)[:, None] * window + np.arange(window)  # [windows, L]
+    firsts = np.arange(0, pairs, window) if begins is None else begins
+    rows = len(firsts)
+    places = firsts[:, None] + np.arange(window)  # [windows, L]
     last = np.minimum(places, pairs - 1)
     inputs = torch.from_numpy(np.asarray(tokens)[last].astype(np.int64))
     targets = torch.from_numpy(np.where(places < pairs, np.asarray(tokens)[last + 1], IGNORED).astype(np.int64))

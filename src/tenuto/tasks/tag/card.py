@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import OF_A_FILE
+from tenuto.tasks.columns import FORM, OF_A_FILE
 from tenuto.tasks.tag.options import TagOptions
 from tenuto.tasks.task import Choice, Task
 
@@ -43,6 +43,7 @@ TASK = Task(
             "--format",
             OF_A_FILE,
         ),
+        *FORM,
     ),
     writers={".conll": "tenuto.tasks.tag.commands:conll"},
 )

@@ -6,26 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tenuto.data.decode import read_bytes
 from tenuto.data.parts import choose_part
 from tenuto.data.sentences.conll import read_tagged, read_tagged_splits, tagged_parts
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.errors import DataError
+from tenuto.tasks.columns import formed
 from tenuto.tasks.task import ClassTable, Rows
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
     """The training set, and the validation and test sets that the folder contains or the call names."""
-    return read_tagged_splits(data, validation=validation, test=test, **choices)
+    return read_tagged_splits(data, validation=validation, test=test, **formed(choices))
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
     """The sentences of a file, or of one part of a folder."""
-    return read_tagged(choose_part(data, tagged_parts(data), split), **choices)
+    return read_tagged(choose_part(data, tagged_parts(data), split), **formed(choices))
 
 
 def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sentences:
     """The same; tags may be missing."""
-    return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **choices)
+    return read_tagged(choose_part(data, tagged_parts(data), split), need_tags=False, **formed(choices))
 
 
 def predict(model: Any, data: Sentences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -68,7 +70,7 @@ def _refuse_plain_sentences(model: Any, data: Sentences) -> None:
     """Raise where a file without tabs has several columns and nothing that the model knows as a tag: its lines may be sentences, of which one word would be read."""
     if data.tags is None or data.path is None or Path(data.path).is_dir() or any(tag in model.tags_ for tag in data.tag_counts):
         return
-    if "\t" in Path(data.path).read_text(encoding="utf-8-sig"):
+    if b"\t" in read_bytes(Path(data.path))[0]:
         return
     raise DataError(
         f"{data.path} has several words on each line, and in the column of the tags none that the run knows.",

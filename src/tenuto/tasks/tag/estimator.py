@@ -17,12 +17,13 @@ from tenuto.data.sentences.lexicon import UNKNOWN
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.split import random_split
 from tenuto.errors import DataError
-from tenuto.scores.tag_schemes import find_scheme, scheme_of
+from tenuto.scores.tag_schemes import check_scheme, find_scheme, scheme_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.tag.evaluation import Answers, TagSet, examples, tagger_result
 from tenuto.tasks.tag.network import Scores, TaggerNetwork
 from tenuto.tasks.tag.options import TagOptions
 from tenuto.tasks.token_estimator import TokenEstimator
+from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
 
@@ -87,7 +88,8 @@ class Tagger(TagOptions, TokenEstimator):
             ArgumentError: an option out of range.
             TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
         """
-        with self._calling("fit"):
+        with self._as_before(), self._calling("fit"):
+            self.check()
             data = self._read(x, y, labels)
         return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
@@ -114,6 +116,14 @@ class Tagger(TagOptions, TokenEstimator):
     def _require_scorable(self, data: Sentences) -> None:
         _require_tags(data)
         super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_scheme(self.tag_scheme)
+
+    def _measured_here(self) -> list[str]:
+        absent = {"validation_span_f1": not self.spans_, "validation_label_accuracy": not self.labels_.size}
+        return [name for name in self.measures() if not absent.get(name)]
 
     @property
     def spans_(self) -> bool:
@@ -255,7 +265,7 @@ class Tagger(TagOptions, TokenEstimator):
         _require_tags(data)
         watch = Watch()
         answers, loss = self._judged(data)
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         return Measured(self._result(data, answers, loss), {"examples": examples(data, answers, name)}, speed)
 
     def _about(self, training: Sentences, outcome: Outcome) -> dict[str, Any]:
@@ -279,4 +289,4 @@ class Tagger(TagOptions, TokenEstimator):
 
 def _require_tags(data: Sentences) -> None:
     if data.tags is None:
-        raise DataError("the sentences have no tags.", expected="y: one tag for each token", fix="give y, or Sentences with tags")
+        raise DataError("the sentences have no tags.", expected="one tag for each token", fix=either("give y, or Sentences with tags", "say which column has them: --tag-column NUMBER"))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tenuto.data.sentences.sentences import Sentences
-from tenuto.scores.classification import by_class, wilson_interval
+from tenuto.scores.classification import LETTERS_OF_A_MISTAKE, by_class, wilson_interval
 from tenuto.scores.spans import score_spans
 from tenuto.scores.tag_schemes import SCHEMES
 
@@ -151,6 +151,12 @@ def _label_mistakes(data: Sentences, labels: Sequence[Any], certainty: Sequence[
     truth = data.labels.tolist()
     wrong = sorted((index for index in range(len(data)) if truth[index] != labels[index]), key=lambda index: -certainty[index])
     return [
-        {"id": data.ids[index], "label": str(truth[index]), "predicted": str(labels[index]), "probability": certainty[index]}
+        {
+            "id": data.ids[index],
+            "label": str(truth[index]),
+            "predicted": str(labels[index]),
+            "probability": certainty[index],
+            "text": data.text(index)[:LETTERS_OF_A_MISTAKE],
+        }
         for index in wrong[:MISTAKES_SHOWN]
     ]

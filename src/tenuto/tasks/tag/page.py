@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.pages.confusion import cells, confused_pairs
+from tenuto.pages.confusion import confused_pairs, confusion, mistakes_shown
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
 from tenuto.pages.page import Section, render
 from tenuto.pages.run import Page
 from tenuto.pages.wording import count, percent
 from tenuto.runs.folder import Run
 
-MOST_TAGS_AS_TABLE, MOST_PAIRS = 24, 12
+MOST_TAGS_AS_TABLE, MOST_PAIRS, MOST_MISTAKES = 24, 12, 8
 
 
 def headline(run: Run) -> Headline:
@@ -42,13 +42,13 @@ def spans(run: Run) -> Section | None:
     shown, result = best_result(run.evaluation)
     found, labels = result.get("spans"), result.get("labels")
     scheme = f" The tags are read as {found['scheme']}." if found and "scheme" in found else ""
-    if not found and not labels:
+    if not labels and not (found and found["kinds"]):
         return None
     return Section(
         name="spans",
         title="Spans" if not labels else "Spans and sentences" if found else "Sentences",
         lead=f"A span counts as right when its first word, its last word and its kind are all right.{scheme}" if found else "The class of each whole sentence.",
-        body=render("tagging_spans.html", shown=shown, spans=found, labels=labels, classes=run.evaluation.get("classes") or []),
+        body=render("tagging_spans.html", shown=shown, spans=found, labels=labels, mistakes=mistakes_shown(labels["mistakes"][:MOST_MISTAKES]) if labels else []),
     )
 
 
@@ -65,9 +65,8 @@ def tags(run: Run) -> Section:
         body=render(
             "tagging_tags.html",
             shown=shown,
-            names=names,
+            confusion={**confusion(matrix, names, MOST_TAGS_AS_TABLE, "tag"), "dense": True, "long_names": True},
             tags=sorted(result["tags"], key=lambda row: -row["support"]),
-            rows=cells(matrix) if len(names) <= MOST_TAGS_AS_TABLE else None,
             pairs=confused_pairs(matrix, names, MOST_PAIRS),
         ),
     )

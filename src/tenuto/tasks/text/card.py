@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import LABEL, PROBABILITIES, TEXT
+from tenuto.tasks.columns import FORM, LABEL, PROBABILITIES, TEXT
 from tenuto.tasks.task import Task
 from tenuto.tasks.text.options import TextOptions
 
@@ -22,7 +22,7 @@ TASK = Task(
     help=HELP,
     estimator="tenuto.tasks.text.estimator:TextClassifier",
     options=TextOptions,
-    data_help="Texts with a label each: .jsonl, .csv, .tsv or .parquet; or a folder with train, valid and test of one of these.",
+    data_help="Texts with a label each: .jsonl, .json, .csv, .tsv, .parquet, or .txt as fastText reads it; or a folder with train, valid and test of one of these.",
     loss="nats a text",
     table=(("texts", "sequences"), ("words", "steps"), ("shortest", "length_min"), ("mean length", "length_mean"), ("longest", "length_max")),
     page="tenuto.tasks.text.page:PAGE",
@@ -33,6 +33,6 @@ TASK = Task(
     described="tenuto.tasks.answers:token_network_said",
     said="tenuto.tasks.text.commands:said",
     score="tenuto.tasks.text.commands:score",
-    columns=(TEXT, LABEL),
+    columns=(TEXT, LABEL, *FORM),
     asking=(PROBABILITIES,),
 )

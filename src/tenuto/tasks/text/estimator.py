@@ -10,24 +10,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.choices import require
 from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
+from tenuto.data.sentences.words import LETTERS, RULE
 from tenuto.data.split import stratified_split
 from tenuto.errors import DataError
+from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
+from tenuto.tongues import either
 from tenuto.train import Outcome
+
+UNITS = ("auto", "words", "letters")
+MOST_WORDS = 2  # of a text that is read letter by letter
 
 
 class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`); token lists are taken as they are. Words, their characters
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words, their characters
     and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
     similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
     was. A word that training did not have is read from its characters and its case.
@@ -55,6 +62,10 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _read(self, x: Any, y: Any = None) -> Sentences:
         return self._cut(Sentences.of(x, None, y))
 
+    def _rule(self, data: Sentences) -> int:
+        short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
+        return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
+
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
@@ -68,6 +79,11 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _require_scorable(self, data: Sentences) -> None:
         self._targets(data)
         super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_pooling(self.pooling)
+        require("units", self.units, UNITS)
 
     def _network(self) -> TextClassifierNetwork:
         return TextClassifierNetwork(
@@ -137,12 +153,12 @@ class TextClassifier(TextOptions, TokenEstimator):
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _result(self, data: Sentences, probabilities: np.ndarray) -> dict[str, Any]:
-        return classification_result(probabilities, self._targets(data), self._names, data.ids)
+        return classification_result(probabilities, self._targets(data), self._names, data.ids, text=data.text)
 
     def _measure(self, data: Sentences, name: str) -> Measured:
         targets, watch = self._targets(data), Watch()
         probabilities = softmax(self._logits(data))
-        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.batch_size, 64))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         chosen = chosen_examples(data.lengths, targets, probabilities)
         weights = shares_of_maxima(self.hidden_states(data.select(chosen)), pooled="max" in self.options_["pooling"]) if chosen else []
         shown = examples(data, name, self._names, chosen, targets, probabilities, weights)
@@ -172,6 +188,6 @@ class TextClassifier(TextOptions, TokenEstimator):
     @staticmethod
     def _require_classes(data: Sentences) -> None:
         if data.labels is None:
-            raise DataError("the texts have no labels.", expected="y [N]", fix="give y, or Sentences with labels")
+            raise DataError("the texts have no labels.", expected="a label for each text", fix=either("give y, or Sentences with labels", "say which column has them: --label-column NAME"))
         if len(data.class_counts) < 2:
             raise DataError("all texts have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))

@@ -11,7 +11,7 @@ from tenuto.data.sentences.batches import TokenBatch
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
 from tenuto.networks.embedding import TokenEmbedding
-from tenuto.networks.pooling import POOLING, PooledHead
+from tenuto.networks.pooling import USUAL, PooledHead
 
 
 class TextClassifierNetwork(Network):
@@ -21,7 +21,7 @@ class TextClassifierNetwork(Network):
         front: tokens to vectors.
         encoder: the recurrent layer that reads them.
         classes: K.
-        pooling: any of "mean", "max" and "last" (`networks/pooling.py`), side by side.
+        pooling: any of "mean", "max", "last" and "parts" (`networks/pooling.py`), side by side.
         dropout: on the pooled features.
     """
 
@@ -31,7 +31,7 @@ class TextClassifierNetwork(Network):
         encoder: Recurrent,
         *,
         classes: int,
-        pooling: tuple[str, ...] = POOLING,
+        pooling: tuple[str, ...] = USUAL,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ def headline(run: Run) -> Headline:
         score_interval=f"95 % interval {percent(low)} to {percent(high)}",
         facts=[
             (f"Loss on {shown}", number(result["loss"]), "nats a text"),
-            ("Macro F1", number(result["macro_f1"]), "mean over classes"),
+            ("Macro F1", percent(result["macro_f1"]), "mean over classes"),
             ("Baseline", percent(result["majority_accuracy"]), "always the largest class"),
             *training_facts(evaluation),
             *speed_fact(evaluation),
@@ -40,19 +40,21 @@ def texts(run: Run) -> Section | None:
     examples = run.evaluation.get("examples") or []
     if not examples:
         return None
-    weighted = any(example.get("weights") for example in examples)
+    weights = [[weight or 0.0 for weight in example.get("weights") or []] for example in examples]
+    telling = any(len(set(row)) > 1 for row in weights)  # without pooled maxima every word of a text has the same
+    most = max((weight for row in weights for weight in row), default=0.0) if telling else 0.0
     return Section(
         name="texts",
         title="Texts and answers",
-        lead="The stronger a word's colour, the more of the pooled features came from it." if weighted else "Texts with what the model answered.",
-        body=render("text_classes.html", examples=[_example(example, run.evaluation["classes"]) for example in examples]),
+        lead="The stronger a word's colour, the more of the pooled features came from it." if most else "Texts with what the model answered.",
+        body=render("text_classes.html", examples=[_example(example, most, run.evaluation["classes"]) for example in examples], most=most),
     )
 
 
-def _example(example: dict[str, Any], classes: list[str]) -> dict[str, Any]:
-    weights = example.get("weights") or [0.0] * len(example["tokens"])
-    most = max((abs(weight or 0.0) for weight in weights), default=0.0) or 1.0
-    words = [{"word": word, "share": f"{abs(weight or 0.0) / most:.2f}"} for word, weight in zip(example["tokens"], weights)]
+def _example(example: dict[str, Any], most: float, classes: list[str]) -> dict[str, Any]:
+    """One text as the template wants it; `most` is the largest weight of a word on the page, which gets the full colour, or 0: no word is coloured."""
+    weights = [weight or 0.0 for weight in (example.get("weights") if most else None) or [0.0] * len(example["tokens"])]
+    words = [{"word": word, "share": f"{weight / (most or 1.0):.2f}", "said": percent(weight)} for word, weight in zip(example["tokens"], weights)]
     return {**example, "words": words, "bars": bars(example, classes)}
 
 

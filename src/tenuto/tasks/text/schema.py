@@ -22,7 +22,7 @@ OWN = Own(
     model=(Key("pooling", "texts"),),
     evaluation=(
         Key("classes", "texts", "labels as text, in the order of every matrix and table"),
-        Key("vocabulary", "object", "", (Key("kind", "text", '"words"'), Key("size", "whole"))),
+        Key("vocabulary", "object", "", (Key("kind", "text", '"words" or "letters"'), Key("size", "whole"))),
         Key(
             "examples",
             "objects",

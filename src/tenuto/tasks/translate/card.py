@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenuto.tasks.columns import FORM, OF_A_FILE
 from tenuto.tasks.task import Choice, Task
 from tenuto.tasks.translate.options import TranslateOptions
 
@@ -21,7 +22,7 @@ TASK = Task(
     help=HELP,
     estimator="tenuto.tasks.translate.estimator:Seq2Seq",
     options=TranslateOptions,
-    data_help="Pairs, one a line: .tsv or .txt (source, tab, target) or .jsonl (source, target); or a folder with train, valid and test of these.",
+    data_help="Pairs, one a line: .tsv or .txt (source, tab, target), .csv, .jsonl, .json or .parquet (source, target); the sources of two parallel files; or a folder with train, valid and test of these.",
     loss="nats a token",
     table=(
         ("pairs", "sequences"),
@@ -39,6 +40,12 @@ TASK = Task(
     described="tenuto.tasks.translate.commands:described",
     said="tenuto.tasks.translate.commands:said",
     score="tenuto.tasks.translate.commands:score",
+    columns=(
+        Choice("source_column", "source", "The column, or JSON key, with the source; without a header, its number.", panel=OF_A_FILE),
+        Choice("target_column", "target", "The column, or JSON key, with the target; without a header, its number.", panel=OF_A_FILE),
+        Choice("parallel", "", "Sources and targets stand in two files whose names differ in a word: SOURCE=TARGET, for example de=en for train.de and train.en.", panel=OF_A_FILE),
+        *FORM,
+    ),
     fitting=(Choice("skip_empty", False, "Leave out pairs with an empty side; otherwise they are an error.", "--skip-empty"),),
     asking=(Choice("beam_size", 0, "Answers that the search keeps at each step; 0 for the run's own number.", least=0),),
 )

@@ -6,25 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenuto.data import Pairs, read_pair_splits, read_pairs
-from tenuto.data.pairs.read import PAIR_FORMATS
-from tenuto.data.parts import choose_part, find_parts
+from tenuto.data import Pairs, Sides, read_pair_splits, read_pairs
+from tenuto.data.pairs.read import pair_parts
+from tenuto.data.parts import choose_part
+from tenuto.tasks.columns import formed
 
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Any:
     """The training set, and the validation and test sets that the folder contains or the call names."""
     empty = "skip" if choices["skip_empty"] else "error"
-    return read_pair_splits(data, validation=validation, test=test, empty=empty)
+    return read_pair_splits(data, validation=validation, test=test, empty=empty, **_written(choices))
 
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
     """The pairs of a file, or of one part of a folder."""
-    return read_pairs(choose_part(data, find_parts(data, PAIR_FORMATS), split))
+    how = _written(choices)
+    return read_pairs(choose_part(data, pair_parts(data, how["sides"]), split), **how)
 
 
 def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Pairs:
     """The sources alone, without the empty ones."""
-    return read_pairs(choose_part(data, find_parts(data, PAIR_FORMATS), split), targets=False, empty="skip")
+    how = _written(choices)
+    return read_pairs(choose_part(data, pair_parts(data, how["sides"]), split), targets=False, empty="skip", **how)
 
 
 def predict(model: Any, data: Pairs, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -54,6 +57,11 @@ def score(result: Mapping[str, Any]) -> list[str]:
     """The same, and how much of the sources the attention read."""
     coverage = result["coverage"]
     return [said(result), *([f"attention   covered {coverage['mean']:.1%} of the source symbols"] if coverage is not None else [])]
+
+
+def _written(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the sides of a pair stand, and how the files are written."""
+    return {"sides": Sides(choices["source_column"], choices["target_column"], choices["parallel"]), "form": formed(choices)["form"]}
 
 
 def _shown(side: Any) -> str:

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.choices import require
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.networks.attention import SCORES, Attention, Memory
+from tenuto.tongues import argument
 
 ATTENTIONS = ("none", *SCORES, "bahdanau")
 DECODER_INPUTS = ("symbol", "summary", "both")
@@ -89,7 +91,7 @@ class DecoderHead(nn.Module):
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        _check(attention, input_feeding, decoder_input)
+        check_decoder(attention, input_feeding, decoder_input)
         self.attention_kind, self.decoder_input, self.dropout = attention, decoder_input, dropout
         self.bidirectional = encoder.bidirectional
         memory_size = encoder.output_width * encoder.directions
@@ -175,7 +177,7 @@ class DecoderHead(nn.Module):
 
     def _step(self, x_t: Tensor, encoded: Encoded, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
         """One step of a decoder that reads the step before: what the last map reads [1, B, F], weights [B, 1, S], the next state."""
-        assert encoded.memory is not None and state.feed is not None and self.join is not None  # _check: only with attention
+        assert encoded.memory is not None and state.feed is not None and self.join is not None  # check_decoder: only with attention
         if self.attention_kind == "bahdanau":
             context, weights = self.attention(state.feed[:, None], encoded.memory)  # [B, 1, M]
             output, final = self.decoder(torch.cat([x_t, context[:, 0]], dim=-1)[None], state.states)
@@ -235,14 +237,17 @@ def _state_widths(layer: Recurrent) -> list[int]:
     return [size_of(width, layer.hidden_size) for width in layer.cell.widths("state").values()]
 
 
-def _check(attention: str, input_feeding: bool, decoder_input: str) -> None:
-    if attention not in ATTENTIONS:
-        raise ArgumentError(f"attention={attention!r} is not known.", expected=" | ".join(ATTENTIONS))
-    if decoder_input not in DECODER_INPUTS:
-        raise ArgumentError(f"decoder_input={decoder_input!r} is not known.", expected=" | ".join(DECODER_INPUTS))
+def check_decoder(attention: str, input_feeding: bool, decoder_input: str) -> None:
+    """Check the options of a decoder.
+
+    Raises:
+        ArgumentError: an option that is not known, or options that exclude each other.
+    """
+    require("attention", attention, ATTENTIONS)
+    require("decoder_input", decoder_input, DECODER_INPUTS)
     if input_feeding and attention not in SCORES:
         raise ArgumentError(
-            f"there is nothing to feed back with attention={attention!r}.",
-            expected="input_feeding with " + ", ".join(SCORES),
-            fix="bahdanau reads its context anyway; leave input_feeding out",
+            f"there is nothing to feed back with {argument('attention', attention)}.",
+            expected=f"{argument('input_feeding')} with " + ", ".join(SCORES),
+            fix=f"bahdanau reads its context anyway; leave {argument('input_feeding')} out",
         )

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.choices import require
 from tenuto.data import bucketed_batches
 from tenuto.data.pairs.batches import NumberedPairs, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
-from tenuto.data.pairs.symbols import END, FIRST, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, split_side
-from tenuto.errors import ArgumentError
+from tenuto.data.pairs.symbols import AUTO, END, FIRST, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, kind_of, split_side
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
+from tenuto.tasks.translate.decoder import check_decoder
 from tenuto.tasks.translate.evaluation import measured
 from tenuto.tasks.translate.network import Seq2SeqNetwork
 from tenuto.tasks.translate.options import TranslateOptions
@@ -96,11 +97,15 @@ class Seq2Seq(TranslateOptions, Estimator):
         data.require_targets()
         return data.split(self.validation_fraction, seed=self.seed_)
 
+    def _settled(self, training: Pairs) -> dict[str, Any]:
+        sides = {"source_unit": training.source, "target_unit": training.require_targets()}
+        return super()._settled(training) | {name: kind_of(side) for name, side in sides.items() if getattr(self, name) == AUTO}
+
     def _prepare(self, training: Pairs, held_out: Pairs) -> None:
         held_out.require_targets()
-        targets = [split_side(side, self.target_unit) for side in training.require_targets()]
+        targets = [split_side(side, self.options_["target_unit"]) for side in training.require_targets()]
         self.source_symbols_ = Symbols.learn(
-            (split_side(side, self.source_unit) for side in training.source), minimum_count=self.minimum_count
+            (split_side(side, self.options_["source_unit"]) for side in training.source), minimum_count=self.minimum_count
         )
         self.target_symbols_ = Symbols.learn(targets, minimum_count=self.minimum_count)
         self.max_length_ = self.max_length or max(map(len, targets)) + 10
@@ -114,8 +119,8 @@ class Seq2Seq(TranslateOptions, Estimator):
         super().check_options()
         for name in ("source_unit", "target_unit"):
             check_kind(name, getattr(self, name))
-        if self.unknown not in UNKNOWN_RULES:
-            raise ArgumentError(f"unknown={self.unknown!r} is not known.", expected=" | ".join(UNKNOWN_RULES))
+        require("unknown", self.unknown, UNKNOWN_RULES)
+        check_decoder(self.attention, self.input_feeding, self.decoder_input)
 
     def _network(self) -> Seq2SeqNetwork:
         return Seq2SeqNetwork(
@@ -145,10 +150,10 @@ class Seq2Seq(TranslateOptions, Estimator):
         knows_unknown = self.symbol_dropout > 0 or any(bool((side == UNKNOWN).any()) for side in pairs.source)
         every = -(-len(held_out.groups) // VALIDATED)
         watched = held_out.select([index for places in list(held_out.groups.values())[::every] for index in places])
-        right = {source: {split_side(one, self.target_unit) for one in known} for source, known in watched.answers().items()}
+        right = {source: {split_side(one, self.options_["target_unit"]) for one in known} for source, known in watched.answers().items()}
 
         def batches(epoch: int) -> list[np.ndarray]:
-            return bucketed_batches(order, self.batch_size, seed=self.seed_, epoch=epoch, bucket=32)
+            return bucketed_batches(order, self.options_["batch_size"], seed=self.seed_, epoch=epoch, bucket=32)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
@@ -273,9 +278,9 @@ class Seq2Seq(TranslateOptions, Estimator):
 
     def _usual_call(self, training: Pairs) -> UsualCall:
         head = self.translator().network.head
-        targets = [len(split_side(side, self.target_unit)) for side in training.require_targets()]
+        targets = [len(split_side(side, self.options_["target_unit"])) for side in training.require_targets()]
         steps = int(np.mean(targets)) + 1 if head.fused else 1
-        return UsualCall(head.decoder, steps, min(self.batch_size, len(training)), lengths=False)
+        return UsualCall(head.decoder, steps, min(self.options_["batch_size"], len(training)), lengths=False)
 
     def _kept(self) -> dict[str, Any]:
         symbols = {"source_symbols": list(self.source_symbols_.names), "target_symbols": list(self.target_symbols_.names)}

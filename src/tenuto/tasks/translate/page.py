@@ -48,8 +48,10 @@ def accuracy(run: Run) -> Section | None:
         return None
     return Section(
         name="lengths",
-        title="By length, and what the attention read",
-        lead="Longer inputs are usually harder. The attention shows which part of the input each output token was read from.",
+        title="By length, and what the attention read" if by_length and coverage else "By length" if by_length else "What the attention read",
+        lead=" ".join(
+            [*(["Longer inputs are usually harder."] if by_length else []), *(["The attention shows which part of the input each output token was read from."] if coverage else [])]
+        ),
         body=render("translation_lengths.html", shown=shown, rows=by_length, coverage=coverage),
     )
 
@@ -59,11 +61,13 @@ def attention(run: Run) -> Section | None:
     examples = [example for example in run.evaluation.get("examples") or [] if example.get("attention")]
     if not examples:
         return None
+    weights = [_weights(example) for example in examples]
+    limit = float(f"{max(float(one.max(initial=0.0)) for one in weights):.2g}") or 1.0
     return Section(
         name="attention",
         title="Where it looked",
         lead="Columns are what the model read, rows are what it wrote. The stronger the colour, the more that output was read from there.",
-        body=render("translation_attention.html", examples=[_map(example) for example in examples]),
+        body=render("translation_attention.html", examples=[_map(*both, limit, run.evaluation) for both in zip(examples, weights)], limit=percent(limit)),
     )
 
 
@@ -77,57 +81,61 @@ def mistakes(run: Run) -> Section | None:
         name="mistakes",
         title="Its worst errors",
         lead=f"From the {shown} set, those with the most edits first. Struck through: written, but not in the true answer. Underlined: missing.",
-        body=render("translation_mistakes.html", mistakes=[_mistake(one) for one in worst[:MOST_MISTAKES]]),
+        body=render("translation_mistakes.html", mistakes=[_mistake(one, run.evaluation) for one in worst[:MOST_MISTAKES]]),
     )
 
 
-def joined(symbols: list[str]) -> str:
-    """Symbols as text: characters are joined, longer tokens have spaces between them."""
-    return ("" if all(len(symbol) <= 1 for symbol in symbols) else " ").join(symbols)
+def gap(evaluation: dict[str, Any], side: str) -> str:
+    """What stands between the symbols of a side, "source" or "target": nothing between characters."""
+    return "" if evaluation["vocabulary"][side]["kind"] == "characters" else " "
 
 
-def _mistake(one: dict[str, Any]) -> dict[str, Any]:
+def _mistake(one: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
+    between = gap(evaluation, "target")
     return {
-        "source": joined(one["source"]),
+        "source": gap(evaluation, "source").join(one["source"]),
         "edits": one["edits"],
-        "pieces": differences(one["target"], one["predicted"]),
-        "gap": "" if all(len(symbol) <= 1 for symbol in [*one["target"], *one["predicted"]]) else " ",
+        "pieces": differences(one["target"], one["predicted"], between),
+        "gap": between,
     }
 
 
-def differences(target: list[str], predicted: list[str]) -> list[dict[str, str]]:
-    """What was written against what was right, in pieces: `same`, `extra` (written only) and `missing` (in the target only).
+def differences(target: list[str], predicted: list[str], between: str = "") -> list[dict[str, str]]:
+    """What was written against what was right, in pieces: `same`, `extra` (written only) and `missing` (in the target only); `between` stands between symbols.
 
     Example:
         >>> differences(list("cat"), list("cart"))
         [{'kind': 'same', 'text': 'ca'}, {'kind': 'extra', 'text': 'r'}, {'kind': 'same', 'text': 't'}]
     """
-    gap = "" if all(len(symbol) <= 1 for symbol in [*target, *predicted]) else " "
     pieces = []
     for kind, a, b, c, d in difflib.SequenceMatcher(None, target, predicted, autojunk=False).get_opcodes():
         if kind == "equal":
-            pieces.append({"kind": "same", "text": gap.join(target[a:b])})
+            pieces.append({"kind": "same", "text": between.join(target[a:b])})
             continue
-        pieces += [{"kind": "extra", "text": gap.join(predicted[c:d])}] if d > c else []
-        pieces += [{"kind": "missing", "text": gap.join(target[a:b])}] if b > a else []
+        pieces += [{"kind": "extra", "text": between.join(predicted[c:d])}] if d > c else []
+        pieces += [{"kind": "missing", "text": between.join(target[a:b])}] if b > a else []
     return pieces
 
 
-def _map(example: dict[str, Any]) -> dict[str, Any]:
-    """An attention map with its labels: a picture of predicted x source weights, one pixel each, with the names of its rows and columns."""
-    weights = np.asarray([[value or 0.0 for value in row] for row in example["attention"]], dtype=np.float64)  # [predicted, source]
+def _weights(example: dict[str, Any]) -> np.ndarray:
+    """[predicted, source] float64."""
+    return np.asarray([[value or 0.0 for value in row] for row in example["attention"]], dtype=np.float64)
+
+
+def _map(example: dict[str, Any], weights: np.ndarray, limit: float, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """An attention map with its labels: a picture of predicted x source weights, one pixel each, with the names of its rows and columns; `limit` is the weight that gets the full colour."""
     rows, columns = weights.shape
     written = [*example["predicted"], *["end"] * (rows - len(example["predicted"]))][:rows]
     read = [*example["source"], *["end"] * (columns - len(example["source"]))][:columns]
     strongest = [f"{word} from {read[int(row.argmax())]}" for word, row in list(zip(written, weights))[:12]]
     return {
-        "source": joined(example["source"]),
-        "target": joined(example["target"]),
-        "predicted": joined(example["predicted"]),
+        "source": gap(evaluation, "source").join(example["source"]),
+        "target": gap(evaluation, "target").join(example["target"]),
+        "predicted": gap(evaluation, "target").join(example["predicted"]),
         "correct": example["correct"],
         "rows": written if rows <= MOST_SYMBOLS_LABELLED else [],
         "columns": read if columns <= MOST_SYMBOLS_LABELLED else [],
-        "address": heat_map_address(-weights, max(0.6, float(weights.max(initial=0.0)))),
+        "address": heat_map_address(-weights, limit),
         "shape": (rows, columns),
         "words": f"Attention of {count(rows, 'output')} over {count(columns, 'input')}: " + ", ".join(strongest) + ".",
     }

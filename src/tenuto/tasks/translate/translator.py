@@ -15,8 +15,10 @@ from tenuto.data.pairs.pairs import Pairs, Side
 from tenuto.data.pairs.symbols import PADDING, Symbols, join_side, split_side
 from tenuto.data.sequences.batches import sorted_batches
 from tenuto.errors import ArgumentError
+from tenuto.scalars import whole
 from tenuto.tasks.translate.network import Seq2SeqNetwork
 from tenuto.tasks.translate.search import Begun, Hypothesis, beam_search, greedy_search
+from tenuto.tongues import argument
 
 ROWS = 512  # of a batch; each beam counts as a row
 
@@ -83,9 +85,12 @@ class Translator:
         Raises:
             ArgumentError: n_best is not 1..beam_size.
         """
-        width = self.beam_size if beam_size is None else beam_size
-        if not 1 <= n_best <= max(width, 1) or width < 1:
-            raise ArgumentError(f"beam_size={width} cannot give n_best={n_best} answers.", expected="1 <= n_best <= beam_size")
+        given = self.beam_size if beam_size is None else beam_size
+        width, best = whole(given), whole(n_best)
+        if width is None or width < 1:
+            raise ArgumentError(f"{argument('beam_size', given)} is out of range.", expected="a whole number, 1 or more")
+        if best is None or not 1 <= best <= width:
+            raise ArgumentError(f"{argument('beam_size', width)} cannot give {argument('n_best', n_best)} answers.", expected="1 <= n_best <= beam_size")
         return width
 
     def hypotheses(self, begun: Begun, *, beam_size: int, n_best: int = 1) -> list[list[Hypothesis]]:

@@ -1,0 +1,1 @@
+"""Data sets of many kinds as the commands read them, and simple methods to stand beside."""

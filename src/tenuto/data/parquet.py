@@ -1,0 +1,62 @@
+"""Parquet files, read with pyarrow (`pip install 'tenuto[data]'`); an error of pyarrow's while one is read becomes a DataError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.compressed import opened
+from tenuto.data.decode import opening
+from tenuto.errors import DataError, TenutoError
+
+
+class Parquet:
+    """An open Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise DataError(f"{path} needs pyarrow, which is not installed.", fix="pip install 'tenuto[data]'") from error
+        # Text that is no UTF-8 and numbers out of range are errors of Python's; a file that claims more than there is, one of memory.
+        self._path, self._errors = path, (OSError, pyarrow.ArrowException, ValueError, OverflowError, MemoryError, KeyError, TypeError, AttributeError)
+        self._open = pyarrow.parquet.ParquetFile
+
+    def __enter__(self) -> Parquet:
+        with opening(self._path):
+            self._bytes = opened(self._path)
+        try:
+            self._file = self._open(self._bytes)
+        except self._errors as error:
+            self._bytes.close()
+            raise self._unreadable(error) from error
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._file.close()
+        self._bytes.close()
+        if isinstance(error, self._errors) and not isinstance(error, TenutoError):
+            raise self._unreadable(error) from error
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        return list(self._file.schema_arrow.names)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Each column as an array."""
+        table = self._file.read()
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+
+    def rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Each row, with these columns."""
+        for batch in self._file.iter_batches(columns=list(columns)):
+            yield from batch.to_pylist()
+
+    def _unreadable(self, error: BaseException) -> DataError:
+        reason = "it does not fit into memory" if isinstance(error, MemoryError) else " ".join(str(error).split())[:100] or type(error).__name__
+        return DataError(f"{self._path} cannot be read as Parquet: {reason}.", expected="a whole Parquet file", fix="copy it again")

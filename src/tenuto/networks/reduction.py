@@ -1,0 +1,78 @@
+"""Long series made shorter before a recurrent layer reads them: convolutions that put neighbouring steps together.
+
+Shapes: T time, B batch, F features, C channels of a convolution, W width of the recurrent layer's output.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tenuto.layers import Recurrent
+from tenuto.layers.recurrent import Output
+
+SHORT = 256  # steps that a recurrent layer reads well as they are
+
+
+def usual_halvings(steps: float) -> int:
+    """How many halvings leave `SHORT` steps or fewer.
+
+    Example:
+        >>> [usual_halvings(steps) for steps in (15, 256, 427, 1460)]
+        [0, 0, 1, 3]
+    """
+    return max(0, math.ceil(math.log2(steps / SHORT)))
+
+
+class Halving(nn.Module):
+    """Convolution over seven steps, batch normalisation over valid steps, ReLU, and the larger of each two neighbouring steps: [B, C, T] to [B, C, ceil(T / 2)]."""
+
+    def __init__(self, features: int, channels: int) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv1d(features, channels, kernel_size=7, padding=3), nn.BatchNorm1d(channels)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The shorter series, and their lengths [B]. Padding, which is zero in x, has no influence; it is zero in the result, too."""
+        valid = torch.arange(x.shape[2], device=x.device) < lengths[:, None]  # [B, T]
+        answers = self.convolution(x).transpose(1, 2)
+        kept = torch.zeros_like(answers)
+        kept[valid] = torch.relu(self.norm(answers[valid]))
+        return nn.functional.max_pool1d(kept.transpose(1, 2), 2, ceil_mode=True), (lengths + 1) // 2
+
+
+class ReducedRecurrent(nn.Module):
+    """An encoder for long series: halvings, one after the other, and a recurrent layer over what is left of the steps.
+
+    It is called as the layer is. An output step stands for the steps that it was made from, so that output [T, B, W] has as many as the input.
+
+    Args:
+        input_size: F.
+        channels: C.
+        halvings: how many; 2 ** halvings steps become one.
+        recurrent: the layer; its input is C wide.
+    """
+
+    def __init__(self, input_size: int, channels: int, halvings: int, recurrent: Recurrent) -> None:
+        super().__init__()
+        self.halvings = nn.ModuleList(Halving(channels if number else input_size, channels) for number in range(halvings))
+        self.recurrent = recurrent
+
+    @property
+    def together(self) -> int:
+        """How many steps become one."""
+        return 2 ** len(self.halvings)
+
+    def forward(self, x: Tensor, state: Any = None, *, lengths: Tensor | None = None) -> Output:
+        """Output [T, B, W], zero beyond lengths [B], and the recurrent layer's state."""
+        steps, rows = x.shape[:2]
+        ends = torch.full((rows,), steps, device=x.device) if lengths is None else lengths.to(x.device)
+        given = torch.arange(steps, device=x.device)[:, None] < ends  # [T, B]
+        shorter, fewer = (x * given[:, :, None]).permute(1, 2, 0), ends
+        for halving in self.halvings:
+            shorter, fewer = halving(shorter, fewer)
+        output, state = self.recurrent(shorter.permute(2, 0, 1).contiguous(), state, lengths=fewer)
+        output = output.repeat_interleave(self.together, dim=0)[:steps]
+        return Output(output.masked_fill(~given[:, :, None], 0.0), state)
