@@ -68,7 +68,7 @@ def engines() -> set[str]:
 SIBLINGS = {"engines": engines() - {"reference"}, "tasks": folders("tasks"), "data": folders("data")}
 OPTIONAL = {
     "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",
-    "onnxruntime", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard",
+    "onnxruntime", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard", "ruptures", "shap",
 }  # fmt: skip
 # torch itself imports these, so tenuto cannot avoid them.
 LOADED_BY_TORCH = {"triton"}

@@ -1,7 +1,7 @@
 """tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths; everything else is derived from it.
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
-for torch.nn. `invariant`: the same bits in any batch. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
+for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
 whole jobs.
 
 Names are imported when they are first used: `tenuto --help` answers without loading torch. Once torch is loaded too, it knows the
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tenuto.activations import Activation, register_activation
     from tenuto.cell import Cell, State
     from tenuto.engines import invariant
+    from tenuto.explain.call import explain
     from tenuto.layers import GRU, LSTM, RNN, GRUCell, Init, LSTMCell, Recurrent, RNNCell
 
 __version__ = "0.1.0"
@@ -37,7 +38,7 @@ _HOME = {
     "Recurrent": "tenuto.layers",
 }
 
-_ROOMS = ("activations", "cell", "cells", "data", "engines", "errors", "keras", "layers", "program", "report", "tasks", "train")
+_ROOMS = ("activations", "cell", "cells", "data", "engines", "errors", "explain", "keras", "layers", "program", "report", "tasks", "train")
 
 __all__ = [
     "GRU",
@@ -51,6 +52,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "State",
+    "explain",
     "invariant",
     "register_activation",
 ]

@@ -83,8 +83,8 @@ def test_the_list_has_every_word_of_the_table():
         with explained(cell, markers) as calls:
             recorded = record(step, markers.values(keys, products), Watching(aten.decompositions()), calls)
             Noting(builder, markers.rows, markers.label).run(recorded, numbers)
-    kinds = {kind for name, kind in translate._PLAIN.items() if name in met}
-    assert kinds == set(translate._PLAIN.values())
+    kinds = {kind for name, kind in translate.PLAIN.items() if name in met}
+    assert kinds == set(translate.PLAIN.values())
     taken_apart = {name.partition(".")[0] for name in aten._IN_OTHER_WORDS if "backward" not in name}
     assert taken_apart <= {name.partition(".")[0] for name in met}
 

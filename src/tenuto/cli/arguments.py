@@ -128,6 +128,29 @@ def build_cell(kind: type[Cell], fields: Sequence[str]) -> Cell:
     return kind(**values)
 
 
+def build_settings(kind: type, settings: Sequence[str]) -> Any:
+    """A method of explanation with the settings given as `name=value` texts.
+
+    Raises:
+        ArgumentError: no such setting, or a value that it cannot have.
+    """
+    import dataclasses
+
+    from tenuto.errors import ArgumentError
+
+    known = [field.name for field in dataclasses.fields(kind)]
+    values = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known:
+            raise ArgumentError(f"{text!r} is no setting of this method.", expected="NAME=VALUE with one of " + ", ".join(known), received=text)
+        values[name] = _value(value)
+    try:
+        return kind(**values)
+    except TypeError as error:  # a text where a number is compared
+        raise ArgumentError(f"a setting cannot be used: {error}.", expected="a number where a number is meant", received=", ".join(settings)) from None
+
+
 def _value(text: str) -> Any:
     """A number, True, False or None if the text means one, else the text."""
     for kind in (int, float):

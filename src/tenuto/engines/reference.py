@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tenuto.engines import by_program
 from tenuto.engines.packed import by_padding
 from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes, empty_result, hidden_size, output_width, size_of
 from tenuto.engines.stepping import Repeated
@@ -59,6 +60,8 @@ class Reference:
         d_final: list[Tensor],
         needs: frozenset[str],
     ) -> Buffers:
+        if form.traced.rule != "derivative":
+            return by_program.backward(walk, form, inputs, d_output, d_final, needs)
         return replay(run, form, inputs, d_output, d_final, needs)
 
 
@@ -89,16 +92,29 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
     """Output [T, B, W] (packed [N, W]) and final states [B, W] of the time loop; differentiable any number of times."""
     if form.packed:
         return by_padding(run, form, inputs)
+    if inputs["x"].shape[0] == 0:
+        width = size_of(output_width(form), hidden_size(form, inputs))
+        nothing = torch.nn.functional.linear(inputs["x"], inputs["weight_ih"], inputs.get("bias"))  # so that autograd has a history for it
+        return nothing.sum(-1, keepdim=True).expand(-1, -1, width), [inputs[f"s.{name}"] for name in form.cell.widths("state")]
+    outputs, state = _steps(form, inputs)
+    return torch.stack(outputs), state
+
+
+def walk(form: Form, inputs: Mapping[str, Tensor]) -> tuple[list[dict[Key, Tensor]], Tensor | None, list[Tensor | None]]:
+    """The values of each step by the keys of its program; which steps are within their sequences; whose state returns on the way into each."""
+    values: list[dict[Key, Tensor]] = []
+    _steps(form, inputs, values)
+    return values[::-1] if form.reverse else values, _live(form, inputs), [_reset(form, inputs, t) if form.resets else None for t in range(len(values))]
+
+
+def _steps(form: Form, inputs: Mapping[str, Tensor], kept: list[dict[Key, Tensor]] | None = None) -> tuple[list[Any], list[Tensor]]:
+    """The outputs in the order of time, and the final states. `kept` gets the values of each step, as they are run."""
     require_unchanged(form.traced)
     x, cell = inputs["x"], form.cell
     states, gates = tuple(cell.widths("state")), tuple(cell.widths("gates"))
     # in a step every value is [B, W], parameters included, so that the same may be done with each of them
     fixed: dict[Key, Tensor] = {("parameter", name): inputs[f"p.{name}"].expand(x.shape[1], -1) for name in cell.widths("parameters")}
     state = [inputs[f"s.{name}"] for name in states]
-    if x.shape[0] == 0:
-        width = size_of(output_width(form), hidden_size(form, inputs))
-        nothing = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))  # so that autograd has a history for it
-        return nothing.sum(-1, keepdim=True).expand(-1, -1, width), state
     live = _live(form, inputs)
     if live is not None:  # padding may hold anything, NaN included
         x = torch.where(live, x, 0)
@@ -117,14 +133,17 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
         values |= {("gate", name): value for name, value in zip(gates, gate_inputs[t].chunk(len(gates), -1), strict=True)}
         values |= {("state", name): value for name, value in zip(states, state, strict=True)}
         values |= {("stream", name): steps[t if len(steps) > 1 else 0] for name, steps in streams.items()}
-        new, output = run_step(cell, values, Products(form, inputs))
+        products = Products(form, inputs)
+        new, output = run_step(cell, values, products)
+        if kept is not None:
+            kept.append(values | {("product", name): value for name, value in products.made.items()})
         new_state = [getattr(new, name).to(x.dtype) for name in states]  # a constant may have come in torch's default dtype
         output = output.to(x.dtype)
         if live is not None:
             new_state = [torch.where(live[t], after, before) for after, before in zip(new_state, state, strict=True)]
             output = torch.where(live[t], output, 0)
         state, outputs[t] = new_state, output
-    return torch.stack(outputs), state
+    return outputs, state
 
 
 def _live(form: Form, inputs: Mapping[str, Tensor]) -> Tensor | None:

@@ -25,6 +25,9 @@ class Batch(Protocol):
     def to(self, device: Any) -> Batch:
         """The same batch on another device."""
 
+    def select(self, rows: Tensor) -> Batch:
+        """The batch of these rows, [N] int, which may repeat."""
+
 
 class Network(nn.Module, ABC):
     """A network of three parts. In training its weights are used only inside `forward`: weights that are split over several processes are whole only there.

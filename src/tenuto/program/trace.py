@@ -42,6 +42,7 @@ class Traced:
     each stack ("operand", stack name). `backward` takes the same and a cotangent for each of these results ("d_state",
     "d_output" if the output is no state, "d_operand"), and gives the cotangents of all inputs.
     `output_state` names the new state that is the output, if it is one. `reading` is what the step read beside its arguments.
+    `rule`: what `backward` is, the step's "derivative" or another program in its place ("contributions", see pair.py).
     Two are equal where the cells are, their maths is the same, and their products stand in the same order: what is made for one does for the other.
     """
 
@@ -51,6 +52,7 @@ class Traced:
     stacks: tuple[Stack, ...]
     output_state: str | None
     reading: Reading
+    rule: str = "derivative"
 
     @kept_property
     def maths(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tenuto.program.calls import refusal
 from tenuto.program.graph import Builder
 from tenuto.program.recording import Operation, Recording
 
-_PLAIN = {
+PLAIN = {
     f"aten.{name}": kind
     for names, kind in (
         ("add.Tensor add.Scalar", "add"), ("sub.Tensor sub.Scalar", "sub"), ("mul.Tensor mul.Scalar", "mul"),
@@ -118,11 +118,11 @@ class Translation:
             return builder.apply("eq", (size, builder.constant(float("inf"))), width, source)
         if name in ("aten.add.Tensor", "aten.sub.Tensor") and operation.kwargs.get("alpha", 1) != 1:
             scaled = builder.apply("mul", (number(args[1]), number(operation.kwargs["alpha"])), width, source)
-            return builder.apply(_PLAIN[name], (number(args[0]), scaled), width, source)
+            return builder.apply(PLAIN[name], (number(args[0]), scaled), width, source)
         if name in ("aten.clamp.default", "aten.clamp.Tensor"):
             return self._clamp(args, width, source)
-        if name in _PLAIN:
-            return builder.apply(_PLAIN[name], tuple(map(number, args)), width, source)
+        if name in PLAIN:
+            return builder.apply(PLAIN[name], tuple(map(number, args)), width, source)
         return self._across(args, name, width, source)
 
     def _clamp(self, args: tuple[Any, ...], width: Width, source: str) -> int:

@@ -24,6 +24,7 @@ from tenuto.data.sequences.batches import pieces, sorted_batches
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.measures import measures, require_measure
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
+from tenuto.tasks.explained import Explained
 from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
 from tenuto.tasks.weighing import counting
@@ -57,7 +58,7 @@ class Batches(NamedTuple):
     padded: int | None = None
 
 
-class Estimator(Saved, ABC):
+class Estimator(Explained, Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network

@@ -13,7 +13,8 @@ from torch import nn
 
 from tenuto.choices import missing_file
 from tenuto.data import bucketed_batches
-from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder
+from tenuto.data.sentences.batches import CodedSentences, TokenBatch, TokenCoder, case_of
+from tenuto.data.sentences.lexicon import UNKNOWN
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.vectors import read_vectors
 from tenuto.data.sentences.words import LETTERS, RULE, same_form
@@ -145,6 +146,17 @@ class TokenEstimator(TokenOptions, Estimator):
     def _cut(self, data: Sentences) -> Sentences:
         """The data with raw texts split as they were for the training of this model."""
         return data.cut_by(self.coder_.rule if hasattr(self, "coder_") else RULE)
+
+    def nothing(self, batch: TokenBatch) -> torch.Tensor:
+        """What is read of words that are not known, [T, B, E]: unknown in word and letters, in lower case."""
+        one = torch.ones_like(batch.words)
+        characters, lengths = torch.ones_like(batch.characters[:1, :1]), torch.ones_like(batch.character_lengths[:1])
+        unknown = batch._replace(words=one * UNKNOWN, cases=one * case_of("x"), types=one * 0, characters=characters * UNKNOWN, character_lengths=lengths)
+        return self.network_.front(unknown)  # type: ignore[no-any-return]
+
+    def step_names(self, x: Any) -> list[list[str]]:
+        """The tokens of each sentence."""
+        return [list(tokens) for tokens in self._read(x).tokens]
 
     def _batches(self, data: Sentences) -> Batches:
         return Batches(data.lengths, max(self.options_["batch_size"], 64), self.coder_.code(data).batch, self._most_steps())

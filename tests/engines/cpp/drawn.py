@@ -23,20 +23,21 @@ SIZES = [(3, 2, 2, 5), (4, 3, 1, 8), (2, 1, 3, 1), (3, 5, 2, 17)]  # T, B, I, H
 
 
 @contextmanager
-def together(cells, bits):
-    """Builds the passes of these cells in one compiler call; within the block the engine uses them."""
-    parts, names = {}, ("inference", "forward", "backward")
+def together(cells, bits, trace=library.trace):
+    """Builds the passes of these cells in one compiler call; within the block the engine uses them. `trace` gives a cell's programs."""
+    parts, names, known = {}, ("inference", "forward", "backward"), {}
     for k, cell in enumerate(cells):
-        schedules = library.schedule_cell(library.trace(cell), True)
-        parts |= {f"cell{k}_{name}": getattr(schedules, name) for name in names}
+        for d_streams in (False, True):
+            schedules = library.schedule_cell(trace(cell), d_streams)
+            parts |= {f"cell{k}_{name}_{d_streams}": getattr(schedules, name) for name in names if d_streams or name == "backward"}
     built = library.build("random", library.print_passes("random cells", parts), bits)
     address = lambda name: ctypes.cast(getattr(built, name), ctypes.c_void_p).value  # noqa: E731
-    known = {
-        (cell, bits): {name: tuple(map(address, library.pass_names(f"cell{k}_{name}", parts[f"cell{k}_{name}"]))) for name in names}
-        for k, cell in enumerate(cells)
-    }
+    for k, cell in enumerate(cells):
+        for d_streams in (False, True):
+            found = {name: f"cell{k}_{name}_{d_streams or name != 'backward'}" for name in names}
+            known[trace(cell).cell, d_streams] = {name: tuple(map(address, library.pass_names(part, parts[part]))) for name, part in found.items()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "passes", lambda traced, d_streams, bits: known[traced.cell, bits])
+        patch.setattr(library, "passes", lambda traced, d_streams, bits: known[traced.cell, d_streams])
         patch.setattr(library, "obstacle", lambda form, dtype, gradients: "")
         yield
 

@@ -25,6 +25,9 @@ class Batch(NamedTuple):
     def to(self, device):
         return Batch(*(tensor.to(device) for tensor in self))
 
+    def select(self, rows):
+        return Batch(self.numbers[:, rows], self.lengths[rows])
+
 
 class Front(nn.Module):
     def forward(self, batch):

@@ -49,6 +49,11 @@ class PairBatch(NamedTuple):
         """The same batch on another device; lengths stay where they are."""
         return PairBatch(self.source.to(device), self.lengths, self.read.to(device), self.wanted.to(device), self.symbols)
 
+    def select(self, rows: torch.Tensor) -> PairBatch:
+        """The batch of these rows, [N] int64, which may repeat."""
+        wanted = self.wanted[:, rows]
+        return PairBatch(self.source[:, rows], self.lengths[rows.cpu()], self.read[:, rows], wanted, int((wanted != PADDING).sum()))
+
 
 def collate_pairs(pairs: NumberedPairs, indices: Sequence[int] | np.ndarray) -> PairBatch:
     """The pairs at `indices` as one batch; where there are only sources, each target is empty.

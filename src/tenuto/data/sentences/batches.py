@@ -48,6 +48,11 @@ class TokenBatch(NamedTuple):
         moved = [value.to(device) for value in (self.words, self.cases, self.types, self.characters)]
         return TokenBatch(moved[0], moved[1], moved[2], moved[3], self.character_lengths, self.lengths, self.indices)
 
+    def select(self, rows: Tensor) -> TokenBatch:
+        """The batch of these rows, [N] int64, which may repeat."""
+        words, cases, types = (value[:, rows] for value in (self.words, self.cases, self.types))
+        return self._replace(words=words, cases=cases, types=types, lengths=self.lengths[rows.cpu()], indices=self.indices[rows.cpu().numpy()])
+
 
 def case_of(word: str) -> int:
     """How a word is written, as a position in `CASES`.

@@ -33,6 +33,11 @@ class Batch(NamedTuple):
             self.x.to(device), self.lengths, None if self.targets is None else self.targets.to(device), self.indices
         )
 
+    def select(self, rows: torch.Tensor) -> Batch:
+        """The batch of these rows, [N] int64, which may repeat."""
+        places = rows.cpu()
+        return Batch(self.x[:, rows], self.lengths[places], None if self.targets is None else self.targets[rows], self.indices[places.numpy()])
+
 
 def bucketed_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int, bucket: int = 8) -> list[np.ndarray]:
     """Every position once, in shuffled batches of similar lengths.

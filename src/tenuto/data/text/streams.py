@@ -45,6 +45,10 @@ class Window(NamedTuple):
         """The same window on another device."""
         return Window(self.inputs.to(device), self.targets.to(device), None if self.resets is None else self.resets.to(device))
 
+    def select(self, rows: Tensor) -> Window:
+        """The window of these rows, [N] int64, which may repeat."""
+        return Window(self.inputs[:, rows], self.targets[:, rows], None if self.resets is None else self.resets[:, rows])
+
 
 class Streams(Sequence[Window]):
     """A text as B parallel rows, in windows of T steps: a sequence of `Window`.

@@ -6,7 +6,7 @@ A text is either *whole*, a single stream read from its first character to its l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,13 @@ class Text(Sourced):
                 raise DataError(f"{what} is not text.", expected="str", received=f"{type(document).__name__} {document!r:.60}")
             if not document:
                 raise DataError(f"{what} is empty.", expected="one or more characters", fix="leave it out" if not self.whole else None)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def select(self, indices: Iterable[int]) -> Text:
+        """The documents at these positions."""
+        return Text(tuple(self.documents[index] for index in indices), False, self.came_from)
 
     def _content_sha256(self) -> str:
         """The digest of its documents, one after another."""

@@ -255,6 +255,14 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         """The class with the largest logit of each row of logits [B, K]: [B]."""
         return self.classes_[tensors.argmax(1).cpu().numpy()]
 
+    def output_names(self) -> list[Any]:
+        """The classes."""
+        return self.classes_.tolist()
+
+    def input_names(self) -> list[str]:
+        """The channels, without those that the cell takes as its streams."""
+        return [name for name in self.standardiser_.channels if name not in self.standardiser_.as_given]
+
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)
         return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())

@@ -30,6 +30,7 @@ TASK = Task(
     page="tenuto.tasks.language.page:PAGE",
     splits="tenuto.tasks.language.commands:splits",
     read="tenuto.tasks.language.commands:read",
+    asked="tenuto.tasks.language.commands:asked",
     write="tenuto.tasks.language.commands:write",
     described="tenuto.tasks.language.commands:described",
     said="tenuto.tasks.language.commands:said",

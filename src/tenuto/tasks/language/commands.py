@@ -22,6 +22,13 @@ def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Text:
     return read_text(choose_part(data, text_parts(data), split), **formed(choices))
 
 
+def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Text:
+    """Texts to be gone on with: the documents, or the lines of one whole text, without those that are empty."""
+    text = read(data, split, choices)
+    lines = text.documents[0].splitlines() if text.whole else text.documents
+    return Text(tuple(line for line in lines if line.strip()), False, text.came_from)
+
+
 def write(model: Any, prompt: str, settings: Mapping[str, Any]) -> Iterable[str]:
     """Pieces of new text after the prompt; the settings are those of `LanguageModel.generate`."""
     return model.generate_pieces(prompt, **settings)  # type: ignore[no-any-return]

@@ -244,8 +244,24 @@ class LanguageModel(LanguageOptions, Estimator):
         """The likeliest symbols [B], from log-probabilities [B, V]."""
         return np.array([self.vocabulary_.shown(int(token)) for token in tensors.argmax(1)])
 
+    def raw(self, batch: Window) -> Tensor:
+        """The logits [B, V] of what comes after a window; the log-probabilities, where an adaptive softmax has no logits."""
+        return self._net.head.scores(self._net.encode(batch).output[-1:])[0]
+
+    def nothing(self, batch: Window) -> Tensor:
+        """The mean of the vectors of all symbols, [T, B, E]."""
+        return self._net.front.embedding.weight.mean(0).expand(*batch.inputs.shape, -1)
+
+    def output_names(self) -> list[str]:
+        """The symbols."""
+        return [self.vocabulary_.shown(token) for token in range(self.vocabulary_.size)]
+
+    def step_names(self, x: Any) -> list[list[str]]:
+        """The symbols that are read of each text."""
+        return [[self.vocabulary_.shown(token) for token in self._prompt(text)] for text in self._asked(x)]
+
     def _asked(self, x: Any) -> list[str]:
-        return [x] if isinstance(x, str) else list(x)
+        return [x] if isinstance(x, str) else list(x.documents if isinstance(x, Text) else x)
 
     def _batches(self, data: list[str]) -> Batches:
         """A batch is one text."""

@@ -83,6 +83,11 @@ class LanguageHead(nn.Module):
             return self.decoder.log_probabilities(features)
         return nn.functional.log_softmax(self.decoder(features), -1)
 
+    def scores(self, output: Tensor) -> Tensor:
+        """Logits [T, B, V] of what comes after each step; of an adaptive softmax, which has none over the whole vocabulary, log-probabilities."""
+        features = self.project(self.dropped(output))
+        return self.log_probabilities(features) if isinstance(self.decoder, AdaptiveDecoder) else self.decoder(features)
+
     def nats(self, features: Tensor, targets: Tensor) -> Tensor:
         """The nats [T, B] of targets [T, B] given their features [T, B, D]; zero for IGNORED ones."""
         flat = targets.flatten()

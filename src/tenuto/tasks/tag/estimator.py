@@ -235,6 +235,10 @@ class Tagger(TagOptions, TokenEstimator):
         assert isinstance(self.network_, TaggerNetwork)
         return [[self.tags_[position] for position in row] for row in head.decode(tensors)]  # type: ignore[operator]
 
+    def output_names(self) -> list[Any]:
+        """The tags."""
+        return list(self.tags_)
+
     def _answered(self, data: Sentences) -> Answers:
         """The answers for every sentence."""
         answers = Answers.none(len(data), self.labels_.tolist())

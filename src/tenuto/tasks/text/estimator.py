@@ -221,6 +221,10 @@ class TextClassifier(TextOptions, TokenEstimator):
         """The class with the largest logit of each row of logits [B, K]: [B]."""
         return self.classes_[tensors.argmax(1).cpu().numpy()]
 
+    def output_names(self) -> list[Any]:
+        """The classes."""
+        return self.classes_.tolist()
+
     def _logits(self, data: Sentences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""
         logits = np.empty((len(data), len(self.classes_)), dtype=np.float32)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from tenuto.cell import Cell
 from tenuto.choices import require
 from tenuto.data import bucketed_batches
-from tenuto.data.pairs.batches import NumberedPairs, collate_pairs
+from tenuto.data.pairs.batches import NumberedPairs, PairBatch, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
-from tenuto.data.pairs.symbols import AUTO, END, FIRST, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, kind_of, split_side
+from tenuto.data.pairs.symbols import AUTO, END, FIRST, PADDING, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, kind_of, split_side
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
 from tenuto.tasks.translate.decoder import check_decoder
@@ -234,6 +234,35 @@ class Seq2Seq(TranslateOptions, Estimator):
         """The answers of a batch, as targets were given."""
         translator = self.translator()
         return [translator.text(row[: row.index(END)]) for row in tensors.numbers.T.tolist()]
+
+    def held(self, batch: PairBatch) -> PairBatch:
+        """The sources with the answers that the model gives them now, which its decoder reads."""
+        with torch.no_grad():
+            rows = self.forward(batch).numbers.T.tolist()
+        sources = [row[:length].numpy() for row, length in zip(batch.source.T.cpu(), batch.lengths)]
+        answers = [np.array(row[: row.index(END)], dtype=np.int64) for row in rows]
+        return collate_pairs(NumberedPairs(sources, answers), range(len(rows))).to(batch.source.device)
+
+    def raw(self, batch: PairBatch) -> Tensor:
+        """The logits [T, B, V] of each symbol of the answers that the batch holds."""
+        return self.network_(batch)  # type: ignore[no-any-return]
+
+    def answer_lengths(self, batch: PairBatch) -> Tensor:
+        """[B], in symbols, the end included."""
+        return (batch.wanted != PADDING).sum(0)
+
+    def nothing(self, batch: PairBatch) -> Tensor:
+        """The mean of the vectors of all source symbols, [S, B, E]."""
+        assert isinstance(self.network_, Seq2SeqNetwork)
+        return self.network_.front.embedding.weight[FIRST:].mean(0).expand(*batch.source.shape, -1)
+
+    def output_names(self) -> list[str]:
+        """The target symbols, after the four special ones."""
+        return ["⟨padding⟩", "⟨beginning⟩", "⟨end⟩", "⟨unknown⟩", *self.target_symbols_.names]
+
+    def step_names(self, x: Any) -> list[list[str]]:
+        """The symbols of each source."""
+        return [list(split_side(side, self.options_["source_unit"])) for side in self._read(x).source]
 
     def _batches(self, data: Pairs) -> Batches:
         numbers = self.translator().numbered(Pairs(data.source, ids=data.ids))

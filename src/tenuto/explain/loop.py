@@ -1,0 +1,88 @@
+"""A layer's time loop between two runs: multipliers of its output and final states become those of x, of the states before it and of its streams.
+
+The pair of the cell (`program/pair.py`) is one more cell, so the engines run it: forward with both runs side by side, then backward in time.
+Letters: B batch, T time, H hidden size, N rows of packed sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from tenuto.engines import Buffers, Form, Problem, choose
+from tenuto.engines.problem import NOT_DIFFERENTIABLE, hidden_size, size_of
+from tenuto.program import Traced
+from tenuto.program.pair import Pair, paired, weights_of
+
+
+@lru_cache(maxsize=256)
+def _pair_of(form: Form) -> Form:
+    both = paired(form.traced)
+    return Form(both.cell, form.bias, form.lengths, form.resets, form.reverse, form.packed, traced=both)
+
+
+def loop_multipliers(
+    form: Form,
+    engine: str,
+    inputs: Mapping[str, Tensor],
+    references: Mapping[str, Tensor],
+    d_output: Tensor | None,
+    d_final: Sequence[Tensor | None],
+) -> Buffers:
+    """The multipliers of the inputs that differ between the two runs, by the engines' names.
+
+    Args:
+        inputs: of the run that is explained, as `engines.problem` has them.
+        references: those of them, by name, that differ in the reference run.
+        d_output, d_final: the multipliers that arrive at the output and at each final state; None for zeros.
+    """
+    pair = _pair_of(form)
+    assert isinstance(pair.cell, Pair)
+    both = _both(form, pair, pair.cell.prefix, inputs, references)
+    runner = choose(Problem.of(pair, both, True), engine if engine in ("reference", "cpp") else "auto")
+    states = list(form.cell.widths("state"))
+    with torch.no_grad():
+        result = runner.forward(pair, both, True)
+        arriving = torch.zeros_like(result.output) if d_output is None else d_output.contiguous()
+        ends = [torch.zeros_like(inputs[f"s.{name}"]) if d is None else d.contiguous() for name, d in zip(states, d_final)]
+        ends += [torch.zeros_like(inputs[f"s.{name}"]) for name in states]
+        needs = frozenset(name for name in references if name not in NOT_DIFFERENTIABLE)
+        return runner.backward(pair, both, result._replace(final=[]), arriving, ends, needs)
+
+
+def _both(form: Form, pair: Form, prefix: str, inputs: Mapping[str, Tensor], references: Mapping[str, Tensor]) -> Buffers:
+    """The inputs of the pair: the gate inputs of the reference run are projected here, for all steps at once."""
+    second = {**inputs, **references}
+    given = {name: tensor for name, tensor in inputs.items() if not name.startswith("U.")}
+    gates = list(form.cell.widths("gates"))
+    projected = torch.nn.functional.linear(_without_padding(form, second), inputs["weight_ih"], inputs.get("bias"))
+    given |= {f"stream.{prefix}{name}": part.contiguous() for name, part in zip(gates, projected.chunk(len(gates), -1))}
+    for kind in ("s", "r", "stream"):
+        given |= {f"{kind}.{prefix}{name.removeprefix(kind + '.')}": tensor for name, tensor in second.items() if name.startswith(kind + ".")}
+    matrices = _matrices(form.traced, inputs, hidden_size(form, inputs))
+    whole = {stack.products: inputs[f"U.{stack.name}"] for stack in form.traced.stacks}  # as it lies, where a stack is the same in both
+    for name, products in weights_of(form.traced, pair.traced).items():
+        known = whole.get(tuple(products))
+        given[f"U.{name}"] = torch.cat([matrices[each] for each in products]) if known is None else known
+    return {name: given[name] for name in pair.names}
+
+
+def _matrices(traced: Traced, inputs: Mapping[str, Tensor], hidden: int) -> dict[str, Tensor]:
+    """The recurrent matrices by product."""
+    found: dict[str, Tensor] = {}
+    for stack in traced.stacks:
+        rows = [size_of(width, hidden) for width in stack.widths]
+        found |= dict(zip(stack.products, inputs[f"U.{stack.name}"].split(rows)))
+    return found
+
+
+def _without_padding(form: Form, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The input of the reference run; padding may hold anything."""
+    x = inputs["x"]
+    if form.packed or not form.lengths:
+        return x
+    steps = torch.arange(x.shape[0], device=x.device)
+    return torch.where((steps[:, None] < inputs["lengths"][None])[..., None], x, 0)
