@@ -24,6 +24,7 @@ from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
+from tenuto.tasks.taught import Choices
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import KEEP, TextOptions
@@ -58,6 +59,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     task = "classify-text"
     former_names = {"embedding": "front", "recurrent": "encoder", "head": "head.linear"}
     _estimator_type = "classifier"
+    answer_unit = choice_unit = "text"
 
 
     # --- fitting -------------------------------------------------------------------------------------------------------
@@ -126,9 +128,11 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
+        super()._prepare(training, held_out)
+
+    def _ready(self, training: Sentences, held_out: Sentences) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
-        super()._prepare(training, held_out)
 
     def _require_scorable(self, data: Sentences) -> None:
         self._targets(data)
@@ -224,6 +228,16 @@ class TextClassifier(TextOptions, TokenEstimator):
     def output_names(self) -> list[Any]:
         """The classes."""
         return self.classes_.tolist()
+
+    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
+        """One choice for each text: its class."""
+        return Choices(output[None])
+
+    def answered(self, data: Sentences) -> Sentences:
+        """The texts, labelled by this model where they have no labels."""
+        if data.labels is not None:
+            return data
+        return Sentences.of(data, None, np.array(self._answers(self._shortened(data)), dtype=self.classes_.dtype))
 
     def _logits(self, data: Sentences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""

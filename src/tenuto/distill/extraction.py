@@ -1,0 +1,2 @@
+class Extraction: pass
+automaton=None
