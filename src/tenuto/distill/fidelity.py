@@ -43,7 +43,7 @@ class Fidelity:
     Attributes:
         part: what the set is called. unit: what one answer is for, such as a sequence or a token. items: how many sequences or rows there are. answers: how many answers.
         agreement: the share of answers in which the two agree. agreement_interval: of 95 %; where an item has several answers, these count as alike as they are.
-        divergence: KL(teacher || student), nats a choice. divergence_error: its standard error. divergence_unit: what a choice is for: of a translation, each symbol.
+        divergence: KL(teacher || student), nats a choice. divergence_error: its standard error; None for a single row. divergence_unit: what a choice is for: of a translation, each symbol.
         teacher, student: the two sides.
     Example:
         >>> import numpy as np, tenuto
@@ -62,7 +62,7 @@ class Fidelity:
     agreement: float
     agreement_interval: Sequence[float]
     divergence: float
-    divergence_error: float
+    divergence_error: float | None
     divergence_unit: str
     teacher: Side
     student: Side
@@ -99,9 +99,10 @@ class Fidelity:
     def sentence(self) -> str:
         """How often the two agree, and how far their probabilities are apart."""
         low, high = self.agreement_interval
+        error = "" if self.divergence_error is None else f" ± {self.divergence_error:.4f}"
         return (
             f"the same answer for {self.agreement:.2%} of {self.answers:,} {self.unit}{'s' * (self.answers != 1)} ({self.part}; 95 % interval {low:.1%} to {high:.1%}), "
-            f"divergence {self.divergence:.4f} ± {self.divergence_error:.4f} nats a {self.divergence_unit}"
+            f"divergence {self.divergence:.4f}{error} nats a {self.divergence_unit}"
         )
 
     def __str__(self) -> str:
@@ -194,8 +195,8 @@ def _chosen(model: Estimator, data: Any) -> tuple[list[Any], float]:
     return found, best
 
 
-def _share(parts: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """The sum of the parts over that of the counts, and its standard error, with rows as what is independent.
+def _share(parts: np.ndarray, counts: np.ndarray) -> tuple[float, float | None]:
+    """The sum of the parts over that of the counts, and its standard error, with rows as what is independent; None for one row.
 
     Source:     the ratio estimator, Cochran 1977, section 2.11.
     Example:
@@ -204,7 +205,7 @@ def _share(parts: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     """
     share, rows = float(parts.sum() / counts.sum()), len(parts)
     if rows < 2:
-        return share, 0.0
+        return share, None
     rest = parts - share * counts
     return share, float(np.sqrt((rest**2).sum() * rows / (rows - 1)) / counts.sum())
 
