@@ -117,6 +117,24 @@ class Taught:
         """The set with this model's answers as right answers, where it has none; the set itself where it has some."""
         return data
 
+    def answers_to(self, words: Sequence[Sequence[str | None]]) -> list[Any]:
+        """The one answer to each sequence of tokens, named as `step_names` names them; None is a token that is not known. A sequence may be empty.
+
+        Raises:
+            ArgumentError: it does not read tokens, or has not one answer for all of them.
+        """
+        raise ArgumentError(
+            f"{type(self).__name__} is no model that reads tokens and gives one answer.", expected="a classifier of texts, or a language model", fix="distill it into a simpler network"
+        )
+
+    @abstractmethod
+    def step_names(self, x: Any) -> list[list[str]] | None:
+        """The text of each step of each item."""
+
+    def letters(self, x: Any) -> list[list[str]] | None:
+        """The tokens of each item, as `answers_to` takes them; None where there are none."""
+        return self.step_names(x)
+
     def chosen(self, data: Any) -> list[Sequence[Any]]:
         """What is answered at each place of each item."""
         return [[one] for one in self._answers(self._asked(data))]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from tenuto.data.text.streams import IGNORED, Streams
+from tenuto.data.text.streams import IGNORED, Streams, Window
 from tenuto.data.text.text import Text
+from tenuto.data.text.vocabulary import Vocabulary
+from tenuto.errors import ArgumentError
 from tenuto.networks.anatomy import Network
 from tenuto.tasks.language.learning import rows_of
 from tenuto.tasks.language.network import Read
@@ -28,6 +30,15 @@ class LanguageTaught(Taught):
 
     device: str
     network_: Network
+    vocabulary_: Vocabulary
+
+    @abstractmethod
+    def forward(self, batch: Window) -> torch.Tensor:
+        """The log-probabilities [B, V] of what comes after a window."""
+
+    @abstractmethod
+    def answer(self, tensors: torch.Tensor) -> np.ndarray:
+        """The likeliest symbols [B]."""
 
     @abstractmethod
     def _tokens(self, text: Text) -> tuple[np.ndarray, np.ndarray | None]:
@@ -47,6 +58,42 @@ class LanguageTaught(Taught):
         """One choice for each token that counts."""
         assert output.scores is not None  # they were asked for
         return Choices(output.scores, given[0].targets != IGNORED)
+
+    def answers_to(self, words: Sequence[Sequence[str | None]]) -> list[str]:
+        """The likeliest symbol after each sequence of symbols, which begins as texts do: at the beginning of a document, or of a line."""
+        vocabulary = self.vocabulary_
+        numbers = {vocabulary.shown(token): token for token in range(vocabulary.size)}
+        start = self._beginning()
+        coded = [[*start, *(self._number(symbol, numbers) for symbol in row)] for row in words]
+        found = [""] * len(coded)
+        for length in sorted({len(row) for row in coded}):
+            places = [place for place, row in enumerate(coded) if len(row) == length]
+            tokens = torch.tensor([coded[place] for place in places], device=self.device).T
+            with torch.no_grad():
+                answers = self.answer(self.forward(Window(tokens, torch.full_like(tokens, IGNORED), None)))
+            for place, answer in zip(places, answers.tolist()):
+                found[place] = answer
+        return found
+
+    def letters(self, x: Any) -> list[list[str]]:
+        """The symbols of each document, or of the lines of one whole text."""
+        text = Text.of(x)
+        documents = text.documents[0].splitlines(keepends=True) if text.whole else text.documents
+        return [[self.vocabulary_.shown(token) for token in self.vocabulary_.encode(document).tolist()] for document in documents]
+
+    def _beginning(self) -> list[int]:
+        """What stands before a text."""
+        vocabulary = self.vocabulary_
+        if vocabulary.boundary is not None:
+            return [vocabulary.boundary]
+        return vocabulary.encode("\n").tolist()[:1] if vocabulary.units != "characters" or b"\n" in vocabulary.symbols else [0]
+
+    def _number(self, symbol: str | None, numbers: dict[str, int]) -> int:
+        if symbol is None and self.vocabulary_.unknown is None:
+            raise ArgumentError("the model knows no symbol for what it does not know.", expected="a model with unknown symbols, or letters that it knows", fix="drop other symbols")
+        if symbol is not None and symbol not in numbers:
+            raise ArgumentError(f"the model does not know the symbol {symbol!r}.", expected=", ".join(list(numbers)[:20]))
+        return self.vocabulary_.unknown if symbol is None else numbers[symbol]  # type: ignore[return-value]  # checked above
 
     def chosen(self, data: Text) -> list[Any]:
         """The likeliest symbol at each place, one list for each row of each window."""

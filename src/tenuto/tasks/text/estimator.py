@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
 UNITS = ("auto", "words", "letters")
+NOTHING = "\U00010428"  # a small letter of an alphabet that hardly any text is written in: unknown as a word and as a letter, like what `nothing` reads
 MOST_WORDS = 2  # of a text that is read letter by letter
 
 
@@ -232,6 +233,12 @@ class TextClassifier(TextOptions, TokenEstimator):
     def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
         """One choice for each text: its class."""
         return Choices(output[None])
+
+    def answers_to(self, words: Sequence[Sequence[str | None]]) -> list[Any]:
+        """The class of each sequence of tokens; that of none is the class of a word that is not known."""
+        tokens = [[NOTHING if token is None else token for token in row] or [NOTHING] for row in words]
+        found: list[Any] = np.array(self._answers(self._shortened(Sentences(tokens, rule=self.coder_.rule))), dtype=self.classes_.dtype).tolist()
+        return found
 
     def answered(self, data: Sentences) -> Sentences:
         """The texts, labelled by this model where they have no labels."""
