@@ -12,7 +12,20 @@ import typer
 
 from tenuto.cli.arguments import option
 from tenuto.cli.job import Job
-from tenuto.cli.parameters import PANEL, CheckpointEvery, Out, Overwrite, Parameters, Quiet, Test, Threads, Validation, columns_as_trained, options_left_open, with_parameters
+from tenuto.cli.parameters import (
+    PANEL,
+    CheckpointEvery,
+    Out,
+    Overwrite,
+    Parameters,
+    Quiet,
+    Test,
+    Threads,
+    Validation,
+    columns_as_trained,
+    options_left_open,
+    with_parameters,
+)
 from tenuto.runs.names import TAUGHT
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.option import NETWORK, Known, options_of
@@ -173,8 +186,13 @@ def _splits(task: Task, given: Mapping[str, Any], choices: Mapping[str, Any]) ->
     validation, test = (None if given[part] is None else data_path(given[part]) for part in ("validation", "test"))
     if given["unlabelled"]:
         ask = load(task.asked or task.read)
-        parts = {"train": ask(data, None, choices), "validation": None if validation is None else ask(validation, None, choices)}
-        return SimpleNamespace(**parts, test=None if test is None else load(task.read)(test, None, choices))
+        try:
+            train = ask(data, "train", choices)
+        except TenutoError:  # it has no parts
+            train = ask(data, None, choices)
+        return SimpleNamespace(
+            train=train, validation=None if validation is None else ask(validation, None, choices), test=None if test is None else load(task.read)(test, None, choices)
+        )
     try:
         return load(task.splits)([data] if task.many else data, validation, test, choices)
     except TenutoError as error:
@@ -234,7 +252,7 @@ def _configuration(task: Task, given: Mapping[str, Any]) -> str:
     from tenuto.cli.fitting import from_anywhere
     from tenuto.runs.names import CONFIGURATION
 
-    told = {name: from_anywhere(value) if isinstance(value, (str, Path)) else value for name, value in given.items() if name not in ELSEWHERE and value not in (None, False, [])}
+    told = {name: from_anywhere(value) if isinstance(value, (str, Path)) else value for name, value in given.items() if name not in ELSEWHERE and value is not None and value is not False and value != []}
     told["run"] = str(given["run"].resolve())
     path = given["run"] / CONFIGURATION
     kept = read_toml(path) if path.is_file() else {}

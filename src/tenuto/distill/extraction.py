@@ -46,7 +46,7 @@ class Extraction:
 
     Attributes:
         automaton: what was found.
-        random: the agreement on random words that were not used to find it.
+        random: the agreement on random words that were not used to find it; where all words of this length were, on these.
         data: the agreement on words of the data that were not used to find it: items, with the tokens that are letters, cut at the longest length. None without data.
         items: the agreement with the model's answers to these items as they are, with all their tokens. None without data.
         others: what became of tokens that are no letters: "drop" or "unknown". covered: the share of the data's tokens that are letters; None without data.

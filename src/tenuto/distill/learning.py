@@ -96,7 +96,7 @@ def learn(asked: Asked, alphabet: Sequence[str], *, method: str, states: int, wo
             raise NotImplementedError("only whole words are asked")
 
     class Examiner(Oracle):  # type: ignore[misc]
-        """Looks for a word on which a hypothesis is wrong; keeps the last hypothesis that has no more states than are allowed."""
+        """Looks for a word on which a hypothesis is wrong; keeps the last hypothesis that has no more states than are allowed, or else the first."""
 
         def __init__(self) -> None:
             super().__init__(list(alphabet), None)

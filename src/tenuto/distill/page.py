@@ -9,6 +9,8 @@ from tenuto.distill.picture import picture_of
 from tenuto.pages.page import render
 from tenuto.pages.wording import count, number, percent
 
+OTHERS = {"drop": "Other tokens are dropped.", "unknown": "Other tokens are read as one that the model does not know."}
+ENOUGH = 30  # words of the data, for the number at the top of the page to be of these
 MOST_ROWS = 200  # of the table of moves
 
 
@@ -16,7 +18,8 @@ def page_of(extraction: Any, title: str = "") -> str:
     """The whole page as text."""
     automaton = extraction.automaton
     agreements = [(name, percent(found.share), f"{percent(found.interval[0])} to {percent(found.interval[1])}", number(found.words)) for name, found in extraction.agreements()]
-    name, share, interval, words = agreements[1] if len(agreements) > 1 else agreements[0]
+    main = 1 if extraction.data is not None and extraction.data.words >= ENOUGH else 0
+    name, share, interval, words = agreements[main]
     states = [(state, str(answer), row) for state, (answer, row) in enumerate(zip(automaton.answers, automaton.moves))]
     ended = f"ended by its bound of {extraction.bound}" if extraction.bound else "no word was left on which it was found wrong"
     return str(
@@ -38,7 +41,7 @@ def page_of(extraction: Any, title: str = "") -> str:
             states=states[:MOST_ROWS],
             left_out=max(0, len(states) - MOST_ROWS),
             agreements=agreements,
-            others="Other tokens are dropped." if extraction.others == "drop" else "Other tokens are read as one that the model does not know.",
+            others="" if extraction.covered is None else OTHERS[extraction.others],
             dot=automaton.to_dot(),
         )
     )

@@ -12,6 +12,7 @@ from tenuto.distill.automaton import Automaton
 MOST_STATES = 12
 WIDTH, NODE, ROOM = 720, 26, 62  # of the picture; radius of a state; what loops and labels need outside of the circle
 MOST_LETTERS = 18  # of a label
+LABEL = 0.36  # how far along an arrow its letters stand
 BEND = 0.16  # of the length of an arrow: how far its middle lies beside the straight line, so that there and back are two lines
 
 Point = tuple[float, float]
@@ -28,7 +29,7 @@ def picture_of(automaton: Automaton) -> Markup | None:
     said = f"{automaton.kind} with {count} states; the table has every move."
     drawn = [Markup('<svg class="chart automaton" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, round(2 * middle[1]), said)]
     drawn.append(Markup('<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="head" d="M0 0 10 5 0 10z"/></marker></defs>'))
-    drawn.append(_line(f"M{places[0][0] - NODE - 30:.1f} {places[0][1]:.1f}H{places[0][0] - NODE - 2:.1f}") if count > 1 else _line(f"M{places[0][0] - NODE - 34:.1f} {places[0][1]:.1f}h30"))
+    drawn.append(_line(f"M{places[0][0] - 1.6 * NODE:.1f} {places[0][1] - 1.6 * NODE:.1f}L{places[0][0] - 0.75 * NODE:.1f} {places[0][1] - 0.75 * NODE:.1f}"))  # where to begin
     for (one, other), letters in automaton.edges().items():
         drawn += _loop(places[one], middle, letters) if one == other else _arrow(places[one], places[other], letters)
     kinds = sorted({str(answer) for answer in automaton.answers})
@@ -42,15 +43,16 @@ def _line(path: str) -> Markup:
 
 
 def _arrow(start: Point, end: Point, letters: list[str]) -> list[Markup]:
-    """A bent arrow from the edge of a state to that of another, with its letters at its middle."""
+    """A bent arrow from the edge of a state to that of another, with its letters nearer to where it begins: in the middle of the circle arrows cross."""
     across, down = end[0] - start[0], end[1] - start[1]
     length = math.hypot(across, down)
     beside = (-down / length, across / length)
     bend = BEND * length + 8
-    control = ((start[0] + end[0]) / 2 + 2 * bend * beside[0] * 0.5, (start[1] + end[1]) / 2 + 2 * bend * beside[1] * 0.5)
+    control = ((start[0] + end[0]) / 2 + bend * beside[0], (start[1] + end[1]) / 2 + bend * beside[1])
     first, last = _towards(start, control), _towards(end, control)
-    label = ((start[0] + end[0]) / 2 + (bend * 0.5 + 12) * beside[0], (start[1] + end[1]) / 2 + (bend * 0.5 + 12) * beside[1])
-    return [_line(f"M{first[0]:.1f} {first[1]:.1f}Q{control[0]:.1f} {control[1]:.1f} {last[0]:.1f} {last[1]:.1f}"), _label(label, letters)]
+    near, far, side = (1 - LABEL) ** 2, LABEL**2, 2 * LABEL * (1 - LABEL)
+    label = tuple(near * one + side * middle + far * other + 11 * away for one, middle, other, away in zip(start, control, end, beside))
+    return [_line(f"M{first[0]:.1f} {first[1]:.1f}Q{control[0]:.1f} {control[1]:.1f} {last[0]:.1f} {last[1]:.1f}"), _label((label[0], label[1]), letters)]
 
 
 def _loop(place: Point, middle: Point, letters: list[str]) -> list[Markup]:

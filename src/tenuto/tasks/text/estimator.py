@@ -240,6 +240,10 @@ class TextClassifier(TextOptions, TokenEstimator):
         found: list[Any] = np.array(self._answers(self._shortened(Sentences(tokens, rule=self.coder_.rule))), dtype=self.classes_.dtype).tolist()
         return found
 
+    def as_set(self, data: Any) -> Sentences:
+        """As `Taught.as_set`; of long texts, what is read of them."""
+        return self._shortened(self._given(data))
+
     def answered(self, data: Sentences) -> Sentences:
         """The texts, labelled by this model where they have no labels."""
         if data.labels is not None:
