@@ -14,6 +14,7 @@ from tenuto.scores.classification import wilson_interval
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import Watch
 
+LOSS = "loss"  # the one score that is no share
 TIMES, ENOUGH_S = 5, 0.2  # how often answers are timed: at most so many times, or until so many seconds have passed
 
 
@@ -213,7 +214,7 @@ def _share(parts: np.ndarray, counts: np.ndarray) -> tuple[float, float | None]:
 def _side(model: Estimator, data: Any, part: str, seconds: float, labelled: bool) -> Side:
     result = model.result(data, "validation" if part == "validation" else "test") if labelled else {}
     intervals = {name.removesuffix("_interval"): ends for name, ends in result.items() if name.endswith("_interval") and ends is not None}
-    scores = {name: float(result[name]) for name in (*intervals, "loss") if isinstance(result.get(name), (int, float))}
+    scores = {name: float(result[name]) for name in dict.fromkeys((*intervals, LOSS)) if isinstance(result.get(name), (int, float))}
     parameters = sum(weight.numel() for weight in model.network_.parameters())
     return Side(type(model.cell_).__name__, model.hidden_size, model.num_layers, parameters, seconds, scores, intervals)
 
@@ -222,7 +223,9 @@ def _score(side: Side, name: str) -> str:
     if name not in side.scores:
         return "not known"
     ends = side.intervals.get(name)
-    return f"{side.scores[name]:.4f}" if ends is None else f"{side.scores[name]:.2%} ({ends[0]:.1%} to {ends[1]:.1%})"
+    if name == LOSS:
+        return f"{side.scores[name]:.4f}" + ("" if ends is None else f" ({ends[0]:.4f} to {ends[1]:.4f})")
+    return f"{side.scores[name]:.2%}" + ("" if ends is None else f" ({ends[0]:.1%} to {ends[1]:.1%})")
 
 
 def _time(seconds: float) -> str:

@@ -35,4 +35,5 @@ def _score(side: dict[str, Any], name: str) -> str:
     value, ends = side["scores"].get(name), side["intervals"].get(name)
     if value is None:
         return "not known"
-    return number(value) if ends is None else f"{percent(value)} ({percent(ends[0])} to {percent(ends[1])})"
+    shown = number if name == "loss" else percent
+    return shown(value) + ("" if ends is None else f" ({shown(ends[0])} to {shown(ends[1])})")

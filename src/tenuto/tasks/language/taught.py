@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +17,9 @@ from tenuto.data.text.vocabulary import Vocabulary
 from tenuto.errors import ArgumentError
 from tenuto.networks.anatomy import Network
 from tenuto.tasks.language.learning import rows_of
+from tenuto.tasks.language.memory import FEWEST_STRETCHES, MOST_STRETCHES, t_quantile
 from tenuto.tasks.language.network import Read
+from tenuto.tasks.language.scores import carried_nats
 from tenuto.tasks.taught import Choices, Taught
 
 WINDOW = 100  # tokens that are compared at once: each has a probability for every symbol
@@ -48,6 +51,17 @@ class LanguageTaught(Taught):
         """Windows of the whole text, in rows that go on from window to window."""
         tokens, starts = self._tokens(data)
         return ((window.to(self.device),) for window in Streams(tokens, rows_of(len(tokens)), WINDOW, starts=starts))
+
+    def result(self, data: Text, part: str) -> dict[str, Any]:
+        """The loss with the state carried, nats a token, and its 95 % interval: Student's t times the standard error of the mean over stretches of the text, since neighbouring tokens are alike."""
+        tokens, starts = self._tokens(data)
+        nats = carried_nats(self.network_, tokens, starts, rows=rows_of(len(tokens)), device=self.device)
+        loss, stretches = float(nats.mean()), min(MOST_STRETCHES, len(nats) // WINDOW)
+        if stretches < FEWEST_STRETCHES:
+            return {"loss": loss}
+        means = np.array([part.mean() for part in np.array_split(nats, stretches)])
+        half = t_quantile(stretches - 1) * float(means.std(ddof=1)) / math.sqrt(stretches)
+        return {"loss": loss, "loss_interval": [loss - half, loss + half]}
 
     def heard(self, network: nn.Module, given: tuple[Any, ...], state: Any = None) -> tuple[Read, Any]:
         """The log-probabilities of all symbols after each token of the window; and the state after it."""
