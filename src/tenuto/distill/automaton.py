@@ -74,7 +74,8 @@ class Automaton:
         if set(self.alphabet) != set(other.alphabet):
             raise ArgumentError("the two automata have other letters.", expected=", ".join(self.alphabet), received=", ".join(other.alphabet))
         theirs = [other.alphabet.index(letter) for letter in self.alphabet]
-        seen, queue = {(0, 0)}, deque([((0, 0), ())])
+        seen = {(0, 0)}
+        queue: deque[tuple[tuple[int, int], tuple[str, ...]]] = deque([((0, 0), ())])
         while queue:
             (own, second), word = queue.popleft()
             if self.answers[own] != other.answers[second]:
@@ -83,7 +84,7 @@ class Automaton:
                 after = (self.moves[own][place], other.moves[second][theirs[place]])
                 if after not in seen:
                     seen.add(after)
-                    queue.append((after, (*word, letter)))  # type: ignore[arg-type]  # words of any length
+                    queue.append((after, (*word, letter)))
         return None
 
     def edges(self) -> dict[tuple[int, int], list[str]]:

@@ -12,6 +12,7 @@ from tenuto.distill.teacher import Teacher
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import merged
+from tenuto.tasks.taught import Taught
 from tenuto.train import Checkpoint, Launch, Observer
 
 E = TypeVar("E", bound=Estimator)
@@ -80,6 +81,8 @@ def lesson(teacher: E, cell: str | Cell | None, changes: dict[str, Any], *, temp
             "there is nobody to learn from.", expected="a fitted estimator of tenuto.tasks", received=type(teacher).__name__, fix="an estimator's `load` reads a run folder"
         )
     teacher.require_fit("distill")
+    if type(teacher).choices is Taught.choices:
+        teacher.choices((), None)  # says why not
     student = student_of(teacher, cell, changes)
     student.check()
     return student, Teacher(teacher, student, temperature=temperature, truth=truth, start=start)

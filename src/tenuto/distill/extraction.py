@@ -18,7 +18,7 @@ from tenuto.files import write_text
 from tenuto.scalars import whole
 from tenuto.scores.classification import wilson_interval
 from tenuto.tasks.estimator import Estimator
-from tenuto.tongues import argument
+from tenuto.tongues import argument, either
 
 METHODS, OTHERS = ("lstar", "kv"), ("drop", "unknown")
 OTHER = "⟨other⟩"  # the letter that stands for all tokens that are none
@@ -154,7 +154,7 @@ def _found(model: Model, data: Any, alphabet: Any, others: str, states: int, que
 
     ask = _asking(model)
     asked = Asked(ask, queries)
-    learnt = learn(asked, letters, method=method, states=states, words=learnt_from, draw=draw, generator=generator)
+    learnt = learn(asked, letters, method=method, states=states, words=learnt_from, draw=draw)
     fresh = sorted({draw() for _ in range(MEASURED)} - asked.known.keys()) or sorted({draw() for _ in range(MEASURED)})
     items = None
     if texts and isinstance(model, Estimator):
@@ -192,12 +192,12 @@ def _letters(alphabet: Any, texts: list[list[str]]) -> list[str]:
         if count < 1:
             raise ArgumentError(f"{argument('alphabet', alphabet)} is out of range.", expected="a number of letters, 1 or more, or the letters")
         if not texts:
-            raise ArgumentError("it is not known which tokens are frequent.", expected="data, or the letters", fix="alphabet=['0', '1'], for example")
+            raise ArgumentError("it is not known which tokens are frequent.", expected="data, or the letters", fix=either("alphabet=['0', '1'], for example", "--alphabet 0,1, for example"))
         counts = Counter(token for text in texts for token in text)
         return sorted(counts, key=lambda token: (-counts[token], token))[:count]
     letters = list(alphabet)
     if isinstance(alphabet, str) or not letters or len(set(letters)) < len(letters) or not all(isinstance(letter, str) for letter in letters):
-        raise ArgumentError("the alphabet is no list of letters.", expected="one or more different texts, for example ['0', '1']", received=repr(alphabet)[:80])
+        raise ArgumentError("the alphabet is no list of letters.", expected=either("one or more different texts, for example ['0', '1']", "one or more different texts with commas between"), received=repr(alphabet)[:80])
     return letters
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tenuto.distill.automaton import Automaton
 from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
 
 Word = tuple[str, ...]
 Ask = Callable[[list[Word]], Sequence[Any]]
@@ -64,7 +63,7 @@ class Learnt(NamedTuple):
     bound: str | None
 
 
-def learn(asked: Asked, alphabet: Sequence[str], *, method: str, states: int, words: Sequence[Word], draw: Callable[[], Word], generator: np.random.Generator) -> Learnt:
+def learn(asked: Asked, alphabet: Sequence[str], *, method: str, states: int, words: Sequence[Word], draw: Callable[[], Word]) -> Learnt:
     """Learn an automaton by L* or KV.
 
     Args:
@@ -101,7 +100,8 @@ def learn(asked: Asked, alphabet: Sequence[str], *, method: str, states: int, wo
         def __init__(self) -> None:
             super().__init__(list(alphabet), None)
             self.best: Automaton | None = None
-            self.rounds, self.bound = 0, None
+            self.rounds = 0
+            self.bound: str | None = None
 
         def find_cex(self, hypothesis: Any) -> Word | None:
             found, reached = _of_hypothesis(hypothesis, alphabet)
@@ -121,7 +121,7 @@ def learn(asked: Asked, alphabet: Sequence[str], *, method: str, states: int, wo
         run(list(alphabet), System(), examiner, automaton_type="moore", cex_processing="rs", cache_and_non_det_check=False, print_level=0, **options)
     except Enough:
         if examiner.best is None:
-            raise ArgumentError(f"after {asked.most} words there is no automaton yet.", expected="more words, or fewer letters", received=f"{len(alphabet)} letters", fix="queries=... larger, or a smaller alphabet") from None
+            raise ArgumentError(f"after {asked.most} words there is no automaton yet.", expected="more words, or fewer letters", received=f"{len(alphabet)} letters", fix=f"more {argument('queries')}, or a smaller {argument('alphabet')}") from None
         return Learnt(examiner.best, examiner.rounds, f"{asked.most} words")
     assert examiner.best is not None  # every run ends with an examination
     return Learnt(examiner.best, examiner.rounds, examiner.bound)
@@ -140,13 +140,14 @@ def _wrong(found: Automaton, asked: Asked, words: Sequence[Word]) -> Word | None
 
 def _of_hypothesis(hypothesis: Any, alphabet: Sequence[str]) -> tuple[Automaton, list[Word]]:
     """aalpy's automaton as ours, with states in the order in which they are reached, and a shortest word that leads to each."""
-    order, words, places = [hypothesis.initial_state], [()], {hypothesis.initial_state.state_id: 0}
+    words: list[Word] = [()]
+    order, places = [hypothesis.initial_state], {hypothesis.initial_state.state_id: 0}
     for state, word in zip(order, words):
         for letter in alphabet:
             after = state.transitions[letter]
             if after.state_id not in places:
                 places[after.state_id] = len(order)
                 order.append(after)
-                words.append((*word, letter))  # type: ignore[arg-type]  # words of any length
+                words.append((*word, letter))
     moves = tuple(tuple(places[state.transitions[letter].state_id] for letter in alphabet) for state in order)
     return Automaton(tuple(alphabet), tuple(state.output for state in order), moves), words

@@ -32,7 +32,7 @@ def student_of(teacher: E, cell: str | Cell | None, changes: Mapping[str, Any]) 
         name, kept = known.name, teacher.options_[known.name]
         if known.cell:
             found[name] = _same_cell(teacher, name, follows=known.usual is None)
-        elif known.path or name in LEFT_OPEN:
+        elif known.path or (name in LEFT_OPEN and known.usual is None):
             found[name] = None
         elif known.panel == WHERE or known.answering:
             found[name] = getattr(teacher, name)

@@ -82,6 +82,10 @@ class Teacher:
             )  # fmt: skip
         return found
 
+    def guessed(self, part: str) -> bool:
+        """Whether the answers of this part are the teacher's."""
+        return not self.labelled[part]
+
     def begin(self, network: nn.Module) -> None:
         """Copy what the two networks have in common."""
         copy_weights(self.network, network, self.start)

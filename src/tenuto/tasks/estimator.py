@@ -83,6 +83,10 @@ class Estimator(Explained, Taught, Saved, ABC):
     def _divide(self, data: Any) -> tuple[Any, Any]:
         """Divide the data into what is trained on and what is held out for validation; `seed_` is set already."""
 
+    def _divide_by_chance(self, data: Any) -> tuple[Any, Any]:
+        """The same, for answers that are no right ones: of some there may be a single one."""
+        return self._divide(data)
+
     @abstractmethod
     def _prepare(self, training: Any, held_out: Any) -> None:
         """Set what is learnt before training, from the training set alone; `_kept` gives all of it."""
@@ -228,12 +232,13 @@ class Estimator(Explained, Taught, Saved, ABC):
     def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
         self.seed_ = seed_of(course.launch, self.random_state)
         data = counting(data)
-        training, held_out = self._divide(data) if validation is None else (data, validation)
+        teaching = course.teaching
+        divide = self._divide_by_chance if teaching is not None and teaching.guessed("train") else self._divide
+        training, held_out = divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
         self.options_ = self._options_as_data() | self._settled(training)
-        teaching = course.teaching
         if teaching is None:
             self._prepare(training, held_out)
         self._ready(training, held_out)

@@ -60,6 +60,9 @@ class Teaching(Protocol):
     def answered(self, data: Any, part: str) -> Any:
         """A set with right answers; `part` is "train", "validation" or "test"."""
 
+    def guessed(self, part: str) -> bool:
+        """Whether the answers of this part are no right ones."""
+
     def begin(self, network: nn.Module) -> None:
         """Set weights of the new network, before training."""
 

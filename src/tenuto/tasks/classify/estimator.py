@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.data.sequences.standardise import check_missing
+from tenuto.data.split import random_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling, usual_pooling
@@ -104,6 +105,9 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def _divide(self, data: Sequences) -> tuple[Sequences, Sequences]:
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
+
+    def _divide_by_chance(self, data: Sequences) -> tuple[Sequences, Sequences]:
+        return random_split(data, self.validation_fraction, seed=self.seed_)
 
     def _settled(self, training: Sequences) -> dict[str, Any]:
         found, steps = super()._settled(training), float(np.median(training.lengths))

@@ -17,7 +17,7 @@ from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.words import LETTERS, RULE
-from tenuto.data.split import stratified_split
+from tenuto.data.split import random_split, stratified_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling
@@ -125,6 +125,9 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
+
+    def _divide_by_chance(self, data: Sentences) -> tuple[Sentences, Sentences]:
+        return random_split(data, self.validation_fraction, seed=self.seed_)
 
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         self._require_classes(training)
