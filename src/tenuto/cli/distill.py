@@ -30,6 +30,7 @@ from tenuto.runs.names import TAUGHT
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.option import NETWORK, Known, options_of
 from tenuto.tasks.task import Task, load
+from tenuto.tongues import typed_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -282,7 +283,7 @@ def told_before(folder: Path, known: Iterable[str]) -> dict[str, Any]:
     path, names = configuration_of(folder), set(known)
     table = read_toml(path).get(TAUGHT)
     if not isinstance(table, Mapping):
-        raise RunError(f"{folder} is no run of `tenuto distill`.", expected=f"{path} with a table [{TAUGHT}]", fix=f"tenuto fit --resume {folder}")
+        raise RunError(f"{folder} is no run of `tenuto distill`.", expected=f"{path} with a table [{TAUGHT}]", fix=f"tenuto fit --resume {typed_path(folder)}")
     for name, value in table.items():
         items = value if isinstance(value, list) else [value]
         if name not in names or name in ELSEWHERE or not all(isinstance(item, (str, int, float)) for item in items):

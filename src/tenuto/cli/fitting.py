@@ -20,6 +20,7 @@ from tenuto.cli.parameters import fit_parameters
 from tenuto.runs.names import CHECKPOINTS, CONFIGURATION, METRICS, UNFINISHED
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
+from tenuto.tongues import typed_path
 
 # Parameters that hold paths; options that hold one say so themselves.
 PATHS = frozenset({"data", "test", "validation"})
@@ -134,13 +135,13 @@ def _finish(job: Job, folder: Path) -> dict[str, Any]:
     try:
         job.score(folder)
     except TenutoError as error:
-        failed = error.also(f"the run is saved in {folder}: tenuto score {folder} {job.task.data_name}")
+        failed = error.also(f"the run is saved in {folder}: tenuto score {typed_path(folder)} {job.task.data_name}")
     evaluation = dict(job.model.evaluation_)
     interrupted = evaluation["training"]["stopped"] == "interrupted" and _has_checkpoint(work)
     try:
         page: Path | str = build_report(folder)
     except TenutoError as error:
-        failed, page = failed or error.also(f"the run is saved; then: tenuto report {folder}"), f"not written; make it with: tenuto report {folder}"
+        failed, page = failed or error.also(f"the run is saved; then: tenuto report {typed_path(folder)}"), f"not written; make it with: tenuto report {typed_path(folder)}"
     if not interrupted:
         shutil.rmtree(work, ignore_errors=True)
     console = output()
@@ -241,7 +242,7 @@ def check_resume(resume: Path | None, out: Any, command: str = "fit") -> None:
         raise RunError(
             f"{resume} has nothing to go on from: it is a complete run.",
             expected=f"a killed or interrupted run, with a folder {UNFINISHED}/",
-            fix=f"train again with the same options: tenuto fit --from {resume}{own_cells_of(resume)}" if command == "fit" else "distill again, into another folder",
+            fix=f"train again with the same options: tenuto fit --from {typed_path(resume)}{own_cells_of(resume)}" if command == "fit" else "distill again, into another folder",
         )
 
 

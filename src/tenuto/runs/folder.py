@@ -50,7 +50,7 @@ from tenuto.files import (
     write_text,
 )
 from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, TAUGHT, UNFINISHED
-from tenuto.tongues import either
+from tenuto.tongues import either, typed_path
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 from tenuto.train.lock import FILE as LOCK
 from tenuto.train.lock import held, holder_of
@@ -263,12 +263,8 @@ def _metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def resuming(folder: Path) -> str:
-    """The command that goes on with the run in a folder. Cells in Python files, which its configuration names, are run only if they are typed."""
-    tables = next(_configurations(folder), {})
-    options = [pair for table in (tables, *tables.values()) if isinstance(table, dict) for pair in table.items()]
-    named = {name: value for name, value in options if isinstance(value, str) and name.endswith("cell") and ".py:" in value}
-    cells = "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in named.items())
-    return f"tenuto {'distill' if TAUGHT in tables else 'fit'} --resume {folder}{cells}"
+    """The command that goes on with the run in a folder."""
+    return f"tenuto {'distill' if had_a_teacher(folder) else 'fit'} --resume {typed_path(folder)}{own_cells_of(folder)}"
 
 
 def had_a_teacher(folder: Path) -> bool:
@@ -277,8 +273,11 @@ def had_a_teacher(folder: Path) -> bool:
 
 
 def own_cells_of(folder: Path) -> str:
-    """For a command that repeats a run: " --cell FILE.py:CLASS" where its configuration names cells in Python files."""
-    return resuming(folder).partition(f" --resume {folder}")[2]
+    """For a command that goes on with a run: " --cell FILE.py:CLASS" where its configuration names cells in Python files. These are run only if they are typed."""
+    tables = next(_configurations(folder), {})
+    options = [pair for table in (tables, *tables.values()) if isinstance(table, dict) for pair in table.items()]
+    named = {name: value for name, value in options if isinstance(value, str) and name.endswith("cell") and ".py:" in value}
+    return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in named.items())
 
 
 def _configurations(folder: Path) -> Iterator[dict[str, Any]]:
