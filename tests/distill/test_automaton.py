@@ -69,7 +69,7 @@ def test_what_random_words_do_not_find_the_data_do():
 
     assert len(automaton(ask, alphabet=letters, length=16).automaton) == 1
     found = automaton(ask, [rare] * 1, alphabet=letters, length=16)
-    assert len(found.automaton) == len(rare) + 2 and found.automaton.answer(rare) is True
+    assert len(found.automaton) > len(rare) and found.automaton.answer(rare) is True
 
 
 def test_both_bounds_end_it_and_are_said():
@@ -201,7 +201,7 @@ def test_the_page_has_a_picture_while_it_can_be_read_and_always_the_table(states
     assert "A &lt;ring&gt;" in page and "<ring>" not in page and "<next>" not in page and "<script" not in page
     assert page.count('<th scope="row">') == states + 1 and page.count('class="state"') == (0 if states > 12 else states + (states == 2))
     for x, y in re.findall(r'<circle class="state" cx="([\d.]+)" cy="([\d.]+)"', page):
-        assert 0 < float(x) < 720 and float(y) > 0
+        assert 26 < float(x) < float(page.partition('automaton" viewBox="0 0 ')[2].split()[0]) - 26 and float(y) > 26
 
 
 def test_intervals_are_wilsons():

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tenuto.distill.automaton import Automaton
 
 MOST_STATES = 12
-WIDTH, NODE, ROOM = 720, 26, 62  # of the picture; radius of a state; what loops and labels need outside of the circle
+WIDTH, NODE, ROOM = 720, 26, 62  # of the picture, at least; radius of a state; what loops and labels need above and below the circle
 MOST_LETTERS = 18  # of a label
 LABEL = 0.36  # how far along an arrow its letters stand
 BEND = 0.16  # of the length of an arrow: how far its middle lies beside the straight line, so that there and back are two lines
@@ -23,11 +23,12 @@ def picture_of(automaton: Automaton) -> Markup | None:
     count = len(automaton)
     if count > MOST_STATES:
         return None
-    radius = 0.0 if count == 1 else max(95.0, 30.0 * count)
-    middle = (WIDTH / 2, radius + NODE + ROOM)
+    radius = 0.0 if count == 1 else max(95.0, 27.0 * count)
+    width = max(WIDTH, round(2 * (radius + NODE + 2 * ROOM)))
+    middle = (width / 2, radius + NODE + ROOM)
     places = [(middle[0] - radius * math.cos(2 * math.pi * state / count), middle[1] - radius * math.sin(2 * math.pi * state / count)) for state in range(count)]
     said = f"{automaton.kind} with {count} states; the table has every move."
-    drawn = [Markup('<svg class="chart automaton" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, round(2 * middle[1]), said)]
+    drawn = [Markup('<svg class="chart automaton" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(width, round(2 * middle[1]), said)]
     drawn.append(Markup('<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="head" d="M0 0 10 5 0 10z"/></marker></defs>'))
     drawn.append(_line(f"M{places[0][0] - 1.6 * NODE:.1f} {places[0][1] - 1.6 * NODE:.1f}L{places[0][0] - 0.75 * NODE:.1f} {places[0][1] - 0.75 * NODE:.1f}"))  # where to begin
     for (one, other), letters in automaton.edges().items():
