@@ -130,7 +130,6 @@ class Taught(Job):
     """What will be learnt from a teacher."""
 
     teaching: Teacher | None = None
-    labelled: bool = True
 
     def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None, *, tested: bool) -> Any:
         assert self.teaching is not None
@@ -149,7 +148,7 @@ class Taught(Job):
         from tenuto.cli.console import strong
         from tenuto.distill import Fidelity
 
-        if self.labelled:
+        if self.teaching is not None and not self.teaching.guessed("train"):
             super().say(console, evaluation)
         for line in str(Fidelity.of(self.model)).splitlines():
             console.print(strong(line) if "same answer" in line else line, markup=False, highlight=False)
@@ -175,7 +174,7 @@ def _prepared(context: typer.Context, given: Mapping[str, Any]) -> Taught:
     choices = columns_of(context, run, (*task.columns, *task.fitting)) | {choice.name: given[choice.name] for choice in task.columns if given.get(choice.name) is not None}
     splits = _splits(task, given, choices)
     name = (given["cell"] or type(teacher.cell_).__name__) + " distilled"
-    return Taught(task, student, splits, (Path(given["data"]).stem, name), as_typed(task, own), "distill", teaching, not given["unlabelled"])
+    return Taught(task, student, splits, (Path(given["data"]).stem, name), as_typed(task, own), "distill", teaching)
 
 
 def _splits(task: Task, given: Mapping[str, Any], choices: Mapping[str, Any]) -> Any:

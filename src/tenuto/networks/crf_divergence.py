@@ -6,6 +6,8 @@ student. A score is linear in emissions and links, so its mean needs only how of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,12 +27,12 @@ def crf_divergence(teacher: tuple[Tensor, Links], student: tuple[Tensor, Links],
     known, guessed = (_scaled(emissions, links, rows, temperature) for emissions, links in (teacher, student))
     with torch.enable_grad():
         leaves = [part.detach().requires_grad_() for part in known]
-        total = _log_partition(*leaves, lengths)
+        total = _log_partition(leaves, lengths)
         counts = torch.autograd.grad(total.sum(), leaves)
     total = total.detach()
     own = sum(_per_row(count * part.detach()) for count, part in zip(counts, known))
     other = sum(_per_row(count * part) for count, part in zip(counts, guessed))
-    return own - total - other + _log_partition(*guessed, lengths)
+    return own - total - other + _log_partition(guessed, lengths)
 
 
 def _scaled(emissions: Tensor, links: Links, rows: int, temperature: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -39,8 +41,9 @@ def _scaled(emissions: Tensor, links: Links, rows: int, temperature: float) -> t
     return emissions.transpose(0, 1) / temperature, start, transitions, end
 
 
-def _log_partition(emissions: Tensor, start: Tensor, transitions: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
-    """The logarithm of the sum over all sequences of tags of exp(score), [B], with links for each row."""
+def _log_partition(parts: Sequence[Tensor], lengths: Tensor) -> Tensor:
+    """The logarithm of the sum over all sequences of tags of exp(score), [B], from what `_scaled` gives."""
+    emissions, start, transitions, end = parts
     total = start + emissions[:, 0]  # [B, K]
     for step in range(1, emissions.shape[1]):
         longer = torch.logsumexp(total[:, :, None] + transitions, dim=1) + emissions[:, step]
