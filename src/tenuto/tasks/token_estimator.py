@@ -60,7 +60,7 @@ class TokenEstimator(TokenOptions, Estimator):
     # --- fitting -----------------------------------------------------------------------------------------------------------
 
     def _fit(self, data: Sentences, validation: Sentences | None, test: Sentences | None, course: Course) -> None:
-        rule = self._rule(data)
+        rule = self._rule(data) if course.teaching is None else self.coder_.rule
         held_out, later = (None if given is None else self._shortened(given.cut_by(rule)) for given in (validation, test))
         super()._fit(self._shortened(data.cut_by(rule)), held_out, later, course)
 
@@ -122,7 +122,7 @@ class TokenEstimator(TokenOptions, Estimator):
         return front, encoder
 
     def _learning(self, training: Sentences, held_out: Sentences, launch: Launch) -> Learning:
-        words, vectors = self.__dict__.pop("_pretrained")
+        words, vectors = self.__dict__.pop("_pretrained", ([], np.empty((0, 0))))
         if words:
             front = self.network_.front
             assert isinstance(front, TokenEmbedding)  # see `_front_and_encoder`
