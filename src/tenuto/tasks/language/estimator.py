@@ -138,8 +138,9 @@ class LanguageModel(LanguageOptions, LanguageTaught, Estimator):
             raise ArgumentError(f"{argument('cutoffs', self.cutoffs)} do not fit.", expected="rising numbers")
 
     def _network(self) -> LanguageNetwork:
-        options = {name: getattr(self, name) for name in OF_NETWORK}  # a loaded network has the order for an adaptive softmax among its weights too
-        return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=self.counts_, **options)
+        counts: Any = self.counts_  # for the order of an adaptive softmax; a loaded network has it among its weights too
+        options = {name: getattr(self, name) for name in OF_NETWORK}
+        return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=counts, **options)
 
     @property
     def _net(self) -> LanguageNetwork:
