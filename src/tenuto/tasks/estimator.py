@@ -185,8 +185,8 @@ class Estimator(Explained, Taught, Saved, ABC):
             self.check()
             self._restore(teaching.kept)
             given = {"train": data, "validation": validation, "test": test}
-            first, held_out, later = (None if one is None else teaching.answered(self._given(one), part) for part, one in given.items())
-            self._fit(first, held_out, later, self._course(observers, checkpoint, launch, teaching))
+            sets = {part: None if one is None else teaching.answered(self._given(one), part) for part, one in given.items()}
+            self._fit(sets["train"], sets["validation"], sets["test"], self._course(observers, checkpoint, launch, teaching))
         return self
 
     def _course(
