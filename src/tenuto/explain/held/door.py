@@ -47,7 +47,7 @@ def states(
     Args:
         model, data, lengths, state, batch_first: as `tenuto.explain` takes them.
         answers: one for each item, by which units are told apart. None: what the model predicts, for each item or at each step.
-        fixed_points: whether to look for the points where each layer would rest if its input stayed the same.
+        fixed_points: whether to look for the points where each layer would rest if its input stayed the same; with `constant` they are looked for, too.
         constant: this input. None: what stands for nothing to read; where only the user can know that (a module), the mean of what the layer itself
             read. Or "zero", "mean", or one step [F] that the model reads. Of a model with several layers each layer is given what it reads at its last step while
             the model reads "nothing", or the step [F], throughout.
@@ -64,11 +64,11 @@ def states(
     """
     try:
         require("starts", starts, is_count(starts), "a whole number from 1")
-        require("tolerance", tolerance, isinstance(tolerance, float) and tolerance > 0, "a number above 0, such as 1e-12")
+        require("tolerance", tolerance, isinstance(tolerance, (int, float)) and tolerance > 0, "a number above 0, such as 1e-12")
         with torch.inference_mode(False), torch.no_grad():
             subject = subject_of(model, data, {"lengths": lengths, "state": state, "batch_first": batch_first})
             network = model.network_ if isinstance(model, Estimator) else model
-            return _states(subject, network, answers, Constant(constant) if fixed_points else None, starts, tolerance)
+            return _states(subject, network, answers, Constant(constant) if fixed_points or constant is not None else None, starts, tolerance)
     except TenutoError as error:
         raise error.within("states") from error.__cause__
 

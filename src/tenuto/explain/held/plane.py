@@ -25,7 +25,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Mark:
-    """One place: a "dot", a "diamond", a "hollow" diamond, or a "cross"."""
+    """One place: a "dot" of a tone, or, as dark as text, a "diamond", a "hollow" diamond or a "cross"."""
 
     place: tuple[float, float]
     shape: str
@@ -94,9 +94,8 @@ class Plane:
         cross = f"M{x - 5:.1f} {y - 5:.1f}L{x + 5:.1f} {y + 5:.1f}M{x - 5:.1f} {y + 5:.1f}L{x + 5:.1f} {y - 5:.1f}"
         if mark.shape == "dot":
             return Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.6" fill-opacity=".7"><title>{}</title></circle>').format(mark.tone, x, y, mark.says)
-        if mark.shape == "diamond":
-            return Markup('<path class="dot {}" d="{}"><title>{}</title></path>').format(mark.tone, diamond, mark.says)
-        return Markup('<path class="line {}" d="{}"><title>{}</title></path>').format(mark.tone, cross if mark.shape == "cross" else diamond, mark.says)
+        style = {"diamond": "fill:var(--ink);stroke:var(--card)", "hollow": "fill:var(--card);stroke:var(--ink)", "cross": "fill:none;stroke:var(--ink)"}[mark.shape]
+        return Markup('<path style="{};stroke-width:1.8" d="{}"><title>{}</title></path>').format(style, cross if mark.shape == "cross" else diamond, mark.says)
 
 
 def _x(value: float, axis: Axis) -> float:

@@ -19,7 +19,7 @@ from tenuto.pages.heat_map import heat_map_address, similar_rows_together
 from tenuto.pages.page import render
 from tenuto.pages.wording import count, number, percent, shortened
 
-MOST_LAYERS, MOST_PATHS, MOST_INPUTS, MOST_POINTS, MOST_WORDS = 8, 40, 12, 12, 400
+MOST_LAYERS, MOST_PATHS, MOST_INPUTS, MOST_POINTS, MOST_WORDS = 8, 16, 12, 12, 400
 MOST_COLUMNS, MOST_ROWS = 600, 128
 TONES = ("first", "third", "second")
 SHAPES = {"stable": "diamond", "neutral": "diamond", "saddle": "hollow", "unstable": "cross"}
@@ -47,7 +47,7 @@ def _layer(held: Held, layer: HeldLayer) -> dict[str, Any]:
         "cell": layer.cell,
         "states": [{"name": name, "said": _units(values[0]), **_strip(values[0], None)} for name, values in layer.states.items()],
         "gates": gates,
-        "open": [{"name": name, "svg": _open(name, layer)} for name in layer.openness],
+        "open": _open(layer),
         "path": None if path is None or len(path.shares) < 2 else {"svg": _path(held, layer, path), "legend": _legend(held, layer)},
         "units": None if stands is None else _rows(held, stands),
         "of_answers": "" if stands is None or stands.answers is None else stands.of_answers,
@@ -98,11 +98,21 @@ def _fewer(rows: np.ndarray, most: int) -> np.ndarray:
     return np.stack([group.mean(0) for group in np.array_split(rows, most)])
 
 
-def _open(name: str, layer: HeldLayer) -> Markup:
-    found = layer.openness[name]
-    marks = [Mark((float(right), float(left)), "dot", f"unit {unit}: open in {percent(float(right))}, shut in {percent(float(left))} of the steps") for unit, (right, left) in enumerate(zip(found.open, found.shut))]
-    words = f"Gate {name}: {count(len(marks), 'unit')}; on average open (above 0.9) in {percent(float(found.open.mean()))} and shut (below 0.1) in {percent(float(found.shut.mean()))} of the steps."
-    return Plane(words, "share of steps above 0.9 (open)", "share of steps below 0.1 (shut)", marks=marks, share=True).svg()
+def _open(layer: HeldLayer) -> list[dict[str, Any]]:
+    """The gates as dots, one for each unit, a few gates in a drawing."""
+    found = list(layer.openness.items())
+    drawings = []
+    for first in range(0, len(found), len(TONES)):
+        some = list(zip(TONES, found[first : first + len(TONES)]))
+        marks, words = [], []
+        for tone, (name, gate) in some:
+            words.append(f"{name} is open in {percent(float(gate.open.mean()))} and shut in {percent(float(gate.shut.mean()))}")
+            for unit, (right, left) in enumerate(zip(gate.open, gate.shut)):
+                marks.append(Mark((float(right), float(left)), "dot", f"gate {name}, unit {unit}: open in {percent(float(right))}, shut in {percent(float(left))} of the steps", tone))
+        said = f"Gates as dots, one for each unit. Over all steps and units {'; '.join(words)}."
+        svg = Plane(said, "share of steps above 0.9 (open)", "share of steps below 0.1 (shut)", marks=marks, share=True).svg()
+        drawings.append({"tones": [(tone, f"gate {name}") for tone, (name, _) in some], "svg": svg})
+    return drawings
 
 
 def _kinds(held: Held) -> list[str]:
@@ -123,7 +133,7 @@ def _path(held: Held, layer: HeldLayer, found: Trajectory) -> Markup:
     marks = []
     for point in layer.fixed_points.points[:MOST_POINTS] if layer.fixed_points is not None else ():
         x, y = found.place(point.output[None])[0]
-        marks.append(Mark((float(x), float(y)), SHAPES[point.kind], f"{point.kind} fixed point, largest eigenvalue {number(point.largest)}", "third" if not kinds else "first"))
+        marks.append(Mark((float(x), float(y)), SHAPES[point.kind], f"{point.kind} fixed point, largest eigenvalue {number(point.largest)}"))
     shares = [percent(float(share)) for share in found.shares]
     words = f"The paths of {count(len(paths), 'item')} in the plane of the two largest principal components, which hold {shares[0]} and {shares[1]} of the variance."
     return Plane(words, f"first component, {shares[0]} of the variance", f"second component, {shares[1]} of the variance", paths[::-1], marks).svg()
