@@ -66,6 +66,16 @@ def test_fit_prints_its_results(place, tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["class"].endswith(":GRU")
 
 
+def test_that_a_small_validation_part_chose_the_weights_is_said(place, tmp_path):
+    said = run("fit", "classify", place / "walks.csv", "--out", tmp_path / "small", *SMALL).stdout
+    low, high = json.loads((tmp_path / "small" / "evaluation.json").read_text())["results"]["validation"]["accuracy_interval"]
+    words = f"The validation part is small: what it measures is known to within {100 * (high - low):.0f} points"
+    assert f"note        {words}" in said and words in (tmp_path / "small" / "report.html").read_text()
+    write_table(tmp_path / "more.csv", 300)
+    said = run("fit", "classify", tmp_path / "more.csv", "--out", tmp_path / "large", *SMALL).stdout
+    assert "validation  " in said and "is small" not in said + (tmp_path / "large" / "report.html").read_text()
+
+
 def test_a_validation_file_may_be_given(place, tmp_path):
     write_table(tmp_path / "later.csv", 10, seed=3)
     result = run("fit", "classify", place / "walks.csv", "--validation", tmp_path / "later.csv", "-o", tmp_path / "run", *SMALL)

@@ -66,11 +66,14 @@ class Job:
     def say(self, console: Console, evaluation: Mapping[str, Any]) -> None:
         """Print the results, one line for each part of the data, and then the task's own lines."""
         from tenuto.cli.console import strong
+        from tenuto.measures import chosen_by_few
 
         for name in ("validation", "test"):
             result = evaluation["results"].get(name)
             if result is not None:
                 console.print(strong(f"{name:<12}{load(self.task.said)(result)}"))
+        if doubt := chosen_by_few(evaluation["results"].get("validation") or {}):
+            console.print(f"note        {doubt} More of the data: --validation-fraction; more data: --validation FILE", markup=False)
         for line in load(self.task.after_fit)(evaluation) if self.task.after_fit else ():
             console.print(line, markup=False)
 
