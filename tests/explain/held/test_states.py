@@ -301,6 +301,24 @@ def test_a_carried_state_is_where_it_begins():
     same(held.states["h"][0][0], (1 - z) * n + z * h[0, 0].numpy())
 
 
+@pytest.mark.parametrize("options", [{"zoneout": 0.2, "recurrent_dropout": 0.3}, {"learned_state": True, "reverse": True}, {"weight_dropout": 0.5, "dropout": 0.5}], ids=str)
+def test_options_of_a_layer_are_in_what_it_holds(options):
+    torch.manual_seed(0)
+    layer = Recurrent(cells.LSTM(), 3, 4, **options).double().eval()
+    with torch.no_grad():
+        for name, weight in layer.named_parameters():
+            if name.startswith("initial"):
+                weight.fill_(0.5)
+    x = torch.randn(6, 2, 3, dtype=torch.float64)
+    held, (output, final) = states(layer, x, fixed_points=True)[0], layer(x)
+    assert np.array_equal(held.states["h"][1], output[:, 1].detach().numpy()) and held.fixed_points.tried > 1
+    same(held.states["c"][1][0 if held.reverse else -1], final.c[0, 1].detach())
+    before = torch.zeros(4, dtype=torch.float64) if "learned_state" not in options else layer.initial_c_l0.detach()
+    first, keeps = (-1 if held.reverse else 0), options.get("zoneout", 0.0)
+    new = held.gates["f"][1][first] * before.numpy() + held.gates["i"][1][first] * held.gates["g"][1][first]
+    same(held.states["c"][1][first], keeps * before.numpy() + (1 - keeps) * new)
+
+
 def test_half_precision_is_held_in_float32():
     layer = Recurrent(cells.LSTM(), 3, 4).bfloat16().eval()
     x = torch.randn(5, 2, 3).bfloat16()
