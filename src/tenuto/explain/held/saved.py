@@ -65,7 +65,8 @@ def load(folder: str | Path) -> Any:
             output, read = ([tensors[f"{number}.{kind}.{item}"] for item in items] for kind in ("output", "read"))
             ranges = {name: (float(low), float(high)) for name, (low, high) in known["gates"].items()}
             points = _read_points(known["fixed_points"], f"{number}.fixed", tensors)
-            layers.append(HeldLayer(*(known[name] for name in _PLAIN), output, states, gates, ranges, read, points))
+            plain = {name: known[name] for name in _PLAIN}
+            layers.append(HeldLayer(**plain, output=output, states=states, gates=gates, ranges=ranges, read=read, fixed_points=points))
         whole = {name: data[name] for name in _WHOLE}
         whole |= {name: tuple(data[name]) for name in ("names", "inputs", "notes")}
         return Held(layers=tuple(layers), x=[tensors[f"x.{item}"] for item in items], **whole)
