@@ -297,6 +297,24 @@ def test_one_step_and_states_that_do_not_change():
     assert "What its units go along with" in narrow.to_html()
 
 
+def test_states_that_are_no_numbers_are_told():
+    x = torch.randn(6, 2, 3)
+    x[2:, 1] = float("nan")
+    found = states(nn.GRU(3, 4).eval(), x, fixed_points=True, constant="zero")
+    for call in (found[0].trajectory, lambda: found.selectivity(0)):
+        with pytest.raises(ArgumentError, match=r"GRU: its output is not finite.*\n.*\n  received  nan at step 8 of all"):
+            call()
+    assert "is not finite" in found.to_html() and np.isfinite(found[0].states["h"][0]).all()
+
+
+def test_answers_come_in_arrays_too():
+    items = torch.randn(4, 6, 3)
+    model = nn.GRU(3, 4).eval()
+    expected = states(model, items, answers=[0, 1, 0, 1, 1, 0]).selectivity(0).answers
+    for given in (np.array([0, 1, 0, 1, 1, 0]), torch.tensor([0, 1, 0, 1, 1, 0])):
+        np.testing.assert_array_equal(states(model, items, answers=given).selectivity(0).answers, expected)
+
+
 def test_a_layer_with_another_batch_is_left_out_with_a_note():
     class Mixed(nn.Module):
         def __init__(self):

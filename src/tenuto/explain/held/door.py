@@ -117,7 +117,7 @@ class _Gathered:
     begun: list[np.ndarray] = field(default_factory=list)
 
 
-def _states(subject: Subject, network: nn.Module, given: Sequence[Any] | None, constant: Constant | None, starts: int, tolerance: float) -> Held:
+def _states(subject: Subject, network: nn.Module, given: Any, constant: Constant | None, starts: int, tolerance: float) -> Held:
     gathered: dict[str, _Gathered] = {}
     names, x, words, answers, left = list[str](), list[np.ndarray](), list[list[str]](), list[list[str]](), dict[str, None]()
     asked: Posed | None = None
@@ -138,9 +138,12 @@ def _states(subject: Subject, network: nn.Module, given: Sequence[Any] | None, c
         answers += _answers(posed, raw, subject)
     whole = {name: one for name, one in gathered.items() if len(one.output) == len(names)}
     left |= dict.fromkeys(name for name in gathered if name not in whole)
-    if not whole or asked is None:
+    if asked is None:
+        raise ArgumentError("there is nothing to read.", expected="one item or more", received="no items")
+    if not whole:
         raise _nothing_heard(network, list(left))
     if given is not None:
+        given = given.tolist() if isinstance(given, (np.ndarray, Tensor)) else list(given)
         if len(given) != len(names):
             raise ArgumentError(f"there are {len(given)} answers and {len(names)} items.", expected="one for each item", fix="a list as long as the data")
         answers = [[str(answer)] for answer in given]

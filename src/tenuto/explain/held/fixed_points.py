@@ -91,6 +91,7 @@ def fixed_points_of(step: StepMap, said: str, visited: Tensor, starts: int, tole
         starts: from how many of these the search begins, evenly chosen. tolerance: the largest q of a fixed point.
     """
     visited = visited.double()
+    visited = visited[torch.isfinite(visited).all(1)]
     places = torch.linspace(0, len(visited) - 1, min(starts, len(visited)), dtype=torch.float64).round().long()
     begun = torch.unique(visited[places], dim=0)
     found = _rest(step, begun)

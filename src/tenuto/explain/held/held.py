@@ -18,7 +18,7 @@ from tenuto.explain.held import saved
 from tenuto.explain.held.fixed_points import FixedPoints
 from tenuto.explain.held.openness import Openness
 from tenuto.explain.held.selectivity import Selectivity, selectivity_of
-from tenuto.explain.held.trajectory import Trajectory, trajectory_of
+from tenuto.explain.held.trajectory import Trajectory, require_finite, trajectory_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class Held:
         Args:
             of: a state by name; None for what the layer puts out. Where an item has one answer, its units are those after the layer's last step.
         Raises:
-            ArgumentError: the layer or the state is not known; one step has no correlations.
+            ArgumentError: the layer or the state is not known; one step has no correlations; a unit is not finite.
         """
         held = self[layer]
         if of is not None and of not in held.states:
@@ -120,6 +120,7 @@ class Held:
         units = held.output if of is None else held.states[of]
         if sum(len(values) for values in units) < 2:
             raise ArgumentError(f"{held.name}: one step has no correlations.", expected="an item with two steps or more, or several items", received="one item with one step")
+        require_finite(held.name, np.concatenate(units))
         same = all(len(values) == len(x) for values, x in zip(units, self.x))
         answers, answered = self._answered(held, units)
         return selectivity_of(units, self.x if same else None, answers, answered, self.of_answers)

@@ -152,7 +152,8 @@ def _rows(held: Held, found: Selectivity) -> list[list[str]]:
     """What is stood for, the two units that do so the most, and how much."""
     rows: list[list[str]] = []
     if found.inputs is not None and (held.words is None or held.inputs):
-        names = held.inputs or tuple(f"input {place}" for place in range(found.inputs.shape[1]))
+        width = found.inputs.shape[1]
+        names = held.inputs if len(held.inputs) == width else tuple(f"input {place}" for place in range(width))
         sizes = np.abs(np.nan_to_num(found.inputs)).max(0)
         for place in np.argsort(-sizes, kind="stable")[:MOST_INPUTS]:
             rows.append([shortened(names[place], 28), *_best(found.inputs[:, place])])

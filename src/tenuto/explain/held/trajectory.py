@@ -32,6 +32,16 @@ class Trajectory:
         return found
 
 
+def require_finite(name: str, values: np.ndarray) -> None:
+    """Raise ArgumentError where a layer's values are no numbers any more."""
+    if not np.isfinite(values).all():
+        where = int((~np.isfinite(values).all(axis=1)).argmax())
+        raise ArgumentError(
+            f"{name}: its output is not finite, so nothing can be said of its units.", expected="finite numbers", received=f"{values[where][~np.isfinite(values[where])][0]} at step {where} of all",
+            fix="data without missing values, and a model that was trained to its end",
+        )  # fmt: skip
+
+
 def trajectory_of(name: str, outputs: Sequence[np.ndarray], axes: int = 2) -> Trajectory:
     """Of outputs [T_i, W] for each item.
 
@@ -43,6 +53,7 @@ def trajectory_of(name: str, outputs: Sequence[np.ndarray], axes: int = 2) -> Tr
         raise ArgumentError(f"{name}: its output has {every.shape[1]} units, and {axes} axes are asked for.", expected=f"1 to {every.shape[1]} axes")
     if len(every) < 2:
         raise ArgumentError(f"{name}: one step has no path.", expected="an item with two steps or more, or several items", received="one item with one step")
+    require_finite(name, every)
     mean = every.mean(0)
     centred = every - mean
     if np.abs(centred).max() <= 1e-9 * np.abs(every).max():
