@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -93,6 +94,16 @@ def test_without_out_it_takes_a_new_folder_each_time(place, tmp_path, monkeypatc
     for number in (1, 2):
         run("fit", "classify", place / "walks.csv", *SMALL)
         assert (tmp_path / "runs" / f"walks-lstm-{number}" / "config.json").is_file()
+
+
+def test_commands_that_are_shown_can_be_typed(place, tmp_path):
+    """A folder whose name has blanks and quotes, or looks like an option."""
+    for name in ("my runs/it's one", "-x"):
+        out = tmp_path / name if " " in name else name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            shown = re.search(r"^next +tenuto (predict .+) DATA   ", run("fit", "classify", place / "walks.csv", f"--out={out}", *SMALL).stdout, re.M)[1]
+            assert len(run(*shlex.split(shown), place / "walks.csv").stdout.splitlines()) == 25  # names of the columns, and 24 sequences
 
 
 def test_predict_to_the_terminal_and_to_files(place, tmp_path):

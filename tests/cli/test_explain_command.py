@@ -56,6 +56,16 @@ def test_methods_with_settings_targets_and_backgrounds(text, tmp_path):
     assert "item 1: stop" in result.output and "3 items of a background" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
+def test_a_check_is_told_and_shown(text, tmp_path):
+    result = run("explain", *text, "--rows", "0-2", "--method", "gradient", "--check", "-o", tmp_path / "why.html", "--save", tmp_path / "why")
+    assert result.exit_code == 0, result.output
+    for name in ("Random weights", "Deletion and insertion", "One by one (CPD, CPP)", "Early and late"):
+        assert re.search(rf"^{re.escape(name)}: \w+", result.output, re.MULTILINE), name
+    assert "Can it be trusted?" in (tmp_path / "why.html").read_text(encoding="utf-8") and len(load(tmp_path / "why").trust.removals) == 3
+    refused = run("explain", *text, "--method", "counterfactual", "--check", "-o", tmp_path / "no.html")
+    assert refused.exit_code == 1 and "nothing to check" in refused.output and "leave the check out" in refused.output and not (tmp_path / "no.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.cli.flags import dashed
 from tenuto.tasks.option import Known, options_of
 from tenuto.tasks.task import Task, load
+from tenuto.tongues import typed_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,8 +80,8 @@ class Job:
 
     def next_words(self, run: Path) -> str:
         """The commands that can be typed next."""
-        first = f"tenuto generate {run}" if self.task.predict is None and self.task.write else f"tenuto predict {run} {self.task.data_name}"
-        return f"{first}{self.own_cells}   |   tenuto score {run} {self.task.data_name}{self.own_cells}"
+        first = f"tenuto generate {typed_path(run)}" if self.task.predict is None and self.task.write else f"tenuto predict {typed_path(run)} {self.task.data_name}"
+        return f"{first}{self.own_cells}   |   tenuto score {typed_path(run)} {self.task.data_name}{self.own_cells}"
 
 
 def prepare(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str] = MappingProxyType({})) -> Job:

@@ -15,6 +15,7 @@ import numpy as np
 from tenuto.explain import saved
 from tenuto.explain.drawing import Drawing, drawing_of
 from tenuto.explain.players import Players
+from tenuto.explain.trust.measures import Trust
 from tenuto.files import write_text
 
 
@@ -66,6 +67,7 @@ class Explanation:
     Attributes:
         method: its name. settings: those it was called with. background: what stood where something was left out, in words.
         inputs: names of the F features, or none. items: one for each item of the data.
+        trust: what the check found, where one was asked for.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Explanation:
     background: str
     inputs: tuple[str, ...]
     items: tuple[Item, ...]
+    trust: Trust | None = None
 
     @property
     def values(self) -> list[np.ndarray]:

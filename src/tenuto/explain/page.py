@@ -9,6 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from tenuto.explain.drawing import over_time, player_bars
+from tenuto.explain.trust.measures import early_and_late
+from tenuto.explain.trust.section import fact_of, section_of, warning_of
 from tenuto.pages.heat_map import heat_map_address
 from tenuto.pages.page import render
 from tenuto.pages.wording import count, number, percent
@@ -43,7 +45,9 @@ def page_of(explanation: Any, title: str = "", held: Any = None) -> str:
             method=TITLES.get(explanation.method, explanation.method),
             version=version("tenuto"),
             **_opening(explanation, known),
-            facts=_facts(explanation),
+            facts=_facts(explanation) + fact_of(explanation.trust),
+            trust=section_of(explanation.trust, [item.name for item in explanation.items]),
+            warning=warning_of(explanation.trust),
             items=[_item(item, explanation.inputs) for item in shown],
             left_out=len(explanation.items) - len(shown),
             background=explanation.background,
@@ -95,10 +99,8 @@ def _facts(explanation: Any) -> list[tuple[str, str, str]]:
 
 def _early(values: np.ndarray) -> float:
     """The share of the size of all values that lies in the first half of the steps."""
-    sizes = np.abs(values).sum(1)
-    half = len(sizes) / 2
-    whole = int(half)
-    return float((sizes[:whole].sum() + (half - whole) * sizes[whole if whole < len(sizes) else -1]) / sizes.sum())
+    early, late = early_and_late(np.abs(values).sum(1))
+    return early / (early + late)
 
 
 def _item(item: Any, inputs: Any) -> dict[str, Any]:
