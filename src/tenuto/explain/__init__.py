@@ -16,6 +16,7 @@ from tenuto.explain.contributed import Contributions
 from tenuto.explain.counterfactual import Counterfactual
 from tenuto.explain.explanation import Explanation, Item, load
 from tenuto.explain.gradients import ExpectedGradients, Gradient, IntegratedGradients, SmoothGrad
+from tenuto.explain.held import Held, states
 from tenuto.explain.lime import Lime
 from tenuto.explain.methods import METHODS
 from tenuto.explain.occlusion import Occlusion
@@ -31,6 +32,7 @@ __all__ = [
     "ExpectedGradients",
     "Explanation",
     "Gradient",
+    "Held",
     "IntegratedGradients",
     "Item",
     "Lime",
@@ -40,6 +42,7 @@ __all__ = [
     "Trust",
     "explain",
     "load",
+    "states",
 ]
 
 

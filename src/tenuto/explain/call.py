@@ -72,7 +72,7 @@ def explain(
 
 
 def _explain(model: Any, data: Any, method: Method, target: Target, background: Any, check: Any, called: dict[str, Any]) -> Explanation:
-    subject = _subject(model, data, called)
+    subject = subject_of(model, data, called)
     settings = check_of(check, method)
     stands = Background(background, subject)
     checking = None if settings is None else Checking(settings, method, stands)
@@ -98,7 +98,12 @@ def _explain(model: Any, data: Any, method: Method, target: Target, background: 
     return Explanation(method.name, method.settings(), said, tuple(subject.inputs), tuple(items), trust)
 
 
-def _subject(model: Any, data: Any, called: dict[str, Any]) -> Subject:
+def subject_of(model: Any, data: Any, called: dict[str, Any]) -> Subject:
+    """A model with data; `called`: lengths, state and batch_first, which belong to a module.
+
+    Raises:
+        ArgumentError: the model is none that can be explained, or has these of its own.
+    """
     if isinstance(model, Estimator):
         given = [name for name, value in called.items() if value is not None]
         if given:

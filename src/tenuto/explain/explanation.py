@@ -109,17 +109,17 @@ class Explanation:
         """A picture of one item as SVG, which a notebook shows: its players by size, or its values over time."""
         return drawing_of(self.items[index], self.inputs)
 
-    def to_html(self, path: str | Path | None = None, *, title: str = "") -> str:
+    def to_html(self, path: str | Path | None = None, *, title: str = "", held: Any = None) -> str:
         """The page of this explanation: one HTML file without script that asks no server for anything.
 
         Args:
-            path: where to write it, too. title: of the page.
+            path: where to write it, too. title: of the page. held: what `tenuto.explain.states` gave, for a section of its own.
         Raises:
             RunError: it cannot be written.
         """
         from tenuto.explain.page import page_of  # only a page needs jinja2
 
-        text = page_of(self, title)
+        text = page_of(self, title, held)
         if path is not None:
             write_text(Path(path), text)
         return text

@@ -29,11 +29,11 @@ TITLES = {
 }
 
 
-def page_of(explanation: Any, title: str = "") -> str:
+def page_of(explanation: Any, title: str = "", held: Any = None) -> str:
     """The whole page as text.
 
     Args:
-        title: what was explained, for the heading: the name of a run or of a set.
+        title: what was explained, for the heading: the name of a run or of a set. held: a `Held`, whose section comes after the items.
     """
     shown = explanation.items[:MOST_ITEMS]
     gaps = [_share_left(item) for item in explanation.items]
@@ -51,6 +51,7 @@ def page_of(explanation: Any, title: str = "") -> str:
             items=[_item(item, explanation.inputs) for item in shown],
             left_out=len(explanation.items) - len(shown),
             background=explanation.background,
+            held=None if held is None else held.to_html(),
             settings=[(name, "–" if value is None else str(value)) for name, value in explanation.settings.items()],
             rows=[_row(item, gap) for item, gap in zip(explanation.items, gaps)],
         )
