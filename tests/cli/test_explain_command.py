@@ -30,9 +30,9 @@ def text(tmp_path_factory):
 def test_a_page_and_values(text, tmp_path):
     result = run("explain", *text, "--rows", "0,2-3", "-o", tmp_path / "why.html", "--save", tmp_path / "why")
     assert result.exit_code == 0, result.output
-    assert len(re.findall(r"item \d: \w+ \S+, \S+ unexplained", result.output)) == 3 and "item 2" in result.output
+    assert len(re.findall(r"item \d: answer \w+, \S+, \S+ unexplained", result.output)) == 3 and "item 2" in result.output
     page = (tmp_path / "why.html").read_text(encoding="utf-8")
-    assert page.count("<figure") == 3 and "3 of 4 items" in page and "Item 2:" in page and "Item 1:" not in page
+    assert page.count("<figure") == 3 and "3 of 4 items" in page and "Item 2," in page and "Item 1," not in page
     assert len(load(tmp_path / "why")) == 3
     again = run("explain", *text, "-o", tmp_path / "why.html")
     assert again.exit_code == 1 and "exists already" in again.output
@@ -53,7 +53,7 @@ def test_methods_with_settings_targets_and_backgrounds(text, tmp_path):
     run_folder, file = text
     result = run("explain", *text, "--method", "shapley", "--setting", "players=words", "--target", "stop", "--rows", "1", "--background", file, "-o", tmp_path / "a.html")
     assert result.exit_code == 0, result.output
-    assert "item 1: stop" in result.output and "3 items of a background" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "item 1: answer stop" in result.output and "3 items of a background" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
 def test_a_check_is_told_and_shown(text, tmp_path):

@@ -78,7 +78,7 @@ def explain(
     console = output()
     for item, place in zip(found, places):
         left = "" if item.gap is None else f", {abs(item.gap):.2g} unexplained"
-        console.print(f"item {place}: {item.target} {item.prediction:.4g}{left}", markup=False, highlight=False)
+        console.print(f"item {place}: answer {item.target}, {item.prediction:.4g}{left}", markup=False, highlight=False)
     for verdict in [] if found.trust is None else verdicts(found.trust):
         console.print(f"{verdict.name}: {verdict.mark}", markup=False, highlight=False)
     console.print(str(out), markup=False)

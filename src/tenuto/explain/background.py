@@ -34,7 +34,7 @@ class Background:
     def __init__(self, given: Any, subject: Subject) -> None:
         self._kind: str | None = None
         self._items: list[Tensor] = []
-        self.said = "what stands for nothing to read"
+        self.said = "what the task reads as nothing"
         if given is None or isinstance(given, str) and given in KINDS:
             self._kind = given
             self.said = {"zero": "zeros", "mean": "the mean of the item's own steps"}.get(given or "", self.said)
