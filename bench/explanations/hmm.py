@@ -12,6 +12,7 @@ players of occlusion, Shapley and LIME, and all earlier steps are a fourth.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -101,20 +102,21 @@ def players(steps: int) -> np.ndarray:
 
 
 WAYS = {
-    "contributions": Way(lambda steps: explain.Contributions(), 20),
+    "contributions": Way(lambda steps: explain.Contributions(), 10),
     "gradient × input": Way(lambda steps: explain.Gradient(), 20),
     "smoothgrad, 8 copies": Way(lambda steps: explain.SmoothGrad(draws=8), 5, 2),
-    "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.01), 5, 2),
+    "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.02, most_steps=16), 5, 2),
     "expected gradients, 16 draws": Way(lambda steps: explain.ExpectedGradients(draws=16), 5, 2),
     "occlusion": Way(lambda steps: explain.Occlusion(players(steps)), 10),
-    "shapley, exact": Way(lambda steps: explain.Shapley(players(steps)), 10, 3),
-    "lime": Way(lambda steps: explain.Lime(players(steps), fill="background", draws=32, redraws=2), 10, 3),
+    "shapley, exact": Way(lambda steps: explain.Shapley(players(steps)), 5, 3),
+    "lime": Way(lambda steps: explain.Lime(players(steps), fill="background", draws=32, redraws=2), 5, 3),
 }
 
 
 def values_of(model: Classifier, x: Tensor, method: Callable[[int], Any]) -> np.ndarray:
     """[N, T, 3]: of the explanation of each prefix's answer, what it says of the last step."""
     kept = []
+    warnings.filterwarnings("ignore", "integrated gradients of item")  # 16 steps, for the time that all prefixes take
     for steps in range(1, len(x) + 1):
         found = explain(model, x[:steps], method=method(steps), background="zero")
         kept.append([item.values[-1] for item in found])

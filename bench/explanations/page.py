@@ -66,8 +66,8 @@ def _rectangles(section: Section) -> Iterator[str]:
 def _arithmetic(section: Section) -> Iterator[str]:
     yield "## A sum over a long gap"
     yield (
-        "The answer is a + b: a is marked in the first tenth of the steps, b in the last. Share: how much of the |values| of all steps lies on these two. Correlations: of a step's value with a, and with b; "
-        f"over {section['items']} items."
+        "The answer is a + b: a is marked in the first tenth of the steps, b in the last; the reference has the same marks, and zeros for numbers. Share: how much of the |values| of all steps lies on these two. "
+        f"Correlations: of the step's value with a, and with b; over {section['items']} items."
     )
     for cell, networks in section["networks"].items():
         rows = []
