@@ -57,9 +57,11 @@ def _both(form: Form, pair: Form, prefix: str, inputs: Mapping[str, Tensor], ref
     """The inputs of the pair: the gate inputs of the reference run are projected here, for all steps at once."""
     second = {**inputs, **references}
     given = {name: tensor for name, tensor in inputs.items() if not name.startswith("U.")}
-    gates = list(form.cell.widths("gates"))
-    projected = torch.nn.functional.linear(_without_padding(form, second), inputs["weight_ih"], inputs.get("bias"))
-    given |= {f"stream.{prefix}{name}": part.contiguous() for name, part in zip(gates, projected.chunk(len(gates), -1))}
+    gates, read = list(form.cell.widths("gates")), _without_padding(form, second)
+    weights = inputs["weight_ih"].chunk(len(gates))
+    biases = inputs["bias"].chunk(len(gates)) if form.bias else [None] * len(gates)
+    for name, weight, bias in zip(gates, weights, biases):  # one by one: each lies in one piece, as a stream must
+        given[f"stream.{prefix}{name}"] = torch.nn.functional.linear(read, weight, bias)
     for kind in ("s", "r", "stream"):
         given |= {f"{kind}.{prefix}{name.removeprefix(kind + '.')}": tensor for name, tensor in second.items() if name.startswith(kind + ".")}
     matrices = _matrices(form.traced, inputs, hidden_size(form, inputs))
