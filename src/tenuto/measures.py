@@ -6,14 +6,16 @@ task returns from a validation stands here (a test reads it from the sources); a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tenuto.choices import did_you_mean, nearest
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tongues import either
 
 BEFORE = "validation_"
+WIDE = 0.2  # an interval of a share that is wider says little about which weights are better
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,26 @@ def require_measure(key: str, had: Collection[str]) -> None:
     if key not in had:
         said = f"a validation of this task has no {key!r}." if key in _TABLE else f"no measure {key!r} is known."
         raise _unknown(said, key, had, "choose one of these")
+
+
+def chosen_by_few(result: Mapping[str, Any]) -> str:
+    """A sentence where a validation part is so small that the weights were chosen partly by chance; empty where it is large enough.
+
+    Args:
+        result: of the validation, with the 95 % interval of a share under "..._interval".
+    Example:
+        >>> chosen_by_few({"accuracy_interval": [0.36, 0.92]})
+        'The validation part is small: what it measures is known to within 56 points, so the weights that were kept were chosen partly by chance.'
+        >>> chosen_by_few({"accuracy_interval": [0.96, 0.98]})
+        ''
+    """
+    widths = [interval[1] - interval[0] for key, interval in result.items() if key.endswith("_interval")]
+    if not widths or min(widths) <= WIDE:
+        return ""
+    return (
+        f"The validation part is small: what it measures is known to within {100 * min(widths):.0f} points, "
+        "so the weights that were kept were chosen partly by chance."
+    )  # fmt: skip
 
 
 def _unknown(what: str, key: str, known: Collection[str], fix: str) -> TenutoError:

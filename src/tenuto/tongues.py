@@ -78,6 +78,17 @@ def typed(value: Any) -> str:
     return shlex.quote(str(value))
 
 
+def typed_path(path: object) -> str:
+    """A path as a word of a command line that can be typed as it stands.
+
+    Example:
+        >>> print(typed_path("runs/gru-1"), typed_path("my runs/it's one"), typed_path("-x"))
+        runs/gru-1 'my runs/it'"'"'s one' ./-x
+    """
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
 def _chosen(text: str, tongue: int) -> str:
     while (found := _EITHER.search(text)) is not None:
         text = text[: found.start()] + found[1].split(_OR)[tongue] + text[found.end() :]

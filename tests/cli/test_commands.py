@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -66,6 +67,16 @@ def test_fit_prints_its_results(place, tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["cell"]["class"].endswith(":GRU")
 
 
+def test_that_a_small_validation_part_chose_the_weights_is_said(place, tmp_path):
+    said = run("fit", "classify", place / "walks.csv", "--out", tmp_path / "small", *SMALL).stdout
+    low, high = json.loads((tmp_path / "small" / "evaluation.json").read_text())["results"]["validation"]["accuracy_interval"]
+    words = f"The validation part is small: what it measures is known to within {100 * (high - low):.0f} points"
+    assert f"note        {words}" in said and words in (tmp_path / "small" / "report.html").read_text()
+    write_table(tmp_path / "more.csv", 300)
+    said = run("fit", "classify", tmp_path / "more.csv", "--out", tmp_path / "large", *SMALL).stdout
+    assert "validation  " in said and "is small" not in said + (tmp_path / "large" / "report.html").read_text()
+
+
 def test_a_validation_file_may_be_given(place, tmp_path):
     write_table(tmp_path / "later.csv", 10, seed=3)
     result = run("fit", "classify", place / "walks.csv", "--validation", tmp_path / "later.csv", "-o", tmp_path / "run", *SMALL)
@@ -83,6 +94,16 @@ def test_without_out_it_takes_a_new_folder_each_time(place, tmp_path, monkeypatc
     for number in (1, 2):
         run("fit", "classify", place / "walks.csv", *SMALL)
         assert (tmp_path / "runs" / f"walks-lstm-{number}" / "config.json").is_file()
+
+
+def test_commands_that_are_shown_can_be_typed(place, tmp_path):
+    """A folder whose name has blanks and quotes, or looks like an option."""
+    for name in ("my runs/it's one", "-x"):
+        out = tmp_path / name if " " in name else name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            shown = re.search(r"^next +tenuto (predict .+) DATA   ", run("fit", "classify", place / "walks.csv", f"--out={out}", *SMALL).stdout, re.M)[1]
+            assert len(run(*shlex.split(shown), place / "walks.csv").stdout.splitlines()) == 25  # names of the columns, and 24 sequences
 
 
 def test_predict_to_the_terminal_and_to_files(place, tmp_path):

@@ -94,8 +94,8 @@ def test_the_carried_state_is_a_term_by_name():
     found = tenuto.explain(layer, x, state=state, target=(-1, 1), background="zero", method=IntegratedGradients(tolerance=1e-6))
     for row, item in enumerate(found):
         assert sorted(item.state) == ["c", "h"] and abs(item.gap) < 1e-6
-        assert item.prediction == pytest.approx(float(layer(x, state)[0][-1, row, 1]))
-        assert item.base == pytest.approx(float(layer(torch.zeros_like(x))[0][-1, row, 1]))
+        assert item.prediction == pytest.approx(float(layer(x, state)[0][-1, row, 1].detach()))
+        assert item.base == pytest.approx(float(layer(torch.zeros_like(x))[0][-1, row, 1].detach()))
     alone = tenuto.explain(layer, x[:, 1:], state=tuple(part[:, 1:] for part in state), target=(-1, 1), background="zero", method=IntegratedGradients(tolerance=1e-6))
     assert alone[0].state == pytest.approx(found[1].state)
 

@@ -12,6 +12,7 @@ from tenuto.cli.fitting import fit_from_options
 from tenuto.cli.parameters import complete
 from tenuto.runs.names import REPORT
 from tenuto.tasks.classify.card import TASK
+from tenuto.tongues import typed_path
 
 # Test accuracy on the official split (270 training, 370 test sequences).
 YARDSTICKS = (
@@ -30,7 +31,7 @@ def demo(
 
     The data comes with tenuto. Training takes under two minutes on two cores.
     """
-    messages().print(f"the same as: tenuto fit classify japanese_vowels --out {out} --seed {seed} --threads {threads} --overwrite", markup=False)
+    messages().print(f"the same as: tenuto fit classify japanese_vowels --out {typed_path(out)} --seed {seed} --threads {threads} --overwrite", markup=False)
     given = {"data": "japanese_vowels", "out": out, "seed": seed, "threads": threads, "overwrite": True}
     evaluation = fit_from_options(TASK, complete(TASK, given))
     console = output()

@@ -20,6 +20,7 @@ from tenuto.cli.parameters import fit_parameters
 from tenuto.runs.names import CHECKPOINTS, CONFIGURATION, METRICS, UNFINISHED
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task
+from tenuto.tongues import typed_path
 
 # Parameters that hold paths; options that hold one say so themselves.
 PATHS = frozenset({"data", "test", "validation"})
@@ -91,7 +92,7 @@ def train_and_save(
         try:
             return _finish(job, folder)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: tenuto fit --resume {folder}{job.own_cells}") from None
+            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: tenuto fit --resume {typed_path(folder)}{job.own_cells}") from None
 
 
 def _train(job: Job, folder: Path, configuration: str, *, overwrite: bool, quiet: bool, resume: bool, every_s: float) -> None:
@@ -134,20 +135,20 @@ def _finish(job: Job, folder: Path) -> dict[str, Any]:
     try:
         job.score(folder)
     except TenutoError as error:
-        failed = error.also(f"the run is saved in {folder}: tenuto score {folder} {job.task.data_name}")
+        failed = error.also(f"the run is saved in {folder}: tenuto score {typed_path(folder)} {job.task.data_name}")
     evaluation = dict(job.model.evaluation_)
     interrupted = evaluation["training"]["stopped"] == "interrupted" and _has_checkpoint(work)
     try:
         page: Path | str = build_report(folder)
     except TenutoError as error:
-        failed, page = failed or error.also(f"the run is saved; then: tenuto report {folder}"), f"not written; make it with: tenuto report {folder}"
+        failed, page = failed or error.also(f"the run is saved; then: tenuto report {typed_path(folder)}"), f"not written; make it with: tenuto report {typed_path(folder)}"
     if not interrupted:
         shutil.rmtree(work, ignore_errors=True)
     console = output()
     job.say(console, evaluation)
     console.print(f"run         {folder}\nreport      {page}", markup=False)
     if interrupted:
-        console.print(f"go on       tenuto fit --resume {folder}{job.own_cells}", markup=False)
+        console.print(f"go on       tenuto fit --resume {typed_path(folder)}{job.own_cells}", markup=False)
     console.print(f"next        {job.next_words(folder)}", markup=False)
     if failed is not None:
         raise failed
@@ -238,7 +239,7 @@ def _check_resume(resume: Path | None, out: Any) -> None:
         raise RunError(
             f"{resume} has nothing to go on from: it is a complete run.",
             expected=f"a killed or interrupted run, with a folder {UNFINISHED}/",
-            fix=f"train again with the same options: tenuto fit --from {resume}{own_cells_of(resume)}",
+            fix=f"train again with the same options: tenuto fit --from {typed_path(resume)}{own_cells_of(resume)}",
         )
 
 
@@ -257,7 +258,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunError(
             f"{work.parent} holds a run that was interrupted, with a checkpoint.",
             expected="a new or empty folder for the run",
-            fix=f"go on with it (tenuto fit --resume {work.parent}{own_cells_of(work.parent)}), or replace it (--overwrite)",
+            fix=f"go on with it (tenuto fit --resume {typed_path(work.parent)}{own_cells_of(work.parent)}), or replace it (--overwrite)",
         )
     shutil.rmtree(work, ignore_errors=True)
 
@@ -271,7 +272,7 @@ def _has_checkpoint(work: Path) -> bool:
 def _keep_or_remove(folder: Path, work: Path, own_cells: str, *, resume: bool) -> str:
     """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files of a new run are removed, and the result is empty."""
     if _has_checkpoint(work):
-        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {folder}{own_cells}"
+        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {typed_path(folder)}{own_cells}"
     if resume:
         return ""
     shutil.rmtree(work, ignore_errors=True)

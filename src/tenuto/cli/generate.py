@@ -12,6 +12,7 @@ from tenuto.cli.arguments import CellFile, RunFolder
 from tenuto.cli.console import messages
 from tenuto.cli.tasks import open_run, task_of_run
 from tenuto.tasks.task import load
+from tenuto.tongues import typed_path
 
 
 def generate(
@@ -37,7 +38,7 @@ def generate(
 
     task = task_of_run(run)
     if task.write is None:
-        raise ArgumentError(f"{run} writes no text: its task is {task.name}.", expected="a language model", fix=f"tenuto predict {run} DATA")
+        raise ArgumentError(f"{run} writes no text: its task is {task.name}.", expected="a language model", fix=f"tenuto predict {typed_path(run)} DATA")
     begin = _from_standard_input() if prompt == "-" else prompt
     model = open_run(task, run, cell, device)
     drawn = secrets.randbits(31) if seed is None else seed

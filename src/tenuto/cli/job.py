@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.cli.flags import dashed
 from tenuto.tasks.option import Known, options_of
 from tenuto.tasks.task import Task, load
+from tenuto.tongues import typed_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,18 +67,21 @@ class Job:
     def say(self, console: Console, evaluation: Mapping[str, Any]) -> None:
         """Print the results, one line for each part of the data, and then the task's own lines."""
         from tenuto.cli.console import strong
+        from tenuto.measures import chosen_by_few
 
         for name in ("validation", "test"):
             result = evaluation["results"].get(name)
             if result is not None:
                 console.print(strong(f"{name:<12}{load(self.task.said)(result)}"))
+        if doubt := chosen_by_few(evaluation["results"].get("validation") or {}):
+            console.print(f"note        {doubt} More of the data: --validation-fraction; more data: --validation FILE", markup=False)
         for line in load(self.task.after_fit)(evaluation) if self.task.after_fit else ():
             console.print(line, markup=False)
 
     def next_words(self, run: Path) -> str:
         """The commands that can be typed next."""
-        first = f"tenuto generate {run}" if self.task.predict is None and self.task.write else f"tenuto predict {run} {self.task.data_name}"
-        return f"{first}{self.own_cells}   |   tenuto score {run} {self.task.data_name}{self.own_cells}"
+        first = f"tenuto generate {typed_path(run)}" if self.task.predict is None and self.task.write else f"tenuto predict {typed_path(run)} {self.task.data_name}"
+        return f"{first}{self.own_cells}   |   tenuto score {typed_path(run)} {self.task.data_name}{self.own_cells}"
 
 
 def prepare(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str] = MappingProxyType({})) -> Job:

@@ -17,6 +17,7 @@ from tenuto.cli.parameters import told_by_tasks
 from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
 from tenuto.tasks import cards
 from tenuto.tasks.task import Rows, load
+from tenuto.tongues import typed_path
 
 SUFFIXES = " or ".join(sorted({suffix for task in cards() for suffix in task.writers}))
 
@@ -44,7 +45,7 @@ def predict(
 
     task = task_of_run(run)
     if task.predict is None:
-        fix = f"let it write text: tenuto generate {run}" if task.write else None
+        fix = f"let it write text: tenuto generate {typed_path(run)}" if task.write else None
         raise ArgumentError(f"{run} cannot predict anything: its task is {task.name}.", fix=fix)
     kind = ".csv" if out is None else out.suffix.lower()
     writers = {".csv": _csv, ".jsonl": _jsonl, **{suffix: load(name) for suffix, name in task.writers.items()}}

@@ -25,6 +25,7 @@ from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configu
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
 from tenuto.tasks.option import options_of
 from tenuto.tasks.task import Task, load
+from tenuto.tongues import typed_path
 
 SEARCHING = "The search"
 # Options that belong to `tenuto tune` and not to the task.
@@ -204,7 +205,7 @@ class _Course:
         best = self.search.best()
         if best is None:
             if results["stopped"] == "interrupted":
-                raise KeyboardInterrupt(f"interrupted before a trial was complete. Go on with: tenuto tune --resume {self.folder}{self.again}")
+                raise KeyboardInterrupt(f"interrupted before a trial was complete. Go on with: tenuto tune --resume {typed_path(self.folder)}{self.again}")
             messages().print(f"no trial was completed; {self.folder / REPORT} says why", markup=False)
             return results
         self._say(results, best)
@@ -247,8 +248,8 @@ class _Course:
         console.print(f"best        {best['value']:.4g} {results['metric']}, trial {best['number']}: {in_words(best['options'])}", markup=False)
         console.print(f"search      {self.folder}\nreport      {self.folder / REPORT}", markup=False)
         if results["stopped"] != "all trials" and counted < results["wanted"]:
-            console.print(f"go on       tenuto tune --resume {self.folder}{self.again}", markup=False)
-        console.print(f"next        tenuto fit --from {self.folder}{self.again}", markup=False)
+            console.print(f"go on       tenuto tune --resume {typed_path(self.folder)}{self.again}", markup=False)
+        console.print(f"next        tenuto fit --from {typed_path(self.folder)}{self.again}", markup=False)
 
 
 def _space(task: Task, options: Mapping[str, Any], typed: set[str], own_cells: Mapping[str, str]) -> Any:

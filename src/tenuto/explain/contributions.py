@@ -231,13 +231,15 @@ def _one(
             part = torch.where(m == 0, 0, m * (own - references[name]))
             each = part.double().movedim(axes[name], 0).reshape(count, -1) if part.dim() > axes[name] else part.double().expand(count, 1)
             parts[name], total, size = part, total + each.sum(1), size + each.abs().sum(1)
-        gap = (total - value.double()).abs()
-    lost = gap > _LOST.get(value.dtype, 1e-1) * size
+        plain = function(**{name: other.clone() for name, other in references.items()})
+        plain = plain[..., target] if isinstance(target, int) else target(plain)
+        gap = torch.maximum((total - value.double()).abs(), (plain.double() - base.double()).abs())  # the second: what went another way than through torch
+    lost = ~(gap <= _LOST.get(value.dtype, 1e-1) * size)
     if bool(lost.any()):
         row = int(lost.nonzero()[0])
         raise TenutoError(
             "the parts do not add up to the answer: something of the model is not known to torch, or is not the same for each row.",
-            expected=f"row {row}: {float(value[row] - base[row]):.6g}", received=f"{float(total[row] - base[row]):.6g}",
+            expected=f"row {row}: {float(value[row] - plain[row]):.6g}", received=f"{float(total[row] - base[row]):.6g}",
             fix="keep values in tensors (no .data, no .numpy()), and rows apart",
         )  # fmt: skip
     return Contributions(parts, base, value, gap.to(value.dtype))

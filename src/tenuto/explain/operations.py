@@ -43,6 +43,8 @@ def rule_of(func: Any) -> Rule | None:
         return _loop
     if name in COMPOSED:
         return _composed
+    if packet == "_pack_padded_sequence":
+        return _packed
     for names, rule in ((_LINEAR, _linear), (_SHAPES, _unfollowed), (_SAME, _same), (_QUESTIONS, _question)):
         if packet in names:
             return rule
@@ -190,6 +192,19 @@ def _decomposed(call: Call) -> Any:
     args, options = call.with_flat(call.given)
     with call.tape:
         return decompositions()[call.func](*args, **options)
+
+
+def _packed(call: Call) -> Any:
+    """The rows of padded sequences, and how many each step has."""
+    (result, sizes), (reference, _) = call.both()
+
+    def pull(arrived: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        with torch.enable_grad():
+            source = call.args[0].detach().requires_grad_()
+            return torch.autograd.grad(call.func(source, *call.args[1:])[0], source, arrived[0])
+
+    call.note(result, reference, pull)
+    return result, sizes
 
 
 def _implicit(call: Call) -> Any:

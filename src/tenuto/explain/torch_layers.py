@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from tenuto import cells
 from tenuto.cell import Cell
+from tenuto.engines.packed import lengths_of, steps_and_sequences
 from tenuto.explain.tape import refusal
 from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import layer_tensors, layer_weights, run_layer
@@ -27,9 +28,20 @@ class TorchLayers(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in _CELLS and len(args) == 9 and not kwargs:
             return _layers(name, *args)
+        if name == "_pad_packed_sequence" and not kwargs:
+            return _padded(*args)
         if name in _IN_FUNCTIONS and not kwargs:
             return _one_step(name.removesuffix("_cell"), *args)
         return func(*args, **(kwargs or {}))
+
+
+def _padded(rows: Tensor, batch_sizes: Tensor, batch_first: bool, padding: float, total: int) -> tuple[Tensor, Tensor]:
+    """Packed rows as a padded batch, which torch writes in place; and the lengths."""
+    steps, sequences = steps_and_sequences(batch_sizes, len(rows))
+    batch_size = int(batch_sizes[0])
+    padded = rows.new_full((max(total, len(batch_sizes)), batch_size, *rows.shape[1:]), padding)
+    padded = padded.index_put((steps.to(rows.device), sequences.to(rows.device)), rows)
+    return padded.transpose(0, 1) if batch_first else padded, lengths_of(batch_sizes, batch_size)
 
 
 def _layers(name: str, x: Tensor, *args: Any) -> tuple[Tensor, ...]:

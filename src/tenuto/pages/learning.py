@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypedDict
 
-from tenuto.measures import Measure, measures
+from tenuto.measures import Measure, chosen_by_few, measures
 from tenuto.pages.line_chart import Level, LineChart, Series
 from tenuto.pages.page import Section, render
 from tenuto.pages.wording import count, number, percent
@@ -113,7 +113,8 @@ def _lead(run: Run) -> str:
     said = f"{reason}, after {_epochs(training['epochs_run'])}. The weights of epoch {number(training['best_epoch'])} were kept."
     if training.get("skipped_steps"):
         said += f" {count(training['skipped_steps'], 'step')} with a loss or gradient that was not finite were left out."
-    return said
+    doubt = chosen_by_few(run.evaluation["results"].get("validation") or {})
+    return f"{said} {doubt}".rstrip()
 
 
 def _epochs(amount: float) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from pathlib import Path
+
+from tenuto.tongues import typed_path
 
 # An absolute path of two names or more within a text; a path of Windows too.
 _ABSOLUTE = re.compile(r"""(?<![\w.~/\\-])(?:/|[A-Za-z]:[\\/])(?:[^\s/\\'"`:,;()<>|\[\]{}]+[/\\])+[^\s/\\'"`,;()<>|\[\]{}]+""")
@@ -57,8 +58,7 @@ def report_command(folder: str | Path) -> tuple[str, bool]:
     """The command that makes a folder's page again, and whether it has to be typed in that folder, not where the page is made now."""
     name = near(folder)
     inside = name is None
-    typed = "." if name is None else f"./{name}" if name.startswith("-") else name
-    return f"tenuto report {shlex.quote(typed)}", inside
+    return f"tenuto report {typed_path('.' if name is None else name)}", inside
 
 
 def _apart(path: str, here: str) -> bool:

@@ -50,7 +50,7 @@ from tenuto.files import (
     write_text,
 )
 from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, UNFINISHED
-from tenuto.tongues import either
+from tenuto.tongues import either, typed_path
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 from tenuto.train.lock import FILE as LOCK
 from tenuto.train.lock import held, holder_of
@@ -284,7 +284,7 @@ def _damaged(folder: Path, name: str, reason: str) -> RunError:
 def _mend(folder: Path) -> str:
     """What to do about a run that is damaged."""
     if (folder / UNFINISHED).is_dir():
-        return f"go on with the run that was killed or interrupted there: tenuto fit --resume {folder}{own_cells_of(folder)}"
+        return f"go on with the run that was killed or interrupted there: tenuto fit --resume {typed_path(folder)}{own_cells_of(folder)}"
     return "restore the file from a copy, or train the model again"
 
 
@@ -308,7 +308,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         if trains is not None:
             what, fix = f"process {trains.process} is training it", "wait until it ends"
         elif (folder / UNFINISHED).is_dir():
-            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: tenuto fit --resume {folder}{own_cells_of(folder)}"
+            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: tenuto fit --resume {typed_path(folder)}{own_cells_of(folder)}"
         else:
             what, fix = f"it has no {CONFIG}", "check the path"
         raise RunError(

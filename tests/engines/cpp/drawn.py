@@ -58,19 +58,26 @@ def compare(cell, number, dtype, forward, gradient):
     inputs = pose(form, sizes, dtype, seed=number)
     if form.lengths and form.resets and not form.packed:
         inputs["resets"] &= torch.arange(sizes[0])[:, None] < inputs["lengths"]
-    output, final, gradients = truth(form, inputs)
+    expected = _named(cell, *truth(form, inputs))
+    plain: dict[str, torch.Tensor] = {}
     for engine in engines(dtype):
         with shared(number // len(FORMS)):
             result, found = ours(form, inputs, engine)
-        pairs = [("output", result.output, output, forward)]
-        pairs += [(f"state {name}", a, e, forward) for name, a, e in zip(cell.widths("state"), result.final, final, strict=True)]
-        pairs += [(f"d {name}", found[name], e, gradient) for name, e in gradients.items()]
-        for name, actual, expected, tolerance in pairs:
-            scale = max(expected.norm().item(), 1.0)
+        actual = _named(cell, result.output, result.final, found)
+        for name, exact in expected.items():
+            scale, tolerance = max(exact.norm().item(), 1.0), gradient if name.startswith("d ") else forward
+            if (actual[name].double() - exact).abs().max() > tolerance * scale:  # a cell may make rounding large, for torch too
+                plain = plain or _named(cell, *truth(form, inputs, dtype))
+                tolerance = max(tolerance, 4 * (plain[name].double() - exact).abs().max().item() / scale)
             torch.testing.assert_close(
-                actual.double() / scale, expected / scale, rtol=0, atol=tolerance,
+                actual[name].double() / scale, exact / scale, rtol=0, atol=tolerance,
                 msg=lambda text, name=name: f"{type(cell).__name__}, {form}, {sizes}: {name}: {text}\n{type(cell).__doc__}",
             )
+
+
+def _named(cell, output, final, gradients):
+    """All results by name."""
+    return {"output": output, **{f"state {name}": value for name, value in zip(cell.widths("state"), final, strict=True)}, **{f"d {name}": value for name, value in gradients.items()}}
 
 
 def check(first, count, smooth, dtype, forward, gradient):

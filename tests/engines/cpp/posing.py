@@ -67,13 +67,13 @@ def ours(form: Form, inputs: Buffers, engine: Cpp = ENGINE) -> tuple[Result, Buf
     return result, engine.backward(form, inputs, result, *cotangents(form, inputs), floats(inputs))
 
 
-def truth(form: Form, inputs: Buffers) -> tuple[Tensor, list[Tensor], Buffers]:
-    """Output, last states and all gradients of the reference engine in float64."""
-    exact = {name: t.double().requires_grad_() if t.is_floating_point() else t for name, t in inputs.items()}
+def truth(form: Form, inputs: Buffers, dtype: torch.dtype = torch.float64) -> tuple[Tensor, list[Tensor], Buffers]:
+    """Output, last states and all gradients of the reference engine, in float64 or in another type."""
+    exact = {name: t.detach().to(dtype).requires_grad_() if t.is_floating_point() else t for name, t in inputs.items()}
     d_output, d_final = cotangents(form, inputs)
     output, final = reference.run(form, exact)
     names = sorted(floats(inputs))
-    ends = [(end, d.double()) for end, d in zip([output, *final], [d_output, *d_final]) if end.requires_grad]
+    ends = [(end, d.to(dtype)) for end, d in zip([output, *final], [d_output, *d_final]) if end.requires_grad]
     gradients = torch.autograd.grad(
         [e for e, _ in ends], [exact[n] for n in names], [d for _, d in ends], allow_unused=True
     )
