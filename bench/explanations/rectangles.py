@@ -82,11 +82,11 @@ def methods(smoke: bool) -> dict[str, explain.Method]:
 
 def measure(smoke: bool) -> Iterator[dict[str, Any]]:
     """The section, after each network."""
-    found: dict[str, Any] = {"accuracy": {}, "values": {}, "items": 1 if smoke else 10}
+    found: dict[str, Any] = {"accuracy": {}, "values": {}, "items": 1 if smoke else 6}
     for cell in list(CELLS)[: 1 if smoke else None]:
         for place in PLACES:
             begin = time.perf_counter()
-            model, right = trained(cell, place, steps=2 if smoke else 600, seed=0)
+            model, right = trained(cell, place, steps=2 if smoke else 500, seed=0)
             found["accuracy"].setdefault(cell, {})[place] = right
             x, _, truth = items(found["items"], place, torch.Generator().manual_seed(1))
             for name, method in methods(smoke).items():
