@@ -80,7 +80,7 @@ def _arithmetic(section: Section) -> Iterator[str]:
 
 def _speed(section: Section) -> Iterator[str]:
     yield "## Speed"
-    yield "Contributions of all rows to one number each, beside passes of the same model that give the gradient by x; medians of calls in turns. `explain(...)` is the whole call, which also runs the model twice to see that it answers alike."
+    yield "Contributions of all rows to one number each, beside passes of the same model that give the gradient by x; medians of calls in turns, in milliseconds of the processor. `explain(...)` is the whole call, which also runs the model twice to see that it answers alike."
     rows = []
     for row in section["passes"]:
         times = {name: value[0] for name, value in row["ms_median_best"].items()}
@@ -97,7 +97,7 @@ def _speed(section: Section) -> Iterator[str]:
     if not section["shap"]:
         yield "shap is not installed here, so KernelSHAP was not compared (`pip install --no-deps --target FOLDER shap numba llvmlite slicer`, and FOLDER in PYTHONPATH)."
     elif "kernels" in section:
-        yield "KernelSHAP of one item, ours beside that of shap: the same model, engine, players and root mean square error. T steps, of which w are run for each coalition."
+        yield "KernelSHAP of one item, ours beside that of shap: the same model, engine, players and root mean square error, in seconds of the processor. T steps, of which w are run for each coalition."
         yield table(["", "T / w", "players", "error", "coalitions, ours", "shap's", "ours, s", "shap, s", "shap ÷ ours", "wanted", "shap ÷ ours, as many coalitions"], [_kernel(row) for row in section["kernels"]])
 
 

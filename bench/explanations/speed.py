@@ -4,6 +4,8 @@ KernelSHAP is compared at the same error: both explain one item of the same mode
 that its root mean square error, against values from many more coalitions, is the same. Then both are timed in turns. The function that shap is given runs the model in
 the same pieces as ours, on the same engine.
 
+Times are those that the process had a processor for: all runs on one thread, so that on a quiet machine they are the same as the clock's, and on a busy one nearer to that.
+
 Shapes: B rows, T steps, F features, H units, P players, n coalitions.
 """
 
@@ -11,8 +13,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,6 @@ from torch import Tensor
 
 import tenuto
 from explanations.rectangles import Reader
-from speed.timing import interleaved
 from tenuto import cells, explain
 from tenuto.explain.contributions import contributions
 from tenuto.explain.explanation import Item
@@ -35,6 +38,21 @@ SHAPES = [(32, 200, 16, 128), (8, 500, 8, 64), (64, 50, 32, 256)]  # B, T, F, H
 def answer(raw: Tensor) -> Tensor:
     """What is explained: the one number of each row."""
     return raw
+
+
+def in_turns(calls: dict[str, Callable[[], object]], seconds: float, least: int = 3) -> dict[str, list[float]]:
+    """Milliseconds of each call, the median and the best; one after another, round after round, for about so many seconds after one call of each."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+    order, begin = list(calls.items()), time.process_time()
+    while len(times[order[0][0]]) < least or time.process_time() - begin < seconds:
+        turn = len(times[order[0][0]])
+        for name, call in order[turn % len(order) :] + order[: turn % len(order)]:
+            start = time.process_time()
+            call()
+            times[name].append(1e3 * (time.process_time() - start))
+    return {name: [statistics.median(values), min(values)] for name, values in times.items()}
 
 
 def passes(shapes: list[tuple[int, int, int, int]], names: list[str], seconds: float) -> list[dict[str, Any]]:
@@ -60,7 +78,7 @@ def passes(shapes: list[tuple[int, int, int, int]], names: list[str], seconds: f
             def whole(model: Reader = model, x: Tensor = x) -> object:
                 return tenuto.explain(model, x, method="contributions", target=answer, background="zero")
 
-            times = interleaved({"forward and backward": both, "backward": backward, "contributions": ours, "explain(...)": whole}, seconds)
+            times = in_turns({"forward and backward": both, "backward": backward, "contributions": ours, "explain(...)": whole}, seconds)
             print(f"speed: {name} {shape}  ms: " + "   ".join(f"{what} {median:.2f}" for what, (median, _) in times.items()), flush=True)
             rows.append({"cell": name, "shape": list(shape), "ms_median_best": times})
     return rows
@@ -126,7 +144,7 @@ def samples_for(error: float, tried: dict[int, float]) -> float:
 def kernels(cases: list[tuple[str, int, int, int, dict[str, Any]]], smoke: bool) -> list[dict[str, Any]]:
     """Seconds of KernelSHAP at the same error, with shap where it is installed."""
     rows = []
-    samples, seeds, most, tries = (200, 1, 400, [200]) if smoke else (2000, 5, 60_000, [1000, 2000, 4000, 8000, 16_000])
+    samples, seeds, most, tries = (200, 1, 400, [200]) if smoke else (2000, 3, 60_000, [2000, 4000, 8000, 16_000])
     for name, steps, features, hidden, settings in cases:
         game = Game(steps, features, hidden, settings)
         best = game.ours(most, 99)
@@ -146,7 +164,7 @@ def kernels(cases: list[tuple[str, int, int, int, dict[str, Any]]], smoke: bool)
             row |= {"error of shap by coalitions": tried, "coalitions of shap": needed, "coalitions timed": timed}
             calls["shap, same error"] = lambda game=game, places=places, timed=timed: game.of_shap(places, timed, 0)  # type: ignore[misc]
             calls["shap, as many coalitions"] = lambda game=game, places=places: game.of_shap(places, samples, 0)  # type: ignore[misc]
-        times = interleaved(calls, 0.1 if smoke else 60.0)
+        times = in_turns(calls, 0.1 if smoke else 20.0)
         row["seconds_median_best"] = {what: [value / 1000 * (row["coalitions of shap"] / row["coalitions timed"] if what == "shap, same error" else 1.0) for value in values] for what, values in times.items()}
         print(f"speed: KernelSHAP, {name}: {row}", flush=True)
         rows.append(row)
@@ -169,7 +187,7 @@ def peaks(smoke: bool) -> dict[str, dict[str, float]]:
     """MB that a call adds, each in a process of its own, by steps of the item; see memory.py."""
     found: dict[str, dict[str, float]] = {}
     for what in ("backward", "contributions", "shapley", *(["shap"] if has_shap() else [])):
-        for steps in (20,) if smoke else (100, 400, 1600):
+        for steps in (20,) if smoke else (100, 1600):
             command = [sys.executable, str(Path(__file__).with_name("memory.py")), what, str(steps), "200" if smoke else "2000"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found.setdefault(what, {})[str(steps)] = round(float(done.stdout.splitlines()[-1]), 1)
@@ -180,7 +198,7 @@ def peaks(smoke: bool) -> dict[str, dict[str, float]]:
 def measure(smoke: bool) -> Iterator[dict[str, Any]]:
     """The section, after each part."""
     shapes, names = ([(2, 5, 3, 4)], ["GRU"]) if smoke else (SHAPES, list(CELLS))
-    found: dict[str, Any] = {"passes": passes(shapes, names, 0.05 if smoke else 8.0), "shap": has_shap()}
+    found: dict[str, Any] = {"passes": passes(shapes, names, 0.05 if smoke else 3.0), "shap": has_shap()}
     yield found
     found["memory"] = peaks(smoke)
     yield found
