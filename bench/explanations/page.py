@@ -49,7 +49,7 @@ def _hmm(section: Section) -> Iterator[str]:
 def _rectangles(section: Section) -> Iterator[str]:
     yield "## Planted boxes"
     yield (
-        "A box of 10 steps × 4 features in noise of 60 × 10, early, in the middle or late; a network of 32 units answers after the last step. With K = 40 cells in the box: precision is the share of the K / 2 largest "
+        "A box of 6 steps × 4 features in noise of 30 × 10, early, in the middle or late; a network of 32 units answers after the last step. With K = 24 cells in the box: precision is the share of the K / 2 largest "
         f"|values| that lie in the box, recall the share of the box that is among the 2 K largest, share that of all |values| inside. Means over {section['items']} items. Of a network that gets half of the items right there is nothing to find."
     )
     cells = list(section["accuracy"])

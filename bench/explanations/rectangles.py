@@ -20,10 +20,10 @@ import tenuto
 from explanations.measures import mean_and_spread, share, top_cells
 from tenuto import cells, explain
 
-STEPS, FEATURES, LONG, WIDE = 60, 10, 10, 4  # of the data; of the box
-PLACES = {"early": 5, "middle": 25, "late": 45}  # the box's first step
+STEPS, FEATURES, LONG, WIDE = 30, 10, 6, 4  # of the data; of the box
+PLACES = {"early": 2, "middle": 12, "late": 22}  # the box's first step
 SIZE = 0.7  # of the box's mean, up or down, beside noise of variance one
-CELLS = {"GRU": cells.GRU, "LSTM": cells.LSTM, "MGU": cells.MGU}
+CELLS = {"GRU": cells.GRU, "LSTM": cells.LSTM, "IndRNN": cells.IndRNN}
 
 
 def items(count: int, place: str, generator: torch.Generator) -> tuple[Tensor, Tensor, np.ndarray]:
@@ -52,7 +52,7 @@ def trained(cell: str, place: str, *, steps: int, seed: int) -> tuple[Reader, fl
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     model = Reader(CELLS[cell](), FEATURES, 32)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(steps):
         x, classes, _ = items(64, place, generator)
         loss = nn.functional.binary_cross_entropy_with_logits(model(x), classes.float())
@@ -67,15 +67,15 @@ def trained(cell: str, place: str, *, steps: int, seed: int) -> tuple[Reader, fl
 
 
 def methods(smoke: bool) -> dict[str, explain.Method]:
-    few = {"segments": 12, "samples": 450} if smoke else {"segments": 12, "samples": 1500}
+    few = {"segments": 10, "samples": 450} if smoke else {"segments": 10, "samples": 1000}
     return {
         "contributions": explain.Contributions(),
         "gradient × input": explain.Gradient(),
         "smoothgrad": explain.SmoothGrad(),
         "integrated gradients": explain.IntegratedGradients(tolerance=0.01),
         "expected gradients": explain.ExpectedGradients(draws=64),
-        "shapley, 12 segments × features": explain.Shapley("cells", **few),  # type: ignore[arg-type]
-        "lime, 12 segments × features": explain.Lime("cells", segments=12, fill="background", redraws=2),
+        "shapley, 10 segments × features": explain.Shapley("cells", **few),  # type: ignore[arg-type]
+        "lime, 10 segments × features": explain.Lime("cells", segments=10, fill="background", redraws=2),
         "occlusion, single cells": explain.Occlusion(np.arange(STEPS * FEATURES).reshape(STEPS, FEATURES)),
     }
 

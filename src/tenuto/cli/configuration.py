@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tenuto.runs.names import CONFIGURATION, UNFINISHED
+from tenuto.runs.names import CONFIGURATION, TAUGHT, UNFINISHED
 
 # Options that say where and how a command runs this time, not what is trained.
 NOT_KEPT = frozenset({"out", "overwrite", "quiet", "config", "source", "resume", "checkpoint_every_s"})
@@ -73,7 +73,7 @@ def configuration_of(run: Path) -> Path:
     )
 
 
-def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], *, without: Iterable[str] = (TUNE, SEARCH)) -> dict[str, Any]:
+def options_in(data: Mapping[str, Any], path: str | Path, known: Iterable[str], *, without: Iterable[str] = (TUNE, SEARCH, TAUGHT)) -> dict[str, Any]:
     """The options of a configuration, from all its tables; `task` is left out.
 
     Args:

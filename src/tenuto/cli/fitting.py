@@ -39,9 +39,9 @@ def fit_from_options(task: Task, options: Mapping[str, Any], own_cells: Mapping[
     from tenuto.cli.arguments import use_threads
 
     use_threads(options.get("threads", 0))
-    _check_processes(options)
+    check_processes(options)
     resume, source = (None if options.get(name) is None else Path(options[name]) for name in ("resume", "source"))
-    _check_resume(resume, options.get("out"))
+    check_resume(resume, options.get("out"))
     job = prepare(task, options, own_cells)
     text = configuration_text(task, options)
     overwrite, quiet, every_s = bool(options.get("overwrite")), bool(options.get("quiet")), options.get("checkpoint_every_s", 60.0)
@@ -83,7 +83,7 @@ def train_and_save(
         try:
             _train(job, folder, configuration, overwrite=overwrite, quiet=quiet, resume=resume, every_s=every_s)
         except BaseException as error:
-            kept = _keep_or_remove(folder, work, job.own_cells, resume=resume)
+            kept = _keep_or_remove(folder, work, job.resumed(folder), resume=resume)
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(kept or "interrupted before there was anything to keep; nothing was written.") from None
             if kept:
@@ -92,7 +92,7 @@ def train_and_save(
         try:
             return _finish(job, folder)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: tenuto fit --resume {typed_path(folder)}{job.own_cells}") from None
+            raise KeyboardInterrupt(f"interrupted; the run is saved in {folder}. For what it lacks, test results or report: {job.resumed(folder)}") from None
 
 
 def _train(job: Job, folder: Path, configuration: str, *, overwrite: bool, quiet: bool, resume: bool, every_s: float) -> None:
@@ -148,7 +148,7 @@ def _finish(job: Job, folder: Path) -> dict[str, Any]:
     job.say(console, evaluation)
     console.print(f"run         {folder}\nreport      {page}", markup=False)
     if interrupted:
-        console.print(f"go on       tenuto fit --resume {typed_path(folder)}{job.own_cells}", markup=False)
+        console.print(f"go on       {job.resumed(folder)}", markup=False)
     console.print(f"next        {job.next_words(folder)}", markup=False)
     if failed is not None:
         raise failed
@@ -171,7 +171,7 @@ def option_tables(task: Task, options: Mapping[str, Any]) -> dict[str, dict[str,
             continue
         panels = [getattr(note, "rich_help_panel", None) for note in getattr(hint, "__metadata__", ())]
         panel = next((panel for panel in panels if isinstance(panel, str)), "")
-        tables.setdefault(panel, {})[name] = _from_anywhere(options[name]) if name in paths else _plain(options[name])
+        tables.setdefault(panel, {})[name] = from_anywhere(options[name]) if name in paths else _plain(options[name])
     return tables
 
 
@@ -216,7 +216,7 @@ def new_folder(*names: str) -> Path:
             raise RunError(f"{folder} could not be made: {error.strerror or error}.", fix="name another folder: --out RUN") from error
 
 
-def _check_processes(options: Mapping[str, Any]) -> None:
+def check_processes(options: Mapping[str, Any]) -> None:
     """Raise ArgumentError if there are several processes and no run folder is named: each process would choose a different new one."""
     from tenuto.errors import ArgumentError
     from tenuto.train.launch import process_count
@@ -225,12 +225,15 @@ def _check_processes(options: Mapping[str, Any]) -> None:
         raise ArgumentError("there are several processes, but no run folder is named.", expected="--out RUN, or --resume RUN", fix="add --out RUN")
 
 
-def _check_resume(resume: Path | None, out: Any) -> None:
+def check_resume(resume: Path | None, out: Any, command: str = "fit") -> None:
+    """Raise unless a run can be gone on with in its folder by this command."""
     from tenuto.errors import ArgumentError, RunError
-    from tenuto.runs.folder import own_cells_of
+    from tenuto.runs.folder import had_a_teacher, own_cells_of, resuming
 
     if resume is None:
         return
+    if command == "fit" and had_a_teacher(resume):
+        raise RunError(f"the network in {resume} learns from a teacher.", expected="a run of `tenuto fit`", fix=f"go on with it: {resuming(resume)}")
     if out is not None and Path(out) != resume:
         raise ArgumentError(
             "a resumed run stays in its folder.", expected=f"--resume {resume} without --out", received=f"--out {out}", fix="leave --out out, or train a new run with --from"
@@ -239,7 +242,7 @@ def _check_resume(resume: Path | None, out: Any) -> None:
         raise RunError(
             f"{resume} has nothing to go on from: it is a complete run.",
             expected=f"a killed or interrupted run, with a folder {UNFINISHED}/",
-            fix=f"train again with the same options: tenuto fit --from {typed_path(resume)}{own_cells_of(resume)}",
+            fix=f"train again with the same options: tenuto fit --from {typed_path(resume)}{own_cells_of(resume)}" if command == "fit" else "distill again, into another folder",
         )
 
 
@@ -250,7 +253,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
         RunError: there is a checkpoint, and neither --resume nor --overwrite was given.
     """
     from tenuto.errors import RunError
-    from tenuto.runs.folder import own_cells_of
+    from tenuto.runs.folder import resuming
 
     if not work.exists() or resume:
         return
@@ -258,7 +261,7 @@ def _clear_earlier(work: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunError(
             f"{work.parent} holds a run that was interrupted, with a checkpoint.",
             expected="a new or empty folder for the run",
-            fix=f"go on with it (tenuto fit --resume {typed_path(work.parent)}{own_cells_of(work.parent)}), or replace it (--overwrite)",
+            fix=f"go on with it ({resuming(work.parent)}), or replace it (--overwrite)",
         )
     shutil.rmtree(work, ignore_errors=True)
 
@@ -269,10 +272,10 @@ def _has_checkpoint(work: Path) -> bool:
     return (work / CHECKPOINTS).is_dir() and Checkpoint(work / CHECKPOINTS).exists()
 
 
-def _keep_or_remove(folder: Path, work: Path, own_cells: str, *, resume: bool) -> str:
+def _keep_or_remove(folder: Path, work: Path, resumed: str, *, resume: bool) -> str:
     """After a failure: if there is a checkpoint, what is kept, in words. Else the unfinished files of a new run are removed, and the result is empty."""
     if _has_checkpoint(work):
-        return f"interrupted; the last checkpoint is kept. Go on with: tenuto fit --resume {typed_path(folder)}{own_cells}"
+        return f"interrupted; the last checkpoint is kept. Go on with: {resumed}"
     if resume:
         return ""
     shutil.rmtree(work, ignore_errors=True)
@@ -290,10 +293,10 @@ def _compare_data(source: Path, evaluation: Mapping[str, Any]) -> None:
         messages().print(f"note        the training data is not that of {source}: its digest differs", markup=False)
 
 
-def _from_anywhere(value: Any) -> Any:
+def from_anywhere(value: Any) -> Any:
     """A path that exists, made absolute, also in FILE.py:CLASS and in a list; other values stay as they are."""
     if isinstance(value, (list, tuple)):
-        return [_from_anywhere(item) for item in value]
+        return [from_anywhere(item) for item in value]
     if not isinstance(value, (str, Path)):
         return value
     text, colon, name = str(value).rpartition(":") if ".py:" in str(value) else (str(value), "", "")

@@ -30,6 +30,7 @@ class Job:
         splits: its data, with `train`, `validation`, `test`.
         name: the names of the data and the cell, for example ("walks", "lstm"). A new run folder is named after them.
         own_cells: for the commands that go on with the run, " --cell FILE.py:CLASS" if its cell is one of the user's own.
+        command: the word after `tenuto` that trains it.
     """
 
     task: Task
@@ -37,6 +38,11 @@ class Job:
     splits: Any
     name: tuple[str, str]
     own_cells: str = ""
+    command: str = "fit"
+
+    def resumed(self, folder: Path) -> str:
+        """The command that goes on with the run in a folder."""
+        return f"tenuto {self.command} --resume {typed_path(folder)}{self.own_cells}"
 
     def fit(self, observers: Iterable[Observer], checkpoint: Checkpoint | None, *, tested: bool) -> Any:
         """Train and return the estimator. If it will be tested, a test part that could not be scored is refused before."""

@@ -14,6 +14,7 @@ from rich.markup import escape
 from tenuto.cli.arguments import option
 from tenuto.cli.configuration import SEARCH, TUNE, configuration_of, options_in, read_toml
 from tenuto.cli.tasks import task_of_command
+from tenuto.runs.names import TAUGHT
 from tenuto.tasks import cards
 from tenuto.tasks.option import NETWORK, WHERE, Known, options_of
 from tenuto.tasks.task import Choice, Task
@@ -23,7 +24,7 @@ MOST_CHARACTERS = 4096  # of an option in a configuration, as of a path
 AS_TRAINED = "Columns of DATA, if they differ from those in training"
 
 
-def use_configuration(context: typer.Context, path: Path, without: Iterable[str] = (TUNE, SEARCH)) -> None:
+def use_configuration(context: typer.Context, path: Path, without: Iterable[str] = (TUNE, SEARCH, TAUGHT)) -> None:
     """Use a configuration's values for options that the command line does not set; `without` names tables that are not for this command."""
     from tenuto.errors import ArgumentError
 
@@ -153,13 +154,18 @@ def told_by_tasks(*, asking: bool) -> Callable[[Callable[..., Any]], Callable[..
     def make(function: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(function, eval_str=True).parameters
         asked = {choice.name: choice for task in cards() for choice in task.asking} if asking else {}
-        columns = {choice.name: choice for task in cards() for choice in task.columns}
         parameters: Parameters = {name: (one.annotation, one.default) for name, one in own.items() if name != "told"}
         parameters |= {name: (_annotation(choice, None), choice.default) for name, choice in asked.items()}
-        parameters |= {name: (_annotation(choice, AS_TRAINED, of_run=True), None) for name, choice in columns.items()}
+        parameters |= columns_as_trained()
         return with_parameters(function, parameters, function.__doc__ or "")
 
     return make
+
+
+def columns_as_trained() -> Parameters:
+    """The column options of all tasks, for a command on a run, which knows what they were in training."""
+    columns = {choice.name: choice for task in cards() for choice in task.columns}
+    return {name: (_annotation(choice, AS_TRAINED, of_run=True), None) for name, choice in columns.items()}
 
 
 def _annotation(choice: Choice, panel: str | None, *, of_run: bool = False) -> Any:
@@ -173,11 +179,16 @@ def _annotation(choice: Choice, panel: str | None, *, of_run: bool = False) -> A
     return Annotated[kind, typer.Option(*([choice.flag] if choice.flag else []), help=escape(said), rich_help_panel=panel or None, **settings)]
 
 
-def _of_option(known: Known) -> Any:
-    """An option of an estimator as a parameter for typer."""
+def options_left_open(kind: type) -> Parameters:
+    """The options of an estimator as parameters of a command in which none has a value unless it is typed."""
+    return {known.typed: (_of_option(known, left_open=True), None) for known in options_of(kind)}
+
+
+def _of_option(known: Known, *, left_open: bool = False) -> Any:
+    """An option of an estimator as a parameter for typer; with `left_open` it has no default."""
     settings: dict[str, Any] = {} if known.metavar is None else {"metavar": known.metavar}
     kind: Any = known.kind
-    if known.default is None:
+    if known.default is None or left_open:
         kind, settings["show_default"] = kind | None, False
     return Annotated[kind, option(known.told(known.none if known.none is not None else 0), known.panel, *([known.flag] if known.flag else []), **settings)]
 

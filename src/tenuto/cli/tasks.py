@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,25 +71,35 @@ def open_run(task: Task, run: Path, cell: str | None = None, device: str = "cpu"
 def read_data(context: typer.Context, task: Task, run: Path, data: str, split: str | None, *, answered: bool) -> Any:
     """The data of `predict`, and of `score`, for which it must have the right answers. Its columns are those that were typed, else those in the run's config.toml, else the usual ones."""
     from tenuto.cli.arguments import data_path
-    from tenuto.cli.configuration import flattened, read_toml
     from tenuto.data.parts import check_part
-    from tenuto.errors import ArgumentError
 
     if split is not None:
         check_part(split)
-    path = run / CONFIGURATION
-    kept = dict(flattened(read_toml(path))) if path.is_file() else {}
-    typed = typed_choices(context)
-    for choice in task.columns:
-        value = kept.get(choice.name, choice.default)
-        if choice.name not in typed and not (isinstance(value, type(choice.default)) and isinstance(value, bool) == isinstance(choice.default, bool)):
-            raise ArgumentError(f"{path} sets {choice.name} to something that it cannot be.", expected=f"{choice.default!r}, for example", received=repr(value)[:60])
-    columns = {choice.name: context.params[choice.name] if choice.name in typed else kept.get(choice.name, choice.default) for choice in task.columns}
+    columns = columns_of(context, run, task.columns)
     given = data_path(data)
     found = load(task.read if answered else task.asked or task.read)(given, split, columns)
     if split is None:
         _say_part(given, found)
     return found
+
+
+def columns_of(context: typer.Context, run: Path, columns: Sequence[Choice]) -> dict[str, Any]:
+    """How data are read that are like a run's: for each of these choices what was typed, else what is in the run's config.toml, else the usual.
+
+    Raises:
+        ArgumentError: the file has something that cannot be.
+    """
+    from tenuto.cli.configuration import flattened, read_toml
+    from tenuto.errors import ArgumentError
+
+    path = run / CONFIGURATION
+    kept = dict(flattened(read_toml(path))) if path.is_file() else {}
+    typed = typed_choices(context)
+    for choice in columns:
+        value = kept.get(choice.name, choice.default)
+        if choice.name not in typed and not (isinstance(value, type(choice.default)) and isinstance(value, bool) == isinstance(choice.default, bool)):
+            raise ArgumentError(f"{path} sets {choice.name} to something that it cannot be.", expected=f"{choice.default!r}, for example", received=repr(value)[:60])
+    return {choice.name: context.params[choice.name] if choice.name in typed else kept.get(choice.name, choice.default) for choice in columns}
 
 
 def _say_part(given: Path, found: Any) -> None:

@@ -60,6 +60,10 @@ class Background:
         """The items of a background that is data, [T_i, F] each."""
         return self._items
 
+    def known(self, posed: Posed) -> bool:
+        """Whether something stands where something is left out."""
+        return bool(self._items) or self._kind is not None or posed.nothing() is not None
+
     def of(self, posed: Posed, row: int) -> Tensor:
         """The references of a row: [R, T_i, F].
 

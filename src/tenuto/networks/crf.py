@@ -5,6 +5,8 @@ Shapes: T time, B batch, K tags, L the length of a sentence. The score of tags y
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,14 @@ from tenuto.errors import ShapeError, describe
 
 # In nats: exp(-60) is far above the smallest float32, exp(-87).
 NARROW = 60.0
+
+
+class Links(NamedTuple):
+    """What a CRF adds to the emissions: the scores of tags at the beginning [K], from tag to tag [K, K], and at the end [K]."""
+
+    start: Tensor
+    transitions: Tensor
+    end: Tensor
 
 
 class LinearChainCRF(nn.Module):
@@ -34,6 +44,10 @@ class LinearChainCRF(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(tags, tags))
         self.start = nn.Parameter(torch.zeros(tags))
         self.end = nn.Parameter(torch.zeros(tags))
+
+    def links(self) -> Links:
+        """Copies of its weights, which may be used outside of a call of the module, with gradients."""
+        return Links(self.start.clone(), self.transitions.clone(), self.end.clone())
 
     def forward(self, emissions: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
         """The negative log-likelihood of each sentence's tags, [B], in nats.

@@ -49,7 +49,7 @@ from tenuto.files import (
     write_tensors,
     write_text,
 )
-from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, UNFINISHED
+from tenuto.runs.names import CONFIG, CONFIGURATION, EVALUATION, METRICS, MODEL, NEW, REPORT, TAUGHT, UNFINISHED
 from tenuto.tongues import either, typed_path
 from tenuto.train.checkpoint import FILE as CHECKPOINT
 from tenuto.train.lock import FILE as LOCK
@@ -262,17 +262,29 @@ def _metrics(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def resuming(folder: Path) -> str:
+    """The command that goes on with the run in a folder."""
+    return f"tenuto {'distill' if had_a_teacher(folder) else 'fit'} --resume {typed_path(folder)}{own_cells_of(folder)}"
+
+
+def had_a_teacher(folder: Path) -> bool:
+    """Whether the run in a folder, complete or not, is one of `tenuto distill`."""
+    return TAUGHT in next(_configurations(folder), {})
+
+
 def own_cells_of(folder: Path) -> str:
     """For a command that goes on with a run: " --cell FILE.py:CLASS" where its configuration names cells in Python files. These are run only if they are typed."""
+    tables = next(_configurations(folder), {})
+    options = [pair for table in (tables, *tables.values()) if isinstance(table, dict) for pair in table.items()]
+    named = {name: value for name, value in options if isinstance(value, str) and name.endswith("cell") and ".py:" in value}
+    return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in named.items())
+
+
+def _configurations(folder: Path) -> Iterator[dict[str, Any]]:
+    """The configurations of a run that can be read, that of an unfinished one first."""
     for path in (folder / UNFINISHED / CONFIGURATION, folder / CONFIGURATION):
-        try:
-            data = parse_toml(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError, RecursionError, MemoryError):
-            continue
-        options = [pair for table in (data, *data.values()) if isinstance(table, dict) for pair in table.items()]
-        named = [(name, value) for name, value in options if isinstance(value, str) and name.endswith("cell") and ".py:" in value]
-        return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in named)
-    return ""
+        with contextlib.suppress(OSError, ValueError, RecursionError, MemoryError):
+            yield parse_toml(path.read_text(encoding="utf-8-sig"))
 
 
 def _damaged(folder: Path, name: str, reason: str) -> RunError:
@@ -284,7 +296,7 @@ def _damaged(folder: Path, name: str, reason: str) -> RunError:
 def _mend(folder: Path) -> str:
     """What to do about a run that is damaged."""
     if (folder / UNFINISHED).is_dir():
-        return f"go on with the run that was killed or interrupted there: tenuto fit --resume {typed_path(folder)}{own_cells_of(folder)}"
+        return f"go on with the run that was killed or interrupted there: {resuming(folder)}"
     return "restore the file from a copy, or train the model again"
 
 
@@ -308,7 +320,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         if trains is not None:
             what, fix = f"process {trains.process} is training it", "wait until it ends"
         elif (folder / UNFINISHED).is_dir():
-            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: tenuto fit --resume {typed_path(folder)}{own_cells_of(folder)}"
+            what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: {resuming(folder)}"
         else:
             what, fix = f"it has no {CONFIG}", "check the path"
         raise RunError(

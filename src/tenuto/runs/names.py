@@ -7,6 +7,9 @@ in `train/checkpoint.py`, the lock in `train/lock.py` and optuna's journal in `t
 # In both folders: the options as TOML, and the page.
 CONFIGURATION, REPORT = "config.toml", "report.html"
 
+# The table of config.toml that says who taught the network of this run, and how; only where there was a teacher.
+TAUGHT = "distill"
+
 # In the folder of a run.
 CONFIG, MODEL, METRICS, EVALUATION = "config.json", "model.safetensors", "metrics.jsonl", "evaluation.json"
 # What the command line adds: a folder with what an interrupted run needs to go on, and in it a folder for checkpoints.

@@ -128,6 +128,32 @@ CLASSIFICATION = (
         (Key("id", "text"), Key("label", "text"), Key("predicted", "text"), Key("probability", "number"), Key("text", "text", "at most 500 letters, where texts are classified", optional=True)),
     ),
 )
+_SIDE = (
+    Key("cell", "text"),
+    Key("hidden_size", "whole"),
+    Key("num_layers", "whole"),
+    Key("parameters", "whole"),
+    Key("seconds", "number", "for one answer"),
+    Key("scores", "map", "of the set, by name; empty where it has no right answers"),
+    Key("intervals", "map", "of those scores that have one: low, high; 95 %"),
+)
+# What is lost where the network learnt from another one, and how it learnt.
+_DISTILLATION = (
+    Key("part", "text", 'the set on which the two were compared: "validation" or "test"'),
+    Key("unit", "text", "what an answer is for"),
+    Key("items", "whole", "how many sequences, or rows of a text"),
+    Key("answers", "whole"),
+    Key("agreement", "number", "0..1: the share of answers in which the two agree"),
+    Key("agreement_interval", "numbers", "low, high: 95 %"),
+    Key("divergence", "number", "KL(teacher || student), nats a choice"),
+    Key("divergence_error", "number", "its standard error", null=True),
+    Key("divergence_unit", "text", "what a choice is for"),
+    Key("teacher", "object", "", _SIDE),
+    Key("student", "object", "", _SIDE),
+    Key("temperature", "number"),
+    Key("truth", "number", "share of the right answers in the loss"),
+    Key("start", "text", 'which weights began as the teacher\'s: "front", "all" or "nothing"'),
+)
 _WEIGHT = (Key("name", "text", "begins with front, encoder or head"), Key("shape", "numbers"), Key("parameters", "whole"))
 _REASON = (Key("engine", "text"), Key("runs", "truth"), Key("reason", "text"))
 
@@ -228,6 +254,7 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
         ),
         Key("versions", "object", "", tuple(Key(name, "text") for name in ("tenuto", "python", "torch", "numpy"))),
         Key("created", "text", '"2026-01-31T12:00:00Z"'),
+        Key("distillation", "object", "where the network learnt from another one (`tenuto distill`)", _DISTILLATION, optional=True),
         *own.evaluation,
     )
     return {CONFIG: config, METRICS: LINE + own.measures, EVALUATION: evaluation}

@@ -27,9 +27,10 @@ from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, 
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
+from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
-from tenuto.train.course import Course, Learning
+from tenuto.train.course import Course, Learning, Teaching
 from tenuto.train.device import require_device
 from tenuto.train.turns import seeded
 
@@ -58,7 +59,7 @@ class Batches(NamedTuple):
     padded: int | None = None
 
 
-class Estimator(Explained, Saved, ABC):
+class Estimator(Explained, Taught, Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network
@@ -82,9 +83,13 @@ class Estimator(Explained, Saved, ABC):
     def _divide(self, data: Any) -> tuple[Any, Any]:
         """Divide the data into what is trained on and what is held out for validation; `seed_` is set already."""
 
+    def _divide_by_chance(self, data: Any) -> tuple[Any, Any]:
+        """The same, for answers that are no right ones: of some there may be a single one."""
+        return self._divide(data)
+
     @abstractmethod
     def _prepare(self, training: Any, held_out: Any) -> None:
-        """Set what is learnt before training, from the training set alone, and refuse sets that do not fit it."""
+        """Set what is learnt before training, from the training set alone; `_kept` gives all of it."""
 
     @abstractmethod
     def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
@@ -109,6 +114,9 @@ class Estimator(Explained, Saved, ABC):
     @abstractmethod
     def _about(self, training: Any, outcome: Outcome) -> dict[str, Any]:
         """What this task adds to the common keys of evaluation.json, or within them; a title at least."""
+
+    def _ready(self, training: Any, held_out: Any) -> None:
+        """Set what training needs besides, once all is there that is learnt before it, and refuse sets that do not fit that."""
 
     def _require_scorable(self, data: Any) -> None:
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
@@ -156,11 +164,35 @@ class Estimator(Explained, Saved, ABC):
         """
         with self._as_before(), self._calling("fit"):
             self.check()
-            course = Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused)
             data = self._read(x, y)
             held_out, later = (None if given is None else self._given(given) for given in (validation, test))
-            self._fit(data, held_out, later, course)
+            self._fit(data, held_out, later, self._course(observers, checkpoint, launch))
         return self
+
+    def learn_from(
+        self: E,
+        teaching: Teaching,
+        data: Any,
+        *,
+        validation: Any = None,
+        test: Any = None,
+        observers: Iterable[Observer] = (),
+        checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
+    ) -> E:
+        """As `fit`, with somebody who takes part in it from outside. Each of the sets is one, or a tuple (x, y); answers may be missing."""
+        with self._as_before(), self._calling("fit"):
+            self.check()
+            self._restore(teaching.kept)
+            given = {"train": data, "validation": validation, "test": test}
+            sets = {part: None if one is None else teaching.answered(self._given(one), part) for part, one in given.items()}
+            self._fit(sets["train"], sets["validation"], sets["test"], self._course(observers, checkpoint, launch, teaching))
+        return self
+
+    def _course(
+        self, observers: Iterable[Observer], checkpoint: str | Path | Checkpoint | None, launch: Launch | None, teaching: Teaching | None = None
+    ) -> Course:
+        return Course.of(observers, checkpoint, launch, device=self.device, unused_weights=self.leaves_weights_unused, teaching=teaching)
 
     @contextlib.contextmanager
     def _as_before(self) -> Iterator[None]:
@@ -200,19 +232,27 @@ class Estimator(Explained, Saved, ABC):
     def _fit(self, data: Any, validation: Any, test: Any, course: Course) -> None:
         self.seed_ = seed_of(course.launch, self.random_state)
         data = counting(data)
-        training, held_out = self._divide(data) if validation is None else (data, validation)
+        teaching = course.teaching
+        divide = self._divide_by_chance if teaching is not None and teaching.guessed("train") else self._divide
+        training, held_out = divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
             setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
         self.maths_ = self.maths()
         self.options_ = self._options_as_data() | self._settled(training)
-        self._prepare(training, held_out)
+        if teaching is None:
+            self._prepare(training, held_out)
+        self._ready(training, held_out)
         require_measure(self.select_by, self._measured_here())
-        kept = Checkpoint.of(course.checkpoint, self.run_identity(training, held_out))
+        identity = self.run_identity(training, held_out)
+        kept = Checkpoint.of(course.checkpoint, identity if teaching is None else {**identity, **teaching.identity})
         with seeded(self.seed_):
             self.network_ = self._network().to(self.device)
             if test is not None:
                 self._check_test(test)
             learning = self._learning(training, held_out, course.launch)
+            if teaching is not None:
+                teaching.begin(self.network_)
+                learning = teaching.lead(learning, training)
             outcome = train(
                 self.network_,
                 self.training_options(epochs=self.options_["epochs"]),
@@ -235,6 +275,8 @@ class Estimator(Explained, Saved, ABC):
             engine=engine(self._usual_call(training), self.device),
         )
         self.evaluation_ = merged(common, self._about(training, outcome))
+        if teaching is not None:
+            self.evaluation_ = merged(self.evaluation_, teaching.measured(held_out))
 
     def training_options(self, *, epochs: int) -> TrainingOptions:
         """The options of the training loop.

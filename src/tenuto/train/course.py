@@ -1,10 +1,10 @@
-"""What one call of `fit` consists of: how it is observed, kept and run (`Course`), and what is learnt in it (`Learning`)."""
+"""What one call of `fit` consists of: how it is observed, kept and run (`Course`), what is learnt in it (`Learning`), and who takes part in it (`Teaching`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import nn
 
@@ -20,6 +20,7 @@ class Course(NamedTuple):
     observers: tuple[Observer, ...]
     checkpoint: str | Path | Checkpoint | None
     launch: Launch
+    teaching: Teaching | None = None
 
     @classmethod
     def of(
@@ -30,9 +31,10 @@ class Course(NamedTuple):
         *,
         device: str,
         unused_weights: bool = False,
+        teaching: Teaching | None = None,
     ) -> Course:
         """The arguments as `fit` was given them. Default launch: the processes that this program was started in (`current_launch`)."""
-        return cls(tuple(observers), checkpoint, launch or current_launch(device, unused_weights=unused_weights))
+        return cls(tuple(observers), checkpoint, launch or current_launch(device, unused_weights=unused_weights), teaching)
 
 
 class Learning(NamedTuple):
@@ -42,3 +44,30 @@ class Learning(NamedTuple):
     loss: Callable[[nn.Module, Any, Any], Loss]
     validate: Callable[[nn.Module], Mapping[str, float]]
     describe_batch: Callable[[Any], str] = str
+
+
+class Teaching(Protocol):
+    """What takes part in a fit from outside, as a teacher does whose answers are learnt (`tenuto.distill`)."""
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What is learnt before training: not from the training set, but this, as config.json keeps it."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What a checkpoint of the fit must agree with, besides what it agrees with anyway."""
+
+    def answered(self, data: Any, part: str) -> Any:
+        """A set with right answers; `part` is "train", "validation" or "test"."""
+
+    def guessed(self, part: str) -> bool:
+        """Whether the answers of this part are no right ones."""
+
+    def begin(self, network: nn.Module) -> None:
+        """Set weights of the new network, before training."""
+
+    def lead(self, learning: Learning, training: Any) -> Learning:
+        """How the network is trained on this set, made from how its task would train it."""
+
+    def measured(self, held_out: Any) -> Mapping[str, Any]:
+        """What evaluation.json keeps of it, after training."""

@@ -98,6 +98,11 @@ class Sequences(Sourced):
             require_one_each("labels", self.labels, arrays, "sequences")
         self.weights = as_weights(weights, self.ids, "sequences")
 
+    def labelled(self, labels: Iterable[Any]) -> Sequences:
+        """The same sequences with these labels, one for each."""
+        weights, channels = self.weights, self.channels if self.named else None
+        return Sequences(self.values, labels, ids=self.ids, channels=channels, weights=weights, came_from=self.came_from.part())
+
     @classmethod
     def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None) -> Sequences:
         """Sequences from a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array or tensor, or Sequences.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.data.sequences.standardise import check_missing
+from tenuto.data.split import random_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling, usual_pooling
@@ -27,6 +28,7 @@ from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed, validation_of_classes
+from tenuto.tasks.taught import Choices
 from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
@@ -104,6 +106,9 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
 
+    def _divide_by_chance(self, data: Sequences) -> tuple[Sequences, Sequences]:
+        return random_split(data, self.validation_fraction, seed=self.seed_)
+
     def _settled(self, training: Sequences) -> dict[str, Any]:
         found, steps = super()._settled(training), float(np.median(training.lengths))
         if self.halvings is None:
@@ -117,9 +122,11 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
+        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
+
+    def _ready(self, training: Sequences, held_out: Sequences) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
-        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
         self.standardiser_.arranged(held_out)
 
     def _require_scorable(self, data: Sequences) -> None:
@@ -163,6 +170,7 @@ class SequenceClassifier(ClassifyOptions, Estimator):
         )
 
     def _learning(self, training: Sequences, held_out: Sequences, launch: Launch) -> Learning:
+        training = self.standardiser_.arranged(training)
         targets, held_out_targets, device = self._targets(training), self._targets(held_out), torch.device(self.device)
         weighed = Weighed(len(training), row_weights(self._class_weights, targets, training.weights))
         held_out_weights = row_weights(self._class_weights, held_out_targets, held_out.weights)
@@ -258,6 +266,14 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def output_names(self) -> list[Any]:
         """The classes."""
         return self.classes_.tolist()
+
+    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
+        """One choice for each sequence: its class."""
+        return Choices(output[None])
+
+    def answered(self, data: Sequences) -> Sequences:
+        """The sequences, labelled by this model where they have no labels."""
+        return data if data.labels is not None else data.labelled(np.array(self._answers(data), dtype=self.classes_.dtype))
 
     def input_names(self) -> list[str]:
         """The channels, without those that the cell takes as its streams."""

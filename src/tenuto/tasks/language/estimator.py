@@ -28,6 +28,7 @@ from tenuto.tasks.language.network import LanguageNetwork
 from tenuto.tasks.language.options import LanguageOptions
 from tenuto.tasks.language.recipes import recipe
 from tenuto.tasks.language.scores import carried_nats, language_result
+from tenuto.tasks.language.taught import LanguageTaught
 from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome
 from tenuto.train.course import Learning
@@ -39,7 +40,7 @@ OF_NETWORK = (
 ).split()
 
 
-class LanguageModel(LanguageOptions, Estimator):
+class LanguageModel(LanguageOptions, LanguageTaught, Estimator):
     """A recurrent language model: what comes next in a text, how likely a text is, and new text.
 
     It is trained by truncated backpropagation through time on rows of the text, whose state is carried from window to window. A `str`
@@ -106,14 +107,17 @@ class LanguageModel(LanguageOptions, Estimator):
 
     def _prepare(self, training: Text, held_out: Text) -> None:
         # A character that occurs in the training text alone where that is held out has a number too. Byte pairs are merged by what is trained on.
-        whole = self.__dict__.pop("_whole", training)
+        whole = self.__dict__.get("_whole", training)
         self.vocabulary_ = vocabulary = Vocabulary.learn(
             training if self.units == "bpe" else whole, self.units, size=self.vocabulary_size, unknown=self.unknown, minimum_count=self.minimum_count
         )
-        coded = [vocabulary.encode_text(text) for text in (training, held_out)]
+        self.counts_ = np.bincount(vocabulary.encode_text(training)[0], minlength=vocabulary.size)
+
+    def _ready(self, training: Text, held_out: Text) -> None:
+        coded = [self.vocabulary_.encode_text(text) for text in (training, held_out)]
         if min(len(tokens) for tokens, _ in coded) < 2:
             raise DataError("there are too few tokens.", expected="two or more to train on, and to validate on", fix="give more text")
-        self.counts_ = np.bincount(coded[0][0], minlength=vocabulary.size)
+        self.__dict__.pop("_whole", None)
         self._coded = coded  # until training begins
 
     def _require_scorable(self, data: Text) -> None:
@@ -134,9 +138,8 @@ class LanguageModel(LanguageOptions, Estimator):
             raise ArgumentError(f"{argument('cutoffs', self.cutoffs)} do not fit.", expected="rising numbers")
 
     def _network(self) -> LanguageNetwork:
-        coded = self.__dict__.get("_coded")  # a loaded network has the order for an adaptive softmax among its weights
-        counts: Any = None if coded is None else np.bincount(coded[0][0], minlength=self.vocabulary_.size)
-        options = {name: getattr(self, name) for name in OF_NETWORK}
+        options = {name: getattr(self, name) for name in OF_NETWORK}  # a loaded network has the order for an adaptive softmax among its weights too
+        counts = None if self.counts_ is None else self.counts_.tolist()
         return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=counts, **options)
 
     @property

@@ -44,8 +44,13 @@ def window_loss(read: Read, counted: int, *, activation_decay: float = 0.0, chan
     return mean, plain.detach()
 
 
+def rows_of(tokens: int) -> int:
+    """In how many rows side by side a text of so many tokens is read where speed counts more than the context at the beginning of a row."""
+    return max(1, min(16, tokens // _VALIDATION_ROW))
+
+
 def validation_numbers(network: LanguageNetwork, held_out: Coded, *, device: str) -> dict[str, float]:
     """Loss and perplexity of a text that is read with the state carried on; a long text is read in up to 16 rows side by side."""
-    nats = carried_nats(network, *held_out, rows=max(1, min(16, len(held_out[0]) // _VALIDATION_ROW)), device=device)
+    nats = carried_nats(network, *held_out, rows=rows_of(len(held_out[0])), device=device)
     value = float(nats.mean())
     return {"validation_loss": value, "validation_perplexity": float(np.exp(min(value, 700)))}

@@ -53,7 +53,7 @@ def loss_by_memory(
         means = np.array([mean for number in range(stretches) if not math.isnan(mean := _mean(more[stretch_of == number, before:place]))])
         if len(means) < FEWEST_STRETCHES // 2:  # few documents are so long
             break
-        half = _t_quantile(len(means) - 1) * float(means.std(ddof=1)) / math.sqrt(len(means))
+        half = t_quantile(len(means) - 1) * float(means.std(ddof=1)) / math.sqrt(len(means))
         loss = carried + float(means.mean())
         for name, value in (("position", place), ("loss", loss), ("low", loss - half), ("high", loss + half)):
             curve[name].append(value)
@@ -80,12 +80,12 @@ def _without(tokens: np.ndarray, counts: np.ndarray) -> float:
     return float(-np.log(chances[tokens[1:]]).mean())
 
 
-def _t_quantile(freedom: int) -> float:
+def t_quantile(freedom: int) -> float:
     """The 97.5 % quantile of Student's t.
 
     Source:     Abramowitz and Stegun 1964, 26.7.5; from four degrees of freedom on its error is below 0.02.
     Example:
-        >>> [round(_t_quantile(freedom), 2) for freedom in (4, 9, 31)]
+        >>> [round(t_quantile(freedom), 2) for freedom in (4, 9, 31)]
         [2.77, 2.26, 2.04]
     """
     z = 1.959963984540054

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
-from tenuto.data.text.streams import Window
+from tenuto.data.text.streams import IGNORED, Window
 from tenuto.layers import Init, Recurrent
 from tenuto.layers.masks import check_rate, dropped
 from tenuto.layers.recurrent import Output
@@ -27,6 +28,7 @@ class Read(NamedTuple):
         features: [T, B, D], what the decoder reads.
         output, dropped: [T, B, W], what the encoder gave, before and after output dropout.
         state: after the last token.
+        scores: [T, B, V], log-probabilities of what comes after each token, where they were asked for.
     """
 
     nats: Tensor
@@ -34,6 +36,7 @@ class Read(NamedTuple):
     output: Tensor
     dropped: Tensor
     state: Any
+    scores: Tensor | None = None
 
 
 class Tokens(nn.Module):
@@ -172,12 +175,17 @@ class LanguageNetwork(Network):
         """Read a window, starting from `state`; where the window's `resets` [T, B] are True, the state is reset before the token."""
         return self.encoder(self.front(batch), state, resets=batch.resets)  # type: ignore[no-any-return]
 
-    def forward(self, batch: Window, state: Any = None) -> Read:
-        """Read a window, starting from `state`, with the nats of its targets."""
+    def forward(self, batch: Window, state: Any = None, *, scored: bool = False) -> Read:
+        """Read a window, starting from `state`, with the nats of its targets; with `scored`, the log-probabilities of all symbols too."""
         output, state = self.encode(batch, state)
         after = self.head.dropped(output)
         features = self.head.project(after)
-        return Read(self.head.nats(features, batch.targets), features, output, after, state)
+        if not scored:
+            return Read(self.head.nats(features, batch.targets), features, output, after, state)
+        scores = self.head.log_probabilities(features)
+        counted = batch.targets != IGNORED
+        nats = -scores.gather(-1, batch.targets.clamp(min=0)[..., None])[..., 0]
+        return Read(torch.where(counted, nats, 0), features, output, after, state, scores)
 
     def live(self, state: Any) -> Callable[[Tensor], Tensor]:
         """A function that reads one more token [B] each time, from this state on, and gives its features [B, D], for one row, B = 1; they hold until the next call."""

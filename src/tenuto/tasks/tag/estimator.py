@@ -18,11 +18,14 @@ from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.split import random_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
+from tenuto.networks.crf_divergence import crf_divergence
+from tenuto.scores.divergence import divergence
 from tenuto.scores.tag_schemes import check_scheme, find_scheme, scheme_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.tag.evaluation import Answers, TagSet, examples, tagger_result
 from tenuto.tasks.tag.network import Scores, TaggerNetwork
 from tenuto.tasks.tag.options import TagOptions
+from tenuto.tasks.taught import Apart, Choices
 from tenuto.tasks.token_estimator import TokenEstimator
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
@@ -59,6 +62,7 @@ class Tagger(TagOptions, TokenEstimator):
     """
 
     task = "tag"
+    answer_unit = choice_unit = "token"
     former_names = {"embedding": "front", "recurrent": "encoder", "emission": "head.emission", "crf": "head.crf", "label": "head.label.linear"}
 
 
@@ -116,6 +120,15 @@ class Tagger(TagOptions, TokenEstimator):
             raise DataError("all sentences have the same label.", expected="two labels or more, or none at all", received=repr(self.labels_[0]))
         self.scheme_ = scheme_of(training.tags or [], self.tag_scheme)
         super()._prepare(training, held_out)
+
+    def _ready(self, training: Sentences, held_out: Sentences) -> None:
+        _require_tags(training)
+        _require_tags(held_out)
+        targets = self._targets(training)
+        for noun, known, found in (("tag", self.tags_, training.tag_counts), ("label", self.labels_.tolist(), training.class_counts if targets.labels is not None else {})):
+            foreign = [name for name in found if name not in known]
+            if foreign:
+                raise DataError(f"the training sentences have the {noun} {foreign[0]!r}, which is not known.", expected=", ".join(map(str, known)), fix="leave these sentences out")
 
     def _require_scorable(self, data: Sentences) -> None:
         _require_tags(data)
@@ -238,6 +251,34 @@ class Tagger(TagOptions, TokenEstimator):
     def output_names(self) -> list[Any]:
         """The tags."""
         return list(self.tags_)
+
+    def choices(self, given: tuple[Any, ...], output: Scores) -> Choices:
+        """One choice for each token, as if its tag was chosen by itself."""
+        steps = torch.arange(len(output.tags), device=output.tags.device)[:, None]
+        return Choices(output.tags, steps < output.lengths.to(output.tags.device))
+
+    def apart(self, given: tuple[Any, ...], teachers: Scores, students: Scores, temperature: float) -> Apart:
+        """The divergence over whole sequences of tags, where both choose them together; and that of the labels."""
+        if teachers.links is None or students.links is None:
+            found = super().apart(given, teachers, students, temperature)
+        else:
+            nats = crf_divergence((teachers.tags, teachers.links), (students.tags, students.links), teachers.lengths, temperature)
+            found = Apart(nats, teachers.lengths.to(nats.device))
+        if teachers.labels is None or students.labels is None:
+            return found
+        return Apart(found.nats + divergence(teachers.labels, students.labels, temperature), found.places + 1)
+
+    def answered(self, data: Sentences) -> Sentences:
+        """The sentences, tagged and labelled by this model where they have no tags."""
+        if data.tags is not None:
+            return data
+        answers = self._answered(data)
+        return Sentences.of(data, answers.tags, None if answers.labels is None else np.array(answers.labels))
+
+    def chosen(self, data: Sentences) -> list[Any]:
+        """The tags of each sentence, and its label."""
+        answers = self._answered(data)
+        return [[*tags, *([] if answers.labels is None else answers.labels[row : row + 1])] for row, tags in enumerate(answers.tags)]
 
     def _answered(self, data: Sentences) -> Answers:
         """The answers for every sentence."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tenuto.data.sentences.batches import TokenBatch
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
-from tenuto.networks.crf import LinearChainCRF
+from tenuto.networks.crf import LinearChainCRF, Links
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.networks.pooling import PooledHead
 
@@ -26,12 +26,14 @@ class Scores(NamedTuple):
         lengths: [B] int64, in tokens.
         nats: [B], the loss of each sentence, or None where the right answers were not given. The network computes it, together with the
             scores, because with several processes a weight may be used only while the module is called.
+        links: of the CRF, or None without one.
     """
 
     tags: Tensor
     labels: Tensor | None
     lengths: Tensor
     nats: Tensor | None = None
+    links: Links | None = None
 
 
 class TaggerHead(nn.Module):
@@ -58,7 +60,8 @@ class TaggerHead(nn.Module):
             labels: [B] int64, 0..M - 1; None where sentences have none.
         """
         emissions = self.emission(nn.functional.dropout(output, self.dropout, self.training))
-        scores = Scores(emissions, None if self.label is None else self.label(output, lengths), lengths)
+        links = None if self.crf is None else self.crf.links()
+        scores = Scores(emissions, None if self.label is None else self.label(output, lengths), lengths, links=links)
         return scores if targets is None else scores._replace(nats=self._nats(scores, targets, labels))
 
     def _nats(self, scores: Scores, targets: Tensor, labels: Tensor | None) -> Tensor:

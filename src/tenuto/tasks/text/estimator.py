@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from tenuto.data.labels import Labels
 from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.words import LETTERS, RULE
-from tenuto.data.split import stratified_split
+from tenuto.data.split import random_split, stratified_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
+from tenuto.tasks.taught import Choices
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import KEEP, TextOptions
@@ -33,13 +34,15 @@ from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
 UNITS = ("auto", "words", "letters")
+USUAL_NGRAM = 3  # letters in a row that have a vector of their own
+NOTHING = "\U00010428"  # a small letter of an alphabet that hardly any text is written in: unknown as a word and as a letter, like what `nothing` reads
 MOST_WORDS = 2  # of a text that is read letter by letter
 
 
 class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words, their characters
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words (or letters, with pairs and triples of them), their characters
     and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
     similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
     was. A word that training did not have is read from its characters and its case.
@@ -58,6 +61,7 @@ class TextClassifier(TextOptions, TokenEstimator):
     task = "classify-text"
     former_names = {"embedding": "front", "recurrent": "encoder", "head": "head.linear"}
     _estimator_type = "classifier"
+    answer_unit = choice_unit = "text"
 
 
     # --- fitting -------------------------------------------------------------------------------------------------------
@@ -119,16 +123,27 @@ class TextClassifier(TextOptions, TokenEstimator):
         short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
         return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
 
+    def _settled(self, training: Sentences) -> dict[str, Any]:
+        return {"ngrams": self.ngrams or (USUAL_NGRAM if training.rule == LETTERS else 1)} | super()._settled(training)
+
+    def _longest_ngram(self) -> int:
+        return int(self.options_["ngrams"])
+
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)
         return stratified_split(data, self.validation_fraction, seed=self.seed_)
 
+    def _divide_by_chance(self, data: Sentences) -> tuple[Sentences, Sentences]:
+        return random_split(data, self.validation_fraction, seed=self.seed_)
+
     def _prepare(self, training: Sentences, held_out: Sentences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
+        super()._prepare(training, held_out)
+
+    def _ready(self, training: Sentences, held_out: Sentences) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
-        super()._prepare(training, held_out)
 
     def _require_scorable(self, data: Sentences) -> None:
         self._targets(data)
@@ -224,6 +239,26 @@ class TextClassifier(TextOptions, TokenEstimator):
     def output_names(self) -> list[Any]:
         """The classes."""
         return self.classes_.tolist()
+
+    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
+        """One choice for each text: its class."""
+        return Choices(output[None])
+
+    def answers_to(self, words: Sequence[Sequence[str | None]]) -> list[Any]:
+        """The class of each sequence of tokens; that of none is the class of a word that is not known."""
+        tokens = [[NOTHING if token is None else token for token in row] or [NOTHING] for row in words]
+        found: list[Any] = np.array(self._answers(self._shortened(Sentences(tokens, rule=self.coder_.rule))), dtype=self.classes_.dtype).tolist()
+        return found
+
+    def as_set(self, data: Any) -> Sentences:
+        """As `Taught.as_set`; of long texts, what is read of them."""
+        return self._shortened(self._given(data))
+
+    def answered(self, data: Sentences) -> Sentences:
+        """The texts, labelled by this model where they have no labels."""
+        if data.labels is not None:
+            return data
+        return Sentences.of(data, None, np.array(self._answers(self._shortened(data)), dtype=self.classes_.dtype))
 
     def _logits(self, data: Sentences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""

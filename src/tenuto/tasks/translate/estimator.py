@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ from tenuto.data import bucketed_batches
 from tenuto.data.pairs.batches import NumberedPairs, PairBatch, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
 from tenuto.data.pairs.symbols import AUTO, END, FIRST, PADDING, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, kind_of, split_side
+from tenuto.errors import DataError
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
+from tenuto.tasks.taught import Choices
 from tenuto.tasks.translate.decoder import check_decoder
 from tenuto.tasks.translate.evaluation import measured
 from tenuto.tasks.translate.network import Seq2SeqNetwork
@@ -84,6 +86,7 @@ class Seq2Seq(TranslateOptions, Estimator):
         "head": "head.output",
     }
     takes = {"one_d_array": True, "string": True}
+    by_place, answer_unit, choice_unit = True, "source", "symbol"
 
     decoder_cell_: Cell
 
@@ -255,6 +258,30 @@ class Seq2Seq(TranslateOptions, Estimator):
         """The mean of the vectors of all source symbols, [S, B, E]."""
         assert isinstance(self.network_, Seq2SeqNetwork)
         return self.network_.front.embedding.weight[FIRST:].mean(0).expand(*batch.source.shape, -1)
+
+    def lessons(self, data: Pairs) -> Iterator[tuple[Any, ...]]:
+        """Batches with the right symbols before each (teacher forcing)."""
+        return ((batch,) for _, batch in self.translator().batches(data))
+
+    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
+        """One choice for each symbol of the targets, and for their ends."""
+        return Choices(output, given[0].wanted != PADDING)
+
+    def answered(self, data: Pairs) -> Pairs:
+        """The pairs, with this model's answers as targets where there are none; sources that it answers with nothing are left out."""
+        if data.target is not None:
+            return data
+        answers = self._answers(data)
+        kept = [row for row, answer in enumerate(answers) if (answer.strip() if isinstance(answer, str) else answer)]
+        if not kept:
+            raise DataError("the model answers every source with nothing.", expected="one or more symbols for some of them", fix="train it for longer, or give data with targets")
+        return Pairs.of(data.select(kept), [answers[row] for row in kept])
+
+    def chosen(self, data: Pairs) -> list[Any]:
+        """The answer to each source; symbols that are not known are read as unknown."""
+        translator = self.translator()
+        found = translator.search(data, unknown="symbol")
+        return [[translator.text(found[source][0].numbers)] for source in data.source]
 
     def output_names(self) -> list[str]:
         """The target symbols, after the four special ones."""

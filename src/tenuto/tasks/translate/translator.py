@@ -132,6 +132,10 @@ class Translator:
         """The answer as targets are given."""
         return join_side(self.target.texts(tuple(numbers)), self.target_unit)
 
+    def batches(self, pairs: Pairs) -> Iterator[tuple[np.ndarray, PairBatch]]:
+        """Every pair once, with its target, in batches: positions, and the batch; symbols that are not known are read as unknown."""
+        return self._batches(self.numbered(pairs, unknown="symbol"), ROWS)
+
     def _batches(self, numbers: NumberedPairs, rows: int) -> Iterator[tuple[np.ndarray, PairBatch]]:
         self.network.eval()
         for indices in sorted_batches(numbers.order, rows):
