@@ -117,7 +117,7 @@ def row(name: str, one: dict[str, Any]) -> str:
     interval = one["plain"]["interval"]
     shown = f"{plain:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
     meets = plain >= best - 1e-9 and (tuned is None or plain >= tuned - 0.02)
-    second = "" if tuned is None else f"{tuned:.3f}"
+    second = "" if tuned is None else f"{tuned:.3f}, {one['tuned']['trials']} trials"
     return f"| {name} | {one['measure']} | {shown} | {second} | {best:.3f}, {method} | {one['plain']['seconds']:.0f} s | {'yes' if meets else 'no'} |"
 
 

@@ -16,6 +16,9 @@ SLOW = {"ray_train.py"}
 # What each must print; an example without an entry here fails.
 SAYS = {
     "classify.py": ("right: ", "with probability", "report.html"),
+    "explain_own_cell.py": ("on the two marked steps", "explain_own_cell.html"),
+    "explain_series.py": ("largest contribution in the bump", "with random weights", "explain_series.html"),
+    "explain_text.py": ("because of", "explain_text.html"),
     "keras_sequential.py": ("Epoch 10/10", "LSTM"),
     "language_model.py": ("bits a character", "ROMEO:"),
     "own_cell.py": ("Summing()", "mean squared error"),

@@ -35,7 +35,7 @@ def peak_memory(shapes: list[tuple[int, ...]], kinds: list[str]) -> list[dict[st
     return rows
 
 
-def _resident(field: str) -> int:
+def resident(field: str) -> int:
     """A field of /proc/self/status in kB; where there is none (not Linux), the highest so far for both."""
     path = Path("/proc/self/status")
     if not path.exists():
@@ -46,7 +46,7 @@ def _resident(field: str) -> int:
     return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(field + ":"))
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Lets VmHWM begin anew, at what is resident now; what torch's import needed is more than a packed sequence does."""
     path = Path("/proc/self/clear_refs")
     if path.exists():
@@ -82,10 +82,10 @@ def main() -> None:
 
     train(getattr(room, kind)(8, 16), *posed(4, 5, 8))
     layer, (x, packed) = getattr(room, kind)(features, hidden), posed(batch, steps, features)
-    _forget_peak()
-    before = _resident("VmRSS")
+    forget_peak()
+    before = resident("VmRSS")
     train(layer, x, packed)
-    print(max(0, _resident("VmHWM") - before) / 1024)
+    print(max(0, resident("VmHWM") - before) / 1024)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import torch
 
 from tenuto import Recurrent
 from tenuto.cells import Elman
-from tenuto.distill import Automaton, automaton
+from tenuto.distill import Automaton, Extraction, automaton
 from tenuto.errors import ArgumentError, NotFittedError, RunError
 from tenuto.tasks import TextClassifier
 from tests.distill.models import asked, fitted
@@ -46,6 +46,7 @@ def test_a_network_that_counts_parity_is_an_automaton_of_two_states(method):
     ask = parity_network()
     assert ask([(), ("1",), ("1", "0", "1"), tuple("0110100")]) == ["even", "odd", "even", "odd"]
     found = automaton(ask, alphabet=["0", "1"], method=method)
+    assert isinstance(found, Extraction)
     assert found.automaton.difference(PARITY) is None and len(found.automaton) == 2
     assert found.automaton.kind == "DFA" and found.bound is None and found.random.share == 1.0 and found.random.interval[0] > 0.95
     assert found.data is found.items is found.covered is None

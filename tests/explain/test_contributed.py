@@ -48,3 +48,13 @@ def test_lengths_and_tokens():
     assert [len(values) for values in found.values] == [5, 2] and max(abs(gap) for gap in found.gaps) < 1e-12
     found = tenuto.explain(double(Words()), torch.tensor([[1, 2, 3]]), background="zero", method="contributions")
     assert abs(found[0].gap) < 1e-12
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_parts_that_drown_the_answer_are_refused(dtype):
+    """At zeros the new layer's norms have equal values to normalise: each step multiplies by 300, and 20 of them leave nothing of the sum."""
+    layer = tenuto.Recurrent(tenuto.cells.LayerNormLSTM(), 3, 4).to(dtype).eval()
+    x = torch.randn(20, 2, 3, dtype=dtype)
+    with pytest.raises(TenutoError, match=r"rounding loses their sum(.|\n)*another reference"):
+        tenuto.explain(layer, x, target=(-1, 0), background="zero", method="contributions")
+    assert abs(tenuto.explain(layer, x, target=(-1, 0), background=torch.randn(20, 1, 3, dtype=dtype), method="contributions")[0].gap) < 1e-5

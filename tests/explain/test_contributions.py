@@ -38,7 +38,7 @@ def of_loop(cell, dtype, form=None, engine="reference", steps=5):
     run = choose(Problem.of(form, inputs, False), engine)
     now, before = run.forward(form, inputs, False), run.forward(form, {**inputs, **other}, False)
     d_output, d_final = torch.randn_like(now.output), [torch.randn_like(value) for value in now.final]
-    found = loop.loop_multipliers(form, engine, inputs, other, d_output, d_final)
+    found = loop.PairedLoop(form, engine, inputs, other).multipliers(d_output, d_final)
     assert set(found) == set(other)
     parts = [(found[name] * (inputs[name] - value)).double() for name, value in other.items()]
     pairs = [(d_output, now.output, before.output), *zip(d_final, now.final, before.final)]

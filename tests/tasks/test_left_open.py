@@ -92,8 +92,14 @@ def test_names_are_read_letter_by_letter(tmp_path):
     assert {" ", "v", "g", "á"} <= set(model.coder_.words.entries)
     model.save(tmp_path / "run")
     np.testing.assert_array_equal(TextClassifier.load(tmp_path / "run").predict_proba(names), model.predict_proba(names))
+    assert model.options_["ngrams"] == 3 and "go" in model.coder_.ngrams[0].entries
+    assert {"gog", "\nmo", "et\n"} <= set(model.coder_.ngrams[1].entries)
+    forward = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1, bidirectional=False).fit(names, labels)
+    assert "et\n" not in forward.coder_.ngrams[1].entries and "\n\nm" in forward.coder_.ngrams[1].entries
+    single = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1, ngrams=1).fit(names, labels)
+    assert not single.coder_.ngrams and not len(single.network_.front.ngrams)
     words = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1, units="words").fit(names, labels)
-    assert "monet" in words.coder_.words.entries
+    assert "monet" in words.coder_.words.entries and not words.coder_.ngrams
     lists = TextClassifier("gru", hidden_size=4, word_size=4, epochs=1).fit([["van", "Gogh"], ["Klee"]] * 5, [0, 1] * 5)
     assert "gogh" in lists.coder_.words.entries
 

@@ -14,6 +14,7 @@ from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
 
 METHODS = "integrated-gradients, shapley, lime, occlusion, contributions, gradient, smoothgrad, expected-gradients, counterfactual"
 SHOWN = "0-4"
+MOST_HELD = 60  # items that `--states` reads
 
 
 @told_by_tasks(asking=False)
@@ -28,6 +29,8 @@ def explain(
     ] = None,
     background: Annotated[str | None, typer.Option(help="What stands where something is left out: zero, mean, or DATA again, as other items. Default: as the task says.", show_default=False)] = None,
     setting: Annotated[list[str] | None, typer.Option("--setting", metavar="NAME=VALUE", help="A setting of the method, for example tolerance=1e-4; repeat it.", show_default=False)] = None,
+    check: Annotated[bool, typer.Option("--check", help="Measure whether the explanation can be trusted, and show it on the page; takes many times as long.")] = False,
+    states: Annotated[bool, typer.Option("--states", help="Show what the network holds, too: its states and gates, what units stand for, fixed points.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("explanation.html"),
     save: Annotated[Path | None, typer.Option(help="A folder to keep the values in, too.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
@@ -45,6 +48,7 @@ def explain(
     from tenuto.errors import ArgumentError
     from tenuto.explain import METHODS as known
     from tenuto.explain import explain as asked_for
+    from tenuto.explain.trust.verdicts import verdicts
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
@@ -63,16 +67,30 @@ def explain(
         if Path(background) != Path(data):
             raise ArgumentError(f"background {background!r} is not known.", expected=f"zero | mean | {data}", received=background, fix="leave it out, or name DATA again")
         others = every.select([place for place in range(len(every)) if place not in places])
-    found = asked_for(model, every.select(places), method=chosen, target=target_of(target), background=others).named([str(place) for place in places])
-    found.to_html(out, title=f"{run.resolve().name}: {len(places)} of {len(every)} items")
+    found = asked_for(model, every.select(places), method=chosen, target=target_of(target), background=others, check=check).named([str(place) for place in places])
+    held = held_by(model, every, places) if states else None
+    found.to_html(out, title=f"{run.resolve().name}: {len(places)} of {len(every)} items", held=held)
     if save is not None:
         found.save(save, overwrite=overwrite)
+        if held is not None:
+            held.save(save, overwrite=overwrite)
         messages().print(f"values in {save}", markup=False)
     console = output()
     for item, place in zip(found, places):
         left = "" if item.gap is None else f", {abs(item.gap):.2g} unexplained"
-        console.print(f"item {place}: {item.target} {item.prediction:.4g}{left}", markup=False, highlight=False)
+        console.print(f"item {place}: answer {item.target}, {item.prediction:.4g}{left}", markup=False, highlight=False)
+    for verdict in [] if found.trust is None else verdicts(found.trust):
+        console.print(f"{verdict.name}: {verdict.mark}", markup=False, highlight=False)
     console.print(str(out), markup=False)
+
+
+def held_by(model: Any, every: Any, places: list[int]) -> Any:
+    """What the network holds while it reads the items of the page, and others from the beginning: what units stand for asks for many."""
+    from tenuto.explain import states
+
+    others = [place for place in range(len(every)) if place not in places]
+    read = [*places, *others[: max(0, MOST_HELD - len(places))]]
+    return states(model, every.select(read), fixed_points=True).named([str(place) for place in read])
 
 
 def numbers_of(text: str, count: int, *, usual: bool = False) -> list[int]:

@@ -283,6 +283,10 @@ class Engine(Protocol):
         """
         ...
 
+    def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> Tensor | None:
+        """A state [T, B, W] after each step, where `forward` with `keep` has left it so; None where it has not."""
+        ...
+
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         """The loop step by step; `inputs` as for one step: x [1, B, I]. `stepping.Repeated` works for any engine."""
         ...

@@ -29,6 +29,9 @@ class Reference:
     def supports(self, problem: Problem) -> Yes:
         return Yes("runs every cell, step by step in Python")
 
+    def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> None:
+        return None
+
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
 

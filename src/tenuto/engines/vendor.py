@@ -58,6 +58,9 @@ class Vendor:
         """Whether torch's kernel is fused, so that it can be faster than ours; on the CPU the LSTM's alone is."""
         return problem.narrow is None and kernel_of(problem.form) == "lstm"
 
+    def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> None:
+        return None
+
     def stepper(self, form: Form, inputs: Buffers) -> Stepper:
         return Repeated(self, form, inputs)
 

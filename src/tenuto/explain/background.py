@@ -34,7 +34,7 @@ class Background:
     def __init__(self, given: Any, subject: Subject) -> None:
         self._kind: str | None = None
         self._items: list[Tensor] = []
-        self.said = "what stands for nothing to read"
+        self.said = "what the task reads as nothing"
         if given is None or isinstance(given, str) and given in KINDS:
             self._kind = given
             self.said = {"zero": "zeros", "mean": "the mean of the item's own steps"}.get(given or "", self.said)
@@ -59,6 +59,10 @@ class Background:
     def items(self) -> list[Tensor]:
         """The items of a background that is data, [T_i, F] each."""
         return self._items
+
+    def known(self, posed: Posed) -> bool:
+        """Whether something stands where something is left out."""
+        return bool(self._items) or self._kind is not None or posed.nothing() is not None
 
     def of(self, posed: Posed, row: int) -> Tensor:
         """The references of a row: [R, T_i, F].

@@ -17,6 +17,7 @@ from tenuto.explain.module import Module
 from tenuto.explain.question import Question
 from tenuto.explain.subject import Subject, require_same_answer, require_width
 from tenuto.explain.target import goals_of
+from tenuto.explain.trust.check import Check, Checking, check_of
 from tenuto.tasks.estimator import Estimator
 
 Target = int | str | tuple[int, Any] | Sequence[Any] | Callable[[Any], Any] | None
@@ -32,6 +33,7 @@ def explain(
     lengths: Any = None,
     state: Any = None,
     batch_first: bool | None = None,
+    check: bool | Check = False,
 ) -> Explanation:
     """What in the data an answer of the model comes from, for each item.
 
@@ -49,6 +51,8 @@ def explain(
         lengths: [B], in steps, for a module whose forward takes `lengths`.
         state: carried into the batch, for a module whose forward takes one; what it adds is a term of its own.
         batch_first: whether a module takes x as [B, T, F]. Default: as its first recurrent layer.
+        check: whether to measure if the explanation can be trusted, or how (a `tenuto.explain.Check`): what random weights give in its place, what happens when parts are
+            taken away in the order of their values, and both halves of time. It takes many times as long as the explanation, and is shown on the page.
     Raises:
         ArgumentError: the method, target or background is not known; the model is in training mode, or answers the same input differently.
         ShapeError: the background has another number of features, or the data does not fit the model. As `predict` of the estimator.
@@ -62,30 +66,44 @@ def explain(
     """
     try:
         with torch.inference_mode(False):  # in which no gradient can be asked for
-            return _explain(model, data, method_of(method), target, background, {"lengths": lengths, "state": state, "batch_first": batch_first})
+            return _explain(model, data, method_of(method), target, background, check, {"lengths": lengths, "state": state, "batch_first": batch_first})
     except TenutoError as error:
         raise error.within("explain") from error.__cause__
 
 
-def _explain(model: Any, data: Any, method: Method, target: Target, background: Any, called: dict[str, Any]) -> Explanation:
-    subject = _subject(model, data, called)
+def _explain(model: Any, data: Any, method: Method, target: Target, background: Any, check: Any, called: dict[str, Any]) -> Explanation:
+    subject = subject_of(model, data, called)
+    settings = check_of(check, method)
     stands = Background(background, subject)
+    checking = None if settings is None else Checking(settings, method, stands)
     items: list[Item] = []
     count = len(target) if isinstance(target, list) else None
     for posed in subject.batches():
         if not items:
             require_same_answer(posed)
+            if checking is not None:
+                checking.require_background(posed)
             for other in stands.items:
                 require_width(other.shape[-1], posed.x.shape[-1], "the background")
         goals = goals_of(target, posed, subject, len(items))
-        items += method.explain(Question(posed, goals, stands, subject.inputs, subject.widest))
+        question = Question(posed, goals, stands, subject.inputs, subject.widest)
+        found = method.explain(question)
+        items += found
+        if checking is not None:
+            checking.take(question, found)
     if count is not None and count != len(items):
         raise ArgumentError(f"there are {count} targets and {len(items)} items.", expected="one target for each item", fix="a list as long as the data")
     said = stands.said if method.compares else ""
-    return Explanation(method.name, method.settings(), said, tuple(subject.inputs), tuple(items))
+    trust = None if checking is None else checking.trust(subject, background)
+    return Explanation(method.name, method.settings(), said, tuple(subject.inputs), tuple(items), trust)
 
 
-def _subject(model: Any, data: Any, called: dict[str, Any]) -> Subject:
+def subject_of(model: Any, data: Any, called: dict[str, Any]) -> Subject:
+    """A model with data; `called`: lengths, state and batch_first, which belong to a module.
+
+    Raises:
+        ArgumentError: the model is none that can be explained, or has these of its own.
+    """
     if isinstance(model, Estimator):
         given = [name for name, value in called.items() if value is not None]
         if given:

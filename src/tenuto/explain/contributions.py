@@ -234,6 +234,15 @@ def _one(
         plain = function(**{name: other.clone() for name, other in references.items()})
         plain = plain[..., target] if isinstance(target, int) else target(plain)
         gap = torch.maximum((total - value.double()).abs(), (plain.double() - base.double()).abs())  # the second: what went another way than through torch
+    scale = value.double().abs() + base.double().abs()
+    drowned = ~torch.isfinite(size) & torch.isfinite(scale) | (gap > 1e3 * scale) & (gap > 1.0)
+    if bool(drowned.any()):
+        row = int(drowned.nonzero()[0])
+        raise TenutoError(
+            "the parts are so large that rounding loses their sum: near the reference something is divided by almost nothing, step after step.",
+            expected=f"row {row}: parts about as large as the answer, {float(value[row]):.4g}", received=f"parts of {float(size[row]):.3g} together",
+            fix="another reference, at which no normalisation has equal values to normalise: other items, or the mean of these; or a gradient method",
+        )  # fmt: skip
     lost = ~(gap <= _LOST.get(value.dtype, 1e-1) * size)
     if bool(lost.any()):
         row = int(lost.nonzero()[0])

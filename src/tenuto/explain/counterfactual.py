@@ -51,6 +51,11 @@ class Counterfactual(Method):
     def __post_init__(self) -> None:
         require("donors", self.donors, is_count(self.donors), "1 or more")
 
+    @property
+    def ranked_by(self) -> str | None:
+        """The values are a change, which says nothing of what a cell is worth."""
+        return None
+
     def explain(self, question: Question) -> list[Item]:
         """Item by item."""
         return [_Search(question, row, self.donors).item() for row in question.rows]

@@ -15,6 +15,7 @@ import numpy as np
 from tenuto.explain import saved
 from tenuto.explain.drawing import Drawing, drawing_of
 from tenuto.explain.players import Players
+from tenuto.explain.trust.measures import Trust
 from tenuto.files import write_text
 
 
@@ -66,6 +67,7 @@ class Explanation:
     Attributes:
         method: its name. settings: those it was called with. background: what stood where something was left out, in words.
         inputs: names of the F features, or none. items: one for each item of the data.
+        trust: what the check found, where one was asked for.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Explanation:
     background: str
     inputs: tuple[str, ...]
     items: tuple[Item, ...]
+    trust: Trust | None = None
 
     @property
     def values(self) -> list[np.ndarray]:
@@ -106,17 +109,17 @@ class Explanation:
         """A picture of one item as SVG, which a notebook shows: its players by size, or its values over time."""
         return drawing_of(self.items[index], self.inputs)
 
-    def to_html(self, path: str | Path | None = None, *, title: str = "") -> str:
+    def to_html(self, path: str | Path | None = None, *, title: str = "", held: Any = None) -> str:
         """The page of this explanation: one HTML file without script that asks no server for anything.
 
         Args:
-            path: where to write it, too. title: of the page.
+            path: where to write it, too. title: of the page. held: what `tenuto.explain.states` gave, for a section of its own.
         Raises:
             RunError: it cannot be written.
         """
         from tenuto.explain.page import page_of  # only a page needs jinja2
 
-        text = page_of(self, title)
+        text = page_of(self, title, held)
         if path is not None:
             write_text(Path(path), text)
         return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,11 +18,11 @@ class FittedBatch(Posed):
     """A batch of `inputs`.
 
     Args:
-        model: the estimator. batch: one of its batches. first: how many items came before it. words: of all items.
+        model: the estimator. batch: one of its batches, `held`. first: how many items came before it. words: of all items.
     """
 
     def __init__(self, model: Estimator, batch: Any, first: int, words: list[list[str]] | None) -> None:
-        self._model, self._batch = model, model.held(batch)
+        self._model, self._batch = model, batch
         with torch.no_grad():
             self.x = model.network_.front(self._batch).detach()
         steps, rows = self.x.shape[:2]
@@ -32,6 +32,7 @@ class FittedBatch(Posed):
         self.state: dict[str, Tensor] = {}
         self.names = [str(first + row) for row in range(rows)]
         self.words = None if words is None else words[first : first + rows]
+        self.tokens = words is not None
 
     def run(self, x: Tensor, rows: Tensor, state: Mapping[str, Tensor] | None = None, resume: Resume | None = None) -> Any:
         network = with_part(self._model.network_, "front", lambda batch: x)
@@ -60,6 +61,8 @@ class Fitted:
         model.require_fit("explain")
         require_steady(model.network_)
         self._model, self._data = model, data
+        self._holder = model
+        self.module: nn.Module = model.network_
         self.inputs, self.outputs = model.input_names(), model.output_names()
         self.widest = widest_of(model.network_)
 
@@ -71,9 +74,17 @@ class Fitted:
         """Other data, as `predict` takes it."""
         return self._posed(data)
 
+    def copied(self, copied: Callable[[nn.Module], nn.Module]) -> Fitted:
+        """The same data for a copy of the estimator with a copy of its network."""
+        model = copy.copy(self._model)
+        model.network_ = copied(self._model.network_)  # type: ignore[assignment]  # a copy is a Network too
+        twin = copy.copy(self)
+        twin._model, twin.module = model, model.network_
+        return twin
+
     def _posed(self, data: Any) -> Iterator[Posed]:
         batches, words, first = self._model.inputs(data), self._model.step_names(data), 0
         for batch in batches:
-            posed = FittedBatch(self._model, batch, first, words)
+            posed = FittedBatch(self._model, self._holder.held(batch), first, words)
             first += len(posed.names)
             yield posed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,11 @@ class Gradient(Method):
     name: ClassVar[str] = "gradient"
     compares: ClassVar[bool] = False
     times_input: bool = True
+
+    @property
+    def ranked_by(self) -> str | None:
+        """The gradient alone says how much a cell matters, not what it adds."""
+        return "value" if self.times_input else "size"
 
     def explain(self, question: Question) -> list[Item]:
         """One backward pass for the whole batch, if it fits in memory."""
@@ -66,6 +71,11 @@ class SmoothGrad(Method):
     def __post_init__(self) -> None:
         require("draws", self.draws, is_count(self.draws, 2), "2 or more")
         require("noise", self.noise, self.noise >= 0, "0 or more")
+
+    @property
+    def ranked_by(self) -> str | None:
+        """The gradient alone says how much a cell matters, not what it adds."""
+        return "value" if self.times_input else "size"
 
     def explain(self, question: Question) -> list[Item]:
         """`draws` backward passes for each row."""
@@ -110,6 +120,10 @@ class IntegratedGradients(Method):
         require("tolerance", self.tolerance, self.tolerance > 0, "above 0")
         require("steps", self.steps, is_count(self.steps), "1 or more")
         require("most_steps", self.most_steps, is_count(self.most_steps, self.steps), f"{self.steps} or more, which is steps=")
+
+    def for_order(self) -> IntegratedGradients:
+        """With the steps it begins with: the order of the values needs no small gap."""
+        return replace(self, tolerance=float("inf"))
 
     def explain(self, question: Question) -> list[Item]:
         """16 backward passes or more for each row and reference."""

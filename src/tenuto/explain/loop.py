@@ -24,42 +24,59 @@ def _pair_of(form: Form) -> Form:
     return Form(both.cell, form.bias, form.lengths, form.resets, form.reverse, form.packed, traced=both)
 
 
-def loop_multipliers(
-    form: Form,
-    engine: str,
-    inputs: Mapping[str, Tensor],
-    references: Mapping[str, Tensor],
-    d_output: Tensor | None,
-    d_final: Sequence[Tensor | None],
-) -> Buffers:
-    """The multipliers of the inputs that differ between the two runs, by the engines' names.
+class PairedLoop:
+    """Both runs of a layer, side by side, and the way back.
 
     Args:
+        form, engine: of the layer's loop.
         inputs: of the run that is explained, as `engines.problem` has them.
         references: those of them, by name, that differ in the reference run.
-        d_output, d_final: the multipliers that arrive at the output and at each final state; None for zeros.
     """
-    pair = _pair_of(form)
-    assert isinstance(pair.cell, Pair)
-    both = _both(form, pair, pair.cell.prefix, inputs, references)
-    runner = choose(Problem.of(pair, both, True), engine if engine in ("reference", "cpp") else "auto")
-    states = list(form.cell.widths("state"))
-    with torch.no_grad():
-        result = runner.forward(pair, both, True)
-        arriving = torch.zeros_like(result.output) if d_output is None else d_output.contiguous()
-        ends = [torch.zeros_like(inputs[f"s.{name}"]) if d is None else d.contiguous() for name, d in zip(states, d_final)]
-        ends += [torch.zeros_like(inputs[f"s.{name}"]) for name in states]
-        needs = frozenset(name for name in references if name not in NOT_DIFFERENTIABLE)
-        return runner.backward(pair, both, result._replace(final=[]), arriving, ends, needs)
+
+    def __init__(self, form: Form, engine: str, inputs: Mapping[str, Tensor], references: Mapping[str, Tensor]) -> None:
+        self._pair = _pair_of(form)
+        assert isinstance(self._pair.cell, Pair)
+        self._both = _both(form, self._pair, self._pair.cell.prefix, inputs, references)
+        self._runner = choose(Problem.of(self._pair, self._both, True), engine if engine in ("reference", "cpp") else "auto")
+        self._states = [inputs[f"s.{name}"] for name in form.cell.widths("state")]
+        self._output = form.traced.output_state  # the state that the output is, if it is one
+        self._needs = frozenset(name for name in references if name not in NOT_DIFFERENTIABLE)
+        with torch.no_grad():
+            self._result = self._runner.forward(self._pair, self._both, True)
+
+    def results(self) -> tuple[list[Tensor], list[Tensor]] | None:
+        """The output and the final states of each run; None where the engine has not kept what the reference gave at each step."""
+        count, cell = len(self._states), self._pair.cell
+        assert isinstance(cell, Pair)
+        if self._output is None:
+            return None
+        second = self._runner.over_time(self._pair, self._both, self._result, cell.prefix + self._output)
+        if second is None:
+            return None
+        return [self._result.output, *self._result.final[:count]], [second, *self._result.final[count:]]
+
+    def multipliers(self, d_output: Tensor | None, d_final: Sequence[Tensor | None]) -> Buffers:
+        """The multipliers of the inputs that differ between the two runs, by the engines' names.
+
+        Args:
+            d_output, d_final: the multipliers that arrive at the output and at each final state; None for zeros.
+        """
+        with torch.no_grad():
+            arriving = torch.zeros_like(self._result.output) if d_output is None else d_output.contiguous()
+            ends = [torch.zeros_like(state) if d is None else d.contiguous() for state, d in zip(self._states, d_final)]
+            ends += [torch.zeros_like(state) for state in self._states]
+            return self._runner.backward(self._pair, self._both, self._result._replace(final=[]), arriving, ends, self._needs)
 
 
 def _both(form: Form, pair: Form, prefix: str, inputs: Mapping[str, Tensor], references: Mapping[str, Tensor]) -> Buffers:
     """The inputs of the pair: the gate inputs of the reference run are projected here, for all steps at once."""
     second = {**inputs, **references}
     given = {name: tensor for name, tensor in inputs.items() if not name.startswith("U.")}
-    gates = list(form.cell.widths("gates"))
-    projected = torch.nn.functional.linear(_without_padding(form, second), inputs["weight_ih"], inputs.get("bias"))
-    given |= {f"stream.{prefix}{name}": part.contiguous() for name, part in zip(gates, projected.chunk(len(gates), -1))}
+    gates, read = list(form.cell.widths("gates")), _without_padding(form, second)
+    weights = inputs["weight_ih"].chunk(len(gates))
+    biases = inputs["bias"].chunk(len(gates)) if form.bias else [None] * len(gates)
+    for name, weight, bias in zip(gates, weights, biases):  # one by one: each lies in one piece, as a stream must
+        given[f"stream.{prefix}{name}"] = torch.nn.functional.linear(read, weight, bias)
     for kind in ("s", "r", "stream"):
         given |= {f"{kind}.{prefix}{name.removeprefix(kind + '.')}": tensor for name, tensor in second.items() if name.startswith(kind + ".")}
     matrices = _matrices(form.traced, inputs, hidden_size(form, inputs))

@@ -22,6 +22,15 @@ class Method(ABC):
     def explain(self, question: Question) -> list[Item]:
         """The explanation of each row of the batch."""
 
+    @property
+    def ranked_by(self) -> str | None:
+        """How cells are put in order by what the method finds: "value", what each adds to the answer; "size" where only that of the value counts; None where neither says it."""
+        return "value"
+
+    def for_order(self) -> Method:
+        """The method as it runs where only the order of the values counts, on many models."""
+        return self
+
     def settings(self) -> dict[str, Any]:
         """The settings as plain data."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]  # subclasses are dataclasses

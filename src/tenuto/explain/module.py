@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class ModuleBatch(Posed):
             self._tokens, self._path = given, form.embedding()
             with torch.no_grad():
                 self.x = form.module.get_submodule(self._path)(given).detach()
+        self.tokens = self._tokens is not None
         self._has_lengths = lengths is not None
         self.lengths = as_lengths(lengths, *self.x.shape[:2])
         self.answer_lengths = self.lengths
@@ -127,6 +129,7 @@ class Module:
     def __init__(self, module: nn.Module, data: Any, *, lengths: Any = None, state: Any = None, batch_first: bool | None = None) -> None:
         require_steady(module)
         self._form = Form(module, batch_first)
+        self.module = module
         self._data, self._lengths, self._state = data, lengths, state
         self.inputs: list[str] = []
         self.outputs: list[Any] = []
@@ -145,6 +148,13 @@ class Module:
     def others(self, data: Any) -> Iterator[Posed]:
         """Other data of the same kind."""
         return self._posed(data, None, None)
+
+    def copied(self, copied: Callable[[nn.Module], nn.Module]) -> Module:
+        """The same data for a copy of the module."""
+        twin = copy.copy(self)
+        twin.module = copied(self.module)
+        twin._form = Form(twin.module, self._form.batch_first)
+        return twin
 
     def _posed(self, data: Any, lengths: Any, state: Any) -> Iterator[Posed]:
         if isinstance(data, PackedSequence):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tenuto.engines import autograd
 from tenuto.explain.composed import COMPOSED
-from tenuto.explain.loop import loop_multipliers
+from tenuto.explain.loop import PairedLoop
 from tenuto.explain.tape import Call, Rule, refusal
 from tenuto.program.aten import decompositions
 from tenuto.program.multipliers import Tensors, multipliers, of_largest
@@ -223,10 +223,11 @@ def _loop(call: Call) -> Any:
     wrong = next((name for name in names if name.split(".")[0] not in ("x", "s", "r", "stream")), None)
     if wrong is not None:
         raise refusal(f"the weight {wrong!r} of a recurrent layer depends on what is explained", "weights that are the same for every input")
-    result, reference = call.both()
+    loop = PairedLoop(form, engine, inputs, {name: second[name] for name in names})
+    result, reference = loop.results() or call.both()
 
     def pull(arrived: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-        found = loop_multipliers(form, engine, inputs, {name: second[name] for name in names}, arrived[0], arrived[1:])
+        found = loop.multipliers(arrived[0], arrived[1:])
         return [found[name] for name in names]
 
     return call.note(result, reference, pull)

@@ -9,6 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from tenuto.explain.drawing import over_time, player_bars
+from tenuto.explain.trust.measures import early_and_late
+from tenuto.explain.trust.section import fact_of, section_of, warning_of
 from tenuto.pages.heat_map import heat_map_address
 from tenuto.pages.page import render
 from tenuto.pages.wording import count, number, percent
@@ -27,11 +29,11 @@ TITLES = {
 }
 
 
-def page_of(explanation: Any, title: str = "") -> str:
+def page_of(explanation: Any, title: str = "", held: Any = None) -> str:
     """The whole page as text.
 
     Args:
-        title: what was explained, for the heading: the name of a run or of a set.
+        title: what was explained, for the heading: the name of a run or of a set. held: a `Held`, whose section comes after the items.
     """
     shown = explanation.items[:MOST_ITEMS]
     gaps = [_share_left(item) for item in explanation.items]
@@ -43,10 +45,13 @@ def page_of(explanation: Any, title: str = "") -> str:
             method=TITLES.get(explanation.method, explanation.method),
             version=version("tenuto"),
             **_opening(explanation, known),
-            facts=_facts(explanation),
+            facts=_facts(explanation) + fact_of(explanation.trust),
+            trust=section_of(explanation.trust, [item.name for item in explanation.items]),
+            warning=warning_of(explanation.trust),
             items=[_item(item, explanation.inputs) for item in shown],
             left_out=len(explanation.items) - len(shown),
             background=explanation.background,
+            held=None if held is None else held.to_html(),
             settings=[(name, "–" if value is None else str(value)) for name, value in explanation.settings.items()],
             rows=[_row(item, gap) for item, gap in zip(explanation.items, gaps)],
         )
@@ -94,10 +99,8 @@ def _facts(explanation: Any) -> list[tuple[str, str, str]]:
 
 def _early(values: np.ndarray) -> float:
     """The share of the size of all values that lies in the first half of the steps."""
-    sizes = np.abs(values).sum(1)
-    half = len(sizes) / 2
-    whole = int(half)
-    return float((sizes[:whole].sum() + (half - whole) * sizes[whole if whole < len(sizes) else -1]) / sizes.sum())
+    early, late = early_and_late(np.abs(values).sum(1))
+    return early / (early + late)
 
 
 def _item(item: Any, inputs: Any) -> dict[str, Any]:

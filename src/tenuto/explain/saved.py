@@ -10,6 +10,7 @@ import torch
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
 from tenuto.explain.players import Players
+from tenuto.explain.trust.stored import trust_of
 from tenuto.files import DAMAGE, read_json, read_tensors, sha256_of, write_json, write_tensors
 
 DATA, TENSORS = "explanation.json", "explanation.safetensors"
@@ -37,7 +38,8 @@ def save(explanation: Any, folder: Path, *, overwrite: bool) -> Path:
         {**{name: getattr(item, name) for name in _PLAIN}, "players": None if item.players is None else list(item.players.names)} for item in explanation.items
     ]
     about = {name: getattr(explanation, name) for name in ("method", "settings", "background", "inputs")}
-    write_json(folder / DATA, {"format_version": VERSION, **about, "tensors_sha256": sha256_of(folder / TENSORS), "items": items})
+    trust = {} if explanation.trust is None else {"trust": explanation.trust.plain()}
+    write_json(folder / DATA, {"format_version": VERSION, **about, "tensors_sha256": sha256_of(folder / TENSORS), "items": items, **trust})
     return folder
 
 
@@ -57,7 +59,7 @@ def load(folder: Path, whole: type, part: type) -> Any:
             plain = {name: known[name] for name in _PLAIN}
             plain["words"], plain["notes"] = None if plain["words"] is None else tuple(plain["words"]), tuple(plain["notes"])
             items.append(part(**plain, **arrays, players=players))
-        return whole(data["method"], data["settings"], data["background"], tuple(data["inputs"]), tuple(items))
+        return whole(data["method"], data["settings"], data["background"], tuple(data["inputs"]), tuple(items), trust_of(data.get("trust"), len(items)))
     except TenutoError:
         raise
     except DAMAGE as error:

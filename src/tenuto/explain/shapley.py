@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +44,10 @@ class Shapley(Method):
         check_players(self.players, self.segments, self.cut)
         require("samples", self.samples, self.samples is None or is_count(self.samples, 4), "4 or more, or None")
         require("prune", self.prune, self.prune is None or 0 <= self.prune < 1, "None, or a share from 0 to below 1")
+
+    def for_order(self) -> Shapley:
+        """Without pruning, which would make other players of each model."""
+        return replace(self, prune=None)
 
     def explain(self, question: Question) -> list[Item]:
         """Item by item."""

@@ -26,6 +26,7 @@ class Posed(ABC):
         state: the state that is carried into the batch by name, each [..., B, W]; empty where none is.
         answer_lengths: [B], how many steps each row's answer has, or None.
         words: the text of each step of each row, or None. names: of the rows.
+        tokens: whether the numbers of a step are the vector of a token.
     """
 
     x: Tensor
@@ -34,6 +35,7 @@ class Posed(ABC):
     answer_lengths: list[int] | None
     words: list[list[str]] | None
     names: list[str]
+    tokens: bool
 
     @abstractmethod
     def run(self, x: Tensor, rows: Tensor, state: Mapping[str, Tensor] | None = None, resume: Resume | None = None) -> Any:
@@ -63,18 +65,23 @@ class Subject(Protocol):
         inputs: names of the F inputs. outputs: of the K outputs. Both may be empty.
         widest: the numbers that a step of a row takes in the model, about; memory is planned by it.
         labels: whether outputs are asked for by their names (a class as `predict` gives it), and not by their positions.
+        module: all of the model's parameters.
     """
 
     inputs: list[str]
     outputs: list[Any]
     widest: int
     labels: bool
+    module: nn.Module
 
     def batches(self) -> Iterator[Posed]:
         """The data, batch by batch."""
 
     def others(self, data: Any) -> Iterator[Posed]:
         """Other data of the same kind."""
+
+    def copied(self, copied: Callable[[nn.Module], nn.Module]) -> Subject:
+        """The same data, read by a copy of the model that this function makes. Whatever the model feeds back to itself is what the model itself gave."""
 
 
 def scores_of(raw: Any) -> Tensor:

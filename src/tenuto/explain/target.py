@@ -36,6 +36,11 @@ class Goals:
     def __init__(self, posed: Posed, goals: Sequence[Goal] | Callable[[Any], Tensor], said: list[str], names: Callable[[int], str] = str) -> None:
         self._posed, self._goals, self.said, self.named = posed, goals, said, names
 
+    def kept(self) -> Callable[[Posed], Goals]:
+        """A function from the same rows, read by a copy of the model, to the same targets; it does not keep the batch."""
+        goals, said, named = self._goals, self.said, self.named
+        return lambda posed: Goals(posed, goals, said, named)
+
     def goal(self, row: int) -> Goal:
         """The output that is explained of a row.
 

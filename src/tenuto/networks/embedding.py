@@ -5,6 +5,8 @@ Shapes: T time, B batch, C characters of a word, U distinct words of a batch, E 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,17 @@ from tenuto.networks.pooling import pool
 from tenuto.tongues import argument
 
 CHARACTER_ENCODERS = ("recurrent", "convolution", "none")
+NGRAM_DROPOUT = 0.25  # the share of n-grams that are left out in training, so that single tokens have to be enough as well
 MOST_WORDS = 4096  # that are read at once where no gradients are kept: a text of 60,000 different words took more than 1 GB
+
+
+def _unknown_rates(known: Lexicon, word_dropout: float) -> Tensor:
+    """[len(known)], how often each entry is read as unknown in training."""
+    counts = torch.tensor([0, 0, *known.counts], dtype=torch.float32)
+    rates = word_dropout / (counts + word_dropout) if word_dropout else torch.zeros(len(counts))
+    rates[: UNKNOWN + 1] = 0.0
+    rates[counts == 0] = 0.0  # words of pretrained vectors, which training never meets
+    return rates
 
 
 def check_reading(word_size: int, character_encoder: str) -> None:
@@ -81,8 +93,11 @@ class TokenEmbedding(nn.Module):
     A word seen n times in training is read as unknown with probability word_dropout / (n + word_dropout) in training, so that the vector
     of unknown words is learnt from the rare ones. Source: Kiperwasser & Goldberg 2016, section 4.
 
+    Where pairs and triples of tokens are known (n-grams), their vectors are added to those of the words: in a short text they say much that a recurrent
+    layer would have to learn from few examples. Where word_dropout is above 0, a quarter of them is left out in training.
+
     Args:
-        words, characters: the words and characters that are known, with their numbers.
+        words, characters, ngrams: the words, characters, pairs, triples, ... that are known, with their numbers.
         word_size: the width of a word's vector; 0 for none.
         character_encoder: "recurrent", "convolution" or "none".
         character_size, character_hidden_size: see `CharacterEncoder`.
@@ -106,15 +121,12 @@ class TokenEmbedding(nn.Module):
         word_dropout: float,
         cell: Cell,
         dropout: float = 0.0,
+        ngrams: Sequence[Lexicon] = (),
         engine: str = "auto",
     ) -> None:
         super().__init__()
         check_reading(word_size, character_encoder)
-        counts = torch.tensor([0, 0, *words.counts], dtype=torch.float32)
-        rates = word_dropout / (counts + word_dropout) if word_dropout else torch.zeros(len(counts))
-        rates[: UNKNOWN + 1] = 0.0
-        rates[counts == 0] = 0.0  # words of pretrained vectors, which training never meets
-        self.register_buffer("unknown_rates", rates, persistent=False)
+        self.register_buffer("unknown_rates", _unknown_rates(words, word_dropout), persistent=False)
         self.word_dropout, self.dropout = word_dropout, dropout
         self.word = nn.Embedding(len(words), word_size, padding_idx=PADDING) if word_size else None
         self.case = nn.Embedding(len(CASES), case_size, padding_idx=PADDING) if case_size else None
@@ -123,10 +135,11 @@ class TokenEmbedding(nn.Module):
             if character_encoder != "none"
             else None
         )
+        self.ngrams = nn.ModuleList(nn.Embedding(len(known), word_size, padding_idx=PADDING) for known in ngrams if word_size)
         self.width = word_size + case_size + (self.character.width if self.character else 0)
-        if self.word is not None:
-            with torch.no_grad():
-                self.word.weight.uniform_(-((3 / word_size) ** 0.5), (3 / word_size) ** 0.5)[PADDING].zero_()
+        with torch.no_grad():
+            for table in (*([] if self.word is None else [self.word]), *self.ngrams):
+                table.weight.uniform_(-((3 / word_size) ** 0.5), (3 / word_size) ** 0.5)[PADDING].zero_()
 
     def start_words(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
         """Let the words with these numbers [n] start from these vectors [n, word_size], scaled to the deviation of the others.
@@ -145,6 +158,13 @@ class TokenEmbedding(nn.Module):
         with torch.no_grad():
             self.word.weight[torch.from_numpy(numbers)] = torch.from_numpy(vectors * scale)
 
+    def _in_a_row(self, batch: TokenBatch, number: int) -> Tensor:
+        """The vectors of the n-grams of one size, [T, B, word_size]; in training some of them are left out."""
+        numbers = batch.ngrams[number]
+        if self.training and self.word_dropout:
+            numbers = numbers.masked_fill(torch.rand(numbers.shape, device=numbers.device) < NGRAM_DROPOUT, PADDING)
+        return self.ngrams[number](numbers)  # type: ignore[no-any-return]
+
     def forward(self, batch: TokenBatch) -> Tensor:
         """[T, B, E]."""
         parts = []
@@ -153,7 +173,7 @@ class TokenEmbedding(nn.Module):
             if self.training and self.word_dropout:
                 rates: Tensor = self.unknown_rates[words]  # type: ignore[index]
                 words = words.masked_fill(torch.rand_like(rates) < rates, UNKNOWN)
-            parts.append(self.word(words))
+            parts.append(sum((self._in_a_row(batch, number) for number in range(len(self.ngrams))), self.word(words)))
         if self.character is not None:
             by_type = self.character(batch.characters, batch.character_lengths)  # [U, width]
             parts.append(nn.functional.embedding(batch.types, by_type))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")  # as exponents are written
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with `digits` significant digits; whole numbers and numbers from a thousand up are written out, with commas.
 
-    Example:    >>> [number(v) for v in (0.01234, 3.0, 12345, float("nan"), None)]
-                ['0.0123', '3', '12,345', 'not a number', '–']
+    Example:
+        >>> [number(v) for v in (0.01234, 3.0, 12345, 1.234e-7, float("nan"), None)]
+        ['0.0123', '3', '12,345', '1.23 × 10⁻⁷', 'not a number', '–']
     """
     if value is None:
         return "–"
@@ -21,7 +24,7 @@ def number(value: float | None, digits: int = 3) -> str:
         return f"{value:,.0f}"
     if abs(value) < 1e-3:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{float(mantissa):g} × 10^{int(exponent)}"
+        return f"{float(mantissa):g} × 10{str(int(exponent)).translate(RAISED)}"
     return f"{value:.{digits}g}"
 
 

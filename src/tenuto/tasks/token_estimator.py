@@ -76,8 +76,18 @@ class TokenEstimator(TokenOptions, Estimator):
         words, vectors = ([], np.empty((0, 0))) if self.vectors is None else read_vectors(self.vectors, wanted=self._words_of(training))
         self._pretrained = (words, vectors)  # until the network is made
         self.coder_ = TokenCoder.learn(
-            training, min_count=self.min_count, lowercase=self.lowercase, character_limit=self.character_limit, more=words
+            training,
+            min_count=self.min_count,
+            lowercase=self.lowercase,
+            character_limit=self.character_limit,
+            more=words,
+            longest=self._longest_ngram(),
+            around=self.bidirectional,  # a model that reads forward only knows nothing of what comes
         )
+
+    def _longest_ngram(self) -> int:
+        """How many tokens in a row have vectors of their own, at most."""
+        return 1
 
     def _words_of(self, data: Sentences) -> set[str]:
         forms = {same_form(token) for row in data.tokens for token in row}
@@ -95,6 +105,7 @@ class TokenEstimator(TokenOptions, Estimator):
             case_size=self.case_size,
             word_dropout=self.word_dropout,
             dropout=self.dropout,
+            ngrams=self.coder_.ngrams,
             cell=self.cell_,
             engine=self.engine,
         )
@@ -151,7 +162,8 @@ class TokenEstimator(TokenOptions, Estimator):
         """What is read of words that are not known, [T, B, E]: unknown in word and letters, in lower case."""
         one = torch.ones_like(batch.words)
         characters, lengths = torch.ones_like(batch.characters[:1, :1]), torch.ones_like(batch.character_lengths[:1])
-        unknown = batch._replace(words=one * UNKNOWN, cases=one * case_of("x"), types=one * 0, characters=characters * UNKNOWN, character_lengths=lengths)
+        words, ngrams = one * UNKNOWN, torch.full_like(batch.ngrams, UNKNOWN)
+        unknown = batch._replace(words=words, cases=one * case_of("x"), types=one * 0, characters=characters * UNKNOWN, character_lengths=lengths, ngrams=ngrams)
         return self.network_.front(unknown)  # type: ignore[no-any-return]
 
     def step_names(self, x: Any) -> list[list[str]]:

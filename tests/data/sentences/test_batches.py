@@ -47,6 +47,26 @@ def test_a_batch_holds_each_token_as_it_is(rows):
     assert coder.to_data() == TokenCoder.from_data(coder.to_data()).to_data()
 
 
+@pytest.mark.parametrize("around", [False, True])
+@given(st.lists(st.lists(st.sampled_from("aAbé"), min_size=1, max_size=6), min_size=1, max_size=6))
+def test_n_grams_are_those_of_their_place(around, rows):
+    data = Sentences(rows)
+    coder = TokenCoder.learn(data, longest=4, around=around, min_count=2)
+    order = np.arange(len(rows))[::-1]
+    batch = coder.code(data).batch(order)
+    assert batch.ngrams.shape == (3, *batch.words.shape)
+    everywhere = ["".join(["#"] * 4 + row + ["#"] * 4).lower() for row in rows]
+    for size, known in enumerate(coder.ngrams, start=2):
+        first = 4 - (size - 1) + ((size - 1) // 2 if around else 0)
+        found = [[text[first + step : first + step + size] for step in range(len(row))] for text, row in zip(everywhere, rows)]
+        every = [one for row in found for one in row]
+        assert sorted(entry.replace("\n", "#") for entry in known.entries) == sorted({one for one in every if every.count(one) > 1})
+        for column, index in enumerate(order):
+            numbers = [known.numbers.get(one.replace("#", "\n"), UNKNOWN) for one in found[index]]
+            assert batch.ngrams[size - 2, :, column].tolist() == numbers + [PADDING] * (len(batch.words) - len(numbers))
+    assert TokenCoder.from_data(coder.to_data()) == coder
+
+
 def test_what_training_did_not_have_is_unknown():
     coder = TokenCoder.learn(Sentences([["Play", "Jazz"]]), lowercase=False)
     batch = coder.code(Sentences([["play", "Jazz", "Österreich"]])).batch(np.array([0]))

@@ -7,7 +7,7 @@ import torch
 
 from tenuto.engines import Form
 from tenuto.engines.cpp import library
-from tenuto.explain.loop import loop_multipliers
+from tenuto.explain.loop import PairedLoop
 from tenuto.program import trace
 from tenuto.program.pair import paired
 from tests.engines.cpp.drawn import FORMS, SIZES, together
@@ -27,9 +27,9 @@ def compare(cell, number, dtype):
     inputs = pose(form, sizes, dtype, seed=number)
     names = [name for name in floats(inputs) if name.split(".")[0] in ("x", "s", "r") or (name.startswith("stream.") and number % 2)]
     other, (d_output, d_final) = {name: 0.5 * torch.randn_like(inputs[name]) for name in names}, cotangents(form, inputs)
-    found = loop_multipliers(form, "cpp", inputs, other, d_output, d_final)
+    found = PairedLoop(form, "cpp", inputs, other).multipliers(d_output, d_final)
     wide = lambda tensors: {name: value.double() if value.is_floating_point() else value for name, value in tensors.items()}  # noqa: E731
-    expected = loop_multipliers(form, "reference", wide(inputs), wide(other), d_output.double(), [d.double() for d in d_final])
+    expected = PairedLoop(form, "reference", wide(inputs), wide(other)).multipliers(d_output.double(), [d.double() for d in d_final])
     for name, value in expected.items():
         scale = max(value.norm().item(), 1.0)
         torch.testing.assert_close(

@@ -46,6 +46,11 @@ class Cpp:
         found = compiler.find()
         return Yes(f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before")
 
+    def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> Tensor | None:
+        calls = self._known.of(form, inputs)
+        kept = dict(zip(calls.kept, result.saved, strict=True)).get(f"new.{state}")
+        return None if kept is None or gathered(form) else kept.view(*inputs["x"].shape[:-1], -1)  # gathered rows lie in the loop's own order
+
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         return CppStepper(form, inputs, self._invariant)
 

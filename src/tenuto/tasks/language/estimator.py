@@ -138,8 +138,8 @@ class LanguageModel(LanguageOptions, LanguageTaught, Estimator):
             raise ArgumentError(f"{argument('cutoffs', self.cutoffs)} do not fit.", expected="rising numbers")
 
     def _network(self) -> LanguageNetwork:
-        counts: Any = self.counts_  # for the order of an adaptive softmax; a loaded network has it among its weights too
-        options = {name: getattr(self, name) for name in OF_NETWORK}
+        options = {name: getattr(self, name) for name in OF_NETWORK}  # a loaded network has the order for an adaptive softmax among its weights too
+        counts = None if self.counts_ is None else self.counts_.tolist()
         return LanguageNetwork(self.cell_, self.vocabulary_.size, self.hidden_size, counts=counts, **options)
 
     @property

@@ -34,6 +34,7 @@ from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
 UNITS = ("auto", "words", "letters")
+USUAL_NGRAM = 3  # letters in a row that have a vector of their own
 NOTHING = "\U00010428"  # a small letter of an alphabet that hardly any text is written in: unknown as a word and as a letter, like what `nothing` reads
 MOST_WORDS = 2  # of a text that is read letter by letter
 
@@ -41,7 +42,7 @@ MOST_WORDS = 2  # of a text that is read letter by letter
 class TextClassifier(TextOptions, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
-    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words, their characters
+    Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words (or letters, with pairs and triples of them), their characters
     and their case are read by a recurrent layer in both directions, whose outputs are pooled over time. Trains with AdamW on batches of
     similar lengths, keeps the best weights, and saves itself as a folder of plain files. Fitting leaves torch's own random generator as it
     was. A word that training did not have is read from its characters and its case.
@@ -121,6 +122,12 @@ class TextClassifier(TextOptions, TokenEstimator):
     def _rule(self, data: Sentences) -> int:
         short = float(np.median([len(text.split()) for text in data.texts if text is not None] or [MOST_WORDS + 1])) <= MOST_WORDS
         return LETTERS if self.units == "letters" or (self.units == "auto" and short) else RULE
+
+    def _settled(self, training: Sentences) -> dict[str, Any]:
+        return {"ngrams": self.ngrams or (USUAL_NGRAM if training.rule == LETTERS else 1)} | super()._settled(training)
+
+    def _longest_ngram(self) -> int:
+        return int(self.options_["ngrams"])
 
     def _divide(self, data: Sentences) -> tuple[Sentences, Sentences]:
         self._require_classes(data)

@@ -21,5 +21,8 @@ class TextOptions(ClassOptions, TokenOptions):
     units: str = option(
         "auto", "What a token of a raw text is: words, letters, or auto: letters where most texts are one word or two, such as names.", READING, metavar="auto|words|letters"
     )
+    ngrams: int | None = option(
+        None, "Tokens in a row that have a vector of their own, at most; 1 for single tokens only.", READING, least=1, none=0, without="3 where letters are read, else 1"
+    )
     pooling: tuple[str, ...] = option(("mean", "max", "last"), "How the outputs over time are pooled for the classifier: mean, max, last, with commas between.", NETWORK)
     label_smoothing: float = option(0.0, "Share of the target that is spread over all classes.", REGULARISERS, least=0, below=1)

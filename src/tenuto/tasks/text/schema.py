@@ -13,6 +13,8 @@ OWN = Own(
         Key("lowercase", "truth"),
         Key("character_limit", "whole"),
         Key("rule", "whole", "how raw texts are split into words (`data/sentences/words.py`); absent: 1", optional=True),
+        Key("ngrams", "objects", "the pairs of tokens that are known, the triples, ...; absent: none", _TABLE, optional=True),
+        Key("around", "truth", "whether n-grams reach ahead as far as back; absent: they end at their place", optional=True),
         Key("classes", "any", "[label]"),
         Key("class_kind", "text", '"str", "int", "float" or "bool"'),
     ),

@@ -1,0 +1,102 @@
+"""What a network held as files: held.json (plain data, with the digest of the tensors) and held.safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tenuto.errors import RunError, TenutoError
+from tenuto.explain.held.fixed_points import FixedPoint, FixedPoints
+from tenuto.files import DAMAGE, read_json, read_tensors, sha256_of, write_json, write_tensors
+
+DATA, TENSORS = "held.json", "held.safetensors"
+VERSION = 1
+_PLAIN = ("name", "cell", "reverse", "output_state")
+_WHOLE = ("names", "inputs", "words", "answers", "of_answers", "notes")
+_NUMBERS = ("speed", "kind", "distance", "starts")
+
+
+def save(held: Any, folder: Path, *, overwrite: bool) -> Path:
+    """Write both files, the tensors first; see `Held.save`."""
+    if (folder / DATA).exists() and not overwrite:
+        raise RunError(f"{folder} has the states of a network already.", fix="choose another folder, or overwrite=True")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made: {error.strerror or error}.", fix="choose another folder") from error
+    tensors: dict[str, np.ndarray] = {f"x.{item}": values for item, values in enumerate(held.x)}
+    layers = []
+    for number, layer in enumerate(held.layers):
+        tensors |= {f"{number}.{kind}.{item}": values for kind in ("output", "read") for item, values in enumerate(getattr(layer, kind))}
+        for kind in ("states", "gates"):
+            tensors |= {f"{number}.{kind}.{name}.{item}": values for name, each in getattr(layer, kind).items() for item, values in enumerate(each)}
+        data = {name: getattr(layer, name) for name in _PLAIN}
+        data |= {"states": list(layer.states), "gates": {name: [_written(end) for end in layer.ranges[name]] for name in layer.gates}}
+        layers.append(data | {"fixed_points": _points(layer.fixed_points, f"{number}.fixed", tensors)})
+    write_tensors(folder / TENSORS, {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
+    about = {name: getattr(held, name) for name in _WHOLE}
+    write_json(folder / DATA, {"format_version": VERSION, **about, "layers": layers, "tensors_sha256": sha256_of(folder / TENSORS)})
+    return folder
+
+
+def load(folder: str | Path) -> Any:
+    """The `Held` that `save` wrote.
+
+    Raises:
+        RunError: a file is missing, damaged, or of another version.
+    """
+    from tenuto.explain.held.held import Held, HeldLayer  # which saves itself by this file
+
+    folder = Path(folder)
+    data = read_json(folder / DATA)
+    try:
+        if data["format_version"] != VERSION:
+            raise RunError(f"{folder} was written by another version of tenuto.", received=f"format_version {data['format_version']}", fix="install a newer tenuto")
+        if not (folder / TENSORS).is_file() or sha256_of(folder / TENSORS) != data["tensors_sha256"]:
+            raise RunError(f"{folder / TENSORS} is not the file that {DATA} was written with.", expected="both files as they were saved", fix="restore the folder from a copy")
+        tensors = {name: tensor.numpy() for name, tensor in read_tensors(folder / TENSORS).items()}
+        items = range(len(data["names"]))
+        layers = []
+        for number, known in enumerate(data["layers"]):
+            states, gates = ({name: [tensors[f"{number}.{kind}.{name}.{item}"] for item in items] for name in known[kind]} for kind in ("states", "gates"))
+            output, read = ([tensors[f"{number}.{kind}.{item}"] for item in items] for kind in ("output", "read"))
+            ranges = {name: (float(low), float(high)) for name, (low, high) in known["gates"].items()}
+            points = _read_points(known["fixed_points"], f"{number}.fixed", tensors)
+            plain = {name: known[name] for name in _PLAIN}
+            layers.append(HeldLayer(**plain, output=output, states=states, gates=gates, ranges=ranges, read=read, fixed_points=points))
+        whole = {name: data[name] for name in _WHOLE}
+        whole |= {name: tuple(data[name]) for name in ("names", "inputs", "notes")}
+        return Held(layers=tuple(layers), x=[tensors[f"x.{item}"] for item in items], **whole)
+    except TenutoError:
+        raise
+    except DAMAGE as error:
+        raise RunError(f"{folder / DATA} is not what a network held: {type(error).__name__}: {error}.", expected="a file that Held.save wrote", fix="restore it from a copy") from error
+
+
+def _written(end: float) -> float | str:
+    return end if np.isfinite(end) else str(end)  # JSON has no infinity
+
+
+def _points(found: FixedPoints | None, place: str, tensors: dict[str, np.ndarray]) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    tensors[f"{place}.read"] = found.read
+    for number, point in enumerate(found.points):
+        tensors |= {f"{place}.{number}.output": point.output, f"{place}.{number}.real": point.eigenvalues.real, f"{place}.{number}.imaginary": point.eigenvalues.imag}
+        tensors |= {f"{place}.{number}.states.{name}": values for name, values in point.states.items()}
+    points = [{**{name: getattr(point, name) for name in _NUMBERS}, "states": list(point.states)} for point in found.points]
+    return {"said": found.said, "tried": found.tried, "settled": found.settled, "tolerance": found.tolerance, "points": points}
+
+
+def _read_points(known: Any, place: str, tensors: dict[str, np.ndarray]) -> FixedPoints | None:
+    if known is None:
+        return None
+    points = []
+    for number, one in enumerate(known["points"]):
+        states = {name: tensors[f"{place}.{number}.states.{name}"] for name in one["states"]}
+        eigenvalues = tensors[f"{place}.{number}.real"] + 1j * tensors[f"{place}.{number}.imaginary"]
+        points.append(FixedPoint(states, tensors[f"{place}.{number}.output"], eigenvalues=eigenvalues, **{name: one[name] for name in _NUMBERS}))
+    return FixedPoints(tensors[f"{place}.read"], known["said"], tuple(points), known["tried"], known["settled"], known["tolerance"])
