@@ -21,7 +21,7 @@ from explanations.measures import share
 from explanations.rectangles import Reader
 from tenuto import cells, explain
 
-CELLS = {"GRU": cells.GRU, "LSTM": cells.LSTM, "IndRNN": cells.IndRNN}
+CELLS = {"GRU": cells.GRU, "LSTM": cells.LSTM}
 
 
 def items(count: int, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

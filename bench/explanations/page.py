@@ -33,7 +33,7 @@ def _hmm(section: Section) -> Iterator[str]:
     yield "## The state benchmark"
     yield (
         "Which channel decides the class, at each of 200 steps. AUP, AUR: areas under precision and recall over the threshold on |values|, scaled series by series; AUROC, AUPRC: of the order alone. "
-        f"Mean ± standard deviation over folds. The networks get {min(section['accuracy']):.3f} to {max(section['accuracy']):.3f} of the classes right, which are drawn at random with the deciding channel's odds. "
+        f"Mean ± standard deviation over folds, where there are more than one. Networks trained here, which get {' and '.join(f'{value:.3f}' for value in section['accuracy'])} of the classes right; these are drawn at random with the deciding channel's odds. "
         "Each answer to a prefix is explained by the prefix's last step, as in the published runs; slow methods explain fewer of the 200 series and folds, as the table says. "
         "For occlusion, Shapley values and LIME all earlier steps are one player; the published LIME and occlusion have single cells."
     )

@@ -145,7 +145,7 @@ def samples_for(error: float, tried: dict[int, float]) -> float:
 def kernels(cases: list[tuple[str, int, int, int, dict[str, Any]]], smoke: bool) -> list[dict[str, Any]]:
     """Seconds of KernelSHAP at the same error, with shap where it is installed."""
     rows = []
-    samples, seeds, most, tries = (200, 1, 400, [200]) if smoke else (2000, 3, 60_000, [2000, 4000, 8000, 16_000])
+    samples, seeds, most, tries = (200, 1, 400, [200]) if smoke else (2000, 2, 30_000, [2000, 4000, 8000])
     for name, steps, features, hidden, settings in cases:
         game = Game(steps, features, hidden, settings)
         best = game.ours(most, 99)
@@ -165,7 +165,7 @@ def kernels(cases: list[tuple[str, int, int, int, dict[str, Any]]], smoke: bool)
             row |= {"error of shap by coalitions": tried, "coalitions of shap": needed, "coalitions timed": timed}
             calls["shap, same error"] = lambda game=game, places=places, timed=timed: game.of_shap(places, timed, 0)  # type: ignore[misc]
             calls["shap, as many coalitions"] = lambda game=game, places=places: game.of_shap(places, samples, 0)  # type: ignore[misc]
-        times = in_turns(calls, 0.1 if smoke else 10.0)
+        times = in_turns(calls, 0.1 if smoke else 4.0)
         row["seconds_median_best"] = {what: [value / 1000 * (row["coalitions of shap"] / row["coalitions timed"] if what == "shap, same error" else 1.0) for value in values] for what, values in times.items()}
         print(f"speed: KernelSHAP, {name}: {row}", flush=True)
         rows.append(row)
