@@ -54,6 +54,7 @@ def test_modules_of_torch(name, scale):
     reference[0] = x[0]  # one row where the runs meet
     found = contributions(as_one(module), {"x": x}, {"x": reference}, lambda answer: answer, batch_axis=0)
     assert_adds_up(found, batch_axis=0)
+    torch.testing.assert_close(found.prediction, as_one(module)(x))
     assert not found.values["x"][0].any() and torch.isfinite(found.values["x"]).all()
 
 
@@ -64,6 +65,7 @@ FUNCTIONS = {
     "attention": lambda x: nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True), "logsumexp": lambda x: x.logsumexp((1, 2), keepdim=True), "powers": lambda x: x.abs() ** 2.5 + x**3,
     "input in place": lambda x: x.mul_(2).tanh(), "in place": lambda x: x.clone().add_(1).mul_(x).relu_(), "indexed": lambda x: x[[2, 1, 0], :3].flip(1).roll(1, 2), "clamp": lambda x: x.clamp(-0.3, 0.4) + torch.maximum(x, -x),
     "embedded": lambda x: x @ nn.functional.embedding(torch.tensor([[0, 1], [1, 1]]), torch.eye(2, dtype=x.dtype)).flatten(0, 1), "parts": lambda x: torch.stack(x.unbind(1)[1:], 1).split(2, 1)[0] * x[:, :2],
+    "zeroed": lambda x: x + x.tanh().zero_() + x.clone().fill_(2.0) * x, "written over": lambda x: x.tanh().copy_(x) * x.exp().copy_(torch.ones_like(x)) + torch.zeros_like(x).add_(x),
     "normalised": lambda x: nn.functional.normalize(x, dim=-1), "cosine": lambda x: nn.functional.cosine_similarity(x[:, 1:], x[:, :-1], dim=-1), "half": lambda x: (x.float() * 2).double(),
 }  # fmt: skip
 

@@ -139,15 +139,15 @@ class Tape(TorchDispatchMode):
             raise refusal(f"the model writes in place into a part of a value, or by {func}", "a new tensor instead: torch.cat, torch.stack, torch.where")
         before = self.value_of(target)
         with self:
-            made = before if packet == "zero_" else getattr(plain, overload)(*args, **options)
-        made = made.to(target.dtype).expand(target.shape)
+            made = torch.zeros_like(before) if packet == "zero_" else getattr(plain, overload)(*args, **options)
+            made = made.to(target.dtype).expand(target.shape)  # within the block: a view that the tape did not see made is followed no more
         for key in self._objects:
             if key != id(target) and key in self._slots and _overlap(self.values[self._slots[key]], before):
                 self._stale.add(key)
         self._stale.discard(id(target))
-        if self.follows(made):
-            slot = self._slots[id(made)]
-            self._slots[id(target)], self._objects[id(target)] = slot, target
+        # What is the same in both runs is followed too: the model's own tensor, whose memory is left alone, does not hold it.
+        slot = self._slots[id(made)] if self.follows(made) else self.follow(made, made)
+        self._slots[id(target)], self._objects[id(target)] = slot, target
         return target
 
     def pull(self, result: Tensor, multiplier: Tensor, inputs: Sequence[int]) -> list[Tensor]:
