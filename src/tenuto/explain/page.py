@@ -44,6 +44,7 @@ def page_of(explanation: Any, title: str = "", held: Any = None) -> str:
             title=title or "What the model looked at",
             method=TITLES.get(explanation.method, explanation.method),
             version=version("tenuto"),
+            score_interval="",
             **_opening(explanation, known),
             facts=_facts(explanation) + fact_of(explanation.trust),
             trust=section_of(explanation.trust, [item.name for item in explanation.items]),

@@ -34,7 +34,7 @@ def write_run_page(run: Run, page: Page, *, loss: str, table: Sequence[tuple[str
     try:
         made = [distilled.section(run), learning.section(run, loss), *(make(run) for make in page.sections), running.section(run), origin.section(run, table)]
         sections = [section for section in made if section is not None]
-        text = render("page.html", opening=opening.content(run, page.headline(run)), sections=sections)
+        text = render("page.html", **opening.content(run, page.headline(run)), sections=sections)
     except TenutoError as error:
         raise error.within(str(run.folder)) from error.__cause__
     except DAMAGE as error:

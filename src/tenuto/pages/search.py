@@ -34,7 +34,7 @@ def build_search_report(folder: str | Path) -> Path:
     search = read_search(folder)
     try:
         sections = [section for make in (_history, _options, _trials) if (section := make(search)) is not None]
-        text = render("page.html", opening=_opening(search, folder), sections=sections)
+        text = render("page.html", **_opening(search, folder), sections=sections)
     except TenutoError as error:
         raise error.within(str(folder)) from error.__cause__
     except DAMAGE as error:
