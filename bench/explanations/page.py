@@ -20,7 +20,7 @@ def markdown(sections: dict[str, Section]) -> str:
         parts += WRITERS[name](section)
         if "about" in section:
             about = section["about"]
-            parts.append(f"Measured {about['measured']}, {about['processor']}, {about['threads']} thread, torch {about['torch']}; load {about['load']} at the beginning, {about['seconds']:.0f} s.")
+            parts.append(f"Measured {about['measured']}, {about['processor']}, {about['threads']} thread, torch {about['torch']}; load {about['load']} at the beginning, {about['seconds']:.0f} s.{about.get('pieces', '')}")
     return "\n\n".join(parts) + "\n"
 
 
