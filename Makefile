@@ -80,8 +80,7 @@ test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) -m "not slow" $(PYTEST_OPTIONS) $(TESTS)
 
 test-all: lint
-	@echo "test-all: doctests and every test, with the compiler that comes from pip"
-	@$(PIP) install --quiet --editable '.[dev,compiler]'
+	@echo "test-all: doctests and every test"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_OPTIONS) $(TESTS)
 
 test-oldest:
