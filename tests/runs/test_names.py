@@ -15,8 +15,8 @@ HOMES = {SOURCES / "runs" / "names.py", *(SOURCES / "train" / f"{name}.py" for n
 
 
 def named_again(tree: ast.AST) -> list[tuple[int, str]]:
-    """(line, name) of each text that is the name of such a file; "checkpoint", a word of its own, is not looked for."""
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in KNOWN - {names.CHECKPOINTS}]
+    """(line, name) of each text that is the name of such a file; "checkpoint" and "distill", words of their own, are not looked for."""
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in KNOWN - {names.CHECKPOINTS, names.TAUGHT}]
     return [(node.lineno, node.value) for node in texts]
 
 
