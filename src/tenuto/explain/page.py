@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from tenuto.explain.drawing import over_time, player_bars
+from tenuto.explain.held.section import section_of as holds
 from tenuto.explain.trust.measures import early_and_late
 from tenuto.explain.trust.section import fact_of, section_of, warning_of
 from tenuto.pages.heat_map import heat_map_address
@@ -52,7 +53,7 @@ def page_of(explanation: Any, title: str = "", held: Any = None) -> str:
             items=[_item(item, explanation.inputs) for item in shown],
             left_out=len(explanation.items) - len(shown),
             background=explanation.background,
-            held=None if held is None else held.to_html(),
+            held=None if held is None else holds(held),
             settings=[(name, "–" if value is None else str(value)) for name, value in explanation.settings.items()],
             rows=[_row(item, gap) for item, gap in zip(explanation.items, gaps)],
         )

@@ -12,6 +12,7 @@ from tenuto import Recurrent, cells
 from tenuto.errors import ArgumentError, NotFittedError, RunError, ShapeError
 from tenuto.explain import states
 from tenuto.explain.held import FixedPoint, FixedPoints, Openness, Selectivity, Trajectory, load
+from tenuto.explain.held.section import section_of
 from tenuto.explain.held.selectivity import correlations, eta_squared
 from tenuto.tasks import SequenceClassifier
 from tests.explain.models import Reader, fitted
@@ -229,7 +230,7 @@ def test_what_is_held_is_saved_and_read(tmp_path):
                 assert all(np.array_equal(a, b) for a, b in zip(values, getattr(other, kind)[name], strict=True))
         for point, same in zip(one.fixed_points.points, other.fixed_points.points, strict=True):
             assert np.array_equal(point.eigenvalues, same.eigenvalues) and (point.kind, point.speed, point.starts) == (same.kind, same.speed, same.starts)
-    assert str(found.to_html()) == str(held.to_html())
+    assert str(section_of(found)) == str(section_of(held))
     with pytest.raises(RunError, match="has the states of a network already"):
         held.save(tmp_path / "why")
     held.save(tmp_path / "why", overwrite=True)
@@ -284,7 +285,7 @@ def test_one_step_and_states_that_do_not_change():
         held[0].trajectory()
     with pytest.raises(ArgumentError, match="recurrent: one step has no correlations"):
         held.selectivity(0)
-    assert "one step has no path" in held.to_html()
+    assert "one step has no path" in section_of(held)
     still = nn.GRU(3, 4).eval()
     with torch.no_grad():
         for weight in still.parameters():
@@ -292,9 +293,9 @@ def test_one_step_and_states_that_do_not_change():
     held = states(still, torch.randn(6, 2, 3))
     with pytest.raises(ArgumentError, match="its output does not change, so it has no path"):
         held[0].trajectory()
-    assert np.isnan(held.selectivity(0).time).all() and "does not change" in held.to_html()
+    assert np.isnan(held.selectivity(0).time).all() and "does not change" in section_of(held)
     narrow = states(tanh_of(torch.tensor([[0.5]])), torch.randn(6, 1, 1, dtype=torch.float64), fixed_points=True)
-    assert "What its units go along with" in narrow.to_html()
+    assert "What its units go along with" in section_of(narrow)
 
 
 def test_states_that_are_no_numbers_are_told():
@@ -304,7 +305,7 @@ def test_states_that_are_no_numbers_are_told():
     for call in (found[0].trajectory, lambda: found.selectivity(0)):
         with pytest.raises(ArgumentError, match=r"GRU: its output is not finite.*\n.*\n  received  nan at step 8 of all"):
             call()
-    assert "is not finite" in found.to_html() and np.isfinite(found[0].states["h"][0]).all()
+    assert "is not finite" in section_of(found) and np.isfinite(found[0].states["h"][0]).all()
 
 
 def test_answers_come_in_arrays_too():
@@ -327,7 +328,7 @@ def test_a_layer_with_another_batch_is_left_out_with_a_note():
 
     held = states(Mixed().eval(), torch.randn(4, 2, 3))
     assert [one.name for one in held] == ["all"] and held.notes == ("each is left out: it does not run one sequence for each item.",)
-    assert held.notes[0] in held.to_html()
+    assert held.notes[0] in section_of(held)
 
     class Only(Mixed):
         def forward(self, x):

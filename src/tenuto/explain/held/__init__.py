@@ -7,9 +7,8 @@ then the files on the disk, and the section of the page. Imports what `explain` 
 
 from tenuto.explain.held.door import states
 from tenuto.explain.held.fixed_points import FixedPoint, FixedPoints
-from tenuto.explain.held.held import Held, HeldLayer
+from tenuto.explain.held.held import Held, HeldLayer, load
 from tenuto.explain.held.openness import Openness
-from tenuto.explain.held.saved import load
 from tenuto.explain.held.selectivity import Selectivity
 from tenuto.explain.held.trajectory import Trajectory
 

@@ -1,4 +1,4 @@
-"""`Held`: what a network held while it read some items, layer by layer; as values, a section of a page, a file.
+"""`Held`: what a network held while it read some items, layer by layer; as values, and as files.
 
 Shapes: T_i steps of an item, F inputs of the model, I of the layer, H hidden size, W the width of a state or of the output.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -136,12 +135,6 @@ class Held:
             return None, None
         return [answer for own in self.answers for answer in own], np.concatenate(units)
 
-    def to_html(self) -> Any:
-        """The section of the page, as markup; `Explanation.to_html(held=...)` puts it into the page."""
-        from tenuto.explain.held.section import section_of  # only a page needs jinja2
-
-        return section_of(self)
-
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write held.json and held.safetensors into a folder, in which an explanation may be, too.
 
@@ -149,3 +142,13 @@ class Held:
             RunError: the folder has such files already, or cannot be written.
         """
         return saved.save(self, Path(folder), overwrite=overwrite)
+
+
+def load(folder: str | Path) -> Held:
+    """What `Held.save` wrote.
+
+    Raises:
+        RunError: a file is missing, damaged, or of another version.
+    """
+    found: Held = saved.load(Path(folder), Held, HeldLayer)
+    return found

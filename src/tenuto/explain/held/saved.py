@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,12 @@ def save(held: Any, folder: Path, *, overwrite: bool) -> Path:
     return folder
 
 
-def load(folder: str | Path) -> Any:
-    """The `Held` that `save` wrote.
+def load(folder: Path, whole: Callable[..., Any], layer: Callable[..., Any]) -> Any:
+    """What `save` wrote, made by these two classes.
 
     Raises:
         RunError: a file is missing, damaged, or of another version.
     """
-    from tenuto.explain.held.held import Held, HeldLayer  # which saves itself by this file
-
-    folder = Path(folder)
     data = read_json(folder / DATA)
     try:
         if data["format_version"] != VERSION:
@@ -66,10 +64,9 @@ def load(folder: str | Path) -> Any:
             ranges = {name: (float(low), float(high)) for name, (low, high) in known["gates"].items()}
             points = _read_points(known["fixed_points"], f"{number}.fixed", tensors)
             plain = {name: known[name] for name in _PLAIN}
-            layers.append(HeldLayer(**plain, output=output, states=states, gates=gates, ranges=ranges, read=read, fixed_points=points))
-        whole = {name: data[name] for name in _WHOLE}
-        whole |= {name: tuple(data[name]) for name in ("names", "inputs", "notes")}
-        return Held(layers=tuple(layers), x=[tensors[f"x.{item}"] for item in items], **whole)
+            layers.append(layer(**plain, output=output, states=states, gates=gates, ranges=ranges, read=read, fixed_points=points))
+        about = {name: data[name] for name in _WHOLE} | {name: tuple(data[name]) for name in ("names", "inputs", "notes")}
+        return whole(layers=tuple(layers), x=[tensors[f"x.{item}"] for item in items], **about)
     except TenutoError:
         raise
     except DAMAGE as error:
