@@ -88,6 +88,20 @@ def names_a_file(text: Any) -> bool:
     return isinstance(text, str) and ".py:" in text
 
 
+def require_free(path: Path | None, overwrite: bool) -> None:
+    """Check, before anything is computed, that a file or folder can be written there; None is none.
+
+    Raises:
+        ArgumentError: something is there already, or there is no folder for it.
+    """
+    from tenuto.errors import ArgumentError
+
+    if path is not None and path.exists() and not overwrite:
+        raise ArgumentError(f"{path} exists already.", fix="choose another name, or add --overwrite")
+    if path is not None and not path.resolve().parent.is_dir():
+        raise ArgumentError(f"there is no folder {path.parent} to write to.", fix="make it first")
+
+
 def typed_cells(context: typer.Context, task: Task) -> dict[str, str]:
     """The cells of one's own that were typed on the command line, by option: `--cell FILE.py:CLASS`. No other file is ever run."""
     given = {known.typed: context.params.get(known.typed) for known in options_of(task.options) if known.cell}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split
+from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split, require_free
 from tenuto.cli.console import messages, output
 from tenuto.cli.parameters import told_by_tasks
 from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
@@ -40,15 +40,11 @@ def automaton(
     [bold]tenuto automaton runs/opinions opinions.csv --alphabet good,bad,not,very[/bold]
     """
     from tenuto.distill import automaton as asked_for
-    from tenuto.errors import ArgumentError
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
     for path in (out, save):
-        if path is not None and path.exists() and not overwrite:
-            raise ArgumentError(f"{path} exists already.", fix="choose another name, or add --overwrite")
-        if path is not None and not path.resolve().parent.is_dir():
-            raise ArgumentError(f"there is no folder {path.parent} to write to.", fix="make it first")
+        require_free(path, overwrite)
     model = open_run(task, run, cell, device)
     given = read_data(context, task, run, data, split, answered=False)
     letters: Any = int(alphabet) if alphabet.isdecimal() and len(alphabet) < 10 else [letter for letter in alphabet.split(",") if letter]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split, build_settings
+from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split, build_settings, require_free
 from tenuto.cli.console import messages, output
 from tenuto.cli.parameters import told_by_tasks
 from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
@@ -55,10 +55,7 @@ def explain(
     require("method", method, known)
     chosen = build_settings(known[method], setting or [])
     for path in (out, save):
-        if path is not None and path.exists() and not overwrite:
-            raise ArgumentError(f"{path} exists already.", fix="choose another name, or add --overwrite")
-        if path is not None and not path.resolve().parent.is_dir():
-            raise ArgumentError(f"there is no folder {path.parent} to write to.", fix="make it first")
+        require_free(path, overwrite)
     model = open_run(task, run, cell, device)
     every = read_data(context, task, run, data, split, answered=False)
     places = numbers_of(rows, len(every), usual=rows == SHOWN)

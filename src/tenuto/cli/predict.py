@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split
+from tenuto.cli.arguments import CellFile, RunData, RunFolder, Split, require_free
 from tenuto.cli.console import messages
 from tenuto.cli.parameters import told_by_tasks
 from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
@@ -51,10 +51,7 @@ def predict(
     writers = {".csv": _csv, ".jsonl": _jsonl, **{suffix: load(name) for suffix, name in task.writers.items()}}
     if kind not in writers:
         raise ArgumentError(f"predictions are not written as {kind or 'a file without suffix'}.", expected=" | ".join(writers), received=str(out))
-    if out is not None and out.exists() and not overwrite:
-        raise ArgumentError(f"{out} exists already.", fix="choose another name, or add --overwrite")
-    if out is not None and not out.resolve().parent.is_dir():
-        raise ArgumentError(f"there is no folder {out.parent} to write to.", fix="make it first")
+    require_free(out, overwrite)
     refuse_others(context, task, *task.columns, *task.asking)
     model = open_run(task, run, cell, device)
     asked = read_data(context, task, run, data, split, answered=False)

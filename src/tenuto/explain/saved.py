@@ -6,52 +6,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
+from tenuto.explain.pair_of_files import PairOfFiles
 from tenuto.explain.players import Players
 from tenuto.explain.trust.stored import trust_of
-from tenuto.files import DAMAGE, read_json, read_tensors, sha256_of, write_json, write_tensors
+from tenuto.files import DAMAGE
 
-DATA, TENSORS = "explanation.json", "explanation.safetensors"
-VERSION = 1
+FILES = PairOfFiles("explanation.json", "explanation.safetensors", 1, "an explanation")
 _ARRAYS = ("values", "x", "error", "player_values", "player_errors")
 _PLAIN = ("name", "target", "prediction", "base", "state", "words", "measured", "notes")
 
 
 def save(explanation: Any, folder: Path, *, overwrite: bool) -> Path:
     """Write both files, the tensors first; see `Explanation.save`."""
-    if (folder / DATA).exists() and not overwrite:
-        raise RunError(f"{folder} has an explanation already.", fix="choose another folder, or overwrite=True")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror or error}.", fix="choose another folder") from error
+    FILES.require_room(folder, overwrite=overwrite)
     tensors = {}
     for number, item in enumerate(explanation.items):
         arrays = {name: getattr(item, name) for name in _ARRAYS}
         if item.players is not None:
             arrays["places"] = item.players.places
-        tensors |= {f"{number}.{name}": torch.from_numpy(np.array(array)) for name, array in arrays.items() if array is not None}
-    write_tensors(folder / TENSORS, tensors)
+        tensors |= {f"{number}.{name}": array for name, array in arrays.items() if array is not None}
     items = [
         {**{name: getattr(item, name) for name in _PLAIN}, "players": None if item.players is None else list(item.players.names)} for item in explanation.items
     ]
     about = {name: getattr(explanation, name) for name in ("method", "settings", "background", "inputs")}
     trust = {} if explanation.trust is None else {"trust": explanation.trust.plain()}
-    write_json(folder / DATA, {"format_version": VERSION, **about, "tensors_sha256": sha256_of(folder / TENSORS), "items": items, **trust})
-    return folder
+    return FILES.write(folder, {**about, "items": items, **trust}, tensors)
 
 
 def load(folder: Path, whole: type, part: type) -> Any:
     """The explanation that `save` wrote, made of these two classes."""
-    data = read_json(folder / DATA)
+    data = FILES.read(folder)
     try:
-        if data["format_version"] != VERSION:
-            raise RunError(f"{folder} was written by another version of tenuto.", received=f"format_version {data['format_version']}", fix="install a newer tenuto")
-        if not (folder / TENSORS).is_file() or sha256_of(folder / TENSORS) != data["tensors_sha256"]:
-            raise RunError(f"{folder / TENSORS} is not the file that {DATA} was written with.", expected="both files as they were saved", fix="restore the folder from a copy")
-        tensors = {name: tensor.numpy() for name, tensor in read_tensors(folder / TENSORS).items()}
+        tensors = FILES.arrays(folder, data)
         items = []
         for number, known in enumerate(data["items"]):
             arrays = {name: tensors.get(f"{number}.{name}") for name in _ARRAYS}
@@ -63,7 +51,7 @@ def load(folder: Path, whole: type, part: type) -> Any:
     except TenutoError:
         raise
     except DAMAGE as error:
-        raise RunError(f"{folder / DATA} is no explanation: {type(error).__name__}: {error}.", expected="a file that Explanation.save wrote", fix="restore it from a copy") from error
+        raise RunError(f"{folder / FILES.data} is no explanation: {type(error).__name__}: {error}.", expected="a file that Explanation.save wrote", fix="restore it from a copy") from error
 
 
 def to_shap(explanation: Any) -> Any:

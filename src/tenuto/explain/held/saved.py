@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tenuto.errors import RunError, TenutoError
 from tenuto.explain.held.fixed_points import FixedPoint, FixedPoints
-from tenuto.files import DAMAGE, read_json, read_tensors, sha256_of, write_json, write_tensors
+from tenuto.explain.pair_of_files import PairOfFiles
+from tenuto.files import DAMAGE
 
-DATA, TENSORS = "held.json", "held.safetensors"
-VERSION = 1
+FILES = PairOfFiles("held.json", "held.safetensors", 1, "the states of a network")
 _PLAIN = ("name", "cell", "reverse", "output_state")
 _WHOLE = ("names", "inputs", "words", "answers", "of_answers", "notes")
 _NUMBERS = ("speed", "kind", "distance", "starts")
@@ -22,12 +21,7 @@ _NUMBERS = ("speed", "kind", "distance", "starts")
 
 def save(held: Any, folder: Path, *, overwrite: bool) -> Path:
     """Write both files, the tensors first; see `Held.save`."""
-    if (folder / DATA).exists() and not overwrite:
-        raise RunError(f"{folder} has the states of a network already.", fix="choose another folder, or overwrite=True")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror or error}.", fix="choose another folder") from error
+    FILES.require_room(folder, overwrite=overwrite)
     tensors: dict[str, np.ndarray] = {f"x.{item}": values for item, values in enumerate(held.x)}
     layers = []
     for number, layer in enumerate(held.layers):
@@ -37,10 +31,8 @@ def save(held: Any, folder: Path, *, overwrite: bool) -> Path:
         data = {name: getattr(layer, name) for name in _PLAIN}
         data |= {"states": list(layer.states), "gates": {name: [_written(end) for end in layer.ranges[name]] for name in layer.gates}}
         layers.append(data | {"fixed_points": _points(layer.fixed_points, f"{number}.fixed", tensors)})
-    write_tensors(folder / TENSORS, {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     about = {name: getattr(held, name) for name in _WHOLE}
-    write_json(folder / DATA, {"format_version": VERSION, **about, "layers": layers, "tensors_sha256": sha256_of(folder / TENSORS)})
-    return folder
+    return FILES.write(folder, {**about, "layers": layers}, tensors)
 
 
 def load(folder: Path, whole: Callable[..., Any], layer: Callable[..., Any]) -> Any:
@@ -49,13 +41,9 @@ def load(folder: Path, whole: Callable[..., Any], layer: Callable[..., Any]) -> 
     Raises:
         RunError: a file is missing, damaged, or of another version.
     """
-    data = read_json(folder / DATA)
+    data = FILES.read(folder)
     try:
-        if data["format_version"] != VERSION:
-            raise RunError(f"{folder} was written by another version of tenuto.", received=f"format_version {data['format_version']}", fix="install a newer tenuto")
-        if not (folder / TENSORS).is_file() or sha256_of(folder / TENSORS) != data["tensors_sha256"]:
-            raise RunError(f"{folder / TENSORS} is not the file that {DATA} was written with.", expected="both files as they were saved", fix="restore the folder from a copy")
-        tensors = {name: tensor.numpy() for name, tensor in read_tensors(folder / TENSORS).items()}
+        tensors = FILES.arrays(folder, data)
         items = range(len(data["names"]))
         layers = []
         for number, known in enumerate(data["layers"]):
@@ -70,7 +58,7 @@ def load(folder: Path, whole: Callable[..., Any], layer: Callable[..., Any]) -> 
     except TenutoError:
         raise
     except DAMAGE as error:
-        raise RunError(f"{folder / DATA} is not what a network held: {type(error).__name__}: {error}.", expected="a file that Held.save wrote", fix="restore it from a copy") from error
+        raise RunError(f"{folder / FILES.data} is not what a network held: {type(error).__name__}: {error}.", expected="a file that Held.save wrote", fix="restore it from a copy") from error
 
 
 def _written(end: float) -> float | str:
