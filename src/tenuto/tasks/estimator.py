@@ -124,8 +124,7 @@ class Estimator(Explained, Taught, Saved, ABC):
 
     def _settled(self, training: Any) -> dict[str, Any]:
         """The options that were left open, as this data suggests; from here on `options_` has them."""
-        left_open = self.pace.settle(self._items(training), self.get_params())
-        return left_open | {"average": self.training_options(epochs=1).average}
+        return {"average": self.training_options(epochs=1).average} | self.pace.settle(self._items(training), self.get_params())
 
     def _items(self, training: Any) -> int:
         """How many items a pass over the training data reads; a batch has `batch_size` of them."""
@@ -257,11 +256,7 @@ class Estimator(Explained, Taught, Saved, ABC):
             outcome = train(
                 self.network_,
                 self.training_options(epochs=self.options_["epochs"]),
-                batches=learning.batches,
-                loss=learning.loss,
-                validate=learning.validate,
-                describe_batch=learning.describe_batch,
-                grain=learning.grain,
+                **learning._asdict(),
                 observers=course.observers,
                 checkpoint=kept,
                 launch=course.launch,
