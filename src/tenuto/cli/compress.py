@@ -20,6 +20,9 @@ def compress(
     run: RunFolder,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the new run.", show_default=False)],
     int8: Annotated[bool, typer.Option("--int8", help="Weights as whole numbers of 8 bits, with a scale for each row.")] = False,
+    int4: Annotated[bool, typer.Option("--int4", help="Weights as whole numbers of 4 bits, with a scale for each 64 of a row.")] = False,
+    activations: Annotated[str, typer.Option(help="int8: with --int8, recurrent layers round what they multiply as well, and multiply whole numbers; float: they do not.")] = "float",
+    calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="With --int4: data in the form that the run was trained on; rounding errors are made good where they would show on it.", show_default=False)] = None,
     data: Annotated[str | None, typer.Option(help="Labelled data, to measure what is lost: a file or folder as for `tenuto score`.", show_default=False)] = None,
     max_drop: Annotated[str | None, typer.Option(metavar="SHARE", help="Write nothing if the new run is worse on DATA by more: 0.5% or 0.005.", show_default=False)] = None,
     split: Split = None,
@@ -30,6 +33,8 @@ def compress(
     """Write a run with smaller weights, which every command takes as any other. RUN stays as it is.
 
     [bold]tenuto compress runs/vowels --int8 --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --int8 --activations int8 --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --int4 --calibrate japanese_vowels --out runs/vowels-int4[/bold]
     [bold]tenuto compress runs/vowels --int8 --data japanese_vowels --split test --max-drop 0.5% --out runs/vowels-int8[/bold]
     """
     from tenuto.compress import Compression
@@ -41,7 +46,7 @@ def compress(
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    form = form_of(int8=int8)
+    form = form_of(int8=int8, int4=int4)
     if out.resolve() == run.resolve():
         raise ArgumentError("a compressed run cannot take the folder of the run that it is made from.", received=f"--out {out}", fix="name another folder")
     existed = out.exists()
@@ -49,7 +54,8 @@ def compress(
     try:
         model = open_run(task, run, cell)
         given = None if data is None else read_data(context, task, run, data, split, answered=True)
-        made = smaller(model, weights=form, data=given, max_drop=None if max_drop is None else share_of(max_drop))
+        read = None if calibrate is None else read_data(context, task, run, calibrate, None, answered=True)
+        made = smaller(model, weights=form, activations=activations, calibrate=read, data=given, max_drop=None if max_drop is None else share_of(max_drop))
         if given is not None:
             made.evaluate(given)
         made.save(out, overwrite=overwrite)
@@ -61,7 +67,7 @@ def compress(
         shutil.copyfile(run / CONFIGURATION, out / CONFIGURATION)
     page = build_report(out)
     found, console = Compression.of(made), output()
-    console.print(f"weights     {found.bytes_before:,} → {found.bytes_after:,} bytes, {len(found.stored)} of them as {found.weights}", markup=False, highlight=False)
+    console.print(f"weights     {found.bytes_before:,} → {found.bytes_after:,} bytes, {len(found.stored)} of them as {found.weights}{found.multiplied}", markup=False, highlight=False)
     console.print(f"folder      {_folder_bytes(run):,} → {_folder_bytes(out):,} bytes", markup=False, highlight=False)
     if found.quality is not None:
         console.print(strong(f"quality     {found.quality}"), highlight=False)

@@ -16,12 +16,13 @@ class Compression:
     """How a model was compressed.
 
     Attributes:
-        weights: the form of those weights that are not floats, such as "int8". stored: their names.
+        weights: the form of those weights that are not floats, such as "int8". stored: their names. activations: the form of what recurrent layers multiply with them.
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
     """
 
     weights: str
+    activations: str
     stored: Sequence[str]
     bytes_before: int
     bytes_after: int
@@ -46,10 +47,15 @@ class Compression:
         """Bytes of the weights after, over those before."""
         return self.bytes_after / self.bytes_before
 
+    @property
+    def multiplied(self) -> str:
+        """In words, where recurrent layers multiply whole numbers."""
+        return ", multiplied as whole numbers in recurrent layers" if self.activations == "int8" else ""
+
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""
         return {**vars(self), "stored": list(self.stored), "quality": None if self.quality is None else vars(self.quality)}
 
     def __str__(self) -> str:
-        lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them), {len(self.stored)} of them as {self.weights}"]
+        lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them), {len(self.stored)} of them as {self.weights}{self.multiplied}"]
         return "\n".join(lines if self.quality is None else [*lines, str(self.quality)])

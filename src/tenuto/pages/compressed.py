@@ -20,10 +20,11 @@ def section(run: Run) -> Section | None:
     if quality is not None:
         rows.append((quality["measure"].replace("_", " ").capitalize(), number(quality["before"]), number(quality["after"]), _drop(quality)))
     measured = "" if quality is not None else " Nothing was measured on it: results on this page are those of the model that it was made from."
+    multiplied = ", and recurrent layers multiply whole numbers" if found["activations"] == "int8" else ""
     return Section(
         name="compressed",
         title="What was made smaller",
-        lead=f"{count(len(found['stored']), 'weight')} of this network {'is' if len(found['stored']) == 1 else 'are'} stored as {found['weights']}.{measured}",
+        lead=f"{count(len(found['stored']), 'weight')} of this network {'is' if len(found['stored']) == 1 else 'are'} stored as {found['weights']}{multiplied}.{measured}",
         body=render("compressed.html", rows=rows),
     )
 
