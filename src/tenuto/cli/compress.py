@@ -23,6 +23,7 @@ def compress(
     int4: Annotated[bool, typer.Option("--int4", help="Weights as whole numbers of 4 bits, with a scale for each 64 of a row.")] = False,
     activations: Annotated[str, typer.Option(help="int8: with --int8, recurrent layers round what they multiply as well, and multiply whole numbers; float: they do not.")] = "float",
     calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="With --int4: data in the form that the run was trained on; rounding errors are made good where they would show on it.", show_default=False)] = None,
+    finetune: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled data, on which the new run learns for some epochs with its weights rounded.", show_default=False)] = None,
     data: Annotated[str | None, typer.Option(help="Labelled data, to measure what is lost: a file or folder as for `tenuto score`.", show_default=False)] = None,
     max_drop: Annotated[str | None, typer.Option(metavar="SHARE", help="Write nothing if the new run is worse on DATA by more: 0.5% or 0.005.", show_default=False)] = None,
     split: Split = None,
@@ -55,7 +56,8 @@ def compress(
         model = open_run(task, run, cell)
         given = None if data is None else read_data(context, task, run, data, split, answered=True)
         read = None if calibrate is None else read_data(context, task, run, calibrate, None, answered=True)
-        made = smaller(model, weights=form, activations=activations, calibrate=read, data=given, max_drop=None if max_drop is None else share_of(max_drop))
+        learnt = None if finetune is None else read_data(context, task, run, finetune, split, answered=True)
+        made = smaller(model, weights=form, activations=activations, calibrate=read, finetune=learnt, data=given, max_drop=None if max_drop is None else share_of(max_drop))
         if given is not None:
             made.evaluate(given)
         made.save(out, overwrite=overwrite)

@@ -14,6 +14,7 @@ from torch import nn
 from tenuto.choices import require
 from tenuto.compress.calibrate import Calibration, Seen
 from tenuto.compress.compression import Compression
+from tenuto.compress.finetune import finetuned
 from tenuto.compress.quality import quality, require_good, result_of
 from tenuto.compress.quantise import ACTIVATIONS, WEIGHTS, quantise, require_floats
 from tenuto.errors import ArgumentError, TenutoError
@@ -24,7 +25,7 @@ M = TypeVar("M", Estimator, nn.Module)
 BATCHES = 64  # of data, to calibrate with
 
 
-def compress(model: M, *, weights: str = "int8", activations: str = "float", calibrate: Any = None, data: Any = None, max_drop: float | None = None) -> M:
+def compress(model: M, *, weights: str = "int8", activations: str = "float", calibrate: Any = None, finetune: Any = None, data: Any = None, max_drop: float | None = None) -> M:
     """The same model with smaller weights: a copy, whose run folder is smaller too. The model stays as it is.
 
     "int8" keeps each matrix as whole numbers with a scale for each row: embeddings, all maps, and W and U of every recurrent layer of any cell. Biases and the cells' own
@@ -38,6 +39,7 @@ def compress(model: M, *, weights: str = "int8", activations: str = "float", cal
         weights: "int8" or "int4".
         activations: "float", or "int8" with weights "int8".
         calibrate: for "int4": data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
+        finetune: a labelled set as for `fit`, on which the copy learns for some epochs with its weights rounded; only for an estimator, and instead of `calibrate`.
         data: a labelled set as for `evaluate`, or (x, y), on which both models are measured. Only for an estimator.
         max_drop: by how much the copy may be worse there, as a share of the model's own number: 0.005.
     Returns:
@@ -58,8 +60,11 @@ def compress(model: M, *, weights: str = "int8", activations: str = "float", cal
             raise ArgumentError(f"{argument('activations', activations)} goes with whole numbers of 8 bits only.", fix=f"{argument('weights', 'int8')}, or leave {argument('activations')} out")
         if calibrate is not None and weights != "int4":
             raise ArgumentError(f"{argument('weights', weights)} is rounded without looking at data.", fix=f"leave {argument('calibrate')} out, or {argument('weights', 'int4')}")
+        if finetune is not None and (calibrate is not None or not isinstance(model, Estimator)):
+            why = "weights that have learnt to be rounded need no calibration" if isinstance(model, Estimator) else "only an estimator knows how it is trained"
+            raise ArgumentError(f"{argument('finetune')} cannot be used here: {why}.", fix=f"leave {argument('finetune')} out")
         if isinstance(model, Estimator):
-            return _compressed(model, weights, activations, calibrate, data, max_drop)  # type: ignore[return-value]  # of its own class
+            return _compressed(model, weights, activations, calibrate, finetune, data, max_drop)  # type: ignore[return-value]  # of its own class
         smaller = copy.deepcopy(model)
         require_floats(smaller)
         quantise(smaller, WEIGHTS[weights], None if calibrate is None else _seen_by_module(smaller, calibrate), rounding=activations == "int8")
@@ -85,9 +90,9 @@ def _check(model: Any, data: Any, max_drop: float | None) -> None:
         raise ArgumentError(f"{argument('max_drop', max_drop)} asks how good the model is, and there is nothing to measure it on.", fix=f"give {argument('data')}: a labelled set")
 
 
-def _compressed(model: Estimator, weights: str, activations: str, calibrate: Any, data: Any, max_drop: float | None) -> Estimator:
-    smaller = copy.deepcopy(model)
-    require_floats(smaller.network_)
+def _compressed(model: Estimator, weights: str, activations: str, calibrate: Any, finetune: Any, data: Any, max_drop: float | None) -> Estimator:
+    require_floats(model.network_)
+    smaller = copy.deepcopy(model) if finetune is None else finetuned(model, WEIGHTS[weights], finetune)
     before = _bytes(model.network_)
     seen = None if calibrate is None else Calibration(smaller.network_).over(islice(_readings(smaller, calibrate), BATCHES))
     stored = quantise(smaller.network_, WEIGHTS[weights], seen, rounding=activations == "int8")
@@ -96,7 +101,7 @@ def _compressed(model: Estimator, weights: str, activations: str, calibrate: Any
         found = quality(result_of(model, data), result_of(smaller, data))
         if max_drop is not None:
             require_good(found, max_drop)
-    smaller.evaluation_ = {**model.evaluation_, "compression": Compression(weights, activations, stored, before, _bytes(smaller.network_), found).to_data()}
+    smaller.evaluation_ = {**smaller.evaluation_, "compression": Compression(weights, activations, stored, before, _bytes(smaller.network_), found).to_data()}
     return smaller
 
 

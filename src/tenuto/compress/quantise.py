@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -39,18 +41,16 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
     """
     require_floats(module)
     done: dict[int, StoredWeight] = {}
-    names = []
-    for path, part in list(module.named_modules()):
-        for name, weight in _matrices(part):
-            whole = f"{path}.{name}".lstrip(".")
-            if not bool(torch.isfinite(weight).all()):
-                raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
-            loops = rounding and isinstance(part, _LAYERS)
-            stored = done.get(id(weight)) or _rounded(weight, Int8x8 if loops else form, (seen or {}).get(id(weight), []))
-            if loops or stored.size_bytes() < weight.numel() * weight.element_size():
-                done[id(weight)] = stored
-                hold(part, name, stored)
-                names.append(whole)
+    names, paths = [], {id(part): path for path, part in module.named_modules()}
+    for part, name in list(matrices(module, form, rounding=rounding)):
+        weight, whole = part._parameters[name], f"{paths[id(part)]}.{name}".lstrip(".")
+        assert weight is not None
+        if not bool(torch.isfinite(weight).all()):
+            raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
+        own = Int8x8 if rounding and isinstance(part, _LAYERS) else form
+        done[id(weight)] = done.get(id(weight)) or _rounded(weight, own, (seen or {}).get(id(weight), []))
+        hold(part, name, done[id(weight)])
+        names.append(whole)
     if not names:
         raise ArgumentError(
             f"{type(module).__name__} has no weights that could be made smaller.", expected="a recurrent layer of tenuto, Linear, Embedding or convolution with more than one column",
@@ -59,12 +59,17 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
     return names
 
 
-def _matrices(part: nn.Module) -> list[tuple[str, Tensor]]:
-    if isinstance(part, nn.Embedding) and part.max_norm is not None:  # it changes its weight when it is read
-        return []
-    if not isinstance(part, (*_OURS, *_TORCHS)):
-        return []
-    return [(name, weight) for name, weight in part._parameters.items() if weight is not None and weight.dim() > 1 and weight.is_floating_point()]
+def matrices(module: nn.Module, form: type[StoredWeight], *, rounding: bool = False) -> Iterator[tuple[nn.Module, str]]:
+    """The matrices that are kept in a form, as a part of the module and a name in it: those that become smaller, and with `rounding` all of a recurrent layer."""
+    for part in module.modules():
+        if not isinstance(part, (*_OURS, *_TORCHS)) or (isinstance(part, nn.Embedding) and part.max_norm is not None):  # that one changes its weight when it is read
+            continue
+        for name, weight in list(part._parameters.items()):
+            if weight is None or weight.dim() < 2 or not weight.is_floating_point():
+                continue
+            stored = form.empty(weight.detach(), {})
+            if (rounding and isinstance(part, _LAYERS)) or stored.size_bytes() < weight.numel() * weight.element_size():
+                yield part, name
 
 
 def _rounded(weight: Tensor, form: type[StoredWeight], seen: list[tuple[slice, Tensor]]) -> StoredWeight:
