@@ -261,6 +261,7 @@ class Estimator(Explained, Taught, Saved, ABC):
                 loss=learning.loss,
                 validate=learning.validate,
                 describe_batch=learning.describe_batch,
+                grain=learning.grain,
                 observers=course.observers,
                 checkpoint=kept,
                 launch=course.launch,
