@@ -1,7 +1,7 @@
 """tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths; everything else is derived from it.
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
-for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `distill`: a simpler model that answers alike. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
+for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `distill`: a simpler model that answers alike. `compress`: the same model, smaller. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
 whole jobs.
 
 Names are imported when they are first used: `tenuto --help` answers without loading torch. Once torch is loaded too, it knows the
@@ -16,6 +16,7 @@ from tenuto import operation
 if TYPE_CHECKING:
     from tenuto.activations import Activation, register_activation
     from tenuto.cell import Cell, State
+    from tenuto.compress.call import compress
     from tenuto.distill.call import distill
     from tenuto.engines import invariant
     from tenuto.explain.call import explain
@@ -39,7 +40,7 @@ _HOME = {
     "Recurrent": "tenuto.layers",
 }
 
-_ROOMS = ("activations", "cell", "cells", "data", "distill", "engines", "errors", "explain", "keras", "layers", "program", "report", "tasks", "train")
+_ROOMS = ("activations", "cell", "cells", "compress", "data", "distill", "engines", "errors", "explain", "keras", "layers", "program", "report", "tasks", "train")
 
 __all__ = [
     "GRU",
@@ -53,6 +54,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "State",
+    "compress",
     "distill",
     "explain",
     "invariant",

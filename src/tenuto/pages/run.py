@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tenuto.errors import RunError, TenutoError
 from tenuto.files import DAMAGE, write_text
-from tenuto.pages import distilled, learning, opening, origin, running
+from tenuto.pages import compressed, distilled, learning, opening, origin, running
 from tenuto.pages.page import Section, render
 from tenuto.runs.folder import Run
 from tenuto.runs.names import REPORT
@@ -32,7 +32,7 @@ def write_run_page(run: Run, page: Page, *, loss: str, table: Sequence[tuple[str
         RunError: the run's files lack something that its page shows.
     """
     try:
-        made = [distilled.section(run), learning.section(run, loss), *(make(run) for make in page.sections), running.section(run), origin.section(run, table)]
+        made = [compressed.section(run), distilled.section(run), learning.section(run, loss), *(make(run) for make in page.sections), running.section(run), origin.section(run, table)]
         sections = [section for section in made if section is not None]
         text = render("page.html", **opening.content(run, page.headline(run)), sections=sections)
     except TenutoError as error:

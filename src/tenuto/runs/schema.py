@@ -164,6 +164,21 @@ def _data(known: tuple[Key, ...]) -> Key:
     parts = (Key("train", "object", "", inside), Key("validation", "object", "", inside), Key("test", "object", "", inside, null=True))
     return Key("data", "object", "each part is a SET", parts)
 
+_COMPRESSION = (
+    Key("weights", "text", 'the form of the weights that are stored, such as "int8"'),
+    Key("activations", "text", '"float"; "int8" where recurrent layers multiply whole numbers'),
+    Key("stored", "texts", "the names of these weights"),
+    Key("bytes_before", "whole", "of all weights"),
+    Key("bytes_after", "whole"),
+    Key(
+        "quality",
+        "object",
+        "both models on the same data",
+        (Key("measure", "text", "of a RESULT"), Key("better", "text", '"higher" or "lower"'), Key("before", "number"), Key("after", "number")),
+        null=True,
+    ),
+)
+
 
 def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
     """The keys of the files of a task's run, by file; those of metrics.jsonl are the keys of each line."""
@@ -256,6 +271,7 @@ def files_of(own: Own) -> dict[str, tuple[Key, ...]]:
         Key("versions", "object", "", tuple(Key(name, "text") for name in ("tenuto", "python", "torch", "numpy"))),
         Key("created", "text", '"2026-01-31T12:00:00Z"'),
         Key("distillation", "object", "where the network learnt from another one (`tenuto distill`)", _DISTILLATION, optional=True),
+        Key("compression", "object", "where the weights were made smaller (`tenuto compress`)", _COMPRESSION, optional=True),
         *own.evaluation,
     )
     return {CONFIG: config, METRICS: LINE + own.measures, EVALUATION: evaluation}

@@ -163,7 +163,7 @@ def check_sizes(make: Callable[[], nn.Module], layers: int, tensors: Mapping[str
 
 
 def load_weights(network: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    """Give a new network the run's weights, as `kept_weights` gave them."""
+    """Give a new network the run's weights, as `kept_weights` gave them; those that are stored in another form are so in the network already."""
     for name, first in shared_names(network).items():
         tensors[name] = tensors[first]
     network.load_state_dict(tensors)
@@ -188,7 +188,7 @@ def shared_names(network: nn.Module) -> dict[str, str]:
     """For each weight that a network uses in several places: its further names, each with the first one."""
     first: dict[int, str] = {}
     again = {}
-    for name, parameter in network.named_parameters(remove_duplicate=False):
-        if first.setdefault(id(parameter), name) != name:
-            again[name] = first[id(parameter)]
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        if first.setdefault(id(tensor), name) != name:
+            again[name] = first[id(tensor)]
     return again

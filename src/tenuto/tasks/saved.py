@@ -14,6 +14,7 @@ import torch
 from tenuto.cell import Cell, cell_to_data
 from tenuto.cells.names import cell_from_name
 from tenuto.errors import NotFittedError, TenutoError
+from tenuto.layers.stored import hold_as
 from tenuto.networks.anatomy import Network
 from tenuto.program import trace
 from tenuto.tasks.estimator_options import EstimatorOptions
@@ -133,9 +134,12 @@ class Saved(EstimatorOptions, Parameters, ABC):
             model._restore(run.config["preprocessing"])
             model.check_options()
             weights = kept_weights(run, cls.former_names)
+            layers = max(value for name, value in options.items() if name.endswith("layers") and value is not None)
             with seeded(0):
-                check_sizes(model._network, max(value for name, value in options.items() if name.endswith("layers") and value is not None), weights)
-                model.network_ = model._network().to(device)
+                check_sizes(lambda: hold_as(model._network(), weights), layers, weights)
+                model.network_ = model._network()
+            hold_as(model.network_, weights)
+            model.network_.to(device)
             load_weights(model.network_, weights)
             model.metrics_, model.evaluation_ = run.metrics, run.evaluation
         return model

@@ -1,0 +1,26 @@
+"""Compress: the same model in less memory, and what is lost by it. `tenuto.compress(model, weights="int8")` is the call.
+
+In: a fitted estimator, or a torch module with recurrent layers. Out: a copy that is smaller; of an estimator, with its `Compression` in `evaluation_`: bytes and quality before and after.
+`quantise.py` says which weights are kept in which form (the forms are in `layers/stored`), `quality.py` what is lost, and whether that is more than was asked.
+Imports `errors`, `choices`, `measures`, `layers`, `tasks`, and may import `explain` and `distill`. It knows no task.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from tenuto.compress.call import compress
+from tenuto.compress.compression import Compression
+from tenuto.compress.quantise import WEIGHTS
+
+__all__ = ["WEIGHTS", "Compression", "compress"]
+
+
+class _Callable(ModuleType):
+    """This module, which is also the function `compress`: `tenuto.compress` is the module once it is imported, and the call that README shows."""
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return compress(*given, **named)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,130 @@
+"""`compress`: the public call."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+from torch import nn
+
+from tenuto.choices import require
+from tenuto.compress.calibrate import Calibration, Seen
+from tenuto.compress.compression import Compression
+from tenuto.compress.finetune import finetuned
+from tenuto.compress.quality import quality, require_good, result_of
+from tenuto.compress.quantise import ACTIVATIONS, WEIGHTS, quantise, require_floats
+from tenuto.errors import ArgumentError, TenutoError
+from tenuto.tasks.estimator import Estimator
+from tenuto.tongues import argument
+
+M = TypeVar("M", Estimator, nn.Module)
+BATCHES = 64  # of data, to calibrate with
+
+
+def compress(model: M, *, weights: str = "int8", activations: str = "float", calibrate: Any = None, finetune: Any = None, data: Any = None, max_drop: float | None = None) -> M:
+    """The same model with smaller weights: a copy, whose run folder is smaller too. The model stays as it is.
+
+    "int8" keeps each matrix as whole numbers with a scale for each row: embeddings, all maps, and W and U of every recurrent layer of any cell. Biases and the cells' own
+    parameters stay floats. "int4" keeps numbers of 4 bits, with a scale for each 64 columns of a row; rounding errors are fed back where `calibrate` says what a weight reads.
+    All else is computed in floats, by the same engines: what holds for the model's answers holds for the copy's.
+    With activations "int8", recurrent layers also round what they multiply, each row of a step with a scale of its own, and multiply whole numbers, whose sums are exact;
+    gates and states stay floats. Such a layer reads a quarter of the memory at each step, and has no derivative by its weights.
+
+    Args:
+        model: a fitted estimator, or a torch module with recurrent layers of tenuto.
+        weights: "int8" or "int4".
+        activations: "float", or "int8" with weights "int8".
+        calibrate: for "int4": data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
+        finetune: a labelled set as for `fit`, on which the copy learns for some epochs with its weights rounded; only for an estimator, and instead of `calibrate`.
+        data: a labelled set as for `evaluate`, or (x, y), on which both models are measured. Only for an estimator.
+        max_drop: by how much the copy may be worse there, as a share of the model's own number: 0.005.
+    Returns:
+        What was given, compressed. Of an estimator, `tenuto.compress.Compression.of` tells size and quality.
+    Raises:
+        ArgumentError: the copy is worse than max_drop allows; the model is compressed already, or nothing in it can be; an option is not known. As `evaluate` of the estimator.
+    Example:
+        >>> import tenuto, torch
+        >>> small = tenuto.compress(tenuto.LSTM(64, 64))
+        >>> small.state_dict()["weight_hh_l0.int8"].dtype, small(torch.zeros(5, 1, 64))[0].shape
+        (torch.int8, torch.Size([5, 1, 64]))
+    """
+    try:
+        require("weights", weights, WEIGHTS)
+        require("activations", activations, ACTIVATIONS)
+        _check(model, data, max_drop)
+        if activations != "float" and weights != "int8":
+            raise ArgumentError(f"{argument('activations', activations)} goes with whole numbers of 8 bits only.", fix=f"{argument('weights', 'int8')}, or leave {argument('activations')} out")
+        if calibrate is not None and weights != "int4":
+            raise ArgumentError(f"{argument('weights', weights)} is rounded without looking at data.", fix=f"leave {argument('calibrate')} out, or {argument('weights', 'int4')}")
+        if finetune is not None and (calibrate is not None or not isinstance(model, Estimator)):
+            why = "weights that have learnt to be rounded need no calibration" if isinstance(model, Estimator) else "only an estimator knows how it is trained"
+            raise ArgumentError(f"{argument('finetune')} cannot be used here: {why}.", fix=f"leave {argument('finetune')} out")
+        if isinstance(model, Estimator):
+            return _compressed(model, weights, activations, calibrate, finetune, data, max_drop)  # type: ignore[return-value]  # of its own class
+        smaller = copy.deepcopy(model)
+        require_floats(smaller)
+        quantise(smaller, WEIGHTS[weights], None if calibrate is None else _seen_by_module(smaller, calibrate), rounding=activations == "int8")
+        return smaller
+    except TenutoError as error:
+        raise error.within("compress") from error.__cause__
+
+
+def _check(model: Any, data: Any, max_drop: float | None) -> None:
+    if not isinstance(model, (Estimator, nn.Module)):
+        raise ArgumentError(
+            "there is nothing to compress.", expected="a fitted estimator of tenuto.tasks, or a torch module", received=type(model).__name__, fix="an estimator's `load` reads a run folder"
+        )
+    if isinstance(model, Estimator):
+        model.require_fit("compress")
+    elif data is not None or max_drop is not None:
+        raise ArgumentError("a torch module cannot be measured here: only its owner knows what is a good answer.", fix="leave data and max_drop out, and compare the two models yourself")
+    if max_drop is None:
+        return
+    if isinstance(max_drop, bool) or not isinstance(max_drop, (int, float)) or not 0 <= max_drop < math.inf:
+        raise ArgumentError(f"{argument('max_drop', max_drop)} is out of range.", expected="a share of 0 or more, such as 0.005")
+    if data is None:
+        raise ArgumentError(f"{argument('max_drop', max_drop)} asks how good the model is, and there is nothing to measure it on.", fix=f"give {argument('data')}: a labelled set")
+
+
+def _compressed(model: Estimator, weights: str, activations: str, calibrate: Any, finetune: Any, data: Any, max_drop: float | None) -> Estimator:
+    require_floats(model.network_)
+    smaller = copy.deepcopy(model) if finetune is None else finetuned(model, WEIGHTS[weights], finetune)
+    before = _bytes(model.network_)
+    seen = None if calibrate is None else Calibration(smaller.network_).over(islice(_readings(smaller, calibrate), BATCHES))
+    stored = quantise(smaller.network_, WEIGHTS[weights], seen, rounding=activations == "int8")
+    found = None
+    if data is not None:
+        found = quality(result_of(model, data), result_of(smaller, data))
+        if max_drop is not None:
+            require_good(found, max_drop)
+    smaller.evaluation_ = {**smaller.evaluation_, "compression": Compression(weights, activations, stored, before, _bytes(smaller.network_), found).to_data()}
+    return smaller
+
+
+def _readings(model: Estimator, data: Any) -> Iterator[Callable[[], Any]]:
+    """A call of the network for each batch of the data, each from the state that the one before left, as in training."""
+    carried: list[Any] = [None]
+
+    def read(given: tuple[Any, ...]) -> None:
+        _, carried[0] = model.heard(model.network_, given, carried[0])
+
+    return (partial(read, given) for given in model.lessons(model.answered(model.as_set(data))))
+
+
+def _seen_by_module(module: nn.Module, inputs: Iterable[Any]) -> Seen:
+    training = module.training
+    module.eval()
+    try:
+        return Calibration(module).over(partial(module, *(given if isinstance(given, tuple) else (given,))) for given in inputs)
+    finally:
+        module.train(training)
+
+
+def _bytes(network: nn.Module) -> int:
+    """Of all that a file keeps of a network; what two places share, once."""
+    every = {id(tensor): tensor for tensor in network.state_dict(keep_vars=True).values()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in every.values())

@@ -1,0 +1,102 @@
+"""Fine-tuning: a model learns once more with its weights rounded as they will be stored, so that what rounding takes away is learnt again.
+
+In training each matrix is rounded at every use, and its gradient is passed on as if it were not (straight through): what learns are the floats behind it.
+Source: Bengio, Léonard, Courville 2013; Jacob et al. 2018, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from tenuto.compress.quantise import matrices
+from tenuto.distill.student import student_of
+from tenuto.distill.teacher import digest_of
+from tenuto.layers.stored import StoredWeight
+from tenuto.tasks.estimator import Estimator
+from tenuto.train.course import Learning
+
+E = TypeVar("E", bound=Estimator)
+EPOCHS, SLOWER = 3, 10.0  # of the fine-tuning; by which the learning rate is divided
+
+
+class Rounded(nn.Module):
+    """A weight as it will be stored, with the gradient of the floats."""
+
+    def __init__(self, form: type[StoredWeight]) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """[N, ...], rounded."""
+        with torch.no_grad():
+            apart = self.form.of(weight).whole() - weight
+        return weight + apart
+
+
+class Finetuning:
+    """What takes part in the fit (`tenuto.train.course.Teaching`): the weights to begin from, and the rounding."""
+
+    def __init__(self, model: Estimator, form: type[StoredWeight]) -> None:
+        self.model, self.form = model, form
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What the model learnt before training."""
+        return self.model.prepared
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What is fine-tuned, and for which form."""
+        return {"finetuning": {"weights": digest_of(self.model.network_), "form": self.form.form}}
+
+    def answered(self, data: Any, part: str) -> Any:
+        """The set as it is."""
+        return data
+
+    def guessed(self, part: str) -> bool:
+        """No answer is guessed."""
+        return False
+
+    def begin(self, network: nn.Module) -> None:
+        """Take over the model's weights, and round them from now on."""
+        network.load_state_dict(self.model.network_.state_dict())
+        for part, name in matrices(network, self.form):
+            parametrize.register_parametrization(part, name, Rounded(self.form), unsafe=True)
+
+    def lead(self, learning: Learning, training: Any) -> Learning:
+        """As the task trains."""
+        return learning
+
+    def measured(self, held_out: Any) -> Mapping[str, Any]:
+        """Nothing but what is measured anyway."""
+        return {}
+
+
+def finetuned(model: E, form: type[StoredWeight], data: Any) -> E:
+    """The model after some epochs with rounded weights, on data as for `fit`. Its weights are floats that the form holds exactly."""
+    student = student_of(model, None, {"epochs": EPOCHS, "learning_rate": model.options_["learning_rate"] / SLOWER})
+    student.learn_from(Finetuning(model, form), data)
+    for part in student.network_.modules():
+        for name in list(getattr(part, "parametrizations", ())):
+            parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+    _share_again(model.network_, student.network_)
+    student.evaluation_ = {**student.evaluation_, "model": model.evaluation_["model"]}  # names and sizes, without the rounding
+    return student
+
+
+def _share_again(model: nn.Module, network: nn.Module) -> None:
+    """Weights that two places of the model share are one again."""
+    first: dict[int, tuple[nn.Module, str]] = {}
+    for path, part in model.named_modules():
+        for name, weight in part._parameters.items():
+            if weight is None:
+                continue
+            here = network.get_submodule(path)
+            owner, known = first.setdefault(id(weight), (here, name))
+            if owner is not here:
+                here._parameters[name] = owner._parameters[known]

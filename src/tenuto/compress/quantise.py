@@ -1,0 +1,76 @@
+"""Which weights of a module are kept as whole numbers: every matrix that is multiplied with what the module reads, or looked up in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from tenuto.compress.calibrate import Seen
+from tenuto.compress.feedback import int4_with_feedback
+from tenuto.errors import ArgumentError
+from tenuto.layers import Recurrent
+from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
+from tenuto.layers.replacements import GRU, LSTM, RNN
+from tenuto.layers.stored import Int4, Int8, Int8x8, StoredWeight, hold, stored_in
+
+ACTIVATIONS = ("float", "int8")
+WEIGHTS: dict[str, type[StoredWeight]] = {"int8": Int8, "int4": Int4}  # by what a user calls them
+
+# Modules whose parameters of two and more axes are such matrices, and that read them by their names at each call.
+_LAYERS = (Recurrent, LSTM, GRU, RNN)
+_OURS = (*_LAYERS, LSTMCell, GRUCell, RNNCell)
+_TORCHS = (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d)
+
+
+def require_floats(module: nn.Module) -> None:
+    """Raise ArgumentError if a weight of the module is stored in another form already."""
+    for name, stored in stored_in(module).items():
+        raise ArgumentError("this model is compressed already.", expected="weights as floats", received=f"{name} as {stored.form}", fix="compress the model that it was made from")
+
+
+def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = None, *, rounding: bool = False) -> list[str]:
+    """Keep the module's matrices in this form, in place; those that would not become smaller stay as they are. Returns their names.
+
+    Args:
+        rounding: whether recurrent layers round what they multiply as well, and multiply whole numbers: all of their matrices are then `Int8x8`.
+        seen: of a `Calibration` of this very module: int4 is rounded with error feedback where it tells what a weight reads.
+    Raises:
+        ArgumentError: the module is compressed already, has no such matrix, or has a weight that is not finite.
+    """
+    require_floats(module)
+    done: dict[int, StoredWeight] = {}
+    names, paths = [], {id(part): path for path, part in module.named_modules()}
+    for part, name in list(matrices(module, form, rounding=rounding)):
+        weight, whole = part._parameters[name], f"{paths[id(part)]}.{name}".lstrip(".")
+        assert weight is not None
+        if not bool(torch.isfinite(weight).all()):
+            raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
+        own = Int8x8 if rounding and isinstance(part, _LAYERS) else form
+        done[id(weight)] = done.get(id(weight)) or _rounded(weight, own, (seen or {}).get(id(weight), []))
+        hold(part, name, done[id(weight)])
+        names.append(whole)
+    if not names:
+        raise ArgumentError(
+            f"{type(module).__name__} has no weights that could be made smaller.", expected="a recurrent layer of tenuto, Linear, Embedding or convolution with more than one column",
+            received=", ".join(dict.fromkeys(type(part).__name__ for part in module.modules())),
+        )  # fmt: skip
+    return names
+
+
+def matrices(module: nn.Module, form: type[StoredWeight], *, rounding: bool = False) -> Iterator[tuple[nn.Module, str]]:
+    """The matrices that are kept in a form, as a part of the module and a name in it: those that become smaller, and with `rounding` all of a recurrent layer."""
+    for part in module.modules():
+        if not isinstance(part, (*_OURS, *_TORCHS)) or (isinstance(part, nn.Embedding) and part.max_norm is not None):  # that one changes its weight when it is read
+            continue
+        for name, weight in list(part._parameters.items()):
+            if weight is None or weight.dim() < 2 or not weight.is_floating_point():
+                continue
+            stored = form.empty(weight.detach(), {})
+            if (rounding and isinstance(part, _LAYERS)) or stored.size_bytes() < weight.numel() * weight.element_size():
+                yield part, name
+
+
+def _rounded(weight: Tensor, form: type[StoredWeight], seen: list[tuple[slice, Tensor]]) -> StoredWeight:
+    return int4_with_feedback(weight, seen) if form is Int4 and seen else form.of(weight)

@@ -1,0 +1,72 @@
+"""`tenuto compress`: a smaller run that every other command takes, what it says of size and quality, and that nothing is written where it was asked for too much."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from tenuto.cli import app
+from tests.distill.models import fitted
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A run that classifies texts, and a labelled file."""
+    folder = tmp_path_factory.mktemp("compress")
+    model, (words, labels) = fitted("text")
+    model.save(folder / "run")
+    (folder / "run" / "config.toml").write_text('task = "text"\n')
+    file = folder / "texts.csv"
+    file.write_text("text,label\n" + "".join(f"{' '.join(one)},{label}\n" for one, label in zip(words, labels)))
+    return folder / "run", file
+
+
+def test_a_run_is_compressed_measured_and_used(text, tmp_path):
+    folder, file = text
+    small = tmp_path / "small"
+    result = run("compress", folder, "--int8", "--data", file, "--max-drop", "50%", "--out", small)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"weights +[\d,]+ → [\d,]+ bytes, \d+ of them as int8", result.output) and "quality" in result.output and "accuracy" in result.output
+    assert {path.name for path in small.iterdir()} >= {"config.json", "config.toml", "report.html", "model.safetensors"}
+    assert (small / "model.safetensors").stat().st_size < (folder / "model.safetensors").stat().st_size
+    page = (small / "report.html").read_text(encoding="utf-8")
+    assert "What was made smaller" in page and "stored as int8" in page
+    for words in (("predict", small, file), ("score", small, file), ("report", small), ("explain", small, file, "--rows", "0", "--method", "gradient", "-o", tmp_path / "why.html")):
+        used = run(*words)
+        assert used.exit_code == 0, used.output
+    again = run("compress", small, "--int8", "--out", tmp_path / "smaller")
+    assert again.exit_code == 1 and "is compressed already" in again.output and not (tmp_path / "smaller").exists()
+    four = run("compress", folder, "--int4", "--calibrate", file, "--out", tmp_path / "four")
+    assert four.exit_code == 0 and "of them as int4" in four.output and run("score", tmp_path / "four", file).exit_code == 0
+    plain = run("compress", folder, "--int8", "--out", tmp_path / "plain")
+    assert plain.exit_code == 0 and "quality" not in plain.output and "Nothing was measured on it" in (tmp_path / "plain" / "report.html").read_text(encoding="utf-8")
+
+
+def test_errors_say_what_to_type_and_write_nothing(text, tmp_path):
+    folder, file = text
+    for words, said in (
+        ((tmp_path / "none", "--int8"), "there is no run folder"),
+        ((folder,), "--int8"),
+        ((folder, "--int8", "--int4"), "in one form only"),
+        ((folder, "--int8", "--calibrate", file), "without looking at data"),
+        ((folder, "--int8", "--max-drop", "1%"), "give --data"),
+        ((folder, "--int8", "--data", file, "--max-drop", "much"), "is no number"),
+        ((folder, "--int8", "--data", tmp_path / "none.csv"), "no file or folder"),
+    ):
+        result = run("compress", *words, "--out", tmp_path / "out")
+        assert result.exit_code == 1 and said in result.output, result.output
+        assert not (tmp_path / "out").exists()
+    own = run("compress", folder, "--int8", "--out", folder)
+    assert own.exit_code == 1 and "name another folder" in own.output
+
+
+def test_a_run_that_is_worse_than_asked_is_not_written(text, tmp_path, monkeypatch):
+    folder, file = text
+    results = iter([{"accuracy": 0.9}, {"accuracy": 0.8}])
+    monkeypatch.setattr("tenuto.compress.call.result_of", lambda *given: next(results))
+    result = run("compress", folder, "--int8", "--data", file, "--max-drop", "0.5%", "--out", tmp_path / "out")
+    assert result.exit_code == 1 and "11.11% worse" in result.output and "--max-drop" in result.output and not (tmp_path / "out").exists()
