@@ -1,4 +1,4 @@
-"""`tenuto compress`: a run with smaller weights, as a run of its own, with what is lost by it."""
+"""`tenuto compress`: a run with fewer units or smaller weights, as a run of its own, with what is lost by it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tenuto.cli.arguments import CellFile, RunFolder, Split
 from tenuto.cli.console import output, strong
 from tenuto.cli.parameters import told_by_tasks
 from tenuto.cli.tasks import open_run, read_data, refuse_others, task_of_run
+from tenuto.tasks.task import Task
 
 
 @told_by_tasks(asking=False)
@@ -20,6 +21,14 @@ def compress(
     run: RunFolder,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the new run.", show_default=False)],
     int8: Annotated[bool, typer.Option("--int8", help="Weights as whole numbers of 8 bits, with a scale for each row.")] = False,
+    units: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the units of each layer that stays, 50% or 0.5; the others go, with all that belongs to them.", show_default=False)] = None,
+    sparsity: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of each matrix that becomes zero, 90% or 0.9: the smallest weights. Only the others are kept.", show_default=False)] = None,
+    finetune: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled data on which the network learns on after units or weights have gone, as for `tenuto fit`.", show_default=False)] = None,
+    score: Annotated[str | None, typer.Option(help="What units count by: taylor (what the loss would change) or norm (of their weights). Default: taylor with --finetune.", show_default=False)] = None,
+    rounds: Annotated[int, typer.Option(help="In how many rounds units or weights go, with fine-tuning after each.", min=1)] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data of --finetune in each round. Default: all rounds together as many as RUN was trained for.", min=1, show_default=False)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The learning rate of fine-tuning. Default: that of RUN.", show_default=False)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the same command that was killed or interrupted: finished rounds are not trained again.")] = False,
     data: Annotated[str | None, typer.Option(help="Labelled data, to measure what is lost: a file or folder as for `tenuto score`.", show_default=False)] = None,
     max_drop: Annotated[str | None, typer.Option(metavar="SHARE", help="Write nothing if the new run is worse on DATA by more: 0.5% or 0.005.", show_default=False)] = None,
     split: Split = None,
@@ -27,33 +36,45 @@ def compress(
     cell: CellFile = None,
     **told: Any,
 ) -> None:
-    """Write a run with smaller weights, which every command takes as any other. RUN stays as it is.
+    """Write a run with fewer units or smaller weights, which every command takes as any other. RUN stays as it is.
 
     [bold]tenuto compress runs/vowels --int8 --out runs/vowels-int8[/bold]
     [bold]tenuto compress runs/vowels --int8 --data japanese_vowels --split test --max-drop 0.5% --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --units 50% --finetune japanese_vowels --out runs/vowels-half[/bold]
     """
     from tenuto.compress import Compression
     from tenuto.compress import compress as smaller
-    from tenuto.errors import ArgumentError
+    from tenuto.errors import ArgumentError, TenutoError
     from tenuto.report import build_report
     from tenuto.runs.folder import claim
-    from tenuto.runs.names import CONFIGURATION
+    from tenuto.runs.names import CONFIGURATION, UNFINISHED
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    form = form_of(int8=int8)
+    form = form_of(int8=int8) if int8 or (units is None and sparsity is None) else None
     if out.resolve() == run.resolve():
         raise ArgumentError("a compressed run cannot take the folder of the run that it is made from.", received=f"--out {out}", fix="name another folder")
     existed = out.exists()
-    claim(out, overwrite=overwrite)
+    claim(out, overwrite=overwrite or resume)
+    work = out / UNFINISHED
+    if work.is_dir() and not resume:
+        shutil.rmtree(work)
     try:
         model = open_run(task, run, cell)
         given = None if data is None else read_data(context, task, run, data, split, answered=True)
-        made = smaller(model, weights=form, data=given, max_drop=None if max_drop is None else share_of(max_drop))
+        learnt = None if finetune is None else _lessons(context, task, run, finetune)
+        options: dict[str, Any] = {name: value for name, value in {"epochs": epochs, "learning_rate": learning_rate}.items() if value is not None}
+        made = smaller(
+            model, weights=form, units=None if units is None else share_of(units, "--units"), sparsity=None if sparsity is None else share_of(sparsity, "--sparsity"), data=given, finetune=learnt, score=score, rounds=rounds, folder=None if learnt is None else work,
+            max_drop=None if max_drop is None else share_of(max_drop), **options,
+        )  # fmt: skip
         if given is not None:
             made.evaluate(given)
-        made.save(out, overwrite=overwrite)
-    except BaseException:
+        made.save(out, overwrite=overwrite or resume)
+        shutil.rmtree(work, ignore_errors=True)
+    except BaseException as error:
+        if isinstance(error, TenutoError):
+            shutil.rmtree(work, ignore_errors=True)
         if not existed and not any(out.iterdir()):
             out.rmdir()
         raise
@@ -61,11 +82,24 @@ def compress(
         shutil.copyfile(run / CONFIGURATION, out / CONFIGURATION)
     page = build_report(out)
     found, console = Compression.of(made), output()
-    console.print(f"weights     {found.bytes_before:,} → {found.bytes_after:,} bytes, {len(found.stored)} of them as {found.weights}", markup=False, highlight=False)
+    stored = f", {len(found.stored)} of them as {found.weights}" if found.stored else ""
+    console.print(f"weights     {found.bytes_before:,} → {found.bytes_after:,} bytes{stored}", markup=False, highlight=False)
+    if found.units is not None:
+        console.print(f"units       {str(found.units).removeprefix('units ')}", markup=False, highlight=False)
     console.print(f"folder      {_folder_bytes(run):,} → {_folder_bytes(out):,} bytes", markup=False, highlight=False)
     if found.quality is not None:
         console.print(strong(f"quality     {found.quality}"), highlight=False)
     console.print(f"run         {out}\nreport      {page}", markup=False)
+
+
+def _lessons(context: typer.Context, task: Task, run: Path, data: str) -> Any:
+    """The labelled data to learn on: their training part, where they have parts."""
+    from tenuto.errors import TenutoError
+
+    try:
+        return read_data(context, task, run, data, "train", answered=True)
+    except TenutoError:
+        return read_data(context, task, run, data, None, answered=True)
 
 
 def form_of(**asked: bool) -> str:
@@ -83,7 +117,7 @@ def form_of(**asked: bool) -> str:
     return typed[0]
 
 
-def share_of(text: str) -> float:
+def share_of(text: str, flag: str = "--max-drop") -> float:
     """A share that was typed as a number or in per cent.
 
     Example:
@@ -95,7 +129,7 @@ def share_of(text: str) -> float:
     try:
         number = float(text.strip().removesuffix("%"))
     except ValueError:
-        raise ArgumentError(f"--max-drop {text} is no number.", expected="a share, such as 0.5% or 0.005", received=text) from None
+        raise ArgumentError(f"{flag} {text} is no number.", expected="a share, such as 0.5% or 0.005", received=text) from None
     return number / 100 if text.strip().endswith("%") else number
 
 

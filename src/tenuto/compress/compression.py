@@ -10,6 +10,21 @@ from tenuto.compress.quality import Quality
 from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Estimator
 
+FLOATS = "floats"  # the form of weights that are as they were
+
+
+@dataclass(frozen=True)
+class Units:
+    """How many units each layer had and has. score: what they counted by. finetuned: whether what was left learnt on."""
+
+    before: int
+    after: int
+    score: str
+    finetuned: bool
+
+    def __str__(self) -> str:
+        return f"units {self.before} → {self.after} in each layer, by {self.score}{', fine-tuned' if self.finetuned else ''}"
+
 
 @dataclass(frozen=True)
 class Compression:
@@ -19,6 +34,7 @@ class Compression:
         weights: the form of those weights that are not floats, such as "int8". stored: their names.
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
+        units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was.
     """
 
     weights: str
@@ -26,6 +42,8 @@ class Compression:
     bytes_before: int
     bytes_after: int
     quality: Quality | None = None
+    units: Units | None = None
+    sparsity: float | None = None
 
     @classmethod
     def of(cls, model: Estimator) -> Compression:
@@ -39,7 +57,8 @@ class Compression:
         if kept is None:
             raise ArgumentError(f"this {type(model).__name__} was not compressed.", expected="a model that tenuto.compress made")
         own = {name: value for name, value in kept.items() if name in cls.__dataclass_fields__}
-        return cls(**{**own, "quality": None if kept.get("quality") is None else Quality(**kept["quality"])})
+        parts = {name: None if kept.get(name) is None else kind(**kept[name]) for name, kind in _PARTS.items()}
+        return cls(**{**own, **parts})
 
     @property
     def ratio(self) -> float:
@@ -48,8 +67,13 @@ class Compression:
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""
-        return {**vars(self), "stored": list(self.stored), "quality": None if self.quality is None else vars(self.quality)}
+        parts = {name: None if getattr(self, name) is None else vars(getattr(self, name)) for name in _PARTS}
+        return {**vars(self), "stored": list(self.stored), **parts}
 
     def __str__(self) -> str:
-        lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them), {len(self.stored)} of them as {self.weights}"]
-        return "\n".join(lines if self.quality is None else [*lines, str(self.quality)])
+        stored = f", {len(self.stored)} of them as {self.weights}" if self.stored else ""
+        lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them){stored}"]
+        return "\n".join([*lines, *(str(part) for part in (self.units, self.quality) if part is not None)])
+
+
+_PARTS: dict[str, Any] = {"quality": Quality, "units": Units}

@@ -30,7 +30,7 @@ def quantise(module: nn.Module, form: type[StoredWeight]) -> list[str]:
     done: dict[int, StoredWeight] = {}
     names = []
     for path, part in list(module.named_modules()):
-        for name, weight in _matrices(part):
+        for name, weight in matrices(part):
             whole = f"{path}.{name}".lstrip(".")
             if not bool(torch.isfinite(weight).all()):
                 raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
@@ -47,7 +47,8 @@ def quantise(module: nn.Module, form: type[StoredWeight]) -> list[str]:
     return names
 
 
-def _matrices(part: nn.Module) -> list[tuple[str, Tensor]]:
+def matrices(part: nn.Module) -> list[tuple[str, Tensor]]:
+    """The matrices of one module that can be kept in another form, by name."""
     if isinstance(part, nn.Embedding) and part.max_norm is not None:  # it changes its weight when it is read
         return []
     if not isinstance(part, (*_OURS, *_TORCHS)):

@@ -16,6 +16,11 @@ def section(run: Run) -> Section | None:
         return None
     before, after = found["bytes_before"], found["bytes_after"]
     rows = [("Weights, bytes", f"{before:,}", f"{after:,}", f"{percent(after / before)} of before")]
+    units = found.get("units")
+    if units is not None:
+        rows.append(("Units in each layer", number(units["before"]), number(units["after"]), f"by {units['score']}{', then fine-tuned' if units['finetuned'] else ''}"))
+    if found.get("sparsity") is not None:
+        rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest"))
     quality = found["quality"]
     if quality is not None:
         rows.append((quality["measure"].replace("_", " ").capitalize(), number(quality["before"]), number(quality["after"]), _drop(quality)))
@@ -23,9 +28,16 @@ def section(run: Run) -> Section | None:
     return Section(
         name="compressed",
         title="What was made smaller",
-        lead=f"{count(len(found['stored']), 'weight')} of this network {'is' if len(found['stored']) == 1 else 'are'} stored as {found['weights']}.{measured}",
+        lead=_stored(found) + measured,
         body=render("compressed.html", rows=rows),
     )
+
+
+def _stored(found: dict[str, Any]) -> str:
+    many = len(found["stored"])
+    stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights']}."
+    gone = "Units that counted least were taken away, with all that belonged to them: rows, columns, states."
+    return " ".join(([gone] if found.get("units") else []) + ([stored] if many else []))
 
 
 def _drop(quality: dict[str, Any]) -> str:

@@ -175,6 +175,15 @@ _COMPRESSION = (
         (Key("measure", "text", "of a RESULT"), Key("better", "text", '"higher" or "lower"'), Key("before", "number"), Key("after", "number")),
         null=True,
     ),
+    Key(
+        "units",
+        "object",
+        "of each layer, where some were taken away",
+        (Key("before", "whole"), Key("after", "whole"), Key("score", "text", '"taylor" or "norm"'), Key("finetuned", "truth", "whether what was left learnt on")),
+        null=True,
+        optional=True,
+    ),
+    Key("sparsity", "number", "the share of each matrix that was made zero", null=True, optional=True),
 )
 
 
