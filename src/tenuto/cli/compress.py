@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ def compress(
     learning_rate: Annotated[float | None, typer.Option(help="The learning rate of fine-tuning. Default: that of RUN.", show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the same command that was killed or interrupted: finished rounds are not trained again.")] = False,
     data: Annotated[str | None, typer.Option(help="Labelled data, to measure what is lost: a file or folder as for `tenuto score`.", show_default=False)] = None,
+    target_size: Annotated[str | None, typer.Option(metavar="BYTES", help="Try combinations of fewer units and smaller weights, and take the best whose weights and config are no larger: 100kB, 1MB.", show_default=False)] = None,
     max_drop: Annotated[str | None, typer.Option(metavar="SHARE", help="Write nothing if the new run is worse on DATA by more: 0.5% or 0.005.", show_default=False)] = None,
     split: Split = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
@@ -40,9 +42,10 @@ def compress(
 
     [bold]tenuto compress runs/vowels --int8 --out runs/vowels-int8[/bold]
     [bold]tenuto compress runs/vowels --int8 --data japanese_vowels --split test --max-drop 0.5% --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --target-size 100kB --max-drop 0.5% --data japanese_vowels --split test --out runs/vowels-small[/bold]
     [bold]tenuto compress runs/vowels --units 50% --finetune japanese_vowels --out runs/vowels-half[/bold]
     """
-    from tenuto.compress import Compression
+    from tenuto.compress import Compression, search
     from tenuto.compress import compress as smaller
     from tenuto.errors import ArgumentError, TenutoError
     from tenuto.report import build_report
@@ -51,7 +54,7 @@ def compress(
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    form = form_of(int8=int8) if int8 or (units is None and sparsity is None) else None
+    form = form_of(int8=int8) if int8 or (units is None and sparsity is None and target_size is None) else None
     if out.resolve() == run.resolve():
         raise ArgumentError("a compressed run cannot take the folder of the run that it is made from.", received=f"--out {out}", fix="name another folder")
     existed = out.exists()
@@ -64,10 +67,14 @@ def compress(
         given = None if data is None else read_data(context, task, run, data, split, answered=True)
         learnt = None if finetune is None else _lessons(context, task, run, finetune)
         options: dict[str, Any] = {name: value for name, value in {"epochs": epochs, "learning_rate": learning_rate}.items() if value is not None}
-        made = smaller(
-            model, weights=form, units=None if units is None else share_of(units, "--units"), sparsity=None if sparsity is None else share_of(sparsity, "--sparsity"), data=given, finetune=learnt, score=score, rounds=rounds, folder=None if learnt is None else work,
-            max_drop=None if max_drop is None else share_of(max_drop), **options,
-        )  # fmt: skip
+        most = None if max_drop is None else share_of(max_drop)
+        options |= {"finetune": learnt, "score": score, "rounds": rounds, "folder": None if learnt is None else work}
+        if target_size is not None:
+            refuse_with_search(form, units, sparsity, given)
+            made = search(model, data=given, target_size=bytes_of(target_size), max_drop=most, **options)
+        else:
+            shares = {name: None if text is None else share_of(text, f"--{name}") for name, text in {"units": units, "sparsity": sparsity}.items()}
+            made = smaller(model, weights=form, data=given, max_drop=most, **shares, **options)
         if given is not None:
             made.evaluate(given)
         made.save(out, overwrite=overwrite or resume)
@@ -87,6 +94,8 @@ def compress(
     if found.units is not None:
         console.print(f"units       {str(found.units).removeprefix('units ')}", markup=False, highlight=False)
     console.print(f"folder      {_folder_bytes(run):,} → {_folder_bytes(out):,} bytes", markup=False, highlight=False)
+    for one in found.tried:
+        console.print(f"tried       {one.how}: {one.size:,} bytes, {one.value:.4g}{' (taken)' if one.chosen else ''}", markup=False, highlight=False)
     if found.quality is not None:
         console.print(strong(f"quality     {found.quality}"), highlight=False)
     console.print(f"run         {out}\nreport      {page}", markup=False)
@@ -115,6 +124,33 @@ def form_of(**asked: bool) -> str:
         known = " | ".join(f"--{name}" for name in asked)
         raise ArgumentError("it is not said how the weights are to be kept." if not typed else "the weights can be kept in one form only.", expected=known, received=", ".join(f"--{name}" for name in typed) or None)
     return typed[0]
+
+
+def refuse_with_search(form: str | None, units: str | None, sparsity: str | None, data: Any) -> None:
+    """Raise ArgumentError if a search is told what it is to find out, or has nothing to measure by."""
+    from tenuto.errors import ArgumentError
+
+    told = [name for name, value in {f"--{form}": form, "--units": units, "--sparsity": sparsity}.items() if value]
+    if told:
+        raise ArgumentError(f"{told[0]} is what --target-size finds out.", expected="one of them", fix=f"leave {told[0]} out")
+    if data is None:
+        raise ArgumentError("--target-size looks for the best model, and there is nothing to measure it on.", fix="give --data: a labelled set")
+
+
+def bytes_of(text: str) -> int:
+    """A size that was typed.
+
+    Example:
+        >>> bytes_of("100kB"), bytes_of("1.5 MB"), bytes_of("2000"), bytes_of("1 KiB")
+        (100000, 1500000, 2000, 1024)
+    """
+    from tenuto.errors import ArgumentError
+
+    units = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*", text)
+    if found is None or found[2].lower() not in units or not float(found[1]):
+        raise ArgumentError(f"--target-size {text} is no size.", expected="bytes, such as 100kB, 1.5MB or 20000", received=text)
+    return int(float(found[1]) * units[found[2].lower()])
 
 
 def share_of(text: str, flag: str = "--max-drop") -> float:

@@ -14,8 +14,9 @@ from tenuto.compress.call import compress
 from tenuto.compress.compression import Compression
 from tenuto.compress.module import with_fewer_units
 from tenuto.compress.quantise import WEIGHTS
+from tenuto.compress.search import search
 
-__all__ = ["WEIGHTS", "Compression", "compress", "with_fewer_units"]
+__all__ = ["WEIGHTS", "Compression", "compress", "search", "with_fewer_units"]
 
 
 class _Callable(ModuleType):

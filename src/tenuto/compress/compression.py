@@ -27,6 +27,16 @@ class Units:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """One of the models that were tried: in words, its bytes, its quality, and whether it was taken."""
+
+    how: str
+    size: int
+    value: float
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class Compression:
     """How a model was compressed.
 
@@ -34,7 +44,7 @@ class Compression:
         weights: the form of those weights that are not floats, such as "int8". stored: their names.
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
-        units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was.
+        units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. tried: all models of a search.
     """
 
     weights: str
@@ -44,6 +54,7 @@ class Compression:
     quality: Quality | None = None
     units: Units | None = None
     sparsity: float | None = None
+    tried: Sequence[Tried] = ()
 
     @classmethod
     def of(cls, model: Estimator) -> Compression:
@@ -58,7 +69,7 @@ class Compression:
             raise ArgumentError(f"this {type(model).__name__} was not compressed.", expected="a model that tenuto.compress made")
         own = {name: value for name, value in kept.items() if name in cls.__dataclass_fields__}
         parts = {name: None if kept.get(name) is None else kind(**kept[name]) for name, kind in _PARTS.items()}
-        return cls(**{**own, **parts})
+        return cls(**{**own, **parts, "tried": [Tried(**one) for one in kept.get("tried", ())]})
 
     @property
     def ratio(self) -> float:
@@ -68,7 +79,7 @@ class Compression:
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""
         parts = {name: None if getattr(self, name) is None else vars(getattr(self, name)) for name in _PARTS}
-        return {**vars(self), "stored": list(self.stored), **parts}
+        return {**vars(self), "stored": list(self.stored), **parts, "tried": [vars(one) for one in self.tried]}
 
     def __str__(self) -> str:
         stored = f", {len(self.stored)} of them as {self.weights}" if self.stored else ""

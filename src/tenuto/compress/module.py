@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tenuto.choices import require
 from tenuto.compress.following import Following, follow
-from tenuto.compress.narrowing import Cut, chosen, free, narrowed, require_equal
+from tenuto.compress.narrowing import Cut, UnitsStay, chosen, free, narrowed, require_equal
 from tenuto.compress.scores import by_norm, by_taylor
 from tenuto.errors import ArgumentError
 from tenuto.tongues import argument
@@ -60,7 +60,7 @@ def with_fewer_units(
     if layers is None:
         held = {name: why for name in wanted if (why := free(following, name)) is not None}
         if len(held) == len(wanted):
-            raise ArgumentError(f"{next(iter(held.values()))}.", fix="make the model smaller in another way, or distill it into a smaller one")
+            raise UnitsStay(f"{next(iter(held.values()))}.", fix="make the model smaller in another way, or distill it into a smaller one")
         wanted = {name: count for name, count in wanted.items() if name not in held}
     scores = by_norm(whole, following) if losses is None or score == "norm" else by_taylor(module, following, losses(module))
     cut = Cut(following, frozenset(chosen(following, wanted, scores)))

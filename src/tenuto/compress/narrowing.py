@@ -30,6 +30,10 @@ _SIZES: dict[type, list[tuple[str, int, str]]] = {
 }
 
 
+class UnitsStay(ArgumentError):
+    """Units of a network that cannot be taken away."""
+
+
 @dataclass(frozen=True)
 class Family:
     """Units of which equally many stay: those of one layer, direction and head."""
@@ -68,14 +72,14 @@ def chosen(following: Following, wanted: Mapping[str, int], scores: Tensor) -> s
     Args:
         scores: for each class, how much it counts.
     Raises:
-        ArgumentError: units that cannot be taken away, or not so many of them; says why.
+        UnitsStay: units that cannot be taken away; says why. ArgumentError: not so many of them.
     """
     kept: set[int] = set()
     gone: set[int] = set()
     for name in wanted:
         why = free(following, name)
         if why:
-            raise ArgumentError(f"{why}.", fix="make the model smaller in another way, or distill it into a smaller one")
+            raise UnitsStay(f"{why}.", fix="make the model smaller in another way, or distill it into a smaller one")
     for family in sorted(families(following, list(wanted)), key=lambda family: len(family.roots)):
         heads = following.layers[family.layer].heads
         count = wanted[family.layer] // heads

@@ -15,6 +15,7 @@ from tenuto.choices import require
 from tenuto.compress.fitting import fit_into
 from tenuto.compress.following import Following
 from tenuto.compress.module import SCORES
+from tenuto.compress.narrowing import UnitsStay
 from tenuto.compress.rounds import Rounds
 from tenuto.compress.scores import by_norm, by_taylor
 from tenuto.distill.teacher import digest_of
@@ -156,7 +157,7 @@ def count_of(model: Estimator, units: float) -> int:
         raise ArgumentError(f"{argument('units', units)} is out of range.", expected="the share of units that stays, above 0 and below 1")
     count = max(1, math.floor(hidden * units / heads + 0.5)) * heads
     if count >= hidden:
-        raise ArgumentError(f"{argument('units', units)} leaves all {hidden} units.", expected="a share that takes some of them away", fix="a smaller share")
+        raise UnitsStay(f"{argument('units', units)} leaves all {hidden} units.", expected="a share that takes some of them away", fix="a smaller share")
     return count
 
 

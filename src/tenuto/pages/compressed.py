@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenuto.pages.page import Section, render
+from tenuto.pages.scatter import Point, Scatter
 from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
 
@@ -29,8 +30,29 @@ def section(run: Run) -> Section | None:
         name="compressed",
         title="What was made smaller",
         lead=_stored(found) + measured,
-        body=render("compressed.html", rows=rows),
+        body=render("compressed.html", rows=rows, **_search(found)),
     )
+
+
+def _search(found: dict[str, Any]) -> dict[str, Any]:
+    """The models that were tried: a plot of quality by size, in which the chosen one stands out, and the same as a table. Those that another one beats in both are marked."""
+    tried, quality = found.get("tried") or [], found["quality"]
+    if not tried or quality is None:
+        return {"plot": None, "tried": [], "measure": ""}
+    sign = 1 if quality["better"] == "higher" else -1
+    beaten = {
+        one["how"]: any(other["size"] <= one["size"] and sign * other["value"] >= sign * one["value"] and (other["size"], other["value"]) != (one["size"], one["value"]) for other in tried)
+        for one in tried
+    }
+    ordered = sorted(tried, key=lambda one: (one["chosen"], not beaten[one["how"]]))
+    tones = {one["how"]: "third" if one["chosen"] else "second" if beaten[one["how"]] else "first" for one in tried}
+    points = [Point(one["size"], one["value"], tones[one["how"]], f"{one['how']}: {one['size']:,} bytes, {number(one['value'])}") for one in ordered]
+    measure = quality["measure"].replace("_", " ")
+    rows = [
+        (one["how"], f"{one['size']:,}", number(one["value"]), "this run" if one["chosen"] else "" if beaten[one["how"]] else "no other is both smaller and better")
+        for one in sorted(tried, key=lambda one: one["size"])
+    ]
+    return {"plot": Scatter(f"{measure} by bytes", points, logarithmic=True).svg(), "tried": rows, "measure": measure}
 
 
 def _stored(found: dict[str, Any]) -> str:

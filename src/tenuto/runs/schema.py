@@ -184,6 +184,13 @@ _COMPRESSION = (
         optional=True,
     ),
     Key("sparsity", "number", "the share of each matrix that was made zero", null=True, optional=True),
+    Key(
+        "tried",
+        "objects",
+        "the models of a search",
+        (Key("how", "text"), Key("size", "whole", "bytes of weights and config"), Key("value", "number", "its quality"), Key("chosen", "truth")),
+        optional=True,
+    ),
 )
 
 
