@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenuto.compress.quality import Quality
+from tenuto.compress.spectrum import Spectrum
 from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Estimator
 
@@ -45,6 +46,7 @@ class Compression:
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
         units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. tried: all models of a search.
+        spectrum: the recurrent Jacobian of each layer before and after, where something was taken away and there were data.
     """
 
     weights: str
@@ -55,6 +57,7 @@ class Compression:
     units: Units | None = None
     sparsity: float | None = None
     tried: Sequence[Tried] = ()
+    spectrum: Sequence[Spectrum] = ()
 
     @classmethod
     def of(cls, model: Estimator) -> Compression:
@@ -69,7 +72,7 @@ class Compression:
             raise ArgumentError(f"this {type(model).__name__} was not compressed.", expected="a model that tenuto.compress made")
         own = {name: value for name, value in kept.items() if name in cls.__dataclass_fields__}
         parts = {name: None if kept.get(name) is None else kind(**kept[name]) for name, kind in _PARTS.items()}
-        return cls(**{**own, **parts, "tried": [Tried(**one) for one in kept.get("tried", ())]})
+        return cls(**{**own, **parts, **{name: [kind(**one) for one in kept.get(name, ())] for name, kind in _LISTS.items()}})
 
     @property
     def ratio(self) -> float:
@@ -79,12 +82,13 @@ class Compression:
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""
         parts = {name: None if getattr(self, name) is None else vars(getattr(self, name)) for name in _PARTS}
-        return {**vars(self), "stored": list(self.stored), **parts, "tried": [vars(one) for one in self.tried]}
+        return {**vars(self), "stored": list(self.stored), **parts, **{name: [vars(one) for one in getattr(self, name)] for name in _LISTS}}
 
     def __str__(self) -> str:
         stored = f", {len(self.stored)} of them as {self.weights}" if self.stored else ""
         lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them){stored}"]
-        return "\n".join([*lines, *(str(part) for part in (self.units, self.quality) if part is not None)])
+        return "\n".join([*lines, *(str(part) for part in (self.units, self.quality, *self.spectrum) if part is not None)])
 
 
 _PARTS: dict[str, Any] = {"quality": Quality, "units": Units}
+_LISTS: dict[str, Any] = {"tried": Tried, "spectrum": Spectrum}

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from tenuto.compress.compression import Units
 from tenuto.compress.rounds import Rounds
 from tenuto.compress.sparsity import checked_share, finetuned_weights, without_weights
-from tenuto.compress.units import finetuned_units, without_units
+from tenuto.compress.spectrum import Spectrum, spectra
+from tenuto.compress.units import finetuned_units, lesson_of, without_units
 from tenuto.errors import ArgumentError
 from tenuto.layers.stored import stored_in
 from tenuto.tasks.estimator import Estimator
@@ -66,10 +67,17 @@ class Pruning:
         learns = self.finetune is not None
         if self.units is None:
             share = checked_share(self.sparsity)
-            return (finetuned_weights(model, self.finetune, share=share, rounds=self.rounds) if learns else without_weights(model, share)), {"sparsity": share}
+            smaller = finetuned_weights(model, self.finetune, share=share, rounds=self.rounds) if learns else without_weights(model, share)
+            return smaller, {"sparsity": share, "spectrum": self._spectrum(model, smaller, data)}
         score = self.score or ("taylor" if learns else "norm")
         if learns:
             smaller = finetuned_units(model, self.finetune, units=self.units, score=score, rounds=self.rounds)
         else:
             smaller = without_units(model, data, units=self.units, score=score)
-        return smaller, {"units": Units(model.hidden_size, smaller.hidden_size, score, learns)}
+        units = Units(model.hidden_size, smaller.hidden_size, score, learns)
+        return smaller, {"units": units, "spectrum": self._spectrum(model, smaller, data)}
+
+    def _spectrum(self, model: E, smaller: E, data: Any) -> list[Spectrum]:
+        """The recurrent Jacobian before and after, where there is something to read."""
+        data = self.finetune if data is None else data
+        return [] if data is None else spectra(model.network_, smaller.network_, lesson_of(model, data))

@@ -90,7 +90,7 @@ def _candidates(model: Estimator, data: Any, finetune: Any, folder: str | Path |
             except ArgumentError:  # so small a model does not become smaller in this form
                 continue
             if units is not None:
-                both = replace(Compression.of(small), bytes_before=units.bytes_before, units=units.units)
+                both = replace(Compression.of(small), bytes_before=units.bytes_before, units=units.units, spectrum=units.spectrum)
                 small.evaluation_ = {**small.evaluation_, "compression": both.to_data()}
             yield _candidate(small, weights if share is None else f"{share:.0%} of the units, {weights}", before, data)
 

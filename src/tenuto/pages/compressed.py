@@ -22,6 +22,9 @@ def section(run: Run) -> Section | None:
         rows.append(("Units in each layer", number(units["before"]), number(units["after"]), f"by {units['score']}{', then fine-tuned' if units['finetuned'] else ''}"))
     if found.get("sparsity") is not None:
         rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest"))
+    for one in found.get("spectrum") or []:
+        rows.append((f"Spectral radius of a step of {one['layer']}", number(one["radius_before"]), number(one["radius_after"]), "below 1, what a layer holds fades"))
+        rows.append((f"Largest singular value of a step of {one['layer']}", number(one["gain_before"]), number(one["gain_after"]), "how much a step can grow a difference"))
     quality = found["quality"]
     if quality is not None:
         rows.append((quality["measure"].replace("_", " ").capitalize(), number(quality["before"]), number(quality["after"]), _drop(quality)))

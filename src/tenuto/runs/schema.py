@@ -191,6 +191,13 @@ _COMPRESSION = (
         (Key("how", "text"), Key("size", "whole", "bytes of weights and config"), Key("value", "number", "its quality"), Key("chosen", "truth")),
         optional=True,
     ),
+    Key(
+        "spectrum",
+        "objects",
+        "the recurrent Jacobian, where something was taken away: its spectral radius and largest singular value, a mean over a few steps",
+        (Key("layer", "text"), *(Key(f"{name}_{when}", "number") for name in ("radius", "gain") for when in ("before", "after"))),
+        optional=True,
+    ),
 )
 
 
