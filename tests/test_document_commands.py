@@ -35,6 +35,7 @@ SHORTER = {
     "tune": ["--trials", "1", "--max-steps", "2", "--hidden-size", "8"],
     "generate": ["--length", "20"],
     "distill": ["--max-steps", "2"],
+    "compress": ["--max-drop", "100%"],  # of a network that was hardly trained
 }
 GOING_ON = {"fit": [], "tune": ["--trials", "2"]}  # with --resume or --from, which bring their options along
 ELSEWHERE = {"make": "a test of its targets", "pip": "test_packaging.py", "accelerate": "needs two GPUs"}  # commands that are not run here, and why or by whom instead

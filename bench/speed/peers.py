@@ -10,8 +10,8 @@ from speed.timing import Shape
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
-def session(kind: str, shape: Shape, threads: int, outputs: tuple[str, ...], states: tuple[str, ...] = ()) -> Any:
-    """ONNX Runtime's operator of this kind with random weights; None where onnx or onnxruntime is not installed.
+def session(kind: str, shape: Shape, threads: int, outputs: tuple[str, ...], states: tuple[str, ...] = (), quantised: bool = False) -> Any:
+    """ONNX Runtime's operator of this kind with random weights; None where onnx or onnxruntime is not installed. `quantised`: an LSTM as ONNX Runtime's own tools make it int8.
 
     Args:
         outputs: of "y", "y_h", "y_c", those that are wanted.
@@ -40,7 +40,23 @@ def session(kind: str, shape: Shape, threads: int, outputs: tuple[str, ...], sta
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    content = _quantised(model) if quantised else model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _quantised(model: Any) -> bytes:
+    """The model with DynamicQuantizeLSTM in the place of LSTM."""
+    import tempfile
+    from pathlib import Path
+
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
+        onnx.save(model, source)
+        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+        return target.read_bytes()
 
 
 def sequence(kind: str, shape: Shape, threads: int) -> Callable[[Any], object] | None:
@@ -49,9 +65,9 @@ def sequence(kind: str, shape: Shape, threads: int) -> Callable[[Any], object] |
     return None if made is None else lambda x: made.run(None, {"x": x})
 
 
-def stepper(shape: Shape, threads: int) -> Callable[[Any], object] | None:
+def stepper(shape: Shape, threads: int, *, quantised: bool = False) -> Callable[[Any], object] | None:
     """A function that runs an LSTM over a list of steps x [1, B, I], one call per step, its states carried in and out."""
-    made = session("LSTM", shape, threads, ("y_h", "y_c"), ("h", "c"))
+    made = session("LSTM", shape, threads, ("y_h", "y_c"), ("h", "c"), quantised)
     if made is None:
         return None
     import numpy

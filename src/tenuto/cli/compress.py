@@ -22,6 +22,9 @@ def compress(
     run: RunFolder,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the new run.", show_default=False)],
     int8: Annotated[bool, typer.Option("--int8", help="Weights as whole numbers of 8 bits, with a scale for each row.")] = False,
+    int4: Annotated[bool, typer.Option("--int4", help="Weights as whole numbers of 4 bits, with a scale for each 64 of a row.")] = False,
+    activations: Annotated[str, typer.Option(help="int8: with --int8, recurrent layers round what they multiply as well, and multiply whole numbers; float: they do not.")] = "float",
+    calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="With --int4: data in the form that the run was trained on; rounding errors are made good where they would show on it.", show_default=False)] = None,
     units: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the units of each layer that stays, 50% or 0.5; the others go, with all that belongs to them.", show_default=False)] = None,
     sparsity: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of each matrix that becomes zero, 90% or 0.9: the smallest weights. Only the others are kept.", show_default=False)] = None,
     finetune: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled data on which the network learns on after units or weights have gone, as for `tenuto fit`.", show_default=False)] = None,
@@ -41,6 +44,8 @@ def compress(
     """Write a run with fewer units or smaller weights, which every command takes as any other. RUN stays as it is.
 
     [bold]tenuto compress runs/vowels --int8 --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --int8 --activations int8 --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --int4 --calibrate japanese_vowels --out runs/vowels-int4[/bold]
     [bold]tenuto compress runs/vowels --int8 --data japanese_vowels --split test --max-drop 0.5% --out runs/vowels-int8[/bold]
     [bold]tenuto compress runs/vowels --target-size 100kB --max-drop 0.5% --data japanese_vowels --split test --out runs/vowels-small[/bold]
     [bold]tenuto compress runs/vowels --units 50% --finetune japanese_vowels --out runs/vowels-half[/bold]
@@ -54,7 +59,7 @@ def compress(
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    form = form_of(int8=int8) if int8 or (units is None and sparsity is None and target_size is None) else None
+    form = form_of(int8=int8, int4=int4) if int8 or int4 or (units is None and sparsity is None and target_size is None) else None
     if out.resolve() == run.resolve():
         raise ArgumentError("a compressed run cannot take the folder of the run that it is made from.", received=f"--out {out}", fix="name another folder")
     existed = out.exists()
@@ -73,8 +78,9 @@ def compress(
             refuse_with_search(form, units, sparsity, given)
             made = search(model, data=given, target_size=bytes_of(target_size), max_drop=most, **options)
         else:
-            shares = {name: None if text is None else share_of(text, f"--{name}") for name, text in {"units": units, "sparsity": sparsity}.items()}
-            made = smaller(model, weights=form, data=given, max_drop=most, **shares, **options)
+            read = None if calibrate is None else read_data(context, task, run, calibrate, None, answered=True)
+            shares: dict[str, Any] = {name: None if text is None else share_of(text, f"--{name}") for name, text in {"units": units, "sparsity": sparsity}.items()}
+            made = smaller(model, weights=form, activations=activations, calibrate=read, data=given, max_drop=most, **shares, **options)
         if given is not None:
             made.evaluate(given)
         made.save(out, overwrite=overwrite or resume)
@@ -89,7 +95,7 @@ def compress(
         shutil.copyfile(run / CONFIGURATION, out / CONFIGURATION)
     page = build_report(out)
     found, console = Compression.of(made), output()
-    stored = f", {len(found.stored)} of them as {found.weights}" if found.stored else ""
+    stored = f", {len(found.stored)} of them as {found.weights}{found.multiplied}" if found.stored else ""
     console.print(f"weights     {found.bytes_before:,} → {found.bytes_after:,} bytes{stored}", markup=False, highlight=False)
     if found.units is not None:
         console.print(f"units       {str(found.units).removeprefix('units ')}", markup=False, highlight=False)

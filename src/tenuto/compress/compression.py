@@ -42,7 +42,7 @@ class Compression:
     """How a model was compressed.
 
     Attributes:
-        weights: the form of those weights that are not floats, such as "int8". stored: their names.
+        weights: the form of those weights that are not floats, such as "int8". stored: their names. activations: the form of what recurrent layers multiply with them.
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
         units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. tried: all models of a search.
@@ -50,6 +50,7 @@ class Compression:
     """
 
     weights: str
+    activations: str
     stored: Sequence[str]
     bytes_before: int
     bytes_after: int
@@ -79,13 +80,18 @@ class Compression:
         """Bytes of the weights after, over those before."""
         return self.bytes_after / self.bytes_before
 
+    @property
+    def multiplied(self) -> str:
+        """In words, where recurrent layers multiply whole numbers."""
+        return ", multiplied as whole numbers in recurrent layers" if self.activations == "int8" else ""
+
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""
         parts = {name: None if getattr(self, name) is None else vars(getattr(self, name)) for name in _PARTS}
         return {**vars(self), "stored": list(self.stored), **parts, **{name: [vars(one) for one in getattr(self, name)] for name in _LISTS}}
 
     def __str__(self) -> str:
-        stored = f", {len(self.stored)} of them as {self.weights}" if self.stored else ""
+        stored = f", {len(self.stored)} of them as {self.weights}{self.multiplied}" if self.stored else ""
         lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them){stored}"]
         return "\n".join([*lines, *(str(part) for part in (self.units, self.quality, *self.spectrum) if part is not None)])
 

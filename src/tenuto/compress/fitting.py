@@ -38,14 +38,16 @@ def fit_into(network: nn.Module, smaller: nn.Module, given: tuple[Any, ...], sco
     units = sum(int(torch.isin(following.channels.roots(following.layers[name].units), torch.tensor(sorted(gone))).sum()) for name in wanted)
     gone |= _others(following, gone, smaller, scores)
     cut = Cut(following, frozenset(gone))
-    theirs, left = network.state_dict(), {}
+    theirs = network.state_dict()
+    left: dict[str, Tensor] = {}
     for name, tensor in smaller.state_dict().items():
-        left[name] = cut.of(name, theirs[name]) if name in theirs else None
-        if left[name] is None or left[name].shape != tensor.shape:
+        found = cut.of(name, theirs[name]) if name in theirs else None
+        if found is None or found.shape != tensor.shape:
             raise ArgumentError(
                 f"the weight {name} does not fit the network with fewer units.", expected=str(list(tensor.shape)),
-                received="nothing" if left[name] is None else str(list(left[name].shape)), fix="another number of units",
+                received="nothing" if found is None else str(list(found.shape)), fix="another number of units",
             )  # fmt: skip
+        left[name] = found
     device = next(smaller.parameters()).device
     smaller.load_state_dict({name: tensor.to(device) for name, tensor in left.items()})
     require_equal(whole, copy.deepcopy(smaller).cpu(), cut, answer, given, {})

@@ -88,7 +88,7 @@ def held_by(layer: Any, ending: str) -> Iterator[Held]:
     stacked = [name for name in gates if name in shapes]
     groups = {f"weight_hh{ending}": stacked} if stacked else {}
     if isinstance(layer, Recurrent):
-        names = [("bias", (HIDDEN,) * len(gates))] if layer.bias else []
+        names: list[tuple[str, tuple[Width, ...]]] = [("bias", (HIDDEN,) * len(gates))] if layer.bias else []
         names += [(name, (width,)) for name, width in cell.widths("parameters").items()]
         names += [(f"initial_{name}", (width,)) for name, width in cell.widths("state").items()] if layer.learned_state else []
         groups |= {f"weight_{name}{ending}": [name] for name in shapes if name not in gates}

@@ -64,7 +64,7 @@ def with_fewer_units(
         wanted = {name: count for name, count in wanted.items() if name not in held}
     scores = by_norm(whole, following) if losses is None or score == "norm" else by_taylor(module, following, losses(module))
     cut = Cut(following, frozenset(chosen(following, wanted, scores)))
-    smaller = narrowed(module, cut)
+    smaller: M = narrowed(module, cut)  # type: ignore[assignment]  # of the module's own class
     require_equal(whole, smaller, cut, answer, given, named)
     return smaller
 

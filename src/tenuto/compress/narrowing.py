@@ -170,7 +170,7 @@ def narrowed(network: nn.Module, cut: Cut) -> nn.Module:
         for kind, sizes in _SIZES.items():
             if isinstance(module, kind):
                 for key, axis, attribute in sizes:
-                    if getattr(module, key, None) is not None and hasattr(module, attribute) and not (kind is nn.PReLU and module.num_parameters == 1):
+                    if getattr(module, key, None) is not None and hasattr(module, attribute) and not (isinstance(module, nn.PReLU) and module.num_parameters == 1):
                         setattr(module, attribute, getattr(module, key).shape[axis])
     return made
 
@@ -213,7 +213,7 @@ def _silencer(layer: LayerUnits, cut: Cut) -> Callable[..., Any]:
     def stays(numbers: Tensor) -> Tensor:
         return ~torch.isin(cut.following.channels.roots(numbers), cut._all)
 
-    def hook(module: nn.Module, given: Any, answer: Any) -> Any:
+    def hook(module: Any, given: Any, answer: Any) -> Any:
         output, final = answer
         width = stays(layer.output(module.num_layers - 1))
         if isinstance(output, Tensor):

@@ -5,28 +5,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tenuto.compress.calibrate import Seen
+from tenuto.compress.feedback import int4_with_feedback
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
-from tenuto.layers.stored import Int8, StoredWeight, hold, stored_in
+from tenuto.layers.stored import Int4, Int8, Int8x8, StoredWeight, hold, stored_in
 
-WEIGHTS: dict[str, type[StoredWeight]] = {"int8": Int8}  # by what a user calls them
+ACTIVATIONS = ("float", "int8")
+WEIGHTS: dict[str, type[StoredWeight]] = {"int8": Int8, "int4": Int4}  # by what a user calls them
 
 # Modules whose parameters of two and more axes are such matrices, and that read them by their names at each call.
-_OURS = (Recurrent, LSTM, GRU, RNN, LSTMCell, GRUCell, RNNCell)
+_LAYERS = (Recurrent, LSTM, GRU, RNN)
+_OURS = (*_LAYERS, LSTMCell, GRUCell, RNNCell)
 _TORCHS = (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d)
 
 
-def quantise(module: nn.Module, form: type[StoredWeight]) -> list[str]:
+def require_floats(module: nn.Module) -> None:
+    """Raise ArgumentError if a weight of the module is stored in another form already."""
+    for name, stored in stored_in(module).items():
+        raise ArgumentError("this model is compressed already.", expected="weights as floats", received=f"{name} as {stored.form}", fix="compress the model that it was made from")
+
+
+def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = None, *, rounding: bool = False) -> list[str]:
     """Keep the module's matrices in this form, in place; those that would not become smaller stay as they are. Returns their names.
 
+    Args:
+        rounding: whether recurrent layers round what they multiply as well, and multiply whole numbers: all of their matrices are then `Int8x8`.
+        seen: of a `Calibration` of this very module: int4 is rounded with error feedback where it tells what a weight reads.
     Raises:
         ArgumentError: the module is compressed already, has no such matrix, or has a weight that is not finite.
     """
-    if stored_in(module):
-        name, stored = next(iter(stored_in(module).items()))
-        raise ArgumentError("this model is compressed already.", expected="weights as floats", received=f"{name} as {stored.form}", fix="compress the model that it was made from")
+    require_floats(module)
     done: dict[int, StoredWeight] = {}
     names = []
     for path, part in list(module.named_modules()):
@@ -34,8 +45,9 @@ def quantise(module: nn.Module, form: type[StoredWeight]) -> list[str]:
             whole = f"{path}.{name}".lstrip(".")
             if not bool(torch.isfinite(weight).all()):
                 raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
-            stored = done.get(id(weight)) or form.of(weight)
-            if stored.size_bytes() < weight.numel() * weight.element_size():
+            loops = rounding and isinstance(part, _LAYERS)
+            stored = done.get(id(weight)) or _rounded(weight, Int8x8 if loops else form, (seen or {}).get(id(weight), []))
+            if loops or stored.size_bytes() < weight.numel() * weight.element_size():
                 done[id(weight)] = stored
                 hold(part, name, stored)
                 names.append(whole)
@@ -54,3 +66,7 @@ def matrices(part: nn.Module) -> list[tuple[str, Tensor]]:
     if not isinstance(part, (*_OURS, *_TORCHS)):
         return []
     return [(name, weight) for name, weight in part._parameters.items() if weight is not None and weight.dim() > 1 and weight.is_floating_point()]
+
+
+def _rounded(weight: Tensor, form: type[StoredWeight], seen: list[tuple[slice, Tensor]]) -> StoredWeight:
+    return int4_with_feedback(weight, seen) if form is Int4 and seen else form.of(weight)

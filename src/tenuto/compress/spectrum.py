@@ -44,7 +44,7 @@ def spectra(before: nn.Module, after: nn.Module, given: tuple[Any, ...]) -> list
     Args:
         given: what the networks are called with; the first sequence is looked at.
     """
-    if len(given) == 1 and hasattr(given[0], "select"):
+    if len(given) == 1 and hasattr(given[0], "select") and not isinstance(given[0], torch.Tensor):
         given = (given[0].select(torch.tensor([0])),)
     one, other = _measured(before, given), _measured(after, given)
     return [Spectrum(name, one[name][0], other[name][0], one[name][1], other[name][1]) for name in one if name in other]

@@ -6,6 +6,7 @@ Inputs of the time loop, by name:
 
 - `x` [T, B, I], `weight_ih` [G*H, I], `bias` [G*H] (if the problem has one): gates stacked in the cell's order
 - `U.NAME` [sum of widths, width_in / heads] for each stack of products (`Traced.stacks`), rows stacked in its order
+- `scale.weight_ih` [G*H], `scale.U.NAME` [rows], where the form says `integers`: the two kinds of weights are int8 then, and each row has a scale
 - `p.NAME` [W]: per-channel parameters
 - `s.NAME` [B, W]: the states before the first step
 - `r.NAME` [B, W], with resets: what the states return to
@@ -15,6 +16,8 @@ Inputs of the time loop, by name:
 Packed, sequences lie as in torch's `PackedSequence`: the rows of one step after those of another, in each the sequences that are still
 running, longest first. [N, ...] is then in place of [T, B, ...] (x, `resets`, a `stream.NAME` that differs from step to step, the output),
 and in place of `lengths` there is `batch_sizes` [T] int64, always on the CPU: how many rows each step has.
+
+Products of integers: a row v of what is multiplied is rounded to q = round(127 v / max|v|), so that v ~ q max|v| / 127; sums are exact.
 
 All floats have the problem's dtype (float32 or float64: 16-bit tensors are widened before they come here).
 """
@@ -54,13 +57,14 @@ class Form:
     resets: bool = False
     reverse: bool = False
     packed: bool = False  # only together with `lengths`
+    integers: bool = False  # the weights are int8, with a scale for each row, and products are of whole numbers
     traced: Traced = field(default=None, repr=False, kw_only=True)  # type: ignore[assignment]  # the cell's programs; those it has now, if not given
 
     def __post_init__(self) -> None:
         if self.traced is None:
             object.__setattr__(self, "traced", trace(self.cell))
         assert self.lengths or not self.packed
-        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed))
+        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed, self.integers))
         object.__setattr__(self, "_hash", own)  # every call looks it up in several caches
 
     def __hash__(self) -> int:
@@ -92,6 +96,7 @@ class Form:
         cell, states = self.cell, tuple(self.cell.widths("state"))
         names = ["x", "weight_ih", *(["bias"] if self.bias else [])]
         names += [f"U.{stack.name}" for stack in self.traced.stacks]
+        names += [f"scale.{name}" for name in names if name != "x" and name != "bias"] if self.integers else []
         names += [f"p.{name}" for name in cell.widths("parameters")]
         names += [f"s.{name}" for name in states]
         names += [f"r.{name}" for name in states if self.resets]
@@ -151,6 +156,7 @@ class Problem(NamedTuple):
         }  # fmt: skip
         for stack in form.traced.stacks:
             found[f"U.{stack.name}"] = sum(size_of(width, hidden) for width in stack.widths), size_of(stack.width_in, hidden) // stack.heads
+        found |= {f"scale.{name}": shape[:1] for name, shape in found.items() if self.form.integers and (name == "weight_ih" or name.startswith("U."))}
         axes = {"p": ("parameters", ()), "s": ("state", (rows,)), "r": ("state", (rows,)), "stream": ("streams", over)}
         for prefix, (declaration, before) in axes.items():
             found.update((f"{prefix}.{name}", (*before, size_of(width, hidden))) for name, width in widths(declaration).items())

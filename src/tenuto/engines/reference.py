@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tenuto.engines import by_program
+from tenuto.engines import by_program, integers
 from tenuto.engines.packed import by_padding
 from tenuto.engines.problem import Buffers, Form, Problem, Result, Stepper, Yes, empty_result, hidden_size, output_width, size_of
 from tenuto.engines.stepping import Repeated
@@ -97,7 +97,7 @@ def run(form: Form, inputs: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]
         return by_padding(run, form, inputs)
     if inputs["x"].shape[0] == 0:
         width = size_of(output_width(form), hidden_size(form, inputs))
-        nothing = torch.nn.functional.linear(inputs["x"], inputs["weight_ih"], inputs.get("bias"))  # so that autograd has a history for it
+        nothing = project(form, inputs, inputs["x"])  # so that autograd has a history for it
         return nothing.sum(-1, keepdim=True).expand(-1, -1, width), [inputs[f"s.{name}"] for name in form.cell.widths("state")]
     outputs, state = _steps(form, inputs)
     return torch.stack(outputs), state
@@ -122,7 +122,7 @@ def _steps(form: Form, inputs: Mapping[str, Tensor], kept: list[dict[Key, Tensor
     if live is not None:  # padding may hold anything, NaN included
         x = torch.where(live, x, 0)
     # unbind, not an index at each step, whose derivative would write an array over all steps each time
-    gate_inputs = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias")).unbind()
+    gate_inputs = project(form, inputs, x).unbind()
     streams = {name: inputs[f"stream.{name}"].unbind() for name in cell.widths("streams")}
     outputs: list[Any] = [None] * x.shape[0]
     for t in reversed(range(x.shape[0])) if form.reverse else range(x.shape[0]):
@@ -147,6 +147,14 @@ def _steps(form: Form, inputs: Mapping[str, Tensor], kept: list[dict[Key, Tensor
             output = torch.where(live[t], output, 0)
         state, outputs[t] = new_state, output
     return outputs, state
+
+
+def project(form: Form, inputs: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """The gates' inputs, W x + b, for x [..., I]."""
+    if not form.integers:
+        return torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))
+    product = integers.product(x, inputs["weight_ih"], inputs["scale.weight_ih"])
+    return inputs["bias"] + product if form.bias else product
 
 
 def _live(form: Form, inputs: Mapping[str, Tensor]) -> Tensor | None:
@@ -182,6 +190,8 @@ class Products:
 
     def _multiply(self, stack: Stack, value: Tensor, widths: list[int]) -> list[Tensor]:
         weight = self.inputs[f"U.{stack.name}"]
+        if f"scale.U.{stack.name}" in self.inputs:
+            return integers.products(value, weight, self.inputs[f"scale.U.{stack.name}"], stack.heads, widths)
         if stack.heads == 1:
             return list(torch.nn.functional.linear(value, weight).split(widths, -1))
         blocks = value.unflatten(-1, (stack.heads, -1)).transpose(0, 1)  # [heads, B, width_in / heads]

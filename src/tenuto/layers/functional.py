@@ -191,11 +191,12 @@ def bind(
     """
     process.tell_torch()
     x, weight_ih, packed = tensors["x"], tensors["weight_ih"], "batch_sizes" in tensors
-    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed)
+    integers = "scale.weight_ih" in tensors
+    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed, integers)
     if x.dim() != (2 if packed else 3):
         raise ShapeError("x has the wrong number of axes.", expected="packed rows [N, I]" if packed else "x [T, B, I]", received=f"x {describe(x)}")
     batch_size = initial_state[0].shape[0] if packed else x.shape[1]
-    compute, result = dtypes(x, weight_ih)
+    compute, result = dtypes(x, tensors["scale.weight_ih"] if integers else weight_ih)
     hidden = weight_ih.shape[0] // form.gates
     states, inputs = sizes_of_states(form, hidden), dict(tensors)
     for prefix, given in (("s.", initial_state), ("r.", reset_state)) if form.resets else (("s.", initial_state),):
@@ -215,7 +216,7 @@ def bind(
     if form.resets and form.lengths and not packed:  # padding may hold anything, resets included
         inputs["resets"] = inputs["resets"] & (torch.arange(x.shape[0], device=x.device)[:, None] < inputs["lengths"])
     for name, tensor in inputs.items():
-        if tensor.dtype != compute and name not in NOT_DIFFERENTIABLE:
+        if tensor.dtype != compute and name not in NOT_DIFFERENTIABLE and tensor.dtype != torch.int8:
             if name.startswith(_WEIGHTS):
                 check_weight(name, tensor, compute)
             inputs[name] = tensor.to(compute)

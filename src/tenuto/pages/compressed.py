@@ -59,8 +59,8 @@ def _search(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored(found: dict[str, Any]) -> str:
-    many = len(found["stored"])
-    stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights']}."
+    many, multiplied = len(found["stored"]), ", and recurrent layers multiply whole numbers" if found["activations"] == "int8" else ""
+    stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights']}{multiplied}."
     gone = "Units that counted least were taken away, with all that belonged to them: rows, columns, states."
     return " ".join(([gone] if found.get("units") else []) + ([stored] if many else []))
 

@@ -39,12 +39,15 @@ class Cpp:
             return No(f"the tensors are on {problem.device}, not in main memory")
         if problem.dtype not in (torch.float32, torch.float64):
             return No(f"kernels are for float32 and float64, not {str(problem.dtype).removeprefix('torch.')}")
+        if problem.form.integers and (problem.gradients or problem.dtype != torch.float32):
+            return No("products of whole numbers are for float32, and have no derivative")
         # Kernels in the cache need no compiler, and a compiler that is there may fail: only loading them tells. So they are loaded here.
         obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
         if obstacle:
             return No(obstacle, slower=True)
         found = compiler.find()
-        return Yes(f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before")
+        how = f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before"
+        return Yes(f"{how}; products of whole numbers by {library.integers_by()}" if problem.form.integers else how)
 
     def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> Tensor | None:
         calls = self._known.of(form, inputs)

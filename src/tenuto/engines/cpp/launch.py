@@ -42,6 +42,7 @@ class Sizes:
     threads: int
     by_units: bool
     units: Units = VECTORS
+    integers: bool = False  # the weights are whole numbers of 8 bits
     transposed: frozenset[str] = frozenset()  # the weights, by name, that lie column by column in memory
 
     def strides(self, weight: str, rows: int, columns: int) -> tuple[int, int]:
@@ -148,10 +149,10 @@ class Launch:
         self._alive.append(array)
         return array.ctypes.data
 
-    def _where(self, offsets: Sequence[int], tensor: str) -> int:
-        """A table of addresses inside a tensor, filled in at each call."""
+    def _where(self, offsets: Sequence[int], tensor: str, size: int | None = None) -> int:
+        """A table of addresses inside a tensor, filled in at each call. `size`: of its numbers, in bytes, where they are others."""
         array = tables.integers([0] * len(offsets))
-        self._pointers.append((array, tables.integers(offsets) * self._bytes, tensor))
+        self._pointers.append((array, tables.integers(offsets) * (size or self._bytes), tensor))
         self.array(tensor)
         return array.ctypes.data
 
@@ -184,23 +185,26 @@ class Launch:
         `tensor` the weight between their first elements stands; `strides`: how far the next channel of an item is, and that of a segment.
         """
         per_channel, per_depth = strides
-        matrix = tensor in (self.sizes.units.steps if when == "step" else self.sizes.units.chunks)
+        matrix = 2 if self.sizes.integers else int(tensor in (self.sizes.units.steps if when == "step" else self.sizes.units.chunks))
         threads = self.sizes.threads if self.sizes.by_units and when == "step" else 1
         panels, starts = tables.cut([c for c, _ in items], [w for _, w in items], self.lanes, self.panel, threads)
         vectors = [vector for panel in panels for vector in panel]
         table, packed = self._panels(panels, lambda vectors: self._packed(vectors, [d for _, d in segments], matrix))
         offsets = [weight[s][v.item] + v.channel * per_channel for s in range(len(segments)) for v in vectors]
+        scale = self._where([offset // per_channel for offset in offsets], f"scale.{tensor}") if matrix == 2 else None
         product = tables.Product(
             self.buffer(operand), self.buffer(result), self.buffer(initial), len(segments),
             self.address([column for column, _ in segments]), self.address([d for _, d in segments]),
             len(panels), ctypes.addressof(table), self.address(starts), address(packed),
-            self._where(offsets, tensor), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix,
+            self._where(offsets, tensor, 1 if matrix == 2 else None), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix, scale,
         )  # fmt: skip
         self.add("prepare", "PACK", product)
         self.add(when, "PRODUCT", product)
 
-    def _packed(self, vectors: int, depths: Sequence[int], matrix: bool) -> int:
-        """How many numbers the packed weights of some vectors take (for matrix units, see kernels/matrix.h)."""
+    def _packed(self, vectors: int, depths: Sequence[int], matrix: int) -> int:
+        """How many numbers the packed weights of some vectors take (for matrix units and whole numbers, see kernels/matrix.h and integers.h)."""
+        if matrix == 2:
+            return (-(-sum(depths) // 4) + 2) * vectors * self.lanes
         if not matrix:
             return sum(depths) * vectors * self.lanes
         return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * TILES_OF_A_BLOCK

@@ -53,14 +53,15 @@ def readable(tensors: Mapping[str, Tensor], dtype: torch.dtype, shapes: Mapping[
             raise EngineError(
                 f"{name} came to the backward pass in another shape.", expected=str(list(shape)), received=describe(tensors[name]), fix=_HOOKS
             )
+    integers = dict.fromkeys((name.removeprefix("scale.") for name in tensors if name.startswith("scale.")), torch.int8)
+    known = {**_DTYPES, **integers} if integers else _DTYPES
     return {
-        name: tensor if _kind(tensor) in _PLAIN and tensor.dtype is _DTYPES.get(name, dtype) else _settled(name, tensor, dtype)
+        name: tensor if _kind(tensor) in _PLAIN and tensor.dtype is known.get(name, dtype) else _settled(name, tensor, known.get(name, dtype))
         for name, tensor in tensors.items()
     }
 
 
-def _settled(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    wanted = _DTYPES.get(name, dtype)
+def _settled(name: str, tensor: Tensor, wanted: torch.dtype) -> Tensor:
     if type(tensor) is Tensor and tensor.device.type == "cpu" and (tensor.is_neg() or tensor._is_zerotensor()):
         tensor = tensor.clone(memory_format=torch.contiguous_format)  # a minus sign that waits to be applied; zeros without memory
     if _kind(tensor) not in _PLAIN:

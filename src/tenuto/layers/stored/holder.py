@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from torch import Tensor, nn
 
+from tenuto.layers.stored.int8 import Int8x8
 from tenuto.layers.stored.weight import FORMS, StoredWeight
 
 
@@ -32,7 +32,56 @@ class Holder:
         return dict(self.__dict__) if inherited is None else inherited()
 
 
-class _FlatHolder(Holder):
+class LoopHolder(Holder):
+    """Of a recurrent layer. Where all its matrices are `Int8x8`, its time loop multiplies whole numbers, except in training.
+
+    Attributes:
+        buffer: the number of the buffer that is read in a stored weight's place just now; None for the floats.
+    """
+
+    buffer: int | None = None
+    training: bool
+    _modules: dict[str, Any]
+    _parameters: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        value = nn.Module.__getattr__(self, name)  # type: ignore[arg-type]  # a module, too
+        if isinstance(value, StoredWeight):
+            buffer = self.__dict__.get("buffer")
+            return value.whole() if buffer is None else value.get_buffer(value.buffers_of[buffer])
+        return value
+
+    @property
+    def integers(self) -> bool:
+        """Whether the time loop multiplies whole numbers."""
+        return not self.training and all(isinstance(part, Int8x8) for part in self._modules.values() if isinstance(part, StoredWeight)) and "weight_ih_l0" in self._modules
+
+    def _direction(self, *given: Any) -> Any:
+        made: Any = super()
+        if not self.integers:
+            return made._direction(*given)
+        try:
+            self.__dict__["buffer"] = 0
+            numbers = made._direction(*given)
+            self.__dict__["buffer"] = 1
+            scales = made._direction(*given)
+        finally:
+            self.__dict__["buffer"] = None
+        weights = {name: value for name, value in scales.weights.items() if not _is_matrix(name)}
+        weights |= {name: value for name, value in numbers.weights.items() if _is_matrix(name)}
+        return numbers._replace(weights=weights | {f"scale.{name}": scales.weights[name] for name in weights if _is_matrix(name)})
+
+    def _for_one_step(self, *given: Any) -> Any:
+        made: Any = super()
+        return [] if self.integers else made._for_one_step(*given)
+
+
+def _is_matrix(name: str) -> bool:
+    """Whether this name of an engine's is that of a matrix."""
+    return name == "weight_ih" or name.startswith("U.")
+
+
+class _FlatHolder(LoopHolder):
     """Of torch.nn's RNNBase, which has a list of its weights beside: it would keep the floats."""
 
     def _init_flat_weights(self) -> None:
@@ -54,11 +103,16 @@ class _EmbeddingHolder(Holder):
         return stored.rows(input)  # type: ignore[no-any-return]
 
 
-@lru_cache(maxsize=None)
+_made: dict[type[nn.Module], type[nn.Module]] = {}
+
+
 def _holder_of(kind: type[nn.Module]) -> type[nn.Module]:
-    base: type = _EmbeddingHolder if issubclass(kind, nn.Embedding) else _FlatHolder if issubclass(kind, nn.RNNBase) else Holder
+    if kind in _made:
+        return _made[kind]
+    loop = hasattr(kind, "_direction")  # a recurrent layer of ours
+    base: type = _EmbeddingHolder if issubclass(kind, nn.Embedding) else _FlatHolder if issubclass(kind, nn.RNNBase) else LoopHolder if loop else Holder
     own = {"kind": kind, "__module__": kind.__module__, "__doc__": kind.__doc__, "__qualname__": kind.__qualname__}
-    made: type[nn.Module] = types.new_class(kind.__name__, (base, kind), exec_body=lambda names: names.update(own))
+    made = _made[kind] = types.new_class(kind.__name__, (base, kind), exec_body=lambda names: names.update(own))
     return made
 
 
@@ -73,6 +127,9 @@ def hold(module: nn.Module, name: str, stored: StoredWeight) -> None:
     if not isinstance(module, Holder):
         module.__class__ = _holder_of(type(module))
     module._modules[name] = stored
+    if isinstance(stored, Int8x8):  # its time loop has no derivative by weights, and a bias that asked for one would ask for a slower engine
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(False)
     if isinstance(module, _FlatHolder):
         module._init_flat_weights()
 
@@ -90,12 +147,12 @@ def hold_as(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     Raises:
         ValueError: the file has a form of something that is no weight of this module.
     """
+    parameters = dict(module.named_parameters(remove_duplicate=False))
     places: dict[int, list[str]] = {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        places.setdefault(id(parameter), []).append(name)
+    for name, one in parameters.items():
+        places.setdefault(id(one), []).append(name)
     for name, form in list(_stored_names(tensors)):
-        owner, _, last = name.rpartition(".")
-        parameter = dict(module.named_parameters(remove_duplicate=False)).get(name)
+        parameter = parameters.get(name)
         if parameter is None:
             raise ValueError(f"{name} is stored as {form}, but is no weight of this model")
         own = {buffer: tensors[f"{name}.{buffer}"] for buffer in FORMS[form].buffers_of if f"{name}.{buffer}" in tensors}

@@ -48,3 +48,22 @@ class Int8(StoredWeight):
 
     def rows(self, indices: Tensor) -> Tensor:
         return self.int8[indices].to(self.scale.dtype) * self.scale[indices][..., None]
+
+
+class Int8x8(Int8):
+    """As `Int8`, in a recurrent layer that rounds what it multiplies too: products are of whole numbers (`engines.problem`)."""
+
+    form = "int8x8"
+    buffers_of = ("int8x8", "scale")
+    int8x8: Tensor
+
+    def __init__(self, int8: Tensor, scale: Tensor) -> None:
+        StoredWeight.__init__(self)
+        self.shape = int8.shape
+        self.register_buffer("int8x8", int8)
+        self.register_buffer("scale", scale)
+
+    @property
+    def int8(self) -> Tensor:  # type: ignore[override]
+        """The whole numbers, under the name that `Int8` has for them."""
+        return self.int8x8

@@ -120,6 +120,11 @@ struct Runner : Weights {
     long k = 0, end = p.panels;
     if (by_units && !whole) k = p.panel_of_thread[me.id], end = p.panel_of_thread[me.id + 1];
     const real* a = at[p.operand] + from * stride[p.operand];
+#if REAL_BITS == 32
+    if (p.matrix == 2)
+      return integer_product(p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
+                             at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
+#endif
 #if MATRIX_UNITS
     if (p.matrix) {
       const real* initial = at[p.initial] + from * stride[p.initial];
@@ -277,6 +282,13 @@ extern "C" void tenuto_run(const Loop* loop, Parallel parallel, Number id, Numbe
 }
 extern "C" int64_t tenuto_lanes(void) { return LANES; }
 extern "C" int64_t tenuto_panel(void) { return PANEL; }
+extern "C" int64_t tenuto_integers(void) {  // how whole numbers are multiplied; -1: not with these numbers
+#if REAL_BITS == 32
+  return INTEGERS;
+#else
+  return -1;
+#endif
+}
 extern "C" int64_t tenuto_matrix_units(void) {
 #if MATRIX_UNITS
   return ask_for_matrix_units();

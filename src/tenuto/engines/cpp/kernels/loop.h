@@ -22,7 +22,7 @@ struct Pass { PassFunction function; int64_t width; const int64_t* buffer; };  /
 struct Panel { int64_t vectors, column, packed; };  // column: in the result; packed: in the packed weights; both in numbers
 
 // result = initial + operand * weights. The depth comes in segments, columns of the operand; `initial` may be `result` itself.
-// `matrix`: the weights are packed for, and the product is done by, matrix units (matrix.h).
+// `matrix`: 1 where the weights are packed for, and the product is done by, matrix units (matrix.h); 2 where they are whole numbers (integers.h).
 struct Product {
   int64_t operand, result, initial, segments;
   const int64_t *segment_column, *segment_depth;
@@ -33,6 +33,7 @@ struct Product {
   const real* const* source;  // [segments][vectors]: the weight that meets k = 0 and the vector's first lane
   const int64_t* lanes;       // [vectors]: how many lanes have a weight
   int64_t lane_stride, depth_stride, matrix;
+  const real* const* scale;   // of whole numbers: [vectors], the scale of the vector's first lane
 };
 // packed[panel][column][lane] += sum over the rows of a chunk of operand[row][column] * gradient[row][lane]
 struct Outer {

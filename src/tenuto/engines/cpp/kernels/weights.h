@@ -13,6 +13,12 @@ struct Weights : Place {
       for (long j = 0; j < k; j++) vectors += p.panel[j].vectors;
       long all_vectors = vectors;
       for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
+#if REAL_BITS == 32
+      if (p.matrix == 2) {
+        pack_integers(p, panel, vectors);
+        continue;
+      }
+#endif
 #if MATRIX_UNITS
       if (p.matrix) {
         pack_parts(p, panel, vectors, all_vectors);

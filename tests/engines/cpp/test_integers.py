@@ -1,0 +1,76 @@
+"""kernels/integers.h, compiled for other processors than this one too: every kernel gives the bits of the definition. What this processor lacks is put in its place here, in words of C."""
+
+import ctypes
+import platform
+import subprocess
+
+import numpy as np
+import pytest
+
+from tenuto.engines.cpp import compiler
+from tenuto.engines.cpp.library import KERNELS
+from tests.compress.definition import defined
+
+DRIVER = """
+#include "integers.h"
+extern "C" int kind() { return INTEGERS; }
+extern "C" void multiply(const int8_t* w, const float* scale, const float* a, long rows, long depth, long outputs, float* c) {
+  enum { MOST = 64, VECTORS = 2 };
+  static Panel panels[MOST];
+  const real *source[MOST], *scales[MOST];
+  int64_t lanes[MOST], column = 0, wide = depth;
+  long vectors = (outputs + LANES - 1) / LANES, each = (depth + 3) / 4 + 2;
+  for (long v = 0; v < vectors; v++) {
+    source[v] = (const real*)(w + v * LANES * depth), scales[v] = scale + v * LANES;
+    lanes[v] = outputs - v * LANES < LANES ? outputs - v * LANES : LANES;
+  }
+  Product p = {};
+  for (long v = 0; v < vectors; v += VECTORS, p.panels++)
+    panels[p.panels] = {vectors - v < VECTORS ? vectors - v : VECTORS, v * LANES, v * LANES * each};
+  p.segments = 1, p.segment_column = &column, p.segment_depth = &wide, p.panel = panels, p.source = source, p.scale = scales, p.lanes = lanes;
+  p.lane_stride = depth, p.depth_stride = 1, p.matrix = 2;
+  p.packed = (real*)__builtin_calloc(vectors * LANES * each + LANES, sizeof(real));
+  real* init = (real*)__builtin_calloc(vectors * LANES, sizeof(real));
+  real* wider = (real*)__builtin_calloc(rows * vectors * LANES, sizeof(real));
+  for (long k = 0; k < p.panels; k++) pack_integers(p, panels[k], k * VECTORS);
+  integer_product(p, a, depth, init, 0, wider, vectors * LANES, rows, 0, p.panels);
+  for (long r = 0; r < rows; r++) memcpy(c + r * outputs, wider + r * vectors * LANES, outputs * sizeof(real));
+  __builtin_free(p.packed), __builtin_free(init), __builtin_free(wider);
+}
+"""
+FOUR_AT_ONCE = """
+#include <immintrin.h>
+static inline __m256i four_at_once(__m256i sum, __m256i a, __m256i b) {
+  union { __m256i whole; unsigned char u[32]; signed char s[32]; int n[8]; } x = {a}, y = {b}, z = {sum};
+  for (int i = 0; i < 32; i++) z.n[i / 4] += x.u[i] * y.s[i];
+  return z.whole;
+}
+#define _mm256_dpbusd_avx_epi32 four_at_once
+"""
+EVERY = {"this processor": (0, []), "16 bytes, plain": (16, ["-mno-avx2", "-mno-fma", "-mno-avx512f"]), "32 bytes, plain": (32, ["-mno-avx2", "-mno-fma", "-mno-avx512f"]), "four at once": (32, ["-D__AVXVNNI__=1", "-mavx2", "-mno-avx512f"])}
+
+
+@pytest.mark.skipif(compiler.find() is None, reason="no compiler")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have one kernel")
+@pytest.mark.parametrize("name", EVERY)
+def test_every_kernel_gives_the_bits_of_the_definition(name, tmp_path):
+    vector_bytes, flags = EVERY[name]
+    (tmp_path / "driver.cpp").write_text(DRIVER)
+    (tmp_path / "four.h").write_text(FOUR_AT_ONCE)
+    more = ["-include", str(tmp_path / "four.h")] if name == "four at once" else []
+    defines = [f"-DVECTOR_BYTES={vector_bytes or compiler.machine().vector_bytes}", "-DREAL_BITS=32", f"-I{KERNELS}"]
+    command = [*compiler.find().command, *compiler.FLAGS, *flags, *more, *defines, str(tmp_path / "driver.cpp"), "-o", str(tmp_path / "driver.so"), "-lm"]
+    subprocess.run(command, check=True, timeout=280)
+    library = ctypes.CDLL(str(tmp_path / "driver.so"))
+    assert library.kind() == {"four at once": 2, "this processor": library.kind()}.get(name, 0)
+    random = np.random.default_rng(1)
+    for rows, depth, outputs in ((1, 1, 1), (5, 37, 19), (4, 64, 32), (3, 513, 70), (9, 130, 45)):
+        a = (random.normal(size=(rows, depth)) * random.choice([1e-20, 1, 1e20], (rows, 1))).astype(np.float32)
+        w, scale = random.integers(-127, 128, (outputs, depth)).astype(np.int8), random.random(outputs).astype(np.float32)
+        if rows > 3:
+            a[1] = 0
+            a[2], w[0] = np.abs(a[2]).max() * np.sign(a[2]), 127 * np.sign(a[2])  # the largest sums that there are
+        found = np.zeros((rows, outputs), np.float32)
+        address = [array.ctypes.data_as(ctypes.c_void_p) for array in (w, scale, a, found)]
+        library.multiply(*address[:3], *map(ctypes.c_long, (rows, depth, outputs)), address[3])
+        np.testing.assert_array_equal(found, defined(a, w, scale))
