@@ -80,7 +80,7 @@ def _arithmetic(section: Section) -> Iterator[str]:
 
 def _speed(section: Section) -> Iterator[str]:
     yield "## Speed"
-    yield "Contributions of all rows to one number each, beside passes of the same model that give the gradient by x; medians of calls in turns, in milliseconds of the processor. `explain(...)` is the whole call, which also runs the model twice to see that it answers alike."
+    yield "Contributions of all rows to one number each, beside passes of the same model that give the gradient by x; medians of calls in turns, in milliseconds of the processor. `explain(...)` is the whole call, which also runs the model twice to see that it answers alike. MB: what a call adds to the memory of a process of its own, at its peak."
     rows = []
     for row in section["passes"]:
         times = {name: value[0] for name, value in row["ms_median_best"].items()}
@@ -88,17 +88,20 @@ def _speed(section: Section) -> Iterator[str]:
         rows.append([
             row["cell"], " × ".join(map(str, row["shape"])), f"{both:.2f}", f"{alone:.2f}", f"{times['contributions']:.2f}", f"{times['explain(...)']:.2f}",
             f"{times['contributions'] / both:.2f}", f"{times['contributions'] / alone:.2f}", "met" if times["contributions"] <= 5 * alone else "missed",
+            *_peaks(row, "backward", "contributions"),
         ])  # fmt: skip
-    yield table(["cell", "B × T × F × H", "forward and backward, ms", "backward alone, ms", "contributions, ms", "explain(...), ms", "÷ both", "÷ backward", "≤ 5 backward passes"], rows)
-    if "memory" in section:
-        yield "Peak memory in MB that a call adds: 16 items (backward, contributions), one item with 2,000 coalitions (shapley; shap in pieces of 256), by steps T."
-        steps = list(next(iter(section["memory"].values())))
-        yield table(["", *(f"T = {each}" for each in steps)], [[name, *(f"{value:.1f}" for value in row.values())] for name, row in section["memory"].items()])
+    yield table(["cell", "B × T × F × H", "forward and backward, ms", "backward alone, ms", "contributions, ms", "explain(...), ms", "÷ both", "÷ backward", "≤ 5 backward passes", "forward and backward, MB", "contributions, MB"], rows)
     if not section["shap"]:
         yield "shap is not installed here, so KernelSHAP was not compared (`pip install --no-deps --target FOLDER shap numba llvmlite slicer`, and FOLDER in PYTHONPATH)."
     elif "kernels" in section:
-        yield "KernelSHAP of one item, ours beside that of shap: the same model, engine, players and root mean square error, in seconds of the processor. T steps, of which w are run for each coalition."
-        yield table(["", "T / w", "players", "error", "coalitions, ours", "shap's", "ours, s", "shap, s", "shap ÷ ours", "wanted", "shap ÷ ours, as many coalitions"], [_kernel(row) for row in section["kernels"]])
+        yield "KernelSHAP of one item, ours beside that of shap: the same model, engine, players and root mean square error, in seconds of the processor. T steps, of which w are run for each coalition. MB: as above, ours and shap with as many coalitions, in pieces of 256."
+        yield table(["", "T / w", "players", "error", "coalitions, ours", "shap's", "ours, s", "shap, s", "shap ÷ ours", "wanted", "shap ÷ ours, as many coalitions", "ours, MB", "shap, MB"], [_kernel(row) for row in section["kernels"]])
+
+
+def _peaks(row: dict[str, Any], *calls: str) -> list[str]:
+    """MB of each; measurements of earlier versions have none."""
+    found = row.get("peak_mb", {})
+    return [f"{found[what]:.0f}" if what in found else "–" for what in calls]
 
 
 def _kernel(row: dict[str, Any]) -> list[str]:
@@ -108,6 +111,7 @@ def _kernel(row: dict[str, Any]) -> list[str]:
     return [
         row["case"], f"{row['steps']} / {row['steps run']}", str(row["players"]), f"{row['error']:.2g}", str(row["coalitions"]), str(row["coalitions of shap"]), f"{times['ours']:.2f}",
         f"{times['shap, same error']:.2f}", f"{ratio:.1f}", f"≥ {wanted:g}, {'met' if ratio >= wanted else 'missed'}", f"{times['shap, as many coalitions'] / times['ours']:.1f}",
+        *_peaks(row, "shapley", "shap"),
     ]  # fmt: skip
 
 

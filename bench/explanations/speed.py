@@ -81,7 +81,8 @@ def passes(shapes: list[tuple[int, int, int, int]], names: list[str], seconds: f
 
             times = in_turns({"forward and backward": both, "backward": backward, "contributions": ours, "explain(...)": whole}, seconds)
             print(f"speed: {name} {shape}  ms: " + "   ".join(f"{what} {median:.2f}" for what, (median, _) in times.items()), flush=True)
-            rows.append({"cell": name, "shape": list(shape), "ms_median_best": times})
+            memory = {what: peak(what, name, *shape) for what in ("backward", "contributions")}
+            rows.append({"cell": name, "shape": list(shape), "ms_median_best": times, "peak_mb": memory})
     return rows
 
 
@@ -146,7 +147,7 @@ def kernels(cases: list[tuple[str, int, int, int, dict[str, Any]]], smoke: bool)
     """Seconds of KernelSHAP at the same error, with shap where it is installed."""
     rows = []
     samples, seeds, most, tries = (200, 1, 400, [200]) if smoke else (2000, 2, 30_000, [2000, 4000, 8000])
-    for name, steps, features, hidden, settings in cases:
+    for number, (name, steps, features, hidden, settings) in enumerate(cases):
         game = Game(steps, features, hidden, settings)
         best = game.ours(most, 99)
         assert best.players is not None and best.player_values is not None and best.player_errors is not None
@@ -167,6 +168,8 @@ def kernels(cases: list[tuple[str, int, int, int, dict[str, Any]]], smoke: bool)
             calls["shap, as many coalitions"] = lambda game=game, places=places: game.of_shap(places, samples, 0)  # type: ignore[misc]
         times = in_turns(calls, 0.1 if smoke else 4.0)
         row["seconds_median_best"] = {what: [value / 1000 * (row["coalitions of shap"] / row["coalitions timed"] if what == "shap, same error" else 1.0) for value in values] for what, values in times.items()}
+        if not smoke:
+            row["peak_mb"] = {what: peak(what, number, samples) for what in ("shapley", *(["shap"] if has_shap() else []))}
         print(f"speed: KernelSHAP, {name}: {row}", flush=True)
         rows.append(row)
     return rows
@@ -184,24 +187,16 @@ def has_shap() -> bool:
 # --- memory --------------------------------------------------------------------------------------------------------------------
 
 
-def peaks(smoke: bool) -> dict[str, dict[str, float]]:
-    """MB that a call adds, each in a process of its own, by steps of the item; see memory.py."""
-    found: dict[str, dict[str, float]] = {}
-    for what in ("backward", "contributions", "shapley", *(["shap"] if has_shap() else [])):
-        for steps in (20,) if smoke else (100, 1600):
-            command = [sys.executable, str(Path(__file__).with_name("memory.py")), what, str(steps), "200" if smoke else "2000"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found.setdefault(what, {})[str(steps)] = round(float(done.stdout.splitlines()[-1]), 1)
-    print(f"speed: peak MB {found}", flush=True)
-    return found
+def peak(*what: object) -> float:
+    """MB that a call adds, in a process of its own; see memory.py."""
+    command = [sys.executable, str(Path(__file__).with_name("memory.py")), *map(str, what)]
+    return round(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]), 1)
 
 
 def measure(smoke: bool) -> Iterator[dict[str, Any]]:
     """The section, after each part."""
     shapes, names = ([(2, 5, 3, 4)], ["GRU"]) if smoke else (SHAPES, list(CELLS))
     found: dict[str, Any] = {"passes": passes(shapes, names, 0.05 if smoke else 2.0), "shap": has_shap()}
-    yield found
-    found["memory"] = peaks(smoke)
     yield found
     small: list[tuple[str, int, int, int, dict[str, Any]]] = [("small", 12, 2, 4, {"players": "cells", "segments": 8})]
     found["kernels"] = kernels(small if smoke else CASES, smoke)

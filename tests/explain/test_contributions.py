@@ -1,6 +1,8 @@
 """Exact contributions through layers and whole models: their sum is the difference, whatever the cell, the layer, the lengths and the state."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -256,6 +258,32 @@ def test_what_has_no_rule_is_refused_in_words(function, said):
     model = Refused(function).eval()
     with pytest.raises(TenutoError, match=said):
         contributions(model, {"x": torch.rand(4, 3, 2) + 1}, {"x": -torch.rand(4, 3, 2)}, 1)
+
+
+class Kept(nn.Module):
+    """Keeps a weak reference to what its layer gave."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.seen = Recurrent(cells.GRU(), 2, 3), list()
+
+    def forward(self, x):
+        output = self.layer(x).output
+        self.seen.append(weakref.ref(output))
+        return output[-1].sum(-1)
+
+
+def test_memory_does_not_wait_for_the_garbage_collector():
+    model, x = Kept().eval(), torch.randn(4, 2, 2)
+    gc.collect()
+    gc.disable()
+    try:
+        contributions(model, {"x": x}, {"x": 0 * x}, lambda answer: answer)
+        with pytest.raises(TenutoError, match="no rule"):
+            contributions(model, {"x": x}, {"x": 0 * x}, torch.special.gammaln)
+        assert len(model.seen) == 3 and not any(seen() is not None for seen in model.seen)
+    finally:
+        gc.enable()
 
 
 def test_bad_input():

@@ -53,6 +53,14 @@ def test_every_task_has_a_page(name):
         assert found[0].target.replace("<", "&lt;") in page or "⟨" in page
 
 
+def test_a_part_below_zero_is_taken_away_and_drawings_keep_their_size():
+    model, x = Reader(features=2).eval(), torch.randn(5, 3, 2)
+    for method in ("contributions", Shapley(segments=2)):
+        page = tenuto.explain(model, x, background=torch.full((2,), 2.0), method=method).to_html()
+        check(page)
+        assert "+ -" not in page and page.count('class="scroll drawn"') == (3 if method == "contributions" else 6)
+
+
 def test_the_unexplained_part_is_on_the_page(tmp_path):
     found = tenuto.explain(Reader().eval(), 4 * torch.randn(6, 2, 3), background="zero", method=IntegratedGradients(tolerance=0.9, steps=1))
     page = found.to_html(tmp_path / "why.html")

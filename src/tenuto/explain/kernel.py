@@ -126,24 +126,23 @@ def _strata(count: int, pairs: int, generator: np.random.Generator) -> list[Stra
 def _whole(count: int, size: int) -> np.ndarray:
     """All coalitions of a size; of half the players, one of each pair: that with the first player."""
     chosen = combinations(range(count), size) if 2 * size != count else ((0, *rest) for rest in combinations(range(1, count), size - 1))
-    return _flags(list(chosen), count)
+    return _flags(np.array(list(chosen)), count)
 
 
 def _drawn(count: int, size: int, wanted: int, pairs: int, generator: np.random.Generator) -> np.ndarray:
     if pairs <= 4 * wanted:
         whole = _whole(count, size)
         return whole[np.sort(generator.permutation(len(whole))[:wanted])]
-    seen: dict[tuple[int, ...], None] = {}
+    seen: dict[bytes, np.ndarray] = {}
     while len(seen) < wanted:
-        drawn = np.sort(generator.permuted(np.tile(np.arange(count), (wanted, 1)), axis=1)[:, :size], axis=1)
-        if 2 * size == count:
-            others = np.array([np.setdiff1d(np.arange(count), row) for row in drawn])
-            drawn = np.where(drawn[:, :1] == 0, drawn, others)
-        seen |= dict.fromkeys(map(tuple, drawn.tolist()))
-    return _flags(list(islice(seen, wanted)), count)
+        flags = _flags(generator.permuted(np.tile(np.arange(count), (wanted, 1)), axis=1)[:, :size], count)
+        flags = np.where(flags[:, :1], flags, ~flags) if 2 * size == count else flags
+        for row in flags:
+            seen.setdefault(row.tobytes(), row)
+    return np.stack(list(islice(seen.values(), wanted)))
 
 
-def _flags(chosen: list[tuple[int, ...]], count: int) -> np.ndarray:
+def _flags(chosen: np.ndarray, count: int) -> np.ndarray:
     flags = np.zeros((len(chosen), count), dtype=bool)
-    np.put_along_axis(flags, np.array(chosen), True, axis=1)
+    np.put_along_axis(flags, chosen, True, axis=1)
     return flags

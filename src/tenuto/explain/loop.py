@@ -44,16 +44,16 @@ class PairedLoop:
         with torch.no_grad():
             self._result = self._runner.forward(self._pair, self._both, True)
 
-    def results(self) -> tuple[list[Tensor], list[Tensor]] | None:
-        """The output and the final states of each run; None where the engine has not kept what the reference gave at each step."""
-        count, cell = len(self._states), self._pair.cell
+    def result(self) -> list[Tensor]:
+        """The output and the final states of the run that is explained."""
+        return [self._result.output, *self._result.final[: len(self._states)]]
+
+    def reference(self) -> list[Tensor] | None:
+        """Those of the reference run; None where the engine has not kept its output at each step."""
+        cell = self._pair.cell
         assert isinstance(cell, Pair)
-        if self._output is None:
-            return None
-        second = self._runner.over_time(self._pair, self._both, self._result, cell.prefix + self._output)
-        if second is None:
-            return None
-        return [self._result.output, *self._result.final[:count]], [second, *self._result.final[count:]]
+        second = None if self._output is None else self._runner.over_time(self._pair, self._both, self._result, cell.prefix + self._output)
+        return None if second is None else [second, *self._result.final[len(self._states) :]]
 
     def multipliers(self, d_output: Tensor | None, d_final: Sequence[Tensor | None]) -> Buffers:
         """The multipliers of the inputs that differ between the two runs, by the engines' names.

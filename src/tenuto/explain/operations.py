@@ -224,7 +224,7 @@ def _loop(call: Call) -> Any:
     if wrong is not None:
         raise refusal(f"the weight {wrong!r} of a recurrent layer depends on what is explained", "weights that are the same for every input")
     loop = PairedLoop(form, engine, inputs, {name: second[name] for name in names})
-    result, reference = loop.results() or call.both()
+    result, reference = loop.result(), loop.reference() or call.func(*call.args0, **call.options0)
 
     def pull(arrived: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         found = loop.multipliers(arrived[0], arrived[1:])

@@ -135,12 +135,13 @@ def _sum(item: Any) -> Markup:
     """The item as a sum in words."""
     if item.base is None:
         return Markup("The answer is {}.").format(number(item.prediction))
-    parts = [Markup("{} where nothing is read").format(number(item.base))]
     total = float(item.values.sum() if item.player_values is None else item.player_values.sum())
-    parts.append(Markup("{} from what was read").format(number(total)))
-    parts += [Markup("{} from the state {}").format(number(value), name) for name, value in item.state.items()]
-    parts.append(Markup("{} unexplained").format(number(item.gap if abs(item.gap) > 1e-9 * (1.0 + abs(item.prediction)) else 0.0)))
-    return Markup(" + ").join(parts) + Markup(" = <b>{}</b>, the answer.").format(number(item.prediction))
+    parts = [(total, "from what was read"), *((value, f"from the state {name}") for name, value in item.state.items())]
+    parts.append((item.gap if abs(item.gap) > 1e-9 * (1.0 + abs(item.prediction)) else 0.0, "unexplained"))
+    found = Markup("{} where nothing is read").format(number(item.base))
+    for value, whence in parts:
+        found += Markup(" {} {} {}").format("−" if value < 0 else "+", number(abs(value)), whence)
+    return found + Markup(" = <b>{}</b>, the answer.").format(number(item.prediction))
 
 
 def _row(item: Any, left: float | None) -> list[str]:

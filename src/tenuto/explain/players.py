@@ -78,10 +78,8 @@ def players_of(players: Any, x: np.ndarray, inputs: Sequence[str], words: Sequen
     if kind == "words":
         return _words(words, width)
     places = _segments(x, segments, cut)
-    names = []
-    for number in range(places[-1] + 1):
-        first, last = np.flatnonzero(places == number)[[0, -1]]
-        names.append(f"steps {first} to {last}" if last > first else f"step {first}")
+    ends = [0, *np.searchsorted(places, np.arange(places[-1] + 1), side="right").tolist()]
+    names = [f"steps {first} to {end - 1}" if end - first > 1 else f"step {first}" for first, end in zip(ends, ends[1:])]
     if kind == "segments":
         return _runs(places, names, width)
     cells = places[:, None] * width + np.arange(width)

@@ -59,9 +59,14 @@ class Question:
         """[R, T_i, F], what stands in its place."""
         return self.background.of(self.posed, row)
 
+    @property
+    def most(self) -> int:
+        """How many numbers the steps of rows that run together may take."""
+        return MOST_NUMBERS
+
     def together(self, steps: int) -> int:
         """How many rows of so many steps run together."""
-        return max(1, MOST_NUMBERS // (steps * (self.posed.x.shape[-1] + self.widest)))
+        return max(1, self.most // (steps * (self.posed.x.shape[-1] + self.widest)))
 
     def pieces(self, count: int, steps: int) -> Iterator[slice]:
         """All of `count` rows of so many steps, in pieces that run together."""

@@ -12,9 +12,12 @@ from tenuto.explain.coalitions import Coalitions
 from tenuto.explain.explanation import Item
 from tenuto.explain.kernel import ENUMERATED, enumerated, sampled
 from tenuto.explain.methods import Method, entered, is_count, require
-from tenuto.explain.past import Resumed, effect_of_past, far_past
+from tenuto.explain.past import effect_of_past, far_past
 from tenuto.explain.players import check_players, players_of
+from tenuto.explain.prefixes import Prefixes
 from tenuto.explain.question import Question
+
+WORTHWHILE = 6  # players, from which so many coalitions are run that it pays to look whether those that begin alike can be run together
 
 
 @entered
@@ -58,14 +61,17 @@ class Shapley(Method):
         players = players_of(self.players, question.x(row).double().cpu().numpy(), question.inputs, words, segments=self.segments, cut=self.cut)
         measured: dict[str, float] = {}
         notes: list[str] = []
-        cut, past = (0, 0.0) if self.prune is None else far_past(question, row, self.prune)
+        prefixes: Prefixes | None = None
+        if self.prune is not None or len(players.names) >= WORTHWHILE:
+            together = Prefixes(question, row)
+            prefixes = together if together.fits() else None
+        cut, past = (0, 0.0) if self.prune is None else far_past(question, row, self.prune, prefixes)
         if cut:
             players = players.pruned(cut)
-        game = Coalitions(question, row, players)
+        game = Coalitions(question, row, players, prefixes=prefixes)
         if cut:
-            resumed = Resumed(game, cut).fits()
             delta = effect_of_past(game, self.seed)
-            measured |= {"pruned_steps": cut, "past_value": past, "past_effect": delta, "bound": 2 * delta, "steps_run": len(game.x) - cut if resumed else len(game.x)}
+            measured |= {"pruned_steps": cut, "past_value": past, "past_effect": delta, "bound": 2 * delta, "steps_run": len(game.x) if prefixes is None else len(game.x) - cut}
             notes.append(
                 f"The first {cut} of {len(game.x)} steps are one player: against the rest as the only other one it is worth {past:.3g}. It changes the answer to a "
                 f"coalition by {delta:.3g} at most, so the other values differ by at most {2 * delta:.3g} from those of an unpruned run."

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from tenuto.errors import TenutoError
 
@@ -31,16 +31,34 @@ class Record:
     pull: Pull
 
 
+class Layout:
+    """Where the arguments of an operation stand in a flat list: each alone, or a list of them in a row. (torch's own `tree_flatten` takes as long as a short operation.)"""
+
+    def __init__(self, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+        self._count, self._names = len(args), list(options)
+        self._sizes = [len(value) if isinstance(value, (list, tuple)) else None for value in (*args, *options.values())]
+        self.flat: list[Any] = []
+        for value, size in zip((*args, *options.values()), self._sizes):
+            self.flat += [value] if size is None else value
+
+    def filled(self, flat: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments and options with other values in these places."""
+        values, rest = list[Any](), iter(flat)
+        for size in self._sizes:
+            values.append(next(rest) if size is None else list(islice(rest, size)))
+        return tuple(values[: self._count]), dict(zip(self._names, values[self._count :]))
+
+
 class Call:
     """One operation on values of which some are followed.
 
     Attributes:
-        args, options: with the values of the run that is explained. args0, options0: with those of the reference run.
+        tape: while the operation's rule runs. args, options: with the values of the run that is explained. args0, options0: with those of the reference run.
         places: where among the flat arguments the followed ones stand. flat, flat0: all of them, flat.
     """
 
-    def __init__(self, tape: Tape, func: Any, flat: list[Any], places: list[int], spec: Any) -> None:
-        self.tape, self.func, self.places, self._spec = tape, func, places, spec
+    def __init__(self, tape: Tape, func: Any, flat: list[Any], places: list[int], layout: Layout) -> None:
+        self.tape, self.func, self.places, self._layout = tape, func, places, layout
         self.slots = [tape.slot_of(flat[place]) for place in places]
         self.flat, self.flat0 = list(flat), list(flat)
         for place, slot in zip(places, self.slots):
@@ -56,8 +74,7 @@ class Call:
 
     def with_flat(self, flat: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments and options from flat ones."""
-        found: tuple[tuple[Any, ...], dict[str, Any]] = tree_unflatten(list(flat), self._spec)
-        return found
+        return self._layout.filled(flat)
 
     def both(self) -> tuple[Any, Any]:
         """The operation's result in both runs."""
@@ -119,7 +136,8 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags and self._rule_of(func) is None:
             raise refusal(f"the model draws random numbers ({func})", "model.eval(), and no dropout or noise while a model is explained")
-        flat, spec = tree_flatten((args, dict(kwargs or {})))
+        layout = Layout(args, kwargs or {})
+        flat = layout.flat
         places = [place for place, value in enumerate(flat) if self.follows(value)]
         if not places:
             return func(*args, **(kwargs or {}))
@@ -128,7 +146,11 @@ class Tape(TorchDispatchMode):
         rule = self._rule_of(func)
         if rule is None:
             raise refusal(f"contributions have no rule for {_readable(func)}", "a module of which each operation has one (linear maps, products, the usual activations and norms, pooling, softmax, recurrent layers)")
-        return rule(Call(self, func, flat, places, spec))
+        call = Call(self, func, flat, places, layout)
+        try:
+            return rule(call)
+        finally:
+            del call.tape  # what is noted keeps the call: with the tape in it, all that was run would wait for the garbage collector
 
     def _in_place(self, func: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """A write into a whole value is a new value; other tensors in the same memory are not what they were."""
@@ -151,9 +173,13 @@ class Tape(TorchDispatchMode):
         return target
 
     def pull(self, result: Tensor, multiplier: Tensor, inputs: Sequence[int]) -> list[Tensor]:
-        """The multipliers of followed values, by their numbers, given that of a result; zeros where nothing of it comes from one."""
+        """The multipliers of followed values, by their numbers, given that of a result; zeros where nothing of it comes from one.
+
+        Once: each operation's memory is let go of as soon as it has been passed.
+        """
         found: dict[int, Tensor] = {self._slots[id(result)]: multiplier} if self.follows(result) else {}
-        for record in reversed(self.records):
+        while self.records:
+            record = self.records.pop()
             arrived = [found.get(slot) for slot in record.results]
             if all(m is None for m in arrived):
                 continue

@@ -124,7 +124,8 @@ class Estimator(Explained, Taught, Saved, ABC):
 
     def _settled(self, training: Any) -> dict[str, Any]:
         """The options that were left open, as this data suggests; from here on `options_` has them."""
-        return self.pace.settle(self._items(training), self.get_params())
+        left_open = self.pace.settle(self._items(training), self.get_params())
+        return left_open | {"average": self.training_options(epochs=1).average}
 
     def _items(self, training: Any) -> int:
         """How many items a pass over the training data reads; a batch has `batch_size` of them."""
@@ -260,6 +261,7 @@ class Estimator(Explained, Taught, Saved, ABC):
                 loss=learning.loss,
                 validate=learning.validate,
                 describe_batch=learning.describe_batch,
+                grain=learning.grain,
                 observers=course.observers,
                 checkpoint=kept,
                 launch=course.launch,
