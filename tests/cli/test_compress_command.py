@@ -70,3 +70,27 @@ def test_a_run_that_is_worse_than_asked_is_not_written(text, tmp_path, monkeypat
     monkeypatch.setattr("tenuto.compress.call.result_of", lambda *given: next(results))
     result = run("compress", folder, "--int8", "--data", file, "--max-drop", "0.5%", "--out", tmp_path / "out")
     assert result.exit_code == 1 and "11.11% worse" in result.output and "--max-drop" in result.output and not (tmp_path / "out").exists()
+
+
+def test_units_are_taken_away_and_the_run_learns_on(text, tmp_path):
+    folder, file = text
+    half = tmp_path / "half"
+    result = run("compress", folder, "--units", "50%", "--finetune", file, "--rounds", "2", "--epochs", "1", "--data", file, "--out", half)
+    assert result.exit_code == 0, result.output
+    assert "units       8 → 4 in each layer, by taylor, fine-tuned" in result.output and not (half / "unfinished").exists()
+    assert (half / "model.safetensors").stat().st_size < (folder / "model.safetensors").stat().st_size
+    page = (half / "report.html").read_text(encoding="utf-8")
+    assert "Units in each layer" in page and "taken away" in page
+    for words in (("predict", half, file), ("score", half, file), ("compress", half, "--int8", "--out", tmp_path / "both"), ("compress", folder, "--units", "0.5", "--int8", "--data", file, "--out", tmp_path / "at-once")):
+        used = run(*words)
+        assert used.exit_code == 0, used.output
+    for words, said in (
+        ((folder, "--units", "0.5"), "--finetune"),
+        ((folder, "--units", "many", "--data", file), "--units many is no number"),
+        ((folder, "--units", "2", "--data", file), "--units 2"),
+        ((folder, "--int8", "--score", "norm"), "goes with units"),
+        ((tmp_path / "both", "--units", "0.5", "--data", file), "is compressed already"),
+    ):
+        refused = run("compress", *words, "--out", tmp_path / "out")
+        assert refused.exit_code == 1 and said in refused.output, refused.output
+        assert not (tmp_path / "out").exists()

@@ -7,25 +7,46 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
 
 from tenuto.choices import require
 from tenuto.compress.calibrate import Calibration, Seen
-from tenuto.compress.compression import Compression
+from tenuto.compress.compression import FLOATS, Compression
 from tenuto.compress.finetune import finetuned
+from tenuto.compress.pruning import Pruning
 from tenuto.compress.quality import quality, require_good, result_of
 from tenuto.compress.quantise import ACTIVATIONS, WEIGHTS, quantise, require_floats
+from tenuto.compress.rounds import Rounds
 from tenuto.errors import ArgumentError, TenutoError
+from tenuto.layers.stored import Sparse
 from tenuto.tasks.estimator import Estimator
 from tenuto.tongues import argument
+from tenuto.train import Observer
 
 M = TypeVar("M", Estimator, nn.Module)
 BATCHES = 64  # of data, to calibrate with
 
 
-def compress(model: M, *, weights: str = "int8", activations: str = "float", calibrate: Any = None, finetune: Any = None, data: Any = None, max_drop: float | None = None) -> M:
+def compress(
+    model: M,
+    *,
+    weights: str | None = None,
+    activations: str = "float",
+    units: float | None = None,
+    sparsity: float | None = None,
+    calibrate: Any = None,
+    data: Any = None,
+    finetune: Any = None,
+    max_drop: float | None = None,
+    score: str | None = None,
+    rounds: int = 3,
+    folder: str | Path | None = None,
+    observers: Iterable[Observer] = (),
+    **changes: Any,
+) -> M:
     """The same model with smaller weights: a copy, whose run folder is smaller too. The model stays as it is.
 
     "int8" keeps each matrix as whole numbers with a scale for each row: embeddings, all maps, and W and U of every recurrent layer of any cell. Biases and the cells' own
@@ -34,13 +55,21 @@ def compress(model: M, *, weights: str = "int8", activations: str = "float", cal
     With activations "int8", recurrent layers also round what they multiply, each row of a step with a scale of its own, and multiply whole numbers, whose sums are exact;
     gates and states stay floats. Such a layer reads a quarter of the memory at each step, and has no derivative by its weights.
 
+    With `units`, whole units are taken away, those that count least: what is left is an ordinary estimator with a smaller hidden_size. With `finetune` they go in rounds, and
+    what is left learns on after each. With `sparsity`, the smallest weights of each matrix become zero, and only the others are kept, with a bit for each place. (Units of a torch module: `tenuto.compress.with_fewer_units`.)
+
     Args:
         model: a fitted estimator, or a torch module with recurrent layers of tenuto.
-        weights: "int8" or "int4".
+        weights: "int8" or "int4". Default: "int8" where nothing else is asked for, else floats as they are.
         activations: "float", or "int8" with weights "int8".
+        units: the share of the units of each layer that stays. Only for an estimator, with `data` or `finetune`.
+        sparsity: the share of each matrix that becomes zero. Only for an estimator, and not together with `weights`.
         calibrate: for "int4": data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
-        finetune: a labelled set as for `fit`, on which the copy learns for some epochs with its weights rounded; only for an estimator, and instead of `calibrate`.
         data: a labelled set as for `evaluate`, or (x, y), on which both models are measured. Only for an estimator.
+        finetune: a labelled set as for `fit`, or (x, y), on which the model learns on: after units or weights have gone, or else for some epochs with its weights rounded, instead of
+            `calibrate`. Only for an estimator.
+        score: what units count by: "taylor", what the loss would change, or "norm", of their weights. Default: "taylor" with `finetune`.
+        rounds, folder, observers, changes: of the fine-tuning, see `tenuto.compress.rounds.Rounds`.
         max_drop: by how much the copy may be worse there, as a share of the model's own number: 0.005.
     Returns:
         What was given, compressed. Of an estimator, `tenuto.compress.Compression.of` tells size and quality.
@@ -53,21 +82,27 @@ def compress(model: M, *, weights: str = "int8", activations: str = "float", cal
         (torch.int8, torch.Size([5, 1, 64]))
     """
     try:
-        require("weights", weights, WEIGHTS)
+        pruning = Pruning(units, sparsity, score, finetune, Rounds(rounds, folder, observers=tuple(observers), changes=changes))
+        weights = "int8" if weights is None and not pruning.asked else weights
+        if weights is not None:
+            require("weights", weights, WEIGHTS)
+            if sparsity is not None:
+                raise ArgumentError("the weights can be kept in one form only.", expected=f"{argument('sparsity', sparsity)}, or {argument('weights', weights)}")
         require("activations", activations, ACTIVATIONS)
         _check(model, data, max_drop)
+        pruning.check(isinstance(model, Estimator), data is not None)
         if activations != "float" and weights != "int8":
             raise ArgumentError(f"{argument('activations', activations)} goes with whole numbers of 8 bits only.", fix=f"{argument('weights', 'int8')}, or leave {argument('activations')} out")
         if calibrate is not None and weights != "int4":
-            raise ArgumentError(f"{argument('weights', weights)} is rounded without looking at data.", fix=f"leave {argument('calibrate')} out, or {argument('weights', 'int4')}")
-        if finetune is not None and (calibrate is not None or not isinstance(model, Estimator)):
+            raise ArgumentError(f"{argument('weights', weights or 'floats')} is rounded without looking at data.", fix=f"leave {argument('calibrate')} out, or {argument('weights', 'int4')}")
+        if finetune is not None and not pruning.asked and (calibrate is not None or not isinstance(model, Estimator)):
             why = "weights that have learnt to be rounded need no calibration" if isinstance(model, Estimator) else "only an estimator knows how it is trained"
             raise ArgumentError(f"{argument('finetune')} cannot be used here: {why}.", fix=f"leave {argument('finetune')} out")
         if isinstance(model, Estimator):
-            return _compressed(model, weights, activations, calibrate, finetune, data, max_drop)  # type: ignore[return-value]  # of its own class
+            return _compressed(model, weights, activations, pruning, calibrate, data, max_drop)  # type: ignore[return-value]  # of its own class
         smaller = copy.deepcopy(model)
         require_floats(smaller)
-        quantise(smaller, WEIGHTS[weights], None if calibrate is None else _seen_by_module(smaller, calibrate), rounding=activations == "int8")
+        quantise(smaller, WEIGHTS[str(weights)], None if calibrate is None else _seen_by_module(smaller, calibrate), rounding=activations == "int8")
         return smaller
     except TenutoError as error:
         raise error.within("compress") from error.__cause__
@@ -90,18 +125,23 @@ def _check(model: Any, data: Any, max_drop: float | None) -> None:
         raise ArgumentError(f"{argument('max_drop', max_drop)} asks how good the model is, and there is nothing to measure it on.", fix=f"give {argument('data')}: a labelled set")
 
 
-def _compressed(model: Estimator, weights: str, activations: str, calibrate: Any, finetune: Any, data: Any, max_drop: float | None) -> Estimator:
+def _compressed(model: Estimator, weights: str | None, activations: str, pruning: Pruning, calibrate: Any, data: Any, max_drop: float | None) -> Estimator:
     require_floats(model.network_)
-    smaller = copy.deepcopy(model) if finetune is None else finetuned(model, WEIGHTS[weights], finetune)
     before = _bytes(model.network_)
+    if pruning.finetune is not None and weights is not None and not pruning.asked:
+        smaller, pruned = finetuned(model, WEIGHTS[weights], pruning.finetune, pruning.rounds), {}
+    else:
+        smaller, pruned = pruning.of(model, data)
     seen = None if calibrate is None else Calibration(smaller.network_).over(islice(_readings(smaller, calibrate), BATCHES))
-    stored = quantise(smaller.network_, WEIGHTS[weights], seen, rounding=activations == "int8")
+    form = Sparse if pruning.sparsity is not None else WEIGHTS[weights] if weights is not None else None
+    stored = quantise(smaller.network_, form, seen, rounding=activations == "int8") if form is not None else []
     found = None
     if data is not None:
         found = quality(result_of(model, data), result_of(smaller, data))
         if max_drop is not None:
             require_good(found, max_drop)
-    smaller.evaluation_ = {**smaller.evaluation_, "compression": Compression(weights, activations, stored, before, _bytes(smaller.network_), found).to_data()}
+    made = Compression(weights or (FLOATS if form is None else form.form), activations, stored, before, _bytes(smaller.network_), found, **pruned)
+    smaller.evaluation_ = {**smaller.evaluation_, "compression": made.to_data()}
     return smaller
 
 

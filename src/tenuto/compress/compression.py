@@ -7,8 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenuto.compress.quality import Quality
+from tenuto.compress.spectrum import Spectrum
 from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Estimator
+
+FLOATS = "floats"  # the form of weights that are as they were
+
+
+@dataclass(frozen=True)
+class Units:
+    """How many units each layer had and has. score: what they counted by. finetuned: whether what was left learnt on."""
+
+    before: int
+    after: int
+    score: str
+    finetuned: bool
+
+    def __str__(self) -> str:
+        return f"units {self.before} → {self.after} in each layer, by {self.score}{', fine-tuned' if self.finetuned else ''}"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One of the models that were tried: in words, its bytes, its quality, and whether it was taken."""
+
+    how: str
+    size: int
+    value: float
+    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -19,6 +45,8 @@ class Compression:
         weights: the form of those weights that are not floats, such as "int8". stored: their names. activations: the form of what recurrent layers multiply with them.
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
+        units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. tried: all models of a search.
+        spectrum: the recurrent Jacobian of each layer before and after, where something was taken away and there were data.
     """
 
     weights: str
@@ -27,6 +55,10 @@ class Compression:
     bytes_before: int
     bytes_after: int
     quality: Quality | None = None
+    units: Units | None = None
+    sparsity: float | None = None
+    tried: Sequence[Tried] = ()
+    spectrum: Sequence[Spectrum] = ()
 
     @classmethod
     def of(cls, model: Estimator) -> Compression:
@@ -40,7 +72,8 @@ class Compression:
         if kept is None:
             raise ArgumentError(f"this {type(model).__name__} was not compressed.", expected="a model that tenuto.compress made")
         own = {name: value for name, value in kept.items() if name in cls.__dataclass_fields__}
-        return cls(**{**own, "quality": None if kept.get("quality") is None else Quality(**kept["quality"])})
+        parts = {name: None if kept.get(name) is None else kind(**kept[name]) for name, kind in _PARTS.items()}
+        return cls(**{**own, **parts, **{name: [kind(**one) for one in kept.get(name, ())] for name, kind in _LISTS.items()}})
 
     @property
     def ratio(self) -> float:
@@ -54,8 +87,14 @@ class Compression:
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""
-        return {**vars(self), "stored": list(self.stored), "quality": None if self.quality is None else vars(self.quality)}
+        parts = {name: None if getattr(self, name) is None else vars(getattr(self, name)) for name in _PARTS}
+        return {**vars(self), "stored": list(self.stored), **parts, **{name: [vars(one) for one in getattr(self, name)] for name in _LISTS}}
 
     def __str__(self) -> str:
-        lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them), {len(self.stored)} of them as {self.weights}{self.multiplied}"]
-        return "\n".join(lines if self.quality is None else [*lines, str(self.quality)])
+        stored = f", {len(self.stored)} of them as {self.weights}{self.multiplied}" if self.stored else ""
+        lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them){stored}"]
+        return "\n".join([*lines, *(str(part) for part in (self.units, self.quality, *self.spectrum) if part is not None)])
+
+
+_PARTS: dict[str, Any] = {"quality": Quality, "units": Units}
+_LISTS: dict[str, Any] = {"tried": Tried, "spectrum": Spectrum}

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tenuto.compress.quantise import matrices
+from tenuto.compress.quantise import matrices, smaller
+from tenuto.compress.rounds import Rounds
 from tenuto.distill.student import student_of
 from tenuto.distill.teacher import digest_of
 from tenuto.layers.stored import StoredWeight
@@ -65,7 +66,10 @@ class Finetuning:
     def begin(self, network: nn.Module) -> None:
         """Take over the model's weights, and round them from now on."""
         network.load_state_dict(self.model.network_.state_dict())
-        for part, name in matrices(network, self.form):
+        for part, name in list(matrices(network)):
+            weight = getattr(part, name).detach()
+            if not smaller(self.form.empty(weight, {}), weight):
+                continue
             parametrize.register_parametrization(part, name, Rounded(self.form), unsafe=True)
 
     def lead(self, learning: Learning, training: Any) -> Learning:
@@ -77,10 +81,15 @@ class Finetuning:
         return {}
 
 
-def finetuned(model: E, form: type[StoredWeight], data: Any) -> E:
-    """The model after some epochs with rounded weights, on data as for `fit`. Its weights are floats that the form holds exactly."""
-    student = student_of(model, None, {"epochs": EPOCHS, "learning_rate": model.options_["learning_rate"] / SLOWER})
-    student.learn_from(Finetuning(model, form), data)
+def finetuned(model: E, form: type[StoredWeight], data: Any, rounds: Rounds) -> E:
+    """The model after some epochs with rounded weights, on data as for `fit`. Its weights are floats that the form holds exactly.
+
+    Args:
+        rounds: how it learns on; all in one round.
+    """
+    student = student_of(model, None, {"epochs": EPOCHS, "learning_rate": model.options_["learning_rate"] / SLOWER, **rounds.changes})
+    how: dict[str, Any] = {"validation": rounds.validation, "test": rounds.test, "observers": rounds.observers, "checkpoint": rounds.folder, "launch": rounds.launch}
+    student.learn_from(Finetuning(model, form), data, **how)
     for part in student.network_.modules():
         for name in list(getattr(part, "parametrizations", ())):
             parametrize.remove_parametrizations(part, name, leave_parametrized=True)

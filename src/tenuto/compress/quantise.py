@@ -42,15 +42,17 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
     require_floats(module)
     done: dict[int, StoredWeight] = {}
     names, paths = [], {id(part): path for path, part in module.named_modules()}
-    for part, name in list(matrices(module, form, rounding=rounding)):
+    for part, name in list(matrices(module)):
         weight, whole = part._parameters[name], f"{paths[id(part)]}.{name}".lstrip(".")
         assert weight is not None
         if not bool(torch.isfinite(weight).all()):
             raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
-        own = Int8x8 if rounding and isinstance(part, _LAYERS) else form
-        done[id(weight)] = done.get(id(weight)) or _rounded(weight, own, (seen or {}).get(id(weight), []))
-        hold(part, name, done[id(weight)])
-        names.append(whole)
+        loops = rounding and isinstance(part, _LAYERS)
+        stored = done.get(id(weight)) or _rounded(weight, Int8x8 if loops else form, (seen or {}).get(id(weight), []))
+        if loops or smaller(stored, weight):
+            done[id(weight)] = stored
+            hold(part, name, stored)
+            names.append(whole)
     if not names:
         raise ArgumentError(
             f"{type(module).__name__} has no weights that could be made smaller.", expected="a recurrent layer of tenuto, Linear, Embedding or convolution with more than one column",
@@ -59,17 +61,17 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
     return names
 
 
-def matrices(module: nn.Module, form: type[StoredWeight], *, rounding: bool = False) -> Iterator[tuple[nn.Module, str]]:
-    """The matrices that are kept in a form, as a part of the module and a name in it: those that become smaller, and with `rounding` all of a recurrent layer."""
+def matrices(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """The matrices that can be kept in another form, as a part of the module and a name in it."""
     for part in module.modules():
         if not isinstance(part, (*_OURS, *_TORCHS)) or (isinstance(part, nn.Embedding) and part.max_norm is not None):  # that one changes its weight when it is read
             continue
-        for name, weight in list(part._parameters.items()):
-            if weight is None or weight.dim() < 2 or not weight.is_floating_point():
-                continue
-            stored = form.empty(weight.detach(), {})
-            if (rounding and isinstance(part, _LAYERS)) or stored.size_bytes() < weight.numel() * weight.element_size():
-                yield part, name
+        yield from ((part, name) for name, weight in list(part._parameters.items()) if weight is not None and weight.dim() > 1 and weight.is_floating_point())
+
+
+def smaller(stored: StoredWeight, weight: Tensor) -> bool:
+    """Whether a weight takes less memory in this form."""
+    return stored.size_bytes() < weight.numel() * weight.element_size()
 
 
 def _rounded(weight: Tensor, form: type[StoredWeight], seen: list[tuple[slice, Tensor]]) -> StoredWeight:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenuto.pages.page import Section, render
+from tenuto.pages.scatter import Point, Scatter
 from tenuto.pages.wording import count, number, percent
 from tenuto.runs.folder import Run
 
@@ -16,17 +17,52 @@ def section(run: Run) -> Section | None:
         return None
     before, after = found["bytes_before"], found["bytes_after"]
     rows = [("Weights, bytes", f"{before:,}", f"{after:,}", f"{percent(after / before)} of before")]
+    units = found.get("units")
+    if units is not None:
+        rows.append(("Units in each layer", number(units["before"]), number(units["after"]), f"by {units['score']}{', then fine-tuned' if units['finetuned'] else ''}"))
+    if found.get("sparsity") is not None:
+        rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest"))
+    for one in found.get("spectrum") or []:
+        rows.append((f"Spectral radius of a step of {one['layer']}", number(one["radius_before"]), number(one["radius_after"]), "below 1, what a layer holds fades"))
+        rows.append((f"Largest singular value of a step of {one['layer']}", number(one["gain_before"]), number(one["gain_after"]), "how much a step can grow a difference"))
     quality = found["quality"]
     if quality is not None:
         rows.append((quality["measure"].replace("_", " ").capitalize(), number(quality["before"]), number(quality["after"]), _drop(quality)))
     measured = "" if quality is not None else " Nothing was measured on it: results on this page are those of the model that it was made from."
-    multiplied = ", and recurrent layers multiply whole numbers" if found["activations"] == "int8" else ""
     return Section(
         name="compressed",
         title="What was made smaller",
-        lead=f"{count(len(found['stored']), 'weight')} of this network {'is' if len(found['stored']) == 1 else 'are'} stored as {found['weights']}{multiplied}.{measured}",
-        body=render("compressed.html", rows=rows),
+        lead=_stored(found) + measured,
+        body=render("compressed.html", rows=rows, **_search(found)),
     )
+
+
+def _search(found: dict[str, Any]) -> dict[str, Any]:
+    """The models that were tried: a plot of quality by size, in which the chosen one stands out, and the same as a table. Those that another one beats in both are marked."""
+    tried, quality = found.get("tried") or [], found["quality"]
+    if not tried or quality is None:
+        return {"plot": None, "tried": [], "measure": ""}
+    sign = 1 if quality["better"] == "higher" else -1
+    beaten = {
+        one["how"]: any(other["size"] <= one["size"] and sign * other["value"] >= sign * one["value"] and (other["size"], other["value"]) != (one["size"], one["value"]) for other in tried)
+        for one in tried
+    }
+    ordered = sorted(tried, key=lambda one: (one["chosen"], not beaten[one["how"]]))
+    tones = {one["how"]: "third" if one["chosen"] else "second" if beaten[one["how"]] else "first" for one in tried}
+    points = [Point(one["size"], one["value"], tones[one["how"]], f"{one['how']}: {one['size']:,} bytes, {number(one['value'])}") for one in ordered]
+    measure = quality["measure"].replace("_", " ")
+    rows = [
+        (one["how"], f"{one['size']:,}", number(one["value"]), "this run" if one["chosen"] else "" if beaten[one["how"]] else "no other is both smaller and better")
+        for one in sorted(tried, key=lambda one: one["size"])
+    ]
+    return {"plot": Scatter(f"{measure} by bytes", points, logarithmic=True).svg(), "tried": rows, "measure": measure}
+
+
+def _stored(found: dict[str, Any]) -> str:
+    many, multiplied = len(found["stored"]), ", and recurrent layers multiply whole numbers" if found["activations"] == "int8" else ""
+    stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights']}{multiplied}."
+    gone = "Units that counted least were taken away, with all that belonged to them: rows, columns, states."
+    return " ".join(([gone] if found.get("units") else []) + ([stored] if many else []))
 
 
 def _drop(quality: dict[str, Any]) -> str:

@@ -177,6 +177,29 @@ _COMPRESSION = (
         (Key("measure", "text", "of a RESULT"), Key("better", "text", '"higher" or "lower"'), Key("before", "number"), Key("after", "number")),
         null=True,
     ),
+    Key(
+        "units",
+        "object",
+        "of each layer, where some were taken away",
+        (Key("before", "whole"), Key("after", "whole"), Key("score", "text", '"taylor" or "norm"'), Key("finetuned", "truth", "whether what was left learnt on")),
+        null=True,
+        optional=True,
+    ),
+    Key("sparsity", "number", "the share of each matrix that was made zero", null=True, optional=True),
+    Key(
+        "tried",
+        "objects",
+        "the models of a search",
+        (Key("how", "text"), Key("size", "whole", "bytes of weights and config"), Key("value", "number", "its quality"), Key("chosen", "truth")),
+        optional=True,
+    ),
+    Key(
+        "spectrum",
+        "objects",
+        "the recurrent Jacobian, where something was taken away: its spectral radius and largest singular value, a mean over a few steps",
+        (Key("layer", "text"), *(Key(f"{name}_{when}", "number") for name in ("radius", "gain") for when in ("before", "after"))),
+        optional=True,
+    ),
 )
 
 

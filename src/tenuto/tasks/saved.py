@@ -47,6 +47,10 @@ class Saved(EstimatorOptions, Parameters, ABC):
     def _network(self) -> Network:
         """A new network for what `_prepare` or `_restore` has set."""
 
+    def narrower(self, hidden_size: int) -> dict[str, Any]:
+        """The options of this fitted model's network with fewer units in each layer, and else as it is."""
+        return {"hidden_size": hidden_size}
+
     @abstractmethod
     def _kept(self) -> dict[str, Any]:
         """`preprocessing` of config.json: what was learnt before training, as plain data."""

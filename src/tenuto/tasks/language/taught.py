@@ -1,4 +1,4 @@
-"""`LanguageTaught`: what distillation asks of a language model: windows of a text, one choice for each token, and the state that goes on from window to window."""
+"""`LanguageTaught`: what distillation asks of a language model: windows of a text, one choice for each token, and the state that goes on from window to window; and its options with fewer units."""
 
 from __future__ import annotations
 
@@ -32,8 +32,19 @@ class LanguageTaught(Taught):
     answer_unit = choice_unit = "token"
 
     device: str
+    hidden_size: int
+    embedding_size: int | None
+    tied: bool
+    residual: bool
     network_: Network
     vocabulary_: Vocabulary
+
+    def narrower(self, hidden_size: int) -> dict[str, Any]:
+        """The options of a network with fewer units. A symbol's vector stays as wide as it is, unless its channels are the units: by a tied matrix, or by what a layer adds."""
+        width = self.hidden_size if self.embedding_size is None else self.embedding_size
+        if width == self.hidden_size and (self.tied or self.residual):
+            return {"hidden_size": hidden_size, "embedding_size": None if self.embedding_size is None else hidden_size}
+        return {"hidden_size": hidden_size, "embedding_size": width}
 
     @abstractmethod
     def forward(self, batch: Window) -> torch.Tensor:

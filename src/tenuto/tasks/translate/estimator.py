@@ -125,6 +125,15 @@ class Seq2Seq(TranslateOptions, Estimator):
         require("unknown", self.unknown, UNKNOWN_RULES)
         check_decoder(self.attention, self.input_feeding, self.decoder_input)
 
+    def narrower(self, hidden_size: int) -> dict[str, Any]:
+        """The options of a network with fewer units, in the encoder too. A target symbol's vector stays as wide as it is, unless a tied matrix reads the units themselves."""
+        changes: dict[str, Any] = {"hidden_size": hidden_size}
+        if self.encoder_size is not None:
+            changes["encoder_size"] = max(1, round(self.encoder_size * hidden_size / self.hidden_size))
+        if self.tied_embeddings and self.attention == "none" and self.embedding_size == self.hidden_size:
+            changes["embedding_size"] = hidden_size
+        return changes
+
     def _network(self) -> Seq2SeqNetwork:
         return Seq2SeqNetwork(
             self.cell_,

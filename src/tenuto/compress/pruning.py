@@ -1,0 +1,84 @@
+"""`Pruning`: what is to be taken away from a fitted estimator, and how it learns on."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tenuto.compress.compression import Units
+from tenuto.compress.rounds import Rounds
+from tenuto.compress.sparsity import checked_share, finetuned_weights, without_weights
+from tenuto.compress.spectrum import Spectrum, spectra
+from tenuto.compress.units import finetuned_units, lesson_of, without_units
+from tenuto.errors import ArgumentError
+from tenuto.layers.stored import stored_in
+from tenuto.tasks.estimator import Estimator
+from tenuto.tongues import argument
+
+E = TypeVar("E", bound=Estimator)
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What `compress` is asked to take away; see there."""
+
+    units: float | None
+    sparsity: float | None
+    score: str | None
+    finetune: Any
+    rounds: Rounds
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything is to be taken away."""
+        return self.units is not None or self.sparsity is not None
+
+    def check(self, fitted: bool, measured: bool) -> None:
+        """Raise ArgumentError if something is asked for that goes with nothing else that is asked for.
+
+        Args:
+            fitted: whether it is for an estimator. measured: whether there are data to measure it on.
+        """
+        if not self.asked:
+            training = {} if self.finetune is not None else {"folder": self.rounds.folder, **self.rounds.changes}
+            told = {"score": self.score, **training}
+            wrong = next((name for name, value in told.items() if value is not None), None)
+            if wrong is not None:
+                raise ArgumentError(f"{argument(wrong)} goes with units or weights that are taken away.", expected=f"{argument('units', 0.5)}, or {argument('sparsity', 0.9)}")
+            return
+        if not fitted:
+            raise ArgumentError("what is taken away from a torch module is found by a call of it.", fix="tenuto.compress.with_fewer_units(module, x, units=0.5)")
+        if self.units is not None and self.sparsity is not None:
+            raise ArgumentError("units and single weights are taken away one after the other.", expected=f"{argument('units')} or {argument('sparsity')}", fix="compress twice")
+        if self.units is not None and self.finetune is None and not measured:
+            raise ArgumentError(
+                "which weights belong to a unit is found by reading something.", expected=f"{argument('finetune')}, or {argument('data')} without fine-tuning",
+                fix=f"give {argument('finetune')}: a labelled set",
+            )  # fmt: skip
+        if self.sparsity is not None:
+            checked_share(self.sparsity)
+
+    def of(self, model: E, data: Any) -> tuple[E, dict[str, Any]]:
+        """A copy of a model without what is taken away, and what `Compression` keeps of it."""
+        if not self.asked:
+            return copy.deepcopy(model), {}
+        if stored_in(model.network_):
+            raise ArgumentError("this model is compressed already, so nothing is taken away from it.", expected="weights as floats", fix="compress the model that it was made from")
+        learns = self.finetune is not None
+        if self.units is None:
+            share = checked_share(self.sparsity)
+            smaller = finetuned_weights(model, self.finetune, share=share, rounds=self.rounds) if learns else without_weights(model, share)
+            return smaller, {"sparsity": share, "spectrum": self._spectrum(model, smaller, data)}
+        score = self.score or ("taylor" if learns else "norm")
+        if learns:
+            smaller = finetuned_units(model, self.finetune, units=self.units, score=score, rounds=self.rounds)
+        else:
+            smaller = without_units(model, data, units=self.units, score=score)
+        units = Units(model.hidden_size, smaller.hidden_size, score, learns)
+        return smaller, {"units": units, "spectrum": self._spectrum(model, smaller, data)}
+
+    def _spectrum(self, model: E, smaller: E, data: Any) -> list[Spectrum]:
+        """The recurrent Jacobian before and after, where there is something to read."""
+        data = self.finetune if data is None else data
+        return [] if data is None else spectra(model.network_, smaller.network_, lesson_of(model, data))

@@ -1,0 +1,132 @@
+"""Single weights taken away: the smallest of each matrix become zero, more from round to round, and those that are left learn on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from tenuto.compress.quantise import matrices
+from tenuto.compress.rounds import Rounds
+from tenuto.distill.teacher import digest_of
+from tenuto.errors import ArgumentError
+from tenuto.tasks.estimator import Estimator
+from tenuto.tongues import argument
+from tenuto.train import Loss
+from tenuto.train.course import Learning
+
+E = TypeVar("E", bound=Estimator)
+
+
+def shares_to(share: float, rounds: int) -> list[float]:
+    """The share of zeros after each round: many at first, few at the end.
+
+    Source:     Zhu & Gupta 2017, "To prune, or not to prune", eq. 1, from zero.
+    Example:
+        >>> shares_to(0.9, 3)
+        [0.6333, 0.8667, 0.9]
+    """
+    return [round(share * (1 - (1 - step / rounds) ** 3), 4) if step < rounds else share for step in range(1, rounds + 1)]
+
+
+def checked_share(share: Any) -> float:
+    """The share of zeros that is asked for.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise ArgumentError(f"{argument('sparsity', share)} is out of range.", expected="the share of weights that become zero, above 0 and below 1")
+    return float(share)
+
+
+def masks_of(network: nn.Module, share: float) -> dict[str, Tensor]:
+    """For each matrix by name, which of its numbers stay: all but the smallest `share` of them."""
+    found, seen = {}, set[int]()
+    paths = {id(part): path for path, part in network.named_modules()}
+    for part, name in matrices(network):
+        weight = getattr(part, name)
+        if id(weight) not in seen:
+            seen.add(id(weight))
+            sizes = weight.detach().abs().reshape(-1)
+            stays = torch.ones(len(sizes), dtype=torch.bool)
+            stays[torch.argsort(sizes.cpu(), stable=True)[: round(share * len(sizes))]] = False
+            found[f"{paths[id(part)]}.{name}".lstrip(".")] = stays.reshape(weight.shape)
+    return found
+
+
+def mask(network: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Set to zero what does not stay, in place."""
+    weights = {name.removeprefix("module."): weight for name, weight in network.named_parameters()}
+    with torch.no_grad():
+        for name, stays in masks.items():
+            weights[name].mul_(stays.to(weights[name].device))
+
+
+def without_weights(model: E, share: float) -> E:
+    """A copy of a fitted estimator in which a share of each matrix is zero; it has learnt nothing since."""
+    made = copy.deepcopy(model)
+    mask(made.network_, masks_of(made.network_, checked_share(share)))
+    return made
+
+
+def finetuned_weights(model: E, data: Any, *, share: float, rounds: Rounds) -> E:
+    """The same, in rounds: in each more weights become zero and stay so, and the others learn on.
+
+    Raises:
+        ArgumentError: the share is out of range. RunError: the folder of the rounds holds those of something else.
+    """
+    shares = shares_to(checked_share(share), rounds.checked())
+    found = rounds.run(model, data, shares, lambda model, share: ({}, FewerWeights(model, share)), {"weights": "by size"})
+    mask(found.network_, masks_of(found.network_, share))  # what the last round kept at zero is the smallest
+    return found
+
+
+class FewerWeights:
+    """What takes part in a fit in which weights that are taken away stay zero (`tenuto.train.course.Teaching`)."""
+
+    def __init__(self, model: Estimator, share: float) -> None:
+        self.model, self.share, self.masks = model, share, masks_of(model.network_, share)
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """How the model reads data, and what it can answer."""
+        return self.model.prepared
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Whose weights these were, and how many go."""
+        return {"fewer weights": {"weights": digest_of(self.model.network_), "share": self.share}}
+
+    def answered(self, data: Any, part: str) -> Any:
+        """The set as it is: its answers are right ones."""
+        return data
+
+    def guessed(self, part: str) -> bool:
+        """No answers are guessed."""
+        return False
+
+    def begin(self, network: nn.Module) -> None:
+        """The model's weights, without those that go."""
+        network.load_state_dict(self.model.network_.state_dict())
+        mask(network, self.masks)
+
+    def lead(self, learning: Learning, training: Any) -> Learning:
+        """The task's own loss and validation, of a network whose weights that are gone are zero."""
+
+        def loss(network: nn.Module, batch: Any, carried: Any) -> Loss:
+            mask(network, self.masks)
+            return learning.loss(network, batch, carried)
+
+        def validate(network: nn.Module) -> Mapping[str, float]:
+            mask(network, self.masks)
+            return learning.validate(network)
+
+        return learning._replace(loss=loss, validate=validate)
+
+    def measured(self, held_out: Any) -> Mapping[str, Any]:
+        """Nothing beside what is measured of every network."""
+        return {}
