@@ -27,6 +27,7 @@ from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, 
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
+from tenuto.tasks.stepped import Stepped
 from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
@@ -59,7 +60,7 @@ class Batches(NamedTuple):
     padded: int | None = None
 
 
-class Estimator(Explained, Taught, Saved, ABC):
+class Estimator(Explained, Taught, Stepped, Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network

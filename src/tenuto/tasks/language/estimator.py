@@ -28,6 +28,7 @@ from tenuto.tasks.language.network import LanguageNetwork
 from tenuto.tasks.language.options import LanguageOptions
 from tenuto.tasks.language.recipes import recipe
 from tenuto.tasks.language.scores import carried_nats, language_result
+from tenuto.tasks.language.steps import LanguageSteps
 from tenuto.tasks.language.taught import LanguageTaught
 from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome
@@ -40,7 +41,7 @@ OF_NETWORK = (
 ).split()
 
 
-class LanguageModel(LanguageOptions, LanguageTaught, Estimator):
+class LanguageModel(LanguageOptions, LanguageTaught, LanguageSteps, Estimator):
     """A recurrent language model: what comes next in a text, how likely a text is, and new text.
 
     It is trained by truncated backpropagation through time on rows of the text, whose state is carried from window to window. A `str`
