@@ -55,6 +55,8 @@ class ReducedRecurrent(nn.Module):
         recurrent: the layer; its input is C wide.
     """
 
+    steps_alone = False  # an output needs steps that come later
+
     def __init__(self, input_size: int, channels: int, halvings: int, recurrent: Recurrent) -> None:
         super().__init__()
         self.halvings = nn.ModuleList(Halving(channels if number else input_size, channels) for number in range(halvings))

@@ -25,9 +25,9 @@ from tenuto.errors import ArgumentError, TenutoError
 from tenuto.measures import measures, require_measure
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.explained import Explained
+from tenuto.tasks.exported import Exported
 from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
-from tenuto.tasks.stepped import Stepped
 from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
@@ -60,7 +60,7 @@ class Batches(NamedTuple):
     padded: int | None = None
 
 
-class Estimator(Explained, Taught, Stepped, Saved, ABC):
+class Estimator(Explained, Taught, Exported, Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network

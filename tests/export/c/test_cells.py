@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from tenuto.cell import Cell, State
-from tenuto.errors import RunError
-from tenuto.export.c import compare, expressions, print_checked, write
+from tenuto.export.c import compare, expressions
 from tenuto.export.c.compare import drawn
+from tenuto.export.c.write import print_checked, write_files
+from tenuto.export.comparison import Differs
 from tenuto.program.grammar import KINDS
 from tests.export.c.drawn import stepping
 from tests.random_cells import random_cell
@@ -51,7 +52,7 @@ def test_every_kind_of_node_is_printed():
 @pytest.mark.parametrize("name", FED)
 def test_a_cell_of_the_zoo(name):
     torch.manual_seed(0)
-    assert print_checked(stepping(FED[name], hidden_size=20 if name == "lstm" else 6), "cell").compared.answers > 0
+    assert print_checked(stepping(FED[name], hidden_size=20 if name == "lstm" else 6), "cell").compared.calls == 4
 
 
 @pytest.mark.cpp
@@ -84,7 +85,7 @@ def test_it_runs_under_the_sanitizers(tmp_path):
     torch.manual_seed(0)
     for name in ("lstm_heads", "highway", "leaking"):
         model = stepping(FED[name], hidden_size=18, num_layers=1)
-        write(print_checked(model, name), name, tmp_path)
+        write_files(print_checked(model, name), name, tmp_path)
         program = compare.build(tmp_path, name, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
         compare.compare(program, drawn(model, seed=5), "C")
         compare.self_test(program)
@@ -95,21 +96,21 @@ def test_a_wrong_printer_is_caught_and_nothing_is_written(monkeypatch, tmp_path)
     torch.manual_seed(0)
     model = stepping(CELLS["lstm"])
     monkeypatch.setitem(expressions.EXPRESSIONS, "tanh", ("atanf({0})", expressions.ATOM, (expressions.LOOSE,)))
-    with pytest.raises(RunError, match="finds a difference, so it is not written"):
-        write(print_checked(model, "broken"), "broken", tmp_path)
+    with pytest.raises(Differs, match="finds a difference, so it is not written"):
+        write_files(print_checked(model, "broken"), "broken", tmp_path)
     monkeypatch.setattr(compare, "self_test", lambda program: None)
-    with pytest.raises(RunError, match=r"does not answer as the model does[^\n]*\n.*a difference of 2e-05 at most.*\n.*sequence \d, step \d+ of"):
-        write(print_checked(model, "broken"), "broken", tmp_path)
+    with pytest.raises(Differs, match=r"does not answer as the model does[^\n]*\n.*a difference of 2e-05 at most.*\n.*sequence \d, step \d+ of"):
+        write_files(print_checked(model, "broken"), "broken", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.cpp
 def test_an_export_that_was_changed_finds_it_out_by_itself(tmp_path):
     torch.manual_seed(0)
-    write(print_checked(stepping(CELLS["gru"]), "changed"), "changed", tmp_path)
+    write_files(print_checked(stepping(CELLS["gru"]), "changed"), "changed", tmp_path)
     source = tmp_path / "changed.c"
     text = source.read_text()
     source.write_text(text.replace("sigmoid(gate_z[u])", "sigmoid(0.5f * gate_z[u])"))
     assert source.read_text() != text
-    with pytest.raises(RunError, match="finds a difference"):
+    with pytest.raises(Differs, match="finds a difference"):
         compare.self_test(compare.build(tmp_path, "changed"))

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from tenuto.errors import ArgumentError, EngineError
-from tenuto.export.c import compare, compiler, names, print_checked, write
+from tenuto.export import names
+from tenuto.export.c import compare, compiler
+from tenuto.export.c.write import print_checked, write_files
 from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
 
 FEW = {"engine": "reference", "epochs": 1, "hidden_size": 5}
@@ -44,10 +46,10 @@ def test_a_fitted_model(name, tmp_path):
     """It is compared with the estimator's own answers; then once more under the sanitizers."""
     model = MODELS[name]().steps()
     printed = print_checked(model, "whole")
-    write(printed, "whole", tmp_path)
+    write_files(printed, "whole", tmp_path)
     about = json.loads((tmp_path / "whole.json").read_text())
     assert sorted(about["files"]) == sorted(path.name for path in tmp_path.iterdir())
-    assert about["output"]["names"] == list(model.head.names) and about["compared"]["largest_difference"] <= about["compared"]["allowed"]
+    assert about["output"]["names"] == list(model.head.names) and about["compared"]["worst"] <= about["compared"]["tolerance"]
     program = compare.build(tmp_path, "whole", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     compare.compare(program, compare.drawn(model, seed=3), "C")
     size = subprocess.run([str(compare.compile_c(compare.host(), [_sizes(tmp_path)], tmp_path / "sizes", f"-I{tmp_path}"))], capture_output=True, check=True)
@@ -62,7 +64,7 @@ def _sizes(folder):
 @pytest.mark.cpp
 def test_a_step_that_cannot_be_read_leaves_the_state_as_it_was(tmp_path):
     model = classifier().steps()
-    write(print_checked(model, "strict"), "strict", tmp_path)
+    write_files(print_checked(model, "strict"), "strict", tmp_path)
     (tmp_path / "strict_main.c").write_text(
         '#include <math.h>\n#include <stdio.h>\n#include <string.h>\n#include "strict.h"\nint main(void) {\n'
         "  strict_state state, other; float in[STRICT_INPUTS] = {5, 1e6f, 0}, bad[STRICT_INPUTS] = {5, NAN, 0}, out[STRICT_OUTPUTS];\n"
@@ -78,7 +80,7 @@ def test_a_step_that_cannot_be_read_leaves_the_state_as_it_was(tmp_path):
 
 @pytest.mark.cpp
 def test_the_header_is_one_of_cpp_too(tmp_path):
-    write(print_checked(classifier().steps(), "plus"), "plus", tmp_path)
+    write_files(print_checked(classifier().steps(), "plus"), "plus", tmp_path)
     (tmp_path / "plus.cpp").write_text('#include "plus.h"\nint main() { plus_state state; plus_reset(&state); return plus_self_test(&state); }\n')
     library = compare.compile_c(compare.host(), [tmp_path / "plus.c"], tmp_path / "plus.o", "-c", "-std=c99", f"-I{tmp_path}")
     program = compare.compile_c(("g++",), [tmp_path / "plus.cpp", library], tmp_path / "plus", "-Wall", "-Werror", f"-I{tmp_path}", "-lm")
@@ -108,8 +110,9 @@ def test_what_cannot_answer_step_by_step_says_why(model, reason):
 @pytest.mark.parametrize(("wrong", "usual"), [("7up", "model_7up"), ("a b", "a_b"), ("Zürich", "Z_rich"), ("", "model"), ("_x", "x"), ("x" * 41, "x" * 40), ("math", "math_model"), ("STDIO", "STDIO_model")])
 def test_names_that_are_none_in_c(wrong, usual):
     with pytest.raises(ArgumentError, match=f"fix .*{usual}"):
-        names.check_name(wrong)
-    assert names.check_name(names.usual_name(wrong)) == usual
+        names.check_name("c", wrong)
+    names.check_name("c", usual)
+    assert names.usual_name(wrong) == usual
 
 
 def test_no_compiler(monkeypatch):

@@ -104,7 +104,7 @@ class Standardiser:
         """One sequence `[T, C]`, standardised and filled; float32, a new array."""
         if self.bits == 32:
             values = values.astype(np.float32)
-        shift, scale = self.maps
+        shift, scale = self._maps
         scaled = ((values - shift) / scale).astype(np.float32)
         if self.missing == "error":
             return scaled
@@ -112,21 +112,26 @@ class Standardiser:
         if known.all():
             return scaled
         if self.missing == "mean":
-            return np.where(known, scaled, self.usual)
+            return np.where(known, scaled, self._usual)
         last = np.maximum.accumulate(np.where(known, np.arange(len(scaled))[:, None], -1), axis=0)  # [T, C]: the last step with a value
         filled = np.take_along_axis(scaled, np.maximum(last, 0), axis=0)
-        return np.where(last >= 0, filled, self.usual)
+        return np.where(last >= 0, filled, self._usual)
 
     @kept_property
-    def maps(self) -> tuple[np.ndarray, np.ndarray]:
+    def _maps(self) -> tuple[np.ndarray, np.ndarray]:
         """What is subtracted from each channel, and what it is divided by."""
         keeps = np.isin(self.channels, self.as_given)
         return np.where(keeps, 0.0, self.mean), np.where(keeps, 1.0, self.deviation)
 
     @property
-    def usual(self) -> np.ndarray:
+    def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """[C] each: what is subtracted from each channel, what it is divided by, and its mean as `apply` gives it, for those who standardise elsewhere."""
+        return (*self._maps, self._usual)
+
+    @property
+    def _usual(self) -> np.ndarray:
         """[C] float32: the mean of each channel, as `apply` gives it."""
-        shift, scale = self.maps
+        shift, scale = self._maps
         return ((self.mean - shift) / scale).astype(np.float32)
 
     def to_data(self) -> dict[str, Any]:

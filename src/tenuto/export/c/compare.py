@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tenuto.errors import RunError
 from tenuto.export.c.compiler import STRICT, compile_c, host
+from tenuto.export.comparison import Compared, Differs
 from tenuto.tasks.stepped import StepModel
 
 TOLERANCE = 2e-5  # of the largest number that the model answers, or of 1
 LENGTHS = (1, 2, 7, 40)  # steps of the sequences that are drawn
 SELF_TEST_STEPS = 6
-
-
-@dataclass(frozen=True)
-class Compared:
-    """How far the export is from the model: the largest difference over so many answers, and what it may be."""
-
-    difference: float
-    allowed: float
-    answers: int
 
 
 def drawn(model: StepModel, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -43,15 +33,15 @@ def run(program: Path, sequences: list[np.ndarray]) -> list[np.ndarray]:
     """What a program answers to some sequences, after each step.
 
     Raises:
-        RunError: it ended with an error, or answered something else than numbers.
+        Differs: it ended with an error, or answered something else than numbers.
     """
     words = " reset ".join(" ".join(f"{number:.9g}" for number in one.reshape(-1).tolist()) for one in sequences)
     done = subprocess.run([str(program)], input=words.encode(), capture_output=True, timeout=600, check=False)
     if done.returncode:
-        raise RunError("the exported program ended with an error.", received=f"exit code {done.returncode}: {done.stderr.decode('utf-8', 'replace')[:300]}")
+        raise Differs("the exported program ended with an error.", received=f"exit code {done.returncode}: {done.stderr.decode('utf-8', 'replace')[:300]}")
     rows = [list(map(float, line.split())) for line in done.stdout.decode().splitlines()]
     if len(rows) != sum(map(len, sequences)):
-        raise RunError("the exported program did not answer every step.", expected=f"{sum(map(len, sequences))} answers", received=str(len(rows)))
+        raise Differs("the exported program did not answer every step.", expected=f"{sum(map(len, sequences))} answers", received=str(len(rows)))
     ends = np.cumsum([len(one) for one in sequences])[:-1]
     return np.split(np.array(rows), ends)
 
@@ -60,7 +50,7 @@ def compare(program: Path, sequences: list[tuple[np.ndarray, np.ndarray]], what:
     """Holds a program's answers beside the model's.
 
     Raises:
-        RunError: they differ by more than rounding, or the self-test finds a difference; says where and by how much.
+        Differs: they differ by more than rounding, or the self-test finds a difference; says where and by how much.
     """
     found = run(program, [given for given, _ in sequences])
     return held(found, sequences, what)
@@ -76,21 +66,21 @@ def held(found: list[np.ndarray], sequences: list[tuple[np.ndarray, np.ndarray]]
             worst, place = float(apart.max()), f"sequence {number + 1}, step {int(apart.argmax()) + 1} of {len(answers)}"
     allowed = TOLERANCE * scale
     if not worst <= allowed:
-        raise RunError(
+        raise Differs(
             f"the export to {what} does not answer as the model does, so it is not written.",
             expected=f"a difference of {allowed:.1g} at most, {TOLERANCE:.0e} of the largest answer",
             received=f"{worst:.2g}, in {place}",
             fix="a model that makes rounding so large answers differently on any two machines; otherwise this is a fault of tenuto: please report it with the cell",
         )
-    return Compared(worst, allowed, sum(answers.size for _, answers in sequences))
+    return Compared(what, len(sequences), worst / scale, TOLERANCE)
 
 
 def self_test(program: Path) -> None:
     """Runs the test that the export holds.
 
     Raises:
-        RunError: it finds a difference.
+        Differs: it finds a difference.
     """
     done = subprocess.run([str(program), "--self-test"], capture_output=True, timeout=600, check=False)
     if done.returncode:
-        raise RunError("the export's own test finds a difference, so it is not written.", received=done.stdout.decode("utf-8", "replace").strip()[:300])
+        raise Differs("the export's own test finds a difference, so it is not written.", received=done.stdout.decode("utf-8", "replace").strip()[:300])

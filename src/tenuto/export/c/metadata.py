@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenuto.export.c.compare import Compared
 from tenuto.export.c.model import inputs_of, layers_of, outputs_of
 from tenuto.export.c.source import Sources
+from tenuto.export.comparison import Compared
 from tenuto.tasks.stepped import Channels, EachStep, Outputs, PooledClasses, StepModel, Symbols
 
 
@@ -30,7 +30,7 @@ def metadata(model: StepModel, name: str, sources: Sources, compared: Compared) 
             for layer in layers_of(model)
         ],
         "bytes": {"constants": sources.constant_bytes, "state": sources.state_bytes},
-        "compared": {"with": "the model in float32", "numbers": compared.answers, "largest_difference": compared.difference, "allowed": compared.allowed},
+        "compared": compared.to_data(),
         **model.about,
     }
 

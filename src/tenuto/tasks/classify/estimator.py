@@ -22,6 +22,7 @@ from tenuto.networks.pooling import check_pooling, usual_pooling
 from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
+from tenuto.tasks.classify.exported import ExportedClassifier
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
@@ -39,7 +40,7 @@ from tenuto.train.course import Learning
 AUTO = ("auto",)  # the pooling that suits the length of the sequences
 
 
-class SequenceClassifier(ClassifyOptions, Estimator):
+class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
     """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the highest validation

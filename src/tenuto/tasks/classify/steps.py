@@ -31,7 +31,7 @@ def classifier_steps(network: ClassifierNetwork, standardiser: Standardiser, cla
     front: Any = network.front
     head = network.head
     assert isinstance(head, PooledHead)
-    shift, scale = standardiser.maps
+    shift, scale, usual = standardiser.maps
     names = tuple(map(str, standardiser.channels))
 
     def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
@@ -42,5 +42,5 @@ def classifier_steps(network: ClassifierNetwork, standardiser: Standardiser, cla
     def answers(values: np.ndarray) -> np.ndarray:
         return probabilities([values[:length] for length in range(1, len(values) + 1)])
 
-    reads = Channels(names, shift, scale, standardiser.missing, standardiser.usual, tuple(front.inputs), dict(front.streams))
+    reads = Channels(names, shift, scale, standardiser.missing, usual, tuple(front.inputs), dict(front.streams))
     return StepModel(reads, ((encoder, None),), PooledClasses(tuple(classes), head.pooling, Linear.of(head.linear)), draw, answers)

@@ -24,6 +24,7 @@ from tenuto.scores.tag_schemes import check_scheme, find_scheme, scheme_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.stepped import EachStep, Linear, StepModel, no_steps
 from tenuto.tasks.tag.evaluation import Answers, TagSet, examples, tagger_result
+from tenuto.tasks.tag.exported import ExportedTagger
 from tenuto.tasks.tag.network import Scores, TaggerNetwork
 from tenuto.tasks.tag.options import TagOptions
 from tenuto.tasks.taught import Apart, Choices
@@ -40,7 +41,7 @@ class Targets(NamedTuple):
     labels: np.ndarray | None
 
 
-class Tagger(TagOptions, TokenEstimator):
+class Tagger(TagOptions, ExportedTagger, TokenEstimator):
     """Tags tokens: parts of speech, names, slots. Given labels as well, it learns slots and intents together.
 
     Words, their characters and their case are read by a recurrent layer in both directions; a linear-chain CRF chooses the tags of a

@@ -27,6 +27,7 @@ from tenuto.tasks.option import options_of
 from tenuto.tasks.stepped import Linear, PooledClasses, StepModel
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
+from tenuto.tasks.text.exported import ExportedText
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import KEEP, TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
@@ -41,7 +42,7 @@ NOTHING = "\U00010428"  # a small letter of an alphabet that hardly any text is 
 MOST_WORDS = 2  # of a text that is read letter by letter
 
 
-class TextClassifier(TextOptions, TokenEstimator):
+class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
     Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words (or letters, with pairs and triples of them), their characters
