@@ -2,7 +2,7 @@
 
 In: a fitted estimator or a torch module. Out: a folder with a graph of whole sequences, one of a single step where there is one, export.json and a small runner.
 Reading order: graph (a model as a function of tensors by name), subject, fitted and module (where it comes from), program (torch's exported program),
-comparison, folder, targets; then one folder for each target, which import nothing of each other.
+comparison, folder, targets; then one folder for each target, which import nothing of each other (but web is made of c).
 Imports `errors`, `files`, `program`, `engines`, `layers`, `networks`, `tasks`, `explain`. It uses the doors of an estimator and the parts of its network, and knows no task.
 """
 

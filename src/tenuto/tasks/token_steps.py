@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tenuto.data.sentences.batches import TokenBatch, TokenCoder
+from tenuto.data.sentences.words import LETTERS
 from tenuto.networks.anatomy import Network
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.stepped import Head, StepModel, Symbols, array, no_steps
@@ -38,7 +39,7 @@ def steps_over_tokens(coder: TokenCoder, network: Network, head: Head, answers: 
     def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
         return generator.integers(1, len(vectors), steps)
 
-    return StepModel(Symbols(names, vectors), ((network.encoder, None),), head, draw, answer, {"lowercase": coder.lowercase, **about})  # type: ignore[arg-type]
+    return StepModel(Symbols(names, vectors), ((network.encoder, None),), head, draw, answer, {"lowercase": coder.lowercase, "letters": coder.rule == LETTERS, **about})  # type: ignore[arg-type]
 
 
 def _require_plain(front: TokenEmbedding) -> None:
