@@ -31,6 +31,7 @@ class Target:
 
 
 TARGETS: dict[str, Target] = {
+    "onnx": Target("tenuto.export.onnx", "ONNX files, for ONNX Runtime and others, with a small Python runner", packages=("onnx", "onnxruntime")),
     "torch": Target("tenuto.export.torch_program", "a program of torch.export (.pt2), for any Python with torch and tenuto"),
 }
 
