@@ -11,7 +11,7 @@ from tenuto.cli.arguments import CellFile, RunFolder
 from tenuto.cli.console import messages, output
 from tenuto.cli.tasks import open_run, task_of_run
 
-TARGETS = "c, web, torch"
+TARGETS = "onnx, c, web, torch"
 
 
 def export(
@@ -24,7 +24,7 @@ def export(
 ) -> None:
     """Write a run's model for another world, compared with the model before anything is there: whole sequences, and one step where it looks only backwards.
 
-    [bold]tenuto export runs/vowels --to torch[/bold]
+    [bold]tenuto export runs/vowels --to onnx[/bold]
     """
     from tenuto.export import export as written
     from tenuto.export.folder import require_room

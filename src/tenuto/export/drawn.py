@@ -27,7 +27,7 @@ def drawn(ports: Sequence[Port], sizes: Mapping[str, int], seed: int) -> dict[st
         if dtype.is_floating_point:
             found[port.name] = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
         elif port.counts is not None:
-            value = torch.randint(1, size(port.counts) + 1, shape, generator=generator)
+            value = torch.randint(port.least, size(port.counts) + 1, shape, generator=generator)
             value.view(-1)[: 1 if value.numel() else 0] = size(port.counts)  # one row has all steps
             found[port.name] = value
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.export.graph import Hear, sequence_graph, step_graph
+from tenuto.export.graph import sequence_graph, step_graph
 from tenuto.export.subject import Subject
 from tenuto.tasks.estimator import Estimator
 
@@ -16,7 +16,7 @@ def fitted(model: Estimator) -> Subject:
     model.require_fit("export")
     model.network_.eval()
     ahead = model.looks_ahead()
-    hear: Hear = model.heard_at
-    whole = sequence_graph(model.network_, hear, model.ports())
-    graphs = (whole,) if ahead is not None else (whole, step_graph(whole))
-    return Subject(model.task, model, graphs, ahead, model.outside(), model.prepared)
+    graphs = [sequence_graph(model.network_, hear, ports, name) for name, (hear, ports) in model.functions().items()]
+    if ahead is None:
+        graphs.insert(1, step_graph(graphs[0]))
+    return Subject(model.task, model, tuple(graphs), ahead, model.outside(), model.prepared)

@@ -124,7 +124,7 @@ def sequence_graph(network: nn.Module, hear: Hear, ports: Sequence[Port], name: 
     gives = [_port(key, value, {axis: one[0][key] for axis, one in others.items()}) for key, value in given.items()]
     kept = [_port(key, value, {axis: one[1][key] for axis, one in others.items()}) for key, value in states.items()]
     begin: dict[str, Tensor] = {}
-    if kept and any(port.counts == "time" for port in ports):  # after no step at all the state is the first one
+    if kept and name == "sequence" and any(port.counts == "time" for port in ports):  # after no step at all the state is the first one
         values = {**drawn(ports, {**usual, "batch": 1}, seed=0), **{port.name: torch.zeros(1, dtype=torch.int64) for port in ports if port.counts == "time"}}
         with torch.no_grad():
             begin = {IN + key: value for key, value in flat(hear(values, None)[1]).items() if bool(value.isfinite().all()) and bool((value != 0).any())}

@@ -6,6 +6,7 @@ handed on, are its answers to the whole: that is tried.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,11 @@ from tenuto.explain.subject import require_steady
 from tenuto.export.drawn import drawn
 from tenuto.export.graph import Graph, sequence_graph, step_graph
 from tenuto.export.subject import Subject
+from tenuto.layers import GRU, LSTM, RNN
 from tenuto.layers.recurrent import Recurrent
 from tenuto.networks.port import Port
+
+_TORCHS: dict[type, Any] = {nn.LSTM: LSTM, nn.GRU: GRU, nn.RNN: RNN}
 
 
 def module(model: nn.Module, example: Any) -> Subject:
@@ -31,6 +35,7 @@ def module(model: nn.Module, example: Any) -> Subject:
         ArgumentError: it is in training mode, or there is no example. ShapeError: the example does not fit.
     """
     require_steady(model)
+    given, model = model, with_our_layers(model)
     form = Form(model, None)
     ports = _ports(model, form, example)
 
@@ -44,8 +49,33 @@ def module(model: nn.Module, example: Any) -> Subject:
         whole = sequence_graph(model, hear, ports)
     except TenutoError as error:
         raise error.within("the example") from error
-    reason = _no_step(whole, model)
-    return Subject("module", model, (whole,) if reason else (whole, step_graph(whole)), reason)
+    reason = _no_step(whole)
+    return Subject("module", given, (whole,) if reason else (whole, step_graph(whole)), reason)
+
+
+def with_our_layers(model: nn.Module) -> nn.Module:
+    """The model with torch's own LSTM, GRU and RNN replaced by ours, which any graph can hold with free sizes; a copy, if there are any."""
+    if not any(type(part) in _TORCHS for part in model.modules()):
+        return model
+    made = copy.deepcopy(model)
+    if type(made) in _TORCHS:
+        return _ours(made)  # type: ignore[arg-type]
+    for path, part in list(made.named_modules()):
+        if type(part) in _TORCHS:
+            parent, _, name = path.rpartition(".")
+            setattr(made.get_submodule(parent), name, _ours(part))  # type: ignore[arg-type]
+    return made.eval()
+
+
+def _ours(part: nn.RNNBase) -> nn.Module:
+    options: dict[str, Any] = {name: getattr(part, name) for name in ("bias", "batch_first", "dropout", "bidirectional")}
+    if type(part) is nn.RNN:
+        options["nonlinearity"] = part.nonlinearity
+    if part.proj_size:
+        options["proj_size"] = part.proj_size
+    layer = _TORCHS[type(part)](part.input_size, part.hidden_size, part.num_layers, **options, dtype=part.weight_ih_l0.dtype)
+    layer.load_state_dict(part.state_dict())
+    return layer.eval()
 
 
 def _ports(model: nn.Module, form: Form, example: Any) -> tuple[Port, ...]:
@@ -60,7 +90,7 @@ def _ports(model: nn.Module, form: Form, example: Any) -> tuple[Port, ...]:
             raise ShapeError("the example is not what a module over sequences reads.", expected="x [T, B, F] of floats, or tokens [T, B] of int64", received=describe(x))
         below = None if x.is_floating_point() else int(form.module.get_submodule(form.embedding()).num_embeddings)  # type: ignore[arg-type]
         first = Port("x" if below is None else "tokens", (*over, *x.shape[2:]), str(x.dtype).removeprefix("torch."), below=below)
-    return (first, Port("lengths", ("batch",), "int64", counts="time", says="steps of each row")) if form.lengths else (first,)
+    return (first, Port("lengths", ("batch",), "int64", counts="time", says="steps of each row", least=0 if isinstance(model, Recurrent) else 1)) if form.lengths else (first,)
 
 
 def _parted(raw: Any, form: Form) -> tuple[dict[str, Tensor], Any]:
@@ -94,7 +124,7 @@ def _named(state: Any, form: Form) -> Any:
     return _LongShort(*state) if type(state) is tuple and form.state_names == ("h", "c") and len(state) == 2 else state
 
 
-def _no_step(whole: Graph, model: nn.Module) -> str | None:
+def _no_step(whole: Graph) -> str | None:
     """Why there is no graph of one step: what ran step by step was not what ran at once."""
     steps, rows = 4, 2
     reads = [port for port in whole.reads if port.name not in dict(whole.states)]

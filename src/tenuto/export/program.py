@@ -40,7 +40,7 @@ def program_of(graph: Graph) -> ExportedProgram:
     values = drawn(graph.reads, sizes, seed=0)
     free: Any = tuple({place: Dim.DYNAMIC for place, axis in enumerate(port.axes) if isinstance(axis, str)} for port in graph.reads)
     try:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             return exported(_Called(graph.module), tuple(values[port.name] for port in graph.reads), dynamic_shapes=(free,), strict=False)
     except TenutoError:
         raise
@@ -53,7 +53,7 @@ def program_of(graph: Graph) -> ExportedProgram:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what torch logs on the way: an error says it again."""
     logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
     before = logger.level

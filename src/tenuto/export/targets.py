@@ -33,6 +33,7 @@ class Target:
 
 
 TARGETS: dict[str, Target] = {
+    "onnx": Target("tenuto.export.onnx", "ONNX files, for ONNX Runtime and others, with a small Python runner", packages=("onnx", "onnxruntime")),
     "c": Target("tenuto.export.c", "one header and one source of C99, without dependencies, and an example program", named=True),
     "web": Target("tenuto.export.web", "a page of HTML with that C inside as WebAssembly, on which a person can try the model", ("ziglang",), "compiler", named=True),
     "torch": Target("tenuto.export.torch_program", "a program of torch.export (.pt2), for any Python with torch and tenuto"),

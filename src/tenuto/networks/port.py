@@ -17,7 +17,7 @@ class Port:
         axes: its sizes: numbers, or names of sizes that are free. "time" and "batch" are what they say.
         dtype: "float32", "float64", "int64" or "bool".
         below: of whole numbers, the first that is too large: a number, or the name of an axis (then they are places on it).
-        counts: of whole numbers, the axis that they count: 1 .. its size.
+        counts: of whole numbers, the axis that they count: `least` .. its size.
         says: what it is, in a few words.
     """
 
@@ -27,6 +27,7 @@ class Port:
     below: Axis | None = None
     counts: str | None = None
     says: str = ""
+    least: int = 1
 
     @property
     def over_time(self) -> bool:
@@ -36,4 +37,6 @@ class Port:
     def to_data(self) -> dict[str, Any]:
         """As plain data."""
         more = {name: value for name, value in (("below", self.below), ("counts", self.counts), ("says", self.says)) if value}
+        if self.counts is not None:
+            more["least"] = self.least
         return {"name": self.name, "axes": list(self.axes), "dtype": self.dtype, **more}

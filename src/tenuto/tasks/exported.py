@@ -5,7 +5,7 @@ Each method has an answer here that fits many tasks; a task says at least what i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -15,6 +15,8 @@ from tenuto.networks.anatomy import Network
 from tenuto.networks.pooling import PooledHead
 from tenuto.networks.port import Port
 from tenuto.tasks.stepped import Stepped
+
+Heard = Callable[[Mapping[str, Tensor], Any], tuple[dict[str, Tensor], Any]]  # tensors by name and a state to tensors by name and a state
 
 
 class Exported(Stepped):
@@ -29,6 +31,10 @@ class Exported(Stepped):
             ArgumentError: the task does not say.
         """
         raise ArgumentError(f"{type(self).__name__} does not say what its network reads, so it cannot be exported.", expected="a task with `ports` and `batch_of`", fix="export its network_, with an example")
+
+    def functions(self) -> dict[str, tuple[Heard, tuple[Port, ...]]]:
+        """The functions of tensors that stand for the model, each with what it reads: "sequence" first, where it runs over whole sequences."""
+        return {"sequence": (self.heard_at, self.ports())}
 
     def batch_of(self, values: Mapping[str, Tensor]) -> Any:
         """The batch that these tensors make, by the names of `ports`; what is raw in them is prepared here, as `inputs` prepares data."""
