@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tenuto.train import Checkpoint, Loss, Observer, TrainingOptions, train
+from tenuto.train.average import WeightAverage
 from tests.train.small_run import OPTIONS, small_run
 
 X = torch.linspace(-1, 1, 24)[:, None]
@@ -57,6 +58,25 @@ def test_the_exponential_average_is_what_is_kept():
         average = decay * average + (1 - decay) * weight
     assert model.weight.item() == pytest.approx(average, rel=1e-6)
     assert outcome.metrics[-1]["averaging"]
+
+
+def test_statistics_of_a_normalisation_are_averaged_with_the_weights():
+    model = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1))
+    average, expected = WeightAverage(model, 0.5), 0.0
+    for step in range(6):
+        model(X + step)
+        average.update(model)
+        decay = min(0.5, (2 + step) / (11 + step))
+        expected = decay * expected + (1 - decay) * model[0].running_mean.item()
+    own = model[0].running_mean.item()
+    with average.swapped(model):
+        assert model[0].running_mean.item() == pytest.approx(expected, rel=1e-6)
+    assert model[0].running_mean.item() == own != pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.parametrize("schedule, average", [("cosine", "ema"), ("constant", "ema"), ("nt-asgd", None)])
+def test_an_average_left_open_goes_with_every_schedule(schedule, average):
+    assert TrainingOptions(schedule=schedule, average="auto").average == average
 
 
 def test_averaging_begins_when_the_loss_stops_falling():

@@ -39,7 +39,6 @@ E = TypeVar("E", bound="Estimator")
 
 # Numbers that the encoder puts out for one batch of a prediction, at most: 64 MiB. With what the other parts keep beside them a batch takes some 300 MB.
 MOST_OUTPUTS = 2**24
-
 # The options that go on to `tenuto.train.TrainingOptions`.
 TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
 
@@ -125,7 +124,8 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
 
     def _settled(self, training: Any) -> dict[str, Any]:
         """The options that were left open, as this data suggests; from here on `options_` has them."""
-        return self.pace.settle(self._items(training), self.get_params())
+        left_open = self.pace.settle(self._items(training), self.get_params())
+        return left_open | {"average": self.training_options(epochs=1).average}
 
     def _items(self, training: Any) -> int:
         """How many items a pass over the training data reads; a batch has `batch_size` of them."""
