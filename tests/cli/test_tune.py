@@ -136,6 +136,21 @@ def test_folders_that_are_not_for_this_search_are_refused(place, tmp_path):
     assert "data differ" in run("tune", "--config", tmp_path / "other.toml", "-o", place / "search", code=1).stderr
 
 
+def test_a_search_does_not_go_on_with_a_changed_file_of_whatever_kind(tmp_path):
+    (tmp_path / "p.de").write_text("ab\nba\naab\nbb\naa\nabb\n")
+    (tmp_path / "p.en").write_text("BA\nAB\nBAA\nBB\nAA\nBBA\n")
+    (tmp_path / "tagged.tsv").write_text("a\tX\nb\tY\n\nb\tY\na\tX\n\na\tX\n")
+    (tmp_path / "vectors.txt").write_text("a 1 2\nb 3 4\n")
+    (tmp_path / "space.toml").write_text("[search]\nhidden_size = [2, 4]\n")
+    pairs = ["translate", tmp_path / "p.de", "--parallel", "de=en"]
+    words = ["tag", tmp_path / "tagged.tsv", "--vectors", tmp_path / "vectors.txt", "--word-size", "2"]
+    for named, given, changed in (("pairs", pairs, "p.en"), ("tags", words, "vectors.txt")):
+        run("tune", *given, "--config", tmp_path / "space.toml", "--trials", "1", "--epochs", "1", "--threads", "1", "-q", "-o", tmp_path / named)
+        run("tune", "--resume", tmp_path / named, "--trials", "2", "-q")
+        (tmp_path / changed).write_text((tmp_path / changed).read_text().replace("B", "A").replace("3", "5"))
+        assert "data differ" in run("tune", "--resume", tmp_path / named, "--trials", "3", "-q", code=1).stderr
+
+
 @pytest.mark.parametrize("task", cards(), ids=lambda task: task.name)
 def test_each_task_has_a_usual_space_that_holds_its_defaults(task):
     space = read_space(usual_space(task), searchable(task))

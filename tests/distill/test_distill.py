@@ -64,10 +64,10 @@ class Doubled(torch.nn.Module):
         return self.output
 
 
-def first_batch(name, data, truth=0.25):
+def first_batch(name, data, truth=0.25, states=0.0):
     """For the first batch of a student's training at temperature 3: the task's loss, the teacher's, and what both networks chose between, all in float64; and the training set."""
     teacher = fitted(name)[0]
-    student, teaching = lesson(teacher, "gru", {"hidden_size": 4, "epochs": 1}, temperature=3.0, truth=truth, start="nothing")
+    student, teaching = lesson(teacher, "gru", {"hidden_size": 4, "epochs": 1}, temperature=3.0, truth=truth, states=states, start="nothing")
     lead, kept = teaching.lead, {}
 
     def led(learning, training):
@@ -104,6 +104,21 @@ def test_the_loss_is_hintons(name):
 def test_without_a_share_of_right_answers_the_loss_is_the_divergence_alone():
     _, taught, choices, *_ = first_batch("text", fitted("text")[1], truth=0)
     torch.testing.assert_close(taught, 9.0 * nats_by_hand(choices, 3.0)[0].mean(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["classify", "text", "tag", "translate", "language"])
+def test_hidden_states_are_a_part_of_the_loss(name):
+    none, half, whole = (first_batch(name, fitted(name)[1], states=states)[1] for states in (0.0, 0.5, 1.0))
+    assert half > none
+    torch.testing.assert_close(whole - none, 2 * (half - none), rtol=0.05, atol=1e-6)  # the students differ a little: each learnt for an epoch
+
+
+def test_a_student_with_states_can_be_copied_and_kept(tmp_path):
+    teacher, data = fitted("classify")
+    student = tenuto.distill(teacher, data, states=1.0, **SMALL)
+    copy.deepcopy(student).save(tmp_path / "run")
+    assert student.evaluation_["distillation"]["states"] == 1.0 and not student.network_.encoder._forward_hooks
+    assert student.metrics_[0]["train_loss"] > tenuto.distill(teacher, data, **SMALL).metrics_[0]["train_loss"]
 
 
 def test_a_class_may_be_answered_once_or_never():
@@ -169,7 +184,7 @@ def test_without_right_answers_only_the_teacher_teaches(name):
 def test_the_student_begins_with_what_fits(start):
     """Before training: the parts that `start` names are the teacher's, but not the letters' own network, which has another cell here."""
     teacher, data = fitted("tag")
-    student, teaching = lesson(teacher, "rnn", {}, temperature=2.0, truth=None, start=start)
+    student, teaching = lesson(teacher, "rnn", {}, temperature=2.0, truth=None, states=0.0, start=start)
     begun, kept = teaching.begin, {}
 
     def begin(network):
@@ -217,6 +232,7 @@ def test_a_stopped_language_student_goes_on_with_both_states(tmp_path):
         ({"temperature": 0}, "temperature=0 is out of range"),
         ({"temperature": float("nan")}, "temperature=nan is out of range"),
         ({"truth": 1.0}, "truth=1.0 is out of range"),
+        ({"states": -0.5}, "states=-0.5 is out of range"),
         ({"start": "back"}, "start"),
         ({"cell": "gruu"}, "did you mean gru"),
         ({"hiden_size": 3}, "hidden_size"),

@@ -62,6 +62,7 @@ Run = Annotated[Path | None, typer.Argument(metavar="RUN", help="The teacher: a 
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="Data as for `tenuto fit`, in the form that the run was trained on, or without right answers (--unlabelled).", show_default=False)]
 Temperature = Annotated[float, option("Both networks' logits are divided by it, so that what is improbable tells more.", TEACHING)]
 Truth = Annotated[float | None, option("Share of the right answers in the loss. Default: 0.5 where DATA has any.", TEACHING, show_default=False)]
+States = Annotated[float, option("What the hidden states count in the loss: the steps that are alike to the teacher are to be alike to the student. 0 for nothing.", TEACHING)]
 Start = Annotated[str, option("Which weights begin as the teacher's, where name and shape fit: front (what reads the data), all or nothing.", TEACHING)]
 Unlabelled = Annotated[bool, option("DATA has no right answers, or they are not to be read: only the teacher's answers teach.", TEACHING, "--unlabelled")]
 TeacherCell = Annotated[str | None, option("Where the teacher's cell is defined, if it is one of your own.", TEACHING, "--teacher-cell", metavar="FILE.py:CLASS", show_default=False)]
@@ -87,6 +88,7 @@ def command() -> Callable[..., Any]:
         "overwrite": (Overwrite, False),
         "temperature": (Temperature, 2.0),
         "truth": (Truth, None),
+        "states": (States, 0.0),
         "start": (Start, "front"),
         "unlabelled": (Unlabelled, False),
         "teacher_cell": (TeacherCell, None),
@@ -170,7 +172,7 @@ def _prepared(context: typer.Context, given: Mapping[str, Any]) -> Taught:
     if given["cell_field"] and given["cell"] is None:
         raise ArgumentError("--cell-field belongs to a cell that is not named.", expected="--cell NAME --cell-field FIELD=VALUE", fix="name the cell too")
     cell = None if given["cell"] is None else build_cell(cell_class(given["cell"]), given["cell_field"] or [])
-    student, teaching = lesson(teacher, cell, _changes(task, given), temperature=given["temperature"], truth=given["truth"], start=given["start"])
+    student, teaching = lesson(teacher, cell, _changes(task, given), temperature=given["temperature"], truth=given["truth"], states=given["states"], start=given["start"])
     choices = columns_of(context, run, (*task.columns, *task.fitting)) | {choice.name: given[choice.name] for choice in task.columns if given.get(choice.name) is not None}
     splits = _splits(task, given, choices)
     name = (given["cell"] or type(teacher.cell_).__name__) + " distilled"

@@ -6,7 +6,7 @@ Each task has a command `tenuto tune TASK`, with all options of `tenuto fit TASK
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -165,7 +165,7 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str], o
     fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
     job = prepare(task, fixed, own_cells)
     kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
-    data = _digest(fixed)
+    data = _digest(job, fixed)
     with run_folder(options["resume"] or options["out"], *job.name[:1], "tune") as folder:
         there = claim_search(folder, overwrite=options["overwrite"])
         base = {name: fixed[name] for name in space}
@@ -300,25 +300,16 @@ def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any
     return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SEARCH_CONFIGURATION}` searches again")
 
 
-def _digest(options: Mapping[str, Any]) -> str:
-    """SHA-256 over the files that the trials read, so that a search does not go on with other data."""
-    from tenuto.cli.arguments import data_path
+def _digest(job: Job, options: Mapping[str, Any]) -> str:
+    """SHA-256 over all that the trials read, so that a search does not go on with other data."""
     from tenuto.files import sha256_of
 
-    total = hashlib.sha256()
-    for name in ("data", "validation", "test"):
-        given = options.get(name)
-        for place in given if isinstance(given, (list, tuple)) else [] if given is None else [given]:
-            for path in _files(data_path(str(place))):
-                total.update(f"{name} {path.name} {sha256_of(path)}\n".encode())
-    return total.hexdigest()
+    parts = {name: getattr(job.splits, name) for name in ("train", "validation", "test")}
+    read = {name: part.sha256 for name, part in parts.items() if part is not None}
+    read |= {f"{name}, weights": hashlib.sha256(part.weights.tobytes()).hexdigest() for name, part in parts.items() if getattr(part, "weights", None) is not None}
+    read |= {known.typed: sha256_of(Path(options[known.typed])) for known in options_of(job.task.options) if known.path and options[known.typed]}
+    return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in read.items()).encode()).hexdigest()
 
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
-    elif path.is_file():
-        yield path
 
 
 def _begin(job: Job, folder: Path, search: Any, *, quiet: bool, there: bool) -> None:

@@ -27,6 +27,7 @@ def distill(
     test: Any = None,
     temperature: float = 2.0,
     truth: float | None = None,
+    states: float = 0.0,
     start: str = "front",
     observers: Iterable[Observer] = (),
     checkpoint: str | Path | Checkpoint | None = None,
@@ -45,12 +46,13 @@ def distill(
         validation: a set to choose the best weights by. Default: a part of the data. test: a set on which the two are compared afterwards, in the place of the held-out part.
         temperature: by which the logits of both are divided, so that what is improbable tells more.
         truth: the share of right answers in the loss. Default: 0.5 where the data have right answers, else 0.
+        states: what the encoder's hidden states count in the loss: that the same steps are alike to the student as to the teacher, whatever their sizes.
         start: which of the teacher's weights the student begins with, where name and shape fit: "front" (what reads the data), "all", or "nothing".
         observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
         changes: other options of the estimator, such as hidden_size or num_layers; all others are the teacher's, except epochs and batch_size, which the data suggest.
     Raises:
         ArgumentError: the teacher has no probabilities, or an option is out of range or not known. As `fit` of the estimator.
-    Source:     Hinton, Vinyals, Dean 2015.
+    Source:     Hinton, Vinyals, Dean 2015; Tung & Mori 2019 (states).
     Example:
         >>> import numpy as np, tenuto
         >>> from tenuto.tasks import SequenceClassifier
@@ -61,7 +63,7 @@ def distill(
         1.0
     """
     try:
-        student, teaching = lesson(teacher, cell, changes, temperature=temperature, truth=truth, start=start)
+        student, teaching = lesson(teacher, cell, changes, temperature=temperature, truth=truth, states=states, start=start)
         student.learn_from(teaching, data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
         if test is not None:
             tested(teaching, test)
@@ -70,7 +72,7 @@ def distill(
     return student
 
 
-def lesson(teacher: E, cell: str | Cell | None, changes: dict[str, Any], *, temperature: float, truth: float | None, start: str) -> tuple[E, Teacher]:
+def lesson(teacher: E, cell: str | Cell | None, changes: dict[str, Any], *, temperature: float, truth: float | None, states: float, start: str) -> tuple[E, Teacher]:
     """The student before it learns, and who will teach it.
 
     Raises:
@@ -85,7 +87,7 @@ def lesson(teacher: E, cell: str | Cell | None, changes: dict[str, Any], *, temp
         teacher.choices((), None)  # says why not
     student = student_of(teacher, cell, changes)
     student.check()
-    return student, Teacher(teacher, student, temperature=temperature, truth=truth, start=start)
+    return student, Teacher(teacher, student, temperature=temperature, truth=truth, states=states, start=start)
 
 
 def tested(teaching: Teacher, test: Any) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tenuto.choices import require
 from tenuto.data.weights import even
 from tenuto.distill.fidelity import compared
+from tenuto.distill.likeness import listening, unlike
 from tenuto.distill.student import STARTS, copy_weights
 from tenuto.errors import ArgumentError
 from tenuto.scalars import number
@@ -30,9 +31,11 @@ class Teacher:
     """What takes part in a student's fit (`tenuto.train.course.Teaching`). Nothing is changed on the model: a copy of its network answers.
 
     Equations:  loss = truth * loss of the task + (1 - truth) * t² KL(teacher || student), both networks' logits divided by t
+                       + states * how differently the two encoders see which steps are alike (`unlike`)
     Args:
         model: the teacher. student: not fitted yet.
-        temperature: t. truth: the share of right answers in the loss; None for a half where the data have some. start: see `copy_weights`.
+        temperature: t. truth: the share of right answers in the loss; None for a half where the data have some.
+        states: what the hidden states count in the loss, 0 for nothing. start: see `copy_weights`.
     Attributes:
         labelled: for each part of the data that was given, whether it has right answers.
     Raises:
@@ -40,17 +43,22 @@ class Teacher:
     Source:     Hinton, Vinyals, Dean 2015, section 2: the factor t² keeps the size of the gradients.
     """
 
-    def __init__(self, model: Estimator, student: Estimator, *, temperature: float, truth: float | None, start: str) -> None:
+    def __init__(self, model: Estimator, student: Estimator, *, temperature: float, truth: float | None, states: float, start: str) -> None:
         heat, share = number(temperature), number(0.0 if truth is None else truth)
         if heat is None or not 0 < heat < float("inf"):
             raise ArgumentError(f"{argument('temperature', temperature)} is out of range.", expected="a number above zero")
         if share is None or not 0 <= share < 1:
             raise ArgumentError(f"{argument('truth', truth)} is out of range.", expected="a number, 0 or more and below 1: the share of right answers in the loss")
+        told = number(states)
+        if told is None or not 0 <= told < float("inf"):
+            raise ArgumentError(f"{argument('states', states)} is out of range.", expected="a number, 0 or more: what the hidden states count in the loss")
         require("start", start, STARTS)
+        self.states = told
         self.model, self.student, self.temperature, self.start = model, student, heat, start
         self.asked = truth if truth is None else share
         self.labelled: dict[str, bool] = {}
         self.network = copy.deepcopy(model.network_).to(student.device).eval().requires_grad_(False)
+        self.encoders: tuple[nn.Module, ...] = ()  # those whose states teach and learn
 
     @property
     def truth(self) -> float:
@@ -65,7 +73,7 @@ class Teacher:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Who teaches, and how."""
-        return {"teacher": {"weights": digest_of(self.network), "temperature": self.temperature, "truth": self.truth, "start": self.start}}
+        return {"teacher": {"weights": digest_of(self.network), "temperature": self.temperature, "truth": self.truth, "states": self.states, "start": self.start}}
 
     def answered(self, data: Any, part: str) -> Any:
         """The set, with the teacher's answers where it has none.
@@ -87,7 +95,9 @@ class Teacher:
         return not self.labelled[part]
 
     def begin(self, network: nn.Module) -> None:
-        """Copy what the two networks have in common."""
+        """Copy what the two networks have in common, and know their encoders, where the states teach."""
+        if self.states:
+            self.encoders = (network.encoder, self.network.encoder)  # type: ignore[assignment]  # every task's network has one
         copy_weights(self.network, network, self.start)
 
     def lead(self, learning: Learning, training: Any) -> Learning:
@@ -98,11 +108,14 @@ class Teacher:
         def loss(network: nn.Module, batch: Any, carried: Any) -> Loss:
             own, theirs = (None, None) if carried is None else carried
             student = _Heard(self.student, network, own)
-            hard = learning.loss(student, batch, own)  # type: ignore[arg-type]  # called like the network
-            with torch.no_grad():
-                said, theirs = self.model.heard(self.network, student.given, theirs)
+            with listening(*self.encoders) as states:
+                hard = learning.loss(student, batch, own)  # type: ignore[arg-type]  # called like the network
+                with torch.no_grad():
+                    said, theirs = self.model.heard(self.network, student.given, theirs)
             apart = self.student.apart(student.given, said, student.output, heat)
             soft = (1 - truth) * heat**2 * self._mean(apart, student.given, weights)
+            if self.encoders:
+                soft = soft + self.states * unlike(*states)
             reported = hard.mean.detach() if hard.reported is None else hard.reported
             after = None if hard.carried is None else (hard.carried, theirs)
             mean = truth * hard.mean + soft if truth else soft
@@ -121,7 +134,7 @@ class Teacher:
             data: of the task's kind, with answers. labelled: whether these are right, and not the teacher's own.
         """
         found = compared(self.model, self.student, data, part=part, labelled=labelled)
-        how = {"temperature": self.temperature, "truth": self.truth, "start": self.start}
+        how = {"temperature": self.temperature, "truth": self.truth, "states": self.states, "start": self.start}
         return {"distillation": {**found.to_data(), **how}}
 
     def _mean(self, apart: Apart, given: tuple[Any, ...], weights: np.ndarray | None) -> Tensor:

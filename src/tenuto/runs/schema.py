@@ -152,6 +152,7 @@ _DISTILLATION = (
     Key("student", "object", "", _SIDE),
     Key("temperature", "number"),
     Key("truth", "number", "share of the right answers in the loss"),
+    Key("states", "number", "what the hidden states count in the loss"),
     Key("start", "text", 'which weights began as the teacher\'s: "front", "all" or "nothing"'),
 )
 _WEIGHT = (Key("name", "text", "begins with front, encoder or head"), Key("shape", "numbers"), Key("parameters", "whole"))

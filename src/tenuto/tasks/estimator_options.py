@@ -61,13 +61,13 @@ class EstimatorOptions:
     )
     accumulate: int = option(1, "Batches whose gradients make one step.", TRAINING_IN_DETAIL)
     average: str | None = option(
-        None,
-        "ema: validate and keep an exponential average of the weights.",
+        "auto",
+        "ema: validate and keep an exponential average of the weights. auto: so, except with nt-asgd, which averages by itself.",
         TRAINING_IN_DETAIL,
         none="none",
         without="the weights themselves",
     )
-    ema_decay: float = option(0.999, "Decay rate of that average.", TRAINING_IN_DETAIL)
+    ema_decay: float = option(0.99, "Decay rate of that average.", TRAINING_IN_DETAIL)
     precision: str = option("float32", "The type of numbers in matrix products: float32, bfloat16 or float16.", TRAINING_IN_DETAIL)
     non_finite: str = option(
         "stop",

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase  # of batch and instance normalisation: the layers that keep statistics
 
 
 class WeightAverage:
-    """The running average of a module's trainable parameters.
+    """The running average of a module's trainable parameters, and of the statistics that its layers keep (batch normalisation), which belong to them.
 
     Args:
         model: the module whose weights are averaged; the average starts at their present values.
@@ -32,20 +33,20 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, decay: float | None) -> None:
         self.decay, self.steps = decay, 0
-        self.values = {name: parameter.detach().clone() for name, parameter in _trained(model)}
+        self.values = {name: parameter.detach().clone() for name, parameter in _averaged(model)}
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Add the weights as they are after a step to the average."""
         self.steps += 1
         share = 1 / self.steps if self.decay is None else 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, parameter in _trained(model):
+        for name, parameter in _averaged(model):
             self.values[name].lerp_(parameter, share)
 
     @contextlib.contextmanager
     def swapped(self, model: nn.Module) -> Iterator[None]:
         """Inside the block the module has the averaged weights; afterwards it has its own again."""
-        own = {name: parameter.detach().clone() for name, parameter in _trained(model)}
+        own = {name: parameter.detach().clone() for name, parameter in _averaged(model)}
         self._put(model, self.values)
         try:
             yield
@@ -65,9 +66,12 @@ class WeightAverage:
     @staticmethod
     @torch.no_grad()
     def _put(model: nn.Module, values: dict[str, torch.Tensor]) -> None:
-        for name, parameter in _trained(model):
+        for name, parameter in _averaged(model):
             parameter.copy_(values[name])
 
 
-def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+def _averaged(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+    for place, module in model.named_modules():
+        if isinstance(module, _NormBase):
+            yield from ((f"{place}.{name}", buffer) for name, buffer in module.named_buffers(recurse=False) if buffer.is_floating_point())

@@ -16,7 +16,7 @@ SCHEDULES = ("cosine", "constant", "plateau", "nt-asgd")
 CHOICES = {
     "optimizer": ("adamw", "adam", "sgd"),
     "schedule": SCHEDULES,
-    "average": (None, "ema"),
+    "average": ("auto", None, "ema"),
     "precision": ("float32", "bfloat16", "float16"),
     "non_finite": ("stop", "skip"),
 }
@@ -53,6 +53,7 @@ class TrainingOptions:
         trigger_patience: "nt-asgd" starts to average the weights when a validation loss is above the lowest of all earlier ones, not
             counting the last `trigger_patience`; from then on the average is validated and kept (Merity et al. 2018, algorithm 1).
         average: "ema": an exponential moving average of the weights, with decay `ema_decay`, is validated and kept. None: the weights themselves.
+            "auto" becomes "ema", or None with the schedule "nt-asgd".
         select_by: the number of the validation that decides which is best. The weights of the best validation are kept, of equal ones the last; patience counts from the first.
         patience: stop after this many validations without a better one; None for never.
         non_finite: what happens when a loss or gradient is NaN or infinite. "stop": a TrainingError. "skip": the step is left out and
@@ -108,6 +109,8 @@ class TrainingOptions:
                 object.__setattr__(self, name, _settled(name, value))
             elif field.default is not None and name not in _MAY_BE_NONE:
                 raise ArgumentError(f"{argument(name, value)} is out of range.", expected=_expected(name))
+        if self.average == "auto":
+            object.__setattr__(self, "average", None if self.schedule == "nt-asgd" else "ema")
         if self.average and self.schedule == "nt-asgd":
             raise ArgumentError(
                 f"{argument('average')} and the schedule nt-asgd, which averages the weights itself, exclude each other.", fix=argument("average", None)

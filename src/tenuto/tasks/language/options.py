@@ -11,7 +11,7 @@ from tenuto.tasks.pace import Pace
 SYMBOLS = "What is a symbol"
 
 
-@options(warmup_steps=100)
+@options(warmup_steps=100, average=None)
 class LanguageOptions(EstimatorOptions):
     """The options of every estimator, and those of `LanguageModel`."""
 

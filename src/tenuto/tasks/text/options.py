@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tenuto.tasks.class_options import ClassOptions
 from tenuto.tasks.option import NETWORK, READING, REGULARISERS, option, options
+from tenuto.tasks.pace import Pace
 from tenuto.tasks.token_options import TokenOptions
 
 LENGTH = "Long texts"
@@ -13,6 +16,8 @@ KEEP = ("beginning", "end", "both")
 @options(select_by="validation_accuracy")
 class TextOptions(ClassOptions, TokenOptions):
     """The options of all tasks over tokens and of both classifiers, and those of `TextClassifier`."""
+
+    pace: ClassVar[Pace] = Pace(steps=1000, epochs=10, rows=(8, 32))
 
     max_tokens: int | None = option(
         None, "Tokens of a text that are read, at most (max_length elsewhere); how many texts were cut is said.", LENGTH, least=1, none=0, without="all", answering=True
