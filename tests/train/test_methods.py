@@ -24,7 +24,7 @@ class Weights(Observer):
         self.seen.append(self.model.weight.item())
 
 
-def line(batches, validation=None, factor=lambda step: 1.0, **options):
+def line(batches, validation=None, factor=lambda step: 1.0, grain=0.0, **options):
     """A line through these batches; returns the model, its weights after each step, and the outcome."""
     torch.manual_seed(1)
     model, losses, steps = nn.Linear(1, 1), iter(validation or []), iter(range(1, 10**6))
@@ -35,6 +35,7 @@ def line(batches, validation=None, factor=lambda step: 1.0, **options):
         batches=lambda epoch: batches,
         loss=lambda module, batch, carried: Loss(nn.functional.mse_loss(module(X[batch]), Y[batch]) * factor(next(steps)), len(batch)),
         validate=lambda module: {"validation_loss": next(losses) if validation else nn.functional.mse_loss(module(X), Y).item()},
+        grain=grain,
         observers=[weights],
     )
     return model, weights.seen, outcome
@@ -58,6 +59,13 @@ def test_the_exponential_average_is_what_is_kept():
         average = decay * average + (1 - decay) * weight
     assert model.weight.item() == pytest.approx(average, rel=1e-6)
     assert outcome.metrics[-1]["averaging"]
+
+
+def test_validations_within_the_grain_count_as_equal_and_the_last_is_kept():
+    losses = [3.0, 1.0, 1.25, 1.5, 1.25, 1.3]
+    model, weights, outcome = line([torch.arange(24)], validation=losses, grain=0.25, epochs=6)
+    assert [one["best"] for one in outcome.metrics] == [True, True, True, False, True, False]
+    assert outcome.best_epoch == 5 and model.weight.item() == pytest.approx(weights[4])
 
 
 def test_statistics_of_a_normalisation_are_averaged_with_the_weights():

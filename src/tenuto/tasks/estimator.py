@@ -124,8 +124,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
 
     def _settled(self, training: Any) -> dict[str, Any]:
         """The options that were left open, as this data suggests; from here on `options_` has them."""
-        left_open = self.pace.settle(self._items(training), self.get_params())
-        return left_open | {"average": self.training_options(epochs=1).average}
+        return self.pace.settle(self._items(training), self.get_params()) | {"average": self.training_options(epochs=1).average}
 
     def _items(self, training: Any) -> int:
         """How many items a pass over the training data reads; a batch has `batch_size` of them."""
@@ -261,6 +260,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
                 loss=learning.loss,
                 validate=learning.validate,
                 describe_batch=learning.describe_batch,
+                grain=learning.grain,
                 observers=course.observers,
                 checkpoint=kept,
                 launch=course.launch,
@@ -324,8 +324,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
         self.require_fit("inputs")
         with self._calling("inputs"):
             batches = self._batches(self._asked(x))
-        device = torch.device(self.device)
-        return (batches.make(indices).to(device) for indices in pieces(np.arange(len(batches.order)), batches.order, batches.rows, batches.padded))
+        return (batches.make(indices).to(torch.device(self.device)) for indices in pieces(np.arange(len(batches.order)), batches.order, batches.rows, batches.padded))
 
     def forward(self, batch: Any) -> Any:
         """The network's raw output for a batch of `inputs`, with gradients where torch keeps them."""

@@ -38,12 +38,13 @@ class Course(NamedTuple):
 
 
 class Learning(NamedTuple):
-    """What a task gives to `train`: the batches of an epoch, the loss of a batch, the numbers of a validation, and a batch in words."""
+    """What a task gives to `train`: the batches of an epoch, the loss of a batch, the numbers of a validation, a batch in words, and by how much validations differ that count as equal."""
 
     batches: Callable[[int], Sequence[Any]]
     loss: Callable[[nn.Module, Any, Any], Loss]
     validate: Callable[[nn.Module], Mapping[str, float]]
     describe_batch: Callable[[Any], str] = str
+    grain: float = 0.0
 
 
 class Teaching(Protocol):

@@ -46,6 +46,7 @@ def train(
     loss: Callable[[nn.Module, B, Any], Loss],
     validate: Callable[[nn.Module], Mapping[str, float]],
     describe_batch: Callable[[B], str] = str,
+    grain: float = 0.0,
     observers: Iterable[Observer] = (),
     launch: Launch | None = None,
     checkpoint: Checkpoint | None = None,
@@ -66,6 +67,7 @@ def train(
             an epoch and after a skipped step.
         validate: from the module, in eval mode, to numbers, one of them "validation_loss". All processes use the main process's numbers.
         describe_batch: names a batch in an error message.
+        grain: two validations that differ by no more than this count as equal, and of equal ones the last is kept. One item of n, for an accuracy, is 1 / n.
         observers: told of every step and validation, in the main process.
         launch: where to run; an `accelerate.Accelerator` fits. Default: only in this process.
         checkpoint: where to keep the run; if there is a checkpoint already, the run goes on from it.
@@ -78,7 +80,7 @@ def train(
     """
     launch = launch or OneProcess()
     with nullcontext() if checkpoint is None or not launch.is_main_process else held(checkpoint.folder):
-        return Training(model, options, batches, loss, validate, describe_batch, tuple(observers), launch, checkpoint).run()
+        return Training(model, options, batches, loss, validate, describe_batch, grain, tuple(observers), launch, checkpoint).run()
 
 
 class Training(Resumable, Generic[B]):
@@ -92,12 +94,14 @@ class Training(Resumable, Generic[B]):
         loss: Callable[[nn.Module, B, Any], Loss],
         validate: Callable[[nn.Module], Mapping[str, float]],
         describe_batch: Callable[[B], str],
+        grain: float,
         observers: tuple[Observer, ...],
         launch: Launch,
         checkpoint: Checkpoint | None,
     ) -> None:
         self.options, self.batches, self.loss, self.validate = options, batches, loss, validate
         self.describe_batch, self.launch, self.checkpoint = describe_batch, launch, checkpoint
+        self.grain = grain * (1 + 1e-6)  # a difference of just the grain is rounded
         self.observers = observers if launch.is_main_process else ()
         self.weights = describe_weights(model)
         self.wrapped, self.optimizer = launch.prepare(model, build_optimiser(model, options))
@@ -268,12 +272,12 @@ class Training(Resumable, Generic[B]):
             numbers = self._of_main_process(self.validate(self.given))
             loss, value = numbers["validation_loss"], self._lower_is_better(numbers)
             # Of validations that are equal, as accuracies often are, the last one counts: its weights have learnt for longer.
-            if best := value <= at.best_value and math.isfinite(value):
+            if best := value <= at.best_value + self.grain and math.isfinite(value):
                 self.best = {name: tensor.detach().clone() for name, tensor in self.given.state_dict().items()}
         epoch = int(epoch) if epoch == int(epoch) else epoch
         at.waited = 0 if value < at.best_value else at.waited + 1
         if best:
-            at.best_value, run.best_epoch = value, epoch
+            at.best_value, run.best_epoch = min(value, at.best_value), epoch
         self.schedule.validated(loss)
         if self.schedule.triggered and self.average is None:
             self.average = WeightAverage(self.model, decay=None)

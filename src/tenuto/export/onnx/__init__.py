@@ -46,5 +46,5 @@ def write(subject: Subject, folder: Path, opset: int = OPSET) -> Mapping[str, An
         operators = sorted({node.op_type for node in model.graph.node if node.op_type in ("LSTM", "GRU", "RNN", "Scan")})
         about = {"file": path.name, "opset": opset, "recurrent": operators, "compared": [one.to_data() for one in seen]}
         found[graph.name] = about if why_not is None else {**about, "not_in_onnx_reference": why_not}
-    (folder / "runner.py").write_text(Path(__file__).with_name("runner.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "runner.py").write_text(Path(__file__).with_name("runner.py.txt").read_text(encoding="utf-8"), encoding="utf-8")
     return found

@@ -58,7 +58,8 @@ def as_native(cell: Cell) -> Native | None:
 
 
 def _of_zoo(cell: Cell) -> Native | None:
-    clip = {"clip": cell.clip} if getattr(cell, "clip", 0.0) else {}
+    bound = float(getattr(cell, "clip", 0.0))
+    clip = {"clip": bound} if bound else {}
     if type(cell) is OnnxLSTM:
         coupled = {"input_forget": 1} if cell.input_forget else {}
         return Native("LSTM", ("i", "o", "f", "c"), (cell.f, cell.g, cell.h), ("p_i", "p_o", "p_f"), attributes={**clip, **coupled})

@@ -29,7 +29,7 @@ from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.steps import classifier_steps
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed, validation_of_classes
+from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.stepped import StepModel
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
@@ -191,7 +191,7 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         def validate(network: nn.Module) -> dict[str, float]:
             return validation_of_classes(log_softmax(self._logits(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
-        return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"))
+        return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"), grain_of_classes(self.select_by, len(held_out)))
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 

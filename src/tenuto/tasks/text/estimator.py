@@ -22,7 +22,7 @@ from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
-from tenuto.tasks.evaluation import Measured, Watch, prediction_speed, validation_of_classes
+from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
 from tenuto.tasks.stepped import Linear, PooledClasses, StepModel
 from tenuto.tasks.taught import Choices
@@ -35,6 +35,7 @@ from tenuto.tasks.token_steps import steps_over_tokens
 from tenuto.tasks.weighing import check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
+from tenuto.train.course import Learning
 
 UNITS = ("auto", "words", "letters")
 USUAL_NGRAM = 3  # letters in a row that have a vector of their own
@@ -176,6 +177,9 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: np.ndarray) -> Tensor:
         truth = torch.from_numpy(targets[batch.indices]).to(self.device)
         return nn.functional.cross_entropy(network(batch), truth, reduction="none", label_smoothing=self.label_smoothing)
+
+    def _learning(self, training: Sentences, held_out: Sentences, launch: Launch) -> Learning:
+        return super()._learning(training, held_out, launch)._replace(grain=grain_of_classes(self.select_by, len(held_out)))
 
     def _row_weights(self, data: Sentences, targets: np.ndarray) -> np.ndarray | None:
         return row_weights(self._class_weights, targets, data.weights)

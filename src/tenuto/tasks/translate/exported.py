@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tenuto.data.pairs.batches import PairBatch
-from tenuto.data.pairs.symbols import Symbols
+from tenuto.data.pairs.symbols import END, UNKNOWN, Symbols
 from tenuto.networks.attention import Memory
 from tenuto.networks.port import Port
 from tenuto.tasks.exported import Exported, Heard
@@ -80,7 +80,7 @@ class ExportedTranslator(Exported):
         return (symbol, *more)
 
     def _further(self, values: Mapping[str, Tensor], state: DecoderState | None = None) -> tuple[dict[str, Tensor], Any]:
-        """Logits [B, V] of the next symbol, and the next state."""
+        """Logits [B, V] of the next symbol, minus infinity for those that are never written, as in the search; and the next state."""
         head, symbol = self._decoding, values["symbol"]
         memory = None
         if "values" in values:
@@ -91,7 +91,9 @@ class ExportedTranslator(Exported):
             states = tuple(like.new_zeros(head.decoder.num_layers, rows, width) for width in head.bridge.widths)
             state = DecoderState(states, like.new_zeros(rows, head.feed_size) if head.feed_size else None)
         decoded = head.decode(symbol[None], Encoded(memory, values.get("summary", symbol)), state)
-        return {"logits": decoded.logits[0]}, decoded.state
+        numbers = torch.arange(len(self.target_symbols_), device=symbol.device)
+        never = (numbers < END) | (numbers == UNKNOWN)  # padding, the beginning, what is not known
+        return {"logits": decoded.logits[0].masked_fill(never, float("-inf"))}, decoded.state
 
     def outside(self) -> dict[str, str]:
         """Texts to symbols, and the search."""
