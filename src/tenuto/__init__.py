@@ -1,7 +1,7 @@
 """tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths; everything else is derived from it.
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
-for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `distill`: a simpler model that answers alike. `compress`: the same model, smaller. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
+for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `distill`: a simpler model that answers alike. `compress`: the same model, smaller. `export`: the model for another world. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
 whole jobs.
 
 Names are imported when they are first used: `tenuto --help` answers without loading torch. Once torch is loaded too, it knows the
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tenuto.distill.call import distill
     from tenuto.engines import invariant
     from tenuto.explain.call import explain
+    from tenuto.export.call import export
     from tenuto.layers import GRU, LSTM, RNN, GRUCell, Init, LSTMCell, Recurrent, RNNCell
 
 __version__ = "0.1.0"
@@ -40,7 +41,7 @@ _HOME = {
     "Recurrent": "tenuto.layers",
 }
 
-_ROOMS = ("activations", "cell", "cells", "compress", "data", "distill", "engines", "errors", "explain", "keras", "layers", "program", "report", "tasks", "train")
+_ROOMS = ("activations", "cell", "cells", "compress", "data", "distill", "engines", "errors", "explain", "export", "keras", "layers", "program", "report", "tasks", "train")
 
 __all__ = [
     "GRU",
@@ -57,6 +58,7 @@ __all__ = [
     "compress",
     "distill",
     "explain",
+    "export",
     "invariant",
     "register_activation",
 ]

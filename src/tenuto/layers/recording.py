@@ -16,7 +16,7 @@ from torch.fx import Proxy
 
 from tenuto.errors import ArgumentError, TenutoError
 
-_FIX = "tenuto export, or torch.export.export, which holds a layer as one operation with gradients; for LSTM, GRU and RNN also torch.nn's own, from the state_dict"
+_FIX = "tenuto export (tenuto.export in Python), or torch.export.export, which holds a layer as one operation with gradients; for LSTM, GRU and RNN also torch.nn's own, from the state_dict"
 
 
 class Recordable(nn.Module):
@@ -74,7 +74,7 @@ def refuse_onnx() -> None:
         TenutoError: one makes it.
     """
     if "torch.onnx" in sys.modules and torch.onnx.is_in_onnx_export():
-        raise TenutoError("torch's ONNX exporters do not know a layer's time loop, which is one operation of tenuto's own.", fix=_FIX)
+        raise TenutoError("torch's ONNX exporters do not know a layer's time loop, which is one operation of tenuto's own.", fix="tenuto export RUN --to onnx, or tenuto.export(model, folder) in Python")
 
 
 def is_input(x: Any) -> bool:

@@ -75,7 +75,7 @@ class CharacterEncoder(nn.Module):
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """[U, width] from characters [C, U] and their lengths [U]. What stands beyond a word's end has no influence."""
-        if len(lengths) > MOST_WORDS and not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling() and len(lengths) > MOST_WORDS:
             return torch.cat([self._read(part, some) for part, some in zip(characters.split(MOST_WORDS, dim=1), lengths.split(MOST_WORDS))])
         return self._read(characters, lengths)
 

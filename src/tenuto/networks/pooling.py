@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional
             parts of a sequence, one after the other, so that a classifier can tell where something was; a part without a step is zero).
         bidirectional: whether the second half of W ran backward.
     """
-    steps, rows = torch.arange(len(output), device=output.device), torch.arange(output.shape[1], device=output.device)
+    steps, rows = torch.arange(output.shape[0], device=output.device), torch.arange(output.shape[1], device=output.device)
     lengths = lengths.to(output.device)
     valid = (steps[:, None] < lengths)[:, :, None]  # [T, B, 1]
     features = []
@@ -74,7 +75,7 @@ def pool(output: Tensor, lengths: Tensor, kinds: Sequence[str], *, bidirectional
 
 def _means_of_parts(output: Tensor, lengths: Tensor, valid: Tensor) -> list[Tensor]:
     """The mean [B, W] over each part of the steps of each sequence; `valid` [T, B, 1] marks these."""
-    steps = torch.arange(len(output), device=output.device)[:, None]
+    steps = torch.arange(output.shape[0], device=output.device)[:, None]
     part = steps * PARTS // lengths  # [T, B]
     means = []
     for number in range(PARTS):
@@ -86,6 +87,14 @@ def _means_of_parts(output: Tensor, lengths: Tensor, valid: Tensor) -> list[Tens
 def pooled_width(kinds: Sequence[str], width: int) -> int:
     """The width of what `pool` makes of outputs that are `width` wide."""
     return (len(kinds) + (PARTS - 1) * ("parts" in kinds)) * width
+
+
+class Gathered(NamedTuple):
+    """What pooling keeps of the steps before, [B, W] each; zeros where there were none. `highest` counts only where `steps` [B, 1] is above zero."""
+
+    total: Tensor
+    highest: Tensor
+    steps: Tensor
 
 
 class PooledHead(nn.Module):
@@ -109,3 +118,24 @@ class PooledHead(nn.Module):
         """Logits [B, K] from outputs [T, B, W], which are zero beyond each length."""
         pooled = pool(output, lengths, self.pooling, bidirectional=self.bidirectional)
         return self.linear(nn.functional.dropout(pooled, self.dropout, self.training))  # type: ignore[no-any-return]
+
+    @property
+    def looks_ahead(self) -> str | None:
+        """Why it cannot answer step by step; None where it can."""
+        if self.bidirectional:
+            return "the head reads what ran backward"
+        return "the head pools over parts of a sequence, whose length must be known" if "parts" in self.pooling else None
+
+    def further(self, output: Tensor, lengths: Tensor, before: Gathered | None) -> tuple[Tensor, Gathered]:
+        """Logits [B, K] for all steps so far, and what to give to the next call; `output` [T, B, W] and `lengths` [B], 1..T, are of the steps since the call before.
+
+        Where `looks_ahead` is None, chunks of a sequence, one after another, give what `forward` gives for the whole.
+        """
+        zeros = output.new_zeros(output.shape[1:])
+        total, highest, steps = Gathered(zeros, zeros, zeros[:, :1]) if before is None else before
+        valid = (torch.arange(output.shape[0], device=output.device)[:, None] < lengths)[:, :, None]
+        top = output.masked_fill(~valid, float("-inf")).amax(0)
+        found = Gathered(total + output.sum(0), torch.where(steps > 0, torch.maximum(highest, top), top), steps + lengths[:, None])
+        last = pool(output, lengths, ("last",), bidirectional=False)
+        features = {"mean": found.total / found.steps, "max": found.highest, "last": last}
+        return self.linear(torch.cat([features[kind] for kind in self.pooling], dim=-1)), found

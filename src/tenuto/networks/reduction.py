@@ -37,10 +37,15 @@ class Halving(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The shorter series, and their lengths [B]. Padding, which is zero in x, has no influence; it is zero in the result, too."""
         valid = torch.arange(x.shape[2], device=x.device) < lengths[:, None]  # [B, T]
-        answers = self.convolution(x).transpose(1, 2)
-        kept = torch.zeros_like(answers)
-        kept[valid] = torch.relu(self.norm(answers[valid]))
-        return nn.functional.max_pool1d(kept.transpose(1, 2), 2, ceil_mode=True), (lengths + 1) // 2
+        answers = self.convolution(x)
+        if self.training:  # the moments are those of valid steps alone
+            answers = answers.transpose(1, 2)
+            kept = torch.zeros_like(answers)
+            kept[valid] = torch.relu(self.norm(answers[valid]))
+            kept = kept.transpose(1, 2)
+        else:
+            kept = torch.where(valid[:, None], torch.relu(self.norm(answers)), 0.0)
+        return nn.functional.max_pool1d(kept, 2, ceil_mode=True), (lengths + 1) // 2
 
 
 class ReducedRecurrent(nn.Module):
@@ -54,6 +59,8 @@ class ReducedRecurrent(nn.Module):
         halvings: how many; 2 ** halvings steps become one.
         recurrent: the layer; its input is C wide.
     """
+
+    steps_alone = False  # an output needs steps that come later
 
     def __init__(self, input_size: int, channels: int, halvings: int, recurrent: Recurrent) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ from tenuto.errors import ArgumentError, TenutoError
 from tenuto.measures import measures, require_measure
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.explained import Explained
+from tenuto.tasks.exported import Exported
 from tenuto.tasks.files import own_keys
 from tenuto.tasks.saved import Saved
 from tenuto.tasks.taught import Taught
@@ -38,7 +39,6 @@ E = TypeVar("E", bound="Estimator")
 
 # Numbers that the encoder puts out for one batch of a prediction, at most: 64 MiB. With what the other parts keep beside them a batch takes some 300 MB.
 MOST_OUTPUTS = 2**24
-
 # The options that go on to `tenuto.train.TrainingOptions`.
 TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
 
@@ -59,7 +59,7 @@ class Batches(NamedTuple):
     padded: int | None = None
 
 
-class Estimator(Explained, Taught, Saved, ABC):
+class Estimator(Explained, Taught, Exported, Saved, ABC):
     """What is fitted, evaluated, saved, loaded, and asked.
 
     In addition to `fit` and `predict` there are three doors. Other code that works on a fitted estimator uses these and the parts of its network
@@ -320,8 +320,7 @@ class Estimator(Explained, Taught, Saved, ABC):
         self.require_fit("inputs")
         with self._calling("inputs"):
             batches = self._batches(self._asked(x))
-        device = torch.device(self.device)
-        return (batches.make(indices).to(device) for indices in pieces(np.arange(len(batches.order)), batches.order, batches.rows, batches.padded))
+        return (batches.make(indices).to(torch.device(self.device)) for indices in pieces(np.arange(len(batches.order)), batches.order, batches.rows, batches.padded))
 
     def forward(self, batch: Any) -> Any:
         """The network's raw output for a batch of `inputs`, with gradients where torch keeps them."""

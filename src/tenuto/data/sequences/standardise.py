@@ -124,6 +124,11 @@ class Standardiser:
         return np.where(keeps, 0.0, self.mean), np.where(keeps, 1.0, self.deviation)
 
     @property
+    def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """[C] each: what is subtracted from each channel, what it is divided by, and its mean as `apply` gives it, for those who standardise elsewhere."""
+        return (*self._maps, self._usual)
+
+    @property
     def _usual(self) -> np.ndarray:
         """[C] float32: the mean of each channel, as `apply` gives it."""
         shift, scale = self._maps

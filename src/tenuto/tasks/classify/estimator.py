@@ -22,12 +22,15 @@ from tenuto.networks.pooling import check_pooling, usual_pooling
 from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.classify.evaluation import describe_channels, examples
+from tenuto.tasks.classify.exported import ExportedClassifier
 from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
+from tenuto.tasks.classify.steps import classifier_steps
 from tenuto.tasks.classify.streams import stream_channels
 from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, grain_of_classes, prediction_speed, validation_of_classes
+from tenuto.tasks.stepped import StepModel
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
@@ -37,7 +40,7 @@ from tenuto.train.course import Learning
 AUTO = ("auto",)  # the pooling that suits the length of the sequences
 
 
-class SequenceClassifier(ClassifyOptions, Estimator):
+class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
     """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the highest validation
@@ -278,6 +281,12 @@ class SequenceClassifier(ClassifyOptions, Estimator):
     def input_names(self) -> list[str]:
         """The channels, without those that the cell takes as its streams."""
         return [name for name in self.standardiser_.channels if name not in self.standardiser_.as_given]
+
+    def steps(self) -> StepModel:
+        """As `tenuto.tasks.stepped.Stepped.steps`."""
+        network = self.network_
+        assert isinstance(network, ClassifierNetwork)
+        return classifier_steps(network.eval(), self.standardiser_, [str(label) for label in self.classes_.tolist()], self.predict_proba)
 
     def _batches(self, data: Sequences) -> Batches:
         data = self.standardiser_.arranged(data)

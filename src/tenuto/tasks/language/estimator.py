@@ -20,6 +20,7 @@ from tenuto.scalars import drawn_from, whole
 from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.tasks.language.evaluation import SAMPLE_LENGTH, SAMPLES, WINDOWS, passage, surprising
+from tenuto.tasks.language.exported import ExportedLanguage
 from tenuto.tasks.language.generation import Sampler, generate_tokens, text_of_tokens, until_stop
 from tenuto.tasks.language.head import refuse_tied_cutoffs
 from tenuto.tasks.language.learning import SAMPLING, training_windows, validation_numbers, window_loss
@@ -40,7 +41,7 @@ OF_NETWORK = (
 ).split()
 
 
-class LanguageModel(LanguageOptions, LanguageTaught, Estimator):
+class LanguageModel(LanguageOptions, LanguageTaught, ExportedLanguage, Estimator):
     """A recurrent language model: what comes next in a text, how likely a text is, and new text.
 
     It is trained by truncated backpropagation through time on rows of the text, whose state is carried from window to window. A `str`

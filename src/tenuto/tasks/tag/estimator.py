@@ -22,12 +22,15 @@ from tenuto.networks.crf_divergence import crf_divergence
 from tenuto.scores.divergence import divergence
 from tenuto.scores.tag_schemes import check_scheme, find_scheme, scheme_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
+from tenuto.tasks.stepped import EachStep, Linear, StepModel, no_steps
 from tenuto.tasks.tag.evaluation import Answers, TagSet, examples, tagger_result
+from tenuto.tasks.tag.exported import ExportedTagger
 from tenuto.tasks.tag.network import Scores, TaggerNetwork
 from tenuto.tasks.tag.options import TagOptions
 from tenuto.tasks.taught import Apart, Choices
 from tenuto.tasks.token_estimator import TokenEstimator
-from tenuto.tongues import either
+from tenuto.tasks.token_steps import steps_over_tokens
+from tenuto.tongues import argument, either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 
 
@@ -38,7 +41,7 @@ class Targets(NamedTuple):
     labels: np.ndarray | None
 
 
-class Tagger(TagOptions, TokenEstimator):
+class Tagger(TagOptions, ExportedTagger, TokenEstimator):
     """Tags tokens: parts of speech, names, slots. Given labels as well, it learns slots and intents together.
 
     Words, their characters and their case are read by a recurrent layer in both directions; a linear-chain CRF chooses the tags of a
@@ -267,6 +270,16 @@ class Tagger(TagOptions, TokenEstimator):
         if teachers.labels is None or students.labels is None:
             return found
         return Apart(found.nats + divergence(teachers.labels, students.labels, temperature), found.places + 1)
+
+    def steps(self) -> StepModel:
+        """As `tenuto.tasks.stepped.Stepped.steps`."""
+        head: Any = self.network_.head
+        if head.crf is not None:
+            raise no_steps("a CRF, which chooses the tags of a sentence together", f"train with {argument('crf', False)}")
+        if head.label is not None:
+            raise no_steps("a label of the sentence beside the tags", "train without labels")
+        scores = EachStep(tuple(self.tags_), Linear.of(head.emission), logarithms=False)
+        return steps_over_tokens(self.coder_, self.network_, scores, lambda batch: torch.softmax(self.forward(batch).tags[:, 0], -1), {})
 
     def answered(self, data: Sentences) -> Sentences:
         """The sentences, tagged and labelled by this model where they have no tags."""

@@ -24,11 +24,14 @@ from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
 from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
+from tenuto.tasks.stepped import Linear, PooledClasses, StepModel
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
+from tenuto.tasks.text.exported import ExportedText
 from tenuto.tasks.text.network import TextClassifierNetwork
 from tenuto.tasks.text.options import KEEP, TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
+from tenuto.tasks.token_steps import steps_over_tokens
 from tenuto.tasks.weighing import check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
@@ -40,7 +43,7 @@ NOTHING = "\U00010428"  # a small letter of an alphabet that hardly any text is 
 MOST_WORDS = 2  # of a text that is read letter by letter
 
 
-class TextClassifier(TextOptions, TokenEstimator):
+class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
     Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words (or letters, with pairs and triples of them), their characters
@@ -263,6 +266,12 @@ class TextClassifier(TextOptions, TokenEstimator):
         if data.labels is not None:
             return data
         return Sentences.of(data, None, np.array(self._answers(self._shortened(data)), dtype=self.classes_.dtype))
+
+    def steps(self) -> StepModel:
+        """As `tenuto.tasks.stepped.Stepped.steps`."""
+        head: Any = self.network_.head
+        classes = PooledClasses(tuple(self._names), head.pooling, Linear.of(head.linear))
+        return steps_over_tokens(self.coder_, self.network_, classes, lambda batch: torch.softmax(self.forward(batch), -1), {})
 
     def _logits(self, data: Sentences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""

@@ -148,12 +148,12 @@ class DecoderHead(nn.Module):
             summary = output[lengths - 1, rows]
         memory, feed = None, None
         if self.attention_kind != "none":
-            valid = torch.arange(len(output), device=output.device) < lengths[:, None]  # [B, S]
+            valid = torch.arange(output.shape[0], device=output.device) < lengths[:, None]  # [B, S]
             memory = self.attention.remember(output.transpose(0, 1), valid)
         if self.attention_kind == "bahdanau":
             feed = torch.tanh(self.first_query(summary))
         elif self.feed_size:
-            feed = summary.new_zeros(len(summary), self.feed_size)
+            feed = summary.new_zeros(summary.shape[0], self.feed_size)
         return Encoded(memory, summary), DecoderState(self.bridge(tuple(state)), feed)
 
     def decode(self, symbols: Tensor, encoded: Encoded, state: DecoderState) -> Decoded:
@@ -162,7 +162,7 @@ class DecoderHead(nn.Module):
         if self.decoder_input != "summary":
             parts.append(self._dropped(self.target_embedding(symbols)))
         if self.decoder_input != "symbol":
-            parts.append(encoded.summary.expand(len(symbols), -1, -1))
+            parts.append(encoded.summary.expand(symbols.shape[0], -1, -1))
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)  # [T, B, I]
         if self.fused:
             output, final = self.decoder(x, state.states)

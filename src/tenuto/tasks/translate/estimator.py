@@ -23,6 +23,7 @@ from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.translate.decoder import check_decoder
 from tenuto.tasks.translate.evaluation import measured
+from tenuto.tasks.translate.exported import ExportedTranslator
 from tenuto.tasks.translate.network import Seq2SeqNetwork
 from tenuto.tasks.translate.options import TranslateOptions
 from tenuto.tasks.translate.search import greedy_steps
@@ -54,7 +55,7 @@ class Answered(NamedTuple):
     logits: Tensor
 
 
-class Seq2Seq(TranslateOptions, Estimator):
+class Seq2Seq(TranslateOptions, ExportedTranslator, Estimator):
     """Turns sequences of symbols into others: spelling into sounds, dates into ISO dates, sums into results.
 
     Trains with teacher forcing on batches of similar lengths, keeps the best weights, and saves itself as a folder of plain files. With the

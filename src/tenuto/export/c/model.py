@@ -1,0 +1,152 @@
+"""A model of steps as plain data: what each layer's maths is, its sizes and its numbers, ready to be printed."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tenuto.cell import Width
+from tenuto.engines.problem import size_of
+from tenuto.errors import ArgumentError
+from tenuto.layers import Recurrent
+from tenuto.program import Traced, traced_of
+from tenuto.program.cell_schedule import CellSchedule, schedule_cell
+from tenuto.tasks.stepped import Channels, Numbers, Outputs, PooledClasses, StepModel, Symbols, array, no_steps
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The normalisation of what a layer reads."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One recurrent layer.
+
+    Attributes:
+        traced: the cell that runs, modifiers included. tensors: its weights by the engines' names ("weight_ih", "bias", "U.stack", "p.name"), and the streams
+            that are the same at each step ("stream.name"), float32.
+        initial: for each state, its value before the first step, or None for zeros. streams: for each other stream, the place of its channel.
+        residual: whether what it reads is added to its output.
+    """
+
+    number: int
+    traced: Traced
+    input_width: int
+    hidden: int
+    output_width: int
+    tensors: dict[str, np.ndarray]
+    initial: dict[str, np.ndarray | None]
+    streams: dict[str, int]
+    norm: Norm | None
+    residual: bool
+
+    @property
+    def schedule(self) -> CellSchedule:
+        """What a step does, in order."""
+        return schedule_cell(self.traced, False)
+
+    def size(self, width: Width) -> int:
+        """A width as a number."""
+        return size_of(width, self.hidden)
+
+    @property
+    def states(self) -> dict[str, int]:
+        """The width of each state."""
+        return {name: self.size(width) for name, width in self.traced.cell.widths("state").items()}
+
+
+def layers_of(model: StepModel) -> list[Layer]:
+    """The layers of a model, one after the other.
+
+    Raises:
+        ArgumentError: one of them looks ahead, or takes a stream that nothing gives.
+    """
+    found: list[Layer] = []
+    streams = model.front.streams if isinstance(model.front, Channels) else {}
+    for recurrent, norm in model.layers:
+        found += _layers(recurrent, len(found), norm, streams)
+    return found
+
+
+def _layers(recurrent: Recurrent, first: int, norm: nn.LayerNorm | None, streams: dict[str, int]) -> list[Layer]:
+    if recurrent.bidirectional:
+        raise no_steps("a bidirectional layer, which reads each sequence from its end too", "train it forward only")
+    if recurrent.reverse:
+        raise no_steps("a layer that reads each sequence from its end (reverse=True)", "train it forward only")
+    missing = [name for name in recurrent.cell.widths("streams") if name not in streams]
+    if missing:
+        raise ArgumentError(f"the cell {type(recurrent.cell).__name__} takes the stream {missing[0]!r}, and nothing here gives it.", fix="a classifier of sequences gives a stream the channel of its name")
+    wide = [name for name, width in recurrent.cell.widths("streams").items() if width != 1]
+    if wide:
+        raise ArgumentError(f"the stream {wide[0]!r} is wider than a channel, which is one number a step.", fix=f'streams = "{wide[0]}:1" in the cell')
+    still = copy.deepcopy(recurrent).cpu().float().eval()
+    return [_layer(still, number, first + number, norm if number == 0 else _norm_of(still, number), streams) for number in range(still.num_layers)]
+
+
+def _norm_of(recurrent: Recurrent, number: int) -> Any:
+    return getattr(recurrent, f"norm_l{number}") if recurrent.layer_norm and number > 0 else None
+
+
+@torch.no_grad()
+def _layer(recurrent: Recurrent, place: int, number: int, norm: Any, streams: dict[str, int]) -> Layer:
+    input_width = recurrent.input_size if place == 0 else recurrent.output_width
+    x = torch.zeros(1, 1, input_width)
+    given = {name: x.new_zeros(1, 1, size_of(width, recurrent.hidden_size)) for name, width in recurrent.cell.widths("streams").items()}
+    direction = recurrent._direction(place, f"_l{place}", x, 1, given)
+    named: dict[str, Tensor] = direction.weights
+    states = recurrent.cell.widths("state")
+    initial = dict(zip(states, direction.reset_state)) if direction.reset_state else dict.fromkeys(states)
+    return Layer(
+        number,
+        traced_of(direction.handle),
+        input_width,
+        recurrent.hidden_size,
+        recurrent.output_width,
+        {name: array(value) for name, value in named.items() if name.removeprefix("stream.") not in given or not name.startswith("stream.")},
+        {name: None if value is None else array(value).reshape(-1) for name, value in initial.items()},
+        {name: streams[name] for name in given},
+        None if norm is None else Norm(array(norm.weight), array(norm.bias), float(norm.eps)),
+        recurrent.residual and input_width == recurrent.output_width,
+    )
+
+
+def of_layer(recurrent: Recurrent) -> StepModel:
+    """A recurrent layer by itself: it reads x and answers with its output."""
+    still = copy.deepcopy(recurrent).cpu().float().eval()
+
+    @torch.no_grad()
+    def answers(x: np.ndarray) -> np.ndarray:
+        given = torch.from_numpy(x)[:, None]
+        return array(still(given.transpose(0, 1) if still.batch_first else given).output).reshape(len(x), -1)
+
+    def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
+        return generator.standard_normal((steps, recurrent.input_size), dtype=np.float32)
+
+    return StepModel(Numbers(recurrent.input_size), ((recurrent, None),), Outputs(recurrent.output_width), draw, answers)
+
+
+def inputs_of(model: StepModel) -> int:
+    """Numbers that are read at a step."""
+    front = model.front
+    return 1 if isinstance(front, Symbols) else len(front.names) if isinstance(front, Channels) else front.width
+
+
+def outputs_of(model: StepModel) -> int:
+    """Numbers that are answered after a step."""
+    head = model.head
+    return head.width if isinstance(head, Outputs) else len(head.names)
+
+
+def pooling_of(model: StepModel) -> tuple[str, ...]:
+    """What is kept of the outputs so far, where they are pooled over time."""
+    return model.head.pooling if isinstance(model.head, PooledClasses) else ()

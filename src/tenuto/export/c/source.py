@@ -1,0 +1,284 @@
+"""A model of steps as one header and one source of C99."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenuto.export.c.arrays import constant, in_blocks
+from tenuto.export.c.expressions import BLOCK, FUNCTIONS, written
+from tenuto.export.c.layer import LayerText
+from tenuto.export.c.model import inputs_of, layers_of, outputs_of, pooling_of
+from tenuto.export.c.names import comment, literal
+from tenuto.tasks.stepped import Channels, EachStep, Linear, Outputs, PooledClasses, StepModel, Symbols, no_steps
+
+TOLERANCE = 1e-4  # of the self-test, times the largest expected number or 1: another C library rounds otherwise
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What the self-test holds: inputs [T, C] or [T], and what the model answers after each step, [T, K]."""
+
+    inputs: np.ndarray
+    answers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The texts of the header and of the source; how many bytes the numbers in the source take, and those that a state takes."""
+
+    header: str
+    source: str
+    constant_bytes: int
+    state_bytes: int
+
+
+def print_c(model: StepModel, name: str, test: SelfTest) -> Sources:
+    """The header and the source of a model that is called `name` in C.
+
+    Raises:
+        ArgumentError: the model needs what comes later, or a weight is not finite.
+    """
+    _require_steps(model)
+    return _Printer(model, name, test).sources()
+
+
+def _require_steps(model: StepModel) -> None:
+    if "parts" in pooling_of(model):
+        raise no_steps("pooling over the eight parts of a sequence, which needs its length before it begins", "train with pooling mean, max, last")
+
+
+class _Printer:
+    def __init__(self, model: StepModel, name: str, test: SelfTest) -> None:
+        self.model, self.name, self.test = model, name, test
+        self.inputs, self.outputs = inputs_of(model), outputs_of(model)
+        self.layers = [LayerText(layer, name) for layer in layers_of(model)]
+        self.arrays: list[str] = []
+        self.members = [member for layer in self.layers for member in layer.members]
+        self.scratch = max(layer.scratch for layer in self.layers)
+        self.reset = [line for layer in self.layers for line in layer.initial()]
+        self.step = [*self._front(), *self._encoder(), *self._head()]
+
+    # --- what a step does ------------------------------------------------------------------------------------------------
+
+    def _constant(self, name: str, values: np.ndarray, title: str) -> str:
+        self.arrays.append(constant(name, values, title))
+        return name
+
+    def _front(self) -> list[str]:
+        front = self.model.front
+        if isinstance(front, Symbols):
+            return self._symbols(front)
+        if isinstance(front, Channels):
+            return self._channels(front)
+        return ["const float *x = input;"]
+
+    def _symbols(self, front: Symbols) -> list[str]:
+        count, width = front.vectors.shape
+        lines = [f"if (symbol < 0 || symbol >= {count}) return 1;"]
+        if self._tied(front):
+            self._take("embedded", width)
+            return [*lines, f"take_row(state->embedded, head_weight, symbol, {count}, {width});", "const float *x = state->embedded;"]
+        table = self._constant("embedding", front.vectors, f"The vector of each of {count} symbols, {width} wide")
+        return [*lines, f"const float *x = {table} + (long)symbol * {width};"]
+
+    def _tied(self, front: Symbols) -> bool:
+        """Whether the last map is the embedding's matrix, which is then stored once."""
+        head = self.model.head
+        return isinstance(head, EachStep) and front.vectors.shape == head.linear.weight.shape and np.array_equal(front.vectors, head.linear.weight)
+
+    def _take(self, member: str, width: int) -> None:
+        self.members.append((member, width))
+
+    def _channels(self, front: Channels) -> list[str]:
+        count, lines = len(front.names), []
+        refused = "!isfinite(input[k])" if front.missing == "error" else "isinf(input[k])"
+        lines += [f"for (int k = 0; k < {count}; k++)", f"  if ({refused}) return 1;"]
+        shift, scale = self._constant("shift", front.shift, "What is subtracted from each channel"), self._constant("scale", front.scale, "and what it is divided by then")
+        self._take("channels", count)
+        value = f"(float)(((double)input[k] - {shift}[k]) / {scale}[k])"
+        if front.missing == "error":
+            lines.append(f"for (int k = 0; k < {count}; k++) state->channels[k] = {value};")
+        else:
+            usual = self._constant("usual", front.usual, "What stands in each channel before there was a value")
+            self.reset.append(f"copy(state->channels, {usual}, {count});")
+            missing = "" if front.missing == "forward" else f" else state->channels[k] = {usual}[k];"
+            lines.append(f"for (int k = 0; k < {count}; k++)")
+            lines.append(f"  if (!isnan(input[k])) state->channels[k] = {value};{missing}")
+        if front.inputs == tuple(range(count)):
+            return [*lines, "const float *x = state->channels;"]
+        self._take("read", len(front.inputs))
+        moves = [f"state->read[{to}] = state->channels[{place}];" for to, place in enumerate(front.inputs)]
+        return [*lines, *moves, "const float *x = state->read;"]
+
+    def _encoder(self) -> list[str]:
+        streams = lambda text: "".join(f", state->channels[{place}]" for name, place in text.layer.streams.items() if name in text.streams)  # noqa: E731
+        return [f"x = layer_{text.layer.number}(state, x{streams(text)});" for text in self.layers]
+
+    def _head(self) -> list[str]:
+        head = self.model.head
+        if isinstance(head, PooledClasses):
+            return [*self._pooled(head), "return 0;"]
+        if isinstance(head, Outputs):
+            return [f"if (output) copy(output, x, {head.width});", "return 0;"]
+        lines = ["if (!output) return 0;"]
+        if head.before is not None:
+            self._take("projected", len(head.before.weight))
+            lines += [*self._linear("projection", head.before, "state->projected", "x"), "x = state->projected;"]
+        end = "to_logarithms" if head.logarithms else "to_probabilities"
+        return [*lines, *self._linear("head", head.linear, "output", "x"), f"{end}(output, {self.outputs});", "return 0;"]
+
+    def _linear(self, name: str, linear: Linear, to: str, x: str) -> list[str]:
+        rows, columns = linear.weight.shape
+        weight = self._constant(f"{name}_weight", in_blocks(linear.weight), f"The weights of the {name}, {rows} x {columns}")
+        first = f"fill({to}, 0.0f, {rows});"
+        if linear.bias is not None:
+            first = f"copy({to}, {self._constant(f'{name}_bias', linear.bias, f'The bias of the {name}')}, {rows});"
+        return [first, f"multiply({to}, {weight}, {x}, {rows}, {columns});"]
+
+    def _pooled(self, head: PooledClasses) -> list[str]:
+        """The outputs pooled over the steps so far; each kind has a matrix of its own."""
+        width = self.layers[-1].layer.output_width
+        lines, places, inside = [], {"last": "x"}, []
+        if "mean" in head.pooling:
+            self._take("mean", width)
+            lines.append("state->steps += 1.0f;")
+            inside.append("state->mean[u] += (x[u] - state->mean[u]) / state->steps;")
+            self.reset += ["state->steps = 0.0f;", f"fill(state->mean, 0.0f, {width});"]
+            places["mean"] = "state->mean"
+        if "max" in head.pooling:
+            self._take("max", width)
+            inside.append("if (!(state->max[u] >= x[u])) state->max[u] = x[u];")
+            self.reset.append(f"fill(state->max, -INFINITY, {width});")
+            places["max"] = "state->max"
+        if inside:
+            lines += [f"for (int u = 0; u < {width}; u++) {{", *(f"  {line}" for line in inside), "}"]
+        parts = np.split(head.linear.weight, len(head.pooling), axis=1)
+        lines += ["if (!output) return 0;"]
+        bias = head.linear.bias
+        lines.append(f"fill(output, 0.0f, {self.outputs});" if bias is None else f"copy(output, {self._constant('head_bias', bias, 'The bias of the head')}, {self.outputs});")
+        for kind, part in zip(head.pooling, parts):
+            weight = self._constant(f"head_{kind}", in_blocks(part), f"The weights of the head for the {kind} of the outputs, {self.outputs} x {width}")
+            lines.append(f"multiply(output, {weight}, {places[kind]}, {self.outputs}, {width});")
+        return [*lines, f"to_probabilities(output, {self.outputs});"]
+
+    # --- the two files ---------------------------------------------------------------------------------------------------
+
+    def sources(self) -> Sources:
+        self_test = self._self_test()
+        functions = "\n".join([*(text.function for text in self.layers), self._reset_function(), self._step_function(), self_test])
+        used = _called(functions)
+        define = [f"#define BLOCK {BLOCK}  /* sums that are made side by side */", ""] if {"multiply", "take_row"} & used else []
+        arrays = [array for layer in self.layers for array in layer.arrays] + self.arrays
+        source = "\n".join(
+            [
+                f"/* {self.name}: printed by tenuto. See {self.name}.h. */",
+                f'#include "{self.name}.h"', "", "#include <math.h>", "", *define,
+                *(f"{FUNCTIONS[name]}\n" for name in FUNCTIONS if name in used),
+                *arrays, *self._names(), functions,
+            ]
+        )  # fmt: skip
+        state_bytes = 4 * (sum(width for _, width in self.members) + self.scratch + self._counts_steps)
+        constants = sum(int(size) * (8 if kind == "double" else 4) for kind, size in re.findall(r"static const (float|double) \w+\[(\d+)\] = \{", source))
+        return Sources(self._header(), source, constants, state_bytes)
+
+    @property
+    def _counts_steps(self) -> bool:
+        return "mean" in pooling_of(self.model)
+
+    @property
+    def _argument(self) -> str:
+        return "int symbol" if isinstance(self.model.front, Symbols) else "const float *input"
+
+    def _reset_function(self) -> str:
+        return "\n".join([f"void {self.name}_reset({self.name}_state *state)", "{", *(f"  {line}" for line in self.reset), "}", ""])
+
+    def _step_function(self) -> str:
+        return "\n".join([f"int {self.name}_step({self.name}_state *state, {self._argument}, float *output)", "{", *(f"  {line}" for line in self.step), "}", ""])
+
+    def _names(self) -> list[str]:
+        head, name = self.model.head, self.name
+        names = [] if isinstance(head, Outputs) else [literal(each) for each in head.names]
+        if not names:
+            return []
+        return [f"const char *const {name}_output_names[{name.upper()}_OUTPUTS] = {{", "  " + ",\n  ".join(names), "};", ""]
+
+    def _self_test(self) -> str:
+        steps, name = len(self.test.inputs), self.name
+        symbols = isinstance(self.model.front, Symbols)
+        if symbols:
+            given = f"  static const int inputs[{steps}] = {{{', '.join(str(int(one)) for one in self.test.inputs)}}};"
+        else:
+            given = "  " + constant("inputs", self.test.inputs.astype(np.float32), "What is read").replace("\n", "\n  ").rstrip()
+        expected = "  " + constant("expected", self.test.answers.astype(np.float32), "What the model answers after each step").replace("\n", "\n  ").rstrip()
+        tolerance = written(TOLERANCE * max(1.0, float(np.abs(self.test.answers).max())))[0]
+        read = "inputs[t]" if symbols else f"inputs + t * {self.inputs}"
+        return "\n".join(
+            [
+                f"int {name}_self_test({name}_state *state)", "{", given, expected, f"  float output[{self.outputs}];", "",
+                f"  {name}_reset(state);",
+                f"  for (int t = 0; t < {steps}; t++) {{",
+                f"    if ({name}_step(state, {read}, output)) return t + 1;",
+                f"    for (int k = 0; k < {self.outputs}; k++)",
+                f"      if (!(fabsf(output[k] - expected[t * {self.outputs} + k]) <= {tolerance})) return t + 1;",
+                "  }", f"  {name}_reset(state);", "  return 0;", "}", "",
+            ]
+        )  # fmt: skip
+
+    def _header(self) -> str:
+        name, big = self.name, self.name.upper()
+        members = [f"  float {member}[{width}];" for member, width in self.members]
+        members += ["  float steps;"] * self._counts_steps + [f"  float scratch[{self.scratch}];"]
+        head = self.model.head
+        names = [] if isinstance(head, Outputs) else [f"extern const char *const {name}_output_names[{big}_OUTPUTS];  /* what each number of output stands for, in UTF-8 */"]
+        return "\n".join(
+            [
+                f"/* {name}: a recurrent network that reads one step at a time. Printed by tenuto.", "",
+                *(f"   {line}" for line in self._described()), "*/",
+                f"#ifndef {big}_H", f"#define {big}_H", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
+                f"#define {big}_INPUTS {self.inputs}", f"#define {big}_OUTPUTS {self.outputs}", "",
+                "/* All that is kept from step to step, and the memory that a step works in: one for each sequence that is read at the same time. */",
+                f"typedef struct {name}_state {{", *members, f"}} {name}_state;", "",
+                *names, *[""] * bool(names),
+                "/* Begins a sequence. */", f"void {name}_reset({name}_state *state);", "",
+                "/* Reads one step and, where output is not NULL, answers into it. Returns 0; or 1 where the input cannot be read: the state is then as it was. */",
+                f"int {name}_step({name}_state *state, {self._argument}, float *output);", "",
+                "/* Reads a sequence that is stored with what the model answers to it. Returns 0 where the answers are the same, else the number of the step",
+                "   that differs. The state is used and then reset. */",
+                f"int {name}_self_test({name}_state *state);", "",
+                "#ifdef __cplusplus", "}", "#endif", "", "#endif", "",
+            ]
+        )  # fmt: skip
+
+    def _described(self) -> list[str]:
+        """What is read and what is answered, in words."""
+        front, head = self.model.front, self.model.head
+        if isinstance(front, Symbols):
+            read = f"symbol: the number of one of {len(front.names)} symbols ({self.name}.json has them)."
+        elif isinstance(front, Channels):
+            shown = ", ".join(front.names[:12]) + (", ..." if len(front.names) > 12 else "")
+            missing = {"error": "A NaN cannot be read.", "forward": "A NaN is the last value once more.", "mean": "A NaN is the mean of its channel."}[front.missing]
+            read = comment(f"input: {len(front.names)} numbers as they were measured; they are standardised here. {shown}", 400) + f"\n   {missing}"
+        else:
+            read = f"input: {self.inputs} numbers."
+        if isinstance(head, PooledClasses):
+            answer = "output: the probability of each class, given the steps so far."
+        elif isinstance(head, EachStep):
+            answer = f"output: the {'natural logarithm of the ' if head.logarithms else ''}probability of each of {len(head.names)} names after this step."
+        else:
+            answer = f"output: {head.width} numbers, what the last layer puts out."
+        return [read, answer, "C99; needs <math.h> and nothing else, takes no memory but the state and a small stack, keeps nothing between calls."]
+
+
+def _called(text: str) -> set[str]:
+    """The functions of the table that a text calls, and those that they call."""
+    found: set[str] = set()
+    todo = [text]
+    while todo:
+        words = set(re.findall(r"\b(\w+)\(", todo.pop()))
+        new = (words & set(FUNCTIONS)) - found
+        found |= new
+        todo += [FUNCTIONS[name] for name in new]
+    return found

@@ -1,0 +1,47 @@
+"""What an export asks of a classifier: raw channels go in, standardised inside; logits come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tenuto.data import Batch
+from tenuto.data.sequences.standardise import Standardiser
+from tenuto.networks.port import Port
+from tenuto.tasks.exported import Exported
+
+
+class ExportedClassifier(Exported):
+    """See `Exported`."""
+
+    standardiser_: Standardiser
+    classes_: Any
+
+    def ports(self) -> tuple[Port, ...]:
+        """Channels and lengths."""
+        names = ", ".join(self.standardiser_.channels)
+        return (
+            Port("x", ("time", "batch", len(self.standardiser_.channels)), says=f"the channels as they are measured: {names}"),
+            Port("lengths", ("batch",), "int64", counts="time", says="steps of each row"),
+        )
+
+    def batch_of(self, values: Mapping[str, Tensor]) -> Batch:
+        """The channels, standardised in float64, as `inputs` does it, with missing values filled where that needs no other step."""
+        x = values["x"]
+        shift, scale, usual = (torch.from_numpy(value).to(x.device) for value in self.standardiser_.maps)
+        scaled = ((x.double() - shift) / scale).float()
+        if self.standardiser_.missing != "error":
+            scaled = torch.where(torch.isnan(scaled), usual, scaled)
+        return Batch(scaled, values["lengths"], None, None)  # type: ignore[arg-type]
+
+    def outside(self) -> dict[str, str]:
+        """Filling forward, and the names of the classes."""
+        said = {"answer": "the class of a row is the one of the largest logit: `classes` of the tables, in order"}
+        if self.standardiser_.missing == "forward":
+            said["missing values"] = "a missing value (NaN) becomes the last value before it in its row; do this before the graph, which puts the training mean in the place of those that are left"
+        elif self.standardiser_.missing == "error":
+            said["missing values"] = "the model knows no missing values: NaN in x gives NaN"
+        return said

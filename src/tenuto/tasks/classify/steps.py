@@ -1,0 +1,46 @@
+"""A classifier of sequences as a model of steps: standardised channels, layers, outputs pooled over the steps so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.sequences.standardise import Standardiser
+from tenuto.networks.pooling import PooledHead
+from tenuto.networks.reduction import ReducedRecurrent
+from tenuto.tasks.classify.network import ClassifierNetwork
+from tenuto.tasks.stepped import Channels, Linear, PooledClasses, StepModel, no_steps
+from tenuto.tongues import argument
+
+MISSING = 0.1  # of the values that are drawn, where the model takes missing ones
+
+
+def classifier_steps(network: ClassifierNetwork, standardiser: Standardiser, classes: list[str], probabilities: Callable[[Any], np.ndarray]) -> StepModel:
+    """The model of steps.
+
+    Args:
+        probabilities: sequences to the probability of each class, as the estimator gives it.
+    Raises:
+        ArgumentError: convolutions read ahead.
+    """
+    encoder: Any = network.encoder
+    if isinstance(encoder, ReducedRecurrent):
+        raise no_steps(f"{len(encoder.halvings)} convolutions before the recurrent layer, which read ahead", f"train with {argument('halvings', 0)}")
+    front: Any = network.front
+    head = network.head
+    assert isinstance(head, PooledHead)
+    shift, scale, usual = standardiser.maps
+    names = tuple(map(str, standardiser.channels))
+
+    def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
+        low, high = standardiser.minimum, standardiser.maximum
+        values = generator.uniform(low, high, (steps, len(names))).astype(np.float32)
+        return values if standardiser.missing == "error" else np.where(generator.random(values.shape) < MISSING, np.float32("nan"), values)
+
+    def answers(values: np.ndarray) -> np.ndarray:
+        return probabilities([values[:length] for length in range(1, len(values) + 1)])
+
+    reads = Channels(names, shift, scale, standardiser.missing, usual, tuple(front.inputs), dict(front.streams))
+    return StepModel(reads, ((encoder, None),), PooledClasses(tuple(classes), head.pooling, Linear.of(head.linear)), draw, answers)

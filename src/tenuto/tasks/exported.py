@@ -1,0 +1,75 @@
+"""`Exported`: what an export asks of an estimator beside its doors: which tensors its network reads, by name, and what it makes of them.
+
+Each method has an answer here that fits many tasks; a task says at least what its network reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from tenuto.errors import ArgumentError
+from tenuto.networks.anatomy import Network
+from tenuto.networks.pooling import PooledHead
+from tenuto.networks.port import Port
+from tenuto.tasks.stepped import Stepped
+
+Heard = Callable[[Mapping[str, Tensor], Any], tuple[dict[str, Tensor], Any]]  # tensors by name and a state to tensors by name and a state
+
+
+class Exported(Stepped):
+    """The half of an estimator that exports ask."""
+
+    network_: Network
+
+    def ports(self) -> tuple[Port, ...]:
+        """What the network reads of a batch, in order; "lengths" [batch] is among them where rows may end early.
+
+        Raises:
+            ArgumentError: the task does not say.
+        """
+        raise ArgumentError(f"{type(self).__name__} does not say what its network reads, so it cannot be exported.", expected="a task with `ports` and `batch_of`", fix="export its network_, with an example")
+
+    def functions(self) -> dict[str, tuple[Heard, tuple[Port, ...]]]:
+        """The functions of tensors that stand for the model, each with what it reads: "sequence" first, where it runs over whole sequences."""
+        return {"sequence": (self.heard_at, self.ports())}
+
+    def batch_of(self, values: Mapping[str, Tensor]) -> Any:
+        """The batch that these tensors make, by the names of `ports`; what is raw in them is prepared here, as `inputs` prepares data."""
+        self.ports()
+        raise NotImplementedError
+
+    def looks_ahead(self) -> str | None:
+        """Why the network cannot answer step by step; None where it can."""
+        encoder: Any = self.network_.encoder
+        if not getattr(encoder, "steps_alone", True):
+            return "the encoder puts neighbouring steps together"
+        if getattr(encoder, "bidirectional", False):
+            return "the encoder reads in both directions"
+        head = self.network_.head
+        return head.looks_ahead if isinstance(head, PooledHead) else None
+
+    def heard_at(self, values: Mapping[str, Tensor], state: Any = None) -> tuple[dict[str, Tensor], Any]:
+        """What the network gives for these tensors, from this state on: tensors by name, and the state after the last step of each row.
+
+        Where the network can answer step by step, the state has all that a later step needs, so that T steps at once are T steps one by one.
+        """
+        batch, network, lengths = self.batch_of(values), self.network_, values.get("lengths")
+        streams = network.streams(batch)
+        pooled = isinstance(network.head, PooledHead) and self.looks_ahead() is None
+        before, gathered = (None, None) if state is None else state if pooled else (state, None)
+        found = network.encoder(network.front(batch), before, lengths=lengths, **({"streams": streams} if streams else {}))
+        if not pooled:
+            return self.made_of(found.output, lengths), found.state
+        logits, gathered = network.head.further(found.output, lengths, gathered)  # type: ignore[operator]
+        return {"logits": logits}, (found.state, gathered)
+
+    def made_of(self, output: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
+        """What the head makes of the encoder's output, by name."""
+        return {"logits": self.network_.head(output, lengths)}
+
+    def outside(self) -> dict[str, str]:
+        """What a user of the network alone must do himself, before and after it: a sentence for each thing, by name. Empty where all of it is inside."""
+        return {}
