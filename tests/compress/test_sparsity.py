@@ -65,7 +65,7 @@ def test_what_cannot_be_is_refused():
         ({"sparsity": 1.0}, "sparsity"),
         ({"sparsity": 0.5, "weights": "int8"}, "one form only"),
         ({"sparsity": 0.5, "units": 0.5, "data": data}, "one after the other"),
-        ({"finetune": data}, "taken away"),
+        ({"score": "norm"}, "taken away"),
         ({"units": 0.5}, "finetune"),
         ({"sparsity": 0.01}, "could be made smaller"),
     ):

@@ -203,16 +203,17 @@ def _convolution(call: Call, value: Name, weight: Name, bias: Name | None = None
     return call.scribe.op("Conv", value, weight, *([] if bias is None else [bias]), strides=each(stride), pads=each(padding) * 2, dilations=each(dilation), group=groups)
 
 
-@entered("max_pool1d.default")
-def _max_pool(call: Call, value: Name, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,), ceil_mode: bool = False) -> str:
-    return call.scribe.op(
+@entered("max_pool2d_with_indices.default")
+def _max_pool(call: Call, value: Name, kernel: Any, stride: Any = (), padding: Any = (0, 0), dilation: Any = (1, 1), ceil_mode: bool = False) -> list[str]:
+    largest = call.scribe.op(
         "MaxPool", value, kernel_shape=list(kernel), strides=list(stride or kernel), pads=list(padding) * 2, dilations=list(dilation), ceil_mode=int(ceil_mode)
     )
+    return [largest]  # the places are not written
 
 
-@entered("batch_norm.default")
-def _batch_norm(call: Call, value: Name, weight: Name, bias: Name, mean: Name, variance: Name, training: bool, momentum: float, eps: float, *_: Any) -> str:
-    return call.scribe.op("BatchNormalization", value, weight, bias, mean, variance, epsilon=float(eps))
+@entered("_native_batch_norm_legit_no_training.default")
+def _batch_norm(call: Call, value: Name, weight: Name, bias: Name, mean: Name, variance: Name, momentum: float, eps: float) -> list[str]:
+    return [call.scribe.op("BatchNormalization", value, weight, bias, mean, variance, epsilon=float(eps))]  # the moments of a batch are not written
 
 
 @entered("layer_norm.default")
