@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from tenuto.compress.learning_on import LearningOn
 from tenuto.compress.quantise import matrices, smaller
 from tenuto.compress.rounds import Rounds
 from tenuto.distill.student import student_of
 from tenuto.distill.teacher import digest_of
 from tenuto.layers.stored import StoredWeight
 from tenuto.tasks.estimator import Estimator
-from tenuto.train.course import Learning
 
 E = TypeVar("E", bound=Estimator)
 EPOCHS, SLOWER = 3, 10.0  # of the fine-tuning; by which the learning rate is divided
@@ -39,46 +39,26 @@ class Rounded(nn.Module):
         return weight + apart
 
 
-class Finetuning:
+class Finetuning(LearningOn):
     """What takes part in the fit (`tenuto.train.course.Teaching`): the weights to begin from, and the rounding."""
 
     def __init__(self, model: Estimator, form: type[StoredWeight]) -> None:
-        self.model, self.form = model, form
-
-    @property
-    def kept(self) -> Mapping[str, Any]:
-        """What the model learnt before training."""
-        return self.model.prepared
+        super().__init__(model)
+        self.form = form
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """What is fine-tuned, and for which form."""
         return {"finetuning": {"weights": digest_of(self.model.network_), "form": self.form.form}}
 
-    def answered(self, data: Any, part: str) -> Any:
-        """The set as it is."""
-        return data
-
-    def guessed(self, part: str) -> bool:
-        """No answer is guessed."""
-        return False
-
     def begin(self, network: nn.Module) -> None:
         """Take over the model's weights, and round them from now on."""
-        network.load_state_dict(self.model.network_.state_dict())
+        super().begin(network)
         for part, name in list(matrices(network)):
             weight = getattr(part, name).detach()
             if not smaller(self.form.empty(weight, {}), weight):
                 continue
             parametrize.register_parametrization(part, name, Rounded(self.form), unsafe=True)
-
-    def lead(self, learning: Learning, training: Any) -> Learning:
-        """As the task trains."""
-        return learning
-
-    def measured(self, held_out: Any) -> Mapping[str, Any]:
-        """Nothing but what is measured anyway."""
-        return {}
 
 
 def finetuned(model: E, form: type[StoredWeight], data: Any, rounds: Rounds) -> E:

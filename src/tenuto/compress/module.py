@@ -40,7 +40,7 @@ def with_fewer_units(
     Raises:
         ArgumentError: units that cannot be taken away; says why.
     Example:
-        >>> import tenuto
+        >>> import tenuto, torch
         >>> _ = torch.manual_seed(0)
         >>> smaller = with_fewer_units(tenuto.LSTM(3, 8, num_layers=2), torch.zeros(5, 1, 3))
         >>> smaller.weight_hh_l1.shape, smaller(torch.zeros(5, 1, 3))[0].shape

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from tenuto.compress.learning_on import LearningOn
 from tenuto.compress.quantise import matrices
 from tenuto.compress.rounds import Rounds
 from tenuto.distill.teacher import digest_of
@@ -85,33 +86,21 @@ def finetuned_weights(model: E, data: Any, *, share: float, rounds: Rounds) -> E
     return found
 
 
-class FewerWeights:
+class FewerWeights(LearningOn):
     """What takes part in a fit in which weights that are taken away stay zero (`tenuto.train.course.Teaching`)."""
 
     def __init__(self, model: Estimator, share: float) -> None:
-        self.model, self.share, self.masks = model, share, masks_of(model.network_, share)
-
-    @property
-    def kept(self) -> Mapping[str, Any]:
-        """How the model reads data, and what it can answer."""
-        return self.model.prepared
+        super().__init__(model)
+        self.share, self.masks = share, masks_of(model.network_, share)
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Whose weights these were, and how many go."""
         return {"fewer weights": {"weights": digest_of(self.model.network_), "share": self.share}}
 
-    def answered(self, data: Any, part: str) -> Any:
-        """The set as it is: its answers are right ones."""
-        return data
-
-    def guessed(self, part: str) -> bool:
-        """No answers are guessed."""
-        return False
-
     def begin(self, network: nn.Module) -> None:
         """The model's weights, without those that go."""
-        network.load_state_dict(self.model.network_.state_dict())
+        super().begin(network)
         mask(network, self.masks)
 
     def lead(self, learning: Learning, training: Any) -> Learning:
@@ -126,7 +115,3 @@ class FewerWeights:
             return learning.validate(network)
 
         return learning._replace(loss=loss, validate=validate)
-
-    def measured(self, held_out: Any) -> Mapping[str, Any]:
-        """Nothing beside what is measured of every network."""
-        return {}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tenuto.choices import require
 from tenuto.compress.fitting import fit_into
 from tenuto.compress.following import Following
+from tenuto.compress.learning_on import LearningOn
 from tenuto.compress.module import SCORES
 from tenuto.compress.narrowing import UnitsStay
 from tenuto.compress.rounds import Rounds
@@ -77,7 +78,7 @@ def finetuned_units(model: E, data: Any, *, units: float, rounds: Rounds, score:
     return rounds.run(model, data, sizes, lambda found, size: (found.narrower(int(size)), FewerUnits(found, score)), {"units by": score})
 
 
-class FewerUnits:
+class FewerUnits(LearningOn):
     """What takes part in the fit of a smaller network (`tenuto.train.course.Teaching`): it begins with what counts most of the model's weights.
 
     Args:
@@ -85,27 +86,15 @@ class FewerUnits:
     """
 
     def __init__(self, model: Estimator, score: str) -> None:
-        self.model, self.score = model, score
+        super().__init__(model)
+        self.score = score
         self.network = copy.deepcopy(model.network_).cpu().eval()
         self.smaller: nn.Module = self.network
-
-    @property
-    def kept(self) -> Mapping[str, Any]:
-        """How the model reads data, and what it can answer."""
-        return self.model.prepared
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Whose units these were, and by what they were scored."""
         return {"fewer units": {"weights": digest_of(self.network), "score": self.score}}
-
-    def answered(self, data: Any, part: str) -> Any:
-        """The set as it is: its answers are right ones."""
-        return data
-
-    def guessed(self, part: str) -> bool:
-        """No answers are guessed."""
-        return False
 
     def begin(self, network: nn.Module) -> None:
         """Take note of the network, which gets its weights when there are batches to score units by."""
@@ -126,10 +115,6 @@ class FewerUnits:
 
             fit_into(self.network, self.smaller, heard.given, scored)
         return learning
-
-    def measured(self, held_out: Any) -> Mapping[str, Any]:
-        """Nothing beside what is measured of every network."""
-        return {}
 
 
 class _Given:

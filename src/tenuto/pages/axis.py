@@ -78,21 +78,21 @@ def whole_axis(last: int, *, first: int = 0, count: int = 6, logarithmic: bool =
 
 
 def tick_text(value: float, *, share: bool = False) -> str:
-    """A tick's label, as short as possible: `0.25`, `40`, `2k`, `1e-4`; that of a share as per cent.
+    """A tick's label, as short as possible: `0.25`, `40`, `200k`, `1e-4`; that of a share as per cent.
 
-    Example:    >>> [tick_text(v) for v in (0.0, 0.25, 40.0, 2000.0, 0.0001)], tick_text(0.25, share=True)
-                (['0', '0.25', '40', '2k', '1e-4'], '25 %')
+    Example:    >>> [tick_text(v) for v in (0.0, 0.25, 40.0, 200_000.0, 0.0001)], tick_text(0.25, share=True)
+                (['0', '0.25', '40', '200k', '1e-4'], '25 %')
     """
     if share:
         return f"{100 * value:.4g} %"
     if value == 0:
         return "0"
     size = abs(value)
+    if size < 1e6 and size >= 1000 and value % (100 if size < 1e5 else 1000) == 0:
+        return f"{value / 1000:g}k"
     if size >= 1e5 or size < 1e-3:
         mantissa, exponent = f"{value:.0e}".split("e")
         return f"{mantissa}e{int(exponent)}"
-    if size >= 1000 and value % 100 == 0:
-        return f"{value / 1000:g}k"
     return f"{value:.4g}"
 
 

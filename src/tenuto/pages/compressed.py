@@ -22,9 +22,6 @@ def section(run: Run) -> Section | None:
         rows.append(("Units in each layer", number(units["before"]), number(units["after"]), f"by {units['score']}{', then fine-tuned' if units['finetuned'] else ''}"))
     if found.get("sparsity") is not None:
         rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest"))
-    for one in found.get("spectrum") or []:
-        rows.append((f"Spectral radius of a step of {one['layer']}", number(one["radius_before"]), number(one["radius_after"]), "below 1, what a layer holds fades"))
-        rows.append((f"Largest singular value of a step of {one['layer']}", number(one["gain_before"]), number(one["gain_after"]), "how much a step can grow a difference"))
     quality = found["quality"]
     if quality is not None:
         rows.append((quality["measure"].replace("_", " ").capitalize(), number(quality["before"]), number(quality["after"]), _drop(quality)))
@@ -33,8 +30,14 @@ def section(run: Run) -> Section | None:
         name="compressed",
         title="What was made smaller",
         lead=_stored(found) + measured,
-        body=render("compressed.html", rows=rows, **_search(found)),
+        body=render("compressed.html", rows=rows, memory=_memory(found), **_search(found)),
     )
+
+
+def _memory(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Of each layer, what a step does to what it holds: spectral radius before and after, largest singular value before and after."""
+    names = ("radius_before", "radius_after", "gain_before", "gain_after")
+    return [(one["layer"], *(number(one[name]) for name in names)) for one in found.get("spectrum") or []]
 
 
 def _search(found: dict[str, Any]) -> dict[str, Any]:
