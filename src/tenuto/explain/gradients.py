@@ -107,7 +107,7 @@ class IntegratedGradients(Method):
     mean, with its standard error.
 
     Args:
-        tolerance: of the gap, as a share of |prediction - base| (of |prediction| where these are nearly equal).
+        tolerance: of the gap, as a share of |prediction - base|, or of a tenth of all |values| together, where these cancel.
         steps: to begin with. most_steps: where doubling ends; then a warning says how much is left, and so does the item.
     """
 
@@ -134,11 +134,11 @@ class IntegratedGradients(Method):
         prediction, *bases = _ends(question, row, x, references)
         found, carried, most = [], [], 0
         for reference, base in zip(references, bases):
-            steps, wanted = self.steps, self.tolerance * max(abs(prediction - base), 1e-3 * max(abs(prediction), abs(base)), 1e-12)
+            steps = self.steps
             while True:
                 values, state = _along(question, row, x, reference, steps)
                 gap = prediction - base - float(values.sum()) - sum(state.values())
-                if abs(gap) <= wanted or 2 * steps > self.most_steps:
+                if abs(gap) <= self._allowed(prediction, base, values) or 2 * steps > self.most_steps:
                     break
                 steps *= 2
             found.append(values)
@@ -148,13 +148,17 @@ class IntegratedGradients(Method):
         error = each.std(0) / len(each) ** 0.5 if len(each) > 1 else None
         state = {name: float(np.mean([one[name] for one in carried])) for name in carried[0]}
         item = _item(question, row, each.mean(0), prediction, float(np.mean(bases)), error=error, state=state, measured={"steps": most})
-        allowed = self.tolerance * max(abs(prediction - float(np.mean(bases))), 1e-3 * abs(prediction), 1e-12)
+        allowed = self._allowed(prediction, float(np.mean(bases)), each.mean(0))
         if item.gap is not None and abs(item.gap) > allowed:
             warnings.warn(
                 f"integrated gradients of item {item.name} leave {abs(item.gap):.3g} unexplained after {most} steps, more than the {allowed:.3g} asked for. "
                 f"Mend: most_steps={2 * most}, a larger tolerance, or a model in float64.", stacklevel=2,
             )  # fmt: skip
         return item
+
+    def _allowed(self, prediction: float, base: float, values: torch.Tensor) -> float:
+        """The largest gap that is left. Where the values cancel, their rounding is large beside their sum."""
+        return self.tolerance * max(abs(prediction - base), 0.1 * float(values.abs().sum()), 1e-3 * max(abs(prediction), abs(base)), 1e-12)
 
 
 @entered
