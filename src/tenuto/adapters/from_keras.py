@@ -21,6 +21,7 @@ from tenuto.cells import GRU, LSTM, Elman, ResetBeforeGRU
 from tenuto.errors import ArgumentError, DataError
 from tenuto.files import DAMAGE
 from tenuto.layers import Recurrent
+from tenuto.runs.names import CONFIG
 
 _KINDS = ("LSTM", "GRU", "SimpleRNN")
 
@@ -37,7 +38,7 @@ def from_file(path: Path) -> tuple[dict[str, Recurrent], set[str], set[str]]:
         raise ArgumentError("a .keras file is read with the package h5py, which is not installed.", fix="pip install 'tenuto[keras]'") from error
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
+            config = json.loads(archive.read(CONFIG))
             weights = archive.read("model.weights.h5")
         tensors: dict[str, Tensor] = {}
 

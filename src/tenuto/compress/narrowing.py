@@ -244,7 +244,7 @@ def require_equal(network: nn.Module, smaller: nn.Module, cut: Cut, answer: Any,
             received = copy.deepcopy(smaller).double().eval()(*given, **named)
         except RuntimeError as error:
             raise ArgumentError(
-                f"the network cannot run with fewer units: {error}", expected="a network that reads widths off its weights", fix="units of such a network cannot be taken away"
+                f"the network cannot run with fewer units ({error}).", expected="a network that reads widths off its weights", fix="units of such a network cannot be taken away"
             ) from error
     leaves = [tree_flatten(one)[0] for one in (expected, received, answer)]
     for wide, narrow, labelled in zip(*leaves, strict=True):

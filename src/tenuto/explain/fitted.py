@@ -29,6 +29,7 @@ class FittedBatch(Posed):
         self.lengths = as_lengths(self._batch.lengths, steps, rows)
         answers = model.answer_lengths(self._batch)
         self.answer_lengths = None if answers is None else [int(length) for length in answers]
+        self.answers = model.held_answers(self._batch)
         self.state: dict[str, Tensor] = {}
         self.names = [str(first + row) for row in range(rows)]
         self.words = None if words is None else words[first : first + rows]

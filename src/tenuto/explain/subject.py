@@ -25,6 +25,7 @@ class Posed(ABC):
         x: [T, B, F], what the network reads, without a gradient. lengths: [B], in steps.
         state: the state that is carried into the batch by name, each [..., B, W]; empty where none is.
         answer_lengths: [B], how many steps each row's answer has, or None.
+        answers: [S, B], the output that the model answers at each step, where that is not simply the largest; else None.
         words: the text of each step of each row, or None. names: of the rows.
         tokens: whether the numbers of a step are the vector of a token.
     """
@@ -33,6 +34,7 @@ class Posed(ABC):
     lengths: list[int]
     state: dict[str, Tensor]
     answer_lengths: list[int] | None
+    answers: Tensor | None = None
     words: list[list[str]] | None
     names: list[str]
     tokens: bool

@@ -116,7 +116,8 @@ def _goal(target: Any, row: int, scores: Tensor, posed: Posed, subject: Subject)
     if not -steps <= step < steps:
         raise ArgumentError(f"item {posed.names[row]} has no step {step}.", expected=f"{-steps} to {steps - 1}", received=repr(target), fix="a step within the answer")
     step %= steps
-    output = int(scores[step, row].argmax()) if wanted is None else _output(wanted, scores.shape[-1], subject)
+    given = scores[step, row].argmax() if posed.answers is None else posed.answers[step, row]
+    output = int(given) if wanted is None else _output(wanted, scores.shape[-1], subject)
     return Goal(step, output, f"{_said(output, subject)} at step {step}")
 
 

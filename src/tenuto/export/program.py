@@ -47,7 +47,7 @@ def program_of(graph: Graph) -> ExportedProgram:
     except Exception as error:  # torch raises many kinds
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ArgumentError(
-            f"the model's {graph.name} graph cannot be made: {said}", expected="a forward whose sizes of batch and time are free, without branches on values",
+            f"the model's {graph.name} graph cannot be made ({said}).", expected="a forward whose sizes of batch and time are free, without branches on values",
             fix="in the forward, x.shape[0] in place of len(x), and torch.where in place of if",
         ) from error  # fmt: skip
 

@@ -35,6 +35,10 @@ class Explained:
         """[B] how many steps each row's answer has, where there is one at every step; None where all have the same number."""
         return batch.lengths  # type: ignore[no-any-return]
 
+    def held_answers(self, batch: Any) -> Tensor | None:
+        """[S, B] the output that a batch holds as the answer at each step, where a search found the answer; None where the largest output is the answer."""
+        return None
+
     def nothing(self, batch: Any) -> Tensor:
         """What the network reads, [T, B, F], where there is nothing to be read: the usual reference of an explanation. Zeros: the means of standardised channels."""
         return torch.zeros_like(self.network_.front(batch))

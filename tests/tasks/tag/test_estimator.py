@@ -116,7 +116,7 @@ def test_what_is_saved_predicts_the_same(tmp_path, options):
     assert again.predict(x) == model.predict(x)
     assert again.predict_labels(x).tolist() == model.predict_labels(x).tolist()
     assert again.evaluate(x, y, labels=labels)["loss"] == read_run(folder).evaluation["results"]["test"]["loss"]
-    assert again.get_params() == {**model.get_params(), "cell": model.cell_}
+    assert again.get_params() == {**model.get_params(), "cell": model.cell_, "average": "ema"}  # what was left open is what was taken
 
 
 def test_the_evaluation_is_as_documented(tmp_path, fitted):

@@ -264,6 +264,10 @@ class Seq2Seq(TranslateOptions, ExportedTranslator, Estimator):
         """[B], in symbols, the end included."""
         return (batch.wanted != PADDING).sum(0)
 
+    def held_answers(self, batch: PairBatch) -> Tensor:
+        """[T, B]: of several candidates the search may take one whose first symbol is not the likeliest."""
+        return batch.wanted
+
     def nothing(self, batch: PairBatch) -> Tensor:
         """The mean of the vectors of all source symbols, [S, B, E]."""
         assert isinstance(self.network_, Seq2SeqNetwork)
