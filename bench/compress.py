@@ -12,24 +12,18 @@ Writes results/compress.json and compress.md; `--only` measures some sections an
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from compressed import models, page
-from speed import peers, timing
+from speed import peers, sections, timing
 from tenuto import compress
 from tenuto.compress import Compression
-from tenuto.files import write_text
 from tenuto.layers import GRU, LSTM, Recurrent
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FORMS: dict[str, dict[str, Any]] = {"int8": {}, "int8, whole numbers": {"activations": "int8"}, "int4": {"weights": "int4"}, "int4, error feedback": {"weights": "int4", "calibrate": True}}
 SHAPE = (1, 1, 256, 512)
 STEPS = 100
@@ -93,29 +87,8 @@ def _carried(layer: Any, steps: list[torch.Tensor]) -> Callable[[], object]:
     return run
 
 
-SECTIONS: dict[str, Callable[[bool], Iterator[dict[str, Any]]]] = {"quality": quality, "speed": speed}
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--smoke", action="store_true", help="everything at its smallest, nothing written")
-    options.add_argument("--only", action="append", choices=list(SECTIONS), metavar="SECTION", help="this section (again for more)")
-    options.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
-    asked = options.parse_args()
-    torch.set_num_threads(1)
-    for name in asked.only or SECTIONS:
-        about, begin, found = ({} if asked.smoke else timing.circumstances()), time.perf_counter(), dict[str, Any]()
-        for found in SECTIONS[name](asked.smoke):
-            if asked.smoke:
-                continue
-            file = asked.results / "compress.json"
-            known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-            known[name] = {"about": {**about, "seconds": round(time.perf_counter() - begin, 1)}, **found}
-            asked.results.mkdir(parents=True, exist_ok=True)
-            write_text(file, json.dumps(known, indent=1) + "\n")
-            write_text(asked.results / "compress.md", page.markdown(known))
-        print(page.markdown({name: found}))
+SECTIONS: dict[str, sections.Section] = {"quality": quality, "speed": speed}
 
 
 if __name__ == "__main__":
-    main()
+    sections.run("compress", __doc__, SECTIONS, page.markdown)

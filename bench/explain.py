@@ -15,47 +15,13 @@ FOLDER in PYTHONPATH: neither changes the torch that is there); where it does no
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
-import torch
-
 from explanations import arithmetic, hmm, page, rectangles, speed
-from speed import timing
-from tenuto.files import write_text
+from speed import sections
 
-RESULTS = Path(__file__).resolve().parent / "results"
-SECTIONS: dict[str, Callable[[bool], Iterator[dict[str, Any]]]] = {
+SECTIONS: dict[str, sections.Section] = {
     "hmm": hmm.measure, "rectangles": rectangles.measure, "arithmetic": arithmetic.measure, "speed": speed.measure,
 }  # fmt: skip
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--smoke", action="store_true", help="everything at its smallest, nothing written")
-    options.add_argument("--only", action="append", choices=list(SECTIONS), metavar="SECTION", help="this section (again for more)")
-    options.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
-    asked = options.parse_args()
-    torch.set_num_threads(1)
-    for name in asked.only or SECTIONS:
-        about, begin = timing.circumstances(), time.perf_counter()
-        for found in SECTIONS[name](asked.smoke):
-            text = page.markdown({name: found})
-            if asked.smoke:
-                continue
-            file = asked.results / "explain.json"
-            known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-            known[name] = {"about": {**about, "seconds": round(time.perf_counter() - begin, 1)}, **found}
-            known = {each: known[each] for each in SECTIONS if each in known}
-            asked.results.mkdir(parents=True, exist_ok=True)
-            write_text(file, json.dumps(known, indent=1) + "\n")
-            write_text(asked.results / "explain.md", page.markdown(known))
-        print(text)
-
-
 if __name__ == "__main__":
-    main()
+    sections.run("explain", __doc__, SECTIONS, page.markdown)

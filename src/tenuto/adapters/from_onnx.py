@@ -5,7 +5,7 @@ Letters: D directions, H hidden, I input, G gates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,10 @@ from tenuto.adapters.gates import Gates, blocks, recurrent_of
 from tenuto.cell import Cell
 from tenuto.cells import GRU, LSTM, Elman, PeepholeLSTM, ResetBeforeGRU
 from tenuto.errors import ArgumentError, DataError
-from tenuto.export.onnx.cells import FUNCTIONS, OnnxGRU, OnnxLSTM, OnnxRNN
+from tenuto.export.onnx.cells import FUNCTIONS, USUAL, OnnxGRU, OnnxLSTM, OnnxRNN
+from tenuto.export.onnx.native import Native, as_native
 from tenuto.layers import Recurrent
 
-ORDER = {"LSTM": ("i", "o", "f", "c"), "GRU": ("z", "r", "h"), "RNN": ("h",)}  # ONNX's gates in its order
-ZOO = {LSTM: {"c": "g"}, PeepholeLSTM: {"c": "g"}, GRU: {"h": "n"}, ResetBeforeGRU: {"h": "n"}}  # where a cell of the zoo has another name for one
-USUAL = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
 # Operators that only give values another form; they have no weights, and stand between layers.
 PLUMBING = frozenset(
     "Identity Constant ConstantOfShape Squeeze Unsqueeze Transpose Reshape Cast Shape Expand Concat Slice Gather Split Range Where Equal Mul Add Sub Flatten".split()
@@ -55,7 +53,7 @@ def from_graph(source: Any) -> tuple[dict[str, Recurrent], set[str], set[str], l
     found: dict[str, Recurrent] = {}
     read, others = set[str](), list[str]()
     for place, node in enumerate(model.graph.node):
-        if node.op_type in ORDER and node.domain in ("", "ai.onnx"):
+        if node.op_type in USUAL and node.domain in ("", "ai.onnx"):
             attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
             name = node.name or f"{node.op_type}_{place}"
             found[name], names = _layer(name, node.op_type, attributes, dict(zip(_INPUTS, node.input)), tensors)
@@ -77,35 +75,35 @@ def _layer(name: str, kind: str, attributes: Mapping[str, Any], inputs: Mapping[
     weight, recurrent, bias, peepholes = map(known, ("W", "R", "B", "P"))
     if weight is None or recurrent is None:
         raise ArgumentError(f"{name} has no weights W and R.")
-    order = ORDER[kind]
     direction = _text(attributes.get("direction", b"forward"))
     functions = _functions(attributes, kind, len(weight), name)
-    cell, names = _cell(kind, functions, attributes, peepholes)
+    cell = _cell(kind, functions, attributes, peepholes)
+    form = as_native(cell)
+    assert form is not None  # it was chosen to be this operator
     batch_first = bool(attributes.get("layout", 0))
     states = {"h": known("initial_h"), "c": known("initial_c")}
     made: list[Gates] = []
     for number in range(len(weight)):
-        gates = [names.get(gate, gate) for gate in order]
         own, parameters = {}, {}
         if bias is not None:
-            own, parameters = _biases(cell, bias[number], gates)
+            own, parameters = _biases(form, bias[number])
         if peepholes is not None:
-            parameters |= dict(zip(("p_i", "p_o", "p_f"), peepholes[number].chunk(3)))
+            parameters |= dict(zip(form.peepholes, peepholes[number].chunk(3)))
         initial = {state: _same_rows(value[:, number] if batch_first else value[number], name, state) for state, value in states.items() if value is not None and bool(value.any())}
-        made.append(Gates(blocks(weight[number], gates), blocks(recurrent[number], gates), own, parameters, initial))
+        made.append(Gates(blocks(weight[number], form.gates), blocks(recurrent[number], form.gates), own, parameters, initial))
     read = {inputs[role] for role in _INPUTS if inputs.get(role) in tensors}
     return recurrent_of(cell, [made], reverse=direction == "reverse", batch_first=batch_first), read
 
 
-def _biases(cell: Cell, bias: Tensor, gates: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _biases(form: Native, bias: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The biases by gate, and the one inside the reset, where the cell has it."""
-    first, second = (blocks(half, gates) for half in bias.chunk(2))
-    inside = {"recurrent_bias": second[gates[-1]]} if "recurrent_bias" in cell.widths("parameters") else {}
-    return {gate: first[gate] if inside and gate == gates[-1] else first[gate] + second[gate] for gate in gates}, inside
+    first, second = (blocks(half, form.gates) for half in bias.chunk(2))
+    inside = {form.recurrent_bias: second[form.gates[-1]]} if form.recurrent_bias else {}
+    return {gate: first[gate] if inside and gate == form.gates[-1] else first[gate] + second[gate] for gate in form.gates}, inside
 
 
-def _cell(kind: str, functions: tuple[str, ...], attributes: Mapping[str, Any], peepholes: Tensor | None) -> tuple[Cell, Mapping[str, str]]:
-    """The cell, one of the zoo where one is enough; and its names for ONNX's gates, where they differ."""
+def _cell(kind: str, functions: tuple[str, ...], attributes: Mapping[str, Any], peepholes: Tensor | None) -> Cell:
+    """The cell, one of the zoo where one is enough."""
     clip, usual = float(attributes.get("clip", 0.0)), functions == USUAL[kind]
     cell: Cell
     if kind == "LSTM":
@@ -116,7 +114,7 @@ def _cell(kind: str, functions: tuple[str, ...], attributes: Mapping[str, Any], 
         cell = (GRU() if after else ResetBeforeGRU()) if usual and not clip else OnnxGRU(f=functions[0], g=functions[1], clip=clip, linear_before_reset=after)
     else:
         cell = Elman({"Tanh": "tanh", "Relu": "relu"}[functions[0]]) if functions[0] in ("Tanh", "Relu") and not clip else OnnxRNN(f=functions[0], clip=clip)
-    return cell, ZOO.get(type(cell), {})
+    return cell
 
 
 def _functions(attributes: Mapping[str, Any], kind: str, directions: int, name: str) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from tenuto.compress.sparsity import checked_share, finetuned_weights, without_w
 from tenuto.compress.spectrum import Spectrum, spectra
 from tenuto.compress.units import finetuned_units, lesson_of, without_units
 from tenuto.errors import ArgumentError
-from tenuto.layers.stored import stored_in
 from tenuto.tasks.estimator import Estimator
 from tenuto.tongues import argument
 
@@ -63,8 +62,6 @@ class Pruning:
         """A copy of a model without what is taken away, and what `Compression` keeps of it."""
         if not self.asked:
             return copy.deepcopy(model), {}
-        if stored_in(model.network_):
-            raise ArgumentError("this model is compressed already, so nothing is taken away from it.", expected="weights as floats", fix="compress the model that it was made from")
         learns = self.finetune is not None
         if self.units is None:
             share = checked_share(self.sparsity)

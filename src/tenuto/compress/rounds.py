@@ -22,6 +22,17 @@ E = TypeVar("E", bound=Estimator)
 DONE = "round.json"  # in the folder of a round that is finished
 
 
+def still_to_go(rounds: int) -> list[float]:
+    """Of all that is to go, the share that is still there after each round: much goes at first, little at the end.
+
+    Source:     Zhu & Gupta 2017, "To prune, or not to prune", eq. 1, from nothing gone.
+    Example:
+        >>> still_to_go(2)
+        [0.125, 0.0]
+    """
+    return [(1 - step / rounds) ** 3 for step in range(1, rounds + 1)]
+
+
 @dataclass(frozen=True)
 class Rounds:
     """How a model learns on.

@@ -13,9 +13,8 @@ from tenuto.compress.call import compress
 from tenuto.compress.compression import Compression, Tried
 from tenuto.compress.narrowing import UnitsStay
 from tenuto.compress.quality import Quality, quality, result_of
-from tenuto.compress.quantise import WEIGHTS
+from tenuto.compress.quantise import WEIGHTS, require_floats
 from tenuto.errors import ArgumentError
-from tenuto.layers.stored import stored_in
 from tenuto.runs.names import CONFIG, MODEL
 from tenuto.tasks.estimator import Estimator
 from tenuto.tongues import argument, either
@@ -55,8 +54,7 @@ def search(model: E, *, data: Any, target_size: int | None = None, max_drop: flo
     if target_size is None and max_drop is None:
         raise ArgumentError("it is not said what to look for.", expected=f"{argument('target_size')} or {argument('max_drop')}, or both")
     model.require_fit("compress.search")
-    if stored_in(model.network_):
-        raise ArgumentError("this model is compressed already.", expected="weights as floats", fix="compress the model that it was made from")
+    require_floats(model.network_)
     found = list(_candidates(model, data, finetune, folder, options))
     if not found:
         raise ArgumentError("nothing in this model can be made smaller.", expected="a model with units that can be taken away, or with matrices of some size")
@@ -83,7 +81,8 @@ def _candidates(model: Estimator, data: Any, finetune: Any, folder: str | Path |
             except UnitsStay:
                 continue
             units = Compression.of(fewer)
-            yield _candidate(fewer, f"{share:.0%} of the units", before, data)
+            assert units.quality is not None  # data were given
+            yield _candidate(fewer, f"{share:.0%} of the units", units.quality)
         for weights in WEIGHTS:
             try:
                 small = compress(fewer, weights=weights)
@@ -92,14 +91,14 @@ def _candidates(model: Estimator, data: Any, finetune: Any, folder: str | Path |
             if units is not None:
                 both = replace(Compression.of(small), bytes_before=units.bytes_before, units=units.units, spectrum=units.spectrum)
                 small.evaluation_ = {**small.evaluation_, "compression": both.to_data()}
-            yield _candidate(small, weights if share is None else f"{share:.0%} of the units, {weights}", before, data)
+            yield _candidate(small, weights if share is None else f"{share:.0%} of the units, {weights}", quality(before, result_of(small, data)))
 
 
-def _candidate(model: Estimator, how: str, before: dict[str, Any], data: Any) -> _Candidate:
+def _candidate(model: Estimator, how: str, measured: Quality) -> _Candidate:
     with tempfile.TemporaryDirectory() as home:
         written = copy.copy(model).save(Path(home) / "run")
         size = sum((written / name).stat().st_size for name in (CONFIG, MODEL))
-    return _Candidate(model, how, size, quality(before, result_of(model, data)))
+    return _Candidate(model, how, size, measured)
 
 
 def _nothing(found: Sequence[_Candidate], good: Sequence[_Candidate], target_size: int | None, max_drop: float | None) -> ArgumentError:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tenuto.compress.learning_on import LearningOn
 from tenuto.compress.quantise import matrices
-from tenuto.compress.rounds import Rounds
+from tenuto.compress.rounds import Rounds, still_to_go
 from tenuto.distill.teacher import digest_of
 from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Estimator
@@ -23,14 +23,13 @@ E = TypeVar("E", bound=Estimator)
 
 
 def shares_to(share: float, rounds: int) -> list[float]:
-    """The share of zeros after each round: many at first, few at the end.
+    """The share of zeros after each round, see `still_to_go`.
 
-    Source:     Zhu & Gupta 2017, "To prune, or not to prune", eq. 1, from zero.
     Example:
         >>> shares_to(0.9, 3)
         [0.6333, 0.8667, 0.9]
     """
-    return [round(share * (1 - (1 - step / rounds) ** 3), 4) if step < rounds else share for step in range(1, rounds + 1)]
+    return [round(share * (1 - left), 4) if left else share for left in still_to_go(rounds)]
 
 
 def checked_share(share: Any) -> float:

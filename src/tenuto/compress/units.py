@@ -17,7 +17,7 @@ from tenuto.compress.following import Following
 from tenuto.compress.learning_on import LearningOn
 from tenuto.compress.module import SCORES
 from tenuto.compress.narrowing import UnitsStay
-from tenuto.compress.rounds import Rounds
+from tenuto.compress.rounds import Rounds, still_to_go
 from tenuto.compress.scores import by_norm, by_taylor
 from tenuto.distill.teacher import digest_of
 from tenuto.errors import ArgumentError
@@ -31,13 +31,13 @@ BATCHES = 8  # of the training data, by which the units are scored
 
 
 def steps_to(before: int, after: int, rounds: int, heads: int = 1) -> list[int]:
-    """The numbers of units of each round: many go at first, few at the end, as in Zhu & Gupta 2017, eq. 1.
+    """The numbers of units of each round, see `still_to_go`; a round in which none would go is left out.
 
     Example:
         >>> steps_to(128, 64, 3), steps_to(8, 4, 1)
         ([83, 66, 64], [4])
     """
-    sizes = [after + (before - after) * (1 - step / rounds) ** 3 for step in range(1, rounds + 1)]
+    sizes = [after + (before - after) * left for left in still_to_go(rounds)]
     whole = [max(after, math.floor(size / heads + 0.5) * heads) for size in sizes]
     return [size for place, size in enumerate(whole) if size < (whole[place - 1] if place else before)]
 

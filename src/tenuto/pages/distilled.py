@@ -17,9 +17,9 @@ def section(run: Run) -> Section | None:
     low, high = found["agreement_interval"]
     error = "" if found["divergence_error"] is None else f" (standard error {number(found['divergence_error'])})"
     sides = (found["teacher"], found["student"])
-    rows = [("Network", [f"{side['cell']}, {count(side['hidden_size'], 'unit')}, {count(side['num_layers'], 'layer')}" for side in sides])]
-    rows += [(name.replace("_", " ").capitalize(), [_score(side, name) for side in sides]) for name in found["teacher"]["scores"]]
-    rows += [("Parameters", [f"{side['parameters']:,}" for side in sides]), (f"Time for one {found['unit']}", [duration(side["seconds"]) for side in sides])]
+    rows = [("Network", *(f"{side['cell']}, {count(side['hidden_size'], 'unit')}, {count(side['num_layers'], 'layer')}" for side in sides))]
+    rows += [(name.replace("_", " ").capitalize(), *(_score(side, name) for side in sides)) for name in found["teacher"]["scores"]]
+    rows += [("Parameters", *(f"{side['parameters']:,}" for side in sides)), (f"Time for one {found['unit']}", *(duration(side["seconds"]) for side in sides))]
     taught = "only the teacher's answers" if not found["truth"] else f"the teacher's answers, and right answers for {percent(found['truth'])} of the loss"
     return Section(
         name="distilled",

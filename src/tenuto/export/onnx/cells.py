@@ -29,6 +29,9 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor, float, float], Tensor], float | Non
     "Softplus": (lambda v, a, b: functional.softplus(v), None, None),
 }
 
+# The activations f, g, h that an operator has where it is told none.
+USUAL = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
+
 
 def parts_of(activation: str) -> tuple[str, float | None, float | None]:
     """An activation's name, alpha and beta; the usual ones where the text has none, None where it takes none.

@@ -13,7 +13,7 @@ import numpy as np
 from tenuto import cells
 from tenuto.cell import Cell
 from tenuto.engines.problem import Form
-from tenuto.export.onnx.cells import OnnxGRU, OnnxLSTM, OnnxRNN, parts_of
+from tenuto.export.onnx.cells import USUAL, OnnxGRU, OnnxLSTM, OnnxRNN, parts_of
 from tenuto.export.onnx.scribe import INT, Scribe
 from tenuto.program import trace
 
@@ -135,8 +135,7 @@ def native(scribe: Scribe, form: Form, names: Mapping[str, str], weights: Mappin
 def _attributes(found: Native, hidden: int, reverse: bool) -> dict[str, object]:
     parts = [parts_of(activation) for activation in found.activations]
     attributes: dict[str, object] = {"hidden_size": hidden, "direction": "reverse" if reverse else "forward", **found.attributes}
-    usual = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}[found.kind]
-    if [name for name, _, _ in parts] != usual:
+    if tuple(name for name, _, _ in parts) != USUAL[found.kind]:
         attributes["activations"] = [name for name, _, _ in parts]
         for place, said in ((1, "activation_alpha"), (2, "activation_beta")):
             numbers = [float(part[place]) for part in parts if part[place] is not None]  # type: ignore[arg-type]
