@@ -8,7 +8,7 @@ from tenuto import Recurrent, cells
 from tenuto.data import Sequences
 from tenuto.networks.pooling import PARTS, pool, pooled_width
 from tenuto.networks.reduction import Halving, ReducedRecurrent, usual_halvings
-from tenuto.tasks.classify.noise import usual_noise
+from tenuto.tasks.channel_noise import usual_noise
 
 LENGTHS = torch.tensor([21, 8, 1])
 
