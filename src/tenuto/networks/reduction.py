@@ -14,17 +14,18 @@ from torch import Tensor, nn
 from tenuto.layers import Recurrent
 from tenuto.layers.recurrent import Output
 
-SHORT = 256  # steps that a recurrent layer reads well as they are
+LONG = 256  # steps that a recurrent layer reads well as they are
+SHORT = 64  # what is left of longer series: once they are read by convolutions, fewer steps tell more
 
 
 def usual_halvings(steps: float) -> int:
-    """How many halvings leave `SHORT` steps or fewer.
+    """How many halvings: none up to `LONG` steps, else as many as leave `SHORT` or fewer.
 
     Example:
         >>> [usual_halvings(steps) for steps in (15, 256, 427, 1460)]
-        [0, 0, 1, 3]
+        [0, 0, 3, 5]
     """
-    return max(0, math.ceil(math.log2(steps / SHORT)))
+    return math.ceil(math.log2(steps / SHORT)) if steps > LONG else 0
 
 
 class Halving(nn.Module):

@@ -56,7 +56,7 @@ def test_each_output_stands_for_the_steps_it_was_made_from(halvings):
     assert state is not None
 
 
-@pytest.mark.parametrize(("steps", "halvings"), [(1, 0), (256, 0), (257, 1), (512, 1), (1460, 3)])
+@pytest.mark.parametrize(("steps", "halvings"), [(1, 0), (256, 0), (257, 3), (512, 3), (1460, 5)])
 def test_long_series_are_halved_until_they_are_short(steps, halvings):
     assert usual_halvings(steps) == halvings
 
