@@ -52,7 +52,7 @@ class SequenceRegressor(RegressOptions, ChannelEstimator):
     """
 
     task = "regress"
-    former_names: Mapping[str, str] = {}
+    former_names = {}
     _estimator_type = "regressor"
 
     # --- fitting -------------------------------------------------------------------------------------------------------
