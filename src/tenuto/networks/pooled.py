@@ -44,6 +44,7 @@ class PooledNetwork(Network):
         pooling: any of "mean", "max", "last" and "parts", side by side (`networks/pooling.py`).
         dropout: on the pooled features, and between layers.
         halvings: convolutions before the recurrent layer, each of which makes a series half as long (`networks/reduction.py`).
+        shortcut: whether the head reads what these give, too.
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
         streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
     """
@@ -60,6 +61,7 @@ class PooledNetwork(Network):
         pooling: tuple[str, ...] = USUAL,
         dropout: float = 0.0,
         halvings: int = 0,
+        shortcut: bool = True,
         input_noise: float = 0.0,
         streams: Mapping[str, int] = {},
         engine: str = "auto",
@@ -75,8 +77,8 @@ class PooledNetwork(Network):
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
         )
-        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent) if halvings else recurrent
-        self.head = PooledHead(recurrent.output_width * recurrent.directions, outputs, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
+        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent, shortcut=shortcut) if halvings else recurrent
+        self.head = PooledHead(self.encoder.output_width * recurrent.directions, outputs, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
 
     def streams(self, batch: Batch) -> dict[str, Tensor]:
         """The channels that the cell takes as its streams, [T, B, 1] each, as they were given."""

@@ -118,6 +118,7 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
             pooling=tuple(self.options_["pooling"]),
             dropout=self.dropout,
             halvings=self.options_["halvings"],
+            shortcut=self.shortcut,
             input_noise=self.options_["input_noise"],
             streams={name: channels.index(name) for name in streams},
             engine=self.engine,

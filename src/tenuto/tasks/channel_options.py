@@ -20,6 +20,7 @@ class ChannelOptions(EstimatorOptions):
     halvings: int | None = option(
         None, "Convolutions before the layers, each of which makes a series half as long.", NETWORK, least=0, none=-1, without="as many as the length of the series suggests"
     )
+    shortcut: bool = option(True, "Where there are convolutions: the answer is read off them too, not only off the layers.", NETWORK, flag="--shortcut/--no-shortcut")
     pooling: tuple[str, ...] = option(
         ("auto",),
         "How the outputs over time are pooled for the answer: mean, max, last, parts (the means of eight parts), with commas between; auto: the first three, and parts if series are long.",

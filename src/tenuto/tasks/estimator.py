@@ -332,8 +332,8 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
 
     def _most_steps(self) -> int:
         """Steps of a batch for prediction, padding included, at most."""
-        layer: Any = getattr(self.network_.encoder, "recurrent", self.network_.encoder)  # it may stand in an encoder that makes series shorter
-        return max(1, MOST_OUTPUTS // int(layer.output_width * layer.directions))
+        encoder: Any = self.network_.encoder
+        return max(1, MOST_OUTPUTS // int(encoder.output_width * encoder.directions))
 
     def _read_through(self, data: Any) -> Iterator[tuple[np.ndarray, Any]]:
         """Every item once, in batches of similar lengths: positions in the data, and the batch."""

@@ -51,7 +51,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
-    former_options = {"halvings": 0}
+    former_options = {"halvings": 0, "shortcut": False}
     _estimator_type = "classifier"
 
 

@@ -239,11 +239,16 @@ class SequenceRegressor(RegressOptions, ChannelEstimator):
             "interval_scores": self.interval_scores_.tolist(),
         }
 
+    @property
+    def prepared(self) -> dict[str, Any]:
+        """What was learnt before training; the scores of intervals are those of the trained network."""
+        return {name: value for name, value in self._kept().items() if name != "interval_scores"}
+
     def _restore(self, kept: Mapping[str, Any]) -> None:
         super()._restore(kept)
         self.target_names_, self.single_target_ = tuple(kept["targets"]), kept["single_target"]
         self.target_mean_, self.target_deviation_ = np.array(kept["target_mean"]), np.array(kept["target_deviation"])
-        self.interval_scores_ = np.array(kept["interval_scores"], dtype=np.float64).reshape(-1, len(self.target_names_))
+        self.interval_scores_ = np.array(kept.get("interval_scores", []), dtype=np.float64).reshape(-1, len(self.target_names_))
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
