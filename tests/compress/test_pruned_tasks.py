@@ -14,8 +14,8 @@ from tenuto.compress.scores import by_norm
 from tenuto.compress.units import FewerUnits, described, finetuned_units, lesson_of, steps_to, without_units
 from tenuto.errors import ArgumentError, RunError
 from tenuto.networks.attention import SCORES
+from tenuto.networks.pooled import PooledNetwork
 from tenuto.tasks import LanguageModel
-from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.language.network import LanguageNetwork
 from tenuto.tasks.translate.network import Seq2SeqNetwork
 from tests.distill.models import NAMES, asked, fitted
@@ -63,7 +63,7 @@ def test_it_begins_with_what_counts():
 
 
 NETWORKS = {
-    "halvings": (lambda h, e: ClassifierNetwork(cells.LSTM(), 3, h, 4, num_layers=2, halvings=2, pooling=("mean", "max", "last", "parts")), "classify"),
+    "halvings": (lambda h, e: PooledNetwork(cells.LSTM(), 3, h, 4, num_layers=2, halvings=2, pooling=("mean", "max", "last", "parts")), "classify"),
     "tied": (lambda h, e: LanguageNetwork(cells.GRU(), 9, h, num_layers=2, tied=True), "language"),
     "tied, narrow": (lambda h, e: LanguageNetwork(cells.LSTM(), 9, h, num_layers=3, tied=True, embedding_size=e), "language"),
     "tied, projected": (lambda h, e: LanguageNetwork(cells.LSTM(), 9, h, tied=True, embedding_size=e), "language"),

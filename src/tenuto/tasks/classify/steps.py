@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.sequences.standardise import Standardiser
+from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import PooledHead
 from tenuto.networks.reduction import ReducedRecurrent
-from tenuto.tasks.classify.network import ClassifierNetwork
 from tenuto.tasks.stepped import Channels, Linear, PooledClasses, StepModel, no_steps
 from tenuto.tongues import argument
 
 MISSING = 0.1  # of the values that are drawn, where the model takes missing ones
 
 
-def classifier_steps(network: ClassifierNetwork, standardiser: Standardiser, classes: list[str], probabilities: Callable[[Any], np.ndarray]) -> StepModel:
+def classifier_steps(network: PooledNetwork, standardiser: Standardiser, classes: list[str], probabilities: Callable[[Any], np.ndarray]) -> StepModel:
     """The model of steps.
 
     Args:

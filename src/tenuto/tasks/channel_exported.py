@@ -1,9 +1,8 @@
-"""What an export asks of a classifier: raw channels go in, standardised inside; logits come out."""
+"""What an export asks of a task over channels: raw channels go in, standardised inside."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +13,10 @@ from tenuto.networks.port import Port
 from tenuto.tasks.exported import Exported
 
 
-class ExportedClassifier(Exported):
+class ExportedChannels(Exported):
     """See `Exported`."""
 
     standardiser_: Standardiser
-    classes_: Any
 
     def ports(self) -> tuple[Port, ...]:
         """Channels and lengths."""
@@ -38,8 +36,8 @@ class ExportedClassifier(Exported):
         return Batch(scaled, values["lengths"], None, None)  # type: ignore[arg-type]
 
     def outside(self) -> dict[str, str]:
-        """Filling forward, and the names of the classes."""
-        said = {"answer": "the class of a row is the one of the largest logit: `classes` of the tables, in order"}
+        """What becomes of missing values."""
+        said = dict[str, str]()
         if self.standardiser_.missing == "forward":
             said["missing values"] = "a missing value (NaN) becomes the last value before it in its row; do this before the graph, which puts the training mean in the place of those that are left"
         elif self.standardiser_.missing == "error":
