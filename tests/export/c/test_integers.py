@@ -67,8 +67,7 @@ def test_whatever_builds_it(tmp_path):
 def test_weights_of_few_bits(weights, most, tmp_path):
     torch.manual_seed(0)
     sizes = {"input_size": 71, "hidden_size": 37, "num_layers": 2}
-    whole, cell = print_checked(stepping(LSTM(), **sizes), "few"), LSTM()
-    printed = print_checked(stepping(cell, compressed={"weights": weights}, **sizes), "few")
+    whole, printed = (print_checked(stepping(LSTM(), compressed=options, **sizes), "few") for options in (None, {"weights": weights}))
     assert printed.sources.constant_bytes < most * whole.sources.constant_bytes and printed.compared[0].worst < 2e-5
     assert f"Constants take {printed.sources.constant_bytes:,} bytes" in printed.sources.header and f"a state {printed.sources.state_bytes:,} bytes" in printed.sources.header
     assert re.search(rf"static const {'int8_t' if weights == 'int8' else 'uint8_t'} layer_1_U_", printed.sources.source)
