@@ -15,6 +15,7 @@ from torch import nn
 
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
+from tenuto.layers.stored import Matrix
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Channels:
 
 @dataclass(frozen=True)
 class Symbols:
-    """Reads the number of a symbol a step, and takes its row of `vectors` [V, E]. `names`: [V] the text of each, for people."""
+    """Reads the number of a symbol a step, and takes its row of `vectors` [V, E], as they are stored. `names`: [V] the text of each, for people."""
 
     names: tuple[str, ...]
-    vectors: np.ndarray
+    vectors: Matrix
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,15 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Linear:
-    """`weight` [K, W] times what it reads, and `bias` [K], where there is one."""
+    """`weight` [K, W], as it is stored, times what it reads; and `bias` [K], where there is one."""
 
-    weight: np.ndarray
+    weight: Matrix
     bias: np.ndarray | None
 
     @staticmethod
     def of(module: nn.Linear) -> Linear:
         """The numbers of torch's module."""
-        return Linear(array(module.weight), None if module.bias is None else array(module.bias))
+        return Linear(Matrix.of(module), None if module.bias is None else array(module.bias))
 
 
 @dataclass(frozen=True)

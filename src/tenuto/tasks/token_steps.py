@@ -10,6 +10,7 @@ import torch
 
 from tenuto.data.sentences.batches import TokenBatch, TokenCoder
 from tenuto.data.sentences.words import LETTERS
+from tenuto.layers.stored import Matrix
 from tenuto.networks.anatomy import Network
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.stepped import Head, StepModel, Symbols, array, no_steps
@@ -26,7 +27,7 @@ def steps_over_tokens(coder: TokenCoder, network: Network, head: Head, answers: 
     """
     front: Any = network.front
     _require_plain(front)
-    vectors = array(front.word.weight)
+    vectors = Matrix.of(front.word)
     names = ("⟨padding⟩", "⟨unknown⟩", *coder.words.entries)
     device = front.word.weight.device
 
@@ -37,7 +38,7 @@ def steps_over_tokens(coder: TokenCoder, network: Network, head: Head, answers: 
         return np.stack(found)
 
     def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
-        return generator.integers(1, len(vectors), steps)
+        return generator.integers(1, vectors.shape[0], steps)
 
     return StepModel(Symbols(names, vectors), ((network.encoder, None),), head, draw, answer, {"lowercase": coder.lowercase, "letters": coder.rule == LETTERS, **about})  # type: ignore[arg-type]
 

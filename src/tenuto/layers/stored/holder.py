@@ -60,23 +60,28 @@ class LoopHolder(Holder):
         made: Any = super()
         if not self.integers:
             return made._direction(*given)
+        numbers, scales = self.in_parts(*given)
+        weights = {name: value for name, value in scales.weights.items() if not is_matrix(name)}
+        weights |= {name: value for name, value in numbers.weights.items() if is_matrix(name)}
+        return numbers._replace(weights=weights | {f"scale.{name}": scales.weights[name] for name in weights if is_matrix(name)})
+
+    def in_parts(self, *given: Any) -> tuple[Any, Any]:
+        """The direction twice: with the first buffer of each stored weight in its place, and with the second."""
+        made: Any = super()
         try:
             self.__dict__["buffer"] = 0
             numbers = made._direction(*given)
             self.__dict__["buffer"] = 1
-            scales = made._direction(*given)
+            return numbers, made._direction(*given)
         finally:
             self.__dict__["buffer"] = None
-        weights = {name: value for name, value in scales.weights.items() if not _is_matrix(name)}
-        weights |= {name: value for name, value in numbers.weights.items() if _is_matrix(name)}
-        return numbers._replace(weights=weights | {f"scale.{name}": scales.weights[name] for name in weights if _is_matrix(name)})
 
     def _for_one_step(self, *given: Any) -> Any:
         made: Any = super()
         return [] if self.integers else made._for_one_step(*given)
 
 
-def _is_matrix(name: str) -> bool:
+def is_matrix(name: str) -> bool:
     """Whether this name of an engine's is that of a matrix."""
     return name == "weight_ih" or name.startswith("U.")
 

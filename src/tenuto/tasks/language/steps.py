@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tenuto.data.text.vocabulary import Vocabulary
+from tenuto.layers.stored import Matrix
 from tenuto.networks.anatomy import Network
 from tenuto.tasks.language.head import AdaptiveDecoder
 from tenuto.tasks.stepped import EachStep, Linear, StepModel, Stepped, Symbols, array, no_steps
@@ -40,7 +41,7 @@ class LanguageSteps(Stepped):
             return array(head(encoder(vectors).output)[:, 0])
 
         about: dict[str, Any] = {"vocabulary": vocabulary.to_data()}
-        reads = Symbols(names, array(front.embedding.weight))
+        reads = Symbols(names, Matrix.of(front.embedding))
         return StepModel(reads, tuple(layers), EachStep(names, Linear.of(head.decoder), True, before), draw, answers, about)
 
 
