@@ -52,7 +52,8 @@ def test_a_layer(form, target, tmp_path):
     assert (tmp_path / target / "export.json").is_file()
 
 
-@pytest.mark.parametrize("target", ["torch", pytest.param("onnx", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["torch", "onnx"])
 def test_a_run(target, tmp_path):
     export(tenuto.compress(fitted("text")[0]), tmp_path / "text", to=target)
     assert (tmp_path / "text" / "export.json").is_file()
