@@ -282,7 +282,7 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         """The channels, without those that the cell takes as its streams."""
         return [name for name in self.standardiser_.channels if name not in self.standardiser_.as_given]
 
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `tenuto.tasks.stepped.Stepped.steps`."""
         network = self.network_
         assert isinstance(network, ClassifierNetwork)

@@ -11,7 +11,10 @@ from torch import Tensor
 from tenuto.data import Batch
 from tenuto.data.sequences.standardise import Standardiser
 from tenuto.networks.port import Port
+from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.exported import Exported
+from tenuto.tasks.stepped import Ahead
+from tenuto.tongues import argument
 
 
 class ExportedClassifier(Exported):
@@ -19,6 +22,12 @@ class ExportedClassifier(Exported):
 
     standardiser_: Standardiser
     classes_: Any
+
+    def looks_ahead(self) -> Ahead | None:
+        """Convolutions are an option of this task."""
+        if isinstance(self.network_.encoder, ReducedRecurrent):
+            return Ahead("convolutions before the recurrent layer put neighbouring steps together, and so read ahead", f"train with {argument('halvings', 0)}")
+        return super().looks_ahead()
 
     def ports(self) -> tuple[Port, ...]:
         """Channels and lengths."""
