@@ -3,7 +3,7 @@
     python bench/explain.py [--only SECTION ...] [--results FOLDER] [--smoke]
 
 Sections:
-    hmm         the state benchmark of Tonekaboni et al. 2020 and Crabbé, van der Schaar 2021, beside the published numbers; 25 minutes
+    hmm         the state benchmark of Tonekaboni et al. 2020 and Crabbé, van der Schaar 2021, beside the published numbers; 50 minutes
     rectangles  boxes planted early, in the middle and late (after Ismail et al. 2020): which cells are found, by cell and method; 5 minutes
     arithmetic  the sum of two marked numbers far apart (after Arras et al. 2019): how much lies on them, and whether it is they; 5 minutes
     speed       contributions beside a backward pass, KernelSHAP beside that of shap, peak memory; 5 minutes

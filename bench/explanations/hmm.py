@@ -89,11 +89,10 @@ def trained(x: Tensor, classes: Tensor, *, hidden: int, epochs: int, seed: int) 
 
 
 class Way(NamedTuple):
-    """A method for a prefix of so many steps; how many series it explains in a fold, and in how many folds."""
+    """A method for a prefix of so many steps, and how many series it explains in a fold."""
 
     method: Callable[[int], Any]
     series: int
-    folds: int = 5
 
 
 def players(steps: int) -> np.ndarray:
@@ -104,12 +103,12 @@ def players(steps: int) -> np.ndarray:
 WAYS = {
     "contributions": Way(lambda steps: explain.Contributions(), 10),
     "gradient × input": Way(lambda steps: explain.Gradient(), 20),
-    "smoothgrad, 8 copies": Way(lambda steps: explain.SmoothGrad(draws=8), 5, 2),
-    "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.02, most_steps=16), 5, 2),
-    "expected gradients, 16 draws": Way(lambda steps: explain.ExpectedGradients(draws=16), 5, 2),
+    "smoothgrad, 8 copies": Way(lambda steps: explain.SmoothGrad(draws=8), 5),
+    "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.02, most_steps=16), 5),
+    "expected gradients, 16 draws": Way(lambda steps: explain.ExpectedGradients(draws=16), 5),
     "occlusion": Way(lambda steps: explain.Occlusion(players(steps)), 10),
-    "shapley, exact": Way(lambda steps: explain.Shapley(players(steps)), 5, 3),
-    "lime": Way(lambda steps: explain.Lime(players(steps), fill="background", draws=32, redraws=2), 5, 3),
+    "shapley, exact": Way(lambda steps: explain.Shapley(players(steps)), 5),
+    "lime": Way(lambda steps: explain.Lime(players(steps), fill="background", draws=32, redraws=2), 5),
 }
 
 
@@ -146,8 +145,6 @@ def measure(smoke: bool) -> Iterator[dict[str, Any]]:
         seconds["training"].append(round(time.perf_counter() - begin, 1))
         right.append(round(accuracy(model, x_test, classes_test), 4))
         for name, way in WAYS.items():
-            if fold >= way.folds:
-                continue
             begin, count = time.perf_counter(), 1 if smoke else way.series
             values = values_of(model, x_test[:, :count], way.method)
             seconds[name].append(round(time.perf_counter() - begin, 1))
@@ -158,7 +155,7 @@ def measure(smoke: bool) -> Iterator[dict[str, Any]]:
             "accuracy": right,
             "training_seconds": seconds["training"],
             "ours": {
-                name: {"series": way.series, "folds": len(measured[name]), "seconds": seconds[name], **mean_and_spread(measured[name])} for name, way in WAYS.items()
+                name: {"series": way.series, "seconds": seconds[name], **mean_and_spread(measured[name])} for name, way in WAYS.items()
             },
             "published": {name: dict(zip(("AUP", "AUR", "AUROC", "AUPRC"), row)) for name, row in PUBLISHED.items()},
         }

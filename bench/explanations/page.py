@@ -34,13 +34,13 @@ def _hmm(section: Section) -> Iterator[str]:
     yield (
         "Which channel decides the class, at each of 200 steps. AUP, AUR: areas under precision and recall over the threshold on |values|, scaled series by series; AUROC, AUPRC: of the order alone. "
         f"Mean ± standard deviation over folds, where there are more than one. Networks trained here, which get {' and '.join(f'{value:.3f}' for value in section['accuracy'])} of the classes right; these are drawn at random with the deciding channel's odds. "
-        "Each answer to a prefix is explained by the prefix's last step, as in the published runs; slow methods explain fewer of the 200 series and folds, as the table says. "
+        "Each answer to a prefix is explained by the prefix's last step, as in the published runs; slow methods explain fewer of the 200 series, as the table says. "
         "For occlusion, Shapley values and LIME all earlier steps are one player; the published LIME and occlusion have single cells."
     )
     names = ["AUP", "AUR", "AUROC", "AUPRC"]
     rows = [
-        [f"**{name}**", *(pair(row[each]) for each in names), f"{row['series']} × {row['folds']}", f"{sum(row['seconds']) / len(row['seconds']):.0f}"]
-        for name, row in section["ours"].items() if row["folds"]
+        [f"**{name}**", *(pair(row[each]) for each in names), f"{row['series']} × {section['folds']}", f"{sum(row['seconds']) / len(row['seconds']):.0f}"]
+        for name, row in section["ours"].items()
     ]  # fmt: skip
     rows += [[name, *(f"{row[each]:.3f}" for each in names), "200 × 5", "–"] for name, row in section["published"].items()]
     yield table(["method (ours in bold)", *names, "series × folds", "seconds a fold"], rows)
