@@ -3,15 +3,10 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
 
-from tenuto.cli import app
 from tenuto.compress.speed import Speed
+from tests.cli.command import run
 from tests.compress.models import fitted
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,22 @@ from torch import Tensor
 from tenuto.data import Batch
 from tenuto.data.sequences.standardise import Standardiser
 from tenuto.networks.port import Port
+from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.exported import Exported
+from tenuto.tasks.stepped import Ahead
+from tenuto.tongues import argument
 
 
 class ExportedChannels(Exported):
     """See `Exported`."""
 
     standardiser_: Standardiser
+
+    def looks_ahead(self) -> Ahead | None:
+        """Convolutions are an option of this task."""
+        if isinstance(self.network_.encoder, ReducedRecurrent):
+            return Ahead("convolutions before the recurrent layer put neighbouring steps together, and so read ahead", f"train with {argument('halvings', 0)}")
+        return super().looks_ahead()
 
     def ports(self) -> tuple[Port, ...]:
         """Channels and lengths."""

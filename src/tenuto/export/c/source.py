@@ -18,7 +18,7 @@ from tenuto.export.c.matrices import Table
 from tenuto.export.c.model import inputs_of, layers_of, outputs_of, pooling_of
 from tenuto.export.c.names import comment, literal
 from tenuto.layers.stored import Matrix
-from tenuto.tasks.stepped import Channels, EachStep, Linear, Outputs, PooledClasses, StepModel, Symbols, no_steps
+from tenuto.tasks.stepped import Channels, EachStep, Linear, Outputs, PooledClasses, StepModel, Symbols
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,9 @@ def print_c(model: StepModel, name: str, test: SelfTest) -> Sources:
     """The header and the source of a model that is called `name` in C.
 
     Raises:
-        ArgumentError: the model needs what comes later, or a weight is not finite.
+        ArgumentError: a layer looks ahead, or a weight is not finite.
     """
-    _require_steps(model)
     return _Printer(model, name, test).sources()
-
-
-def _require_steps(model: StepModel) -> None:
-    if "parts" in pooling_of(model):
-        raise no_steps("pooling over the eight parts of a sequence, which needs its length before it begins", "train with pooling mean, max, last")
 
 
 class _Printer:

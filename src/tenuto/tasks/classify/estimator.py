@@ -180,7 +180,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
         """The sequences, labelled by this model where they have no labels."""
         return data if data.labels is not None else data.labelled(np.array(self._answers(data), dtype=self.classes_.dtype))
 
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `tenuto.tasks.stepped.Stepped.steps`."""
         network = self.network_
         assert isinstance(network, PooledNetwork)

@@ -10,9 +10,7 @@ import numpy as np
 from tenuto.data.sequences.standardise import Standardiser
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import PooledHead
-from tenuto.networks.reduction import ReducedRecurrent
-from tenuto.tasks.stepped import Channels, Linear, PooledClasses, StepModel, no_steps
-from tenuto.tongues import argument
+from tenuto.tasks.stepped import Channels, Linear, PooledClasses, StepModel
 
 MISSING = 0.1  # of the values that are drawn, where the model takes missing ones
 
@@ -22,12 +20,8 @@ def classifier_steps(network: PooledNetwork, standardiser: Standardiser, classes
 
     Args:
         probabilities: sequences to the probability of each class, as the estimator gives it.
-    Raises:
-        ArgumentError: convolutions read ahead.
     """
     encoder: Any = network.encoder
-    if isinstance(encoder, ReducedRecurrent):
-        raise no_steps(f"{len(encoder.halvings)} convolutions before the recurrent layer, which read ahead", f"train with {argument('halvings', 0)}")
     front: Any = network.front
     head = network.head
     assert isinstance(head, PooledHead)

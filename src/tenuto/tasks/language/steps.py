@@ -21,7 +21,7 @@ class LanguageSteps(Stepped):
     network_: Network
     vocabulary_: Vocabulary
 
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `Stepped.steps`."""
         network, vocabulary = self.network_.eval(), self.vocabulary_
         front, encoder, head = (_any(part) for part in (network.front, network.encoder, network.head))
