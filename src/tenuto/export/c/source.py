@@ -80,8 +80,8 @@ class _Printer:
         count, width = front.vectors.shape
         lines = [f"if (symbol < 0 || symbol >= {count}) return 1;"]
         if not self._tied(front) and front.vectors.form == "float":
-            table = self._constant("embedding", front.vectors.numbers, f"The vector of each of {count} symbols, {width} wide")
-            return [*lines, f"const float *x = {table} + (long)symbol * {width};"]
+            vectors = self._constant("embedding", front.vectors.numbers, f"The vector of each of {count} symbols, {width} wide")
+            return [*lines, f"const float *x = {vectors} + (long)symbol * {width};"]
         self._take("embedded", width)
         table = self._table("head" if self._tied(front) else "embedding", front.vectors, "The vector of each symbol")
         return [*lines, table.row("state->embedded", "symbol"), "const float *x = state->embedded;"]
@@ -127,7 +127,7 @@ class _Printer:
             return [f"if (output) copy(output, x, {head.width});", "return 0;"]
         lines = ["if (!output) return 0;"]
         if head.before is not None:
-            self._take("projected", len(head.before.weight))
+            self._take("projected", head.before.weight.shape[0])
             lines += [*self._linear("projection", head.before, "state->projected", "x"), "x = state->projected;"]
         end = "to_logarithms" if head.logarithms else "to_probabilities"
         return [*lines, *self._linear("head", head.linear, "output", "x"), f"{end}(output, {self.outputs});", "return 0;"]

@@ -39,7 +39,8 @@ class Matrix:
         """A module's weight; one of a form that is none of whole numbers, as floats."""
         stored = module._modules.get(name)
         if isinstance(stored, (Int8, Int4)) and len(stored.shape) == 2:
-            return Matrix.stored(*(getattr(stored, buffer) for buffer in stored.buffers_of), stored.shape[1])
+            numbers, scale = (getattr(stored, buffer) for buffer in stored.buffers_of)
+            return Matrix.stored(numbers, scale, stored.shape[1])
         whole = stored.whole() if isinstance(stored, StoredWeight) else getattr(module, name)
         return Matrix.floats(_array(whole.float()))
 
