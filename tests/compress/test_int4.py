@@ -6,11 +6,15 @@ import torch
 from torch import nn
 
 import tenuto
+from tenuto.cell import Cell, State
 from tenuto.compress import Compression
 from tenuto.compress.calibrate import Calibration
+from tenuto.compress.feedback import int4_with_feedback
 from tenuto.errors import ArgumentError
 from tenuto.layers.stored import Int4, stored_in
 from tenuto.layers.stored.int4 import nearest, spread
+from tenuto.program import trace
+from tenuto.program.summed import summed
 from tests.compress.models import fitted
 from tests.zoo import LAYER_CELLS
 
@@ -47,7 +51,7 @@ def test_every_product_of_a_cell_is_calibrated_on_what_it_reads(cell):
     torch.manual_seed(2)
     layer = tenuto.Recurrent(LAYER_CELLS[cell], 5, 4, num_layers=2, bidirectional=True).eval()
     x, lengths = torch.randn(6, 3, 5), torch.tensor([6, 2, 4])
-    seen = Calibration(layer).over([lambda: layer(x, lengths=lengths)])
+    seen = Calibration(layer).over([lambda: layer(x, lengths=lengths)]).moments
     matrices = {name: weight for name, weight in layer.named_parameters() if weight.dim() > 1}
     for name, weight in matrices.items():
         rows = sorted((part.start, part.stop) for part, _ in seen[id(weight)])
@@ -79,6 +83,78 @@ def test_error_feedback_loses_less_on_what_is_read():
             found = small(given)
             losses.append(float(((found if isinstance(found, torch.Tensor) else found[0]) - first).detach().square().mean()))
         assert losses[1] < 0.7 * losses[0], losses
+
+
+class Leaky(Cell):
+    """Parameters and a stream are added too; the gate n is added to nothing."""
+
+    gates = "z h n"
+    state = "h"
+    parameters = "rate"
+    streams = "age:1"
+
+    def step(self, x, U, s, age):
+        z = (self.p.rate + (U.z @ s.h + x.z) + age).sigmoid()
+        return State(h=z * s.h + (1 - z) * (x.h + U.h @ s.h).tanh() + 0.1 * x.n)
+
+
+class Twice(Cell):
+    """Sums that are not all that becomes of a gate or a product."""
+
+    gates = "a b c d"
+    state = "h"
+
+    def step(self, x, U, s):
+        a = x.a + U.a @ s.h
+        b = U.b @ s.h
+        c = x.c + U.c @ s.h
+        return State(h=(a + x.b * b + b).tanh() + (c + x.d).sigmoid() * c + (U.d @ s.h).sigmoid())
+
+
+@pytest.mark.parametrize(
+    ("cell", "pairs"),
+    [
+        (LAYER_CELLS["lstm"], {"i": "i", "f": "f", "g": "g", "o": "o"}),
+        (LAYER_CELLS["gru"], {"r": "r", "z": "z"}),
+        (LAYER_CELLS["reset_before"], {"r": "r", "z": "z", "n": "n"}),
+        (LAYER_CELLS["ind_rnn"], {}),
+        (Leaky(), {"z": "z", "h": "h"}),
+        (Twice(), {"a": "a", "c": "c"}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Cell) else "",
+)
+def test_gates_and_products_that_are_only_added(cell, pairs):
+    assert summed(trace(cell)) == pairs
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "reset_before"])
+def test_what_w_loses_is_made_good_by_u(cell):
+    """W and U rounded as one matrix give sums nearer to those of the whole weights than W and U rounded one by one."""
+    torch.manual_seed(4)
+    layer = tenuto.Recurrent(LAYER_CELLS[cell], 24, 40).eval()
+    mixed = (torch.randn(600, 6) @ torch.randn(6, 24)).view(30, 20, 24)
+    x = torch.stack([mixed[: step + 1].mean(0) for step in range(30)])  # so that x tells much of h
+    seen = Calibration(layer).over([lambda: layer(x)])
+    assert seen.added
+    W, U = layer.weight_ih_l0, layer.weight_hh_l0
+
+    def lost(found):
+        """The mean square of what the sums lose, on the data."""
+        total = 0.0
+        for (_, *one), (_, *other), together in seen.added:
+            rows, others = slice(*one), slice(*other)
+            apart = torch.cat([(found[id(W)].whole() - W)[rows], (found[id(U)].whole() - U)[others]], 1).detach().double()
+            moments = torch.cat([torch.cat([moments_of(seen, W, rows), together], 1), torch.cat([together.T, moments_of(seen, U, others)], 1)])
+            total += float((apart @ moments * apart).sum())
+        return total
+
+    both = lost(int4_with_feedback([W, U], seen))
+    alone = lost(int4_with_feedback([W, U], seen._replace(added=[])))
+    assert 0 < both < 0.95 * alone
+
+
+def moments_of(seen, weight, rows):
+    return next(moments for part, moments in seen.moments[id(weight)] if part.start <= rows.start and rows.stop <= part.stop)
 
 
 @pytest.mark.parametrize("name", ["translate", "language", "tag"])

@@ -40,7 +40,8 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
         ArgumentError: the module is compressed already, has no such matrix, or has a weight that is not finite.
     """
     require_floats(module)
-    done: dict[int, StoredWeight] = {}
+    every = (weight for part, name in matrices(module) if (weight := part._parameters[name]) is not None)
+    done: dict[int, StoredWeight] = {**int4_with_feedback(every, seen)} if form is Int4 and seen is not None else {}
     names, paths = [], {id(part): path for path, part in module.named_modules()}
     for part, name in list(matrices_of_layers(module) if form is LowRank else matrices(module)):
         weight, whole = part._parameters[name], f"{paths[id(part)]}.{name}".lstrip(".")
@@ -48,7 +49,7 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
         if not bool(torch.isfinite(weight).all()):
             raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
         loops = rounding and isinstance(part, _LAYERS)
-        stored = done.get(id(weight)) or _rounded(weight, Int8x8 if loops else form, (seen or {}).get(id(weight), []))
+        stored = done.get(id(weight)) or (Int8x8 if loops else form).of(weight)
         if loops or smaller(stored, weight):
             done[id(weight)] = stored
             hold(part, name, stored)
@@ -84,6 +85,3 @@ def bytes_of(network: nn.Module) -> int:
     every = {id(tensor): tensor for tensor in network.state_dict(keep_vars=True).values()}
     return sum(tensor.numel() * tensor.element_size() for tensor in every.values())
 
-
-def _rounded(weight: Tensor, form: type[StoredWeight], seen: list[tuple[slice, Tensor]]) -> StoredWeight:
-    return int4_with_feedback(weight, seen) if form is Int4 and seen else form.of(weight)
