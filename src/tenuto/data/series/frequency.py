@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.errors import ArgumentError, DataError
+from tenuto.choices import unknown_name
+from tenuto.errors import DataError
 from tenuto.tongues import argument
 
 # What older versions of pandas, and polars, call a frequency, by what pandas calls it since 2.2.
@@ -24,6 +25,7 @@ _FORMER = {
 _WORDS = re.compile(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?$")
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52, "MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4, "BQS": 4, "BQE": 4, "min": 60, "s": 60}
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_NAMES = ("h", "D", "B", "W", "MS", "ME", "QS", "QE", "YS", "YE", "min", "s")
 _OFFERED = "h, D, B, W-SUN, MS, ME, QS, YS, 15min, ... or a whole number"
 
 
@@ -56,7 +58,7 @@ class Frequency:
         """The frequency that a name, old or new, or a whole number means.
 
         Raises:
-            ArgumentError: no such frequency.
+            ArgumentError: no such frequency; the message names the nearest one.
         """
         if isinstance(name, Frequency):
             return name
@@ -76,7 +78,7 @@ class Frequency:
                     return cls(offset.freqstr)
             except ValueError:
                 pass
-        raise ArgumentError(f"{argument('freq', name)} is not known.", expected=_OFFERED, received=repr(name)[:40])
+        raise unknown_name(f"{argument('freq', name)} is not known.", name, _NAMES, fix="or several of them (15min), a day of the week (W-SUN), or a whole number for stamps that are whole numbers")
 
     @property
     def whole(self) -> bool:
