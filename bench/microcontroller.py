@@ -11,16 +11,21 @@ from __future__ import annotations
 import argparse
 import struct
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import tenuto
 from tenuto import Recurrent
 from tenuto.cells import GRU, LSTM, Elman
+from tenuto.data import read_splits
+from tenuto.data.sets import path_of
 from tenuto.export.c.compiler import compile_c, zig
-from tenuto.export.c.model import of_layer
+from tenuto.export.c.model import inputs_of, of_layer
 from tenuto.export.c.write import print_checked
+from tenuto.tasks import SequenceClassifier
 from tenuto.tasks.stepped import StepModel
 
 TARGET = ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-O2", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables")
@@ -35,6 +40,7 @@ MATH_H = """\
 #define isfinite(x) (!__builtin_isnan((x) - (x)))
 #define isinf(x) __builtin_isinf(x)
 #define isnan(x) __builtin_isnan(x)
+static inline float fmaf(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 float expf(float), logf(float), sinf(float), cosf(float), floorf(float), sqrtf(float), fabsf(float);
 static inline float tanhf(float x) { return x > 9.0f ? 1.0f : x < -9.0f ? -1.0f : x * x < 1e-4f ? x - x * x * x / 3.0f : 1.0f - 2.0f / (expf(2.0f * x) + 1.0f); }
 #endif
@@ -51,22 +57,38 @@ void start(void) {{ test(); reset(); step(); }}
 """
 
 
-def models() -> dict[str, StepModel]:
-    """The models of the table."""
-    torch.manual_seed(0)
+# How numbers are stored, and the options of `tenuto.compress`; small layers are shown in the first two forms.
+FORMS: dict[str, dict[str, str] | None] = {"fp32": None, "int8, multiplied as int8": {"activations": "int8"}, "int8": {"weights": "int8"}, "int4": {"weights": "int4"}}
+
+
+def models() -> Iterator[tuple[str, str, StepModel]]:
+    """The models of the table: title, how it is stored, and the model."""
     sizes = {"Elman 12 to 32": (Elman(), 32), "GRU 12 to 32": (GRU(), 32), "LSTM 12 to 32": (LSTM(), 32), "LSTM 12 to 64": (LSTM(), 64)}
-    return {name: of_layer(Recurrent(cell, 12, hidden, engine="reference").eval()) for name, (cell, hidden) in sizes.items()}
+    for title, (cell, hidden) in sizes.items():
+        torch.manual_seed(0)
+        layer = Recurrent(cell, 12, hidden, engine="reference").eval()
+        for form, options in FORMS.items() if hidden == 64 else list(FORMS.items())[:2]:
+            yield title, form, of_layer(layer if options is None else tenuto.compress(layer, **options))
+    torch.manual_seed(0)
+    classifier = SequenceClassifier("lstm", hidden_size=96, bidirectional=False, halvings=0, epochs=1, engine="reference", random_state=0).fit(read_splits(path_of("japanese_vowels")).train)
+    for form, options in list(FORMS.items())[:2]:
+        yield "LSTM classifier, 12 to 96, 9 classes", form, (classifier if options is None else tenuto.compress(classifier, **options)).steps()
 
 
 def built(model: StepModel, name: str, folder: Path) -> Path:
     """A program for the microcontroller with a model in it."""
     for file, text in print_checked(model, name).files.items():
         (folder / file).write_text(text, encoding="ascii")
-    (folder / "math.h").write_text(MATH_H, encoding="ascii")
     main = folder / "device.c"
     main.write_text(MAIN.format(name=name, NAME=name.upper()), encoding="ascii")
+    return for_device([folder / f"{name}.c", main], folder / f"{name}.elf")
+
+
+def for_device(sources: Sequence[Path], target: Path) -> Path:
+    """Builds a program that begins at `start`, from sources beside each other."""
+    (target.parent / "math.h").write_text(MATH_H, encoding="ascii")
     link = [word.format(entry="start") for word in LINK]
-    return compile_c(zig(), [folder / f"{name}.c", main], folder / f"{name}.elf", "-std=c99", *TARGET, *link, f"-I{folder}")
+    return compile_c(zig(), sources, target, "-std=c99", *TARGET, *link, f"-I{target.parent}")
 
 
 def sections(program: Path) -> dict[str, int]:
@@ -126,13 +148,17 @@ class Device:
         """The numbers in an array of the program."""
         return list(struct.unpack(f"<{count}f", self.machine.mem_read(self.places[name] & ~1, 4 * count)))
 
+    def give(self, name: str, values: Sequence[float]) -> None:
+        """Writes numbers into an array of the program."""
+        self.machine.mem_write(self.places[name] & ~1, struct.pack(f"<{len(values)}f", *values))
+
     @property
     def stack(self) -> int:
         """Bytes of stack that were used, as far as they were looked at."""
         return STACK - self.lowest
 
 
-def row(title: str, model: StepModel) -> str:
+def row(title: str, form: str, model: StepModel) -> str:
     """A line of the table."""
     with tempfile.TemporaryDirectory() as folder:
         program = built(model, "model", Path(folder))
@@ -140,10 +166,11 @@ def row(title: str, model: StepModel) -> str:
         wrong, _ = device.call("test")
         assert wrong == 0, f"the answer after step {wrong} is another than the model's"
         device.call("reset")
+        device.give("input", [0.1 * (k + 1) for k in range(inputs_of(model))])
         device.call("step")
         _, count = device.call("step")
     flash = found["code"] + found["constants"]
-    return f"| {title} | {found['code']:,} | {found['constants']:,} | {flash:,} | {found['memory']:,} | {device.stack:,} | {count:,} |"
+    return f"| {title} | {form} | {found['code']:,} | {found['constants']:,} | {flash:,} | {found['memory']:,} | {device.stack:,} | {count:,} |"
 
 
 def main() -> None:
@@ -151,13 +178,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     head = (
-        "# The export to C on a Cortex-M4\n\nfp32, `zig cc -O2`, hard float, no C library. Flash is code and constants, the self-test's sequence included; memory is the state with its scratch, one input and one output. "
+        "# The export to C on a Cortex-M4\n\n`zig cc -O2`, hard float, no C library. Whole numbers of 8 and 4 bits are those of `tenuto compress`. Flash is code and constants, the self-test's sequence included; memory is the state with its scratch, one input and one output. "
         "Instructions were counted by the emulator unicorn over one step; **they are not cycles**. In each program the self-test ran in the emulator and gave the model's answers.\n\n"
-        "| model | code, bytes | constants, bytes | flash, bytes | memory, bytes | stack, bytes | instructions a step |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| model | numbers | code, bytes | constants, bytes | flash, bytes | memory, bytes | stack, bytes | instructions a step |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     )
     out, text = parser.parse_args().out, head
-    for title, model in models().items():
-        text += row(title, model) + "\n"
+    for title, form, model in models():
+        text += row(title, form, model) + "\n"
         print(text.splitlines()[-1], flush=True)
     if out is not None:
         out.write_text(text, encoding="utf-8")

@@ -69,7 +69,7 @@ def engines() -> set[str]:
 SIBLINGS = {"engines": engines() - {"reference"}, "tasks": folders("tasks"), "data": folders("data")}
 OPTIONAL = {
     "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",
-    "onnxruntime", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard", "ruptures", "shap", "aalpy",
+    "onnxruntime", "openvino", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard", "ruptures", "shap", "aalpy",
     "statsmodels", "narwhals", "polars", "utilsforecast",
 }  # fmt: skip
 # torch itself imports these, so tenuto cannot avoid them.

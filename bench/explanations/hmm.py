@@ -101,8 +101,8 @@ def players(steps: int) -> np.ndarray:
 
 
 WAYS = {
-    "contributions": Way(lambda steps: explain.Contributions(), 25),
-    "gradient × input": Way(lambda steps: explain.Gradient(), 50),
+    "contributions": Way(lambda steps: explain.Contributions(), 10),
+    "gradient × input": Way(lambda steps: explain.Gradient(), 20),
     "smoothgrad, 8 copies": Way(lambda steps: explain.SmoothGrad(draws=8), 5),
     "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.02, most_steps=16), 5),
     "expected gradients, 16 draws": Way(lambda steps: explain.ExpectedGradients(draws=16), 5),

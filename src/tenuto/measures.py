@@ -58,6 +58,8 @@ _TABLE: dict[str, Measure] = {
         Measure("validation_accuracy", "higher", "Accuracy", "{:.1%} right", True, "Share of the validation set that is right."),
         Measure("validation_balanced_accuracy", "higher", "Balanced accuracy", "", True, "Mean recall of the classes of the validation set: each class counts alike."),
         Measure("validation_macro_f1", "higher", "Macro F1", "", True, "Mean F1 of the classes."),
+        Measure("validation_rmse", "lower", "Root mean square error", "RMSE {:.3f}", False, "Of the validation set, in standard deviations of the targets of the training set."),
+        Measure("validation_mae", "lower", "Mean absolute error", "", False, "Of the validation set, in standard deviations of the targets of the training set."),
         Measure("validation_label_accuracy", "higher", "Accuracy of the sentences' classes", "classes {:.1%} right", True, "Share of the validation sentences."),
         Measure("validation_sentence_accuracy", "higher", "Sentences wholly right", share=True),
         Measure("validation_token_accuracy", "higher", "Tokens right", share=True),

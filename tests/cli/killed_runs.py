@@ -19,20 +19,17 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from typer.testing import CliRunner
 
-from tenuto.cli import app
 from tenuto.files import read_tensors
 from tenuto.runs.folder import read_run
+from tests.cli.command import done
 
 FILES = ("fsync", "replace", "rename")
 
 
 def command(*words: object) -> str:
     """Run a command here; what it said on standard error."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, f"{words}: {result.output}"
-    return result.stderr
+    return done(*words).stderr
 
 
 def kill_at(number: int) -> None:

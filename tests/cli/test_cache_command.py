@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from typer.testing import CliRunner
 
-from tenuto.cli import app
+from tests.cli.command import done
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +14,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(*words, code=0):
-    result = CliRunner().invoke(app, ["cache", *map(str, words)])
-    assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
-    return result
+    return done("cache", *words, code=code)
 
 
 @pytest.mark.cpp

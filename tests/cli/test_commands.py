@@ -7,23 +7,15 @@ import shlex
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from tenuto.cells.names import CELLS
-from tenuto.cli import app
 from tenuto.tasks import SequenceClassifier
+from tests.cli.command import done as run
 
 # Options of every estimator that the commands do not have.
 PYTHON_ONLY = {"betas", "clip_value", "non_finite", "plateau_factor", "plateau_patience"}
 
 SMALL = ["--epochs", "2", "--hidden-size", "4", "--num-layers", "1", "--forward-only", "--quiet"]
-
-
-def run(*words, code=0):
-    """The result of a command line; its with standard output and standard error apart."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
-    return result
 
 
 def write_table(path, sequences=24, *, labelled=True, seed=0, channels=2):

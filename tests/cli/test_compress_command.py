@@ -3,14 +3,10 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
 
-from tenuto.cli import app
-from tests.distill.models import fitted
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
+from tenuto.compress.speed import Speed
+from tests.cli.command import run
+from tests.compress.models import fitted
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +63,20 @@ def test_errors_say_what_to_type_and_write_nothing(text, tmp_path):
 def test_a_run_that_is_worse_than_asked_is_not_written(text, tmp_path, monkeypatch):
     folder, file = text
     results = iter([{"accuracy": 0.9}, {"accuracy": 0.8}])
-    monkeypatch.setattr("tenuto.compress.call.result_of", lambda *given: next(results))
+    monkeypatch.setattr("tenuto.compress.call.result_of", lambda *given, **named: next(results))
     result = run("compress", folder, "--int8", "--data", file, "--max-drop", "0.5%", "--out", tmp_path / "out")
     assert result.exit_code == 1 and "11.11% worse" in result.output and "--max-drop" in result.output and not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_slower_than_asked_is_not_written(text, tmp_path, monkeypatch):
+    folder, file = text
+    monkeypatch.setattr("tenuto.compress.call.speed_of", lambda *given: Speed(0.012, 0.010))
+    refused = run("compress", folder, "--rank", "25%", "--data", file, "--min-speedup", "1.5", "--out", tmp_path / "out")
+    assert refused.exit_code == 1 and "1.2 times as fast" in refused.output and "--min-speedup" in refused.output and not (tmp_path / "out").exists()
+    done = run("compress", folder, "--rank", "25%", "--data", file, "--min-speedup", "1.1", "--out", tmp_path / "out")
+    assert done.exit_code == 0 and "of them as low-rank" in done.output and "speed       prediction 12 → 10 ms (1.2 times as fast)" in done.output, done.output
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Rank of W and U" in page and "The same prediction, ms" in page and run("predict", tmp_path / "out", file).exit_code == 0
 
 
 def test_units_are_taken_away_and_the_run_learns_on(text, tmp_path):
@@ -81,7 +88,7 @@ def test_units_are_taken_away_and_the_run_learns_on(text, tmp_path):
     assert (half / "model.safetensors").stat().st_size < (folder / "model.safetensors").stat().st_size
     page = (half / "report.html").read_text(encoding="utf-8")
     assert "Units in each layer" in page and "taken away" in page
-    for words in (("predict", half, file), ("score", half, file), ("compress", half, "--int8", "--out", tmp_path / "both"), ("compress", folder, "--units", "0.5", "--int8", "--data", file, "--out", tmp_path / "at-once")):
+    for words in (("predict", half, file), ("compress", half, "--int8", "--out", tmp_path / "both"), ("compress", folder, "--units", "0.5", "--int8", "--data", file, "--out", tmp_path / "at-once")):
         used = run(*words)
         assert used.exit_code == 0, used.output
     for words, said in (

@@ -3,16 +3,11 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
 
-from tenuto.cli import app
 from tenuto.files import read_json
 from tenuto.tasks import TextClassifier
+from tests.cli.command import run
 from tests.distill.models import fitted
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

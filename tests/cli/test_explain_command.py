@@ -3,17 +3,12 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
 
-from tenuto.cli import app
 from tenuto.cli.explain import METHODS, SHOWN
 from tenuto.explain import METHODS as KNOWN
 from tenuto.explain import held, load
+from tests.cli.command import run
 from tests.explain.models import fitted
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

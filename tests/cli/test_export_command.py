@@ -1,15 +1,9 @@
 """`tenuto export`: a run's model as files beside it, and errors that say what to type."""
 
-from typer.testing import CliRunner
-
-from tenuto.cli import app
 from tenuto.cli.export import TARGETS
 from tenuto.export import TARGETS as KNOWN
+from tests.cli.command import run
 from tests.explain.models import fitted
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def test_the_help_names_every_target():

@@ -9,15 +9,10 @@ from typer.testing import CliRunner
 from tenuto.cli import app
 from tenuto.tasks import LanguageModel
 from tenuto.tasks.language.recipes import RECIPES
+from tests.cli.command import done as run
 
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 12
 TINY = "--hidden-size 12 --num-layers 1 --window 16 --batch-size 4 --epochs 2 --validation-fraction 0.2 --unknown error -q".split()
-
-
-def run(*words, code=0, text=None):
-    result = CliRunner().invoke(app, [str(word) for word in words], input=text)
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,13 @@ import json
 from typer.testing import CliRunner
 
 from tenuto.cli import app
+from tests.cli.command import done
 
 TINY = "--hidden-size 6 --word-size 6 --character-size 4 --character-hidden-size 4 --epochs 2 -q".split()
 
 
 def run(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return done(*words).stdout
 
 
 def test_tagging_from_files(tmp_path):

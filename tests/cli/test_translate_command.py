@@ -3,15 +3,7 @@
 import csv
 import io
 
-from typer.testing import CliRunner
-
-from tenuto.cli import app
-
-
-def run(*words, code=0):
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
-    return result
+from tests.cli.command import done as run
 
 
 def test_fit_predict_and_score(tmp_path):

@@ -15,7 +15,7 @@ from tenuto.errors import ArgumentError, NotFittedError
 from tenuto.layers.stored import Int8, stored_in
 from tenuto.runs.folder import read_run
 from tenuto.tasks import SequenceClassifier
-from tests.distill.models import NAMES, asked, fitted
+from tests.compress.models import NAMES, asked, fitted
 from tests.zoo import LAYER_CELLS
 
 
@@ -85,6 +85,7 @@ def test_a_compressed_layer_is_copied_pickled_and_moved(kind):
     layer = kind(cell_class_of("gru")(), 6, 5) if kind is Doubled else kind(6, 5)
     small, x = tenuto.compress(layer.eval()), torch.randn(*([3] * (kind is not tenuto.LSTMCell)), 2, 6)
     said = small(x)[0]
+    assert not any(part.training for part in small.modules()), "all of it is in evaluation mode, as the layer was"
     assert type(small).__name__ == kind.__name__ and isinstance(small, kind)
     for twin in (pickle.loads(pickle.dumps(small)), copy.deepcopy(small)):  # noqa: S301
         assert all(stored._whole is None for stored in stored_in(twin).values()), "no copy has the floats"
@@ -128,6 +129,9 @@ def test_errors_say_what_can_be_done():
         ((model,), {"weights": "int9"}, "did you mean"),
         ((model,), {"max_drop": 0.1}, "nothing to measure it on"),
         ((model,), {"data": data, "max_drop": -1.0}, "out of range"),
+        ((model,), {"data": data, "max_drop": "1%"}, "out of range"),
+        ((model,), {"data": data, "max_drop": torch.tensor([0.1])}, "out of range"),
+        ((model,), {"data": data, "units": "half"}, "units=.* out of range"),
         ((3,), {}, "nothing to compress"),
         ((nn.Sequential(nn.ReLU()),), {}, "no weights that could be made smaller"),
         ((tenuto.GRU(4, 4),), {"data": data}, "only its owner knows"),
@@ -149,7 +153,23 @@ def test_what_is_worse_than_asked_is_refused(monkeypatch):
     model, (x, y) = fitted("classify")
     wrong = [{"low": "high", "high": "low"}[one] for one in y]
     model.evaluate(x, y)
-    monkeypatch.setattr("tenuto.compress.call.result_of", lambda one, data: {"loss": 1.0, "accuracy": 0.9 if one is model else 0.7})
+    monkeypatch.setattr("tenuto.compress.call.result_of", lambda one, data, kept=False: {"loss": 1.0, "accuracy": 0.9 if one is model else 0.7})
     with pytest.raises(ArgumentError, match=r"worse than asked: accuracy 0.9 → 0.7 \(22.22% worse\)"):
         tenuto.compress(model, data=(x, wrong), max_drop=0.2)
     assert Compression.of(tenuto.compress(model, data=(x, wrong), max_drop=0.3)).quality.drop == pytest.approx(2 / 9)
+
+
+@pytest.mark.parametrize("name", ["text", "language"])
+def test_the_results_are_those_of_the_compressed_model(name, monkeypatch):
+    """Also with numbers of numpy's; and it is measured once."""
+    model, data = fitted(name)
+    whole, measured = copy.deepcopy(model.evaluation_), []
+    original = type(model)._measure
+    monkeypatch.setattr(type(model), "_measure", lambda self, *given: measured.append(self) or original(self, *given))
+    small = tenuto.compress(model, sparsity=np.float32(0.75), data=data, max_drop=np.float64(1e9))
+    assert sum(one is small for one in measured) == 1 and model.evaluation_ == whole
+    wanted = small.evaluate(*data) if isinstance(data, tuple) else small.evaluate(data)
+    assert small.evaluation_["results"]["test"]["loss"] == wanted["loss"] and wanted != whole["results"]["validation"]
+    again = tenuto.compress(model, sparsity=0.75, data=data)
+    assert again.evaluation_["results"]["test"]["loss"] == wanted["loss"] and Compression.of(again).sparsity == 0.75
+    assert "compression" in again.evaluation_

@@ -11,7 +11,7 @@ from tenuto.compress.calibrate import Calibration
 from tenuto.errors import ArgumentError
 from tenuto.layers.stored import Int4, stored_in
 from tenuto.layers.stored.int4 import nearest, spread
-from tests.distill.models import fitted
+from tests.compress.models import fitted
 from tests.zoo import LAYER_CELLS
 
 SMALL = ("lstm", "gru", "reset_before", "lstm_heads", "projection", "highway", "ind_rnn")

@@ -1,14 +1,17 @@
 """A search for a smaller model: what is chosen, what is said where nothing fits, and the page."""
 
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
 import tenuto
 from tenuto.cli import app
 from tenuto.compress import Compression, search
+from tenuto.compress.speed import Speed
 from tenuto.errors import ArgumentError
 from tenuto.report import build_report
-from tests.distill.models import fitted
+from tests.compress.models import fitted
 
 
 def test_the_best_that_is_small_enough(tmp_path):
@@ -30,7 +33,13 @@ def test_the_best_that_is_small_enough(tmp_path):
     assert [one.size for one in Compression.of(smallest).tried if one.chosen] == [min(one.size for one in found.tried)]
 
 
-def test_what_cannot_be_met_says_by_how_much():
+@pytest.fixture
+def few(monkeypatch):
+    """A search that tries few: what it says does not depend on how many."""
+    monkeypatch.setattr(sys.modules["tenuto.compress.search"], "SHARES", (None, 0.5))
+
+
+def test_what_cannot_be_met_says_by_how_much(few):
     model, data = fitted("text")
     with pytest.raises(ArgumentError, match=r"no model is as small as asked; the nearest is .* bytes"):
         search(model, data=data, target_size=10)
@@ -38,9 +47,20 @@ def test_what_cannot_be_met_says_by_how_much():
         search(model, data=data)
     with pytest.raises(ArgumentError, match="compressed already"):
         search(tenuto.compress(model), data=data, target_size=10)
+    with pytest.raises(ArgumentError, match="target_size"):
+        search(model, data=data, target_size="much")
 
 
-def test_the_command(tmp_path):
+def test_one_that_is_too_slow_is_not_taken(few, monkeypatch):
+    model, data = fitted("text")
+    monkeypatch.setattr(sys.modules["tenuto.compress.search"], "speed_of", lambda whole, small, data: Speed(1.0, 0.5 if small.hidden_size == 4 else 1.25))
+    found = Compression.of(search(model, data=data, target_size=10**9, min_speedup=1.9))
+    assert found.speed.ratio == 2 and found.units.after == 4 and found.quality is not None
+    with pytest.raises(ArgumentError, match=r"slower than asked; the fastest of them is 50% of the units.*\(2 times as fast\)"):
+        search(model, data=data, target_size=10**9, min_speedup=3)
+
+
+def test_the_command(few, tmp_path):
     model, (words, labels) = fitted("text")
     model.save(tmp_path / "run")
     file = tmp_path / "texts.csv"

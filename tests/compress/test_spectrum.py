@@ -6,8 +6,10 @@ import torch
 import tenuto
 from tenuto import Recurrent, cells
 from tenuto.compress import Compression
+from tenuto.compress.sparsity import without_weights
 from tenuto.compress.spectrum import spectra
-from tests.distill.models import NAMES, fitted
+from tenuto.compress.units import lesson_of
+from tests.compress.models import NAMES, fitted
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -25,7 +27,12 @@ def test_against_the_formula(reverse):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_task_has_it(name):
     model, data = fitted(name)
-    small = tenuto.compress(model, sparsity=0.6, finetune=data, rounds=1, epochs=1)
-    found = Compression.of(small).spectrum
+    found = spectra(model.network_, without_weights(model, 0.6).network_, lesson_of(model, data))
     assert found and all(one.radius_before > 0 and one.gain_after >= one.radius_after - 1e-6 for one in found)
-    assert "spectral radius" in str(Compression.of(small))
+
+
+@pytest.mark.parametrize("options", [{"units": 0.5}, {"sparsity": 0.6}, {"rank": 0.5}])
+def test_a_compressed_model_has_it(options):
+    model, data = fitted("classify")
+    made = Compression.of(tenuto.compress(model, data=data, **options))
+    assert made.spectrum and "spectral radius" in str(made)

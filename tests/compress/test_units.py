@@ -48,11 +48,14 @@ def unread(module, x, count):
     return whole, Cut(following, frozenset(gone))
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", UNITED)
+LAYOUTS = [(1, False, {}), (2, True, {"learned_state": True}), (3, False, {"residual": True, "bias": False})]
+EVERY = [pytest.param(name, seed, marks=[] if place % 3 == seed else pytest.mark.slow) for place, name in enumerate(UNITED) for seed in range(3)]  # each cell with one of them, and with all
+
+
+@pytest.mark.parametrize(("name", "seed"), EVERY)
 def test_what_nothing_reads_changes_nothing(name, seed):
     torch.manual_seed(seed)
-    layers, bidirectional, options = [(1, False, {}), (2, True, {"learned_state": True}), (3, False, {"residual": True, "bias": False})][seed]
+    layers, bidirectional, options = LAYOUTS[seed]
     layer = Recurrent(UNITED[name], 3, 8, layers, bidirectional=bidirectional, **options)
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=0.5)
@@ -104,7 +107,7 @@ def _forget(module, places, number, ending, away):
                 weight[:, whole] = 0
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [seed if seed % 3 == 0 else pytest.param(seed, marks=pytest.mark.slow) for seed in range(40)])
 def test_random_cells(seed):
     """A cell that runs over its units is refused with that reason; of any other, what is left says the same: `with_fewer_units` checks it."""
     torch.manual_seed(seed)

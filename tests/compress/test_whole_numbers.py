@@ -11,7 +11,7 @@ from tenuto.engines.cpp import compiler
 from tenuto.errors import ArgumentError
 from tenuto.layers.stored import Int8x8, stored_in
 from tests.compress.definition import defined
-from tests.distill.models import asked, fitted
+from tests.compress.models import asked, fitted
 from tests.zoo import LAYER_CELLS
 
 needs_compiler = pytest.mark.skipif(compiler.find() is None, reason="no compiler")

@@ -46,7 +46,7 @@ def test_a_part_that_the_file_itself_names_has_the_digest_of_the_file(tmp_path):
     splits = read_splits(tmp_path / "a.csv")
     assert splits.train.sha256 == splits.test.sha256 == splits.train.came_from.sha256
     assert (splits.train.origin, splits.test.origin) == ("split 'train' of the file", "split 'test' of the file")
-    assert splits.train.with_labels(["u"]).sha256 != splits.train.sha256
+    assert splits.train.labelled(["u"]).sha256 != splits.train.sha256
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_sets_keep_the_weights_of_their_items():
         for part in (first, second, *random_split(data, 0.5, seed=0)):
             assert part.weights.tolist() == [GIVEN["list"][int(identity)] for identity in part.ids]
         assert data.select([2]).weights.tolist() == [0]
-    assert sequences.with_labels([0, 1, 0, 1]).weights.tolist() == GIVEN["list"]
+    assert sequences.labelled([0, 1, 0, 1]).weights.tolist() == GIVEN["list"]
     assert Sentences.of(sentences, None, [0, 1, 0, 1]).weights.tolist() == GIVEN["list"]
     assert Sequences.from_arrays(sequences, weights=[1, 1, 1, 2]).weights.tolist() == [1, 1, 1, 2]
     assert Sentences.of(sentences, weights=[1, 1, 1, 2]).weights.tolist() == [1, 1, 1, 2]

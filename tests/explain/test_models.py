@@ -9,7 +9,7 @@ from torch import nn
 from tenuto import Recurrent, cells
 from tenuto.explain.contributions import contributions, network_contributions
 from tenuto.networks.attention import SCORES
-from tenuto.tasks.classify.network import ClassifierNetwork
+from tenuto.networks.pooled import PooledNetwork
 from tenuto.tasks.language.network import LanguageNetwork
 from tenuto.tasks.tag.network import TaggerNetwork
 from tenuto.tasks.text.network import TextClassifierNetwork
@@ -109,7 +109,7 @@ def batch_of(**more):
 
 
 def test_classifier_of_sequences():
-    network = ClassifierNetwork(cells.LSTM(), 2, 4, 3, num_layers=2, dropout=0.3, input_noise=0.1).eval()
+    network = PooledNetwork(cells.LSTM(), 2, 4, 3, num_layers=2, dropout=0.3, input_noise=0.1).eval()
     batch, front = batch_of(), network.front
     found = network_contributions(network, batch, torch.zeros(1, 1, 2), 1)
     assert_adds_up(found)

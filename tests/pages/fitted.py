@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tenuto.data import Sequences, Source
-from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
+from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 
 HOSTILE = ['<script>alert("x")</script>', "\"><img src=x onerror=alert('y')>", "{{ 7 * 7 }}", "Ünïcode & café </style>"]
 SMALL = {"hidden_size": 4, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}
@@ -52,6 +52,15 @@ def classify(folder: Path, classes: int | list[str] = 3, *, with_test: bool = Tr
     return Fitted(model.save(folder, test=test if with_test else None), model, test.values, list(test.labels))
 
 
+def regress(folder: Path, names: tuple[str, ...] = ("warmth",)) -> Fitted:
+    """A regression; of many held-out sequences there are intervals, of few there are none."""
+    train, test = sequences([f"class {index}" for index in range(12)])
+    wanted = [np.column_stack([[one[0, 0] * (place + 1) for one in part.values] for place in range(len(names))]) for part in (train, test)]
+    first, second = (Sequences(part.values, targets=y, target_names=names) for part, y in zip((train, test), wanted))
+    model = SequenceRegressor("gru", **SMALL).fit(first)
+    return Fitted(model.save(folder, test=second), model, test.values, wanted[1])
+
+
 def tag(folder: Path, *, spans: bool = True) -> Fitted:
     """A tagger: of genres and the class of the command, or of verbs and other words. The first two test sentences differ only in their tags."""
     x = [[word, *["some"] * count, *HOSTILE, genre] for word in ("play", "stop") for count in range(3) for genre in ("jazz", "rock")] * 2
@@ -88,6 +97,8 @@ def language(folder: Path, **options: Any) -> Fitted:
 
 RUNS: dict[str, Callable[[Path], Fitted]] = {
     "classify": classify,
+    "regress": regress,
+    "regress, several hostile names": lambda folder: regress(folder, tuple(HOSTILE)),
     "tag": tag,
     "text": text,
     "translate": translate,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from tenuto.files import write_json
-from tenuto.tasks import Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, Tagger, TextClassifier
+from tenuto.tasks import Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 from tenuto.train import current_launch
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
@@ -28,6 +28,11 @@ TAGS = [["O", "B-genre"], ["O", "O", "O", "B-genre"], ["O"], ["O", "O", "O"]] * 
 def classify() -> tuple[Any, ...]:
     x = [np.full((3 + i % 4, 1), i % 2 + 0.1 * (i % 3)) for i in range(25)]
     return SequenceClassifier("gru", dropout=0.0, input_noise=0.0, **SAME), x, ["low", "high"] * 12 + ["low"]
+
+
+def regress() -> tuple[Any, ...]:
+    x = [np.full((3 + i % 4, 1), i % 2 + 0.1 * (i % 3)) for i in range(25)]
+    return SequenceRegressor("gru", dropout=0.0, input_noise=0.0, **SAME), x, [10.0 * (i % 2) + i % 3 for i in range(25)]
 
 
 def tag() -> tuple[Any, ...]:
@@ -57,7 +62,7 @@ def forecast() -> tuple[Any, ...]:
     return Forecaster("gru", h=2, season=3, dropout=0.0, **SAME), dict(zip(("unique_id", "ds", "y"), map(list, zip(*rows)))), None
 
 
-TASKS = {"classify": classify, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "softmax": softmax}
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -32,12 +32,12 @@ def test_a_run_keeps_what_was_chosen_and_gives_the_same_answers_when_it_is_loade
     model = SequenceClassifier("gru", hidden_size=8, num_layers=1, epochs=2).fit(x, y)
     assert model.get_params()["batch_size"] is None and model.get_params()["pooling"] == ("auto",)
     chosen = {name: model.options_[name] for name in ("batch_size", "epochs", "halvings", "pooling")}
-    assert chosen == {"batch_size": 8, "epochs": 2, "halvings": 1, "pooling": ("mean", "max", "last", "parts")}
+    assert chosen == {"batch_size": 8, "epochs": 2, "halvings": 3, "pooling": ("mean", "max", "last", "parts")}
     assert 0 < model.options_["input_noise"] < 0.3  # a smooth series changes little from step to step
     model.save(tmp_path / "run")
     again = SequenceClassifier.load(tmp_path / "run")
     np.testing.assert_array_equal(again.predict_proba(x), model.predict_proba(x))
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["halvings"] == 1
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["options"]["halvings"] == 3
 
 
 def test_a_longer_run_for_fewer_sequences():

@@ -340,7 +340,7 @@ def test_logarithms_of_probabilities_are_finite(task, monkeypatch):
     model.fit(x, y)
     np.testing.assert_allclose(model.predict_log_proba(x), np.log(model.predict_proba(x)), rtol=1e-9)
     assert model.predict_log_proba(x).dtype == np.float64
-    monkeypatch.setattr(type(model), "_logits", lambda self, data: np.array([[3e4, -3e4], [0, 1e3]], dtype=np.float32))
+    monkeypatch.setattr(type(model), "_raw" if task == "classify" else "_logits", lambda self, data: np.array([[3e4, -3e4], [0, 1e3]], dtype=np.float32))
     np.testing.assert_array_equal(model.predict_log_proba(x[:2]), [[0, -6e4], [-1e3, 0]])
 
 

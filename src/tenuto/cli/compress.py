@@ -27,15 +27,17 @@ def compress(
     calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="With --int4: data in the form that the run was trained on; rounding errors are made good where they would show on it.", show_default=False)] = None,
     units: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the units of each layer that stays, 50% or 0.5; the others go, with all that belongs to them.", show_default=False)] = None,
     sparsity: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of each matrix that becomes zero, 90% or 0.9: the smallest weights. Only the others are kept.", show_default=False)] = None,
-    finetune: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled data, as for `tenuto fit`, on which the network learns on: after units or weights have gone, or with its weights rounded.", show_default=False)] = None,
+    rank: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the full rank that W and U of recurrent layers keep, 25% or 0.25: each is kept as two factors.", show_default=False)] = None,
+    finetune: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled data, as for `tenuto fit`, on which the network learns on: after units, weights or ranks have gone, or with its weights rounded.", show_default=False)] = None,
     score: Annotated[str | None, typer.Option(help="What units count by: taylor (what the loss would change) or norm (of their weights). Default: taylor with --finetune.", show_default=False)] = None,
-    rounds: Annotated[int, typer.Option(help="In how many rounds units or weights go, with fine-tuning after each.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option(help="In how many rounds units, weights or ranks go, with fine-tuning after each.", min=1)] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data of --finetune in each round. Default: all rounds together as many as RUN was trained for; 3 where nothing is taken away.", min=1, show_default=False)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The learning rate of fine-tuning. Default: that of RUN.", show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the same command that was killed or interrupted: finished rounds are not trained again.")] = False,
     data: Annotated[str | None, typer.Option(help="Labelled data, to measure what is lost: a file or folder as for `tenuto score`.", show_default=False)] = None,
     target_size: Annotated[str | None, typer.Option(metavar="BYTES", help="Try combinations of fewer units and smaller weights, and take the best whose weights and config are no larger: 100kB, 1MB.", show_default=False)] = None,
     max_drop: Annotated[str | None, typer.Option(metavar="SHARE", help="Write nothing if the new run is worse on DATA by more: 0.5% or 0.005.", show_default=False)] = None,
+    min_speedup: Annotated[float | None, typer.Option(metavar="TIMES", help="Write nothing if the new run is not so many times as fast on DATA: 1.5. The median of several runs of both, in turn.", show_default=False)] = None,
     split: Split = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
     cell: CellFile = None,
@@ -59,7 +61,7 @@ def compress(
 
     task = task_of_run(run)
     refuse_others(context, task, *task.columns)
-    form = form_of(int8=int8, int4=int4) if int8 or int4 or (units is None and sparsity is None and target_size is None) else None
+    form = form_of(int8=int8, int4=int4) if int8 or int4 or (units is None and sparsity is None and rank is None and target_size is None) else None
     if out.resolve() == run.resolve():
         raise ArgumentError("a compressed run cannot take the folder of the run that it is made from.", received=f"--out {out}", fix="name another folder")
     existed = out.exists()
@@ -75,14 +77,12 @@ def compress(
         most = None if max_drop is None else share_of(max_drop)
         options |= {"finetune": learnt, "score": score, "rounds": rounds, "folder": None if learnt is None else work}
         if target_size is not None:
-            refuse_with_search(form, units, sparsity, given)
-            made = search(model, data=given, target_size=bytes_of(target_size), max_drop=most, **options)
+            refuse_with_search(form, given, units=units, sparsity=sparsity, rank=rank)
+            made = search(model, data=given, target_size=bytes_of(target_size), max_drop=most, min_speedup=min_speedup, **options)
         else:
             read = None if calibrate is None else read_data(context, task, run, calibrate, None, answered=True)
-            shares: dict[str, Any] = {name: None if text is None else share_of(text, f"--{name}") for name, text in {"units": units, "sparsity": sparsity}.items()}
-            made = smaller(model, weights=form, activations=activations, calibrate=read, data=given, max_drop=most, **shares, **options)
-        if given is not None:
-            made.evaluate(given)
+            shares: dict[str, Any] = {name: None if text is None else share_of(text, f"--{name}") for name, text in {"units": units, "sparsity": sparsity, "rank": rank}.items()}
+            made = smaller(model, weights=form, activations=activations, calibrate=read, data=given, max_drop=most, min_speedup=min_speedup, **shares, **options)
         made.save(out, overwrite=overwrite or resume)
         shutil.rmtree(work, ignore_errors=True)
     except BaseException as error:
@@ -95,13 +95,15 @@ def compress(
         shutil.copyfile(run / CONFIGURATION, out / CONFIGURATION)
     page = build_report(out)
     found, console = Compression.of(made), output()
-    stored = f", {len(found.stored)} of them as {found.weights}{found.multiplied}" if found.stored else ""
+    stored = f", {len(found.stored)} of them as {found.form}{found.multiplied}" if found.stored else ""
     console.print(f"weights     {found.bytes_before:,} → {found.bytes_after:,} bytes{stored}", markup=False, highlight=False)
     if found.units is not None:
         console.print(f"units       {str(found.units).removeprefix('units ')}", markup=False, highlight=False)
     console.print(f"folder      {_folder_bytes(run):,} → {_folder_bytes(out):,} bytes", markup=False, highlight=False)
     for one in found.tried:
         console.print(f"tried       {one.how}: {one.size:,} bytes, {one.value:.4g}{' (taken)' if one.chosen else ''}", markup=False, highlight=False)
+    if found.speed is not None:
+        console.print(f"speed       {found.speed}", markup=False, highlight=False)
     if found.quality is not None:
         console.print(strong(f"quality     {found.quality}"), highlight=False)
     console.print(f"run         {out}\nreport      {page}", markup=False)
@@ -132,11 +134,11 @@ def form_of(**asked: bool) -> str:
     return typed[0]
 
 
-def refuse_with_search(form: str | None, units: str | None, sparsity: str | None, data: Any) -> None:
+def refuse_with_search(form: str | None, data: Any, **amounts: str | None) -> None:
     """Raise ArgumentError if a search is told what it is to find out, or has nothing to measure by."""
     from tenuto.errors import ArgumentError
 
-    told = [name for name, value in {f"--{form}": form, "--units": units, "--sparsity": sparsity}.items() if value]
+    told = [name for name, value in {f"--{form}": form, **{f"--{name}": amount for name, amount in amounts.items()}}.items() if value]
     if told:
         raise ArgumentError(f"{told[0]} is what --target-size finds out.", expected="one of them", fix=f"leave {told[0]} out")
     if data is None:

@@ -2,7 +2,7 @@
 
 In: a fitted estimator, or a torch module with recurrent layers. Out: a copy that is smaller; of an estimator, with its `Compression` in `evaluation_`: bytes and quality before and after.
 `pruning.py` takes units away, with what belongs to them: `following.py` finds that out for any network, `narrowing.py` cuts it and proves that nothing else changed, `units.py` does so for a
-fitted estimator and lets it learn on. `quantise.py` says which weights are kept in which form (the forms are in `layers/stored`), `quality.py` what is lost, and whether that is more than was asked.
+fitted estimator and lets it learn on. `quantise.py` says which weights are kept in which form (the forms are in `layers/stored`), `quality.py` what is lost, `speed.py` how fast it is, `limits.py` whether that is as was asked.
 Imports `errors`, `choices`, `measures`, `layers`, `tasks`, and may import `explain` and `distill`. It knows no task.
 """
 

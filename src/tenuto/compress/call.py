@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -16,12 +15,14 @@ from tenuto.choices import require
 from tenuto.compress.calibrate import Calibration, Seen
 from tenuto.compress.compression import FLOATS, Compression
 from tenuto.compress.finetune import finetuned
+from tenuto.compress.limits import Limits
 from tenuto.compress.pruning import Pruning
-from tenuto.compress.quality import quality, require_good, result_of
-from tenuto.compress.quantise import ACTIVATIONS, WEIGHTS, quantise, require_floats
+from tenuto.compress.quality import quality, result_of
+from tenuto.compress.quantise import ACTIVATIONS, WEIGHTS, bytes_of, quantise, require_floats
 from tenuto.compress.rounds import Rounds
+from tenuto.compress.speed import speed_of
 from tenuto.errors import ArgumentError, TenutoError
-from tenuto.layers.stored import Sparse
+from tenuto.layers.mode import in_mode
 from tenuto.tasks.estimator import Estimator
 from tenuto.tongues import argument
 from tenuto.train import Observer
@@ -37,10 +38,12 @@ def compress(
     activations: str = "float",
     units: float | None = None,
     sparsity: float | None = None,
+    rank: float | None = None,
     calibrate: Any = None,
     data: Any = None,
     finetune: Any = None,
     max_drop: float | None = None,
+    min_speedup: float | None = None,
     score: str | None = None,
     rounds: int = 3,
     folder: str | Path | None = None,
@@ -56,7 +59,8 @@ def compress(
     gates and states stay floats. Such a layer reads a quarter of the memory at each step, and has no derivative by its weights.
 
     With `units`, whole units are taken away, those that count least: what is left is an ordinary estimator with a smaller hidden_size. With `finetune` they go in rounds, and
-    what is left learns on after each. With `sparsity`, the smallest weights of each matrix become zero, and only the others are kept, with a bit for each place. (Units of a torch module: `tenuto.compress.with_fewer_units`.)
+    what is left learns on after each. With `sparsity`, the smallest weights of each matrix become zero, and only the others are kept, with a bit for each place. With `rank`, W and U of recurrent
+    layers are cut to a share of their singular values and kept as two factors. (Units of a torch module: `tenuto.compress.with_fewer_units`.)
 
     Args:
         model: a fitted estimator, or a torch module with recurrent layers of tenuto.
@@ -64,17 +68,19 @@ def compress(
         activations: "float", or "int8" with weights "int8".
         units: the share of the units of each layer that stays. Only for an estimator, with `data` or `finetune`.
         sparsity: the share of each matrix that becomes zero. Only for an estimator, and not together with `weights`.
+        rank: the share of the full rank that W and U of recurrent layers keep. Only for an estimator, and not together with `weights`.
         calibrate: for "int4": data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
-        data: a labelled set as for `evaluate`, or (x, y), on which both models are measured. Only for an estimator.
-        finetune: a labelled set as for `fit`, or (x, y), on which the model learns on: after units or weights have gone, or else for some epochs with its weights rounded, instead of
+        data: a labelled set as for `evaluate`, or (x, y), on which both models are measured; the copy's `evaluation_` has its results. Only for an estimator.
+        finetune: a labelled set as for `fit`, or (x, y), on which the model learns on: after units, weights or ranks have gone, or else for some epochs with its weights rounded, instead of
             `calibrate`. Only for an estimator.
         score: what units count by: "taylor", what the loss would change, or "norm", of their weights. Default: "taylor" with `finetune`.
         rounds, folder, observers, changes: of the fine-tuning, see `tenuto.compress.rounds.Rounds`.
         max_drop: by how much the copy may be worse there, as a share of the model's own number: 0.005.
+        min_speedup: how many times as fast the copy must be there, by the median time of a prediction: 1.5.
     Returns:
         What was given, compressed. Of an estimator, `tenuto.compress.Compression.of` tells size and quality.
     Raises:
-        ArgumentError: the copy is worse than max_drop allows; the model is compressed already, or nothing in it can be; an option is not known. As `evaluate` of the estimator.
+        ArgumentError: the copy is worse than max_drop allows, or slower than min_speedup asks; the model is compressed already, or nothing in it can be; an option is not known. As `evaluate` of the estimator.
     Example:
         >>> import tenuto, torch
         >>> small = tenuto.compress(tenuto.LSTM(64, 64))
@@ -82,14 +88,16 @@ def compress(
         (torch.int8, torch.Size([5, 1, 64]))
     """
     try:
-        pruning = Pruning(units, sparsity, score, finetune, Rounds(rounds, folder, observers=tuple(observers), changes=changes))
+        pruning = Pruning(units, sparsity, rank, score, finetune, Rounds(rounds, folder, observers=tuple(observers), changes=changes))
         weights = "int8" if weights is None and not pruning.asked else weights
         if weights is not None:
             require("weights", weights, WEIGHTS)
-            if sparsity is not None:
-                raise ArgumentError("the weights can be kept in one form only.", expected=f"{argument('sparsity', sparsity)}, or {argument('weights', weights)}")
+            if pruning.form is not None:
+                name = "sparsity" if sparsity is not None else "rank"
+                raise ArgumentError("the weights can be kept in one form only.", expected=f"{argument(name)}, or {argument('weights', weights)}")
         require("activations", activations, ACTIVATIONS)
-        _check(model, data, max_drop)
+        _check(model, any(one is not None for one in (data, max_drop, min_speedup)))
+        limits = Limits.checked(max_drop, min_speedup, data is not None)
         pruning.check(isinstance(model, Estimator), data is not None)
         if activations != "float" and weights != "int8":
             raise ArgumentError(f"{argument('activations', activations)} goes with whole numbers of 8 bits only.", fix=f"{argument('weights', 'int8')}, or leave {argument('activations')} out")
@@ -99,7 +107,7 @@ def compress(
             why = "weights that have learnt to be rounded need no calibration" if isinstance(model, Estimator) else "only an estimator knows how it is trained"
             raise ArgumentError(f"{argument('finetune')} cannot be used here: {why}.", fix=f"leave {argument('finetune')} out")
         if isinstance(model, Estimator):
-            return _compressed(model, weights, activations, pruning, calibrate, data, max_drop)  # type: ignore[return-value]  # of its own class
+            return _compressed(model, weights, activations, pruning, calibrate, data, limits)  # type: ignore[return-value]  # of its own class
         smaller = copy.deepcopy(model)
         require_floats(smaller)
         quantise(smaller, WEIGHTS[str(weights)], None if calibrate is None else _seen_by_module(smaller, calibrate), rounding=activations == "int8")
@@ -108,39 +116,35 @@ def compress(
         raise error.within("compress") from error.__cause__
 
 
-def _check(model: Any, data: Any, max_drop: float | None) -> None:
+def _check(model: Any, measured: bool) -> None:
     if not isinstance(model, (Estimator, nn.Module)):
         raise ArgumentError(
             "there is nothing to compress.", expected="a fitted estimator of tenuto.tasks, or a torch module", received=type(model).__name__, fix="an estimator's `load` reads a run folder"
         )
     if isinstance(model, Estimator):
         model.require_fit("compress")
-    elif data is not None or max_drop is not None:
-        raise ArgumentError("a torch module cannot be measured here: only its owner knows what is a good answer.", fix="leave data and max_drop out, and compare the two models yourself")
-    if max_drop is None:
-        return
-    if isinstance(max_drop, bool) or not isinstance(max_drop, (int, float)) or not 0 <= max_drop < math.inf:
-        raise ArgumentError(f"{argument('max_drop', max_drop)} is out of range.", expected="a share of 0 or more, such as 0.005")
-    if data is None:
-        raise ArgumentError(f"{argument('max_drop', max_drop)} asks how good the model is, and there is nothing to measure it on.", fix=f"give {argument('data')}: a labelled set")
+    elif measured:
+        raise ArgumentError(
+            "a torch module cannot be measured here: only its owner knows what is a good answer.", fix="leave data, max_drop and min_speedup out, and compare the two models yourself"
+        )
 
 
-def _compressed(model: Estimator, weights: str | None, activations: str, pruning: Pruning, calibrate: Any, data: Any, max_drop: float | None) -> Estimator:
+def _compressed(model: Estimator, weights: str | None, activations: str, pruning: Pruning, calibrate: Any, data: Any, limits: Limits) -> Estimator:
     require_floats(model.network_)
-    before = _bytes(model.network_)
+    before = bytes_of(model.network_)
     if pruning.finetune is not None and weights is not None and not pruning.asked:
         smaller, pruned = finetuned(model, WEIGHTS[weights], pruning.finetune, pruning.rounds), {}
     else:
         smaller, pruned = pruning.of(model, data)
     seen = None if calibrate is None else Calibration(smaller.network_).over(islice(_readings(smaller, calibrate), BATCHES))
-    form = Sparse if pruning.sparsity is not None else WEIGHTS[weights] if weights is not None else None
+    form = pruning.form if weights is None else WEIGHTS[weights]
     stored = quantise(smaller.network_, form, seen, rounding=activations == "int8") if form is not None else []
-    found = None
+    found = rate = None
     if data is not None:
-        found = quality(result_of(model, data), result_of(smaller, data))
-        if max_drop is not None:
-            require_good(found, max_drop)
-    made = Compression(weights or (FLOATS if form is None else form.form), activations, stored, before, _bytes(smaller.network_), found, **pruned)
+        found = quality(result_of(model, data), result_of(smaller, data, kept=True))
+        rate = speed_of(model, smaller, data) if limits.min_speedup is not None else None
+        limits.require(found, rate)
+    made = Compression(weights or (FLOATS if form is None else form.form), activations, stored, before, bytes_of(smaller.network_), found, speed=rate, **pruned)
     smaller.evaluation_ = {**smaller.evaluation_, "compression": made.to_data()}
     return smaller
 
@@ -156,15 +160,5 @@ def _readings(model: Estimator, data: Any) -> Iterator[Callable[[], Any]]:
 
 
 def _seen_by_module(module: nn.Module, inputs: Iterable[Any]) -> Seen:
-    training = module.training
-    module.eval()
-    try:
+    with in_mode(module, training=False):
         return Calibration(module).over(partial(module, *(given if isinstance(given, tuple) else (given,))) for given in inputs)
-    finally:
-        module.train(training)
-
-
-def _bytes(network: nn.Module) -> int:
-    """Of all that a file keeps of a network; what two places share, once."""
-    every = {id(tensor): tensor for tensor in network.state_dict(keep_vars=True).values()}
-    return sum(tensor.numel() * tensor.element_size() for tensor in every.values())

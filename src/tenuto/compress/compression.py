@@ -8,6 +8,7 @@ from typing import Any
 
 from tenuto.compress.quality import Quality
 from tenuto.compress.spectrum import Spectrum
+from tenuto.compress.speed import Speed
 from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Estimator
 
@@ -46,6 +47,7 @@ class Compression:
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
         units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. tried: all models of a search.
+        rank: the share of the full rank that W and U of recurrent layers have; None where it was not cut. speed: of both models on the same data; None where it was not asked for.
         spectrum: the recurrent Jacobian of each layer before and after, where something was taken away and there were data.
     """
 
@@ -59,6 +61,8 @@ class Compression:
     sparsity: float | None = None
     tried: Sequence[Tried] = ()
     spectrum: Sequence[Spectrum] = ()
+    rank: float | None = None
+    speed: Speed | None = None
 
     @classmethod
     def of(cls, model: Estimator) -> Compression:
@@ -81,6 +85,11 @@ class Compression:
         return self.bytes_after / self.bytes_before
 
     @property
+    def form(self) -> str:
+        """The form of the weights that are stored, in words."""
+        return self.weights.replace("_", "-")
+
+    @property
     def multiplied(self) -> str:
         """In words, where recurrent layers multiply whole numbers."""
         return ", multiplied as whole numbers in recurrent layers" if self.activations == "int8" else ""
@@ -91,10 +100,10 @@ class Compression:
         return {**vars(self), "stored": list(self.stored), **parts, **{name: [vars(one) for one in getattr(self, name)] for name in _LISTS}}
 
     def __str__(self) -> str:
-        stored = f", {len(self.stored)} of them as {self.weights}{self.multiplied}" if self.stored else ""
+        stored = f", {len(self.stored)} of them as {self.form}{self.multiplied}" if self.stored else ""
         lines = [f"weights {self.bytes_before:,} → {self.bytes_after:,} bytes ({self.ratio:.3f} of them){stored}"]
-        return "\n".join([*lines, *(str(part) for part in (self.units, self.quality, *self.spectrum) if part is not None)])
+        return "\n".join([*lines, *(str(part) for part in (self.units, self.quality, self.speed, *self.spectrum) if part is not None)])
 
 
-_PARTS: dict[str, Any] = {"quality": Quality, "units": Units}
+_PARTS: dict[str, Any] = {"quality": Quality, "units": Units, "speed": Speed}
 _LISTS: dict[str, Any] = {"tried": Tried, "spectrum": Spectrum}

@@ -31,12 +31,19 @@ class Rounded(nn.Module):
     def __init__(self, form: type[StoredWeight]) -> None:
         super().__init__()
         self.form = form
+        self._last: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, weight: Tensor) -> Tensor:
-        """[N, ...], rounded."""
-        with torch.no_grad():
-            apart = self.form.of(weight).whole() - weight
-        return weight + apart
+        """[N, ...], rounded. Outside of training, where one weight is read many times, it is rounded once."""
+        if torch.is_grad_enabled():
+            self._last = None
+            with torch.no_grad():
+                apart = self.form.of(weight).whole() - weight
+            return weight + apart
+        version = weight.data_ptr(), weight._version  # a change in place counts the version up
+        if self._last is None or self._last[0] != version:
+            self._last = version, weight + (self.form.of(weight).whole() - weight)
+        return self._last[1]
 
 
 class Finetuning(LearningOn):
@@ -69,23 +76,7 @@ def finetuned(model: E, form: type[StoredWeight], data: Any, rounds: Rounds) -> 
     """
     student = student_of(model, None, {"epochs": EPOCHS, "learning_rate": model.options_["learning_rate"] / SLOWER, **rounds.changes})
     how: dict[str, Any] = {"validation": rounds.validation, "test": rounds.test, "observers": rounds.observers, "checkpoint": rounds.folder, "launch": rounds.launch}
-    student.learn_from(Finetuning(model, form), data, **how)
-    for part in student.network_.modules():
-        for name in list(getattr(part, "parametrizations", ())):
-            parametrize.remove_parametrizations(part, name, leave_parametrized=True)
-    _share_again(model.network_, student.network_)
-    student.evaluation_ = {**student.evaluation_, "model": model.evaluation_["model"]}  # names and sizes, without the rounding
+    teaching = Finetuning(model, form)
+    student.learn_from(teaching, data, **how)
+    teaching.finish(student)
     return student
-
-
-def _share_again(model: nn.Module, network: nn.Module) -> None:
-    """Weights that two places of the model share are one again."""
-    first: dict[int, tuple[nn.Module, str]] = {}
-    for path, part in model.named_modules():
-        for name, weight in part._parameters.items():
-            if weight is None:
-                continue
-            here = network.get_submodule(path)
-            owner, known = first.setdefault(id(weight), (here, name))
-            if owner is not here:
-                here._parameters[name] = owner._parameters[known]

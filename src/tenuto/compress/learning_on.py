@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
+from torch.nn.utils import parametrize
 
 from tenuto.tasks.estimator import Estimator
 from tenuto.train.course import Learning
@@ -43,6 +44,23 @@ class LearningOn(ABC):
     def begin(self, network: nn.Module) -> None:
         """The model's weights."""
         network.load_state_dict(self.model.network_.state_dict())
+
+    def finish(self, student: Estimator) -> None:
+        """After the fit: each weight is one parameter again, whatever stood around it in training, and one that two places of the model share is one."""
+        network, changed = student.network_, False
+        for part in list(network.modules()):
+            for name in list(getattr(part, "parametrizations", ())):
+                parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+                changed = True
+        if not changed:
+            return
+        first: dict[int, nn.Parameter | None] = {}
+        for path, part in self.model.network_.named_modules():
+            own = network.get_submodule(path)._parameters
+            kept = {name: own[name] if weight is None else first.setdefault(id(weight), own[name]) for name, weight in part._parameters.items()}
+            own.clear()
+            own.update(kept)  # in the model's order, which those that were taken out and put back had lost
+        student.evaluation_ = {**student.evaluation_, "model": self.model.evaluation_["model"]}  # names and sizes, without what stood around
 
     def lead(self, learning: Learning, training: Any) -> Learning:
         """As the task trains."""

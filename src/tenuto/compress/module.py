@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from tenuto.choices import require
+from tenuto.compress.amounts import amount
 from tenuto.compress.following import Following, follow
 from tenuto.compress.narrowing import Cut, UnitsStay, chosen, free, narrowed, require_equal
 from tenuto.compress.scores import by_norm, by_taylor
@@ -47,8 +48,7 @@ def with_fewer_units(
         (torch.Size([16, 4]), torch.Size([5, 1, 4]))
     """
     require("score", score, SCORES)
-    if not 0 < units <= 1:
-        raise ArgumentError(f"{argument('units', units)} is out of range.", expected="a share of the units, above 0 and at most 1")
+    units = amount("units", units, "a share of the units, above 0 and at most 1", lambda share: 0 < share <= 1)
     if score == "taylor" and losses is None:
         raise ArgumentError("without a loss nobody knows what it would change.", expected="losses, a function from a network to its losses on a few batches", fix=argument("score", "norm"))
     whole = copy.deepcopy(module).double()

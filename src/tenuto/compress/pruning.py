@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tenuto.compress.compression import Units
+from tenuto.compress.low_rank import checked_rank, finetuned_ranks, without_ranks
 from tenuto.compress.rounds import Rounds
 from tenuto.compress.sparsity import checked_share, finetuned_weights, without_weights
 from tenuto.compress.spectrum import Spectrum, spectra
-from tenuto.compress.units import finetuned_units, lesson_of, without_units
+from tenuto.compress.units import checked_units, finetuned_units, lesson_of, without_units
 from tenuto.errors import ArgumentError
+from tenuto.layers.stored import LowRank, Sparse, StoredWeight
 from tenuto.tasks.estimator import Estimator
 from tenuto.tongues import argument
 
@@ -24,6 +26,7 @@ class Pruning:
 
     units: float | None
     sparsity: float | None
+    rank: float | None
     score: str | None
     finetune: Any
     rounds: Rounds
@@ -31,7 +34,16 @@ class Pruning:
     @property
     def asked(self) -> bool:
         """Whether anything is to be taken away."""
-        return self.units is not None or self.sparsity is not None
+        return bool(self._told)
+
+    @property
+    def form(self) -> type[StoredWeight] | None:
+        """The form of what is left; None where it is an ordinary matrix."""
+        return Sparse if self.sparsity is not None else LowRank if self.rank is not None else None
+
+    @property
+    def _told(self) -> list[str]:
+        return [name for name in ("units", "sparsity", "rank") if getattr(self, name) is not None]
 
     def check(self, fitted: bool, measured: bool) -> None:
         """Raise ArgumentError if something is asked for that goes with nothing else that is asked for.
@@ -44,25 +56,34 @@ class Pruning:
             told = {"score": self.score, **training}
             wrong = next((name for name, value in told.items() if value is not None), None)
             if wrong is not None:
-                raise ArgumentError(f"{argument(wrong)} goes with units or weights that are taken away.", expected=f"{argument('units', 0.5)}, or {argument('sparsity', 0.9)}")
+                amounts = {"units": 0.5, "sparsity": 0.9, "rank": 0.25}
+                raise ArgumentError(f"{argument(wrong)} goes with units, weights or ranks that are taken away.", expected=" or ".join(argument(*one) for one in amounts.items()))
             return
         if not fitted:
             raise ArgumentError("what is taken away from a torch module is found by a call of it.", fix="tenuto.compress.with_fewer_units(module, x, units=0.5)")
-        if self.units is not None and self.sparsity is not None:
-            raise ArgumentError("units and single weights are taken away one after the other.", expected=f"{argument('units')} or {argument('sparsity')}", fix="compress twice")
+        if len(self._told) > 1:
+            raise ArgumentError("units, single weights and ranks are taken away one after the other.", expected="one of them", received=", ".join(map(argument, self._told)), fix="take units away first, then compress what is left")
         if self.units is not None and self.finetune is None and not measured:
             raise ArgumentError(
                 "which weights belong to a unit is found by reading something.", expected=f"{argument('finetune')}, or {argument('data')} without fine-tuning",
                 fix=f"give {argument('finetune')}: a labelled set",
             )  # fmt: skip
+        if self.units is not None:
+            checked_units(self.units)
         if self.sparsity is not None:
             checked_share(self.sparsity)
+        if self.rank is not None:
+            checked_rank(self.rank)
 
     def of(self, model: E, data: Any) -> tuple[E, dict[str, Any]]:
         """A copy of a model without what is taken away, and what `Compression` keeps of it."""
         if not self.asked:
             return copy.deepcopy(model), {}
         learns = self.finetune is not None
+        if self.rank is not None:
+            share = checked_rank(self.rank)
+            smaller = finetuned_ranks(model, self.finetune, share=share, rounds=self.rounds) if learns else without_ranks(model, share)
+            return smaller, {"rank": share, "spectrum": self._spectrum(model, smaller, data)}
         if self.units is None:
             share = checked_share(self.sparsity)
             smaller = finetuned_weights(model, self.finetune, share=share, rounds=self.rounds) if learns else without_weights(model, share)

@@ -52,9 +52,9 @@ def quality(before: dict[str, Any], after: dict[str, Any]) -> Quality:
     return Quality(name, chosen.better, float(before[name]), float(after[name]))
 
 
-def result_of(model: Estimator, data: Any) -> dict[str, Any]:
-    """How good the model's answers for a set are."""
-    return model.result(model.as_set(data), "test")
+def result_of(model: Estimator, data: Any, *, kept: bool = False) -> dict[str, Any]:
+    """How good the model's answers for a set are; with `kept`, `evaluation_` has them from now on."""
+    return model.result(model.as_set(data), "test", kept=kept)
 
 
 def require_good(found: Quality, most: float) -> None:

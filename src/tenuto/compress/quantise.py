@@ -13,7 +13,7 @@ from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
-from tenuto.layers.stored import Int4, Int8, Int8x8, StoredWeight, hold, stored_in
+from tenuto.layers.stored import Int4, Int8, Int8x8, LowRank, StoredWeight, hold, stored_in
 
 ACTIVATIONS = ("float", "int8")
 WEIGHTS: dict[str, type[StoredWeight]] = {"int8": Int8, "int4": Int4}  # by what a user calls them
@@ -42,7 +42,7 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
     require_floats(module)
     done: dict[int, StoredWeight] = {}
     names, paths = [], {id(part): path for path, part in module.named_modules()}
-    for part, name in list(matrices(module)):
+    for part, name in list(matrices_of_layers(module) if form is LowRank else matrices(module)):
         weight, whole = part._parameters[name], f"{paths[id(part)]}.{name}".lstrip(".")
         assert weight is not None
         if not bool(torch.isfinite(weight).all()):
@@ -69,9 +69,20 @@ def matrices(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
         yield from ((part, name) for name, weight in list(part._parameters.items()) if weight is not None and weight.dim() > 1 and weight.is_floating_point())
 
 
+def matrices_of_layers(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """Those of recurrent layers: W, U and projections."""
+    return ((part, name) for part, name in matrices(module) if isinstance(part, _OURS))
+
+
 def smaller(stored: StoredWeight, weight: Tensor) -> bool:
     """Whether a weight takes less memory in this form."""
     return stored.size_bytes() < weight.numel() * weight.element_size()
+
+
+def bytes_of(network: nn.Module) -> int:
+    """Of all that a file keeps of a network; what two places share, once."""
+    every = {id(tensor): tensor for tensor in network.state_dict(keep_vars=True).values()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in every.values())
 
 
 def _rounded(weight: Tensor, form: type[StoredWeight], seen: list[tuple[slice, Tensor]]) -> StoredWeight:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tenuto.compress.learning_on import LearningOn
 from tenuto.distill.student import student_of
 from tenuto.distill.teacher import digest_of
 from tenuto.errors import ArgumentError, RunError
@@ -15,7 +16,6 @@ from tenuto.scalars import whole
 from tenuto.tasks.estimator import Estimator
 from tenuto.tongues import argument
 from tenuto.train import Launch, Observer
-from tenuto.train.course import Teaching
 
 E = TypeVar("E", bound=Estimator)
 
@@ -62,7 +62,7 @@ class Rounds:
             raise ArgumentError(f"{argument('rounds', self.count)} is out of range.", expected="a whole number, 1 or more")
         return found
 
-    def run(self, model: E, data: Any, targets: Sequence[float], make: Callable[[E, float], tuple[Mapping[str, Any], Teaching]], told: Mapping[str, Any]) -> E:
+    def run(self, model: E, data: Any, targets: Sequence[float], make: Callable[[E, float], tuple[Mapping[str, Any], LearningOn]], told: Mapping[str, Any]) -> E:
         """The model after the last round.
 
         Args:
@@ -87,6 +87,7 @@ class Rounds:
             student.check()
             parts = {"validation": self.validation, "test": self.test if last else None}
             student.learn_from(teaching, data, **parts, observers=self.observers, checkpoint=None if home is None else home / "training", launch=self.launch)
+            teaching.finish(student)
             found = student
             if home is not None and not last:
                 found.save(home / "run", overwrite=True)

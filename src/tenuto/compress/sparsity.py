@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from tenuto.compress.amounts import amount
 from tenuto.compress.learning_on import LearningOn
 from tenuto.compress.quantise import matrices
 from tenuto.compress.rounds import Rounds, still_to_go
 from tenuto.distill.teacher import digest_of
-from tenuto.errors import ArgumentError
 from tenuto.tasks.estimator import Estimator
-from tenuto.tongues import argument
 from tenuto.train import Loss
 from tenuto.train.course import Learning
 
@@ -38,9 +37,7 @@ def checked_share(share: Any) -> float:
     Raises:
         ArgumentError: it is none.
     """
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
-        raise ArgumentError(f"{argument('sparsity', share)} is out of range.", expected="the share of weights that become zero, above 0 and below 1")
-    return float(share)
+    return amount("sparsity", share, "the share of weights that become zero, above 0 and below 1", lambda share: 0 < share < 1)
 
 
 def masks_of(network: nn.Module, share: float) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from torch import nn
 from tenuto.explain.held.fixed_points import jacobian
 from tenuto.explain.held.listening import Call, Listening
 from tenuto.explain.held.steps import StepMap, steps_of
+from tenuto.layers.mode import in_mode
 
 PLACES = 4  # steps of one sequence at which it is looked at
 MOST = 1024  # D, at most: the Jacobian has D² numbers
@@ -52,13 +53,8 @@ def spectra(before: nn.Module, after: nn.Module, given: tuple[Any, ...]) -> list
 
 def _measured(network: nn.Module, given: tuple[Any, ...]) -> dict[str, tuple[float, float]]:
     """Spectral radius and largest singular value, by layer."""
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad(), Listening(network) as heard:
-            network(*given)
-    finally:
-        network.train(training)
+    with in_mode(network, training=False), torch.no_grad(), Listening(network) as heard:
+        network(*given)
     found: dict[str, tuple[float, float]] = {}
     for call in heard.calls:
         if call.name not in found and not call.packed:

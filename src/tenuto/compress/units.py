@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.choices import require
+from tenuto.compress.amounts import amount
 from tenuto.compress.fitting import fit_into
 from tenuto.compress.following import Following
 from tenuto.compress.learning_on import LearningOn
@@ -131,6 +132,15 @@ class _Given:
         return getattr(self.network, name)
 
 
+def checked_units(units: Any) -> float:
+    """The share of the units that is to stay.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    return amount("units", units, "the share of units that stays, above 0 and below 1", lambda share: 0 < share < 1)
+
+
 def count_of(model: Estimator, units: float) -> int:
     """How many units in each layer a share is, a multiple of the cell's heads.
 
@@ -138,8 +148,7 @@ def count_of(model: Estimator, units: float) -> int:
         ArgumentError: the share is out of range, or leaves all units or none.
     """
     hidden, heads = model.options_["hidden_size"], heads_of(model)
-    if isinstance(units, bool) or not isinstance(units, (int, float)) or not 0 < units < 1:
-        raise ArgumentError(f"{argument('units', units)} is out of range.", expected="the share of units that stays, above 0 and below 1")
+    units = checked_units(units)
     count = max(1, math.floor(hidden * units / heads + 0.5)) * heads
     if count >= hidden:
         raise UnitsStay(f"{argument('units', units)} leaves all {hidden} units.", expected="a share that takes some of them away", fix="a smaller share")

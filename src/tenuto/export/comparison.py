@@ -27,16 +27,18 @@ class Differs(TenutoError):
 
 @dataclass(frozen=True)
 class Compared:
-    """What was compared. worst: the largest difference, as a share of the tolerance's unit. calls: how many. runtime: who ran the exported graph."""
+    """What was compared. worst: the largest difference, as a share of the tolerance's unit. calls: how many. runtime: who ran the exported graph.
+    all_steps: only rows with all steps were, since this runtime does not heed lengths."""
 
     runtime: str
     calls: int
     worst: float
     tolerance: float
+    all_steps: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""
-        return {"runtime": self.runtime, "calls": self.calls, "worst": self.worst, "tolerance": self.tolerance}
+        return {"runtime": self.runtime, "calls": self.calls, "worst": self.worst, "tolerance": self.tolerance, **({"heeds_lengths": False} if self.all_steps else {})}
 
 
 def compared(graph: Graph, run: Run, runtime: str, *, tolerance: Mapping[str, float] = TOLERANCE, all_steps: bool = False) -> Compared:
@@ -69,7 +71,7 @@ def compared(graph: Graph, run: Run, runtime: str, *, tolerance: Mapping[str, fl
                     f"{port.name} of the exported {graph.name} graph is not what the model gives.", expected=f"a difference of at most {limit:g}",
                     received=f"{apart:.3g} in {runtime}, for {_sizes(values)}", fix="report this: nothing was written",
                 )  # fmt: skip
-    return Compared(runtime, calls, worst, allowed)
+    return Compared(runtime, calls, worst, allowed, all_steps)
 
 
 def drawn_calls(graph: Graph) -> Iterator[dict[str, Tensor]]:

@@ -19,4 +19,4 @@ def fitted(model: Estimator) -> Subject:
     graphs = [sequence_graph(model.network_, hear, ports, name) for name, (hear, ports) in model.functions().items()]
     if ahead is None:
         graphs.insert(1, step_graph(graphs[0]))
-    return Subject(model.task, model, tuple(graphs), ahead, model.outside(), model.prepared)
+    return Subject(model.task, model, tuple(graphs), None if ahead is None else ahead.reason, model.outside(), model.prepared)

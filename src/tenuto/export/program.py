@@ -16,6 +16,7 @@ from torch.export import export as exported
 from tenuto.errors import ArgumentError, TenutoError
 from tenuto.export.drawn import drawn
 from tenuto.export.graph import Graph
+from tenuto.layers.stored import Int8x8, as_floats, stored_in
 
 
 class _Called(nn.Module):
@@ -35,13 +36,19 @@ def program_of(graph: Graph) -> ExportedProgram:
     Raises:
         ArgumentError: the model does something that fixes a size, or that no program can hold; says what torch says.
     """
+    for name, stored in stored_in(graph.module).items():
+        if isinstance(stored, Int8x8):
+            raise ArgumentError(
+                f"the model's {graph.name} graph cannot be made: the layer of {name} multiplies whole numbers, which no operation here does as it does.",
+                expected="weights as floats, int8, int4, zeros or factors, and activations as floats", fix="compress the model without whole numbers as activations",
+            )  # fmt: skip
     axes = sorted({axis for port in graph.reads for axis in port.axes if isinstance(axis, str)})
     sizes = {axis: 5 + 2 * place for place, axis in enumerate(axes)}  # no two alike, so that none is taken for another
     values = drawn(graph.reads, sizes, seed=0)
     free: Any = tuple({place: Dim.DYNAMIC for place, axis in enumerate(port.axes) if isinstance(axis, str)} for port in graph.reads)
     try:
         with torch.no_grad(), quiet():
-            return exported(_Called(graph.module), tuple(values[port.name] for port in graph.reads), dynamic_shapes=(free,), strict=False)
+            return exported(_Called(as_floats(graph.module)), tuple(values[port.name] for port in graph.reads), dynamic_shapes=(free,), strict=False)
     except TenutoError:
         raise
     except Exception as error:  # torch raises many kinds

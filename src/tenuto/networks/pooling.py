@@ -124,7 +124,7 @@ class PooledHead(nn.Module):
         """Why it cannot answer step by step; None where it can."""
         if self.bidirectional:
             return "the head reads what ran backward"
-        return "the head pools over parts of a sequence, whose length must be known" if "parts" in self.pooling else None
+        return "the head pools over the eight parts of a sequence, which needs its length before it begins" if "parts" in self.pooling else None
 
     def further(self, output: Tensor, lengths: Tensor, before: Gathered | None) -> tuple[Tensor, Gathered]:
         """Logits [B, K] for all steps so far, and what to give to the next call; `output` [T, B, W] and `lengths` [B], 1..T, are of the steps since the call before.

@@ -14,17 +14,18 @@ from torch import Tensor, nn
 from tenuto.layers import Recurrent
 from tenuto.layers.recurrent import Output
 
-SHORT = 256  # steps that a recurrent layer reads well as they are
+LONG = 256  # steps that a recurrent layer reads well as they are
+SHORT = 64  # what is left of longer series: once they are read by convolutions, fewer steps tell more
 
 
 def usual_halvings(steps: float) -> int:
-    """How many halvings leave `SHORT` steps or fewer.
+    """How many halvings: none up to `LONG` steps, else as many as leave `SHORT` or fewer.
 
     Example:
         >>> [usual_halvings(steps) for steps in (15, 256, 427, 1460)]
-        [0, 0, 1, 3]
+        [0, 0, 3, 5]
     """
-    return max(0, math.ceil(math.log2(steps / SHORT)))
+    return math.ceil(math.log2(steps / SHORT)) if steps > LONG else 0
 
 
 class Halving(nn.Module):
@@ -59,12 +60,16 @@ class ReducedRecurrent(nn.Module):
         channels: C.
         halvings: how many; 2 ** halvings steps become one.
         recurrent: the layer; its input is C wide.
+        shortcut: put what the last halving gives beside the layer's output, in each direction, so that whoever reads it reads the convolutions too.
+    Attributes:
+        output_width: of one direction. directions: 1 or 2, side by side in W.
     """
 
     steps_alone = False  # an output needs steps that come later
 
-    def __init__(self, input_size: int, channels: int, halvings: int, recurrent: Recurrent) -> None:
+    def __init__(self, input_size: int, channels: int, halvings: int, recurrent: Recurrent, *, shortcut: bool = False) -> None:
         super().__init__()
+        self.shortcut, self.directions, self.output_width = shortcut, recurrent.directions, recurrent.output_width + channels * shortcut
         self.halvings = nn.ModuleList(Halving(channels if number else input_size, channels) for number in range(halvings))
         self.recurrent = recurrent
 
@@ -81,6 +86,9 @@ class ReducedRecurrent(nn.Module):
         shorter, fewer = (x * given[:, :, None]).permute(1, 2, 0), ends
         for halving in self.halvings:
             shorter, fewer = halving(shorter, fewer)
-        output, state = self.recurrent(shorter.permute(2, 0, 1).contiguous(), state, lengths=fewer)
+        read = shorter.permute(2, 0, 1).contiguous()
+        output, state = self.recurrent(read, state, lengths=fewer)
+        if self.shortcut:
+            output = torch.cat([part for own in output.chunk(self.directions, dim=-1) for part in (own, read)], dim=-1)
         output = output.index_select(0, torch.arange(steps, device=x.device) // self.together)
         return Output(output.masked_fill(~given[:, :, None], 0.0), state)

@@ -22,7 +22,11 @@ def section(run: Run) -> Section | None:
         rows.append(("Units in each layer", number(units["before"]), number(units["after"]), f"by {units['score']}{', then fine-tuned' if units['finetuned'] else ''}"))
     if found.get("sparsity") is not None:
         rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest"))
-    quality = found["quality"]
+    if found.get("rank") is not None:
+        rows.append(("Rank of W and U in recurrent layers", "full", f"{percent(found['rank'])} of it", "two factors each"))
+    quality, speed = found["quality"], found.get("speed")
+    if speed is not None:
+        rows.append(("The same prediction, ms", number(speed["before"] * 1000), number(speed["after"] * 1000), f"{number(speed['before'] / max(speed['after'], 1e-9))} times as fast"))
     if quality is not None:
         rows.append((quality["measure"].replace("_", " ").capitalize(), number(quality["before"]), number(quality["after"]), _drop(quality)))
     measured = "" if quality is not None else " Nothing was measured on it: results on this page are those of the model that it was made from."
@@ -63,7 +67,7 @@ def _search(found: dict[str, Any]) -> dict[str, Any]:
 
 def _stored(found: dict[str, Any]) -> str:
     many, multiplied = len(found["stored"]), ", and recurrent layers multiply whole numbers" if found["activations"] == "int8" else ""
-    stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights']}{multiplied}."
+    stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights'].replace('_', '-')}{multiplied}."
     gone = "Units that counted least were taken away, with all that belonged to them: rows, columns, states."
     return " ".join(([gone] if found.get("units") else []) + ([stored] if many else []))
 

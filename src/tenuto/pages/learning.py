@@ -47,13 +47,15 @@ def column(metrics: list[dict[str, Any]], name: str) -> list[float]:
 
 def _loss(run: Run, across: Across, upright: tuple[int, str] | None, unit: str) -> LineChart:
     train, validation = column(run.metrics, "train_loss"), column(run.metrics, "validation_loss")
-    positive = [v for v in (*train, *validation) if v > 0]
+    finite = [v for v in (*train, *validation) if math.isfinite(v)]
+    below_zero = min(finite, default=0.0) < 0  # minus the logarithm of a density may be
+    positive = [v for v in finite if v > 0]
     return LineChart(
         title="Loss",
         **across,
         series=[Series("training", train, "second"), Series("validation", validation, "first")],
-        logarithmic=bool(positive) and max(positive) / min(positive) > 30,
-        from_zero=True,
+        logarithmic=bool(positive) and not below_zero and max(positive) / min(positive) > 30,
+        from_zero=not below_zero,
         upright=upright,
         note=f"In {unit}.",
     )

@@ -2,7 +2,8 @@
 
 In: a `Cell`. Out: a `Traced` pair of `Program`s (one step, and its derivative) and, from them, the `CellSchedule` that engines print.
 Reading order: grammar (the words), graph (the sentences), trace and gradient (from a step), check (what is legal),
-identity and reads (what a cell is, and whether it still is), union, schedule, cell_schedule (what a step does, in order, free of sizes and machines).
+identity and reads (what a cell is, and whether it still is), union, schedule, cell_schedule (what a step does, in order, free of sizes and machines);
+linear and bounds (what is known of all steps before the first).
 Imports `tenuto.cell`, `tenuto.activations` and nothing else of ours: no `torch.nn`, no engine.
 """
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tenuto.tasks.classify.estimator import SequenceClassifier
     from tenuto.tasks.forecast.estimator import Forecaster
     from tenuto.tasks.language.estimator import LanguageModel
+    from tenuto.tasks.regress.estimator import SequenceRegressor
     from tenuto.tasks.tag.estimator import Tagger
     from tenuto.tasks.task import Task
     from tenuto.tasks.text.estimator import TextClassifier
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # One line for each task: its estimator, and its folder. The order is that of `tenuto fit --help`.
 FOLDERS = {
     "SequenceClassifier": "tenuto.tasks.classify",
+    "SequenceRegressor": "tenuto.tasks.regress",
     "Tagger": "tenuto.tasks.tag",
     "TextClassifier": "tenuto.tasks.text",
     "LanguageModel": "tenuto.tasks.language",
@@ -42,6 +44,7 @@ __all__ = [
     "Run",
     "Seq2Seq",
     "SequenceClassifier",
+    "SequenceRegressor",
     "Tagger",
     "TextClassifier",
     "Translation",

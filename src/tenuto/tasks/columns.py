@@ -17,6 +17,8 @@ TEXT = Choice("text_column", "text", "The column, or JSONL key, with the text.",
 CHANNELS = Choice("channels", [], "A column to use as input; repeat it for several. Default: all others.", "--channel", OF_A_TABLE)
 WEIGHT = Choice("weight_column", "", "The column that says how much a row counts, in training and in scores: a number, 0 or more. Default: none, all count alike.", panel=OF_A_TABLE)
 PROBABILITIES = Choice("probabilities", False, "The probability of every class, not only of the answer.", "--probabilities")
+LEVELS = Choice("levels", [], "An interval for each answer, in per cent: 80; repeat it for several.", "--level")
+TARGET = Choice("target_column", "target", "The column, or JSON key, with the target; without a header, its number. Of numbers to predict: several names with commas between.", panel=OF_A_FILE)
 SEPARATOR = Choice("separator", "", "What separates the columns: one character, or tab, space, comma, semicolon, pipe. Default: a comma in .csv, a tab in .tsv.", panel=OF_A_FILE)
 DECIMAL = Choice("decimal", ".", "The decimal mark of numbers in tables: a point or a comma.", panel=OF_A_FILE)
 ENCODING = Choice("encoding", "utf-8", "How the characters of the file are encoded: utf-8, latin-1, cp1252, utf-16, ...", panel=OF_A_FILE)

@@ -118,6 +118,9 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
     def _ready(self, training: Any, held_out: Any) -> None:
         """Set what training needs besides, once all is there that is learnt before it, and refuse sets that do not fit that."""
 
+    def _trained(self, training: Any, held_out: Any) -> None:
+        """Set what is learnt from what was held out, once the network is trained."""
+
     def _require_scorable(self, data: Any) -> None:
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
         self._describe(data)
@@ -262,6 +265,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
                 launch=course.launch,
             )
         self.metrics_ = outcome.metrics
+        self._trained(training, held_out)
         common = evaluation_of(
             self.task,
             self.network_,
@@ -328,8 +332,8 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
 
     def _most_steps(self) -> int:
         """Steps of a batch for prediction, padding included, at most."""
-        layer: Any = getattr(self.network_.encoder, "recurrent", self.network_.encoder)  # it may stand in an encoder that makes series shorter
-        return max(1, MOST_OUTPUTS // int(layer.output_width * layer.directions))
+        encoder: Any = self.network_.encoder
+        return max(1, MOST_OUTPUTS // int(encoder.output_width * encoder.directions))
 
     def _read_through(self, data: Any) -> Iterator[tuple[np.ndarray, Any]]:
         """Every item once, in batches of similar lengths: positions in the data, and the batch."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tenuto.data.source import Sourced
+from tenuto.layers.mode import in_mode
 from tenuto.runs.folder import EVALUATION_FORMAT, FORMAT_VERSION
 from tenuto.runs.surroundings import machine, now, versions
 from tenuto.scores.classification import class_measures, mean_loss
@@ -188,11 +189,8 @@ def engine(call: UsualCall, device: str) -> dict[str, Any]:
     """Which engine runs the time loop of this call in training, and why the others do not."""
     layer = call.layer
     x = torch.zeros(call.steps, call.rows, layer.input_size, device=device)
-    training = layer.training
-    try:
-        report = layer.train().engine_report(x, lengths=torch.full((call.rows,), call.steps) if call.lengths else None)
-    finally:
-        layer.train(training)
+    with in_mode(layer, training=True):
+        report = layer.engine_report(x, lengths=torch.full((call.rows,), call.steps) if call.lengths else None)
     return {
         "chosen": report.chosen,
         "table": str(report),

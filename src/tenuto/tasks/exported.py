@@ -14,7 +14,8 @@ from tenuto.errors import ArgumentError
 from tenuto.networks.anatomy import Network
 from tenuto.networks.pooling import PooledHead
 from tenuto.networks.port import Port
-from tenuto.tasks.stepped import Stepped
+from tenuto.tasks.stepped import Ahead, Stepped
+from tenuto.tongues import argument
 
 Heard = Callable[[Mapping[str, Tensor], Any], tuple[dict[str, Tensor], Any]]  # tensors by name and a state to tensors by name and a state
 
@@ -41,15 +42,15 @@ class Exported(Stepped):
         self.ports()
         raise NotImplementedError
 
-    def looks_ahead(self) -> str | None:
-        """Why the network cannot answer step by step; None where it can."""
+    def looks_ahead(self) -> Ahead | None:
+        """As `Stepped.looks_ahead`, for the encoder and for a head that pools."""
         encoder: Any = self.network_.encoder
         if not getattr(encoder, "steps_alone", True):
-            return "the encoder puts neighbouring steps together"
+            return Ahead("the encoder puts neighbouring steps together, and so reads ahead", "train with an encoder that only looks back")
         if getattr(encoder, "bidirectional", False):
-            return "the encoder reads in both directions"
-        head = self.network_.head
-        return head.looks_ahead if isinstance(head, PooledHead) else None
+            return Ahead("the encoder reads in both directions, so each sequence from its end too", "train it forward only")
+        pooled = self.network_.head.looks_ahead if isinstance(self.network_.head, PooledHead) else None
+        return None if pooled is None else Ahead(pooled, f"train with {argument('pooling')} of mean, max, last")
 
     def heard_at(self, values: Mapping[str, Tensor], state: Any = None) -> tuple[dict[str, Tensor], Any]:
         """What the network gives for these tensors, from this state on: tensors by name, and the state after the last step of each row.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
+from tenuto.layers.stored import Matrix
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Channels:
 
 @dataclass(frozen=True)
 class Symbols:
-    """Reads the number of a symbol a step, and takes its row of `vectors` [V, E]. `names`: [V] the text of each, for people."""
+    """Reads the number of a symbol a step, and takes its row of `vectors` [V, E], as they are stored. `names`: [V] the text of each, for people."""
 
     names: tuple[str, ...]
-    vectors: np.ndarray
+    vectors: Matrix
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,15 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Linear:
-    """`weight` [K, W] times what it reads, and `bias` [K], where there is one."""
+    """`weight` [K, W], as it is stored, times what it reads; and `bias` [K], where there is one."""
 
-    weight: np.ndarray
+    weight: Matrix
     bias: np.ndarray | None
 
     @staticmethod
     def of(module: nn.Linear) -> Linear:
         """The numbers of torch's module."""
-        return Linear(array(module.weight), None if module.bias is None else array(module.bias))
+        return Linear(Matrix.of(module), None if module.bias is None else array(module.bias))
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,33 @@ class StepModel:
     about: dict[str, Any] = field(default_factory=dict)
 
 
+class Ahead(NamedTuple):
+    """Why a model cannot answer step by step, and what could."""
+
+    reason: str
+    fix: str
+
+
 class Stepped:
     """The half of an estimator that is asked for a model of steps."""
+
+    def looks_ahead(self) -> Ahead | None:
+        """Why an answer needs more than the steps so far; None where it does not."""
+        return None
 
     def steps(self) -> StepModel:
         """The fitted model, one step at a time.
 
         Raises:
-            ArgumentError: it cannot be run so; says why, and what could.
+            ArgumentError: it looks ahead, or a model of steps cannot hold what it does; says why, and what could.
         """
+        ahead = self.looks_ahead()
+        if ahead is not None:
+            raise no_steps(*ahead)
+        return self._steps()
+
+    def _steps(self) -> StepModel:
+        """As `steps`, of a model that does not look ahead."""
         raise no_steps("its answers need more than the steps so far", "a classifier of sequences, a language model, or a tagger without a CRF")
 
 

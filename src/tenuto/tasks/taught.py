@@ -74,9 +74,13 @@ class Taught:
     def _measure(self, data: Any, name: str) -> Any:
         """How good the answers for this set are."""
 
-    def result(self, data: Any, part: str) -> dict[str, Any]:
-        """How good the answers for a set are: the RESULT of evaluation.json, which is not kept; `part` is "validation" or "test"."""
-        found: dict[str, Any] = self._measure(data, part).result
+    @abstractmethod
+    def _test(self, data: Any) -> dict[str, Any]:
+        """Measure how good the answers for this set are, and keep it as `evaluate` does."""
+
+    def result(self, data: Any, part: str, *, kept: bool = False) -> dict[str, Any]:
+        """How good the answers for a set are: the RESULT of evaluation.json; `part` is "validation" or "test". With `kept` it is measured once and kept besides, as `evaluate` keeps it."""
+        found: dict[str, Any] = self._test(data) if kept else self._measure(data, part).result
         return found
 
     @property

@@ -8,36 +8,40 @@ from typing import Any
 import numpy as np
 import torch
 
-from tenuto.data.sentences.batches import TokenBatch, TokenCoder
+from tenuto.data.sentences.batches import TokenBatch
 from tenuto.data.sentences.words import LETTERS
-from tenuto.networks.anatomy import Network
+from tenuto.layers.stored import Matrix
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.tasks.stepped import Head, StepModel, Symbols, array, no_steps
+from tenuto.tasks.token_exported import ExportedTokens
 from tenuto.tongues import argument
 
 
-def steps_over_tokens(coder: TokenCoder, network: Network, head: Head, answers: Callable[[TokenBatch], torch.Tensor], about: dict[str, Any]) -> StepModel:
+def steps_over_tokens(model: ExportedTokens, head: Head, answers: Callable[[TokenBatch], torch.Tensor], about: dict[str, Any]) -> StepModel:
     """A model that reads the number of a token each step.
 
     Args:
+        model: the fitted estimator.
         answers: a batch of one row to what the model answers at each step, or after the last, [.., K].
     Raises:
         ArgumentError: a token is read from more than its number.
     """
+    coder, network = model.coder_, model.network_
     front: Any = network.front
     _require_plain(front)
-    vectors = array(front.word.weight)
+    vectors = Matrix.of(front.word)
     names = ("⟨padding⟩", "⟨unknown⟩", *coder.words.entries)
     device = front.word.weight.device
 
     @torch.no_grad()
     def answer(tokens: np.ndarray) -> np.ndarray:
         network.eval()
-        found = [array(answers(_batch(tokens[:length], device)))[-1] for length in range(1, len(tokens) + 1)]
-        return np.stack(found)
+        words = torch.from_numpy(tokens)[:, None].to(device)
+        batches = (model.batch_of({"words": words[:length], "lengths": torch.tensor([length])}) for length in range(1, len(tokens) + 1))
+        return np.stack([array(answers(batch))[-1] for batch in batches])
 
     def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
-        return generator.integers(1, len(vectors), steps)
+        return generator.integers(1, vectors.shape[0], steps)
 
     return StepModel(Symbols(names, vectors), ((network.encoder, None),), head, draw, answer, {"lowercase": coder.lowercase, "letters": coder.rule == LETTERS, **about})  # type: ignore[arg-type]
 
@@ -50,10 +54,3 @@ def _require_plain(front: TokenEmbedding) -> None:
         raise no_steps("beside the number of a token it reads how the token is written (case_size)", fix)
     if len(front.ngrams):
         raise no_steps("tokens in a row have vectors of their own (ngrams)", fix)
-
-
-def _batch(tokens: np.ndarray, device: torch.device) -> TokenBatch:
-    """One row of tokens by number."""
-    words = torch.from_numpy(tokens)[:, None].to(device)
-    nothing, one = torch.zeros_like(words), torch.ones(1, dtype=torch.int64)
-    return TokenBatch(words, nothing, nothing, one[None].to(device), one, torch.tensor([len(tokens)]), np.array([0]), words.new_zeros(0, *words.shape))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+import tenuto
 from tenuto import Recurrent
 from tenuto.tasks.stepped import Channels, Outputs, StepModel
 
 
-def stepping(cell, input_size=3, hidden_size=6, **options) -> StepModel:
-    """A layer of the cell, whose streams are channels after its inputs."""
+def stepping(cell, input_size=3, hidden_size=6, compressed=None, **options) -> StepModel:
+    """A layer of the cell, whose streams are channels after its inputs. compressed: the options of `tenuto.compress`, or None."""
     layer = Recurrent(cell, input_size, hidden_size, engine="reference", **options).eval()
+    layer = layer if compressed is None else tenuto.compress(layer, **compressed)
     streams = {name: input_size + place for place, name in enumerate(cell.widths("streams"))}
     count = input_size + len(streams)
 

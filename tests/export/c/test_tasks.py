@@ -90,15 +90,15 @@ def test_the_header_is_one_of_cpp_too(tmp_path):
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (lambda: classifier(bidirectional=True), "a bidirectional layer, which reads each sequence from its end too"),
-        (lambda: classifier(pooling=("mean", "parts")), "pooling over the eight parts of a sequence, which needs its length"),
-        (lambda: classifier(halvings=1), "1 convolutions before the recurrent layer, which read ahead"),
+        (lambda: classifier(bidirectional=True), "the encoder reads in both directions, so each sequence from its end too"),
+        (lambda: classifier(pooling=("mean", "parts")), "the head pools over the eight parts of a sequence, which needs its length"),
+        (lambda: classifier(halvings=1), "convolutions before the recurrent layer put neighbouring steps together"),
         (lambda: language(cutoffs=(4,)), "an adaptive softmax"),
         (lambda: Tagger("gru", **PLAIN, **FEW).fit(SENTENCES, TAGS), "a CRF, which chooses the tags of a sentence together"),
         (lambda: TextClassifier("gru", **{**PLAIN, "character_encoder": "convolution"}, **FEW).fit(SENTENCES, ["p", "s"] * 8), "the characters of each token"),
         (lambda: TextClassifier("gru", **{**PLAIN, "case_size": 2}, **FEW).fit(SENTENCES, ["p", "s"] * 8), "how the token is written"),
         (lambda: TextClassifier("gru", ngrams=2, **PLAIN, **FEW).fit(SENTENCES, ["p", "s"] * 8), "tokens in a row have vectors of their own"),
-        (lambda: Seq2Seq("gru", **FEW).fit(["abc", "cab"] * 8, ["cba", "bac"] * 8), "its answers need more than the steps so far"),
+        (lambda: Seq2Seq("gru", **FEW).fit(["abc", "cab"] * 8, ["cba", "bac"] * 8), "a source is read whole before the first symbol of its answer"),
     ],
 )  # fmt: skip
 def test_what_cannot_answer_step_by_step_says_why(model, reason):

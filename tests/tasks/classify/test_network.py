@@ -7,8 +7,8 @@ import torch
 from tenuto import cells
 from tenuto.data import Batch
 from tenuto.errors import ArgumentError
+from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import pool
-from tenuto.tasks.classify.network import ClassifierNetwork
 
 LENGTHS = torch.tensor([4, 1, 3])
 
@@ -21,7 +21,7 @@ def batch(x, lengths=LENGTHS):
 @pytest.mark.parametrize("pooling", [("mean",), ("max",), ("last",), ("last", "mean", "max")])
 @pytest.mark.parametrize("cell", [cells.LSTM(), cells.MGU(), cells.ProjectionLSTM(projection=3)], ids=repr)
 def test_a_batch_is_its_sequences_one_by_one(cell, bidirectional, pooling):
-    network = ClassifierNetwork(cell, 2, 5, 3, num_layers=2, bidirectional=bidirectional, pooling=pooling, dropout=0.5, input_noise=1.0)
+    network = PooledNetwork(cell, 2, 5, 3, num_layers=2, bidirectional=bidirectional, pooling=pooling, dropout=0.5, input_noise=1.0)
     network.eval()
     x = torch.full((4, 3, 2), float("nan"))
     for row, length in enumerate(LENGTHS):
@@ -43,7 +43,7 @@ def test_pooling_is_what_it_says():
 
 
 def test_noise_and_dropout_are_only_in_training():
-    network = ClassifierNetwork(cells.GRU(), 2, 4, 3, dropout=0.5, input_noise=1.0)
+    network = PooledNetwork(cells.GRU(), 2, 4, 3, dropout=0.5, input_noise=1.0)
     x = torch.randn(4, 3, 2)
     assert not torch.equal(network(batch(x)), network(batch(x)))
     network.eval()
@@ -53,4 +53,4 @@ def test_noise_and_dropout_are_only_in_training():
 @pytest.mark.parametrize("pooling", [(), ("sum",), ("mean", "mean")])
 def test_unknown_pooling_is_refused(pooling):
     with pytest.raises(ArgumentError, match="mean, max, last"):
-        ClassifierNetwork(cells.GRU(), 2, 4, 3, pooling=pooling)
+        PooledNetwork(cells.GRU(), 2, 4, 3, pooling=pooling)

@@ -8,18 +8,19 @@ from tenuto import Recurrent, cells
 from tenuto.data import Sequences
 from tenuto.networks.pooling import PARTS, pool, pooled_width
 from tenuto.networks.reduction import Halving, ReducedRecurrent, usual_halvings
-from tenuto.tasks.classify.noise import usual_noise
+from tenuto.tasks.channel_noise import usual_noise
 
 LENGTHS = torch.tensor([21, 8, 1])
 
 
-def encoder(halvings=2):
+def encoder(halvings=2, shortcut=False):
     torch.manual_seed(0)
-    return ReducedRecurrent(3, 6, halvings, Recurrent(cells.GRU(), 6, 5, bidirectional=True))
+    return ReducedRecurrent(3, 6, halvings, Recurrent(cells.GRU(), 6, 5, bidirectional=True), shortcut=shortcut)
 
 
-def test_padding_has_no_influence_in_training_and_a_row_alone_is_as_in_a_batch_afterwards():
-    network = encoder()
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_padding_has_no_influence_in_training_and_a_row_alone_is_as_in_a_batch_afterwards(shortcut):
+    network = encoder(shortcut=shortcut)
     x = torch.randn(21, 3, 3)
     other = x.clone()
     other[torch.arange(21)[:, None] >= LENGTHS] = float("nan")
@@ -45,6 +46,20 @@ def test_a_halving_is_what_torch_says_where_nothing_is_padded():
     assert lengths.tolist() == [6] * 5
 
 
+def test_a_shortcut_puts_the_convolutions_beside_each_direction():
+    plain, with_shortcut = encoder().eval(), encoder(shortcut=True).eval()
+    x = torch.randn(16, 2, 3)
+    output = with_shortcut(x).output
+    assert output.shape == (16, 2, 2 * with_shortcut.output_width) == (16, 2, 22)
+    expected, (forward, backward) = plain(x).output, output.chunk(2, dim=-1)
+    torch.testing.assert_close(torch.cat([forward[..., :5], backward[..., :5]], dim=-1), expected)
+    read, lengths = x.permute(1, 2, 0), torch.full((2,), 16)
+    for halving in plain.halvings:
+        read, lengths = halving(read, lengths)
+    for part in (forward, backward):
+        torch.testing.assert_close(part[::4, :, 5:], read.permute(2, 0, 1))
+
+
 @pytest.mark.parametrize("halvings", [1, 2, 3])
 def test_each_output_stands_for_the_steps_it_was_made_from(halvings):
     network = encoder(halvings).eval()
@@ -56,7 +71,7 @@ def test_each_output_stands_for_the_steps_it_was_made_from(halvings):
     assert state is not None
 
 
-@pytest.mark.parametrize(("steps", "halvings"), [(1, 0), (256, 0), (257, 1), (512, 1), (1460, 3)])
+@pytest.mark.parametrize(("steps", "halvings"), [(1, 0), (256, 0), (257, 3), (512, 3), (1460, 5)])
 def test_long_series_are_halved_until_they_are_short(steps, halvings):
     assert usual_halvings(steps) == halvings
 

@@ -29,10 +29,13 @@ from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import is_missing
 from tenuto.data.sequences.columns import USUAL, Columns, columns_with
 from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.targets import answers_of
 from tenuto.data.sequences.wide import without_end
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 _NUMERIC = ("numeric", "real", "integer")
+_TARGETS = ("class", "target", "label", "classattribute")  # names of a last attribute that is no step
 # The rest of a value in quotes, in which a backslash stands before a quote, another backslash or n; and blanks.
 _REST = {quote: re.compile(rf"((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
 _BLANK = re.compile(r"\s*")
@@ -71,7 +74,7 @@ def read_arff(path: Path, columns: Columns = USUAL, form: Form = USUAL_FORM, *, 
             continue
         cells = _cells(path, number, line, attributes)
         if label is not None and labels:
-            found.append(_label(path, number, cells[label], attributes[label]))
+            found.append(cells[label] if columns.targets else _label(path, number, cells[label], attributes[label]))
         if identity is not None:
             ids.append(cells[identity])
         try:
@@ -84,7 +87,9 @@ def read_arff(path: Path, columns: Columns = USUAL, form: Form = USUAL_FORM, *, 
     if not values:
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     with naming(path):
-        return {"all": Sequences(values, found if label is not None and labels else None, ids=ids or None, came_from=replace(source, name=relation or source.name))}
+        names = ids or [str(place) for place in range(len(values))]
+        learnt = answers_of({(columns.targets or (columns.label,))[0]: found}, columns, names) if label is not None and labels else {}
+        return {"all": Sequences(values, **learnt, ids=ids or None, came_from=replace(source, name=relation or source.name))}
 
 
 def _header(path: Path, lines: list[str]) -> tuple[list[_Attribute], str, int]:
@@ -140,7 +145,11 @@ def _roles(path: Path, attributes: list[_Attribute], columns: Columns) -> tuple[
     """The places of the label and the id, where there are such attributes, and of the steps."""
     names = [attribute.name for attribute in attributes]
     listed = [place for place, attribute in enumerate(attributes) if attribute.kind == "nominal"]
-    label = names.index(columns.label) if columns.label in names else listed[0] if len(listed) == 1 else None
+    numeric = names[-1].lower() in _TARGETS and attributes[-1].kind == "numeric"
+    if columns.targets:
+        label = names.index(columns.targets[0]) if columns.targets[0] in names else len(names) - 1 if numeric else None
+    else:
+        label = names.index(columns.label) if columns.label in names else listed[0] if len(listed) == 1 else None
     identity = names.index(columns.id) if columns.id in names and names.index(columns.id) != label else None
     rest = [place for place in range(len(names)) if place not in (label, identity)]
     kinds = {attributes[place].kind for place in rest}
@@ -155,11 +164,11 @@ def _roles(path: Path, attributes: list[_Attribute], columns: Columns) -> tuple[
     if "relational" in kinds and len(rest) > 1 or not rest:
         raise DataError(f"{path} has no sequences in its attributes.", expected="one relational attribute, or a numeric one for each step", received=", ".join(names[:8]) or "no attribute")
     last = attributes[rest[-1]].name
-    if label is None and kinds == {"numeric"} and last.lower() in ("class", "target", "label", "classattribute"):
+    if label is None and kinds == {"numeric"} and numeric:
         raise DataError(
             f"{path} is a regression set: its attribute {last!r} holds numbers.",
             expected="a class with its values: @attribute class {0,1}",
-            fix=f"if they are classes, say so: {columns_with('label', last)}; regression is not for this task",
+            fix=f"if they are classes, say so: {columns_with('label', last)}; as numbers, {either('SequenceRegressor', 'tenuto fit regress')} learns them",
         )
     return label, identity, rest
 

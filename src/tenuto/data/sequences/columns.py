@@ -16,6 +16,7 @@ class Columns:
 
     Args:
         weight: the column that says how much a sequence counts; None where all count alike.
+        targets: the columns with the numbers that a regression predicts; where there are some, no column has a class. In files without columns: the first names what is read as the target.
         table: "long", with one row for each time step; "wide", with one row for each sequence; "auto": the names of the columns decide.
     Raises:
         ArgumentError: another word for the table.
@@ -28,6 +29,7 @@ class Columns:
     channels: tuple[str, ...] | None = None
     table: str = "auto"
     weight: str | None = None
+    targets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require("table", self.table, TABLES)
@@ -35,7 +37,12 @@ class Columns:
     @property
     def about(self) -> tuple[str | None, ...]:
         """The columns that are no channels."""
-        return self.id, self.time, self.label, self.split, self.weight
+        return self.id, self.time, self.split, *self.answers
+
+    @property
+    def answers(self) -> tuple[str | None, ...]:
+        """The columns with what is to be learnt, and how much each counts; to predict, nobody reads them."""
+        return (*(self.targets or (self.label,)), self.weight)
 
 
 USUAL = Columns()
@@ -44,6 +51,8 @@ USUAL = Columns()
 def columns_with(role: str, value: str | None = None) -> str:
     """What a message calls a part of it: Python gives it in Columns, the command line as an option."""
     option = role if role == "table" else f"{role}_column"
+    if role == "target":
+        return either("Columns(targets=(...))" if value is None else f"Columns(targets=({value!r},))", argument(option, *([] if value is None else [value])))
     if value is None:
         return either(f"Columns({role}=...)", argument(option))
     return either(f"Columns({role}={value!r})", argument(option, value))

@@ -22,6 +22,7 @@ import numpy as np
 from tenuto.data.compressed import opened
 from tenuto.data.decode import naming, opening, read_source
 from tenuto.data.parts import SPLITS, named_by_file, split_name
+from tenuto.data.sequences.columns import USUAL, Columns
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.errors import DataError
 
@@ -31,11 +32,12 @@ _WHOLE = ("values", "lengths", "labels", "ids", "channels", "split")
 _OF_A_PART = re.compile(r"(x|y|len)_(\w{1,20})", re.IGNORECASE | re.ASCII)
 
 
-def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
+def read_npz(path: Path, columns: Columns = USUAL, *, labels: bool = True) -> dict[str, Sequences]:
     """The parts of the file by split name; "all" where it has none.
 
     Args:
-        labels: whether to take the labels.
+        columns: whether `labels` and y are labels or targets; targets may be [N, K].
+        labels: whether to take them.
 
     Raises:
         DataError: the file is not npz, is truncated, holds Python objects, or has another layout.
@@ -66,11 +68,11 @@ def read_npz(path: Path, *, labels: bool = True) -> dict[str, Sequences]:
     try:
         with naming(path):
             if not groups:
-                whole = _whole(arrays, {"channels": arrays.get("channels"), "came_from": source, "ids": arrays.get("ids")})
+                whole = _whole(arrays, columns, {"channels": arrays.get("channels"), "came_from": source, "ids": arrays.get("ids")})
                 return {"all": whole} if arrays.get("split") is None else whole.parts(arrays["split"])
             return {
                 name: _part(
-                    arrays, name, f"y_{name}" in meanings.values(), {"channels": arrays.get("channels"), "came_from": replace(source, name=f"{source.name} {name}", origin=named_by_file(name))}
+                    arrays, columns, name, f"y_{name}" in meanings.values(), {"channels": arrays.get("channels"), "came_from": replace(source, name=f"{source.name} {name}", origin=named_by_file(name))}
                 )
                 for name in groups
             }
@@ -114,17 +116,17 @@ def _check_claim(archive: Any, name: str) -> None:
         raise ValueError(f"the array {name} should have {wanted} bytes, but has {there}")
 
 
-def _part(arrays: dict[str, Any], name: str, labelled: bool, more: dict[str, Any]) -> Sequences:
+def _part(arrays: dict[str, Any], columns: Columns, name: str, labelled: bool, more: dict[str, Any]) -> Sequences:
     """A part that has arrays of its own: steps one after another where there are lengths, else as Keras writes it, with labels where x is a matrix."""
     values, labels = arrays[f"x_{name}"], arrays.get(f"y_{name}")
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels is not None and labels.ndim != 1:
+    if labels is not None and labels.ndim != 1 and not columns.targets:
         raise DataError(
             f"y_{name} does not have one label for each sequence.", expected="[N] or [N, 1]", received=f"{list(labels.shape)} {labels.dtype}", fix="of one-hot rows take their positions of the largest number (argmax)"
         )
     if f"len_{name}" in arrays or (values.ndim == 2 and not labelled):
-        return _whole({"values": values, "lengths": arrays[f"len_{name}"], "labels": labels}, more)
+        return _whole({"values": values, "lengths": arrays[f"len_{name}"], "labels": labels}, columns, more)
     if values.ndim not in (2, 3) or (labels is not None and len(labels) != len(values)):
         raise DataError(
             f"x_{name} does not hold sequences, one for each label.",
@@ -132,14 +134,22 @@ def _part(arrays: dict[str, Any], name: str, labelled: bool, more: dict[str, Any
             received=f"x_{name} {list(values.shape)}" + ("" if labels is None else f", y_{name} {list(labels.shape)}"),
         )
     padded = Sequences.from_arrays(values if values.ndim == 3 else values[:, :, None])
-    return Sequences(padded.values, labels, **more)
+    return Sequences(padded.values, **_answers(labels, columns), **more)
 
 
-def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
+def _answers(given: Any, columns: Columns) -> dict[str, Any]:
+    """The labels, or the targets with their names where these fit, as `Sequences` takes them."""
+    if not columns.targets or given is None:
+        return {"labels": given}
+    width = given.shape[1] if given.ndim == 2 else 1
+    return {"targets": given, "target_names": columns.targets if len(columns.targets) == width else None}
+
+
+def _whole(arrays: dict[str, Any], columns: Columns, more: dict[str, Any]) -> Sequences:
     values, lengths = arrays["values"], arrays.get("lengths")
     if values.ndim == 3:
         padded = Sequences.from_arrays(values, lengths=lengths)
-        return Sequences(padded.values, arrays.get("labels"), **more)
+        return Sequences(padded.values, **_answers(arrays.get("labels"), columns), **more)
     lengths = arrays["lengths"]
     if values.ndim != 2 or lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer):
         raise DataError(
@@ -157,4 +167,4 @@ def _whole(arrays: dict[str, Any], more: dict[str, Any]) -> Sequences:
             received=f"values {list(values.shape)}, lengths {list(lengths.shape)}",
         )
     ends = np.cumsum(lengths, dtype=np.int64)
-    return Sequences([values[end - length : end] for end, length in zip(ends, lengths)], arrays.get("labels"), **more)
+    return Sequences([values[end - length : end] for end, length in zip(ends, lengths)], **_answers(arrays.get("labels"), columns), **more)

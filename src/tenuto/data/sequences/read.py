@@ -70,7 +70,7 @@ def read_sequences(path: str | Path, *, split: str | None = None, columns: Colum
 
     Args:
         columns: for tables, which column is what. form: how the file is written.
-        labels: whether to read the labels. If not, it does not matter what stands in their place.
+        labels: whether to read the labels or targets. If not, it does not matter what stands in their place.
     Raises:
         DataError: unreadable, in no known format, or the data does not have that part.
         ArgumentError: `split` is not the name of a part.
@@ -84,7 +84,7 @@ def read_parts(path: str | Path, *, columns: Columns = USUAL, form: Form = USUAL
     Args:
         columns: for tables, which column is what. form: how the files are written.
         siblings: for a file named `*_TRAIN` or `*_TEST`, read the files of the other parts beside it too.
-        labels: whether to read the labels.
+        labels: whether to read the labels or targets.
     Raises:
         DataError: unreadable, in no known format, two files for one part, or a file for one part that has parts of its own.
     """
@@ -115,9 +115,9 @@ def _read_file(path: Path, columns: Columns, form: Form, labels: bool) -> dict[s
             f"{path} has no columns, so none with weights.", expected=".csv | .tsv | .parquet", received=f"weights in the column {columns.weight!r}", fix=f"write the set as a table, or give {either('sample_weight to fit', 'the weights in Python')}"
         )
     if kind == ".ts":
-        return read_ts(path, form, labels=labels)
+        return read_ts(path, columns, form, labels=labels)
     if kind == ".npz":
-        return read_npz(path, labels=labels)
+        return read_npz(path, columns, labels=labels)
     if kind == ".arff":
         return read_arff(path, columns, form, labels=labels)
     return read_table_file(path, columns, form, labels=labels)

@@ -19,6 +19,7 @@ from tenuto.data.frame import columns_of, is_frame
 from tenuto.data.labels import as_labels, label_counts
 from tenuto.data.parts import members, named_by_file
 from tenuto.data.sequences.channels import numbers, order_of, refuse_row_numbers
+from tenuto.data.sequences.targets import as_targets
 from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.data.weights import as_weights, taken
 from tenuto.errors import DataError, ShapeError
@@ -29,12 +30,13 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Sequences(Sourced):
-    """A set of sequences with one label each.
+    """A set of sequences, each with a label or with numbers to predict.
 
     Args:
         values: one array `[T_i, C]` or data frame for each sequence, T_i >= 1. Data frames are put in the order of columns of the first; masked
             places are missing values. Kept as float32 if they are given in so few bits, else as float64 (`Standardiser` makes float32 of them).
         labels: one for each sequence: text, integers, floats or booleans. Default: none.
+        targets: the numbers that a regression predicts, [N] or [N, K], or a data frame of K columns. Default: none. target_names: K names.
         ids: one text for each sequence, to name it in messages. Default: "0", "1", ...
         channels: C names. Default: those of data frames, else "channel 0", ...; of data frames they choose the columns.
         weights: how much each sequence counts in the loss and in what is measured: N numbers, 0 or more. Default: all alike.
@@ -61,6 +63,8 @@ class Sequences(Sourced):
         ids: Iterable[Any] | None = None,
         channels: Iterable[Any] | None = None,
         weights: Any = None,
+        targets: Any = None,
+        target_names: Iterable[Any] | None = None,
         came_from: Source = GIVEN,
     ) -> None:
         self.came_from = came_from
@@ -96,15 +100,22 @@ class Sequences(Sourced):
         self.labels: np.ndarray | None = None if labels is None else as_labels(labels)
         if self.labels is not None:
             require_one_each("labels", self.labels, arrays, "sequences")
+        self.targets: np.ndarray | None = None  # [N, K] float64
+        self.target_names: tuple[str, ...] = ()
+        self.single_target = False  # whether there is one for each sequence, given as [N]
+        if targets is not None:
+            self.targets, self.target_names, self.single_target = as_targets(targets, target_names, self.ids)
         self.weights = as_weights(weights, self.ids, "sequences")
 
     def labelled(self, labels: Iterable[Any]) -> Sequences:
-        """The same sequences with these labels, one for each."""
-        weights, channels = self.weights, self.channels if self.named else None
-        return Sequences(self.values, labels, ids=self.ids, channels=channels, weights=weights, came_from=self.came_from.part())
+        """The same sequences with these labels, one for each; the digest is then of the content, not of the file."""
+        part = self._taken(range(len(self)), self.came_from.part())
+        part.labels = as_labels(labels)
+        require_one_each("labels", part.labels, self.ids, "sequences")
+        return part
 
     @classmethod
-    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None) -> Sequences:
+    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None, targets: Any = None) -> Sequences:
         """Sequences from a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array or tensor, or Sequences.
 
         Args:
@@ -112,13 +123,14 @@ class Sequences(Sourced):
             labels: [N]. Default: those of `values`, if it is Sequences.
             lengths: [N] int, in steps, 1..T; only for a padded array. Default: all T.
             weights: [N] numbers, 0 or more. Default: those of `values`, if it is Sequences.
+            targets: [N] or [N, K] numbers. Default: those of `values`, if it is Sequences.
         Raises:
             ShapeError, DataError: as for the class; or lengths that are out of range, not one for each sequence, or given without a padded array.
         """
         if isinstance(values, Sequences):
             if lengths is not None:
                 raise DataError("lengths are for a padded array; Sequences know their own.", fix="leave lengths out")
-            return values.given(labels, weights)
+            return values.given(labels, weights, targets)
         if hasattr(values, "detach"):
             values = values.detach().cpu().numpy()
         _refuse_one_table(values)
@@ -133,7 +145,7 @@ class Sequences(Sourced):
             values = _unpad(values, lengths)
         elif lengths is not None:
             raise DataError("lengths are for a padded array; a list of arrays knows its own.", fix="leave lengths out")
-        return cls(values, labels, weights=weights)
+        return cls(values, labels, weights=weights, targets=targets)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -144,7 +156,8 @@ class Sequences(Sourced):
 
     def __repr__(self) -> str:
         low, high = self.lengths.min(), self.lengths.max()
-        classes = "no labels" if self.labels is None else f"{len(self.class_counts)} classes"
+        targets = None if self.targets is None else "1 target" if self.targets.shape[1] == 1 else f"{self.targets.shape[1]} targets"
+        classes = targets or ("no labels" if self.labels is None else f"{len(self.class_counts)} classes")
         return f"Sequences({len(self)} sequences, {low} to {high} steps, {len(self.channels)} channels, {classes})"
 
     @kept_property
@@ -169,6 +182,7 @@ class Sequences(Sourced):
         for array in self.values:
             digest.update(array.tobytes())
         digest.update(b"" if self.weights is None else self.weights.tobytes())
+        digest.update(b"" if self.targets is None else repr(self.target_names).encode() + self.targets.tobytes())
         return digest.hexdigest()
 
     def first_missing(self) -> tuple[int, int, int] | None:
@@ -193,17 +207,16 @@ class Sequences(Sourced):
         found = members(np.asarray(split).tolist(), len(self))
         return {part: self._taken(indices, replace(self.came_from, origin=named_by_file(part))) for part, indices in found.items()}
 
-    def with_labels(self, labels: Any) -> Sequences:
-        """The same sequences with other labels; the digest is then of the content, not of the file."""
-        return Sequences(self.values, labels, ids=self.ids, channels=self.channels if self.named else None, weights=self.weights, came_from=self.came_from.part())
-
-    def given(self, labels: Any = None, weights: Any = None) -> Sequences:
-        """The same sequences with these labels and weights; None leaves those that they have."""
-        data = self if labels is None else self.with_labels(labels)
-        if weights is None:
+    def given(self, labels: Any = None, weights: Any = None, targets: Any = None) -> Sequences:
+        """The same sequences with these labels, weights and targets; None leaves those that they have."""
+        data = self if labels is None else self.labelled(labels)
+        if weights is None and targets is None:
             return data
         part = data._taken(range(len(data)), data.came_from.part())
-        part.weights = as_weights(weights, data.ids, "sequences")
+        if weights is not None:
+            part.weights = as_weights(weights, data.ids, "sequences")
+        if targets is not None:
+            part.targets, part.target_names, part.single_target = as_targets(targets, None, data.ids)
         return part
 
     def arranged(self, channels: Sequence[str], whose: str) -> Sequences:
@@ -228,6 +241,7 @@ class Sequences(Sourced):
         part.came_from, part.channels, part.named = came_from, self.channels, self.named
         part.values = [self.values[index] for index in chosen]
         part.labels = None if self.labels is None else self.labels[chosen]
+        part.targets, part.target_names, part.single_target = taken(self.targets, chosen), self.target_names, self.single_target
         part.ids = tuple(self.ids[index] for index in chosen)
         part.weights = taken(self.weights, chosen)
         return part

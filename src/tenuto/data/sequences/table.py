@@ -30,6 +30,7 @@ from tenuto.data.sequences.channels import numbers, refuse_row_numbers
 from tenuto.data.sequences.columns import USUAL, Columns, columns_with
 from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sortable
 from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.targets import answers_of, require_targets
 from tenuto.data.sequences.wide import is_wide, require_weight, told, under_names, weights_of, wide_sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
@@ -73,7 +74,7 @@ def _roles(names: Sequence[str], columns: Columns, labels: bool) -> dict[str, bo
             return None
     except DataError:  # Python's reader asks which it is
         return None
-    about = [name for name in (columns.id, columns.time, columns.split, *([columns.label, columns.weight] if labels else [])) if name is not None and name in names]
+    about = [name for name in (columns.id, columns.time, columns.split, *(columns.answers if labels else ())) if name is not None and name in names]
     channels = columns.channels or [name for name in names if name not in columns.about]
     return {**dict.fromkeys(channels, False), **dict.fromkeys(about, True)}
 
@@ -107,7 +108,7 @@ def _sequences(
     group, identities = _grouped(given[columns.id], columns.id, place)
     channels = columns.channels or tuple(n for n in names if n not in columns.about)
     if not channels:
-        raise DataError("the table has no channel.", expected=f"columns other than {columns.id}, {columns.time}, {columns.label}, {columns.split}")
+        raise DataError("the table has no channel.", expected=f"columns other than {', '.join(filter(None, columns.about))}")
     values = {channel: numbers(given[channel], channel, place, form) for channel in channels}
     if not columns.channels:
         refuse_row_numbers(values)
@@ -116,13 +117,14 @@ def _sequences(
     order, starts = _rows_by_sequence(group, identities, _pointed(given.get(columns.time), columns.time, place, form), columns.time, place)
     per_sequence: dict[str | None, list[Any]] = {
         column: _one_each(given[column], column, order, starts, identities)
-        for column in (*([columns.label, columns.weight] if labels else []), columns.split)
+        for column in (*(columns.answers if labels else ()), columns.split)
         if column is not None and column in names
     }
     if (np.diff(order) != 1).any():
         frame = frame[order]
     weights = weights_of(per_sequence.get(columns.weight), form)
-    data = Sequences(np.split(frame, starts[1:]), per_sequence.get(columns.label), ids=identities, channels=channels, weights=weights, came_from=came_from)
+    learnt = answers_of(per_sequence, columns, identities, form)
+    data = Sequences(np.split(frame, starts[1:]), **learnt, ids=identities, channels=channels, weights=weights, came_from=came_from)
     return data, per_sequence.get(columns.split)
 
 
@@ -142,10 +144,11 @@ def _require(names: list[str], columns: Columns) -> None:
 
 def _require_named(names: list[str], columns: Columns) -> None:
     """Raise where a column that was named is not there: the one that was meant would be taken for an input, or nothing would have a label."""
-    for role in ("time", "label"):
+    for role in ("time",) if columns.targets else ("time", "label"):
         named = getattr(columns, role)
         if named not in names and named != getattr(USUAL, role):
             raise unknown_name(f"there is no column {named!r} for the {role}.", named, names, kind=DataError, fix=f"correct {either(role + '=', f'--{role}-column')}")
+    require_targets(names, columns)
 
 
 def _row(index: int, lines: np.ndarray | None) -> str:

@@ -27,29 +27,33 @@ import numpy as np
 
 from tenuto.data.decode import lines_of, naming, read_decoded
 from tenuto.data.form import USUAL_FORM, Form
+from tenuto.data.sequences.columns import USUAL, Columns
 from tenuto.data.sequences.moments import moment_of
 from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.targets import answers_of
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 # What stands beside the comma is stripped afterwards: a pattern that skips white space itself takes hours for ten thousand spaces.
 _PAIR = re.compile(r"\(([^()]*),([^(),]*)\)")
 _MOST_DIGITS = 18  # of a number in the header
 
 
-def read_ts(path: Path, form: Form = USUAL_FORM, *, labels: bool = True) -> dict[str, Sequences]:
+def read_ts(path: Path, columns: Columns = USUAL, form: Form = USUAL_FORM, *, labels: bool = True) -> dict[str, Sequences]:
     """The file as {"all": Sequences}; labels are text, as they are in the file.
 
     Args:
+        columns: whether the last number of each line is a label, or a target, and its name.
         form: the encoding of the file.
         labels: whether to read them; if not, anything may stand in their place.
 
     Raises:
-        DataError: the file is not UTF-8, has no @data, has a line that does not fit the header or the lines before it, or is a regression set.
+        DataError: the file is not UTF-8, has no @data, has a line that does not fit the header or the lines before it, or is a regression set where labels are asked for.
     """
     text, source = read_decoded(path, form)
     lines = lines_of(text)
     header, start = _header(path, lines)
-    labelled, classes = _label_rule(path, header)
+    labelled, classes = _label_rule(path, header, columns)
     timed = header.get("timestamps", "false").split()[:1] == ["true"]
     values, found = [], []
     for number, line in enumerate(lines[start:], start + 1):
@@ -72,7 +76,8 @@ def read_ts(path: Path, form: Form = USUAL_FORM, *, labels: bool = True) -> dict
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     source = replace(source, name=header.get("problemname", "").strip() or source.name)
     with naming(path):
-        return {"all": Sequences(values, found if labelled and labels else None, came_from=source)}
+        learnt = answers_of({(columns.targets or (columns.label,))[0]: found}, columns, [str(place) for place in range(len(values))]) if labelled and labels else {}
+        return {"all": Sequences(values, **learnt, came_from=source)}
 
 
 def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
@@ -92,13 +97,15 @@ def _header(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
     raise DataError(f"{path} has no @data line.", expected="header tags, @data, then one sequence per line", fix="copy the file again")
 
 
-def _label_rule(path: Path, header: dict[str, str]) -> tuple[bool, list[str]]:
-    """Whether lines end in a label, and the labels that the header declares."""
+def _label_rule(path: Path, header: dict[str, str], columns: Columns) -> tuple[bool, list[str]]:
+    """Whether lines end in a label or a target, and the labels that the header declares."""
     if header.get("targetlabel", "false").startswith("true"):
+        if columns.targets:
+            return True, []
         raise DataError(
             f"{path} is a regression set: its targets are numbers (@targetLabel true).",
             expected="a classification set, with @classLabel",
-            fix="use another file: classification cannot use this one",
+            fix=f"{either('SequenceRegressor', 'tenuto fit regress')} learns them; classification cannot use this file",
         )
     flag, *classes = header.get("classlabel", "false").split() or ["false"]
     if flag.lower() not in ("true", "false"):

@@ -26,6 +26,7 @@ from tenuto.data.frame import cells_of, is_missing
 from tenuto.data.sequences.channels import numbers
 from tenuto.data.sequences.columns import Columns, columns_with
 from tenuto.data.sequences.sequences import Sequences
+from tenuto.data.sequences.targets import answers_of, require_targets
 from tenuto.data.source import Source
 from tenuto.errors import DataError
 
@@ -45,7 +46,7 @@ def is_wide(names: Sequence[str], columns: Columns) -> bool:
     """
     if columns.table != "auto":
         return columns.table == "wide"
-    groups = _groups([name for name in names if name not in (columns.id, columns.label, columns.split, columns.weight)])
+    groups = _groups([name for name in names if name not in (columns.id, columns.split, *columns.answers)])
     steps = groups is not None and all(_STEPS.fullmatch(prefix) for prefix in groups)
     count = len(next(iter(groups.values()))) if groups else 0
     if columns.id in names:
@@ -77,12 +78,13 @@ def wide_sequences(
     names = list(given)
     if labels:
         require_weight(names, columns)
-    about = [name for name in (columns.id, columns.label, columns.split, columns.weight) if name is not None and name in given]
+        require_targets(names, columns)
+    about = [name for name in (columns.id, columns.split, *columns.answers) if name is not None and name in given]
     groups = _steps_of([name for name in names if name not in about], columns)
     values = [np.stack([numbers(given[name], name, place, form) for name in group], axis=1) for group in groups.values()]  # [rows, steps] each
     if not len(values[0]):
         raise DataError("the table has no rows.", expected="one row for each sequence")
-    found = {name: cells_of(given[name]) for name in about if labels or name not in (columns.label, columns.weight)}
+    found = {name: cells_of(given[name]) for name in about if labels or name not in columns.answers}
     for name, cells in found.items():
         absent = next((row for row, cell in enumerate(cells) if is_missing(cell)), None)
         if absent is not None:
@@ -93,7 +95,7 @@ def wide_sequences(
         raise DataError(f"two rows have the id {ids[twice]!r} ({place(twice)}).", expected="one row for each sequence", fix=f"if rows of one id are its steps, say {columns_with('table', 'long')}")
     data = Sequences(
         [without_end(steps, place(row)) for row, steps in enumerate(np.stack(values, axis=2))],
-        found.get(columns.label),
+        **answers_of(found, columns, ids or [place(row) for row in range(len(values[0]))], form),
         ids=ids,
         channels=list(groups) if len(groups) > 1 else None,
         weights=weights_of(None if columns.weight is None else found.get(columns.weight), form),
@@ -204,22 +206,29 @@ def under_names(path: Path, given: Mapping[str, Any], columns: Columns, form: Fo
     count = len(given)
     cells = dict(given)
     position = _label_position(path, cells, columns, form, place)
-    labels = None if position is None else [_label(cell) for cell in cells.pop(str(position))]
+    learnt = None if position is None else cells.pop(str(position))
     steps = {f"t{number}": column for number, column in enumerate(cells.values())}
-    named = {**({} if labels is None else {"label": labels}), **steps}
+    role = "target" if columns.targets else "label"
+    named = {**({} if learnt is None else {role: learnt if columns.targets else [_label(cell) for cell in learnt]}), **steps}
     if count < 2:
         raise DataError("it has a single column.", expected="a class and values in each row", fix=f"say what separates the columns: {form_with('separator')}")
-    return named, Columns(id="", time="", label="label" if labels is not None else "", split="", table="wide")
+    found = {} if learnt is None else {"targets": ("target",)} if columns.targets else {"label": "label"}
+    return named, Columns(**{"id": "", "time": "", "label": "", "split": "", "table": "wide", **found})  # type: ignore[arg-type]
 
 
 def _label_position(path: Path, given: Mapping[str, Any], columns: Columns, form: Form, place: Callable[[int], str]) -> int | None:
-    count = len(given)
-    if columns.label == NO_LABEL:
+    count, named, role = len(given), (columns.targets or (columns.label,))[0], "target" if columns.targets else "label"
+    if named == NO_LABEL:
         return None
-    if re.fullmatch(r"-?\d{1,9}", columns.label, re.ASCII):
-        if not -count <= int(columns.label) < count:
-            raise DataError(f"there is no column {columns.label} with the label.", expected=f"a column from 0 to {count - 1}, or from the end -1 to {-count}", received=f"{count} columns")
-        return int(columns.label) % count
+    if re.fullmatch(r"-?\d{1,9}", named, re.ASCII):
+        if not -count <= int(named) < count:
+            raise DataError(f"there is no column {named} with the {role}.", expected=f"a column from 0 to {count - 1}, or from the end -1 to {-count}", received=f"{count} columns")
+        return int(named) % count
+    if columns.targets:
+        raise DataError(
+            "it has no header, and nothing says which column has the target.", expected="a header with the names of the columns, or the number of the column", received=f"{count} columns",
+            fix=f"say which it is: {columns_with('target', '0')} for the first, -1 for the last, {NO_LABEL} if there are no targets",
+        )
     row = None
     if suffix_of(path) != ".csv":
         row = next((row for row, cell in enumerate(given["0"]) if _is_number(cell, form) and not _WHOLE.fullmatch(cell.strip())), None)

@@ -68,7 +68,7 @@ def build(form: Form, sizes: Sizes, keep: bool, fixed_streams: frozenset[str]) -
     """The tables of a forward loop; `keep`: what the backward loop needs is left in the arrays "gates", "rows" and the states."""
     cell, plan = form.cell, schedule_cell(form.traced, False)
     schedule = plan.forward if keep else plan.inference
-    functions = library.passes(form.traced, False, library.bits_of(sizes.dtype))["forward" if keep else "inference"]
+    functions = library.passes(form.traced, False, library.bits_of(sizes.dtype), form.integers)["forward" if keep else "inference"]
     launch = Launch(schedule, tuple(cell.widths("state")), sizes, functions)
     launch.columns("gates", "STEP" if keep else "CHUNK")
     launch.columns("work", "CHUNK")

@@ -195,13 +195,18 @@ def integers_by() -> str:
     return _MULTIPLIED[loop(32).tenuto_integers()]
 
 
+def lanes() -> int:
+    """How many numbers of 32 bits a vector has: so many parts does a sum over channels have."""
+    return int(loop(32).tenuto_lanes())
+
+
 def loop(bits: int) -> ctypes.CDLL:
     """The time loop for numbers of 32 or 64 bits."""
     with _lock:
         return _loop(bits)
 
 
-def _build_passes(traced: Traced, d_streams: bool, bits: int) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
+def _build_passes(traced: Traced, d_streams: bool, bits: int, divide: bool = False) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
     """A cell's library, and the names of its functions by schedule."""
     cell, schedules = traced.cell, schedule_cell(traced, d_streams)
     named: dict[str, Schedule] = {
@@ -209,21 +214,26 @@ def _build_passes(traced: Traced, d_streams: bool, bits: int) -> tuple[ctypes.CD
     }  # fmt: skip
     names = {name: pass_names(name, part) for name, part in named.items()}
     title = " ".join(ascii(cell).split())  # on one line, since it stands in a comment of the source
-    library = build(f"{type(cell).__name__}{bits}", print_passes(title, named), bits, [name for each in names.values() for name in each])
+    library = build(f"{type(cell).__name__}{bits}", print_passes(title, named, divide), bits, [name for each in names.values() for name in each])
     return library, names
 
 
 @lru_cache(maxsize=None)
-def _passes(traced: Traced, d_streams: bool, bits: int) -> tuple[tuple[int, ...], ...]:
-    library, names = _build_passes(traced, d_streams, bits)
+def _passes(traced: Traced, d_streams: bool, bits: int, divide: bool) -> tuple[tuple[int, ...], ...]:
+    library, names = _build_passes(traced, d_streams, bits, divide)
     address: Callable[[str], int] = lambda name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0  # noqa: E731
     return tuple(tuple(address(function) for function in functions) for functions in names.values())
 
 
-def passes(traced: Traced, d_streams: bool, bits: int) -> dict[str, tuple[int, ...]]:
-    """The addresses of a cell's passes in order, for "inference", "forward" and "backward"; compiled when first asked for."""
+def passes(traced: Traced, d_streams: bool, bits: int, integers: bool = False) -> dict[str, tuple[int, ...]]:
+    """The addresses of a cell's passes in order, for "inference", "forward" and "backward"; compiled when first asked for.
+
+    Args:
+        integers: they stand between products of whole numbers, and are to give the same bits on every processor: only the widest vectors need other kernels for that.
+    """
     with _lock:
-        return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits)))
+        divide = integers and bits == 32 and compiler.machine().vector_bytes == 64
+        return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits, divide)))
 
 
 def fill(cell: Cell) -> Iterator[Path]:
@@ -254,19 +264,19 @@ def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
         for remembered in (_ready, _obstacles):
             if len(remembered) >= _MOST:
                 remembered.clear()
-        reason = _obstacles[asked, setting] = _load_all(form.traced, bits_of(dtype), gradients)
+        reason = _obstacles[asked, setting] = _load_all(form, bits_of(dtype), gradients)
         if not reason:
             _ready.add(asked)
     return reason
 
 
-def _load_all(traced: Traced, bits: int, gradients: bool) -> str:
+def _load_all(form: Form, bits: int, gradients: bool) -> str:
     """Loads the kernels of a cell; why that is not possible, in words, or ""."""
     try:
         loop(bits)
-        passes(traced, False, bits)
-        if gradients and traced.cell.widths("streams") and compiler.find() is None:  # backward's could not be built later
-            passes(traced, True, bits)
+        passes(form.traced, False, bits, form.integers)
+        if gradients and form.cell.widths("streams") and compiler.find() is None:  # backward's could not be built later
+            passes(form.traced, True, bits)
     except EngineError as error:
         return str(error)
     return ""

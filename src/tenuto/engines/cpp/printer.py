@@ -29,15 +29,19 @@ _CHANNELS = """\
 """
 _HEAD = """\
 // Printed by tenuto from {cell}: its step and its derivative, as passes over the channels. See loop.h for who calls them.
-#include "maths.h"
+{first}#include "maths.h"
 #include "pass.h"
 
 """
 
 
-def print_passes(cell: str, schedules: dict[str, Schedule]) -> str:
-    """The C++ text of a cell's passes: functions NAME_0, NAME_1, ... for each schedule by name, in the order of its operations."""
-    texts = [_HEAD.format(cell=cell)]
+def print_passes(cell: str, schedules: dict[str, Schedule], divide: bool = False) -> str:
+    """The C++ text of a cell's passes: functions NAME_0, NAME_1, ... for each schedule by name, in the order of its operations.
+
+    Args:
+        divide: sigmoid and tanh end in a true division (see maths.h).
+    """
+    texts = [_HEAD.format(cell=cell, first="#define DIVIDE\n" if divide else "")]
     for name, schedule in schedules.items():
         passes = [operation for operation in schedule.operations if isinstance(operation, Pass)]
         texts += [_print(f"{name}_{k}", part, schedule.nodes) for k, part in enumerate(passes)]

@@ -8,7 +8,9 @@ from tenuto.errors import ArgumentError
 from tenuto.export.c.expressions import BLOCK, written
 from tenuto.export.c.names import comment
 
-_A_LINE = 8
+_A_LINE = {"f": 8, "i": 24, "u": 24}
+_TYPES = {"float64": "double", "float32": "float", "int8": "int8_t", "uint8": "uint8_t"}
+BYTES = {"double": 8, "float": 4, "int8_t": 1, "uint8_t": 1}
 
 
 def in_blocks(matrix: np.ndarray) -> np.ndarray:
@@ -19,7 +21,7 @@ def in_blocks(matrix: np.ndarray) -> np.ndarray:
 
 
 def constant(name: str, values: np.ndarray, title: str) -> str:
-    """`static const` and the numbers, in float or, where they are so, in double; float is written with nine digits, which is exact.
+    """`static const` and the numbers, in their own type; float is written with nine digits, which is exact.
 
     Raises:
         ArgumentError: a number is not finite.
@@ -27,8 +29,7 @@ def constant(name: str, values: np.ndarray, title: str) -> str:
     flat = values.reshape(-1)
     if not np.isfinite(flat).all():
         raise ArgumentError(f"{title} has numbers that are not finite.", expected="finite weights", received=f"{int((~np.isfinite(flat)).sum())} of {flat.size} are not")
-    double = flat.dtype == np.float64
-    texts = [f"{value!r}" if double else written(value)[0] for value in flat.tolist()]
-    lines = [", ".join(texts[start : start + _A_LINE]) for start in range(0, len(texts), _A_LINE)]
-    kind = "double" if double else "float"
+    kind, line = _TYPES[flat.dtype.name], _A_LINE[flat.dtype.kind]
+    texts = [written(value)[0] if kind == "float" else repr(value) for value in flat.tolist()]
+    lines = [", ".join(texts[start : start + line]) for start in range(0, len(texts), line)]
     return f"/* {comment(title)} */\nstatic const {kind} {name}[{flat.size}] = {{\n  " + ",\n  ".join(lines) + "\n};\n"

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tenuto.export.c.compiler import STRICT, compile_c, host
+from tenuto.export.c.exactness import TOLERANCE
 from tenuto.export.comparison import Compared, Differs
 from tenuto.tasks.stepped import StepModel
 
-TOLERANCE = 2e-5  # of the largest number that the model answers, or of 1
 LENGTHS = (1, 2, 7, 40)  # steps of the sequences that are drawn
 SELF_TEST_STEPS = 6
 
@@ -43,20 +43,20 @@ def run(program: Path, sequences: list[np.ndarray]) -> list[np.ndarray]:
     if len(rows) != sum(map(len, sequences)):
         raise Differs("the exported program did not answer every step.", expected=f"{sum(map(len, sequences))} answers", received=str(len(rows)))
     ends = np.cumsum([len(one) for one in sequences])[:-1]
-    return np.split(np.array(rows), ends)
+    return np.split(np.array(rows, dtype=np.float32), ends)  # nine digits are a float's own
 
 
-def compare(program: Path, sequences: list[tuple[np.ndarray, np.ndarray]], what: str) -> Compared:
-    """Holds a program's answers beside the model's.
+def compare(program: Path, sequences: list[tuple[np.ndarray, np.ndarray]], what: str, tolerance: float = TOLERANCE) -> Compared:
+    """Holds a program's answers beside the model's. tolerance: of the largest number that the model answers, or of 1.
 
     Raises:
         Differs: they differ by more than rounding, or the self-test finds a difference; says where and by how much.
     """
     found = run(program, [given for given, _ in sequences])
-    return held(found, sequences, what)
+    return held(found, sequences, what, tolerance)
 
 
-def held(found: list[np.ndarray], sequences: list[tuple[np.ndarray, np.ndarray]], what: str) -> Compared:
+def held(found: list[np.ndarray], sequences: list[tuple[np.ndarray, np.ndarray]], what: str, tolerance: float = TOLERANCE) -> Compared:
     """As `compare`, for answers that are there already."""
     scale = max(1.0, max(float(np.abs(answers).max()) for _, answers in sequences))
     worst, place = 0.0, ""
@@ -64,15 +64,15 @@ def held(found: list[np.ndarray], sequences: list[tuple[np.ndarray, np.ndarray]]
         apart = np.where(np.isfinite(one), np.abs(one - answers), np.inf).max(axis=1)
         if float(apart.max()) >= worst:
             worst, place = float(apart.max()), f"sequence {number + 1}, step {int(apart.argmax()) + 1} of {len(answers)}"
-    allowed = TOLERANCE * scale
+    allowed = tolerance * scale
     if not worst <= allowed:
         raise Differs(
             f"the export to {what} does not answer as the model does, so it is not written.",
-            expected=f"a difference of {allowed:.1g} at most, {TOLERANCE:.0e} of the largest answer",
+            expected=f"a difference of {allowed:.1g} at most, {tolerance:.0e} of the largest answer" if tolerance else "the same numbers to the last bit",
             received=f"{worst:.2g}, in {place}",
             fix="a model that makes rounding so large answers differently on any two machines; otherwise this is a fault of tenuto: please report it with the cell",
         )
-    return Compared(what, len(sequences), worst / scale, TOLERANCE)
+    return Compared(what, len(sequences), worst / scale, tolerance)
 
 
 def self_test(program: Path) -> None:

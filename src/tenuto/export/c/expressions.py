@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 ATOM, UNARY, TERM, SUM, LOOSE = 4, 3, 2, 1, 0  # how tightly a text holds together
 
 # kind: text, its rank, the rank that each argument must have
@@ -105,6 +107,42 @@ static void multiply(float *restrict y, const float *restrict W, const float *re
   for (; row < rows; row++, W += columns)
     for (int k = 0; k < columns; k++) y[row] += W[k] * x[k];
 }""",
+    "multiply_int8": """\
+/* y += W x for whole numbers W, with a scale for each row; blocks as for `multiply`. */
+static void multiply_int8(float *restrict y, const int8_t *restrict W, const float *restrict scale, const float *restrict x, int rows, int columns)
+{
+  int row = 0;
+  for (; row + BLOCK <= rows; row += BLOCK) {
+    float sums[BLOCK] = {0.0f};
+    for (int k = 0; k < columns; k++, W += BLOCK)
+      for (int r = 0; r < BLOCK; r++) sums[r] += (float)W[r] * x[k];
+    for (int r = 0; r < BLOCK; r++) y[row + r] += scale[row + r] * sums[r];
+  }
+  for (; row < rows; row++, W += columns) {
+    float sum = 0.0f;
+    for (int k = 0; k < columns; k++) sum += (float)W[k] * x[k];
+    y[row] += scale[row] * sum;
+  }
+}""",
+    "multiply_int4": """\
+/* y += W x for whole numbers W of 4 bits, to which 8 was added, two in a byte: the first in its lower half. 64 columns of a row have a scale. Bytes
+   and scales are in blocks as for `multiply`. */
+static void multiply_int4(float *restrict y, const uint8_t *restrict W, const float *restrict scale, const float *restrict x, int rows, int columns)
+{
+  for (int row = 0; row < rows;) {
+    const int block = row + BLOCK <= rows ? BLOCK : 1;
+    for (int first = 0; first < columns; first += 64, scale += block) {
+      float sums[BLOCK] = {0.0f};
+      const int end = first + 64 < columns ? first + 64 : columns;
+      for (int k = first; k < end; k += 2, W += block) {
+        const float a = x[k], b = k + 1 < columns ? x[k + 1] : 0.0f;
+        for (int r = 0; r < block; r++) sums[r] += (float)((W[r] & 15) - 8) * a + (float)((W[r] >> 4) - 8) * b;
+      }
+      for (int r = 0; r < block; r++) y[row + r] += scale[r] * sums[r];
+    }
+    row += block;
+  }
+}""",
     "take_row": """\
 /* x = row `row` of a matrix that is stored as `multiply` reads it. */
 static void take_row(float *x, const float *W, int row, int rows, int columns)
@@ -112,6 +150,26 @@ static void take_row(float *x, const float *W, int row, int rows, int columns)
   const int first = row - row % BLOCK, whole = first + BLOCK <= rows;
   const float *from = W + (long)(whole ? first : row) * columns + (whole ? row % BLOCK : 0);
   for (int k = 0; k < columns; k++) x[k] = from[whole ? k * BLOCK : k];
+}""",
+    "take_row_int8": """\
+/* x = row `row` of a matrix that is stored as `multiply_int8` reads it. */
+static void take_row_int8(float *x, const int8_t *W, const float *scale, int row, int rows, int columns)
+{
+  const int first = row - row % BLOCK, whole = first + BLOCK <= rows;
+  const int8_t *from = W + (long)(whole ? first : row) * columns + (whole ? row % BLOCK : 0);
+  for (int k = 0; k < columns; k++) x[k] = (float)from[whole ? k * BLOCK : k] * scale[row];
+}""",
+    "take_row_int4": """\
+/* x = row `row` of a matrix that is stored as `multiply_int4` reads it. */
+static void take_row_int4(float *x, const uint8_t *W, const float *scale, int row, int rows, int columns)
+{
+  const int first = row - row % BLOCK, whole = first + BLOCK <= rows, apart = whole ? BLOCK : 1;
+  const uint8_t *from = W + (long)(whole ? first : row) * ((columns + 1) / 2) + (whole ? row % BLOCK : 0);
+  scale += (long)(whole ? first : row) * ((columns + 63) / 64) + (whole ? row % BLOCK : 0);
+  for (int k = 0; k < columns; k++) {
+    const int both = from[k / 2 * apart];
+    x[k] = (float)((k % 2 ? both >> 4 : both & 15) - 8) * scale[k / 64 * apart];
+  }
 }""",
     "normalise": """\
 /* y = (x - its mean) / its deviation * weight + bias */
@@ -147,8 +205,14 @@ static void to_logarithms(float *y, int count)
 BLOCK = 16  # sums that are made side by side: they fit the registers of a Cortex-M4 and four vectors of 128 bits
 
 
+def _as_float32(value: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))
+
+
 def written(value: float) -> tuple[str, int]:
-    """A constant as C writes it, and its rank."""
+    """A constant as C writes it, and its rank. It is rounded to a float here, as Python rounds it."""
+    value = _as_float32(value)
     if math.isnan(value):
         return "NAN", ATOM
     if math.isinf(value):

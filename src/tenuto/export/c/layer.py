@@ -11,24 +11,28 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tenuto.export.c.arrays import constant, in_blocks
+from tenuto.export.c.arrays import constant
 from tenuto.export.c.expressions import ATOM, EXPRESSIONS, LOOSE, REDUCTIONS, within, written
+from tenuto.export.c.integers import exact_expressions
+from tenuto.export.c.matrices import Table
 from tenuto.export.c.model import Layer
 from tenuto.export.c.names import comment, identifier
+from tenuto.layers.stored import Matrix, together
 from tenuto.program.schedule import Pass, Product, Reduction, Slot, uniform
 
 _LONGEST = 96  # letters of a line that is put together from several values
 
 
 class LayerText:
-    """What is printed for one layer: `arrays`, `function`, the members of the state, and how much scratch memory its step needs."""
+    """What is printed for one layer: `arrays`, `function`, the members of the state, how much scratch memory its step needs, and how many whole numbers it reads at once."""
 
     def __init__(self, layer: Layer, name: str) -> None:
         self.layer, self.name = layer, name
         self.schedule = layer.schedule.inference
         self.nodes = self.schedule.nodes
         self.arrays: list[str] = []
-        self.scratch = 0
+        self.scratch = self.numbers = 0
+        self.expressions = exact_expressions() if layer.integers else EXPRESSIONS
         self._places: dict[str, str] = {}  # where an array or a column of one begins, by the name that the function has for it
         self._pointers: list[str] = []
         self._columns = self._place_columns()
@@ -178,10 +182,10 @@ class LayerText:
         """The input projection of the gates, in as few products as their columns allow."""
         layer, x = self.layer, "x" if self.layer.norm is None else "read"
         gates = list(layer.traced.cell.widths("gates"))
-        weights = layer.tensors["weight_ih"].reshape(len(gates), -1, layer.input_width)
+        weights, height = layer.matrices["weight_ih"], layer.hidden
         bias = layer.tensors["bias"].reshape(len(gates), -1) if "bias" in layer.tensors else None
         by_column = {slot.column: name for name, slot in layer.schedule.gates.items()}
-        lines = []
+        lines = self._rounded(x, layer.input_width)
         for columns in _runs(sorted(by_column)):
             names = [by_column[column] for column in columns]
             places, rows = [gates.index(name) for name in names], len(names) * layer.hidden
@@ -190,36 +194,42 @@ class LayerText:
                 lines.append(f"fill({to}, 0.0f, {rows});")
             else:
                 lines.append(f"copy({to}, {self._constant(f'bias_{tail}', bias[places], 'bias of ' + ' '.join(names))}, {rows});")
-            matrix = self._constant(f"W_{tail}", in_blocks(weights[places].reshape(rows, -1)), f"W of {' '.join(names)}, {rows} x {layer.input_width}")
-            lines.append(f"multiply({to}, {matrix}, {x}, {rows}, {layer.input_width});")
+            matrix = together([weights.rows(place * height, (place + 1) * height) for place in places])
+            lines += self._table(f"W_{tail}", matrix, f"W of {' '.join(names)}").times(to, self._operand(x))
         return lines
 
     def _product(self, part: Product) -> list[str]:
         """The recurrent products of one value, in as few calls as the order of their rows allows."""
         layer, stack = self.layer, part.stack
-        weight, operand = layer.tensors[f"U.{stack.name}"], self._at(part.operands[0])
+        weight, operand = layer.matrices[f"U.{stack.name}"], self._at(part.operands[0])
         if operand.startswith("stream_"):  # a number, not an array
             operand = f"&{operand}"
         ends = np.cumsum([0, *(layer.size(width) for width in stack.widths)]).tolist()
-        rows = {name: weight[ends[k] : ends[k + 1]] for k, name in enumerate(stack.products)}
-        columns, lines = weight.shape[1], []
+        rows = {name: weight.rows(ends[k], ends[k + 1]) for k, name in enumerate(stack.products)}
+        lines = self._rounded(operand, weight.columns * stack.heads)
         runs = _runs([slot.column for slot in part.results]) if stack.heads == 1 else [[slot.column] for slot in part.results]
         by_column = {slot.column: name for slot, name in zip(part.results, part.rows)}
         for run in runs:
             names = [by_column[column] for column in run]
-            matrix, to, tail = np.concatenate([rows[name] for name in names]), self._columns[Slot("gates", run[0])][0], "_".join(map(identifier, names))
+            matrix, to, tail = together([rows[name] for name in names]), self._columns[Slot("gates", run[0])][0], "_".join(map(identifier, names))
             if part.fresh:
-                lines.append(f"fill({to}, 0.0f, {len(matrix)});")
-            title = f"U of {' '.join(names)}, {len(matrix)} x {columns}"
-            if stack.heads == 1:
-                array = self._constant(f"U_{tail}", in_blocks(matrix), title)
-                lines.append(f"multiply({to}, {array}, {operand}, {len(matrix)}, {columns});")
-            else:
-                blocks = np.concatenate([in_blocks(block) for block in matrix.reshape(stack.heads, -1, columns)])
-                array, height = self._constant(f"U_{tail}", blocks, f"{title}, in {stack.heads} blocks on the diagonal"), len(matrix) // stack.heads
-                lines.append(f"for (int head = 0; head < {stack.heads}; head++)")
-                lines.append(f"  multiply({to} + head * {height}, {array} + head * {height * columns}, {operand} + head * {columns}, {height}, {columns});")
+                lines.append(f"fill({to}, 0.0f, {matrix.shape[0]});")
+            blocks = f", in {stack.heads} blocks on the diagonal" if stack.heads > 1 else ""
+            lines += self._table(f"U_{tail}", matrix, f"U of {' '.join(names)}{blocks}", stack.heads).times(to, self._operand(operand))
         return lines
+
+    def _table(self, name: str, matrix: Matrix, title: str, heads: int = 1) -> Table:
+        return Table(self._constant, name, matrix, title, integers=self.layer.integers, heads=heads)
+
+    def _rounded(self, operand: str, width: int) -> list[str]:
+        """The statement that rounds what is multiplied next, where products are of whole numbers."""
+        if not self.layer.integers:
+            return []
+        first, self.numbers = "" if self.numbers else "float ", max(self.numbers, width)
+        return [f"{first}quantum = to_integers(state->numbers, {operand}, {width});"]
+
+    def _operand(self, operand: str) -> str:
+        return "state->numbers" if self.layer.integers else operand
 
     def _result(self) -> list[str]:
         layer = self.layer
@@ -285,7 +295,7 @@ class _PassText:
 
     def _node(self, number: int, lines: list[str]) -> None:
         node = self.nodes[number]
-        form, rank, ranks = EXPRESSIONS[node.kind]
+        form, rank, ranks = self.layer.expressions[node.kind]
         width = f"{float(self.layer.layer.size(node.width))}f"
         text = form.format(*(self._text(arg, least) for arg, least in zip(node.args, ranks)), width=width)
         if node.kind == "expand":

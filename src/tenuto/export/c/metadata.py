@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tenuto.export.c.model import inputs_of, layers_of, outputs_of
@@ -10,7 +11,7 @@ from tenuto.export.comparison import Compared
 from tenuto.tasks.stepped import Channels, EachStep, Outputs, PooledClasses, StepModel, Symbols
 
 
-def metadata(model: StepModel, name: str, sources: Sources, compared: Compared) -> dict[str, Any]:
+def metadata(model: StepModel, name: str, sources: Sources, compared: Sequence[Compared]) -> dict[str, Any]:
     """The keys of NAME.json."""
     return {
         "format": "tenuto C99",
@@ -26,11 +27,14 @@ def metadata(model: StepModel, name: str, sources: Sources, compared: Compared) 
                 "reads": layer.input_width,
                 "hidden_size": layer.hidden,
                 "state": layer.states,
+                "weights": sorted({matrix.form for matrix in layer.matrices.values()}),
+                "multiplies": "whole numbers" if layer.integers else "floats",
             }
             for layer in layers_of(model)
         ],
         "bytes": {"constants": sources.constant_bytes, "state": sources.state_bytes},
-        "compared": compared.to_data(),
+        "compared": compared[0].to_data(),
+        **({"layers_compared": [one.to_data() for one in compared[1:]]} if len(compared) > 1 else {}),
         **model.about,
     }
 

@@ -14,6 +14,7 @@ from tenuto.cell import Width
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
+from tenuto.layers.stored import Int4, Int8, LoopHolder, Matrix, is_matrix, stored_in
 from tenuto.program import Traced, traced_of
 from tenuto.program.cell_schedule import CellSchedule, schedule_cell
 from tenuto.tasks.stepped import Channels, Numbers, Outputs, PooledClasses, StepModel, Symbols, array, no_steps
@@ -33,8 +34,9 @@ class Layer:
     """One recurrent layer.
 
     Attributes:
-        traced: the cell that runs, modifiers included. tensors: its weights by the engines' names ("weight_ih", "bias", "U.stack", "p.name"), and the streams
-            that are the same at each step ("stream.name"), float32.
+        traced: the cell that runs, modifiers included. matrices: its matrices by the engines' names ("weight_ih", "U.stack"), as they are stored.
+        tensors: its other weights ("bias", "p.name"), and the streams that are the same at each step ("stream.name"), float32.
+        integers: whether what it multiplies is rounded too, and products are of whole numbers.
         initial: for each state, its value before the first step, or None for zeros. streams: for each other stream, the place of its channel.
         residual: whether what it reads is added to its output.
     """
@@ -44,7 +46,9 @@ class Layer:
     input_width: int
     hidden: int
     output_width: int
+    matrices: dict[str, Matrix]
     tensors: dict[str, np.ndarray]
+    integers: bool
     initial: dict[str, np.ndarray | None]
     streams: dict[str, int]
     norm: Norm | None
@@ -102,22 +106,45 @@ def _layer(recurrent: Recurrent, place: int, number: int, norm: Any, streams: di
     input_width = recurrent.input_size if place == 0 else recurrent.output_width
     x = torch.zeros(1, 1, input_width)
     given = {name: x.new_zeros(1, 1, size_of(width, recurrent.hidden_size)) for name, width in recurrent.cell.widths("streams").items()}
-    direction = recurrent._direction(place, f"_l{place}", x, 1, given)
-    named: dict[str, Tensor] = direction.weights
+    asked = place, f"_l{place}", x, 1, given
+    direction = recurrent._direction(*asked)
+    traced, named = traced_of(direction.handle), dict[str, Tensor](direction.weights)
+    columns = {f"U.{stack.name}": size_of(stack.width_in, recurrent.hidden_size) // stack.heads for stack in traced.stacks} | {"weight_ih": input_width}
+    matrices = _matrices(recurrent, asked, columns)
     states = recurrent.cell.widths("state")
     initial = dict(zip(states, direction.reset_state)) if direction.reset_state else dict.fromkeys(states)
     return Layer(
         number,
-        traced_of(direction.handle),
+        traced,
         input_width,
         recurrent.hidden_size,
         recurrent.output_width,
-        {name: array(value) for name, value in named.items() if name.removeprefix("stream.") not in given or not name.startswith("stream.")},
+        matrices,
+        {name: array(value) for name, value in named.items() if name not in matrices and not name.startswith("scale.") and (name.removeprefix("stream.") not in given or not name.startswith("stream."))},
+        computes_integers(recurrent),
         {name: None if value is None else array(value).reshape(-1) for name, value in initial.items()},
         {name: streams[name] for name in given},
         None if norm is None else Norm(array(norm.weight), array(norm.bias), float(norm.eps)),
         recurrent.residual and input_width == recurrent.output_width,
     )
+
+
+def _matrices(recurrent: Recurrent, asked: tuple[Any, ...], columns: dict[str, int]) -> dict[str, Matrix]:
+    """The matrices of a layer by the engines' names: whole numbers where they are stored so."""
+    if not isinstance(recurrent, LoopHolder) or not all(isinstance(one, (Int8, Int4)) for one in stored_in(recurrent).values()):
+        return {name: Matrix.floats(array(value)) for name, value in recurrent._direction(*asked).weights.items() if is_matrix(name)}
+    numbers, scales = (one.weights for one in recurrent.in_parts(*asked))
+    found = {}
+    for name, value in numbers.items():
+        if is_matrix(name):
+            whole = value.is_floating_point()  # too narrow to become smaller
+            found[name] = Matrix.floats(array(value)) if whole else Matrix.stored(value, scales[name], columns[name])
+    return found
+
+
+def computes_integers(recurrent: Recurrent) -> bool:
+    """Whether this layer's products are of whole numbers."""
+    return isinstance(recurrent, LoopHolder) and recurrent.integers
 
 
 def of_layer(recurrent: Recurrent) -> StepModel:
@@ -132,7 +159,7 @@ def of_layer(recurrent: Recurrent) -> StepModel:
     def draw(generator: np.random.Generator, steps: int) -> np.ndarray:
         return generator.standard_normal((steps, recurrent.input_size), dtype=np.float32)
 
-    return StepModel(Numbers(recurrent.input_size), ((recurrent, None),), Outputs(recurrent.output_width), draw, answers)
+    return StepModel(Numbers(recurrent.input_size), ((still, None),), Outputs(recurrent.output_width), draw, answers)
 
 
 def inputs_of(model: StepModel) -> int:

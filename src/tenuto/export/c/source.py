@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from tenuto.export.c.arrays import constant, in_blocks
+from tenuto.engines.cpp.library import lanes
+from tenuto.export.c.arrays import BYTES, constant
+from tenuto.export.c.exactness import tolerance_elsewhere
 from tenuto.export.c.expressions import BLOCK, FUNCTIONS, written
+from tenuto.export.c.integers import GUARD, exact_functions
 from tenuto.export.c.layer import LayerText
+from tenuto.export.c.matrices import Table
 from tenuto.export.c.model import inputs_of, layers_of, outputs_of, pooling_of
 from tenuto.export.c.names import comment, literal
-from tenuto.tasks.stepped import Channels, EachStep, Linear, Outputs, PooledClasses, StepModel, Symbols, no_steps
-
-TOLERANCE = 1e-4  # of the self-test, times the largest expected number or 1: another C library rounds otherwise
+from tenuto.layers.stored import Matrix
+from tenuto.tasks.stepped import Channels, EachStep, Linear, Outputs, PooledClasses, StepModel, Symbols
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,9 @@ def print_c(model: StepModel, name: str, test: SelfTest) -> Sources:
     """The header and the source of a model that is called `name` in C.
 
     Raises:
-        ArgumentError: the model needs what comes later, or a weight is not finite.
+        ArgumentError: a layer looks ahead, or a weight is not finite.
     """
-    _require_steps(model)
     return _Printer(model, name, test).sources()
-
-
-def _require_steps(model: StepModel) -> None:
-    if "parts" in pooling_of(model):
-        raise no_steps("pooling over the eight parts of a sequence, which needs its length before it begins", "train with pooling mean, max, last")
 
 
 class _Printer:
@@ -56,8 +54,11 @@ class _Printer:
         self.inputs, self.outputs = inputs_of(model), outputs_of(model)
         self.layers = [LayerText(layer, name) for layer in layers_of(model)]
         self.arrays: list[str] = []
+        self.tables: dict[str, Table] = {}
         self.members = [member for layer in self.layers for member in layer.members]
         self.scratch = max(layer.scratch for layer in self.layers)
+        self.numbers = -(-max(layer.numbers for layer in self.layers) // 4) * 4
+        self.functions = exact_functions() if self.numbers else FUNCTIONS
         self.reset = [line for layer in self.layers for line in layer.initial()]
         self.step = [*self._front(), *self._encoder(), *self._head()]
 
@@ -78,16 +79,17 @@ class _Printer:
     def _symbols(self, front: Symbols) -> list[str]:
         count, width = front.vectors.shape
         lines = [f"if (symbol < 0 || symbol >= {count}) return 1;"]
-        if self._tied(front):
-            self._take("embedded", width)
-            return [*lines, f"take_row(state->embedded, head_weight, symbol, {count}, {width});", "const float *x = state->embedded;"]
-        table = self._constant("embedding", front.vectors, f"The vector of each of {count} symbols, {width} wide")
-        return [*lines, f"const float *x = {table} + (long)symbol * {width};"]
+        if not self._tied(front) and front.vectors.form == "float":
+            table = self._constant("embedding", front.vectors.numbers, f"The vector of each of {count} symbols, {width} wide")
+            return [*lines, f"const float *x = {table} + (long)symbol * {width};"]
+        self._take("embedded", width)
+        table = self._table("head" if self._tied(front) else "embedding", front.vectors, "The vector of each symbol")
+        return [*lines, table.row("state->embedded", "symbol"), "const float *x = state->embedded;"]
 
     def _tied(self, front: Symbols) -> bool:
         """Whether the last map is the embedding's matrix, which is then stored once."""
         head = self.model.head
-        return isinstance(head, EachStep) and front.vectors.shape == head.linear.weight.shape and np.array_equal(front.vectors, head.linear.weight)
+        return isinstance(head, EachStep) and front.vectors.equals(head.linear.weight)
 
     def _take(self, member: str, width: int) -> None:
         self.members.append((member, width))
@@ -130,59 +132,61 @@ class _Printer:
         end = "to_logarithms" if head.logarithms else "to_probabilities"
         return [*lines, *self._linear("head", head.linear, "output", "x"), f"{end}(output, {self.outputs});", "return 0;"]
 
+    def _table(self, name: str, matrix: Matrix, title: str) -> Table:
+        """The matrix of this name, which is printed once."""
+        if name not in self.tables:
+            self.tables[name] = Table(self._constant, f"{name}_weight", matrix, title)
+        return self.tables[name]
+
     def _linear(self, name: str, linear: Linear, to: str, x: str) -> list[str]:
-        rows, columns = linear.weight.shape
-        weight = self._constant(f"{name}_weight", in_blocks(linear.weight), f"The weights of the {name}, {rows} x {columns}")
+        rows, table = linear.weight.shape[0], self._table(name, linear.weight, f"The weights of the {name}")
         first = f"fill({to}, 0.0f, {rows});"
         if linear.bias is not None:
             first = f"copy({to}, {self._constant(f'{name}_bias', linear.bias, f'The bias of the {name}')}, {rows});"
-        return [first, f"multiply({to}, {weight}, {x}, {rows}, {columns});"]
+        return [first, *table.times(to, x)]
 
     def _pooled(self, head: PooledClasses) -> list[str]:
-        """The outputs pooled over the steps so far; each kind has a matrix of its own."""
-        width = self.layers[-1].layer.output_width
-        lines, places, inside = [], {"last": "x"}, []
-        if "mean" in head.pooling:
-            self._take("mean", width)
+        """The outputs pooled over the steps so far, side by side."""
+        width, kinds = self.layers[-1].layer.output_width, head.pooling
+        if kinds == ("last",):
+            return ["if (!output) return 0;", *self._linear("head", head.linear, "output", "x"), f"to_probabilities(output, {self.outputs});"]
+        self._take("pooled", width * len(kinds))
+        place = {kind: f"state->pooled + {number * width}" if number else "state->pooled" for number, kind in enumerate(kinds)}
+        cell = {kind: f"state->pooled[{number * width} + u]" if number else "state->pooled[u]" for number, kind in enumerate(kinds)}
+        lines, inside = [], []
+        if "mean" in kinds:
             lines.append("state->steps += 1.0f;")
-            inside.append("state->mean[u] += (x[u] - state->mean[u]) / state->steps;")
-            self.reset += ["state->steps = 0.0f;", f"fill(state->mean, 0.0f, {width});"]
-            places["mean"] = "state->mean"
-        if "max" in head.pooling:
-            self._take("max", width)
-            inside.append("if (!(state->max[u] >= x[u])) state->max[u] = x[u];")
-            self.reset.append(f"fill(state->max, -INFINITY, {width});")
-            places["max"] = "state->max"
-        if inside:
-            lines += [f"for (int u = 0; u < {width}; u++) {{", *(f"  {line}" for line in inside), "}"]
-        parts = np.split(head.linear.weight, len(head.pooling), axis=1)
-        lines += ["if (!output) return 0;"]
-        bias = head.linear.bias
-        lines.append(f"fill(output, 0.0f, {self.outputs});" if bias is None else f"copy(output, {self._constant('head_bias', bias, 'The bias of the head')}, {self.outputs});")
-        for kind, part in zip(head.pooling, parts):
-            weight = self._constant(f"head_{kind}", in_blocks(part), f"The weights of the head for the {kind} of the outputs, {self.outputs} x {width}")
-            lines.append(f"multiply(output, {weight}, {places[kind]}, {self.outputs}, {width});")
-        return [*lines, f"to_probabilities(output, {self.outputs});"]
+            inside.append(f"{cell['mean']} += (x[u] - {cell['mean']}) / state->steps;")
+            self.reset += ["state->steps = 0.0f;", f"fill({place['mean']}, 0.0f, {width});"]
+        if "max" in kinds:
+            inside.append(f"if (!({cell['max']} >= x[u])) {cell['max']} = x[u];")
+            self.reset.append(f"fill({place['max']}, -INFINITY, {width});")
+        lines += [f"for (int u = 0; u < {width}; u++) {{", *(f"  {line}" for line in inside), "}", "if (!output) return 0;"]
+        if "last" in kinds:
+            lines.append(f"copy({place['last']}, x, {width});")
+        return [*lines, *self._linear("head", head.linear, "output", "state->pooled"), f"to_probabilities(output, {self.outputs});"]
 
     # --- the two files ---------------------------------------------------------------------------------------------------
 
     def sources(self) -> Sources:
         self_test = self._self_test()
         functions = "\n".join([*(text.function for text in self.layers), self._reset_function(), self._step_function(), self_test])
-        used = _called(functions)
-        define = [f"#define BLOCK {BLOCK}  /* sums that are made side by side */", ""] if {"multiply", "take_row"} & used else []
+        used = _called(functions, self.functions)
+        texts = "\n".join(self.functions[name] for name in self.functions if name in used)
+        defines = {"BLOCK": (BLOCK, "sums that are made side by side"), "LANES": (lanes() if "LANES" in texts else 0, "in how many parts sums are made by the engine that this was compared with")}
+        define = [f"#define {name} {value}  /* {why} */" for name, (value, why) in defines.items() if re.search(rf"\b{name}\b", texts)]
         arrays = [array for layer in self.layers for array in layer.arrays] + self.arrays
         source = "\n".join(
             [
                 f"/* {self.name}: printed by tenuto. See {self.name}.h. */",
-                f'#include "{self.name}.h"', "", "#include <math.h>", "", *define,
-                *(f"{FUNCTIONS[name]}\n" for name in FUNCTIONS if name in used),
+                f'#include "{self.name}.h"', "", "#include <math.h>", *["#include <stdint.h>"] * ("int8_t" in texts or "int32_t" in texts), "", *define, *[""] * bool(define), *[GUARD] * bool(self.numbers),
+                *(f"{self.functions[name]}\n" for name in self.functions if name in used),
                 *arrays, *self._names(), functions,
             ]
         )  # fmt: skip
-        state_bytes = 4 * (sum(width for _, width in self.members) + self.scratch + self._counts_steps)
-        constants = sum(int(size) * (8 if kind == "double" else 4) for kind, size in re.findall(r"static const (float|double) \w+\[(\d+)\] = \{", source))
-        return Sources(self._header(), source, constants, state_bytes)
+        state = 4 * (sum(width for _, width in self.members) + self.scratch + self._counts_steps) + self.numbers
+        constants = sum(int(size) * BYTES[kind] for kind, size in re.findall(rf"static const ({'|'.join(BYTES)}) \w+\[(\d+)\] = \{{", source))
+        return Sources(self._header(constants, state), source, constants, state)
 
     @property
     def _counts_steps(self) -> bool:
@@ -213,7 +217,7 @@ class _Printer:
         else:
             given = "  " + constant("inputs", self.test.inputs.astype(np.float32), "What is read").replace("\n", "\n  ").rstrip()
         expected = "  " + constant("expected", self.test.answers.astype(np.float32), "What the model answers after each step").replace("\n", "\n  ").rstrip()
-        tolerance = written(TOLERANCE * max(1.0, float(np.abs(self.test.answers).max())))[0]
+        tolerance = written(tolerance_elsewhere(self.model) * max(1.0, float(np.abs(self.test.answers).max())))[0]
         read = "inputs[t]" if symbols else f"inputs + t * {self.inputs}"
         return "\n".join(
             [
@@ -227,17 +231,18 @@ class _Printer:
             ]
         )  # fmt: skip
 
-    def _header(self) -> str:
+    def _header(self, constants: int, state: int) -> str:
         name, big = self.name, self.name.upper()
         members = [f"  float {member}[{width}];" for member, width in self.members]
-        members += ["  float steps;"] * self._counts_steps + [f"  float scratch[{self.scratch}];"]
+        members += ["  float steps;"] * self._counts_steps + [f"  float scratch[{self.scratch}];"] + [f"  int8_t numbers[{self.numbers}];"] * bool(self.numbers)
         head = self.model.head
         names = [] if isinstance(head, Outputs) else [f"extern const char *const {name}_output_names[{big}_OUTPUTS];  /* what each number of output stands for, in UTF-8 */"]
         return "\n".join(
             [
                 f"/* {name}: a recurrent network that reads one step at a time. Printed by tenuto.", "",
-                *(f"   {line}" for line in self._described()), "*/",
-                f"#ifndef {big}_H", f"#define {big}_H", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
+                *(f"   {line}" for line in self._described()),
+                f"   Constants take {constants:,} bytes, beside the code, and a state {state:,} bytes of memory.", "*/",
+                f"#ifndef {big}_H", f"#define {big}_H", "", *["#include <stdint.h>", ""] * bool(self.numbers), "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
                 f"#define {big}_INPUTS {self.inputs}", f"#define {big}_OUTPUTS {self.outputs}", "",
                 "/* All that is kept from step to step, and the memory that a step works in: one for each sequence that is read at the same time. */",
                 f"typedef struct {name}_state {{", *members, f"}} {name}_state;", "",
@@ -272,13 +277,13 @@ class _Printer:
         return [read, answer, "C99; needs <math.h> and nothing else, takes no memory but the state and a small stack, keeps nothing between calls."]
 
 
-def _called(text: str) -> set[str]:
+def _called(text: str, functions: Mapping[str, str]) -> set[str]:
     """The functions of the table that a text calls, and those that they call."""
     found: set[str] = set()
     todo = [text]
     while todo:
         words = set(re.findall(r"\b(\w+)\(", todo.pop()))
-        new = (words & set(FUNCTIONS)) - found
+        new = (words & set(functions)) - found
         found |= new
-        todo += [FUNCTIONS[name] for name in new]
+        todo += [functions[name] for name in new]
     return found

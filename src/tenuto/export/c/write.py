@@ -12,9 +12,10 @@ import numpy as np
 
 from tenuto.errors import ArgumentError
 from tenuto.export.c import compare
+from tenuto.export.c.exactness import compiled, tolerance
 from tenuto.export.c.example import print_main
 from tenuto.export.c.metadata import metadata
-from tenuto.export.c.model import of_layer
+from tenuto.export.c.model import computes_integers, of_layer
 from tenuto.export.c.source import SelfTest, Sources, print_c
 from tenuto.export.comparison import Compared
 from tenuto.export.subject import Subject
@@ -29,7 +30,7 @@ def write(subject: Subject, folder: Path) -> Mapping[str, Any]:
     printed = print_checked(steps_of(subject), subject.name)
     write_files(printed, subject.name, folder)
     name = subject.name
-    return {"step": {"file": f"{name}.c", "header": f"{name}.h", "example": f"{name}_main.c", "metadata": f"{name}.json", "compared": [printed.compared.to_data()]}}
+    return {"step": {"file": f"{name}.c", "header": f"{name}.h", "example": f"{name}_main.c", "metadata": f"{name}.json", "compared": [one.to_data() for one in printed.compared]}}
 
 
 def steps_of(subject: Subject) -> StepModel:
@@ -51,12 +52,16 @@ def steps_of(subject: Subject) -> StepModel:
 
 @dataclass(frozen=True)
 class Printed:
-    """An export to C before it is written: its files by name, and what was measured of it."""
+    """An export to C before it is written: its files by name, and what was measured of it.
+
+    Attributes:
+        compared: the whole, and then each layer by itself that multiplies whole numbers.
+    """
 
     files: dict[str, str]
     about: dict[str, Any]
     sources: Sources
-    compared: Compared
+    compared: tuple[Compared, ...]
 
 
 def print_checked(model: StepModel, name: str) -> Printed:
@@ -65,6 +70,15 @@ def print_checked(model: StepModel, name: str) -> Printed:
     Raises:
         ArgumentError: the model cannot answer step by step. EngineError: no compiler. Differs: other answers than the model's.
     """
+    with compiled(model):
+        files, sources, compared = _checked(model, name, tolerance(model), "C")
+        alone = [] if tolerance(model) == 0 else [recurrent for recurrent, _ in model.layers if computes_integers(recurrent)]
+        layers = [of_layer(recurrent) for recurrent in alone if not recurrent.layer_norm and not recurrent.cell.widths("streams")]
+        exact = [_checked(layer, name, 0.0, f"C (layer {number})")[2] for number, layer in enumerate(layers)]
+    return Printed(files, metadata(model, name, sources, [compared, *exact]), sources, (compared, *exact))
+
+
+def _checked(model: StepModel, name: str, allowed: float, what: str) -> tuple[dict[str, str], Sources, Compared]:
     given = model.draw(np.random.default_rng(1), compare.SELF_TEST_STEPS)
     sources = print_c(model, name, SelfTest(given, model.answers(given)))
     files = {f"{name}.h": sources.header, f"{name}.c": sources.source, f"{name}_main.c": print_main(model, name)}
@@ -73,8 +87,7 @@ def print_checked(model: StepModel, name: str) -> Printed:
             (Path(folder) / file).write_text(text, encoding="ascii")
         program = compare.build(Path(folder), name)
         compare.self_test(program)
-        compared = compare.compare(program, compare.drawn(model), "C")
-    return Printed(files, metadata(model, name, sources, compared), sources, compared)
+        return files, sources, compare.compare(program, compare.drawn(model), what, allowed)
 
 
 def write_files(printed: Printed, name: str, folder: Path) -> list[Path]:

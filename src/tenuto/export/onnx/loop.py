@@ -12,10 +12,13 @@ import numpy as np
 
 from tenuto.engines.problem import Form, output_width, size_of
 from tenuto.errors import ArgumentError
+from tenuto.export.onnx.at_once import at_once
 from tenuto.export.onnx.native import native
+from tenuto.export.onnx.parts import Parts
 from tenuto.export.onnx.scribe import INT, Scribe
 from tenuto.export.onnx.step import StepPrinter, dense
 from tenuto.program.graph import Key
+from tenuto.program.linear import linear
 
 
 class Given(NamedTuple):
@@ -51,7 +54,6 @@ def _printed(scribe: Scribe, form: Form, inputs: Mapping[str, Given], weights: M
     cell, traced = form.cell, form.traced
     hidden = weights["weight_ih"].shape[0] // form.gates
     x = inputs["x"].name
-    rows = scribe.size(x, 1)
     projected = scribe.op("MatMul", x, scribe.constant(weights["weight_ih"].T))  # [T, B, G * H], for all steps at once
     if "bias" in weights:
         projected = scribe.op("Add", projected, scribe.constant(weights["bias"]))
@@ -62,34 +64,38 @@ def _printed(scribe: Scribe, form: Form, inputs: Mapping[str, Given], weights: M
     steps = {"gates": projected, **{name: _stream(scribe, inputs[f"stream.{name}"], x) for name in cell.widths("streams")}}  # [T, B, ...] each
     if form.lengths:
         steps["live"] = live(scribe, x, inputs["lengths"].name)
-    states = list(cell.widths("state"))
-    start = {name: inputs[f"s.{name}"].name for name in states}
-
-    def body(inside: Scribe, now: Mapping[str, str], before: Mapping[str, str]) -> tuple[str, list[str]]:
-        gates = inside.ops("Split", [now["gates"], inside.whole(*[hidden] * form.gates)], form.gates, axis=1) if form.gates > 1 else [now["gates"]]
-        values = {**fixed, **{("gate", name): value for name, value in zip(cell.widths("gates"), gates)}}
-        values |= {("state", name): value for name, value in before.items()} | {("stream", name): now[name] for name in cell.widths("streams")}
-        made = StepPrinter(inside, traced, hidden, values, matrices, rows).run()
-        output, new = made["output", "output"], [made["state", name] for name in states]
-        if form.lengths:
-            output = inside.op("Where", now["live"], output, inside.constant(0.0))
-            new = [inside.op("Where", now["live"], after, before[name]) for name, after in zip(states, new)]
-        return output, new
-
+    parts = Parts(form, hidden, fixed, matrices, steps, {name: inputs[f"s.{name}"].name for name in cell.widths("state")}, scribe.size(x, 1))
+    stages = None if one_step else linear(traced)
+    if stages is not None:
+        return at_once(scribe, parts, stages, weights)
     if one_step:
-        first = {name: scribe.op("Squeeze", value, scribe.whole(0)) for name, value in steps.items()}
-        output, new = body(scribe, first, start)
+        output, new = _step(scribe, parts, {name: scribe.op("Squeeze", value, scribe.whole(0)) for name, value in steps.items()}, parts.start)
         return [scribe.op("Unsqueeze", output, scribe.whole(0)), *new]
-    return _scan(scribe, form, steps, start, body, size_of(output_width(form), hidden), hidden)
+    return _scan(scribe, parts)
 
 
-def _scan(scribe: Scribe, form: Form, steps: Mapping[str, str], start: Mapping[str, str], body, width: int, hidden: int) -> list[str]:  # type: ignore[no-untyped-def]
+def _step(scribe: Scribe, parts: Parts, now: Mapping[str, str], before: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The output and the new states of a step, [B, W] each, from what there is for it and the states before it."""
+    traced = parts.form.traced
+    values = {**parts.values(scribe, now), **{("state", name): value for name, value in before.items()}}
+    printer, results = StepPrinter(scribe, traced, parts.hidden, values, parts.matrices, parts.rows), dict(traced.forward.outputs)
+    output, new = printer.full(results["output", "output"]), [printer.full(results["state", name]) for name in before]
+    if "live" in now:
+        output = scribe.op("Where", now["live"], output, scribe.constant(0.0))
+        new = [scribe.op("Where", now["live"], after, before[name]) for name, after in zip(before, new)]
+    return output, new
+
+
+def _scan(scribe: Scribe, parts: Parts) -> list[str]:
+    """One step an iteration. (Several were measured, cells of 16 to 128 units in ONNX Runtime 1.31: 2, 4, 8 or 16 take the same time or up to twice as much,
+    since what an iteration costs is little beside its operators, and cutting and joining its steps are operators too.)"""
     from onnx import TensorProto, helper
 
-    inside, cell = scribe.inner(), form.cell
+    form, hidden, steps, start = parts.form, parts.hidden, parts.steps, parts.start
+    inside, cell, width = scribe.inner(), form.cell, size_of(output_width(form), hidden)
     widths = {"gates": hidden * form.gates, "live": 1, **{name: size_of(one, hidden) for name, one in cell.widths("streams").items()}}
     before, now = {name: inside.name(name) for name in start}, {name: inside.name(name) for name in steps}
-    output, new = body(inside, now, before)
+    output, new = _step(inside, parts, now, before)
     new, output = [inside.op("Identity", value) for value in new], inside.op("Identity", output)  # a result of a body has a name that nothing else has
     info = lambda name, wide, kind=TensorProto.FLOAT: helper.make_tensor_value_info(name, kind, ["batch", wide])  # noqa: E731
     sizes = {name: size_of(one, hidden) for name, one in cell.widths("state").items()}

@@ -26,6 +26,7 @@ from tenuto.program import aten
 OPSETS = range(17, 23)
 IR = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}  # the oldest form of file that may hold an opset; never newer than 10
 TYPES = {"float32": 1, "int64": 7, "bool": 9}
+_CHECK = "aten._assert_tensor_metadata.default"  # torch's own, of a dtype: nothing reads it
 _ARITHMETIC = {operator.add: "add", operator.sub: "sub", operator.mul: "mul", operator.floordiv: "floordiv"}
 
 
@@ -63,7 +64,9 @@ def _read_by(node: Any) -> set[str]:
 
 
 def simplified(program: ExportedProgram) -> ExportedProgram:
-    """The program in operations of the table, as far as torch knows how."""
+    """The program in operations of the table, as far as torch knows how. (It writes the whole program anew, which takes most of an export's time: only where it must.)"""
+    if all(node.op != "call_function" or _written(node) for node in program.graph.nodes):
+        return program
     table = torch.export.default_decompositions()
     table.update(aten.decompositions())
     for operation in list(table.keys()):
@@ -75,6 +78,12 @@ def simplified(program: ExportedProgram) -> ExportedProgram:
 
 def _name_of(target: Any) -> str:
     return str(target).removeprefix("aten.").removeprefix("<OpOverload(op='")
+
+
+def _written(node: Node) -> bool:
+    """Whether a call is written as it is, or is of no consequence."""
+    name = str(node.target)
+    return node.target is operator.getitem or node.target in _ARITHMETIC or _name_of(node.target) in OPERATIONS or name in ("aten.sym_size.int", "tenuto.loop.default", _CHECK)
 
 
 class _Printer:

@@ -1,4 +1,4 @@
-"""Who runs an ONNX model here, to compare it with ours: ONNX Runtime, and ONNX's own reference in numpy, where it can."""
+"""Who runs an ONNX model here, to compare it with ours: ONNX Runtime; ONNX's own reference in numpy, where it can; and OpenVINO, where it is installed."""
 
 from __future__ import annotations
 
@@ -40,6 +40,24 @@ def reference(model: Any) -> Run:
     return run
 
 
+def openvino(path: Path) -> Run:
+    """OpenVINO on a CPU, on one thread, in float32 whatever the processor would rather take.
+
+    Raises:
+        Exception: of its own, where it does not read or compile the model.
+    """
+    import openvino as kit
+
+    core = kit.Core()
+    model = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+
+    def run(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = model(_arrays(values))
+        return {name: torch.from_numpy(np.array(found[port])) for port in model.outputs for name in port.get_names()}
+
+    return run
+
+
 def not_by_reference(model: Any) -> str | None:
     """Why ONNX's reference does not run this model as the operators are defined; None where it does."""
     for node in model.graph.node:
@@ -52,7 +70,7 @@ def not_by_reference(model: Any) -> str | None:
 
 
 def heeds_lengths(model: Any) -> bool:
-    """Whether ONNX's reference heeds lengths in this model: its LSTM, GRU and RNN do not."""
+    """Whether all runtimes here heed lengths in this model: of LSTM, GRU and RNN, ONNX Runtime alone does; not the reference of onnx 1.23, nor OpenVINO 2026.4."""
     return not any(node.op_type in _NATIVE for node in model.graph.node)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from tenuto.cell import HIDDEN
 from tenuto.engines.problem import size_of
 from tenuto.export.onnx.expressions import EXPRESSIONS
 from tenuto.export.onnx.scribe import Scribe
-from tenuto.program.graph import Key, Node
+from tenuto.program.graph import Key, Node, Stack
 from tenuto.program.trace import Traced
 
 
@@ -25,24 +25,28 @@ class _Value:
 
 
 class StepPrinter:
-    """Prints a cell's step.
+    """Prints a cell's step, or what of it is the same for all steps at once.
 
     Args:
         scribe: where to. hidden: H.
-        inputs: the names of gate inputs, states, parameters and streams by key, [B, W] each; parameters [1, W].
+        inputs: the names of gate inputs, states, parameters and streams by key, [B, W] each (or [T, B, W]); parameters [1, W]. Read when they are needed.
         weights: for each stack of products, its matrix [width_in, sum of widths], by the stack's name.
-        rows: the name of B, [1] int64.
+        rows: the name of the axes before the last, [1] or [2] int64.
+        nodes: the program's nodes with others after them; default: the program's.
     """
 
-    def __init__(self, scribe: Scribe, traced: Traced, hidden: int, inputs: Mapping[Key, str], weights: Mapping[str, str], rows: str) -> None:
-        self.scribe, self.traced, self.hidden, self.inputs, self.weights, self.rows = scribe, traced, hidden, inputs, weights, rows
-        self.nodes, self.results = traced.forward.nodes, dict(traced.forward.outputs)
+    def __init__(
+        self, scribe: Scribe, traced: Traced, hidden: int, inputs: Mapping[Key, str], weights: Mapping[str, str], rows: str, nodes: Sequence[Node] | None = None
+    ) -> None:
+        self.scribe, self.hidden, self.inputs, self.weights, self.rows = scribe, hidden, inputs, weights, rows
+        self.stacks: Sequence[Stack] = traced.stacks
+        self.nodes: Sequence[Node] = traced.forward.nodes if nodes is None else nodes
         self._values: dict[int, _Value] = {}
         self._products: dict[str, str] = {}
 
-    def run(self) -> dict[Key, str]:
-        """The new states and the output, [B, W] each, by key."""
-        return {key: self._full(number) for key, number in self.traced.forward.outputs if key[0] in ("state", "output")}
+    def give(self, number: int, name: str) -> None:
+        """Say what a value is called that is known already, with a row for each sequence and all its channels."""
+        self._values[number] = _Value(name, True, True)
 
     def _size(self, number: int) -> int:
         return size_of(self.nodes[number].width, self.hidden)
@@ -74,8 +78,8 @@ class StepPrinter:
         value, scribe = self._value(number), self.scribe
         return value.name if value.columns else self._expanded(number, scribe.whole(1, self._size(number)))
 
-    def _full(self, number: int) -> str:
-        """The value with all its channels and a row for each sequence."""
+    def full(self, number: int) -> str:
+        """The name of a value with all its channels and a row for each sequence."""
         value = self._value(number)
         if value.rows:
             return self._wide(number)
@@ -90,10 +94,10 @@ class StepPrinter:
     def _product(self, name: str) -> str:
         """The product of this name: a part of its stack's."""
         if name not in self._products:
-            stack = next(stack for stack in self.traced.stacks if name in stack.products)
-            whole = self.scribe.op("MatMul", self._full(stack.operand), self.weights[stack.name])
+            stack = next(stack for stack in self.stacks if name in stack.products)
+            whole = self.scribe.op("MatMul", self.full(stack.operand), self.weights[stack.name])
             widths = [size_of(width, self.hidden) for width in stack.widths]
-            parts = [whole] if len(widths) == 1 else self.scribe.ops("Split", [whole, self.scribe.whole(*widths)], len(widths), axis=1)
+            parts = [whole] if len(widths) == 1 else self.scribe.ops("Split", [whole, self.scribe.whole(*widths)], len(widths), axis=-1)
             self._products.update(zip(stack.products, parts, strict=True))
         return self._products[name]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tenuto.export.c import compare
 from tenuto.export.c.compiler import zig
+from tenuto.export.c.exactness import compiled, tolerance_elsewhere
 from tenuto.export.c.model import outputs_of
 from tenuto.export.c.write import print_checked, steps_of
 from tenuto.export.subject import Subject
@@ -42,11 +43,12 @@ def write(subject: Subject, folder: Path) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tenuto") as place:
         program = build(model, printed, name, Path(place))
         content = program.read_bytes()
-        compared = [printed.compared.to_data()]
+        compared = [one.to_data() for one in printed.compared]
         where = runtime()
         if where is not None:
-            drawn = compare.drawn(model)
-            compared.append(compare.held(run(program, [given for given, _ in drawn], outputs_of(model)), drawn, f"WebAssembly ({where})").to_data())
+            with compiled(model):
+                drawn = compare.drawn(model)
+            compared.append(compare.held(run(program, [given for given, _ in drawn], outputs_of(model)), drawn, f"WebAssembly ({where})", tolerance_elsewhere(model)).to_data())
     about |= {"format": "tenuto WebAssembly", "files": ["index.html", f"{name}.wasm", f"{name}.json"], "compared": compared}
     about["functions"] = ["reset", "step", "output", "self_test", *([] if isinstance(model.front, Symbols) else ["input"])]
     (folder / f"{name}.wasm").write_bytes(content)

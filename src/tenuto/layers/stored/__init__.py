@@ -1,14 +1,16 @@
 """Weights that are kept in another form than as floats: in less memory, and in a smaller file.
 
 In: a module with parameters. Out: the same module, with a `StoredWeight` where a parameter was, under the same name; to whatever reads the weight it is a tensor as before.
-`weight.py` says what a form must do, `int8.py`, `int4.py` and `sparse.py` are three; `holder.py` puts one into a module, and finds out from a file which ones to put where. A form is a file here and one line below.
-Imports torch and `errors`.
+`weight.py` says what a form must do, `int8.py`, `int4.py`, `sparse.py` and `low_rank.py` have them; `holder.py` puts one into a module, and finds out from a file which ones to put where; `matrix.py` has a weight as plain arrays, for printers.
+A form is a file here and one line below. Imports torch and `errors`.
 """
 
-from tenuto.layers.stored.holder import hold, hold_as, stored_in
+from tenuto.layers.stored.holder import LoopHolder, as_floats, hold, hold_as, is_matrix, stored_in
 from tenuto.layers.stored.int4 import Int4
 from tenuto.layers.stored.int8 import Int8, Int8x8
+from tenuto.layers.stored.low_rank import LowRank
+from tenuto.layers.stored.matrix import Matrix, together
 from tenuto.layers.stored.sparse import Sparse
 from tenuto.layers.stored.weight import StoredWeight
 
-__all__ = ["Int4", "Int8", "Int8x8", "Sparse", "StoredWeight", "hold", "hold_as", "stored_in"]
+__all__ = ["Int4", "Int8", "Int8x8", "LoopHolder", "LowRank", "Matrix", "Sparse", "StoredWeight", "as_floats", "hold", "hold_as", "is_matrix", "stored_in", "together"]

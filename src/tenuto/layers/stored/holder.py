@@ -5,14 +5,17 @@ The module keeps its class in all but this: reading the attribute gives the floa
 
 from __future__ import annotations
 
+import copy
 import types
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from tenuto.layers.stored.int8 import Int8x8
 from tenuto.layers.stored.weight import FORMS, StoredWeight
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Holder:
@@ -60,23 +63,28 @@ class LoopHolder(Holder):
         made: Any = super()
         if not self.integers:
             return made._direction(*given)
+        numbers, scales = self.in_parts(*given)
+        weights = {name: value for name, value in scales.weights.items() if not is_matrix(name)}
+        weights |= {name: value for name, value in numbers.weights.items() if is_matrix(name)}
+        return numbers._replace(weights=weights | {f"scale.{name}": scales.weights[name] for name in weights if is_matrix(name)})
+
+    def in_parts(self, *given: Any) -> tuple[Any, Any]:
+        """The direction twice: with the first buffer of each stored weight in its place, and with the second."""
+        made: Any = super()
         try:
             self.__dict__["buffer"] = 0
             numbers = made._direction(*given)
             self.__dict__["buffer"] = 1
-            scales = made._direction(*given)
+            return numbers, made._direction(*given)
         finally:
             self.__dict__["buffer"] = None
-        weights = {name: value for name, value in scales.weights.items() if not _is_matrix(name)}
-        weights |= {name: value for name, value in numbers.weights.items() if _is_matrix(name)}
-        return numbers._replace(weights=weights | {f"scale.{name}": scales.weights[name] for name in weights if _is_matrix(name)})
 
     def _for_one_step(self, *given: Any) -> Any:
         made: Any = super()
         return [] if self.integers else made._for_one_step(*given)
 
 
-def _is_matrix(name: str) -> bool:
+def is_matrix(name: str) -> bool:
     """Whether this name of an engine's is that of a matrix."""
     return name == "weight_ih" or name.startswith("U.")
 
@@ -126,7 +134,7 @@ def hold(module: nn.Module, name: str, stored: StoredWeight) -> None:
     del module._parameters[name]
     if not isinstance(module, Holder):
         module.__class__ = _holder_of(type(module))
-    module._modules[name] = stored
+    module._modules[name] = stored.train(module.training)
     if isinstance(stored, Int8x8):  # its time loop has no derivative by weights, and a bias that asked for one would ask for a slower engine
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(False)
@@ -137,6 +145,23 @@ def hold(module: nn.Module, name: str, stored: StoredWeight) -> None:
 def stored_in(module: nn.Module) -> dict[str, StoredWeight]:
     """The stored weights of a module, by the names that the parameters had; one that stands in several places, under the first."""
     return {name: part for name, part in module.named_modules() if isinstance(part, StoredWeight)}
+
+
+def as_floats(module: M) -> M:
+    """A copy in which each stored weight is a parameter again, which does not learn; the module itself where none is stored. For whoever looks for weights at their names, as torch.export does."""
+    if not stored_in(module):
+        return module
+    made, whole = copy.deepcopy(module), dict[StoredWeight, nn.Parameter]()
+    for part in list(made.modules()):
+        if isinstance(part, Holder):
+            for name, stored in list(part._modules.items()):
+                if isinstance(stored, StoredWeight):
+                    del part._modules[name]
+                    part._parameters[name] = whole.setdefault(stored, nn.Parameter(stored.whole().clone(), requires_grad=False))
+            part.__class__ = part.kind  # type: ignore[assignment]  # the class that it had before
+            if isinstance(part, nn.RNNBase):
+                part._init_flat_weights()
+    return made
 
 
 def hold_as(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:

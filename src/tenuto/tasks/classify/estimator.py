@@ -3,44 +3,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.data import Sequences, Standardiser, bucketed_batches, collate, stratified_split
+from tenuto.data import Sequences, bucketed_batches, collate, stratified_split
 from tenuto.data.labels import Labels
-from tenuto.data.sequences.standardise import check_missing
 from tenuto.data.split import random_split
 from tenuto.data.weights import require_some
 from tenuto.errors import DataError
-from tenuto.networks.pooling import check_pooling, usual_pooling
-from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
+from tenuto.networks.pooled import PooledNetwork
 from tenuto.scores.classification import classification_result, log_softmax, softmax
+from tenuto.tasks.channel_estimator import ChannelEstimator
 from tenuto.tasks.classify.evaluation import describe_channels, examples
-from tenuto.tasks.classify.exported import ExportedClassifier
-from tenuto.tasks.classify.network import ClassifierNetwork
-from tenuto.tasks.classify.noise import usual_noise
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.steps import classifier_steps
-from tenuto.tasks.classify.streams import stream_channels
-from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
-from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, grain_of_classes, prediction_speed, validation_of_classes
+from tenuto.tasks.estimator import batch_in_words
+from tenuto.tasks.evaluation import Measured, Watch, describe_set, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.stepped import StepModel
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
 from tenuto.tongues import either
-from tenuto.train import Checkpoint, Launch, Loss, Observer, Outcome, share_of
+from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
-AUTO = ("auto",)  # the pooling that suits the length of the sequences
 
-
-class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
+class SequenceClassifier(ClassifyOptions, ChannelEstimator):
     """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the highest validation
@@ -60,47 +51,11 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
-    former_options = {"halvings": 0}
-    takes = {"three_d_array": True}
-    takes_streams = True
+    former_options = {"halvings": 0, "shortcut": False}
     _estimator_type = "classifier"
 
 
     # --- fitting -------------------------------------------------------------------------------------------------------
-
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        lengths: Any = None,
-        sample_weight: Any = None,
-        validation: Sequences | tuple[Any, ...] | None = None,
-        test: Sequences | tuple[Any, ...] | None = None,
-        observers: Iterable[Observer] = (),
-        checkpoint: str | Path | Checkpoint | None = None,
-        launch: Launch | None = None,
-    ) -> SequenceClassifier:
-        """Train. Ctrl-C ends training early and keeps the best weights so far.
-
-        Args:
-            x: a list of `[T_i, C]` arrays or data frames, or a padded array `[N, T, C]`, or `Sequences`. The columns of data frames have names:
-                when the model predicts, columns with these names are used, in whatever order they stand.
-            y: [N] labels: text, integers, floats or booleans. Not needed with Sequences that have labels.
-            lengths: [N] int, in steps, for a padded array. Default: all T.
-            sample_weight: [N] numbers, 0 or more: how much each sequence counts, in the loss, in the means of the channels, and in the validation part. 2 is as if it
-                was there twice, 0 as if it was not there; only proportions matter. Default: all alike.
-            validation: Sequences, or (x, y), or (x, y, lengths, sample_weight), to choose the best weights by. Default: `validation_fraction` of the data, class by class.
-            test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
-        Raises:
-            ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
-            ArgumentError: an option out of range.
-            TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
-        """
-        with self._as_before(), self._calling("fit"):
-            self.check()
-            data = self._read(x, y, lengths, sample_weight)
-        return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _read(self, x: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> Sequences:
         return Sequences.from_arrays(x, y, lengths=lengths, weights=sample_weight)
@@ -112,20 +67,10 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
     def _divide_by_chance(self, data: Sequences) -> tuple[Sequences, Sequences]:
         return random_split(data, self.validation_fraction, seed=self.seed_)
 
-    def _settled(self, training: Sequences) -> dict[str, Any]:
-        found, steps = super()._settled(training), float(np.median(training.lengths))
-        if self.halvings is None:
-            found["halvings"] = usual_halvings(steps)
-        if tuple(self.pooling) == AUTO:
-            found["pooling"] = usual_pooling(steps)
-        if self.input_noise is None:
-            found["input_noise"] = usual_noise(training)
-        return found
-
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self._require_classes(training)
         self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
-        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
+        super()._prepare(training, held_out)
 
     def _ready(self, training: Sequences, held_out: Sequences) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
@@ -138,39 +83,10 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
 
     def check_options(self) -> None:
         super().check_options()
-        if tuple(self.pooling) != AUTO:
-            check_pooling(self.pooling)
-        check_missing(self.missing)
         check_class_weight(self.class_weight)
 
-    @property
-    def n_features_in_(self) -> int:
-        """The number of channels, as scikit-learn calls it."""
-        return len(self.standardiser_.channels)
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """The names of the channels, as scikit-learn calls them; there is no such attribute where the data had no names."""
-        if not self.standardiser_.named:
-            raise AttributeError("the training data gave its channels no names")
-        return np.array(self.standardiser_.channels, dtype=object)
-
-    def _network(self) -> ClassifierNetwork:
-        channels, streams = self.standardiser_.channels, self.standardiser_.as_given
-        return ClassifierNetwork(
-            self.cell_,
-            len(channels) - len(streams),
-            self.hidden_size,
-            len(self.classes_),
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
-            pooling=tuple(self.options_["pooling"]),
-            dropout=self.dropout,
-            halvings=self.options_["halvings"],
-            input_noise=self.options_["input_noise"],
-            streams={name: channels.index(name) for name in streams},
-            engine=self.engine,
-        )
+    def _outputs(self) -> int:
+        return len(self.classes_)
 
     def _learning(self, training: Sequences, held_out: Sequences, launch: Launch) -> Learning:
         training = self.standardiser_.arranged(training)
@@ -189,7 +105,7 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
             return Loss(weighed.mean(losses, mine), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
-            return validation_of_classes(log_softmax(self._logits(held_out)), held_out_targets, held_out.weights, held_out_weights)
+            return validation_of_classes(log_softmax(self._raw(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
         return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"), grain_of_classes(self.select_by, len(held_out)))
 
@@ -207,13 +123,13 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         """
         self.require_fit("predict")
         with self._calling("predict"):
-            return softmax(self._logits(self._read(x, lengths=lengths)))
+            return softmax(self._raw(self._read(x, lengths=lengths)))
 
     def predict_log_proba(self, x: Any, *, lengths: Any = None) -> np.ndarray:
         """The natural logarithm of `predict_proba`, [N, K] float64, finite also where a probability is too small for a number. Arguments and errors as there."""
         self.require_fit("predict_log_proba")
         with self._calling("predict_log_proba"):
-            return log_softmax(self._logits(self._read(x, lengths=lengths)))
+            return log_softmax(self._raw(self._read(x, lengths=lengths)))
 
     def predict(self, x: Any, *, lengths: Any = None) -> np.ndarray:
         """The most probable class of each sequence, [N]. Arguments and errors as `predict_proba`."""
@@ -231,7 +147,7 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         with self._calling("score"):
             data = self._read(x, y, lengths, sample_weight)
             targets = self._targets(data)
-            return float(np.average(self._logits(data).argmax(1) == targets, weights=data.weights))
+            return float(np.average(self._raw(data).argmax(1) == targets, weights=data.weights))
 
     def evaluate(self, x: Any, y: Any = None, *, lengths: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Accuracy with its interval, loss, confusion, per-class table and mistakes: the RESULT of `tenuto.runs.schema`. `save` writes it into
@@ -247,20 +163,6 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         with self._calling("evaluate"):
             data = self._read(x, y, lengths, sample_weight)
         return super().evaluate(data)
-
-    def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
-        """The outputs of the last layer, one array `[T_i, W]` for each sequence; W is hidden units times directions."""
-        self.require_fit("hidden_states")
-        with self._calling("hidden_states"):
-            data = self._read(x, lengths=lengths)
-        return super().hidden_states(data)
-
-    def inputs(self, x: Any, *, lengths: Any = None) -> Any:
-        """As `tenuto.tasks.estimator.Estimator.inputs`; lengths as for `fit`."""
-        self.require_fit("inputs")
-        with self._calling("inputs"):
-            data = self._read(x, lengths=lengths)
-        return super().inputs(data)
 
     def answer(self, tensors: Tensor) -> np.ndarray:
         """The class with the largest logit of each row of logits [B, K]: [B]."""
@@ -278,31 +180,15 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         """The sequences, labelled by this model where they have no labels."""
         return data if data.labels is not None else data.labelled(np.array(self._answers(data), dtype=self.classes_.dtype))
 
-    def input_names(self) -> list[str]:
-        """The channels, without those that the cell takes as its streams."""
-        return [name for name in self.standardiser_.channels if name not in self.standardiser_.as_given]
-
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `tenuto.tasks.stepped.Stepped.steps`."""
         network = self.network_
-        assert isinstance(network, ClassifierNetwork)
+        assert isinstance(network, PooledNetwork)
         return classifier_steps(network.eval(), self.standardiser_, [str(label) for label in self.classes_.tolist()], self.predict_proba)
 
-    def _batches(self, data: Sequences) -> Batches:
-        data = self.standardiser_.arranged(data)
-        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())
-
-    def _usual_call(self, training: Sequences) -> UsualCall:
-        call, encoder = super()._usual_call(training), self.network_.encoder
-        return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
-
-    def _logits(self, data: Sequences) -> np.ndarray:
-        """[N, K] float32, in the order of the data."""
-        logits = np.empty((len(data), len(self.classes_)), dtype=np.float32)
-        for indices, batch in self._read_through(data):
-            with torch.no_grad():
-                logits[indices] = self.forward(batch).cpu().numpy()
-        return logits
+    def outside(self) -> dict[str, str]:
+        """The names of the classes, and what becomes of missing values."""
+        return {"answer": "the class of a row is the one of the largest logit: `classes` of the tables, in order", **super().outside()}
 
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
@@ -310,7 +196,7 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         data = self.standardiser_.arranged(data)
         targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
         watch = Watch()
-        probabilities = softmax(self._logits(data))
+        probabilities = softmax(self._raw(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         result = classification_result(probabilities, targets, names, data.ids, data.weights)
         directions = 2 if self.options_["bidirectional"] else 1
@@ -329,15 +215,11 @@ class SequenceClassifier(ClassifyOptions, ExportedClassifier, Estimator):
         }
 
     def _kept(self) -> dict[str, Any]:
-        return {**self.standardiser_.to_data(), "classes": self.classes_.tolist(), "class_kind": type(self.classes_.tolist()[0]).__name__}
+        return {**super()._kept(), "classes": self.classes_.tolist(), "class_kind": type(self.classes_.tolist()[0]).__name__}
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
-        self.standardiser_, self.classes_ = Standardiser.from_data(dict(kept)), np.array(kept["classes"])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing != "error"
-        return tags
+        super()._restore(kept)
+        self.classes_ = np.array(kept["classes"])
 
     # --- inside --------------------------------------------------------------------------------------------------------
 

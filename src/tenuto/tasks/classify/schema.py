@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from tenuto.runs.schema import CLASSIFICATION, Key, Own
+from tenuto.tasks.channel_schema import CHANNELS
 
 _CHANNEL = tuple(Key(name, "number") for name in ("mean", "deviation", "minimum", "maximum"))
 _DIRECTION = (Key("name", "text", '"forward" or "backward"'), Key("first", "whole"), Key("last", "whole", "excluded"))
 
 OWN = Own(
     preprocessing=(
-        Key("channels", "texts", "data with names is put in this order"),
-        Key("named", "truth", "whether `channels` are names that the data had, or only its positions", optional=True),
-        Key("bits", "whole", "64: values are standardised as float64, then float32; 32, or absent: rounded to float32 first", optional=True),
-        Key("as_given", "texts", "channels that are not standardised: those that the cell takes as its streams", optional=True),
-        Key("mean", "numbers", "x' = (x - mean) / deviation, by channel"),
-        Key("deviation", "numbers"),
-        Key("minimum", "numbers"),
-        Key("maximum", "numbers"),
-        Key("missing", "text", '"error", "forward" or "mean"'),
+        *CHANNELS,
         Key("classes", "any", "[label]"),
         Key("class_kind", "text", '"str", "int", "float" or "bool"'),
     ),

@@ -8,26 +8,20 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.sequences.standardise import Standardiser
+from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import PooledHead
-from tenuto.networks.reduction import ReducedRecurrent
-from tenuto.tasks.classify.network import ClassifierNetwork
-from tenuto.tasks.stepped import Channels, Linear, PooledClasses, StepModel, no_steps
-from tenuto.tongues import argument
+from tenuto.tasks.stepped import Channels, Linear, PooledClasses, StepModel
 
 MISSING = 0.1  # of the values that are drawn, where the model takes missing ones
 
 
-def classifier_steps(network: ClassifierNetwork, standardiser: Standardiser, classes: list[str], probabilities: Callable[[Any], np.ndarray]) -> StepModel:
+def classifier_steps(network: PooledNetwork, standardiser: Standardiser, classes: list[str], probabilities: Callable[[Any], np.ndarray]) -> StepModel:
     """The model of steps.
 
     Args:
         probabilities: sequences to the probability of each class, as the estimator gives it.
-    Raises:
-        ArgumentError: convolutions read ahead.
     """
     encoder: Any = network.encoder
-    if isinstance(encoder, ReducedRecurrent):
-        raise no_steps(f"{len(encoder.halvings)} convolutions before the recurrent layer, which read ahead", f"train with {argument('halvings', 0)}")
     front: Any = network.front
     head = network.head
     assert isinstance(head, PooledHead)

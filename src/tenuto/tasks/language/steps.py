@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tenuto.data.text.vocabulary import Vocabulary
+from tenuto.layers.stored import Matrix
 from tenuto.networks.anatomy import Network
 from tenuto.tasks.language.head import AdaptiveDecoder
 from tenuto.tasks.stepped import EachStep, Linear, StepModel, Stepped, Symbols, array, no_steps
@@ -20,7 +21,7 @@ class LanguageSteps(Stepped):
     network_: Network
     vocabulary_: Vocabulary
 
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `Stepped.steps`."""
         network, vocabulary = self.network_.eval(), self.vocabulary_
         front, encoder, head = (_any(part) for part in (network.front, network.encoder, network.head))
@@ -40,7 +41,7 @@ class LanguageSteps(Stepped):
             return array(head(encoder(vectors).output)[:, 0])
 
         about: dict[str, Any] = {"vocabulary": vocabulary.to_data()}
-        reads = Symbols(names, array(front.embedding.weight))
+        reads = Symbols(names, Matrix.of(front.embedding))
         return StepModel(reads, tuple(layers), EachStep(names, Linear.of(head.decoder), True, before), draw, answers, about)
 
 

@@ -63,8 +63,13 @@ class LanguageTaught(Taught):
         tokens, starts = self._tokens(data)
         return ((window.to(self.device),) for window in Streams(tokens, rows_of(len(tokens)), WINDOW, starts=starts))
 
-    def result(self, data: Text, part: str) -> dict[str, Any]:
-        """The loss with the state carried, nats a token, and its 95 % interval: Student's t times the standard error of the mean over stretches of the text, since neighbouring tokens are alike."""
+    def result(self, data: Text, part: str, *, kept: bool = False) -> dict[str, Any]:
+        """The loss with the state carried, nats a token, and its 95 % interval: Student's t times the standard error of the mean over stretches of the text, since neighbouring tokens are alike.
+
+        What `evaluate` keeps is measured in other ways too, and with `kept` beside this.
+        """
+        if kept:
+            self._test(data)
         tokens, starts = self._tokens(data)
         nats = carried_nats(self.network_, tokens, starts, rows=rows_of(len(tokens)), device=self.device)
         loss, stretches = float(nats.mean()), min(MOST_STRETCHES, len(nats) // WINDOW)

@@ -271,15 +271,13 @@ class Tagger(TagOptions, ExportedTagger, TokenEstimator):
             return found
         return Apart(found.nats + divergence(teachers.labels, students.labels, temperature), found.places + 1)
 
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `tenuto.tasks.stepped.Stepped.steps`."""
         head: Any = self.network_.head
         if head.crf is not None:
             raise no_steps("a CRF, which chooses the tags of a sentence together", f"train with {argument('crf', False)}")
-        if head.label is not None:
-            raise no_steps("a label of the sentence beside the tags", "train without labels")
         scores = EachStep(tuple(self.tags_), Linear.of(head.emission), logarithms=False)
-        return steps_over_tokens(self.coder_, self.network_, scores, lambda batch: torch.softmax(self.forward(batch).tags[:, 0], -1), {})
+        return steps_over_tokens(self, scores, lambda batch: torch.softmax(self.forward(batch).tags[:, 0], -1), {})
 
     def answered(self, data: Sentences) -> Sentences:
         """The sentences, tagged and labelled by this model where they have no tags."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from tenuto.tasks.stepped import Ahead
 from tenuto.tasks.tag.network import TaggerHead
 from tenuto.tasks.token_exported import ExportedTokens
 
@@ -16,9 +17,9 @@ class ExportedTagger(ExportedTokens):
         assert isinstance(self.network_.head, TaggerHead)
         return self.network_.head
 
-    def looks_ahead(self) -> str | None:
+    def looks_ahead(self) -> Ahead | None:
         """A label belongs to a whole sentence."""
-        whole = "the label of a sentence is pooled over all of it" if self._tagging.label is not None else None
+        whole = Ahead("the label of a sentence beside its tags is pooled over all of it", "train without labels") if self._tagging.label is not None else None
         return super().looks_ahead() or whole
 
     def made_of(self, output: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:

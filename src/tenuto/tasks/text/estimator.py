@@ -267,11 +267,11 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
             return data
         return Sentences.of(data, None, np.array(self._answers(self._shortened(data)), dtype=self.classes_.dtype))
 
-    def steps(self) -> StepModel:
+    def _steps(self) -> StepModel:
         """As `tenuto.tasks.stepped.Stepped.steps`."""
         head: Any = self.network_.head
         classes = PooledClasses(tuple(self._names), head.pooling, Linear.of(head.linear))
-        return steps_over_tokens(self.coder_, self.network_, classes, lambda batch: torch.softmax(self.forward(batch), -1), {})
+        return steps_over_tokens(self, classes, lambda batch: torch.softmax(self.forward(batch), -1), {})
 
     def _logits(self, data: Sentences) -> np.ndarray:
         """[N, K] float32, in the order of the data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import FORM, OF_A_FILE
+from tenuto.tasks.columns import FORM, OF_A_FILE, TARGET
 from tenuto.tasks.task import Choice, Task
 from tenuto.tasks.translate.options import TranslateOptions
 
@@ -42,7 +42,7 @@ TASK = Task(
     score="tenuto.tasks.translate.commands:score",
     columns=(
         Choice("source_column", "source", "The column, or JSON key, with the source; without a header, its number.", panel=OF_A_FILE),
-        Choice("target_column", "target", "The column, or JSON key, with the target; without a header, its number.", panel=OF_A_FILE),
+        TARGET,
         Choice("parallel", "", "Sources and targets stand in two files whose names differ in a word: SOURCE=TARGET, for example de=en for train.de and train.en.", panel=OF_A_FILE),
         *FORM,
     ),

@@ -13,6 +13,7 @@ from tenuto.data.pairs.symbols import END, UNKNOWN, Symbols
 from tenuto.networks.attention import Memory
 from tenuto.networks.port import Port
 from tenuto.tasks.exported import Exported, Heard
+from tenuto.tasks.stepped import Ahead
 from tenuto.tasks.translate.decoder import DecoderHead, DecoderState, Encoded
 
 
@@ -34,9 +35,10 @@ class ExportedTranslator(Exported):
         """A batch of sources, with the symbols that are read."""
         return PairBatch(values["source"], values["lengths"], values["read"], values["read"], 0)
 
-    def looks_ahead(self) -> str | None:
+    def looks_ahead(self) -> Ahead | None:
         """A source is read whole."""
-        return "a source is read whole before the first symbol of its answer; `begin` reads it, and `next` writes the answer symbol by symbol"
+        reason = "a source is read whole before the first symbol of its answer; `begin` reads it, and `next` writes the answer symbol by symbol"
+        return Ahead(reason, "a classifier of sequences, a language model, or a tagger without a CRF; or an export to onnx, which has these two graphs")
 
     def functions(self) -> dict[str, tuple[Heard, tuple[Port, ...]]]:
         """Teacher forcing, where a step of the decoder does not read the step before; and the two that write an answer."""

@@ -34,8 +34,9 @@ static __attribute__((noinline)) vec power(vec x, vec y) {
 }
 
 // n / d for d in [2^-100, 2^126]: an estimate and one correction where the machine has one (a division of 16 floats takes 16 cycles).
+// Passes between products of whole numbers divide: their results are the same bits on every processor, as those of the products are.
 INLINE vec quotient(vec n, vec d) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32
+#if defined(__AVX512F__) && VECTOR_BYTES == 64 && REAL_BITS == 32 && !defined(DIVIDE)
   vec r = (vec)_mm512_rcp14_ps((__m512)d);
   return n * fma(fma(-d, r, broadcast(1)), r, r);
 #else

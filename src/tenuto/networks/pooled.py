@@ -1,6 +1,6 @@
-"""The module behind `SequenceClassifier`: noise on the channels, a recurrent layer, its outputs pooled over time and one linear map.
+"""The network of tasks with one answer for a sequence of channels: noise on the channels, a recurrent layer, its outputs pooled over time and one linear map.
 
-Shapes: B batch, T time, C channels, W width of the layer's output (both directions), K classes.
+Shapes: B batch, T time, C channels, W width of the layer's output (both directions), K outputs.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ class Channels(nn.Module):
         return x + self.noise * torch.randn_like(x) if self.training and self.noise else x
 
 
-class ClassifierNetwork(Network):
-    """From a batch of sequences to logits `[B, K]`.
+class PooledNetwork(Network):
+    """From a batch of sequences to K numbers for each, `[B, K]`: logits of classes, for example.
 
     Args:
         pooling: any of "mean", "max", "last" and "parts", side by side (`networks/pooling.py`).
         dropout: on the pooled features, and between layers.
         halvings: convolutions before the recurrent layer, each of which makes a series half as long (`networks/reduction.py`).
+        shortcut: whether the head reads what these give, too.
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
         streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
     """
@@ -53,13 +54,14 @@ class ClassifierNetwork(Network):
         cell: Cell,
         input_size: int,
         hidden_size: int,
-        classes: int,
+        outputs: int,
         *,
         num_layers: int = 1,
         bidirectional: bool = True,
         pooling: tuple[str, ...] = USUAL,
         dropout: float = 0.0,
         halvings: int = 0,
+        shortcut: bool = True,
         input_noise: float = 0.0,
         streams: Mapping[str, int] = {},
         engine: str = "auto",
@@ -75,13 +77,13 @@ class ClassifierNetwork(Network):
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
         )
-        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent) if halvings else recurrent
-        self.head = PooledHead(recurrent.output_width * recurrent.directions, classes, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
+        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent, shortcut=shortcut) if halvings else recurrent
+        self.head = PooledHead(self.encoder.output_width * recurrent.directions, outputs, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
 
     def streams(self, batch: Batch) -> dict[str, Tensor]:
         """The channels that the cell takes as its streams, [T, B, 1] each, as they were given."""
         return {name: batch.x[..., place, None] for name, place in self.front.streams.items()}  # type: ignore[union-attr, operator]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits [B, K]."""
+        """[B, K]."""
         return self.head(self.encode(batch).output, batch.lengths)  # type: ignore[no-any-return]

@@ -1,9 +1,8 @@
-"""What an export asks of a classifier: raw channels go in, standardised inside; logits come out."""
+"""What an export asks of a task over channels: raw channels go in, standardised inside."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,14 +10,22 @@ from torch import Tensor
 from tenuto.data import Batch
 from tenuto.data.sequences.standardise import Standardiser
 from tenuto.networks.port import Port
+from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.exported import Exported
+from tenuto.tasks.stepped import Ahead
+from tenuto.tongues import argument
 
 
-class ExportedClassifier(Exported):
+class ExportedChannels(Exported):
     """See `Exported`."""
 
     standardiser_: Standardiser
-    classes_: Any
+
+    def looks_ahead(self) -> Ahead | None:
+        """Convolutions are an option of this task."""
+        if isinstance(self.network_.encoder, ReducedRecurrent):
+            return Ahead("convolutions before the recurrent layer put neighbouring steps together, and so read ahead", f"train with {argument('halvings', 0)}")
+        return super().looks_ahead()
 
     def ports(self) -> tuple[Port, ...]:
         """Channels and lengths."""
@@ -38,8 +45,8 @@ class ExportedClassifier(Exported):
         return Batch(scaled, values["lengths"], None, None)  # type: ignore[arg-type]
 
     def outside(self) -> dict[str, str]:
-        """Filling forward, and the names of the classes."""
-        said = {"answer": "the class of a row is the one of the largest logit: `classes` of the tables, in order"}
+        """What becomes of missing values."""
+        said = dict[str, str]()
         if self.standardiser_.missing == "forward":
             said["missing values"] = "a missing value (NaN) becomes the last value before it in its row; do this before the graph, which puts the training mean in the place of those that are left"
         elif self.standardiser_.missing == "error":

@@ -1,0 +1,186 @@
+"""`ChannelEstimator`: what tasks with one answer for a sequence of channels share: how sequences are read, standardised, batched and run."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from tenuto.data import Sequences, Standardiser, collate
+from tenuto.data.sequences.standardise import check_missing
+from tenuto.networks.pooled import PooledNetwork
+from tenuto.networks.pooling import check_pooling, usual_pooling
+from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
+from tenuto.tasks.channel_exported import ExportedChannels
+from tenuto.tasks.channel_noise import usual_noise
+from tenuto.tasks.channel_options import ChannelOptions
+from tenuto.tasks.channel_streams import stream_channels
+from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.evaluation import UsualCall
+from tenuto.train import Checkpoint, Launch, Observer
+
+E = TypeVar("E", bound="ChannelEstimator")
+
+AUTO = ("auto",)  # the pooling that suits the length of the sequences
+
+
+class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
+    """What is fitted on sequences of channels and gives each sequence one answer.
+
+    Attributes (after fit):
+        standardiser_: of the input.
+    """
+
+    takes = {"three_d_array": True}
+    takes_streams = True
+
+    standardiser_: Standardiser
+
+    # --- what a task answers ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _read(self, x: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> Sequences:
+        """The data as `Sequences`, with the answers that this task learns."""
+
+    @abstractmethod
+    def _outputs(self) -> int:
+        """How many numbers the network gives for each sequence."""
+
+    # --- fitting -------------------------------------------------------------------------------------------------------
+
+    def fit(  # type: ignore[override]
+        self: E,
+        x: Any,
+        y: Any = None,
+        *,
+        lengths: Any = None,
+        sample_weight: Any = None,
+        validation: Any = None,
+        test: Any = None,
+        observers: Iterable[Observer] = (),
+        checkpoint: str | Path | Checkpoint | None = None,
+        launch: Launch | None = None,
+    ) -> E:
+        """Train. Ctrl-C ends training early and keeps the best weights so far. A fit that fails leaves the estimator as it was.
+
+        Args:
+            x: a list of `[T_i, C]` arrays or data frames (pandas, polars), a padded `[N, T, C]` array or tensor with `lengths`, or Sequences. Columns of data frames have names:
+                when the model predicts, columns with these names are used, in whatever order they stand.
+            y: the answers, see the class. Not needed with Sequences that have them.
+            lengths: [N] int, in steps, for a padded array. Default: all T.
+            sample_weight: [N] numbers, 0 or more: how much each sequence counts, in the loss, in the means of the channels, and in the validation part. 2 is as if it
+                was there twice, 0 as if it was not there; only proportions matter. Default: all alike.
+            validation: Sequences, or (x, y), or (x, y, lengths, sample_weight), to choose the best weights by. Default: `validation_fraction` of the data.
+            test, observers, checkpoint, launch: see `tenuto.tasks.estimator.Estimator.fit`.
+        Raises:
+            ShapeError, DataError: the data cannot be used as it is; the message names the sequence, step and channel.
+            ArgumentError: an option out of range.
+            TrainingError: the loss or a gradient became NaN or infinite. RunError: the checkpoint is of another run.
+        """
+        with self._as_before(), self._calling("fit"):
+            self.check()
+            data = self._read(x, y, lengths, sample_weight)
+        return super().fit(data, validation=validation, test=test, observers=observers, checkpoint=checkpoint, launch=launch)
+
+    def check_options(self) -> None:
+        super().check_options()
+        if tuple(self.pooling) != AUTO:
+            check_pooling(self.pooling)
+        check_missing(self.missing)
+
+    def _settled(self, training: Sequences) -> dict[str, Any]:
+        found, steps = super()._settled(training), float(np.median(training.lengths))
+        if self.halvings is None:
+            found["halvings"] = usual_halvings(steps)
+        if tuple(self.pooling) == AUTO:
+            found["pooling"] = usual_pooling(steps)
+        if self.input_noise is None:
+            found["input_noise"] = usual_noise(training)
+        return found
+
+    def _prepare(self, training: Sequences, held_out: Sequences) -> None:
+        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
+
+    def _network(self) -> PooledNetwork:
+        channels, streams = self.standardiser_.channels, self.standardiser_.as_given
+        return PooledNetwork(
+            self.cell_,
+            len(channels) - len(streams),
+            self.hidden_size,
+            self._outputs(),
+            num_layers=self.num_layers,
+            bidirectional=self.bidirectional,
+            pooling=tuple(self.options_["pooling"]),
+            dropout=self.dropout,
+            halvings=self.options_["halvings"],
+            shortcut=self.shortcut,
+            input_noise=self.options_["input_noise"],
+            streams={name: channels.index(name) for name in streams},
+            engine=self.engine,
+        )
+
+    # --- predicting ----------------------------------------------------------------------------------------------------
+
+    def hidden_states(self, x: Any, *, lengths: Any = None) -> list[np.ndarray]:
+        """The outputs of the last layer, one array `[T_i, W]` for each sequence; W is hidden units times directions."""
+        self.require_fit("hidden_states")
+        with self._calling("hidden_states"):
+            data = self._read(x, lengths=lengths)
+        return super().hidden_states(data)
+
+    def inputs(self, x: Any, *, lengths: Any = None) -> Any:
+        """As `tenuto.tasks.estimator.Estimator.inputs`; lengths as for `fit`."""
+        self.require_fit("inputs")
+        with self._calling("inputs"):
+            data = self._read(x, lengths=lengths)
+        return super().inputs(data)
+
+    def input_names(self) -> list[str]:
+        """The channels, without those that the cell takes as its streams."""
+        return [name for name in self.standardiser_.channels if name not in self.standardiser_.as_given]
+
+    @property
+    def n_features_in_(self) -> int:
+        """The number of channels, as scikit-learn calls it."""
+        return len(self.standardiser_.channels)
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The names of the channels, as scikit-learn calls them; there is no such attribute where the data had no names."""
+        if not self.standardiser_.named:
+            raise AttributeError("the training data gave its channels no names")
+        return np.array(self.standardiser_.channels, dtype=object)
+
+    def _batches(self, data: Sequences) -> Batches:
+        data = self.standardiser_.arranged(data)
+        return Batches(data.lengths, max(self.options_["batch_size"], 64), partial(collate, data, prepare=self.standardiser_.apply), self._most_steps())
+
+    def _usual_call(self, training: Sequences) -> UsualCall:
+        call, encoder = super()._usual_call(training), self.network_.encoder
+        return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
+
+    def _raw(self, data: Sequences) -> np.ndarray:
+        """[N, K] float32: what the network gives for each sequence, in the order of the data."""
+        raw = np.empty((len(data), self._outputs()), dtype=np.float32)
+        for indices, batch in self._read_through(data):
+            with torch.no_grad():
+                raw[indices] = self.forward(batch).cpu().numpy()
+        return raw
+
+    # --- what a run keeps ----------------------------------------------------------------------------------------------
+
+    def _kept(self) -> dict[str, Any]:
+        return self.standardiser_.to_data()
+
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        self.standardiser_ = Standardiser.from_data(dict(kept))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags

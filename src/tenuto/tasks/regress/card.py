@@ -1,0 +1,44 @@
+"""The card of the task: a number, or several, for each whole sequence."""
+
+from __future__ import annotations
+
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LEVELS, SPLIT, TABLE, TARGET, TIME, WEIGHT
+from tenuto.tasks.regress.options import RegressOptions
+from tenuto.tasks.task import Task
+
+HELP = """Learn to predict a number, or several, for each whole sequence, with intervals.
+
+Sequences may have any lengths and any number of channels. The run folder holds the weights of the epoch with the lowest validation error, all
+settings, one line of measurements for each epoch, and report.html. Ctrl-C ends training early and keeps the best so far.
+
+[bold]tenuto fit regress batteries.csv --target-column cycles_left --out runs/batteries[/bold]
+[bold]tenuto fit regress Covid3Month_TRAIN.ts --cell gru[/bold]
+"""
+
+TASK = Task(
+    name="regress",
+    command="regress",
+    help=HELP,
+    estimator="tenuto.tasks.regress.estimator:SequenceRegressor",
+    options=RegressOptions,
+    data_help="A .ts, .arff, .csv, .tsv, .txt, .parquet or .npz file, or a folder of *_TRAIN and *_TEST files.",
+    loss="nats a target",
+    table=(
+        ("sequences", "sequences"),
+        ("time steps", "steps"),
+        ("shortest", "length_min"),
+        ("mean length", "length_mean"),
+        ("longest", "length_max"),
+        ("missing values", "missing_values"),
+    ),
+    page="tenuto.tasks.regress.page:PAGE",
+    splits="tenuto.tasks.regress.commands:splits",
+    read="tenuto.tasks.regress.commands:read",
+    asked="tenuto.tasks.regress.commands:asked",
+    predict="tenuto.tasks.regress.commands:predict",
+    described="tenuto.tasks.regress.commands:described",
+    said="tenuto.tasks.regress.commands:said",
+    score="tenuto.tasks.regress.commands:score",
+    columns=(ID, TIME, TARGET, SPLIT, WEIGHT, CHANNELS, TABLE, *FORM, DECIMAL),
+    asking=(LEVELS,),
+)
