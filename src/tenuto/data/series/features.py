@@ -6,7 +6,7 @@ A forecast is a base, such as the value one season before, plus a number of `sca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,18 +83,18 @@ class Reader:
         """
         if not any(np.isfinite(values).any() for values in panel.values):
             raise DataError("no value is observed in any series.", expected="numbers to learn from", received=f"{len(panel)} series of missing values")
-        found = {kind: learn_covariates(panel, names, kind) for kind, names in (("known", known), ("past", past), ("static", static))}
-        reader = cls(season, "last" if base == "auto" else base, calendar, **found)
+        known_of, past_of, static_of = (learn_covariates(panel, names, kind) for kind, names in (("known", known), ("past", past), ("static", static)))
+        reader = cls(season, "last" if base == "auto" else base, calendar, known_of, past_of, static_of)
         reads = list(reader.blocks(panel, horizon))
         if base == "auto":
-            reader = cls(season, best_base(reads, season, horizon), calendar, **found)
+            reader = replace(reader, base=best_base(reads, season, horizon))
         logs = [_logs(read.seen, reader.base) for _, read, _ in reads]
         levels, shares = (np.concatenate([one[part][np.isfinite(one[part])] for one in logs]) for part in (0, 1))
         level = tuple(number for part in (levels, shares) for number in ((float(np.median(part)), max(float(part.std()), 0.1)) if part.size else (0.0, 1.0)))
         times, _ = panel.frequency.calendar(panel.grid[:1]) if calendar else ([], None)
-        ahead = (*times, *(name for one in found["known"] for name in one.outputs))
-        rest = tuple(name for kind in ("past", "static") for one in found[kind] for name in one.outputs)
-        return cls(season, reader.base, calendar, **found, level=level, names=(*_OWN, *ahead, *rest), ahead_names=ahead)  # type: ignore[arg-type]
+        ahead = (*times, *(name for one in known_of for name in one.outputs))
+        rest = tuple(name for one in (*past_of, *static_of) for name in one.outputs)
+        return replace(reader, level=level, names=(*_OWN, *ahead, *rest), ahead_names=ahead)  # type: ignore[arg-type]  # two numbers each
 
     def blocks(self, panel: Panel, horizon: int, running: Running | None = None) -> Iterator[tuple[np.ndarray, Read, Running]]:
         """The series in blocks of similar lengths: their positions, how they are read, and what is carried after their last step.

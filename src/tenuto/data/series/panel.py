@@ -241,10 +241,11 @@ class Panel(Sourced):
         for place, identity in enumerate(self.ids):
             length = len(self.values[place])
             ahead = self.stamps(place, length, length + steps)
-            found = [rows.get((identity, _key(stamp))) for stamp in ahead]
-            if None in found:
+            found = [row for stamp in ahead if (row := rows.get((identity, _key(stamp)))) is not None]
+            lacking = next((stamp for stamp in ahead if (identity, _key(stamp)) not in rows), None)
+            if lacking is not None:
                 raise DataError(
-                    f"what is known of the future ends too early for {called(identity)}: there is no row for {ahead[found.index(None)]}.", expected=f"{steps} rows for each series, with {', '.join(needed)}",
+                    f"what is known of the future ends too early for {called(identity)}: there is no row for {lacking}.", expected=f"{steps} rows for each series, with {', '.join(needed)}",
                     fix=f"add the rows; {either('get_missing_future(...)', 'a frame of the future')} lists them",
                 )  # fmt: skip
             for name in needed:

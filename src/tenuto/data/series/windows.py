@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device; lengths stay where they are."""
-        return Batch(*(part if part is None or name == "lengths" else part.to(device) for name, part in zip(self._fields, self)))
+        return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None and name != "lengths"})
 
     def select(self, rows: Tensor) -> Batch:
         """The batch of these rows, [N] int64, which may repeat."""
@@ -127,8 +127,8 @@ class Windows:
             if targets:
                 live = (to < self.lengths[window.series]) & (np.arange(most) < len(window.origins))[:, None] & (to >= self.begin[window.series])
                 truth[:, row] = np.where(live, read.seen.value[np.minimum(to, len(read.seen.value) - 1), column], np.nan)
-        tensors = [torch.from_numpy(one) for one in (x, np.array(steps), places, ahead, base, scale)]
-        return Batch(*tensors, torch.from_numpy(truth) if targets else None)
+        made, ends, at, known_ahead, start, size = (torch.from_numpy(one) for one in (x, np.array(steps), places, ahead, base, scale))
+        return Batch(made, ends, at, known_ahead, start, size, torch.from_numpy(truth) if targets else None)
 
 
 def forecast_from(reader: Reader, read: Read, origins: np.ndarray, column: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:

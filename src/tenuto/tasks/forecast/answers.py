@@ -34,6 +34,8 @@ class Answering(Saved, ABC):
     network_: Network
     memory_: Memory
     conformal_: dict[float, list[float]]
+    h: int
+    level: tuple[float, ...]
 
     @property
     @abstractmethod
@@ -74,7 +76,7 @@ class Answering(Saved, ABC):
         """
         self.require_fit("predict")
         with self._calling("predict"):
-            memory, steps = self._from(x, static), self._steps(h)
+            memory, steps = self._from(x, static), self._horizon(h)
             asked = () if quantiles is None else tuple(float(one) for one in quantiles)
             intervals = tuple(level) if level is not None else () if asked else tuple(self.options_["level"])
             known = [one.name for one in self.reader_.known]
@@ -106,7 +108,7 @@ class Answering(Saved, ABC):
         """Ids and stamps of what `predict` forecasts, as a frame to which what is known of the future can be added."""
         self.require_fit("make_future_dataframe")
         with self._calling("make_future_dataframe"):
-            panel, steps = self._from(x).panel, self._steps(h)
+            panel, steps = self._from(x).panel, self._horizon(h)
             return _framed(self._keyed(panel, [panel.stamps(row, 1, 1 + steps) for row in range(len(panel))]), x)
 
     def get_missing_future(self, future: Any, x: Any = None, h: int | None = None) -> Any:
@@ -190,7 +192,7 @@ class Answering(Saved, ABC):
     def _described(self, data: Panel, static: Any) -> Panel:
         return data if static is None else data.described(static)
 
-    def _steps(self, h: int | None) -> int:
+    def _horizon(self, h: int | None) -> int:
         most = int(self.options_["h"])
         if h is not None and not 1 <= h <= most:
             raise ArgumentError(f"{argument('h', h)} is out of range.", expected=f"1 to {most}, the horizon that was learnt", fix=f"fit a forecaster with {argument('h', h)}" if h > most else None)

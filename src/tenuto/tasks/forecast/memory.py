@@ -53,7 +53,8 @@ class Memory:
         joined = panel if before is None else before.panel.joined(panel)
         count, ids = len(joined), {identity: place for place, identity in enumerate(joined.ids)}
         running = Running.begin(count, reader.season)
-        output = torch.zeros(count, network.encoder.output_width)  # type: ignore[arg-type]
+        width: Any = network.encoder.output_width
+        output = torch.zeros(count, width)
         base, scale, state = np.zeros((count, horizon)), np.ones(count), None
         if before is not None:
             old = slice(0, len(before.panel))
