@@ -2,10 +2,12 @@
 
 from functools import cache
 
-from tests.distill.models import NAMES, asked
+from tests.distill.models import asked
 from tests.tasks.launched import TASKS
 
 __all__ = ["NAMES", "asked", "fitted"]
+
+NAMES = tuple(TASKS)
 
 
 @cache
