@@ -1,1 +1,0 @@
-"""What comes next in a series, with intervals."""
