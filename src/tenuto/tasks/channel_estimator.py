@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from tenuto.data import Sequences, Standardiser, collate
+from tenuto.data import Sequences, Standardiser, bucketed_batches, collate
 from tenuto.data.sequences.standardise import check_missing
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import check_pooling, usual_pooling
@@ -105,6 +105,11 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
 
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
         self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
+
+    def _passes(self, training: Sequences, rows: np.ndarray) -> Callable[[int], list[np.ndarray]]:
+        """The batches of each epoch, of these rows of the training part."""
+        lengths, size, seed = training.lengths[rows], self.options_["batch_size"], self.seed_
+        return lambda epoch: [rows[batch] for batch in bucketed_batches(lengths, size, seed=seed, epoch=epoch)]
 
     def _network(self) -> PooledNetwork:
         channels, streams = self.standardiser_.channels, self.standardiser_.as_given

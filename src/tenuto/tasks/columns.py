@@ -24,6 +24,8 @@ DECIMAL = Choice("decimal", ".", "The decimal mark of numbers in tables: a point
 ENCODING = Choice("encoding", "utf-8", "How the characters of the file are encoded: utf-8, latin-1, cp1252, utf-16, ...", panel=OF_A_FILE)
 HEADER = Choice("header", "auto", "Whether the first line names the columns: yes, no or auto. Without a header, columns go by their numbers, from 0.", panel=OF_A_FILE)
 FORM = (SEPARATOR, ENCODING, HEADER)
+# The columns of the page's table of sets of sequences: heading, and key in a set's description.
+SEQUENCES = (("sequences", "sequences"), ("time steps", "steps"), ("shortest", "length_min"), ("mean length", "length_mean"), ("longest", "length_max"), ("missing values", "missing_values"))
 
 
 def formed(choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenuto.tasks.classify.options import ClassifyOptions
-from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SPLIT, TABLE, TIME, WEIGHT
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SEQUENCES, SPLIT, TABLE, TIME, WEIGHT
 from tenuto.tasks.task import Task
 
 HELP = """Learn which class a whole sequence belongs to.
@@ -23,18 +23,11 @@ TASK = Task(
     options=ClassifyOptions,
     data_help="A .ts, .arff, .csv, .tsv, .txt, .parquet or .npz file, a folder of *_TRAIN and *_TEST files, or the name of a shipped set (japanese_vowels).",
     loss="nats a sequence",
-    table=(
-        ("sequences", "sequences"),
-        ("time steps", "steps"),
-        ("shortest", "length_min"),
-        ("mean length", "length_mean"),
-        ("longest", "length_max"),
-        ("missing values", "missing_values"),
-    ),
+    table=SEQUENCES,
     page="tenuto.tasks.classify.page:PAGE",
-    splits="tenuto.tasks.classify.commands:splits",
-    read="tenuto.tasks.classify.commands:read",
-    asked="tenuto.tasks.classify.commands:asked",
+    splits="tenuto.tasks.channel_commands:splits",
+    read="tenuto.tasks.channel_commands:read",
+    asked="tenuto.tasks.channel_commands:asked",
     predict="tenuto.tasks.classify.commands:predict",
     described="tenuto.tasks.classify.commands:described",
     said="tenuto.tasks.classify.commands:said",

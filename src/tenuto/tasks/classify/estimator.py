@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.data import Sequences, bucketed_batches, collate, stratified_split
+from tenuto.data import Sequences, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.data.split import random_split
 from tenuto.data.weights import require_some
@@ -94,9 +94,6 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
         weighed = Weighed(len(training), row_weights(self._class_weights, targets, training.weights))
         held_out_weights = row_weights(self._class_weights, held_out_targets, held_out.weights)
 
-        def batches(epoch: int) -> list[np.ndarray]:
-            return [weighed.rows[batch] for batch in bucketed_batches(training.lengths[weighed.rows], self.options_["batch_size"], seed=self.seed_, epoch=epoch)]
-
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
             batch = collate(training, mine, prepare=self.standardiser_.apply, targets=targets).to(device)
@@ -107,7 +104,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
         def validate(network: nn.Module) -> dict[str, float]:
             return validation_of_classes(log_softmax(self._raw(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
-        return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"), grain_of_classes(self.select_by, len(held_out)))
+        return Learning(self._passes(training, weighed.rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"), grain_of_classes(self.select_by, len(held_out)))
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LEVELS, SPLIT, TABLE, TARGET, TIME, WEIGHT
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LEVELS, SEQUENCES, SPLIT, TABLE, TARGET, TIME, WEIGHT
 from tenuto.tasks.regress.options import RegressOptions
 from tenuto.tasks.task import Task
 
@@ -23,18 +23,11 @@ TASK = Task(
     options=RegressOptions,
     data_help="A .ts, .arff, .csv, .tsv, .txt, .parquet or .npz file, or a folder of *_TRAIN and *_TEST files.",
     loss="nats a target",
-    table=(
-        ("sequences", "sequences"),
-        ("time steps", "steps"),
-        ("shortest", "length_min"),
-        ("mean length", "length_mean"),
-        ("longest", "length_max"),
-        ("missing values", "missing_values"),
-    ),
+    table=SEQUENCES,
     page="tenuto.tasks.regress.page:PAGE",
-    splits="tenuto.tasks.regress.commands:splits",
-    read="tenuto.tasks.regress.commands:read",
-    asked="tenuto.tasks.regress.commands:asked",
+    splits="tenuto.tasks.channel_commands:splits",
+    read="tenuto.tasks.channel_commands:read",
+    asked="tenuto.tasks.channel_commands:asked",
     predict="tenuto.tasks.regress.commands:predict",
     described="tenuto.tasks.regress.commands:described",
     said="tenuto.tasks.regress.commands:said",

@@ -1,33 +1,16 @@
-"""What the commands do for a regression: data read, answers as rows, results in words."""
+"""What the commands do for a regression: answers as rows, results in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenuto.data import Columns, Parts, Sequences, read_sequences, read_splits
+from tenuto.data import Sequences
 from tenuto.errors import ArgumentError
 from tenuto.tasks.answers import layers_said, ways_said
-from tenuto.tasks.columns import formed
 from tenuto.tasks.task import ClassTable
-
-
-def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Parts[Sequences]:
-    """The training set, and the validation and test sets that the data contains or the call names."""
-    return read_splits(data, validation=validation, test=test, **_written(choices))
-
-
-def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequences:
-    """The sequences of a file, or of its part `split`."""
-    return read_sequences(data, split=split, **_written(choices))
-
-
-def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequences:
-    """The same without targets."""
-    return read_sequences(data, split=split, **_written(choices), labels=False)
 
 
 def predict(model: Any, data: Sequences, choices: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -71,14 +54,6 @@ def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
         if inside:
             lines.append(f"{one['name']}: " + ", ".join(inside))
     return lines
-
-
-def _written(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Which column is what, and how the files are written."""
-    names = {name.removesuffix("_column"): choices[name] for name in ("id_column", "time_column", "split_column", "table")}
-    channels = tuple(choices["channels"]) if choices["channels"] else None
-    columns = Columns(**names, channels=channels, weight=choices["weight_column"] or None, targets=tuple(name.strip() for name in choices["target_column"].split(",")))
-    return {"columns": columns, "form": formed(choices)["form"]}
 
 
 def _level(typed: Any) -> tuple[str, float]:

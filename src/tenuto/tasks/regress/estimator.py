@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.data import Batch, Sequences, bucketed_batches, collate
+from tenuto.data import Batch, Sequences, collate
 from tenuto.data.split import random_split
 from tenuto.data.weights import even, require_some
 from tenuto.errors import ArgumentError, DataError
@@ -93,9 +93,6 @@ class SequenceRegressor(RegressOptions, ChannelEstimator):
         wanted, held_out_targets = torch.from_numpy(self._standard(self._targets(training))), self._targets(held_out)
         weighed = Weighed(len(training), even(training.weights))
 
-        def batches(epoch: int) -> list[np.ndarray]:
-            return [weighed.rows[batch] for batch in bucketed_batches(training.lengths[weighed.rows], self.options_["batch_size"], seed=self.seed_, epoch=epoch)]
-
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
             batch = collate(training, mine, prepare=self.standardiser_.apply).to(device)
@@ -110,7 +107,7 @@ class SequenceRegressor(RegressOptions, ChannelEstimator):
                 "validation_mae": float(np.mean(measured["mae"] / self.target_deviation_)),
             }
 
-        return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"))
+        return Learning(self._passes(training, weighed.rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"))
 
     def _trained(self, training: Sequences, held_out: Sequences) -> None:
         raw = self._raw(held_out)
