@@ -23,9 +23,7 @@ def int4_with_feedback(weights: Iterable[Tensor], seen: Seen) -> dict[int, Int4]
     plain = {key: Int4.of(weight) for key, weight in every.items()}
     numbers = {key: nearest(every[key], plain_scales(stored)) for key, stored in plain.items()}
     scales = {key: stored.scale.clone() for key, stored in plain.items()}
-    for key, weight in every.items():
-        for rows, moments in seen.moments[key]:
-            ((numbers[key][rows], scales[key][rows]),) = _rounded([weight[rows]], moments)
+    alone = {key: torch.ones(len(weight), dtype=torch.bool) for key, weight in every.items()}  # the rows that no other weight's make good
     for (first, *one), (second, *other), together in seen.added:
         if first in every and second in every:
             keys, parts = (first, second), (slice(*one), slice(*other))
@@ -33,6 +31,12 @@ def int4_with_feedback(weights: Iterable[Tensor], seen: Seen) -> dict[int, Int4]
             moments = torch.cat([torch.cat([own[0], together], 1), torch.cat([together.T, own[1]], 1)])
             for key, part, found in zip(keys, parts, _rounded([every[key][part] for key, part in zip(keys, parts)], moments)):
                 numbers[key][part], scales[key][part] = found
+                alone[key][part] = False
+    for key, weight in every.items():
+        for rows, moments in seen.moments[key]:
+            left = torch.arange(rows.start, rows.stop)[alone[key][rows]].to(weight.device)
+            if len(left):
+                ((numbers[key][left], scales[key][left]),) = _rounded([weight[left]], moments)
     return {key: Int4.packed(numbers[key], scales[key], weight.shape) for key, weight in every.items()}
 
 

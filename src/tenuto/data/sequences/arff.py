@@ -88,7 +88,7 @@ def read_arff(path: Path, columns: Columns = USUAL, form: Form = USUAL_FORM, *, 
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     with naming(path):
         names = ids or [str(place) for place in range(len(values))]
-        learnt = answers_of({(columns.targets or (columns.label,))[0]: found}, columns, names) if label is not None and labels else {}
+        learnt = answers_of({columns.answers[0]: found}, columns, names) if label is not None and labels else {}
         return {"all": Sequences(values, **learnt, ids=ids or None, came_from=replace(source, name=relation or source.name))}
 
 

@@ -76,7 +76,7 @@ def read_ts(path: Path, columns: Columns = USUAL, form: Form = USUAL_FORM, *, la
         raise DataError(f"{path} has no sequence after @data.", expected="one sequence per line", received=f"{len(lines)} lines")
     source = replace(source, name=header.get("problemname", "").strip() or source.name)
     with naming(path):
-        learnt = answers_of({(columns.targets or (columns.label,))[0]: found}, columns, [str(place) for place in range(len(values))]) if labelled and labels else {}
+        learnt = answers_of({columns.answers[0]: found}, columns, [str(place) for place in range(len(values))]) if labelled and labels else {}
         return {"all": Sequences(values, **learnt, came_from=source)}
 
 

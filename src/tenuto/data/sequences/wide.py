@@ -212,12 +212,14 @@ def under_names(path: Path, given: Mapping[str, Any], columns: Columns, form: Fo
     named = {**({} if learnt is None else {role: learnt if columns.targets else [_label(cell) for cell in learnt]}), **steps}
     if count < 2:
         raise DataError("it has a single column.", expected="a class and values in each row", fix=f"say what separates the columns: {form_with('separator')}")
-    found = {} if learnt is None else {"targets": ("target",)} if columns.targets else {"label": "label"}
-    return named, Columns(**{"id": "", "time": "", "label": "", "split": "", "table": "wide", **found})  # type: ignore[arg-type]
+    steps_alone = Columns(id="", time="", label="", split="", table="wide")
+    if learnt is None:
+        return named, steps_alone
+    return named, replace(steps_alone, targets=("target",)) if columns.targets else replace(steps_alone, label="label")
 
 
 def _label_position(path: Path, given: Mapping[str, Any], columns: Columns, form: Form, place: Callable[[int], str]) -> int | None:
-    count, named, role = len(given), (columns.targets or (columns.label,))[0], "target" if columns.targets else "label"
+    count, named, role = len(given), columns.answers[0] or "", "target" if columns.targets else "label"
     if named == NO_LABEL:
         return None
     if re.fullmatch(r"-?\d{1,9}", named, re.ASCII):
