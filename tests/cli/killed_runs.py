@@ -1,6 +1,6 @@
 """`tenuto fit` killed again and again, until it comes to its end; then once more from the beginning, until there were enough kills.
 
-    python killed_runs.py FOLDER SEED KILLS fit TASK DATA OPTION ...
+    python -m tests.cli.killed_runs FOLDER SEED KILLS fit TASK DATA OPTION ...
 
 Each command runs in a child of this process. Half of the kills come at random moments, half where the child is about to do something to a file: to flush one to
 the disk, or to rename one. So checkpoints, saving and the report are hit, too. The run replaces a complete run, FOLDER/run: after every kill there must be

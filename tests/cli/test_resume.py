@@ -17,6 +17,7 @@ from tenuto.files import read_tensors
 from tests.cli.test_as_a_program import ENVIRONMENT, start
 from tests.cli.test_commands import run, write_table
 
+ROOT = Path(__file__).parents[2]
 SENTENCES = "play\tO\njazz\tB-genre\n\nplay\tO\nsome\tO\nrock\tB-genre\n\nstop\tO\nit\tO\n\nplease\tO\nstop\tO\n\n"
 READER = ["--word-size", 6, "--character-size", 4, "--character-hidden-size", 4]
 
@@ -89,8 +90,8 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(task, tmp_path):
 def test_killed_at_random_moments_a_run_that_replaces_another_loses_nothing(task, seed, kills, tmp_path):
     data, own = TASKS[task](tmp_path)
     options = ["--test", data, "--epochs", 8, "--hidden-size", 4, "--num-layers", 1, "--patience", 0, "--threads", 1, *own]
-    words = [sys.executable, Path(__file__).with_name("killed_runs.py"), tmp_path, seed, kills, "fit", task, data, *options]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    words = [sys.executable, "-m", "tests.cli.killed_runs", tmp_path, seed, kills, "fit", task, data, *options]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     phases = ast.literal_eval(done.stdout)
     assert sum(phases.values()) >= kills
