@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tenuto.layers.stored import Int4, Int8, StoredWeight, hold, hold_as
+import tenuto
+from tenuto.layers.stored import Int4, Int8, LoopHolder, Matrix, StoredWeight, hold, hold_as, is_matrix, together
 
 
 def test_a_files_names_say_what_is_stored():
@@ -30,3 +31,22 @@ def test_a_weight_of_one_axis_or_of_another_shape_does_not_fit():
     assert made.state_dict()["0.weight.int8"].shape == (3, 4)  # that of the model: what a file has instead is told when it is loaded
     with pytest.raises(RuntimeError, match="size mismatch"):
         made.load_state_dict({**made.state_dict(), "0.weight.int8": torch.zeros(2, 9, dtype=torch.int8)})
+
+
+def test_a_matrix_of_a_stored_weight_has_its_numbers_as_they_are():
+    part = nn.Linear(70, 5)
+    for form, kind in ((Int8, "int8"), (Int4, "int4")):
+        stored = form.of(part.weight)
+        holder = nn.Linear(70, 5)
+        hold(holder, "weight", stored)
+        found = Matrix.of(holder)
+        assert (found.form, found.shape, found.columns) == (kind, (5, 70), 70) and found.scale is not None
+        assert found.equals(Matrix.of(holder)) and not found.equals(Matrix.of(part)) and together([found, found]).shape == (10, 70)
+    assert Matrix.of(part).form == "float" and Matrix.of(part).rows(1, 3).shape == (2, 70)
+
+
+def test_matrices_of_an_engine_are_known_by_their_names():
+    assert [is_matrix(name) for name in ("weight_ih", "U.h", "bias", "s.h")] == [True, True, False, False]
+    layer = tenuto.GRU(4, 3)
+    hold(layer, "weight_ih_l0", Int8.of(layer.weight_ih_l0))
+    assert isinstance(layer, LoopHolder)

@@ -71,7 +71,7 @@ def test_it_is_said_where_nothing_changes_the_answer():
     assert found.measured["changed_steps"] == 0 and not found.values.any() and "has another answer" in found.notes[0]
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "regress"])  # one number cannot become another answer
 def test_every_task_can_be_asked(name):
     model, data = fitted(name)
     found = tenuto.explain(model, data[:2], target=target_of(name), method="counterfactual")

@@ -45,7 +45,7 @@ def check(text: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_has_a_page(name):
     model, data = fitted(name)
-    for method in (IntegratedGradients(tolerance=0.01), Shapley(segments=3, samples=40), "counterfactual"):
+    for method in (IntegratedGradients(tolerance=0.01), Shapley(segments=3, samples=40), *(["counterfactual"] if name != "regress" else [])):
         found = tenuto.explain(model, data[:3], target=target_of(name), method=method)
         page = found.to_html(title="A <run>")
         check(page)

@@ -161,10 +161,10 @@ class _Printer:
         if "max" in kinds:
             inside.append(f"if (!({cell['max']} >= x[u])) {cell['max']} = x[u];")
             self.reset.append(f"fill({place['max']}, -INFINITY, {width});")
-        lines += [f"for (int u = 0; u < {width}; u++) {{", *(f"  {line}" for line in inside), "}", "if (!output) return 0;"]
+        lines += [f"for (int u = 0; u < {width}; u++) {{", *(f"  {line}" for line in inside), "}"]
         if "last" in kinds:
             lines.append(f"copy({place['last']}, x, {width});")
-        return [*lines, *self._linear("head", head.linear, "output", "state->pooled"), f"to_probabilities(output, {self.outputs});"]
+        return [*lines, "if (!output) return 0;", *self._linear("head", head.linear, "output", "state->pooled"), f"to_probabilities(output, {self.outputs});"]
 
     # --- the two files ---------------------------------------------------------------------------------------------------
 
