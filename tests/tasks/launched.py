@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
 from tenuto.tasks import Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 from tenuto.train import current_launch
@@ -59,7 +60,7 @@ def softmax() -> tuple[Any, ...]:
 
 def forecast() -> tuple[Any, ...]:
     rows = [(name, step, step % 3 + 0.1 * ((step * name) % 7)) for name in range(1, 21) for step in range(24)]
-    return Forecaster("gru", h=2, season=3, dropout=0.0, **SAME), dict(zip(("unique_id", "ds", "y"), map(list, zip(*rows)))), None
+    return Forecaster("gru", h=2, season=3, dropout=0.0, **SAME), Panel.from_frame(dict(zip(("unique_id", "ds", "y"), map(list, zip(*rows))))), None
 
 
 TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "softmax": softmax}

@@ -103,6 +103,35 @@ class Panel(Sourced):
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __getitem__(self, index: int | slice) -> Panel:
+        """One series, or some, as a panel."""
+        places = range(len(self))[index]
+        return self.select([places] if isinstance(places, int) else places)
+
+    @classmethod
+    def of(cls, panels: Sequence[Panel]) -> Panel:
+        """The series of several panels as one, in their order; an id may be there more than once.
+
+        Raises:
+            DataError: the frequencies or the columns differ, or there is none.
+        """
+        if not panels:
+            raise DataError("there is no series.", expected="one at least")
+        first = panels[0]
+        for other in panels[1:]:
+            if other.frequency != first.frequency:
+                raise DataError("the series have different frequencies.", expected=first.frequency.name, received=other.frequency.name)
+            for said, ours, theirs in (("columns", first.columns, other.columns), ("static columns", first.static, other.static)):
+                if set(ours) != set(theirs):
+                    raise DataError(f"the series have different {said}.", expected=", ".join(ours) or "none", received=", ".join(theirs) or "none")
+        grid = first.frequency.between(min(one.grid[0] for one in panels), max(one.grid[-1] for one in panels))
+        return replace(
+            first, ids=tuple(identity for one in panels for identity in one.ids), grid=grid, starts=np.concatenate([one.starts + _where(grid, one.grid[0]) for one in panels]),
+            values=[values for one in panels for values in one.values], begin=np.concatenate([one.begin for one in panels]),
+            columns={name: [column for one in panels for column in one.columns[name]] for name in first.columns},
+            static={name: [cell for one in panels for cell in one.static[name]] for name in first.static}, came_from=first.came_from.part(),
+        )  # fmt: skip
+
     @property
     def lengths(self) -> np.ndarray:
         """[N] int64, steps of each series."""

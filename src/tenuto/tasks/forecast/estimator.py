@@ -22,6 +22,7 @@ from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.tasks.forecast.answers import Answering
 from tenuto.tasks.forecast.evaluation import Forecasts, examples, result_of
+from tenuto.tasks.forecast.exported import ExportedForecasts
 from tenuto.tasks.forecast.memory import Memory, encoded
 from tenuto.tasks.forecast.network import ForecastNetwork, quantile_loss
 from tenuto.tasks.forecast.options import ForecastOptions
@@ -33,7 +34,7 @@ DECILES = tuple(round(0.1 * number, 1) for number in range(1, 10))
 LEAST_CONTEXT = 64
 
 
-class Forecaster(ForecastOptions, Answering, Estimator):
+class Forecaster(ForecastOptions, Answering, ExportedForecasts, Estimator):
     """A recurrent forecaster of many series: for each step ahead the quantiles of what comes.
 
     One network for all series. It reads each series step by step, in sizes of its own past, and corrects a simple forecast (`base`), such as the value one season before.
@@ -104,6 +105,8 @@ class Forecaster(ForecastOptions, Answering, Estimator):
     def _read(self, x: Any, y: Any = None) -> Panel:
         if isinstance(x, Panel):
             return x
+        if isinstance(x, (list, tuple)):  # of panels or frames
+            return Panel.of([self._read(one) for one in x])
         if not hasattr(self, "reader_"):
             return self._panel(x, Names())
         return Panel.from_frame(x, freq=self.frequency_, names=self.names_)
@@ -245,6 +248,10 @@ class Forecaster(ForecastOptions, Answering, Estimator):
     def answer_lengths(self, batch: Batch) -> Tensor | None:
         """None: every series is forecast as far."""
         return None
+
+    def held_answers(self, batch: Batch) -> Tensor:
+        """The median at each step ahead, [h, B]."""
+        return torch.full((self.options_["h"], len(batch.lengths)), self.levels_.index(0.5), dtype=torch.int64)
 
     def output_names(self) -> list[Any]:
         """The quantiles."""

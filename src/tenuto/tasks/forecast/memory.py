@@ -61,7 +61,7 @@ class Memory:
             running.sums[:, old], running.filled[:, old] = before.running.sums, before.running.filled
             output[old], base[old], scale[old] = before.output, before.base, before.scale
             state = tree_map(lambda tensor: torch.cat([tensor, tensor.new_zeros(tensor.shape[0], count - tensor.shape[1], tensor.shape[2])], 1), before.state)
-        places = np.array([ids[identity] for identity in panel.ids])
+        places = np.arange(count) if before is None else np.array([ids[identity] for identity in panel.ids])
         fresh = panel if before is None else _with_columns(panel, joined, places)
         reader.require(fresh)
         carried = Running(reader.season, running.sums[:, places], running.filled[:, places])

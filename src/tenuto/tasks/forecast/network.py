@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import silu, softplus
 
 from tenuto.cell import Cell
 from tenuto.data.series.windows import Batch
@@ -42,7 +42,8 @@ class Quantiles(nn.Module):
         self.levels, self.middle = levels, levels.index(0.5)
         self.past = nn.Linear(width, units)
         self.ahead = nn.Linear(ahead + 1, units, bias=False)  # and the base itself
-        self.step = nn.Parameter(torch.empty(horizon, units).uniform_(-0.1, 0.1))
+        self.step = nn.Embedding(horizon, units)  # which step ahead it is
+        nn.init.uniform_(self.step.weight, -0.1, 0.1)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(units, len(levels), bias=False)
         nn.init.zeros_(self.out.weight)
@@ -54,7 +55,8 @@ class Quantiles(nn.Module):
         Args:
             output: [..., W]. ahead: [..., h, P + 1].
         """
-        hidden = torch.relu(self.past(output)[..., None, :] + self.ahead(ahead) + self.step)
+        steps = torch.arange(self.step.num_embeddings, device=output.device)
+        hidden = silu(self.past(output)[..., None, :] + self.ahead(ahead) + self.step(steps))
         raw = self.out(self.dropout(hidden)) + self.bias
         middle = raw[..., self.middle : self.middle + 1]
         above = middle + softplus(raw[..., self.middle + 1 :]).cumsum(-1)
@@ -82,13 +84,18 @@ class ForecastNetwork(Network):
 
     def quantiles(self, output: Tensor, batch: Any) -> Tensor:
         """The same, from the encoder's output at the origins, [O, B, W]. In use, the head runs for each series alone, so that its bits do not depend on the others."""
-        with torch.no_grad():
-            near = ((batch.base - batch.base[..., :1]) / batch.scale[..., None]).clamp(-20, 20).float()
-        ahead = torch.cat([batch.ahead, near[..., None]], dim=-1)
+        ahead = ahead_of(batch)
         if self.training:
             return self.head(output, ahead)  # type: ignore[no-any-return]
         rows = [torch.stack([self.head(output[at, row], ahead[at, row]) for at in range(len(output))]) for row in range(output.shape[1])]
         return torch.stack(rows, dim=1)
+
+
+def ahead_of(batch: Any) -> Tensor:
+    """What the head reads of the steps ahead, [O, B, h, P + 1]: what is known of them, and the base, from its first step on, in scales."""
+    with torch.no_grad():
+        near = ((batch.base - batch.base[..., :1]) / batch.scale[..., None]).clamp(-20, 20).float()
+    return torch.cat([batch.ahead, near[..., None]], dim=-1)
 
 
 def quantile_loss(quantiles: Tensor, targets: Tensor, levels: tuple[float, ...]) -> Tensor:
