@@ -54,8 +54,10 @@ def predict(model: Any, data: Panel, choices: Mapping[str, Any]) -> list[dict[st
 
 def described(model: Any) -> str:
     """The network in a few words."""
-    options = model.options_
-    return f"{layers_said(model)}, {options['h']} steps of {model.frequency_.name} ahead, season {options['season']}, base {options['base']}, seed {model.random_state}"
+    options, frequency = getattr(model, "options_", model.get_params()), getattr(model, "frequency_", None)  # before a fit only what was given is known
+    steps = f"{options['h']} steps" if frequency is None else f"{options['h']} steps of {frequency.name}"
+    season = "" if options["season"] is None else f", season {options['season']}"
+    return f"{layers_said(model)}, {steps} ahead{season}, base {options['base']}, seed {model.random_state}"
 
 
 def said(result: Mapping[str, Any]) -> str:
