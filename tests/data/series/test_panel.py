@@ -144,3 +144,20 @@ def test_until_keeps_what_was_known_then():
     panel = Panel.from_frame(frame()).until("2024-01-02")
     assert panel.lengths.tolist() == [2, 2]
     assert Panel.from_frame(frame()).until("2023-01-01").lengths.tolist() == []
+
+
+def test_a_panel_is_a_sequence_of_series_and_several_are_one_again():
+    panel = Panel.from_frame(frame((5, 4, 0)))
+    assert panel[1].ids == ("a",) and panel[-1:].ids == ("a",) and [one.ids[0] for one in panel] == ["b", "a"]
+    same(panel, Panel.of(list(panel)))
+    same(panel, Panel.of([panel]))
+    late = Panel.from_frame(frame((3, 0), first="2024-03-01").replace("b", "late"))
+    both = Panel.of([panel, late, panel[:1]])
+    assert both.ids == ("b", "a", "late", "b") and str(both.stamps(2)[0]) == "2024-03-01 00:00:00" and both.columns["shop"][3].tolist() == ["s0"] * 5
+    with pytest.raises(DataError, match="no series"):
+        Panel.of([])
+    with pytest.raises(DataError, match="different frequencies"):
+        Panel.of([panel, Panel.from_frame(frame(freq="MS"))])
+    with pytest.raises(DataError, match="different columns"):
+        Panel.of([panel, panel.only({"shop"})])
+    assert repr(panel) == "Panel(2 series of 4 to 5 steps of D, 9 values, with price, shop)"

@@ -221,3 +221,10 @@ def test_what_does_not_fit_is_refused(fitted):
         Forecaster(freq="h", **SMALL).fit(given)
     with pytest.raises(DataError, match="predict: (.|\n)*no stamp of the frequency D|predict: (.|\n)*no row for"):
         model.predict(frame(1, 30, freq="h"))
+
+
+def test_series_may_come_one_by_one(fitted):
+    model, given = fitted
+    whole = model.predict(given)
+    pd.testing.assert_frame_equal(model.predict([part for _, part in given.groupby("unique_id")]), whole)
+    pd.testing.assert_frame_equal(model.predict(list(Panel.from_frame(given))), whole)

@@ -103,6 +103,12 @@ class Panel(Sourced):
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        known = sum(len(values) for values in self.values) - self.missing_values
+        more, low, high = [*self.columns, *self.static], self.lengths.min(), self.lengths.max()
+        steps = f"{low} to {high}" if low < high else str(high)
+        return f"Panel({len(self)} series of {steps} steps of {self.frequency.name}, {known} values{', with ' * bool(more)}{', '.join(more)})"
+
     def __getitem__(self, index: int | slice) -> Panel:
         """One series, or some, as a panel."""
         places = range(len(self))[index]

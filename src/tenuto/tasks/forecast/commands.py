@@ -47,9 +47,8 @@ def predict(model: Any, data: Panel, choices: Mapping[str, Any]) -> list[dict[st
     """One dictionary for each series and step ahead."""
     asked = {name: tuple(_numbers(choice, choices[choice])) or None for name, choice in (("level", "intervals"), ("quantiles", "answer_quantiles"))}
     future = read_frame(choices["future"])[0] if choices["future"] else None
-    frame = model.predict(data, h=choices["steps"] or None, future=future, **asked)
-    rows = frame.to_dict("records")
-    return [{name: str(value) if name == model.names_.time else value for name, value in row.items()} for row in rows]
+    rows = model.predict(data, h=choices["steps"] or None, future=future, **asked).to_dict("records")
+    return [{name: _plain(value, name == model.names_.time) for name, value in row.items()} for row in rows]
 
 
 def described(model: Any) -> str:
@@ -90,6 +89,13 @@ def _later(whole: Panel, later: Panel) -> Panel:
     places = [known[identity] for identity in later.ids]
     joined = whole.select(places).joined(later)
     return joined.asking_from(whole.lengths[places], origin=later.origin)
+
+
+def _plain(cell: Any, stamp: bool) -> Any:
+    """A cell as it is written: a date without the clock where that stands at midnight, a number with the digits that float32 has."""
+    if stamp:
+        return str(cell).removesuffix(" 00:00:00")
+    return float(f"{cell:.7g}") if isinstance(cell, float) else cell
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -15,7 +15,7 @@ from tenuto.scores.forecasts import coverage, mae, mase, mse, seasonal_scale, sm
 from tenuto.scores.lines import MODELS, SIMPLE, line_forecast
 
 MOST_MODELLED = 24  # forecasts, at most, for which the lines that fit a model are computed: each takes up to a second
-STEPS_SHOWN, EXAMPLES_SHOWN = 120, 4
+MOST_STEPS_SHOWN, EXAMPLES_SHOWN = 120, 4
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ def examples(forecasts: Forecasts, data: Panel, name: str, intervals: Sequence[f
     found = []
     for row in chosen:
         series, origin = int(forecasts.series[row]), int(forecasts.origins[row])
-        past = forecasts.past[row][-STEPS_SHOWN:]
+        past = forecasts.past[row][-min(MOST_STEPS_SHOWN, max(4 * middle.shape[1], 24)) :]
         stamps = data.stamps(series, origin, origin + 2)
         ends = [(level, round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)) for level in sorted(intervals)]
         found.append(
             {
                 "id": "the series" if data.ids[series] is None else str(data.ids[series]),
                 "set": name,
-                "cutoff": str(stamps[0]),
+                "cutoff": str(stamps[0]).removesuffix(" 00:00:00"),
                 "error": _plain(errors[row]),
                 "past": [_plain(value) for value in past],
                 "truth": [_plain(value) for value in forecasts.truth[row]],

@@ -85,12 +85,12 @@ def _fan(example: dict[str, Any]) -> LineChart:
     x = list(range(1 - len(past), len(truth) + 1))
     before, after = [math.nan] * len(past), [math.nan] * (len(past) - 1)
     bands = [
-        Series(f"{one['level']:g} % interval", [*before, *middle], "second", low=[*before, *_floats(one["low"])], high=[*before, *_floats(one["high"])])
+        Series(f"{one['level']:g} % interval", [*before, *middle], "first", low=[*before, *_floats(one["low"])], high=[*before, *_floats(one["high"])])
         for one in sorted(example["intervals"], key=lambda one: -one["level"])
     ]
     error = "" if example["error"] is None else f" Mean error: {number(example['error'])} changes of one step."
     return LineChart(
-        example["id"], x, [*bands, Series("value", [*past, *truth], "first"), Series("forecast", [*after, past[-1], *middle], "second")], x_name="step", upright=(0, "cutoff"), note=f"Known until {example['cutoff']}.{error}",
+        example["id"], x, [*bands, Series("value", [*past, *truth], "second"), Series("forecast", [*after, past[-1], *middle], "first")], x_name="step", upright=(0, "cutoff"), note=f"Known until {example['cutoff']}.{error}",
     )  # fmt: skip
 
 
