@@ -19,6 +19,8 @@ from tenuto.tasks.forecast.evaluation import best_line
 from tenuto.tasks.task import ClassTable
 from tenuto.tongues import argument
 
+MIDNIGHT = " 00:00:00"  # not written where every stamp has it
+
 
 def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapping[str, Any]) -> Parts[Panel]:
     """The training panel. The test panel is the end of each series, or a file of later values; so is the validation panel."""
@@ -48,7 +50,9 @@ def predict(model: Any, data: Panel, choices: Mapping[str, Any]) -> list[dict[st
     asked = {name: tuple(_numbers(choice, choices[choice])) or None for name, choice in (("level", "intervals"), ("quantiles", "answer_quantiles"))}
     future = read_frame(choices["future"])[0] if choices["future"] else None
     rows = model.predict(data, h=choices["steps"] or None, future=future, **asked).to_dict("records")
-    return [{name: _plain(value, name == model.names_.time) for name, value in row.items()} for row in rows]
+    stamp = model.names_.time
+    clock = "" if any(not str(row[stamp]).endswith(MIDNIGHT) for row in rows) else MIDNIGHT
+    return [{name: str(cell).removesuffix(clock) if name == stamp else _plain(cell) for name, cell in row.items()} for row in rows]
 
 
 def described(model: Any) -> str:
@@ -91,10 +95,8 @@ def _later(whole: Panel, later: Panel) -> Panel:
     return joined.asking_from(whole.lengths[places], origin=later.origin)
 
 
-def _plain(cell: Any, stamp: bool) -> Any:
-    """A cell as it is written: a date without the clock where that stands at midnight, a number with the digits that float32 has."""
-    if stamp:
-        return str(cell).removesuffix(" 00:00:00")
+def _plain(cell: Any) -> Any:
+    """A cell as it is written: a number with the digits that float32 has."""
     return float(f"{cell:.7g}") if isinstance(cell, float) else cell
 
 
