@@ -5,7 +5,7 @@ from functools import cache
 from tests.distill.models import asked
 from tests.tasks.launched import TASKS
 
-__all__ = ["NAMES", "asked", "fitted"]
+__all__ = ["NAMES", "answers", "asked", "fitted"]
 
 NAMES = tuple(TASKS)
 
@@ -16,3 +16,9 @@ def fitted(name):
     model, x, y = TASKS[name]()
     more = {"translate": {"epochs": 4, "learning_rate": 0.03}, "classify": {"epochs": 6}}.get(name, {"epochs": 2})
     return model.set_params(**more).fit(x, y), (x if y is None else (x, y))
+
+
+def answers(model, name):
+    """What the model predicts, as a list whose parts can be compared."""
+    found = model.predict(asked(name))
+    return [(key, *values) for key, values in found.to_dict("list").items()] if hasattr(found, "to_dict") else list(found)

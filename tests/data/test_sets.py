@@ -28,6 +28,11 @@ def test_japanese_vowels_has_its_published_sizes():
     assert splits.test.origin == "split 'test' of the file"
 
 
+def test_air_passengers_is_the_file_that_is_described():
+    path = path_of("air_passengers")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_name("SOURCES.md").read_text(encoding="utf-8")
+
+
 def test_an_unknown_set_is_refused():
     with pytest.raises(ArgumentError, match="japanese_vowels"):
         path_of("english_vowels")

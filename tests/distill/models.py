@@ -19,4 +19,4 @@ def fitted(name):
 def asked(name):
     """What the model can predict for."""
     data = fitted(name)[1]
-    return data[0] if isinstance(data, tuple) else ["do re", "mi"]
+    return data[0] if isinstance(data, tuple) else ["do re", "mi"] if isinstance(data, str) else data

@@ -8,7 +8,7 @@ from torch import nn
 import tenuto
 from tenuto.errors import ArgumentError
 from tenuto.explain import Counterfactual
-from tests.explain.models import fitted, target_of
+from tests.explain.models import NUMBERS, fitted, target_of
 from tests.tasks.launched import TASKS
 
 
@@ -71,11 +71,18 @@ def test_it_is_said_where_nothing_changes_the_answer():
     assert found.measured["changed_steps"] == 0 and not found.values.any() and "has another answer" in found.notes[0]
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "regress"])  # one number cannot become another answer
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in NUMBERS])
 def test_every_task_can_be_asked(name):
     model, data = fitted(name)
     found = tenuto.explain(model, data[:2], target=target_of(name), method="counterfactual")
     assert all(item.notes and item.values.shape == item.x.shape for item in found)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_are_no_choices(name):
+    model, data = fitted(name)
+    with pytest.raises(ArgumentError, match="answers with numbers"):
+        tenuto.explain(model, data[:2], target=target_of(name), method="counterfactual")
 
 
 def test_what_cannot_be_asked():

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
-from tenuto.tasks import LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
+from tenuto.tasks import Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 from tenuto.train import current_launch
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
@@ -57,7 +58,12 @@ def softmax() -> tuple[Any, ...]:
     return model, "do re mi fa sol la si " * 20, None
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "softmax": softmax}
+def forecast() -> tuple[Any, ...]:
+    rows = [(name, step, step % 3 + 0.1 * ((step * name) % 7)) for name in range(1, 21) for step in range(24)]
+    return Forecaster("gru", h=2, season=3, dropout=0.0, **SAME), Panel.from_frame(dict(zip(("unique_id", "ds", "y"), map(list, zip(*rows))))), None
+
+
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -86,7 +86,11 @@ class Job:
 
     def next_words(self, run: Path) -> str:
         """The commands that can be typed next."""
-        first = f"tenuto generate {typed_path(run)}" if self.task.predict is None and self.task.write else f"tenuto predict {typed_path(run)} {self.task.data_name}"
+        first = f"tenuto predict {typed_path(run)} {self.task.data_name}"
+        if self.task.goes_on:
+            first = f"tenuto {self.task.command} {typed_path(run)}"
+        elif self.task.predict is None and self.task.write:
+            first = f"tenuto generate {typed_path(run)}"
         return f"{first}{self.own_cells}   |   tenuto score {typed_path(run)} {self.task.data_name}{self.own_cells}"
 
 

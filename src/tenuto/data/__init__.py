@@ -1,8 +1,8 @@
 """Data sets: read, checked, split, standardised and cut into batches.
 
 In: files (tables, JSON, `.ts`, `.arff`, npz, CoNLL, lines; also compressed) or arrays. Out: `Sequences`, `Sentences` or `Pairs`, and `Batch`es of `x [T, B, C]`
-with lengths; or tokens, and `Streams` of windows.
-Each family of data has a folder: sequences (numbers), sentences (tokens), text (a stream), pairs; they do not import each other. What they share stands
+with lengths; or tokens, and `Streams` of windows; or a `Panel` of series in time.
+Each family of data has a folder: sequences (numbers), series (numbers in time), sentences (tokens), text (a stream), pairs; they do not import each other. What they share stands
 beside them: source.py; compressed.py, form.py (how a file is written) → decode.py → delimited.py, json_rows.py, parquet.py, arrow.py → rows.py (tables from files);
 frame.py (tables and columns in memory), parts.py (which file is which), counts.py, labels.py, weights.py, split.py.
 May import the rooms above: `errors`, `files`, `process`. Parquet needs pyarrow, which is imported where it is used; nothing here is ever unpickled.
@@ -24,6 +24,9 @@ from tenuto.data.sequences.read import read_parts, read_sequences, read_splits
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.standardise import Standardiser
 from tenuto.data.sequences.table import sequences_from_columns
+from tenuto.data.series.panel import Panel
+from tenuto.data.series.read import read_panel
+from tenuto.data.series.table import Names
 from tenuto.data.source import Source
 from tenuto.data.split import random_split, stratified_split
 from tenuto.data.text.streams import IGNORED, RandomWindows, Streams, Window
@@ -35,7 +38,9 @@ __all__ = [
     "Columns",
     "Form",
     "Labels",
+    "Names",
     "Pairs",
+    "Panel",
     "Parts",
     "RandomWindows",
     "Sentences",
@@ -53,6 +58,7 @@ __all__ = [
     "read_labelled_text_splits",
     "read_pair_splits",
     "read_pairs",
+    "read_panel",
     "read_parallel",
     "read_parts",
     "read_sequences",

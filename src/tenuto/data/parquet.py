@@ -52,6 +52,11 @@ class Parquet:
         table = self._file.read()
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
+    @property
+    def zones(self) -> dict[str, str]:
+        """The time zones of its columns of stamps that have one; `arrays` gives these in UTC."""
+        return {field.name: zone for field in self._file.schema_arrow if (zone := getattr(field.type, "tz", None))}
+
     def rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Each row, with these columns."""
         for batch in self._file.iter_batches(columns=list(columns)):

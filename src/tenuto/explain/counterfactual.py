@@ -65,6 +65,8 @@ class _Search:
     """The search for one row."""
 
     def __init__(self, question: Question, row: int, donors: int) -> None:
+        if not question.posed.choices:
+            raise ArgumentError("the model answers with numbers, so no answer can change into another.", expected="a model that chooses: a class, a tag, a symbol", fix='another method, such as "shapley"')
         self.question, self.row, self.x = question, row, question.x(row)
         self.goal = question.goals.goal(row)
         self.donors, self.rows_run = donors, 0

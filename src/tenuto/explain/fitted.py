@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tenuto.explain.stand_in import with_part
 from tenuto.explain.subject import Posed, Resume, as_lengths, require_steady, widest_of
 from tenuto.tasks.estimator import Estimator
+from tenuto.tasks.taught import Taught
 
 
 class FittedBatch(Posed):
@@ -30,6 +31,7 @@ class FittedBatch(Posed):
         answers = model.answer_lengths(self._batch)
         self.answer_lengths = None if answers is None else [int(length) for length in answers]
         self.answers = model.held_answers(self._batch)
+        self.choices = type(model).choices is not Taught.choices
         self.state: dict[str, Tensor] = {}
         self.names = [str(first + row) for row in range(rows)]
         self.words = None if words is None else words[first : first + rows]

@@ -26,6 +26,7 @@ class Posed(ABC):
         state: the state that is carried into the batch by name, each [..., B, W]; empty where none is.
         answer_lengths: [B], how many steps each row's answer has, or None.
         answers: [S, B], the output that the model answers at each step, where that is not simply the largest; else None.
+        choices: whether the outputs are scores of choices, one of which is the answer; not where each is a number of its own, as in a regression.
         words: the text of each step of each row, or None. names: of the rows.
         tokens: whether the numbers of a step are the vector of a token.
     """
@@ -35,6 +36,7 @@ class Posed(ABC):
     state: dict[str, Tensor]
     answer_lengths: list[int] | None
     answers: Tensor | None = None
+    choices: bool = True
     words: list[list[str]] | None
     names: list[str]
     tokens: bool

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tenuto.runs.folder import Run, read_run, write_run
     from tenuto.tasks.classify.estimator import SequenceClassifier
+    from tenuto.tasks.forecast.estimator import Forecaster
     from tenuto.tasks.language.estimator import LanguageModel
     from tenuto.tasks.regress.estimator import SequenceRegressor
     from tenuto.tasks.tag.estimator import Tagger
@@ -28,6 +29,7 @@ FOLDERS = {
     "TextClassifier": "tenuto.tasks.text",
     "LanguageModel": "tenuto.tasks.language",
     "Seq2Seq": "tenuto.tasks.translate",
+    "Forecaster": "tenuto.tasks.forecast",
 }
 _OTHERS = {
     "Run": "tenuto.runs.folder",
@@ -37,6 +39,7 @@ _OTHERS = {
 }
 
 __all__ = [
+    "Forecaster",
     "LanguageModel",
     "Run",
     "Seq2Seq",

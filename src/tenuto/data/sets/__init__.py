@@ -1,6 +1,6 @@
 """Small public data sets that come with the package; SOURCES.md, beside them, says where each comes from and on which terms.
 
-In: a name. Out: a path that `tenuto.data.read_splits` reads. May import nothing of ours but `errors`.
+In: a name. Out: a path that `tenuto.data.read_splits` reads, or, for series, `tenuto.data.series.read`. May import nothing of ours but `errors`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tenuto.choices import unknown_name
 
-SETS = {"japanese_vowels": "japanese_vowels.npz"}
+SETS = {"japanese_vowels": "japanese_vowels.npz", "air_passengers": "air_passengers.csv"}
 
 
 def path_of(name: str) -> Path:
     """The path of a data set that comes with the package.
 
     Args:
-        name: "japanese_vowels".
+        name: "japanese_vowels" or "air_passengers".
     Raises:
         ArgumentError: no data set of that name comes with the package.
     Example:

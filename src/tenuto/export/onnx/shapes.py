@@ -98,6 +98,13 @@ def _slice_scatter(call: Call, value: Name, part: Name, axis: int = 0, start: An
     return call.scribe.op("Concat", *pieces, axis=axis) if len(pieces) > 1 else part
 
 
+@entered("flip.default")
+def _flip(call: Call, value: Name, axes: Sequence[int]) -> str:
+    whole = call.scribe.whole
+    ends = [-_END] * len(axes)  # before the first place
+    return call.scribe.op("Slice", value, whole(*[-1] * len(axes)), whole(*ends), whole(*axes), whole(*[-1] * len(axes)))
+
+
 @entered("select.int")
 def _select(call: Call, value: Name, axis: int, place: Any) -> str:
     return call.scribe.op("Gather", value, call.tensor(place, torch.int64), axis=axis)

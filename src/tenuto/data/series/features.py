@@ -1,0 +1,225 @@
+"""`Reader`: a panel as a network reads it: at each step numbers of about the size 1, made of what came before and of this step alone; what is learnt for it, is learnt from training.
+
+A forecast is a base, such as the value one season before, plus a number of `scale`s. Base and scale come from the series' own past, so a panel cannot change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tenuto.data.frame import is_missing
+from tenuto.data.series.covariates import Covariate, learn_covariates
+from tenuto.data.series.panel import Panel, called
+from tenuto.data.series.running import Running, Seen
+from tenuto.errors import DataError
+
+BASES = ("last", "drift", "mean", "season", "season-drift")
+LIMIT = 20.0  # of a number that a network reads; a value far from all others shall not drown them
+LEAST_SHARE = 1e-3  # of a series' level, the smallest scale: a constant series has no changes
+BLOCK = 2**21  # numbers of a block of series, padding included
+
+
+class Read(NamedTuple):
+    """A block of series as a network reads it. T steps, B series, h steps ahead.
+
+    Attributes:
+        x: [T, B, F] float32. lengths: [B]. value, scale: [T, B] float64; value is NaN where it is missing.
+        ahead: of each series, [T + h or T, P] float32: what is known of each stamp beforehand. seen: what `Running` saw.
+    """
+
+    x: np.ndarray
+    lengths: np.ndarray
+    scale: np.ndarray
+    ahead: list[np.ndarray]
+    seen: Seen
+
+    def base(self, kind: str, season: int, places: np.ndarray, column: int, steps: int) -> np.ndarray:
+        """The base [O, steps] of a forecast from each of these places [O] in a series, in float64; NaN where nothing was observed yet."""
+        seen, ahead = self.seen, np.arange(1, steps + 1)
+        last = np.broadcast_to(seen.last[places, column][:, None], (len(places), steps))
+        if kind == "mean":
+            return np.where(np.isnan(last), np.nan, seen.mean[places, column][:, None])
+        if kind in ("last", "drift"):
+            return last + (seen.drift[places, column][:, None] * ahead if kind == "drift" else 0.0)
+        cycles = -(-ahead // season)
+        found = seen.filled[places[:, None] + ahead - season * (cycles - 1), column]
+        if kind == "season-drift":
+            found = found + seen.season_drift[places, column][:, None] * cycles
+        return np.where(np.isnan(found), last, found)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a panel is read.
+
+    Attributes:
+        season: m, in steps. base: one of BASES. calendar: whether what the calendar says is read.
+        known, past, static: covariates: known of the future, known up to now, of a whole series.
+        level: the mean logarithm of the series' levels in training, its deviation, and the same of the scale in levels.
+    """
+
+    season: int
+    base: str
+    calendar: bool
+    known: tuple[Covariate, ...] = ()
+    past: tuple[Covariate, ...] = ()
+    static: tuple[Covariate, ...] = ()
+    level: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
+    names: tuple[str, ...] = field(default=())
+    ahead_names: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def learn(cls, panel: Panel, *, season: int, base: str, horizon: int, calendar: bool = True, known: Sequence[str] = (), past: Sequence[str] = (), static: Sequence[str] = ()) -> Reader:
+        """Learn from a training panel.
+
+        Args:
+            base: one of BASES, or "auto": the one whose forecasts of training are best.
+        Raises:
+            DataError: no value is observed, or a covariate is not there.
+        """
+        if not any(np.isfinite(values).any() for values in panel.values):
+            raise DataError("no value is observed in any series.", expected="numbers to learn from", received=f"{len(panel)} series of missing values")
+        known_of, past_of, static_of = (learn_covariates(panel, names, kind) for kind, names in (("known", known), ("past", past), ("static", static)))
+        reader = cls(season, "last" if base == "auto" else base, calendar, known_of, past_of, static_of)
+        reads = list(reader.blocks(panel, horizon))
+        if base == "auto":
+            reader = replace(reader, base=best_base(reads, season, horizon))
+        logs = [_logs(read.seen, reader.base) for _, read, _ in reads]
+        levels, shares = (np.concatenate([one[part][np.isfinite(one[part])] for one in logs]) for part in (0, 1))
+        level = tuple(number for part in (levels, shares) for number in ((float(np.median(part)), max(float(part.std()), 0.1)) if part.size else (0.0, 1.0)))
+        times, _ = panel.frequency.calendar(panel.grid[:1]) if calendar else ([], None)
+        ahead = (*times, *(name for one in known_of for name in one.outputs))
+        rest = tuple(name for one in (*past_of, *static_of) for name in one.outputs)
+        return replace(reader, level=level, names=(*_OWN, *ahead, *rest), ahead_names=ahead)  # type: ignore[arg-type]  # two numbers each
+
+    def blocks(self, panel: Panel, horizon: int, running: Running | None = None) -> Iterator[tuple[np.ndarray, Read, Running]]:
+        """The series in blocks of similar lengths: their positions, how they are read, and what is carried after their last step.
+
+        Args:
+            horizon: steps ahead for which `ahead` is made; what is not known of them is left at its mean.
+            running: what was carried for each series of the panel, before its first value here.
+        """
+        lengths = panel.lengths
+        order, first = np.argsort(lengths, kind="stable"), 0
+        while first < len(order):
+            last = first + 1
+            while last < len(order) and lengths[order[last]] * (last + 1 - first) * 24 <= BLOCK:
+                last += 1
+            rows = order[first:last]
+            before = Running.begin(len(rows), self.season) if running is None else Running(self.season, running.sums[:, rows].copy(), running.filled[:, rows].copy())
+            read, after = self.read(panel, rows, horizon, before)
+            yield rows, read, after
+            first = last
+
+    def read(self, panel: Panel, rows: np.ndarray, horizon: int, running: Running) -> tuple[Read, Running]:
+        """These series of a panel, and what is carried after their last step."""
+        lengths = panel.lengths[rows]
+        values = np.full((int(lengths.max()), len(rows)), np.nan)
+        for column, row in enumerate(rows):
+            values[: lengths[column], column] = panel.values[row]
+        seen, after = running.advance(values, lengths)
+        scale, level = self._scale(seen)
+        mean, deviation, share, share_deviation = self.level
+        with np.errstate(invalid="ignore", divide="ignore"):
+            own = [
+                ~np.isnan(seen.value),
+                seen.value / level,
+                seen.step / scale,
+                seen.season_step / scale,
+                (seen.last - seen.mean) / scale,
+                seen.season_drift / scale,
+                (np.log(level) - mean) / deviation,
+                (np.log(scale / level) - share) / share_deviation,
+                np.minimum(seen.number, 64) / 64,
+            ]
+        x = np.zeros((*values.shape, max(len(self.names), len(_OWN))), dtype=np.float32)
+        for place, part in enumerate(own):
+            x[..., place] = np.clip(np.where(np.isfinite(part), part, 0.0), -LIMIT, LIMIT)
+        ahead = []
+        for column, row in enumerate(rows):
+            length = int(lengths[column])
+            known = self.ahead(panel, int(row), length + horizon)
+            ahead.append(known)
+            if self.names:
+                rest = [one.numbers(panel.columns[one.name][row][:length]) for one in self.past]
+                rest += [np.repeat(one.numbers(np.array([one.cell(panel, int(row))], dtype=object)), length, axis=0) for one in self.static]
+                x[:length, column, len(_OWN) :] = np.concatenate([known[:length], *rest], axis=1)
+        return Read(x, lengths, scale, ahead, seen), after
+
+    def ahead(self, panel: Panel, row: int, steps: int) -> np.ndarray:
+        """[steps, P] what is known beforehand of the first `steps` stamps of a series."""
+        parts = [panel.frequency.calendar(panel.stamps(row, 0, steps))[1]] if self.calendar else []
+        for one in self.known:
+            given = one.numbers(panel.columns[one.name][row][:steps])
+            parts.append(np.concatenate([given, np.zeros((steps - len(given), given.shape[1]), dtype=np.float32)]))
+        return np.concatenate(parts, axis=1) if parts else np.zeros((steps, 0), dtype=np.float32)
+
+    def _scale(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """The scale and the level at each step; those of training where the series itself has not shown any yet."""
+        level = np.where(seen.level > 0, seen.level, np.exp(self.level[0]))
+        change = seen.season_change if self.base.startswith("season") else seen.change
+        usual = level * np.exp(self.level[2])
+        return np.maximum(np.where(np.isnan(change), np.where(np.isnan(seen.change), usual, np.maximum(seen.change, usual)), change), level * LEAST_SHARE), level
+
+    def require(self, panel: Panel) -> None:
+        """Raise DataError if a column that is read is not in the panel."""
+        for one in (*self.known, *self.past, *self.static):
+            one.require(panel)
+
+    def require_future(self, panel: Panel, horizon: int) -> None:
+        """Raise DataError if what must be known of the future is not there, for the `horizon` steps after each series' last value."""
+        for one in self.known:
+            for row, column in enumerate(panel.columns[one.name]):
+                length = len(panel.values[row])
+                given = column[length : length + horizon]
+                there = [not is_missing(cell) for cell in given]
+                if len(given) < horizon or not all(there):
+                    stamp = panel.stamps(row, length, length + horizon)[there.index(False) if False in there else len(given)]
+                    raise DataError(f"{one.name!r} must be known of the future, but ends too early for {called(panel.ids[row])}: it has nothing for {stamp}.", expected=f"values for the {horizon} steps after the last one", fix="give a frame of the future with it")
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data, for config.json."""
+        covariates = {kind: [one.to_data() for one in getattr(self, kind)] for kind in ("known", "past", "static")}
+        return {"season": self.season, "base": self.base, "calendar": self.calendar, **covariates, "level": list(self.level), "names": list(self.names), "ahead_names": list(self.ahead_names)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Reader:
+        """What `to_data` gave."""
+        covariates = {kind: tuple(Covariate.from_data(one) for one in data[kind]) for kind in ("known", "past", "static")}
+        return cls(data["season"], data["base"], data["calendar"], **covariates, level=tuple(data["level"]), names=tuple(data["names"]), ahead_names=tuple(data["ahead_names"]))
+
+
+_OWN = ("observed", "value", "change", "change since the season before", "distance from the mean", "drift over a season", "level", "scale", "age")
+
+
+def _logs(seen: Seen, base: str) -> tuple[np.ndarray, np.ndarray]:
+    """The logarithms of level, and of scale in levels, where there are some."""
+    change = seen.season_change if base.startswith("season") else seen.change
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(np.where(seen.level > 0, seen.level, np.nan)), np.log(np.where((seen.level > 0) & (change > 0), change / seen.level, np.nan))
+
+
+def best_base(reads: Sequence[tuple[np.ndarray, Read, Any]], season: int, horizon: int) -> str:
+    """The base with the smallest mean error on training series, each in its own changes; the first of BASES where several are alike, and where there is no season yet."""
+    kinds = BASES if season > 1 else BASES[:3]
+    errors = {kind: [] for kind in kinds}
+    for _, read, _ in reads:
+        for column in range(min(read.x.shape[1], 200)):
+            length = int(read.lengths[column])
+            first = min(2 * season, length // 2)
+            places = np.unique(np.linspace(first, length - 2, 40).astype(int)) if length > 2 else np.zeros(0, dtype=int)
+            if not places.size:
+                continue
+            ahead = places[:, None] + np.arange(1, horizon + 1)
+            truth = np.where(ahead < length, read.seen.value[np.minimum(ahead, length - 1), column], np.nan)
+            change = read.seen.change[places, column][:, None]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                for kind in kinds:
+                    size = np.abs(truth - read.base(kind, season, places, column, horizon)) / np.where(change > 0, change, np.nan)
+                    errors[kind].append(size[np.isfinite(size)])
+    means = {kind: float(np.concatenate(found).mean()) if found and sum(map(len, found)) else np.inf for kind, found in errors.items()}
+    return min(kinds, key=lambda kind: means[kind])

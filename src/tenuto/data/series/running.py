@@ -1,0 +1,97 @@
+"""`Running`: what is known of each series at each step, from its values so far alone: its level, its usual change, its drift, its last season. It goes on where it stopped.
+
+Each number is computed for its series alone and step by step, so it has the same bits alone and in a panel, at once and in pieces. Letters: T steps, N series, m season.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+LEAST_MEMORY = 32  # steps that a mean looks back, at least; a mean of all would lag behind a series that grows
+
+
+class Seen(NamedTuple):
+    """After each step, [T, N] float64.
+
+    Attributes:
+        value: NaN where it is missing. last: the last value that was observed; NaN before the first.
+        number: how many values were observed. mean, level: of the values, and of their sizes.
+        change, season_change: the mean size of the change since the last value, and since the season before; NaN where there was none.
+        drift, season_drift: the means of these changes with their signs.
+        step, season_step: this step's own changes; NaN where one of both values is missing.
+        filled: [m + T, N], the values with those of the season before where they are missing; m steps before the first too.
+    """
+
+    value: np.ndarray
+    last: np.ndarray
+    number: np.ndarray
+    mean: np.ndarray
+    level: np.ndarray
+    change: np.ndarray
+    season_change: np.ndarray
+    drift: np.ndarray
+    season_drift: np.ndarray
+    step: np.ndarray
+    season_step: np.ndarray
+    filled: np.ndarray
+
+
+@dataclass
+class Running:
+    """Of N series: what `advance` needs of the past. `sums`: [10, N], one row for each of `_SUMS`; `filled`: [m, N]."""
+
+    season: int
+    sums: np.ndarray
+    filled: np.ndarray
+
+    @classmethod
+    def begin(cls, series: int, season: int) -> Running:
+        """Before the first step."""
+        sums = np.zeros((len(_SUMS), series))
+        sums[[_SUMS.index(name) for name in ("last", "change", "season_change")]] = np.nan  # not known yet
+        return cls(season, sums, np.full((season, series), np.nan))
+
+    def advance(self, values: np.ndarray, lengths: np.ndarray) -> tuple[Seen, Running]:
+        """What is seen at each step of `values` [T, N], and the state after each series' last step.
+
+        Args:
+            lengths: [N] int, steps of each; what stands beyond is not read.
+        """
+        steps, series = values.shape
+        season, memory = self.season, max(3 * self.season, LEAST_MEMORY)
+        filled = np.concatenate([self.filled, np.full((steps, series), np.nan)])
+        found = np.full((len(_SUMS) + 2, steps, series), np.nan)
+        last, count, mean, level, changes, change, drift, turns, turned, season_drift = self.sums
+        live = np.arange(steps)[:, None] < lengths
+        values = np.where(live, values, np.nan)
+        for at in range(steps):
+            value, before = values[at], filled[at]
+            seen, step, turn = ~np.isnan(value), value - last, value - before
+            filled[season + at] = np.where(seen, value, np.where(np.isnan(before), last, before))
+            count = count + seen
+            share = 1.0 / np.minimum(np.maximum(count, 1.0), memory)
+            mean = np.where(seen, mean + (value - mean) * share, mean)
+            level = np.where(seen, level + (np.abs(value) - level) * share, level)
+            changes, change, drift = _mean(step, changes, change, drift, memory)
+            turns, turned, season_drift = _mean(turn, turns, turned, season_drift, memory)
+            last = np.where(seen, value, last)
+            found[:, at] = (last, count, mean, level, changes, change, drift, turns, turned, season_drift, step, turn)
+        sums = np.stack([last, count, mean, level, changes, change, drift, turns, turned, season_drift])
+        after = filled[lengths[None, :] + np.arange(season)[:, None], np.arange(series)[None, :]]
+        rows = dict(zip((*_SUMS, "step", "season_step"), found))
+        return Seen(value=values, filled=filled, **{name: rows[name] for name in Seen._fields if name in rows}), Running(season, sums, after)
+
+
+_SUMS = ("last", "number", "mean", "level", "changes", "change", "drift", "turns", "season_change", "season_drift")
+
+
+def _mean(change: np.ndarray, count: np.ndarray, size: np.ndarray, drift: np.ndarray, memory: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Take a change, NaN where there is none, into the number of changes, the mean of their sizes and the mean with signs."""
+    there = ~np.isnan(change)
+    count = count + there
+    share = 1.0 / np.minimum(np.maximum(count, 1.0), memory)
+    old = np.where(np.isnan(size), 0.0, size)
+    return count, np.where(there, old + (np.abs(change) - old) * share, size), np.where(there, drift + (change - drift) * share, drift)

@@ -1,0 +1,163 @@
+"""What only a forecaster's evaluation.json has: errors beside those of the simple lines, coverage by step, and example series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.series.panel import Panel
+from tenuto.data.series.windows import Window
+from tenuto.scores.forecasts import coverage, mae, mase, mse, seasonal_scale, smape, weighted_quantile_loss
+from tenuto.scores.lines import MODELS, SIMPLE, line_forecast
+
+MOST_MODELLED = 24  # forecasts, at most, for which the lines that fit a model are computed: each takes up to a second
+MOST_STEPS_SHOWN, EXAMPLES_SHOWN = 120, 4
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """M forecasts of h steps.
+
+    Attributes:
+        series, origins: [M], which series, and from which of its steps. quantiles: [M, h, Q]. truth: [M, h], NaN where there is no value.
+        scales: [M], that of the network. changes, steps: [M], the mean change of the series over a season and over one step, before its first origin.
+        past: of each forecast the series so far.
+    """
+
+    series: np.ndarray
+    origins: np.ndarray
+    quantiles: np.ndarray
+    truth: np.ndarray
+    scales: np.ndarray
+    changes: np.ndarray
+    steps: np.ndarray
+    past: list[np.ndarray]
+    levels: tuple[float, ...]
+    season: int
+
+    @classmethod
+    def of(cls, data: Panel, windows: Sequence[Window], found: Sequence[np.ndarray], levels: tuple[float, ...], season: int, horizon: int, scales: Sequence[np.ndarray]) -> Forecasts:
+        """Forecasts `found` [O, h, Q] for each window, with the values of the panel."""
+        series = np.concatenate([np.full(len(window.origins), window.series) for window in windows])
+        origins = np.concatenate([window.origins for window in windows])
+        truth, past, changes, steps = np.full((len(series), horizon), np.nan), [], [], []
+        first = {window.series: int(window.origins[0]) for window in windows}
+        for row, (one, origin) in enumerate(zip(series.tolist(), origins.tolist())):
+            values = data.values[one]
+            after = values[origin + 1 : origin + 1 + horizon]
+            truth[row, : len(after)] = after
+            past.append(values[: origin + 1])
+            before = values[: first[one] + 1]
+            changes.append(seasonal_scale(before, season))
+            steps.append(seasonal_scale(before, 1))
+        return cls(series, origins, np.concatenate(found), truth, np.concatenate(scales), np.array(changes), np.array(steps), past, levels, season)
+
+    def quantile(self, level: float) -> np.ndarray:
+        """[M, h], one quantile that is learnt."""
+        return self.quantiles[..., self.levels.index(level)]
+
+
+def result_of(forecasts: Forecasts, intervals: Sequence[float], *, models: bool) -> dict[str, Any]:
+    """The RESULT object.
+
+    Args:
+        intervals: in per cent. models: whether the lines that fit a model are computed too.
+    """
+    truth, horizon = forecasts.truth, forecasts.truth.shape[1]
+    middle = forecasts.quantile(0.5)
+    own = _errors(forecasts, middle)
+    fitted = models and len(truth) <= MOST_MODELLED and find_spec("statsmodels") is not None
+    lines = []
+    for name, line in {**SIMPLE, **(MODELS if fitted else {})}.items():
+        found = np.stack([line_forecast(line, past, forecasts.season, horizon) for past in forecasts.past])
+        lines.append({"name": name, **{key: _plain(value) for key, value in _errors(forecasts, found).items()}, "wql": _plain(weighted_quantile_loss(truth, found[..., None], (0.5,)))})
+    covered = []
+    for level in intervals:
+        low, high = (forecasts.quantile(end) for end in (round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)))
+        by_step = coverage(truth, low, high)
+        there = ~np.isnan(truth)
+        covered.append(
+            {"level": float(level), "coverage": _plain(float(((truth >= low) & (truth <= high))[there].mean()) if there.any() else np.nan), "by_step": [_plain(one) for one in by_step]}
+        )  # fmt: skip
+    return {
+        "loss": _plain(_scaled_loss(forecasts)),
+        **{key: _plain(value) for key, value in own.items()},
+        "wql": _plain(weighted_quantile_loss(truth, forecasts.quantiles, forecasts.levels)),
+        "season": forecasts.season,
+        "forecasts": len(truth),
+        "series": len(np.unique(forecasts.series)),
+        "values": int((~np.isnan(truth)).sum()),
+        "without_scale": mase(truth, middle, forecasts.series, forecasts.changes)[1],
+        "coverage": covered,
+        "mae_by_step": [_plain(mae(truth[:, step], middle[:, step])) for step in range(horizon)],
+        "lines": lines,
+    }
+
+
+def _errors(forecasts: Forecasts, found: np.ndarray) -> dict[str, float]:
+    truth = forecasts.truth
+    return {
+        "mae": mae(truth, found),
+        "mse": mse(truth, found),
+        "mase": mase(truth, found, forecasts.series, forecasts.changes)[0],
+        "mase_steps": mase(truth, found, forecasts.series, forecasts.steps)[0],
+        "smape": smape(truth, found),
+    }
+
+
+def _scaled_loss(forecasts: Forecasts) -> float:
+    """The loss of training: twice the pinball loss in the network's own scales, the mean over all values and quantiles."""
+    level = np.array(forecasts.levels)
+    short = (forecasts.truth[..., None] - forecasts.quantiles) / forecasts.scales[:, None, None]
+    losses = 2 * np.maximum(level * short, (level - 1) * short).mean(-1)
+    return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
+
+
+def best_line(result: dict[str, Any], measure: str = "mase") -> dict[str, Any] | None:
+    """The line with the lowest error of a result; None where none is known."""
+    known = [line for line in result["lines"] if line[measure] is not None]
+    return min(known, key=lambda line: line[measure]) if known else None
+
+
+def examples(forecasts: Forecasts, data: Panel, name: str, intervals: Sequence[float]) -> list[dict[str, Any]]:
+    """The last forecast of at most four series: of the best, of the worst, and of two between, by their error in changes of one step.
+
+    Args:
+        name: of the set. intervals: in per cent.
+    """
+    rows = {int(one): int(np.flatnonzero(forecasts.series == one)[-1]) for one in np.unique(forecasts.series)}
+    middle, there = forecasts.quantile(0.5), ~np.isnan(forecasts.truth)
+    errors = {row: float(np.abs(forecasts.truth[row] - middle[row])[there[row]].mean() / forecasts.steps[row]) for row in rows.values() if there[row].any()}
+    ranked = sorted((row for row in errors if np.isfinite(errors[row])), key=lambda row: errors[row]) or sorted(errors)
+    if not ranked:
+        return []
+    chosen = list(dict.fromkeys(ranked[place] for place in np.linspace(0, len(ranked) - 1, EXAMPLES_SHOWN).round().astype(int)))
+    found = []
+    for row in chosen:
+        series, origin = int(forecasts.series[row]), int(forecasts.origins[row])
+        past = forecasts.past[row][-min(MOST_STEPS_SHOWN, max(4 * middle.shape[1], 24)) :]
+        stamps = data.stamps(series, origin, origin + 2)
+        ends = [(level, round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)) for level in sorted(intervals)]
+        found.append(
+            {
+                "id": "the series" if data.ids[series] is None else str(data.ids[series]),
+                "set": name,
+                "cutoff": str(stamps[0]).removesuffix(" 00:00:00"),
+                "error": _plain(errors[row]),
+                "past": [_plain(value) for value in past],
+                "truth": [_plain(value) for value in forecasts.truth[row]],
+                "middle": [_plain(value) for value in middle[row]],
+                "intervals": [
+                    {"level": float(level), "low": [_plain(v) for v in forecasts.quantile(low)[row]], "high": [_plain(v) for v in forecasts.quantile(high)[row]]} for level, low, high in ends
+                ],
+            }
+        )  # fmt: skip
+    return found
+
+
+def _plain(value: Any) -> float | None:
+    return float(f"{value:.8g}") if np.isfinite(value) else None

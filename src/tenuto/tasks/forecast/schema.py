@@ -1,0 +1,71 @@
+"""The keys that only runs of this task have; `runs/schema.py` has the common ones, and explains the form."""
+
+from __future__ import annotations
+
+from tenuto.runs.schema import Key, Own
+
+_COVARIATE = (Key("name", "text"), Key("kind", "text"), Key("mean", "number"), Key("deviation", "number"), Key("categories", "texts", "where it has no numbers", null=True))
+_ERRORS = (
+    Key("mae", "number", "mean absolute error", null=True),
+    Key("mse", "number", "mean squared error", null=True),
+    Key("mase", "number", "mean over series of the absolute error, in the series' mean absolute change over a season before the first forecast", null=True),
+    Key("mase_steps", "number", "the same, in changes over one step", null=True),
+    Key("smape", "number", "mean of |error| / (|value| + |forecast|)", null=True),
+    Key("wql", "number", "weighted quantile loss, the mean over the quantiles; of a line, which has no quantiles, of its forecast as median", null=True),
+)
+
+OWN = Own(
+    preprocessing=(
+        Key("frequency", "text", "the step between two stamps, as pandas names it"),
+        Key("columns", "texts", "the names of the columns with ids, stamps, values"),
+        Key(
+            "reader",
+            "object",
+            "how a panel is read",
+            (
+                Key("season", "whole", "in steps"),
+                Key("base", "text", "the simple forecast that the network corrects"),
+                Key("calendar", "truth"),
+                Key("known", "objects", "of the future", _COVARIATE),
+                Key("past", "objects", "", _COVARIATE),
+                Key("static", "objects", "", _COVARIATE),
+                Key("level", "numbers", "logarithm of the level in training and its deviation; the same of the scale in levels"),
+                Key("names", "texts", "of what is read at a step"),
+                Key("ahead_names", "texts", "of what is known of a step ahead"),
+            ),
+        ),
+        Key("conformal", "map", "by level: for each step ahead what is added to both ends of the interval, in scales", null=True),
+    ),
+    measures=(),
+    known=(Key("missing_values", "whole"), Key("frequency", "text")),
+    result=(
+        Key("loss", "number", "that of training: in scales, the mean over values and quantiles", null=True),
+        *_ERRORS,
+        Key("season", "whole", "of `mase`, in steps"),
+        Key("forecasts", "whole"),
+        Key("series", "whole"),
+        Key("values", "whole", "that a forecast is compared with"),
+        Key("without_scale", "whole", "series that are not in `mase`, since they never changed"),
+        Key("coverage", "objects", "share of values within an interval", (Key("level", "number"), Key("coverage", "number", null=True), Key("by_step", "numbers"))),
+        Key("mae_by_step", "numbers"),
+        Key("lines", "objects", "of simple forecasts of the same values", (Key("name", "text"), *_ERRORS)),
+    ),
+    evaluation=(
+        Key("features", "texts", "what the network reads at a step"),
+        Key(
+            "examples",
+            "objects",
+            "the last forecast of at most 4 series: the best, the worst, and between",
+            (
+                Key("id", "text"),
+                Key("set", "text", '"test" or "validation"'),
+                Key("cutoff", "text", "the last stamp that is known"),
+                Key("error", "number", "mean absolute error in changes of one step", null=True),
+                Key("past", "numbers", "at most 120 steps"),
+                Key("truth", "numbers"),
+                Key("middle", "numbers"),
+                Key("intervals", "objects", "", (Key("level", "number"), Key("low", "numbers"), Key("high", "numbers"))),
+            ),
+        ),
+    ),
+)
