@@ -108,3 +108,10 @@ def test_damage_is_named(tmp_path, read):
     (tmp_path / "broken").write_bytes(b"\x00\xff{")
     with pytest.raises(RunError, match="broken cannot be read"):
         read(tmp_path / "broken")
+
+
+def test_json_has_lists_on_one_line_and_is_what_was_written(tmp_path):
+    data = {"a": [1, [2.5, None], "é"], "b": [{"c": []}, {}], "d": {}, "e": [[{"f": [1]}]], "g": "x"}
+    write_json(tmp_path / "a.json", data)
+    text = (tmp_path / "a.json").read_text("utf-8")
+    assert json.loads(text) == data and '\n "a": [1, [2.5, null], "é"],\n' in text

@@ -101,14 +101,14 @@ def players(steps: int) -> np.ndarray:
 
 
 WAYS = {
-    "contributions": Way(lambda steps: explain.Contributions(), 100),
-    "gradient × input": Way(lambda steps: explain.Gradient(), 200),
-    "smoothgrad, 8 copies": Way(lambda steps: explain.SmoothGrad(draws=8), 25),
-    "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.02, most_steps=16), 50),
-    "expected gradients, 16 draws": Way(lambda steps: explain.ExpectedGradients(draws=16), 25),
-    "occlusion": Way(lambda steps: explain.Occlusion(players(steps)), 100),
-    "shapley, exact": Way(lambda steps: explain.Shapley(players(steps)), 25),
-    "lime": Way(lambda steps: explain.Lime(players(steps), fill="background", draws=32, redraws=2), 20),
+    "contributions": Way(lambda steps: explain.Contributions(), 10),
+    "gradient × input": Way(lambda steps: explain.Gradient(), 20),
+    "smoothgrad, 8 copies": Way(lambda steps: explain.SmoothGrad(draws=8), 5),
+    "integrated gradients": Way(lambda steps: explain.IntegratedGradients(steps=8, tolerance=0.02, most_steps=16), 5),
+    "expected gradients, 16 draws": Way(lambda steps: explain.ExpectedGradients(draws=16), 5),
+    "occlusion": Way(lambda steps: explain.Occlusion(players(steps)), 10),
+    "shapley, exact": Way(lambda steps: explain.Shapley(players(steps)), 5),
+    "lime": Way(lambda steps: explain.Lime(players(steps), fill="background", draws=32, redraws=2), 5),
 }
 
 

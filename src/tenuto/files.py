@@ -88,9 +88,24 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, whole or not at all.
 
-    NaN and infinities, which JSON has no word for, are written as null.
+    NaN and infinities, which JSON has no word for, are written as null. A list without objects in it stands on one line.
     """
-    write_text(path, json.dumps(plain(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, _laid_out(plain(data)) + "\n")
+
+
+def _laid_out(data: Any, indent: str = "\n") -> str:
+    """Plain data as JSON: each key on a line of its own, and lists of numbers, words and such lists on one line."""
+    if isinstance(data, dict) and data:
+        inner = indent + " "
+        return "{" + ",".join(f"{inner}{json.dumps(key, ensure_ascii=False)}: {_laid_out(value, inner)}" for key, value in data.items()) + indent + "}"
+    if isinstance(data, list) and _has_objects(data):
+        inner = indent + " "
+        return "[" + ",".join(inner + _laid_out(value, inner) for value in data) + indent + "]"
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+
+def _has_objects(data: list[Any]) -> bool:
+    return any(isinstance(value, dict) or isinstance(value, list) and _has_objects(value) for value in data)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, str] | None = None) -> None:

