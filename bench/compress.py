@@ -24,7 +24,8 @@ from tenuto import compress
 from tenuto.compress import Compression
 from tenuto.layers import GRU, LSTM, Recurrent
 
-FORMS: dict[str, dict[str, Any]] = {"int8": {}, "int8, whole numbers": {"activations": "int8"}, "int4": {"weights": "int4"}, "int4, error feedback": {"weights": "int4", "calibrate": True}}
+FORMS: dict[str, dict[str, Any]] = {"int8": {}, "int8, whole numbers": {"activations": "int8"},
+    "int8, static": {"activations": "static-int8", "calibrate": True}, "int8, static 16 bits": {"activations": "static-int16", "calibrate": True}, "int4": {"weights": "int4"}, "int4, error feedback": {"weights": "int4", "calibrate": True}}
 SHAPE = (1, 1, 256, 512)
 STEPS = 100
 

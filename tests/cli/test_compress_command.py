@@ -38,6 +38,8 @@ def test_a_run_is_compressed_measured_and_used(text, tmp_path):
     assert again.exit_code == 1 and "is compressed already" in again.output and not (tmp_path / "smaller").exists()
     four = run("compress", folder, "--int4", "--calibrate", file, "--out", tmp_path / "four")
     assert four.exit_code == 0 and "of them as int4" in four.output and run("score", tmp_path / "four", file).exit_code == 0
+    static = run("compress", folder, "--int8", "--activations", "static-int16", "--calibrate", file, "--out", tmp_path / "static")
+    assert static.exit_code == 0 and "multiplied as whole numbers in recurrent layers (static-int16)" in " ".join(static.output.split())
     plain = run("compress", folder, "--int8", "--out", tmp_path / "plain")
     assert plain.exit_code == 0 and "quality" not in plain.output and "Nothing was measured on it" in (tmp_path / "plain" / "report.html").read_text(encoding="utf-8")
 
@@ -49,6 +51,7 @@ def test_errors_say_what_to_type_and_write_nothing(text, tmp_path):
         ((folder,), "--int8"),
         ((folder, "--int8", "--int4"), "in one form only"),
         ((folder, "--int8", "--calibrate", file), "without looking at data"),
+        ((folder, "--int8", "--activations", "static-int8"), "give --calibrate"),
         ((folder, "--int8", "--max-drop", "1%"), "give --data"),
         ((folder, "--int8", "--data", file, "--max-drop", "much"), "is no number"),
         ((folder, "--int8", "--data", tmp_path / "none.csv"), "no file or folder"),

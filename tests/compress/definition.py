@@ -13,3 +13,10 @@ def defined(rows, weight, scale):
         numbers = np.rint(row * (np.float32(127) / largest)).astype(np.int64)
         found[n] = (weight.astype(np.int64) @ numbers).astype(np.float32) * (largest / np.float32(127) * scale)
     return found
+
+
+def defined_within(rows, weight, scale, most, bits):
+    """The same with a scale that is known before: numbers beyond `most` count as it."""
+    count = 2 ** (bits - 1) - 1
+    numbers = np.rint(np.clip(rows * (np.float32(count) / most), -count, count)).astype(np.int64)
+    return (numbers @ weight.astype(np.int64).T).astype(np.float32) * (most / np.float32(count) * scale)

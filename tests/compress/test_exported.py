@@ -59,9 +59,10 @@ def test_a_run(target, tmp_path):
     assert (tmp_path / "text" / "export.json").is_file()
 
 
-@pytest.mark.parametrize("target", ["torch", "onnx"])
-def test_whole_numbers_as_activations_are_refused_by_name(target, tmp_path):
-    layer = tenuto.compress(tenuto.GRU(6, 16).eval(), activations="int8")
+@pytest.mark.parametrize(("target", "activations"), [("torch", "int8"), ("onnx", "int8"), ("torch", "static-int8"), ("onnx", "static-int16")])
+def test_whole_numbers_as_activations_are_refused_by_name(target, activations, tmp_path):
+    calibrate = None if activations == "int8" else [torch.randn(5, 2, 6)]
+    layer = tenuto.compress(tenuto.GRU(6, 16).eval(), activations=activations, calibrate=calibrate)
     with pytest.raises(ArgumentError, match="weight_ih_l0 multiplies whole numbers"):
         export(layer, tmp_path / target, to=target)
     assert not (tmp_path / target).exists()

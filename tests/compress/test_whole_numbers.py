@@ -94,8 +94,9 @@ def test_a_run_multiplies_whole_numbers(name, tmp_path):
     assert Compression.of(small).activations == "int8"
     again = type(model).load(small.save(tmp_path / "run"))
     assert "encoder.weight_hh_l0" in stored_in(again.network_) or any("weight_hh" in one for one in stored_in(again.network_))
+    questions = asked(name)
     with torch.no_grad():
-        for one, other in zip(again.inputs(asked(name)), small.inputs(asked(name))):
+        for one, other in zip(again.inputs(questions), small.inputs(questions)):
             torch.testing.assert_close(again.forward(one), small.forward(other), rtol=0, atol=0)
             assert again.network_.encoder.state_dict().keys() == small.network_.encoder.state_dict().keys()
     with pytest.raises(ArgumentError, match="8 bits only"):

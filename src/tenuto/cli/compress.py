@@ -23,8 +23,8 @@ def compress(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the new run.", show_default=False)],
     int8: Annotated[bool, typer.Option("--int8", help="Weights as whole numbers of 8 bits, with a scale for each row.")] = False,
     int4: Annotated[bool, typer.Option("--int4", help="Weights as whole numbers of 4 bits, with a scale for each 64 of a row.")] = False,
-    activations: Annotated[str, typer.Option(help="int8: with --int8, recurrent layers round what they multiply as well, and multiply whole numbers; float: they do not.")] = "float",
-    calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="With --int4: data in the form that the run was trained on; rounding errors are made good where they would show on it.", show_default=False)] = None,
+    activations: Annotated[str, typer.Option(help="With --int8, recurrent layers may round what they multiply as well, and multiply whole numbers. int8: each row with a scale of its own; static-int8, static-int16: with scales learnt from --calibrate; float: they do not.")] = "float",
+    calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="Data in the form that the run was trained on. With --int4, rounding errors are made good where they would show on it; static activations have their scales from it.", show_default=False)] = None,
     units: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the units of each layer that stays, 50% or 0.5; the others go, with all that belongs to them.", show_default=False)] = None,
     sparsity: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of each matrix that becomes zero, 90% or 0.9: the smallest weights. Only the others are kept.", show_default=False)] = None,
     rank: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the full rank that W and U of recurrent layers keep, 25% or 0.25: each is kept as two factors.", show_default=False)] = None,
@@ -47,6 +47,7 @@ def compress(
 
     [bold]tenuto compress runs/vowels --int8 --out runs/vowels-int8[/bold]
     [bold]tenuto compress runs/vowels --int8 --activations int8 --out runs/vowels-int8[/bold]
+    [bold]tenuto compress runs/vowels --int8 --activations static-int8 --calibrate japanese_vowels --out runs/vowels-int8[/bold]
     [bold]tenuto compress runs/vowels --int4 --calibrate japanese_vowels --out runs/vowels-int4[/bold]
     [bold]tenuto compress runs/vowels --int8 --data japanese_vowels --split test --max-drop 0.5% --out runs/vowels-int8[/bold]
     [bold]tenuto compress runs/vowels --target-size 100kB --max-drop 0.5% --data japanese_vowels --split test --out runs/vowels-small[/bold]

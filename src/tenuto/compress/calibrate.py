@@ -1,4 +1,5 @@
 """What weights read, on data: second moments of x, of whatever a cell's products are taken of, and of the inputs of linear maps. Where a gate and a product are only added, of both together.
+And the largest number that each row of a recurrent layer's weights reads.
 
 A recurrent layer's weights are found by where they lie in memory: a stack of products may be part of a parameter, or put together from several. Its steps run once more, as the cell is written.
 Letters: K columns of a weight, N rows read.
@@ -20,6 +21,7 @@ from tenuto.engines.problem import hidden_size, size_of
 from tenuto.engines.reference import run, walk
 from tenuto.errors import ArgumentError
 from tenuto.explain.held.listening import Listening
+from tenuto.program.bounds import bounded
 from tenuto.program.step import run_step
 from tenuto.program.summed import summed
 
@@ -40,10 +42,12 @@ class Seen(NamedTuple):
     Attributes:
         moments: by the parameter's identity: rows, and [K, K] moments of what they read.
         added: rows of W and of U whose products a step only adds.
+        most: by the identity of a recurrent layer's parameter: the largest number that each of its rows reads, [N]; 1 where a cell keeps what it reads between -1 and 1. NaN: a row read nothing.
     """
 
     moments: dict[int, list[tuple[slice, Tensor]]]
     added: list[Added]
+    most: dict[int, Tensor]
 
 
 class Calibration:
@@ -58,6 +62,7 @@ class Calibration:
         self._starts = {(parameter.data_ptr(), parameter.shape[-1]): parameter for parameter in network.parameters() if parameter.dim() == 2}
         self._moments: dict[Part, Tensor] = {}
         self._added: dict[tuple[Part, Part], Tensor] = {}
+        self._most: dict[int, Tensor] = {}
 
     def over(self, calls: Iterable[Callable[[], Any]]) -> Seen:
         """The moments over these calls of the network.
@@ -82,7 +87,7 @@ class Calibration:
                 raise ArgumentError("on the data to calibrate with, the network computes numbers that are not finite.", fix="look at the data")
             found.setdefault(parameter, []).append((slice(first, last), moments))
         often = Counter(part for pair in self._added for part in pair)  # rows that several layers share are added to several products
-        return Seen(found, [Added(*pair, together) for pair, together in self._added.items() if often[pair[0]] == often[pair[1]] == 1])
+        return Seen(found, [Added(*pair, together) for pair, together in self._added.items() if often[pair[0]] == often[pair[1]] == 1], self._most)
 
     def _linear(self, part: nn.Linear, given: tuple[Tensor, ...]) -> None:
         if isinstance(part._parameters.get("weight"), nn.Parameter):
@@ -100,14 +105,19 @@ class Calibration:
         if form.lengths:
             live = torch.arange(len(x))[:, None] < inputs["lengths"].cpu()
         given = x.cpu()[live]
-        self._add(self._place(inputs["weight_ih"], 0, len(inputs["weight_ih"])), given)
+        whole = self._place(inputs["weight_ih"], 0, len(inputs["weight_ih"]))
+        self._add(whole, given)
+        self._widen(whole, given)
         if form.traced.stacks and len(x):
             read = self._operands(form, inputs, live)
             hidden = hidden_size(form, inputs)
             gates = self._rows_of_gates(form, inputs, hidden)
+            held = bounded(form.traced.forward.nodes, form.traced.forward.outputs)
             for stack in form.traced.stacks:
                 row, weight = 0, inputs[f"U.{stack.name}"]
+                widest = torch.cat([read[stack.products[0]].flatten(), torch.ones(1).to(x)]) if ("operand", stack.name) in held else read[stack.products[0]]
                 for product, width in zip(stack.products, (size_of(width, hidden) for width in stack.widths)):
+                    self._widen(self._place(weight, row, row + width), widest)
                     if stack.heads == 1 and product in gates:
                         self._add_both(gates[product], self._place(weight, row, row + width), given, read[product])
                     for part in read[stack.products[0]].chunk(stack.heads, -1):
@@ -147,7 +157,7 @@ class Calibration:
                 return id(parameter), apart // size + first, apart // size + last
         rows = last - first  # a stack that was put together from several parameters: its rows are known by their numbers
         for parameter in self._starts.values():
-            for start in range(0, len(parameter) - rows + 1, rows) if parameter.shape[-1] == weight.shape[-1] else ():
+            for start in range(len(parameter) - rows + 1) if parameter.shape[-1] == weight.shape[-1] else ():
                 if torch.equal(parameter[start : start + rows], weight[first:last].to(parameter)):
                     return id(parameter), start, start + rows
         return None
@@ -156,6 +166,13 @@ class Calibration:
         if part is not None:
             rows = read.detach().double().cpu()
             self._moments[part] = self._moments.get(part, torch.zeros((), dtype=torch.float64)) + rows.T @ rows
+
+    def _widen(self, part: Part | None, read: Tensor) -> None:
+        if part is not None:
+            parameter, first, last = part
+            rows = next(len(one) for one in self._starts.values() if id(one) == parameter)
+            most = self._most.setdefault(parameter, torch.full((rows,), torch.nan))
+            most[first:last] = torch.fmax(most[first:last], read.detach().abs().amax().cpu().float()) if read.numel() else most[first:last]
 
     def _add_both(self, first: Part | None, second: Part | None, one: Tensor, other: Tensor) -> None:
         if first is not None and second is not None:

@@ -18,7 +18,7 @@ from tenuto.compress.finetune import finetuned
 from tenuto.compress.limits import Limits
 from tenuto.compress.pruning import Pruning
 from tenuto.compress.quality import quality, result_of
-from tenuto.compress.quantise import ACTIVATIONS, WEIGHTS, bytes_of, quantise, require_floats
+from tenuto.compress.quantise import ACTIVATIONS, STATIC, WEIGHTS, bytes_of, quantise, require_floats
 from tenuto.compress.rounds import Rounds
 from tenuto.compress.speed import speed_of
 from tenuto.errors import ArgumentError, TenutoError
@@ -57,6 +57,7 @@ def compress(
     All else is computed in floats, by the same engines: what holds for the model's answers holds for the copy's.
     With activations "int8", recurrent layers also round what they multiply, each row of a step with a scale of its own, and multiply whole numbers, whose sums are exact;
     gates and states stay floats. Such a layer reads a quarter of the memory at each step, and has no derivative by its weights.
+    "static-int8" and "static-int16" have one scale for each layer's input and for what each of its products is taken of, learnt from `calibrate`: nothing is measured in a step, and 16 bits keep what 8 lose.
 
     With `units`, whole units are taken away, those that count least: what is left is an ordinary estimator with a smaller hidden_size. With `finetune` they go in rounds, and
     what is left learns on after each. With `sparsity`, the smallest weights of each matrix become zero, and only the others are kept, with a bit for each place. With `rank`, W and U of recurrent
@@ -65,11 +66,11 @@ def compress(
     Args:
         model: a fitted estimator, or a torch module with recurrent layers of tenuto.
         weights: "int8" or "int4". Default: "int8" where nothing else is asked for, else floats as they are.
-        activations: "float", or "int8" with weights "int8".
+        activations: "float"; with weights "int8" also "int8", "static-int8" or "static-int16".
         units: the share of the units of each layer that stays. Only for an estimator, with `data` or `finetune`.
         sparsity: the share of each matrix that becomes zero. Only for an estimator, and not together with `weights`.
         rank: the share of the full rank that W and U of recurrent layers keep. Only for an estimator, and not together with `weights`.
-        calibrate: for "int4": data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
+        calibrate: for "int4" and static activations: data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
         data: a labelled set as for `evaluate`, or (x, y), on which both models are measured; the copy's `evaluation_` has its results. Only for an estimator.
         finetune: a labelled set as for `fit`, or (x, y), on which the model learns on: after units, weights or ranks have gone, or else for some epochs with its weights rounded, instead of
             `calibrate`. Only for an estimator.
@@ -101,16 +102,21 @@ def compress(
         pruning.check(isinstance(model, Estimator), data is not None)
         if activations != "float" and weights != "int8":
             raise ArgumentError(f"{argument('activations', activations)} goes with whole numbers of 8 bits only.", fix=f"{argument('weights', 'int8')}, or leave {argument('activations')} out")
-        if calibrate is not None and weights != "int4":
-            raise ArgumentError(f"{argument('weights', weights or 'floats')} is rounded without looking at data.", fix=f"leave {argument('calibrate')} out, or {argument('weights', 'int4')}")
-        if finetune is not None and not pruning.asked and (calibrate is not None or not isinstance(model, Estimator)):
+        if activations in STATIC and calibrate is None:
+            raise ArgumentError(
+                f"{argument('activations', activations)} has scales that are learnt from data, and there are none.", expected=f"{argument('calibrate')}: data in the form that the model was trained on",
+                fix=f"give {argument('calibrate')}, or {argument('activations', 'int8')}, whose scales are those of each row that is read",
+            )  # fmt: skip
+        if calibrate is not None and weights != "int4" and activations not in STATIC:
+            raise ArgumentError(f"{argument('weights', weights or 'floats')} is rounded without looking at data.", fix=f"leave {argument('calibrate')} out, or {argument('weights', 'int4')}, or {argument('activations', 'static-int8')}")
+        if finetune is not None and not pruning.asked and ((calibrate is not None and weights == "int4") or not isinstance(model, Estimator)):
             why = "weights that have learnt to be rounded need no calibration" if isinstance(model, Estimator) else "only an estimator knows how it is trained"
             raise ArgumentError(f"{argument('finetune')} cannot be used here: {why}.", fix=f"leave {argument('finetune')} out")
         if isinstance(model, Estimator):
             return _compressed(model, weights, activations, pruning, calibrate, data, limits)  # type: ignore[return-value]  # of its own class
         smaller = copy.deepcopy(model)
         require_floats(smaller)
-        quantise(smaller, WEIGHTS[str(weights)], None if calibrate is None else _seen_by_module(smaller, calibrate), rounding=activations == "int8")
+        quantise(smaller, WEIGHTS[str(weights)], None if calibrate is None else _seen_by_module(smaller, calibrate), activations=activations)
         return smaller
     except TenutoError as error:
         raise error.within("compress") from error.__cause__
@@ -138,7 +144,7 @@ def _compressed(model: Estimator, weights: str | None, activations: str, pruning
         smaller, pruned = pruning.of(model, data)
     seen = None if calibrate is None else Calibration(smaller.network_).over(islice(_readings(smaller, calibrate), BATCHES))
     form = pruning.form if weights is None else WEIGHTS[weights]
-    stored = quantise(smaller.network_, form, seen, rounding=activations == "int8") if form is not None else []
+    stored = quantise(smaller.network_, form, seen, activations=activations) if form is not None else []
     found = rate = None
     if data is not None:
         found = quality(result_of(model, data), result_of(smaller, data, kept=True))

@@ -92,7 +92,7 @@ class Compression:
     @property
     def multiplied(self) -> str:
         """In words, where recurrent layers multiply whole numbers."""
-        return ", multiplied as whole numbers in recurrent layers" if self.activations == "int8" else ""
+        return "" if self.activations == "float" else f", multiplied as whole numbers in recurrent layers ({self.activations})"
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as evaluation.json keeps it."""

@@ -13,9 +13,11 @@ from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
-from tenuto.layers.stored import Int4, Int8, Int8x8, LowRank, StoredWeight, hold, stored_in
+from tenuto.layers.stored import Int4, Int8, Int8x8, Int8x8Static, Int8x16Static, LowRank, StoredWeight, hold, stored_in
+from tenuto.tongues import argument
 
-ACTIVATIONS = ("float", "int8")
+ACTIVATIONS: dict[str, type[Int8x8] | None] = {"float": None, "int8": Int8x8, "static-int8": Int8x8Static, "static-int16": Int8x16Static}  # and the form of matrices of recurrent layers
+STATIC = tuple(name for name, form in ACTIVATIONS.items() if form is not None and form.bits)  # those that are learnt from data
 WEIGHTS: dict[str, type[StoredWeight]] = {"int8": Int8, "int4": Int4}  # by what a user calls them
 
 # Modules whose parameters of two and more axes are such matrices, and that read them by their names at each call.
@@ -30,12 +32,12 @@ def require_floats(module: nn.Module) -> None:
         raise ArgumentError("this model is compressed already.", expected="weights as floats", received=f"{name} as {stored.form}", fix="compress the model that it was made from")
 
 
-def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = None, *, rounding: bool = False) -> list[str]:
+def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = None, *, activations: str = "float") -> list[str]:
     """Keep the module's matrices in this form, in place; those that would not become smaller stay as they are. Returns their names.
 
     Args:
-        rounding: whether recurrent layers round what they multiply as well, and multiply whole numbers: all of their matrices are then `Int8x8`.
-        seen: of a `Calibration` of this very module: int4 is rounded with error feedback where it tells what a weight reads.
+        seen: of a `Calibration` of this very module: int4 is rounded with error feedback where it tells what a weight reads, and static activations have their scales from it.
+        activations: of `ACTIVATIONS`: but for "float", recurrent layers round what they multiply as well, and multiply whole numbers; all of their matrices then have one form.
     Raises:
         ArgumentError: the module is compressed already, has no such matrix, or has a weight that is not finite.
     """
@@ -48,8 +50,8 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
         assert weight is not None
         if not bool(torch.isfinite(weight).all()):
             raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
-        loops = rounding and isinstance(part, _LAYERS)
-        stored = done.get(id(weight)) or (Int8x8 if loops else form).of(weight)
+        loops = ACTIVATIONS[activations] if isinstance(part, _LAYERS) else None
+        stored = done.get(id(weight)) or (form.of(weight) if loops is None else _rounding(loops, whole, weight, seen))
         if loops or smaller(stored, weight):
             done[id(weight)] = stored
             hold(part, name, stored)
@@ -60,6 +62,19 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
             received=", ".join(dict.fromkeys(type(part).__name__ for part in module.modules())),
         )  # fmt: skip
     return names
+
+
+def _rounding(form: type[Int8x8], name: str, weight: Tensor, seen: Seen | None) -> Int8x8:
+    """A weight of a layer that rounds what it multiplies."""
+    if not issubclass(form, Int8x8Static):
+        return form.of(weight)
+    most = None if seen is None else seen.most.get(id(weight))
+    if most is None or bool(most.isnan().any()):
+        raise ArgumentError(
+            f"the layer of {name} read nothing of the data to calibrate with.", expected="data on which every recurrent layer runs",
+            fix=f"other data, or {argument('activations', 'int8')}, whose scales are those of each row that is read",
+        )  # fmt: skip
+    return form.reading(weight, most)
 
 
 def matrices(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:

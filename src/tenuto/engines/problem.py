@@ -7,6 +7,7 @@ Inputs of the time loop, by name:
 - `x` [T, B, I], `weight_ih` [G*H, I], `bias` [G*H] (if the problem has one): gates stacked in the cell's order
 - `U.NAME` [sum of widths, width_in / heads] for each stack of products (`Traced.stacks`), rows stacked in its order
 - `scale.weight_ih` [G*H], `scale.U.NAME` [rows], where the form says `integers`: the two kinds of weights are int8 then, and each row has a scale
+- `most8.weight_ih`, `most8.U.NAME` [1], or `most16.` in place of `most8.`, where the form says `static`: the largest number that is multiplied with them
 - `p.NAME` [W]: per-channel parameters
 - `s.NAME` [B, W]: the states before the first step
 - `r.NAME` [B, W], with resets: what the states return to
@@ -18,6 +19,7 @@ running, longest first. [N, ...] is then in place of [T, B, ...] (x, `resets`, a
 and in place of `lengths` there is `batch_sizes` [T] int64, always on the CPU: how many rows each step has.
 
 Products of integers: a row v of what is multiplied is rounded to q = round(127 v / max|v|), so that v ~ q max|v| / 127; sums are exact.
+`static` 8 or 16: `most`, which is known before, stands in place of max|v|, and numbers beyond it count as it; of 16 bits, 32767 stands in place of 127.
 
 All floats have the problem's dtype (float32 or float64: 16-bit tensors are widened before they come here).
 """
@@ -40,6 +42,7 @@ from tenuto.program import Traced, trace
 
 Buffers = dict[str, Tensor]
 NOT_DIFFERENTIABLE = ("lengths", "batch_sizes", "resets")
+STATIC = (8, 16)  # bits, see `Form.static`
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,14 @@ class Form:
     reverse: bool = False
     packed: bool = False  # only together with `lengths`
     integers: bool = False  # the weights are int8, with a scale for each row, and products are of whole numbers
+    static: int = 0  # of integers: to how many bits, 8 or 16, what is multiplied is rounded with a scale that is known before; 0: to 8, each row with its own
     traced: Traced = field(default=None, repr=False, kw_only=True)  # type: ignore[assignment]  # the cell's programs; those it has now, if not given
 
     def __post_init__(self) -> None:
         if self.traced is None:
             object.__setattr__(self, "traced", trace(self.cell))
         assert self.lengths or not self.packed
-        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed, self.integers))
+        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed, self.integers, self.static))
         object.__setattr__(self, "_hash", own)  # every call looks it up in several caches
 
     def __hash__(self) -> int:
@@ -79,6 +83,11 @@ class Form:
     def gates(self) -> int:
         """How many gates the input is projected to."""
         return len(self.cell.widths("gates"))
+
+    @property
+    def most(self) -> str:
+        """With what the names begin of the largest numbers that are multiplied."""
+        return f"most{self.static}."
 
     @kept_property
     def with_heads(self) -> frozenset[str]:
@@ -96,7 +105,9 @@ class Form:
         cell, states = self.cell, tuple(self.cell.widths("state"))
         names = ["x", "weight_ih", *(["bias"] if self.bias else [])]
         names += [f"U.{stack.name}" for stack in self.traced.stacks]
-        names += [f"scale.{name}" for name in names if name != "x" and name != "bias"] if self.integers else []
+        matrices = [name for name in names if name not in ("x", "bias")]
+        names += [f"scale.{name}" for name in matrices] if self.integers else []
+        names += [f"{self.most}{name}" for name in matrices] if self.static else []
         names += [f"p.{name}" for name in cell.widths("parameters")]
         names += [f"s.{name}" for name in states]
         names += [f"r.{name}" for name in states if self.resets]
@@ -157,6 +168,7 @@ class Problem(NamedTuple):
         for stack in form.traced.stacks:
             found[f"U.{stack.name}"] = sum(size_of(width, hidden) for width in stack.widths), size_of(stack.width_in, hidden) // stack.heads
         found |= {f"scale.{name}": shape[:1] for name, shape in found.items() if self.form.integers and (name == "weight_ih" or name.startswith("U."))}
+        found |= {name: (1,) for name in form.names if form.static and name.startswith(form.most)}
         axes = {"p": ("parameters", ()), "s": ("state", (rows,)), "r": ("state", (rows,)), "stream": ("streams", over)}
         for prefix, (declaration, before) in axes.items():
             found.update((f"{prefix}.{name}", (*before, size_of(width, hidden))) for name, width in widths(declaration).items())

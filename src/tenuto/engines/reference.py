@@ -153,8 +153,13 @@ def project(form: Form, inputs: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """The gates' inputs, W x + b, for x [..., I]."""
     if not form.integers:
         return torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))
-    product = integers.product(x, inputs["weight_ih"], inputs["scale.weight_ih"])
+    product = integers.product(x, inputs["weight_ih"], inputs["scale.weight_ih"], _range(form, inputs, "weight_ih"))
     return inputs["bias"] + product if form.bias else product
+
+
+def _range(form: Form, inputs: Mapping[str, Tensor], name: str) -> integers.Range | None:
+    """The scale that what a weight multiplies is rounded with, where it is known before."""
+    return integers.Range(inputs[f"{form.most}{name}"], form.static) if form.static else None
 
 
 def _live(form: Form, inputs: Mapping[str, Tensor]) -> Tensor | None:
@@ -178,7 +183,7 @@ class Products:
 
     def __init__(self, form: Form, inputs: Mapping[str, Tensor]) -> None:
         self.stacks = {name: stack for stack in form.traced.stacks for name in stack.products}
-        self.inputs, self.hidden, self.made = inputs, hidden_size(form, inputs), dict[str, Tensor]()
+        self.form, self.inputs, self.hidden, self.made = form, inputs, hidden_size(form, inputs), dict[str, Tensor]()
 
     def __call__(self, name: str, value: Tensor) -> Tensor:
         if name not in self.made:
@@ -191,7 +196,8 @@ class Products:
     def _multiply(self, stack: Stack, value: Tensor, widths: list[int]) -> list[Tensor]:
         weight = self.inputs[f"U.{stack.name}"]
         if f"scale.U.{stack.name}" in self.inputs:
-            return integers.products(value, weight, self.inputs[f"scale.U.{stack.name}"], stack.heads, widths)
+            within = _range(self.form, self.inputs, f"U.{stack.name}")
+            return integers.products(value, weight, self.inputs[f"scale.U.{stack.name}"], stack.heads, widths, within)
         if stack.heads == 1:
             return list(torch.nn.functional.linear(value, weight).split(widths, -1))
         blocks = value.unflatten(-1, (stack.heads, -1)).transpose(0, 1)  # [heads, B, width_in / heads]

@@ -12,7 +12,7 @@ from torch import Tensor
 from tenuto import engines, process
 from tenuto.cell import Cell, state_type
 from tenuto.engines import Form, Problem, autograd, members, operation
-from tenuto.engines.problem import NOT_DIFFERENTIABLE
+from tenuto.engines.problem import NOT_DIFFERENTIABLE, STATIC
 from tenuto.errors import ShapeError, describe
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.checks import check_shapes, check_states, check_streams, check_weight, dtypes, sizes_of_states
@@ -176,7 +176,7 @@ _tell_dynamo._dynamo_marked_constant = True  # type: ignore[attr-defined]  # as 
 
 
 @lru_cache(maxsize=4096)
-def _form(traced: Traced, *flags: bool) -> Form:
+def _form(traced: Traced, *flags: Any) -> Form:
     """One object per form, so that other tables find it without comparing cells."""
     return Form(traced.cell, *flags, traced=traced)
 
@@ -192,7 +192,8 @@ def bind(
     process.tell_torch()
     x, weight_ih, packed = tensors["x"], tensors["weight_ih"], "batch_sizes" in tensors
     integers = "scale.weight_ih" in tensors
-    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed, integers)
+    static = next((bits for bits in STATIC if f"most{bits}.weight_ih" in tensors), 0) if integers else 0
+    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed, integers, static)
     if x.dim() != (2 if packed else 3):
         raise ShapeError("x has the wrong number of axes.", expected="packed rows [N, I]" if packed else "x [T, B, I]", received=f"x {describe(x)}")
     batch_size = initial_state[0].shape[0] if packed else x.shape[1]

@@ -66,7 +66,7 @@ def _search(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored(found: dict[str, Any]) -> str:
-    many, multiplied = len(found["stored"]), ", and recurrent layers multiply whole numbers" if found["activations"] == "int8" else ""
+    many, multiplied = len(found["stored"]), "" if found["activations"] == "float" else f", and recurrent layers multiply whole numbers ({found['activations']})"
     stored = f"{count(many, 'weight')} of this network {'is' if many == 1 else 'are'} stored as {found['weights'].replace('_', '-')}{multiplied}."
     gone = "Units that counted least were taken away, with all that belonged to them: rows, columns, states."
     return " ".join(([gone] if found.get("units") else []) + ([stored] if many else []))

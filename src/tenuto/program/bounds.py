@@ -76,7 +76,7 @@ def _of_kind(nodes: Sequence[Node], node: Node, of: Callable[[int], Bounds]) -> 
 def _of_two(nodes: Sequence[Node], node: Node, first: Bounds, second: Bounds, of: Callable[[int], Bounds]) -> Bounds:
     (low, high), (least, most) = first, second
     if node.kind == "add":
-        return _sound(low + least, high + most)
+        return _within(_sound(low + least, high + most), _mixed(nodes, node, of))
     if node.kind == "sub":
         return _sound(low - most, high - least)
     if node.kind == "mul":
@@ -96,6 +96,64 @@ def _of_two(nodes: Sequence[Node], node: Node, first: Bounds, second: Bounds, of
             ends = [_times(one, 1.0 / other) for one in first for other in second]  # type: ignore[assignment]
             return min(ends), max(ends)
     return ANY
+
+
+def _mixed(nodes: Sequence[Node], node: Node, of: Callable[[int], Bounds]) -> Bounds:
+    """Of a sum that mixes two values, (1 - z) a + z b or a + z (b - a) with z between 0 and 1: it lies between them."""
+
+    def product(number: int, other: int) -> tuple[int, int] | None:
+        """The second factor, and the first, which lies between 0 and 1; `other`: what the second must begin with, as b - other."""
+        for share, value in (nodes[number].args, nodes[number].args[::-1]) if nodes[number].kind == "mul" else ():
+            low, high = of(share)
+            if low >= 0.0 and high <= 1.0 and nodes[value].kind == "sub" and nodes[value].args[1] == other:
+                return nodes[value].args[0], other
+        return None
+
+    first, second = node.args
+    for one, other in ((first, second), (second, first)):
+        found = product(one, other)
+        if found is not None:
+            return _either(of(found[0]), of(found[1]))
+    if nodes[first].kind == nodes[second].kind == "mul":
+        for share, value in (nodes[first].args, nodes[first].args[::-1]):
+            for rest, another in (nodes[second].args, nodes[second].args[::-1]):
+                low, high = of(share)
+                if low >= 0.0 and high <= 1.0 and (_is_rest(nodes, rest, share) or _is_rest(nodes, share, rest)):
+                    return _either(of(value), of(another))
+    return ANY
+
+
+def _is_rest(nodes: Sequence[Node], rest: int, share: int) -> bool:
+    """Whether one value is 1 minus the other."""
+    node = nodes[rest]
+    return node.kind == "sub" and node.args[1] == share and nodes[node.args[0]].kind == "const" and nodes[node.args[0]].value == 1.0
+
+
+def _within(first: Bounds, second: Bounds) -> Bounds:
+    return max(first[0], second[0]), min(first[1], second[1])
+
+
+def bounded(nodes: Sequence[Node], outputs: Sequence[tuple[Key, int]]) -> frozenset[Key]:
+    """The results of a step that stay between -1 and 1 at every step, if the states do so before the first.
+
+    A state counts as long as it stays there, given that all that count were there before.
+    Args:
+        outputs: the step's results, by key: `Program.outputs`.
+    Example:
+        >>> from tenuto import cells
+        >>> from tenuto.program import trace
+        >>> program = trace(cells.LSTM()).forward
+        >>> [" ".join(key) for key, _ in program.outputs if key in bounded(program.nodes, program.outputs)]
+        ['state h', 'output output', 'operand i']
+    """
+    keys, numbers = [key for key, _ in outputs], [number for _, number in outputs]
+    states = {key for key in keys if key[0] == "state"}
+    while True:
+        found = bounds(nodes, dict.fromkeys(states, (-1.0, 1.0)), numbers)
+        held = {key for key, (low, high) in zip(keys, found) if low >= -1.0 and high <= 1.0}
+        if states <= held:
+            return frozenset(held)
+        states &= held
 
 
 def _where(nodes: Sequence[Node], condition: int, yes: int, of: Callable[[int], Bounds]) -> Bounds:

@@ -166,7 +166,7 @@ def _data(known: tuple[Key, ...]) -> Key:
 
 _COMPRESSION = (
     Key("weights", "text", 'the form of the weights that are stored, such as "int8"'),
-    Key("activations", "text", '"float"; "int8" where recurrent layers multiply whole numbers'),
+    Key("activations", "text", '"float"; "int8", "static-int8" or "static-int16" where recurrent layers multiply whole numbers'),
     Key("stored", "texts", "the names of these weights"),
     Key("bytes_before", "whole", "of all weights"),
     Key("bytes_after", "whole"),

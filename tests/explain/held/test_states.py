@@ -91,6 +91,20 @@ def test_every_cell_holds_its_output_bit_for_bit(name):
                 same(values[row][0 if one.reverse else -1], getattr(final, state)[direction, row], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("activations", ["int8", "static-int16"])
+def test_a_layer_that_multiplies_whole_numbers_holds_its_output(activations):
+    torch.manual_seed(0)
+    x = torch.randn(7, 3, 4)
+    layer = tenuto.compress(tenuto.GRU(4, 6).eval(), activations=activations, calibrate=None if activations == "int8" else [x])
+    layer.engine = "reference"
+    held = states(layer, x)[0]
+    for row, values in enumerate(layer(x)[0].unbind(1)):
+        assert np.array_equal(held.states["h"][row], values.detach().numpy())
+        r, z, n = (held.gates[name][row] for name in "rzn")
+        same(np.diff(held.states["h"][row], axis=0), ((1 - z) * (n - np.vstack([0 * n[:1], held.states["h"][row][:-1]])))[1:], rtol=1e-5, atol=1e-6)
+        assert r.min() > 0
+
+
 class Normed(Cell):
     """Gates as people write them: a softmax, a clipped line, a rate; a candidate that is never bent; an output that is no state."""
 

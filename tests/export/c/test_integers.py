@@ -9,12 +9,13 @@ import torch
 
 import tenuto
 from tenuto.cells import GRU, LSTM
-from tenuto.errors import EngineError
+from tenuto.errors import ArgumentError, EngineError
 from tenuto.export.c import compare, integers
 from tenuto.export.c.compiler import compile_c, host
 from tenuto.export.c.exactness import ROUGH, tolerance
 from tenuto.export.c.write import print_checked, write_files
 from tenuto.export.comparison import Differs
+from tenuto.layers.stored import stored_in
 from tests.engines.cpp.drawn import together
 from tests.export.c.drawn import stepping
 from tests.export.c.test_tasks import MODELS
@@ -23,6 +24,7 @@ from tests.zoo import CELLS, Leaking
 
 pytestmark = pytest.mark.cpp
 WHOLE = {"activations": "int8"}
+STATIC = {bits: {"activations": f"static-int{bits}", "calibrate": [torch.randn(9, 4, 5, generator=torch.Generator().manual_seed(bits))]} for bits in (8, 16)}
 
 
 def exact(model):
@@ -38,6 +40,29 @@ def test_a_cell_of_the_zoo_has_the_same_bits(name):
     exact(stepping(Leaking() if name == "leaking" else CELLS[name], input_size=5, hidden_size=22, compressed=WHOLE))
 
 
+@pytest.mark.parametrize("bits", STATIC)
+@pytest.mark.parametrize("name", ["lstm_heads", "lstm_low_rank", "gru", "reset_before", "highway", "elman_gelu"])
+def test_static_scales_give_the_same_bits(name, bits):
+    torch.manual_seed(0)
+    printed = exact(stepping(CELLS[name], input_size=5, hidden_size=22, compressed=STATIC[bits]))
+    assert f"to_{bits}_bits(" in printed.sources.source and "to_integers(" not in printed.sources.source
+    assert printed.about["layers"][0]["multiplies"] == f"whole numbers of {bits} bits, with static scales"
+
+
+def test_sums_that_need_64_bits():
+    torch.manual_seed(0)
+    model = stepping(LSTM(), input_size=5, hidden_size=520, compressed=STATIC[16])
+    source = exact(model).sources.source
+    assert "multiply_16_bits_long(gate_i, layer_0_U_" in source and "multiply_16_bits(gate_i, layer_0_W_" in source
+
+
+def test_a_scale_that_is_no_number_is_refused():
+    model = stepping(GRU(), input_size=5, compressed=STATIC[8])
+    stored_in(model.layers[0][0])["weight_ih_l0"].most.fill_(torch.nan)
+    with pytest.raises(ArgumentError, match="the largest number that weight_ih multiplies"):
+        print_checked(model, "broken")
+
+
 def test_drawn_cells_have_the_same_bits():
     cells = (random_cell(seed, smooth=True) for seed in range(800, 900))
     cells = [cell for cell in cells if all(width == 1 for width in cell.widths("streams").values())][:3]
@@ -47,10 +72,11 @@ def test_drawn_cells_have_the_same_bits():
             exact(stepping(cell, compressed=WHOLE))
 
 
-def test_whatever_builds_it(tmp_path):
+@pytest.mark.parametrize("how", ["int8", "static-int8", "static-int16"])
+def test_whatever_builds_it(how, tmp_path):
     """A compiler that would make one rounding of two by itself is told not to, and strange steps are answered alike."""
     torch.manual_seed(0)
-    model = stepping(LSTM(), input_size=9, hidden_size=20, num_layers=2, residual=True, compressed=WHOLE)
+    model = stepping(LSTM(), input_size=9, hidden_size=20, num_layers=2, residual=True, compressed={"activations": how, **({} if how == "int8" else {"calibrate": [torch.randn(9, 4, 9)]})})
     write_files(exact(model), "whole", tmp_path)
     given = np.random.default_rng(3).standard_normal((12, 9), dtype=np.float32) * np.logspace(-33, 8, 12, dtype=np.float32)[:, None]
     model.layers[0][0].engine = "cpp"

@@ -47,6 +47,10 @@ def layer():
     return tenuto.Recurrent(GRU(), 3, 4).eval()
 
 
+def static():
+    return tenuto.compress(layer(), activations="static-int16", calibrate=[torch.randn(9, 4, 3, generator=torch.Generator().manual_seed(0))])
+
+
 def seen(path, script):
     """What a script on the page says once the model is there, by a browser without a window."""
     told = path.with_name("told.html")
@@ -59,7 +63,7 @@ def seen(path, script):
 
 @needs_zig
 @needs_browser
-@pytest.mark.parametrize("made", [classifier, language, tagger, layer])
+@pytest.mark.parametrize("made", [classifier, language, tagger, layer, static])
 def test_the_page_answers_as_the_model_does(made, tmp_path):
     model = made()
     found = tenuto.export(model, tmp_path / "page", to="web", name="tried")

@@ -43,6 +43,7 @@ class Sizes:
     by_units: bool
     units: Units = VECTORS
     integers: bool = False  # the weights are whole numbers of 8 bits
+    static: int = 0  # see `Form.static`
     transposed: frozenset[str] = frozenset()  # the weights, by name, that lie column by column in memory
 
     def strides(self, weight: str, rows: int, columns: int) -> tuple[int, int]:
@@ -192,19 +193,21 @@ class Launch:
         table, packed = self._panels(panels, lambda vectors: self._packed(vectors, [d for _, d in segments], matrix))
         offsets = [weight[s][v.item] + v.channel * per_channel for s in range(len(segments)) for v in vectors]
         scale = self._where([offset // per_channel for offset in offsets], f"scale.{tensor}") if matrix == 2 else None
+        most = self._where([0], f"most{self.sizes.static}.{tensor}") if self.sizes.static else None
         product = tables.Product(
             self.buffer(operand), self.buffer(result), self.buffer(initial), len(segments),
             self.address([column for column, _ in segments]), self.address([d for _, d in segments]),
             len(panels), ctypes.addressof(table), self.address(starts), address(packed),
-            self._where(offsets, tensor, 1 if matrix == 2 else None), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix, scale,
+            self._where(offsets, tensor, 1 if matrix == 2 else None), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix, scale, most, self.sizes.static,
         )  # fmt: skip
         self.add("prepare", "PACK", product)
         self.add(when, "PRODUCT", product)
 
     def _packed(self, vectors: int, depths: Sequence[int], matrix: int) -> int:
-        """How many numbers the packed weights of some vectors take (for matrix units and whole numbers, see kernels/matrix.h and integers.h)."""
+        """How many numbers the packed weights of some vectors take (for matrix units and whole numbers, see kernels/matrix.h, integers.h and wide.h)."""
         if matrix == 2:
-            return (-(-sum(depths) // 4) + 2) * vectors * self.lanes
+            rows = -(-sum(depths) // 2) / 2 if self.sizes.static == 16 else -(-sum(depths) // 4)
+            return int((rows + 2) * vectors * self.lanes)
         if not matrix:
             return sum(depths) * vectors * self.lanes
         return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * TILES_OF_A_BLOCK

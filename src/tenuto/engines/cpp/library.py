@@ -190,9 +190,12 @@ def has_matrix_units(dtype: torch.dtype) -> bool:
 _MULTIPLIED = ("plain C++", "AVX2", "AVX-VNNI", "AVX-512 VNNI")
 
 
-def integers_by() -> str:
-    """What multiplies whole numbers on this machine."""
-    return _MULTIPLIED[loop(32).tenuto_integers()]
+def integers_by(static: int = 0) -> str:
+    """What multiplies whole numbers on this machine. static: see `Form.static`."""
+    kernel = loop(32).tenuto_integers()
+    if static == 16:  # AVX-VNNI's products of four are of 8 bits
+        return f"{_MULTIPLIED[1 if kernel == 2 else kernel]}, 16 bits by 8"
+    return f"{_MULTIPLIED[kernel]}{', static scales' if static else ''}"
 
 
 def lanes() -> int:

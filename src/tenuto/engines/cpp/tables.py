@@ -28,7 +28,7 @@ Panel: Any = _structure("Panel", "vectors column packed")
 Product: Any = _structure(
     "Product",
     "operand result initial segments segment_column* segment_depth* panels panel* panel_of_thread* packed* source* lanes*"
-    " lane_stride depth_stride matrix scale*",
+    " lane_stride depth_stride matrix scale* most* fixed",
 )
 Outer: Any = _structure("Outer", "operand gradient columns panels panel* packed* target* lanes* lane_stride column_stride turned*")
 Sum: Any = _structure("Sum", "gradient vectors column* target* lanes* sums*")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tenuto.engines import autograd
 from tenuto.engines.problem import hidden_size, size_of
-from tenuto.engines.reference import Products
+from tenuto.engines.reference import Products, project
 from tenuto.explain.held.gates import gates_of, values_of
 from tenuto.explain.held.listening import Call
 from tenuto.program.graph import Key
@@ -43,7 +43,7 @@ def steps_of(call: Call) -> Steps:
     after: list[list[Tensor]] = []
     with torch.no_grad(), autograd.exact(x.device):
         fixed: dict[Key, Tensor] = {("parameter", name): inputs[f"p.{name}"].expand(call.rows, -1) for name in cell.widths("parameters")}
-        projected = torch.nn.functional.linear(x, inputs["weight_ih"], inputs.get("bias"))
+        projected = project(form, inputs, x)
         state = [inputs[f"s.{name}"] for name in names]
         for t in reversed(range(len(x))) if form.reverse else range(len(x)):
             back = _returns(call, t)

@@ -61,6 +61,11 @@ FUNCTIONS = {
     "maximum": "static float maximum(float a, float b) { return a > b || a != a ? a : b; }",
     "minimum": "static float minimum(float a, float b) { return a < b || a != a ? a : b; }",
     "copy": """\
+/* By itself: GCC 12, told to use AVX-512, writes wrong numbers where it puts the copy of a constant table into a function, if 64 bytes of it end in zeros
+   and are one number before (its i386 back end takes them for one number throughout). */
+#if defined(__GNUC__) && !defined(__clang__)
+__attribute__((noinline, noclone))
+#endif
 static void copy(float *to, const float *from, int count)
 {
   for (int k = 0; k < count; k++) to[k] = from[k];

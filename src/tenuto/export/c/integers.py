@@ -10,6 +10,9 @@ from tenuto.export.c.expressions import ATOM, EXPRESSIONS, FUNCTIONS, LOOSE
 
 _EXPRESSIONS = {"exp": ("exponential({0})", ATOM, (LOOSE,)), "tanh": ("hyperbolic_tangent({0})", ATOM, (LOOSE,))}
 
+PLACE = {8: "state->numbers", 16: "state->wide_numbers"}  # where whole numbers of so many bits stand
+IN_32_BITS = 512  # products of 16 bits by 8, whose sum certainly fits into 32
+
 GUARD = """\
 /* Each multiplication and each addition rounds by itself, and fmaf rounds once: so the answers are the same bits everywhere. */
 #ifdef __FAST_MATH__
@@ -21,6 +24,46 @@ GUARD = """\
 #pragma GCC optimize("fp-contract=off")
 #endif
 """
+
+_WITHIN = """\
+/* x as whole numbers of {bits} bits: times `factor`, at most {most} on either side, rounded to the nearest, to the even one between two. Returns `worth`, what one of them
+   is worth; after a number that is not finite, all is NaN. */
+static float to_{bits}_bits(int{bits}_t *q, const float *x, int count, float factor, float worth)
+{{
+  for (int k = 0; k < count; k++) {{
+    const float scaled = x[k] * factor;
+    if (!isfinite(x[k])) return NAN;
+    q[k] = (int{bits}_t)((scaled < -{most}.0f ? -{most}.0f : scaled > {most}.0f ? {most}.0f : scaled) + 12582912.0f - 12582912.0f);  /* 1.5 * 2^23: there, the next number is 1 away */
+  }}
+  return worth;
+}}"""
+
+_MULTIPLY = """\
+/* y += W q, each row of W with a scale; `quantum` is what one of q is worth. Four rows at a time.{why} */
+static void {name}(float *restrict y, const int8_t *restrict W, const float *restrict scale, const {read} *restrict q, float quantum, int rows, int columns)
+{{
+  int row = 0;
+  for (; row + 4 <= rows; row += 4, W += 4 * columns) {{
+    const int8_t *const V = W + columns, *const U = V + columns, *const T = U + columns;
+    {sum} first = 0, second = 0, third = 0, fourth = 0;
+    for (int k = 0; k < columns; k++) {{
+      const int32_t one = q[k];
+      first += one * W[k];
+      second += one * V[k];
+      third += one * U[k];
+      fourth += one * T[k];
+    }}
+    y[row] += (float)first * (quantum * scale[row]);
+    y[row + 1] += (float)second * (quantum * scale[row + 1]);
+    y[row + 2] += (float)third * (quantum * scale[row + 2]);
+    y[row + 3] += (float)fourth * (quantum * scale[row + 3]);
+  }}
+  for (; row < rows; row++, W += columns) {{
+    {sum} sum = 0;
+    for (int k = 0; k < columns; k++) sum += (int32_t)q[k] * W[k];
+    y[row] += (float)sum * (quantum * scale[row]);
+  }}
+}}"""
 
 _OWN = {
     "power_of_two": """\
@@ -104,32 +147,11 @@ static float to_integers(int8_t *q, const float *x, int count)
   for (int k = 0; k < count; k++) q[k] = (int8_t)(x[k] * factor + 12582912.0f - 12582912.0f);  /* 1.5 * 2^23: there, the next number is 1 away */
   return most / 127.0f;
 }""",
-    "multiply_integers": """\
-/* y += W q, each row of W with a scale; `quantum` is what one of q is worth. Four rows at a time. */
-static void multiply_integers(float *restrict y, const int8_t *restrict W, const float *restrict scale, const int8_t *restrict q, float quantum, int rows, int columns)
-{
-  int row = 0;
-  for (; row + 4 <= rows; row += 4, W += 4 * columns) {
-    const int8_t *const V = W + columns, *const U = V + columns, *const T = U + columns;
-    int32_t first = 0, second = 0, third = 0, fourth = 0;
-    for (int k = 0; k < columns; k++) {
-      const int32_t one = q[k];
-      first += one * W[k];
-      second += one * V[k];
-      third += one * U[k];
-      fourth += one * T[k];
-    }
-    y[row] += (float)first * (quantum * scale[row]);
-    y[row + 1] += (float)second * (quantum * scale[row + 1]);
-    y[row + 2] += (float)third * (quantum * scale[row + 2]);
-    y[row + 3] += (float)fourth * (quantum * scale[row + 3]);
-  }
-  for (; row < rows; row++, W += columns) {
-    int32_t sum = 0;
-    for (int k = 0; k < columns; k++) sum += (int32_t)q[k] * W[k];
-    y[row] += (float)sum * (quantum * scale[row]);
-  }
-}""",
+    "to_8_bits": _WITHIN.format(bits=8, most=127),
+    "to_16_bits": _WITHIN.format(bits=16, most=32767),
+    "multiply_16_bits": _MULTIPLY.format(name="multiply_16_bits", read="int16_t", sum="int32_t", why=""),
+    "multiply_16_bits_long": _MULTIPLY.format(name="multiply_16_bits_long", read="int16_t", sum="int64_t", why=" Rows are so long that a sum may need 64 bits."),
+    "multiply_integers": _MULTIPLY.format(name="multiply_integers", read="int8_t", sum="int32_t", why=""),
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tenuto.export.c.arrays import constant
 from tenuto.export.c.expressions import ATOM, EXPRESSIONS, LOOSE, REDUCTIONS, within, written
-from tenuto.export.c.integers import exact_expressions
+from tenuto.export.c.integers import PLACE, exact_expressions
 from tenuto.export.c.matrices import Table
 from tenuto.export.c.model import Layer
 from tenuto.export.c.names import comment, identifier
@@ -24,14 +24,14 @@ _LONGEST = 96  # letters of a line that is put together from several values
 
 
 class LayerText:
-    """What is printed for one layer: `arrays`, `function`, the members of the state, how much scratch memory its step needs, and how many whole numbers it reads at once."""
+    """What is printed for one layer: `arrays`, `function`, the members of the state, how much scratch memory its step needs, and how many whole numbers it reads at once, by their bits."""
 
     def __init__(self, layer: Layer, name: str) -> None:
         self.layer, self.name = layer, name
         self.schedule = layer.schedule.inference
         self.nodes = self.schedule.nodes
         self.arrays: list[str] = []
-        self.scratch = self.numbers = 0
+        self.scratch, self.numbers = 0, {8: 0, 16: 0}
         self.expressions = exact_expressions() if layer.integers else EXPRESSIONS
         self._places: dict[str, str] = {}  # where an array or a column of one begins, by the name that the function has for it
         self._pointers: list[str] = []
@@ -185,7 +185,7 @@ class LayerText:
         weights, height = layer.matrices["weight_ih"], layer.hidden
         bias = layer.tensors["bias"].reshape(len(gates), -1) if "bias" in layer.tensors else None
         by_column = {slot.column: name for name, slot in layer.schedule.gates.items()}
-        lines = self._rounded(x, layer.input_width)
+        lines = self._rounded(x, layer.input_width, "weight_ih")
         for columns in _runs(sorted(by_column)):
             names = [by_column[column] for column in columns]
             places, rows = [gates.index(name) for name in names], len(names) * layer.hidden
@@ -206,7 +206,7 @@ class LayerText:
             operand = f"&{operand}"
         ends = np.cumsum([0, *(layer.size(width) for width in stack.widths)]).tolist()
         rows = {name: weight.rows(ends[k], ends[k + 1]) for k, name in enumerate(stack.products)}
-        lines = self._rounded(operand, weight.columns * stack.heads)
+        lines = self._rounded(operand, weight.columns * stack.heads, f"U.{stack.name}")
         runs = _runs([slot.column for slot in part.results]) if stack.heads == 1 else [[slot.column] for slot in part.results]
         by_column = {slot.column: name for slot, name in zip(part.results, part.rows)}
         for run in runs:
@@ -219,17 +219,26 @@ class LayerText:
         return lines
 
     def _table(self, name: str, matrix: Matrix, title: str, heads: int = 1) -> Table:
-        return Table(self._constant, name, matrix, title, integers=self.layer.integers, heads=heads)
+        return Table(self._constant, name, matrix, title, integers=self._bits, heads=heads)
 
-    def _rounded(self, operand: str, width: int) -> list[str]:
-        """The statement that rounds what is multiplied next, where products are of whole numbers."""
-        if not self.layer.integers:
+    @property
+    def _bits(self) -> int:
+        """Of the whole numbers that it reads; 0: it reads floats."""
+        return self.layer.static or 8 if self.layer.integers else 0
+
+    def _rounded(self, operand: str, width: int, weight: str) -> list[str]:
+        """The statement that rounds what is multiplied next by a weight, where products are of whole numbers."""
+        if not self._bits:
             return []
-        first, self.numbers = "" if self.numbers else "float ", max(self.numbers, width)
-        return [f"{first}quantum = to_integers(state->numbers, {operand}, {width});"]
+        first, self.numbers[self._bits] = "" if self.numbers[self._bits] else "float ", max(self.numbers[self._bits], width)
+        if not self.layer.static:
+            return [f"{first}quantum = to_integers({PLACE[8]}, {operand}, {width});"]
+        count, most = np.float32(2 ** (self._bits - 1) - 1), np.float32(self.layer.most[weight])
+        told = f"from {-most:.4g} to {most:.4g}"
+        return [f"{first}quantum = to_{self._bits}_bits({PLACE[self._bits]}, {operand}, {width}, {written(float(count / most))[0]}, {written(float(most / count))[0]});  // {told}"]
 
     def _operand(self, operand: str) -> str:
-        return "state->numbers" if self.layer.integers else operand
+        return PLACE[self._bits] if self._bits else operand
 
     def _result(self) -> list[str]:
         layer = self.layer

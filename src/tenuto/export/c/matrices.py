@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tenuto.export.c.arrays import in_blocks
+from tenuto.export.c.integers import IN_32_BITS
 from tenuto.layers.stored import Matrix
 
 Constant = Callable[[str, np.ndarray, str], str]  # name, numbers, title: prints a table and says how it is called
@@ -22,10 +23,10 @@ class Table:
 
     Args:
         constant: prints a table. heads: how many blocks on the diagonal it is, each of as many rows.
-        integers: whether what it multiplies is rounded.
+        integers: to how many bits what it multiplies is rounded; 0: it is not.
     """
 
-    def __init__(self, constant: Constant, name: str, matrix: Matrix, title: str, *, integers: bool = False, heads: int = 1) -> None:
+    def __init__(self, constant: Constant, name: str, matrix: Matrix, title: str, *, integers: int = 0, heads: int = 1) -> None:
         self.matrix, self.integers, self.heads, self.scale = matrix, integers, heads, ""
         height = matrix.shape[0] // heads
         parts = [matrix.rows(head * height, (head + 1) * height) for head in range(heads)]
@@ -45,6 +46,8 @@ class Table:
         return [f"for (int head = 0; head < {self.heads}; head++)", f"  {self._call(f'{to} + head * {rows}', table, scale, f'{read} + head * {columns}', rows, columns)}"]
 
     def _call(self, to: str, table: str, scale: str, read: str, rows: int, columns: int) -> str:
+        if self.integers == 16:
+            return f"multiply_16_bits{'' if columns <= IN_32_BITS else '_long'}({to}, {table}, {scale}, {read}, quantum, {rows}, {columns});"
         if self.integers:
             return f"multiply_integers({to}, {table}, {scale}, {read}, quantum, {rows}, {columns});"
         if self.matrix.form == "float":

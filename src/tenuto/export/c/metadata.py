@@ -28,7 +28,7 @@ def metadata(model: StepModel, name: str, sources: Sources, compared: Sequence[C
                 "hidden_size": layer.hidden,
                 "state": layer.states,
                 "weights": sorted({matrix.form for matrix in layer.matrices.values()}),
-                "multiplies": "whole numbers" if layer.integers else "floats",
+                "multiplies": "floats" if not layer.integers else f"whole numbers of {layer.static} bits, with static scales" if layer.static else "whole numbers",
             }
             for layer in layers_of(model)
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.stored import Int4, Int8, LoopHolder, Matrix, is_matrix, stored_in
+from tenuto.layers.stored.static import LEAST
 from tenuto.program import Traced, traced_of
 from tenuto.program.cell_schedule import CellSchedule, schedule_cell
 from tenuto.tasks.stepped import Channels, Numbers, Outputs, PooledClasses, StepModel, Symbols, array, no_steps
@@ -37,6 +39,7 @@ class Layer:
         traced: the cell that runs, modifiers included. matrices: its matrices by the engines' names ("weight_ih", "U.stack"), as they are stored.
         tensors: its other weights ("bias", "p.name"), and the streams that are the same at each step ("stream.name"), float32.
         integers: whether what it multiplies is rounded too, and products are of whole numbers.
+        static: to how many bits, where that is done with scales that are known before; else 0. most: by the matrices' names, the largest number that each then multiplies.
         initial: for each state, its value before the first step, or None for zeros. streams: for each other stream, the place of its channel.
         residual: whether what it reads is added to its output.
     """
@@ -49,6 +52,8 @@ class Layer:
     matrices: dict[str, Matrix]
     tensors: dict[str, np.ndarray]
     integers: bool
+    static: int
+    most: dict[str, float]
     initial: dict[str, np.ndarray | None]
     streams: dict[str, int]
     norm: Norm | None
@@ -112,6 +117,7 @@ def _layer(recurrent: Recurrent, place: int, number: int, norm: Any, streams: di
     columns = {f"U.{stack.name}": size_of(stack.width_in, recurrent.hidden_size) // stack.heads for stack in traced.stacks} | {"weight_ih": input_width}
     matrices = _matrices(recurrent, asked, columns)
     states = recurrent.cell.widths("state")
+    ranges = {name.partition(".")[2]: value for name, value in named.items() if name.startswith("most")}
     initial = dict(zip(states, direction.reset_state)) if direction.reset_state else dict.fromkeys(states)
     return Layer(
         number,
@@ -120,8 +126,10 @@ def _layer(recurrent: Recurrent, place: int, number: int, norm: Any, streams: di
         recurrent.hidden_size,
         recurrent.output_width,
         matrices,
-        {name: array(value) for name, value in named.items() if name not in matrices and not name.startswith("scale.") and (name.removeprefix("stream.") not in given or not name.startswith("stream."))},
+        {name: array(value) for name, value in named.items() if name not in matrices and not name.startswith(("scale.", "most")) and (name.removeprefix("stream.") not in given or not name.startswith("stream."))},
         computes_integers(recurrent),
+        recurrent.static if isinstance(recurrent, LoopHolder) else 0,
+        {name: _checked(name, float(value)) for name, value in ranges.items()},
         {name: None if value is None else array(value).reshape(-1) for name, value in initial.items()},
         {name: streams[name] for name in given},
         None if norm is None else Norm(array(norm.weight), array(norm.bias), float(norm.eps)),
@@ -133,13 +141,19 @@ def _matrices(recurrent: Recurrent, asked: tuple[Any, ...], columns: dict[str, i
     """The matrices of a layer by the engines' names: whole numbers where they are stored so."""
     if not isinstance(recurrent, LoopHolder) or not all(isinstance(one, (Int8, Int4)) for one in stored_in(recurrent).values()):
         return {name: Matrix.floats(array(value)) for name, value in recurrent._direction(*asked).weights.items() if is_matrix(name)}
-    numbers, scales = (one.weights for one in recurrent.in_parts(*asked))
+    numbers, scales, *_ = (one.weights for one in recurrent.in_parts(*asked))
     found = {}
     for name, value in numbers.items():
         if is_matrix(name):
             whole = value.is_floating_point()  # too narrow to become smaller
             found[name] = Matrix.floats(array(value)) if whole else Matrix.stored(value, scales[name], columns[name])
     return found
+
+
+def _checked(name: str, most: float) -> float:
+    if not LEAST <= most < math.inf:
+        raise ArgumentError(f"the largest number that {name} multiplies is no such number.", expected=f"at least {LEAST:g}, and finite", received=f"{most:g}", fix="compress the model that it was made from again")
+    return most
 
 
 def computes_integers(recurrent: Recurrent) -> bool:

@@ -12,7 +12,7 @@ from tenuto.engines.cpp.library import lanes
 from tenuto.export.c.arrays import BYTES, constant
 from tenuto.export.c.exactness import tolerance_elsewhere
 from tenuto.export.c.expressions import BLOCK, FUNCTIONS, written
-from tenuto.export.c.integers import GUARD, exact_functions
+from tenuto.export.c.integers import GUARD, PLACE, exact_functions
 from tenuto.export.c.layer import LayerText
 from tenuto.export.c.matrices import Table
 from tenuto.export.c.model import inputs_of, layers_of, outputs_of, pooling_of
@@ -57,8 +57,8 @@ class _Printer:
         self.tables: dict[str, Table] = {}
         self.members = [member for layer in self.layers for member in layer.members]
         self.scratch = max(layer.scratch for layer in self.layers)
-        self.numbers = -(-max(layer.numbers for layer in self.layers) // 4) * 4
-        self.functions = exact_functions() if self.numbers else FUNCTIONS
+        self.numbers = {bits: -(-max(layer.numbers[bits] for layer in self.layers) // 4) * 4 for bits in PLACE}
+        self.functions = exact_functions() if any(self.numbers.values()) else FUNCTIONS
         self.reset = [line for layer in self.layers for line in layer.initial()]
         self.step = [*self._front(), *self._encoder(), *self._head()]
 
@@ -179,12 +179,12 @@ class _Printer:
         source = "\n".join(
             [
                 f"/* {self.name}: printed by tenuto. See {self.name}.h. */",
-                f'#include "{self.name}.h"', "", "#include <math.h>", *["#include <stdint.h>"] * ("int8_t" in texts or "int32_t" in texts), "", *define, *[""] * bool(define), *[GUARD] * bool(self.numbers),
+                f'#include "{self.name}.h"', "", "#include <math.h>", *["#include <stdint.h>"] * ("int8_t" in texts or "int32_t" in texts), "", *define, *[""] * bool(define), *[GUARD] * any(self.numbers.values()),
                 *(f"{self.functions[name]}\n" for name in self.functions if name in used),
                 *arrays, *self._names(), functions,
             ]
         )  # fmt: skip
-        state = 4 * (sum(width for _, width in self.members) + self.scratch + self._counts_steps) + self.numbers
+        state = 4 * (sum(width for _, width in self.members) + self.scratch + self._counts_steps) + sum(bits // 8 * count for bits, count in self.numbers.items())
         constants = sum(int(size) * BYTES[kind] for kind, size in re.findall(rf"static const ({'|'.join(BYTES)}) \w+\[(\d+)\] = \{{", source))
         return Sources(self._header(constants, state), source, constants, state)
 
@@ -234,7 +234,7 @@ class _Printer:
     def _header(self, constants: int, state: int) -> str:
         name, big = self.name, self.name.upper()
         members = [f"  float {member}[{width}];" for member, width in self.members]
-        members += ["  float steps;"] * self._counts_steps + [f"  float scratch[{self.scratch}];"] + [f"  int8_t numbers[{self.numbers}];"] * bool(self.numbers)
+        members += ["  float steps;"] * self._counts_steps + [f"  float scratch[{self.scratch}];"] + [f"  int{bits}_t {PLACE[bits].partition('->')[2]}[{count}];" for bits, count in self.numbers.items() if count]
         head = self.model.head
         names = [] if isinstance(head, Outputs) else [f"extern const char *const {name}_output_names[{big}_OUTPUTS];  /* what each number of output stands for, in UTF-8 */"]
         return "\n".join(
@@ -242,7 +242,7 @@ class _Printer:
                 f"/* {name}: a recurrent network that reads one step at a time. Printed by tenuto.", "",
                 *(f"   {line}" for line in self._described()),
                 f"   Constants take {constants:,} bytes, beside the code, and a state {state:,} bytes of memory.", "*/",
-                f"#ifndef {big}_H", f"#define {big}_H", "", *["#include <stdint.h>", ""] * bool(self.numbers), "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
+                f"#ifndef {big}_H", f"#define {big}_H", "", *["#include <stdint.h>", ""] * any(self.numbers.values()), "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
                 f"#define {big}_INPUTS {self.inputs}", f"#define {big}_OUTPUTS {self.outputs}", "",
                 "/* All that is kept from step to step, and the memory that a step works in: one for each sequence that is read at the same time. */",
                 f"typedef struct {name}_state {{", *members, f"}} {name}_state;", "",

@@ -51,31 +51,42 @@ class LoopHolder(Holder):
         value = nn.Module.__getattr__(self, name)  # type: ignore[arg-type]  # a module, too
         if isinstance(value, StoredWeight):
             buffer = self.__dict__.get("buffer")
-            return value.whole() if buffer is None else value.get_buffer(value.buffers_of[buffer])
+            return value.whole() if buffer is None else value.rows_of(value.buffers_of[buffer])
         return value
 
     @property
     def integers(self) -> bool:
         """Whether the time loop multiplies whole numbers."""
-        return not self.training and all(isinstance(part, Int8x8) for part in self._modules.values() if isinstance(part, StoredWeight)) and "weight_ih_l0" in self._modules
+        first = self._modules.get("weight_ih_l0")
+        return not self.training and isinstance(first, Int8x8) and all(type(part) is type(first) for part in self._modules.values() if isinstance(part, StoredWeight))
+
+    @property
+    def static(self) -> int:
+        """To how many bits it rounds what it multiplies, with scales that are known before; 0: each row has its own."""
+        return self._modules["weight_ih_l0"].bits if self.integers else 0  # type: ignore[no-any-return]
 
     def _direction(self, *given: Any) -> Any:
         made: Any = super()
         if not self.integers:
             return made._direction(*given)
-        numbers, scales = self.in_parts(*given)
+        numbers, scales, *ranges = self.in_parts(*given)
         weights = {name: value for name, value in scales.weights.items() if not is_matrix(name)}
         weights |= {name: value for name, value in numbers.weights.items() if is_matrix(name)}
-        return numbers._replace(weights=weights | {f"scale.{name}": scales.weights[name] for name in weights if is_matrix(name)})
+        weights |= {f"scale.{name}": scales.weights[name] for name in list(weights) if is_matrix(name)}
+        for one in ranges:  # rows that are multiplied with the same numbers have the same range
+            weights |= {f"most{self.static}.{name}": value.amax(0, keepdim=True) for name, value in one.weights.items() if is_matrix(name)}
+        return numbers._replace(weights=weights)
 
-    def in_parts(self, *given: Any) -> tuple[Any, Any]:
-        """The direction twice: with the first buffer of each stored weight in its place, and with the second."""
+    def in_parts(self, *given: Any) -> list[Any]:
+        """The direction once for each buffer of its stored weights: with that buffer in the place of each."""
         made: Any = super()
+        stored = next(part for part in self._modules.values() if isinstance(part, StoredWeight))
+        found = []
         try:
-            self.__dict__["buffer"] = 0
-            numbers = made._direction(*given)
-            self.__dict__["buffer"] = 1
-            return numbers, made._direction(*given)
+            for number in range(len(stored.buffers_of)):
+                self.__dict__["buffer"] = number
+                found.append(made._direction(*given))
+            return found
         finally:
             self.__dict__["buffer"] = None
 

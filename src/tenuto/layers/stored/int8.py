@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from tenuto.layers.stored.weight import StoredWeight
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MOST = 127  # -128 is left out, so that a number and its negative are equally far from zero
 
@@ -22,7 +26,7 @@ class Int8(StoredWeight):
     """
 
     form = "int8"
-    buffers_of = ("int8", "scale")
+    buffers_of: ClassVar[tuple[str, ...]] = ("int8", "scale")
     int8: Tensor
     scale: Tensor
 
@@ -33,14 +37,14 @@ class Int8(StoredWeight):
         self.register_buffer("scale", scale)
 
     @classmethod
-    def of(cls, weight: Tensor) -> Int8:
+    def of(cls, weight: Tensor) -> Self:
         weight = weight.detach()
         scale = weight.flatten(1).abs().amax(1) / MOST
         divisor = torch.where(scale > 0, scale, 1).reshape(-1, *[1] * (weight.dim() - 1))
         return cls((weight / divisor).round().clamp(-MOST, MOST).to(torch.int8), scale)
 
     @classmethod
-    def empty(cls, weight: Tensor, tensors: Mapping[str, Tensor]) -> Int8:
+    def empty(cls, weight: Tensor, tensors: Mapping[str, Tensor]) -> Self:
         return cls(torch.zeros_like(weight, dtype=torch.int8, requires_grad=False), weight.new_zeros(len(weight)))
 
     def made(self) -> Tensor:
@@ -54,16 +58,16 @@ class Int8x8(Int8):
     """As `Int8`, in a recurrent layer that rounds what it multiplies too: products are of whole numbers (`engines.problem`)."""
 
     form = "int8x8"
-    buffers_of = ("int8x8", "scale")
-    int8x8: Tensor
+    buffers_of: ClassVar[tuple[str, ...]] = ("int8x8", "scale")
+    bits = 0  # of what is read, where its scale is known before (`static.py`)
 
     def __init__(self, int8: Tensor, scale: Tensor) -> None:
         StoredWeight.__init__(self)
         self.shape = int8.shape
-        self.register_buffer("int8x8", int8)
+        self.register_buffer(self.form, int8)
         self.register_buffer("scale", scale)
 
     @property
     def int8(self) -> Tensor:  # type: ignore[override]
         """The whole numbers, under the name that `Int8` has for them."""
-        return self.int8x8
+        return self.get_buffer(self.form)

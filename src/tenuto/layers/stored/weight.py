@@ -68,6 +68,10 @@ class StoredWeight(nn.Module, ABC):
         """Rows of the weight, [..., columns] for indices [...]."""
         return self.whole()[indices]
 
+    def rows_of(self, buffer: str) -> Tensor:
+        """A buffer as it goes with the weight's rows."""
+        return self.get_buffer(buffer)
+
     def forget(self) -> None:
         """Let go of the floats; the next use computes them again."""
         self._whole = None

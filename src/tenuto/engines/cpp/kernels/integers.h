@@ -4,6 +4,7 @@
 // Sums of 32 bits are exact, in whatever order and by whatever instructions: every processor gives the same bits. Both factors lie
 // between -127 and 127, so that two products fit into 16 bits (2 x 127 x 127 = 32258) where there is no instruction for four at once.
 // Packed: for each four k, each vector's lanes with their four weights; then the lanes' scales and 128 times the sums of their weights.
+// An operand's scale may be known before instead (Product::fixed): then numbers beyond the largest count as it. wide.h has those of 16 bits.
 #pragma once
 #include "loop.h"
 #if REAL_BITS == 32
@@ -69,15 +70,6 @@ static __attribute__((noinline)) void integer_tile(const int8_t* __restrict q, l
       store(c + r * c_stride + j * LANES, load(init + r * init_stride + j * LANES) + t);
     }
 }
-template <int VECTORS>
-static void integer_rows(long rows, const int8_t* q, long qs, const real* scale, const int8_t* w, long blocks, const real* init, long is, real* c, long cs) {
-  switch (rows) {
-    case 1: return integer_tile<1, VECTORS>(q, qs, scale, w, blocks, init, is, c, cs);
-    case 2: return integer_tile<2, VECTORS>(q, qs, scale, w, blocks, init, is, c, cs);
-    case 3: return integer_tile<3, VECTORS>(q, qs, scale, w, blocks, init, is, c, cs);
-    case 4: return integer_tile<4, VECTORS>(q, qs, scale, w, blocks, init, is, c, cs);
-  }
-}
 
 // A row as whole numbers; returns its scale, max |a| / 127. A row of tiny numbers counts as zeros; one with a NaN or Inf makes all its results NaN.
 static real round_row(const real* a, long depth, long padded, int8_t* to) {
@@ -104,51 +96,45 @@ static real round_row(const real* a, long depth, long padded, int8_t* to) {
   return largest / 127;
 }
 
-// One panel's weights of the product, from int8 [rows, depth] and scales [rows].
+// A row as whole numbers, where all rows have one scale: one number is worth most / COUNT. Returns that, or NaN where a number of the row or `most` is not good.
+template <int COUNT, class Number>
+static real round_within(const real* a, long depth, long padded, real most, Number* to) {
+  const Number zero = INTEGERS > 1 && sizeof(Number) == 1 ? (Number)0x80 : 0;
+  for (long i = depth; i < padded; i++) to[i] = zero;
+  const vec factor = broadcast(COUNT / most), magic = broadcast(12582912);
+  vec strange = {};
+  auto turn = [&](vec v, long u, long n) {
+    strange = strange + (v - v);
+    mask whole = bits(clamp(v * factor, -COUNT, COUNT) + magic) - bits(magic);
+    for (long i = 0; i < n; i++) to[u + i] = (Number)(whole[i] ^ zero);
+  };
+  long u = 0;
+  for (; u + LANES <= depth; u += LANES) turn(load(a + u), u, LANES);
+  if (u < depth) turn(load_part(a + u, depth - u), u, depth - u);
+  const real odd = sum_lanes(strange) + (most - most);
+  return odd != odd || !(most >= 1e-30f) ? NAN : most / COUNT;
+}
+
+// One panel's weights of the product, from int8 [rows, depth] and scales [rows]. GROUP: how many k stand side by side in a lane.
+template <int GROUP>
 static void pack_integers(const Product& p, const Panel& panel, long vectors) {
-  const long depth = p.segment_depth[0], blocks = (depth + FOUR - 1) / FOUR, width = panel.vectors * LANES;
+  const long depth = p.segment_depth[0], blocks = (depth + GROUP - 1) / GROUP, width = panel.vectors * LANES;
   int8_t* to = (int8_t*)(p.packed + panel.packed);
-  real* scale = (real*)(to + blocks * width * FOUR);
+  real* scale = (real*)(to + blocks * width * GROUP);
   int32_t* shift = (int32_t*)(scale + width);
-  memset(to, 0, blocks * width * FOUR + 2 * width * sizeof(real));
+  memset(to, 0, blocks * width * GROUP + 2 * width * sizeof(real));
   for (long j = 0; j < panel.vectors; j++)
     for (long n = 0; n < p.lanes[vectors + j]; n++) {
       const int8_t* from = (const int8_t*)p.source[vectors + j] + n * p.lane_stride;
-      int8_t* lane = to + (j * LANES + n) * FOUR;
+      int8_t* lane = to + (j * LANES + n) * GROUP;
       int32_t sum = 0;
       for (long k = 0; k < depth; k++) {
         int8_t w = from[k * p.depth_stride];
         if (w == -128) w = -127;  // no weight of ours, and its negative is none
-        lane[k / FOUR * width * FOUR + k % FOUR] = w, sum += w;
+        lane[k / GROUP * width * GROUP + k % GROUP] = w, sum += w;
       }
       scale[j * LANES + n] = p.scale[vectors + j][n];
       shift[j * LANES + n] = 128 * sum;
     }
-}
-
-// Panels first to last of rows of an operand. Rows are rounded a few at a time, and once for all panels.
-static void integer_product(const Product& p, const real* a, long as, const real* init, long is, real* c, long cs, long rows, long first, long last) {
-  const long depth = p.segment_depth[0], blocks = (depth + FOUR - 1) / FOUR, padded = blocks * FOUR;
-  const long together = OWN_NUMBERS / (padded ? padded : 1) < INTEGER_ROWS ? 1 : INTEGER_ROWS;
-  int8_t* own = padded > OWN_NUMBERS ? (int8_t*)__builtin_malloc(padded) : own_numbers;
-  a += p.segment_column[0];
-  for (long r = 0; r < rows; r += together) {
-    const long count = rows - r < together ? rows - r : together;
-    real scale[INTEGER_ROWS];
-    for (long i = 0; i < count; i++) scale[i] = round_row(a + (r + i) * as, depth, padded, own + i * padded);
-    for (long k = first; k < last; k++) {
-      const Panel& panel = p.panel[k];
-      const int8_t* w = (const int8_t*)(p.packed + panel.packed);
-      const real* start = init + r * is + panel.column;
-      real* to = c + r * cs + panel.column;
-      switch (panel.vectors) {
-        case 1: integer_rows<1>(count, own, padded, scale, w, blocks, start, is, to, cs); break;
-        case 2: integer_rows<2>(count, own, padded, scale, w, blocks, start, is, to, cs); break;
-        case 3: integer_rows<3>(count, own, padded, scale, w, blocks, start, is, to, cs); break;
-        case 4: integer_rows<4>(count, own, padded, scale, w, blocks, start, is, to, cs); break;
-      }
-    }
-  }
-  if (own != own_numbers) __builtin_free(own);
 }
 #endif

@@ -122,8 +122,9 @@ struct Runner : Weights {
     const real* a = at[p.operand] + from * stride[p.operand];
 #if REAL_BITS == 32
     if (p.matrix == 2)
-      return integer_product(p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
-                             at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
+      return (p.fixed == 16 ? integer_product<int16_t> : integer_product<int8_t>)(
+          p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
+          at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
 #endif
 #if MATRIX_UNITS
     if (p.matrix) {

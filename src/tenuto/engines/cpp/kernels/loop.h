@@ -34,6 +34,8 @@ struct Product {
   const int64_t* lanes;       // [vectors]: how many lanes have a weight
   int64_t lane_stride, depth_stride, matrix;
   const real* const* scale;   // of whole numbers: [vectors], the scale of the vector's first lane
+  const real* const* most;    // of whole numbers: where the largest number of an operand is; used where `fixed`
+  int64_t fixed;              // 0: each row of an operand has a scale of its own; 8, 16: all have that of `most`, and become so many bits
 };
 // packed[panel][column][lane] += sum over the rows of a chunk of operand[row][column] * gradient[row][lane]
 struct Outer {

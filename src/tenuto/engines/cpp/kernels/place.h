@@ -1,6 +1,6 @@
 // Where one thread is in the loop: its rows of the chunk and of the step, and where every buffer's rows are at that step.
 #pragma once
-#include "integers.h"
+#include "wide.h"
 #include "matrix.h"
 #include "product.h"
 #include "team.h"

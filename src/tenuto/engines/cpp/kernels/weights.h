@@ -15,7 +15,7 @@ struct Weights : Place {
       for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
 #if REAL_BITS == 32
       if (p.matrix == 2) {
-        pack_integers(p, panel, vectors);
+        p.fixed == 16 ? pack_integers<TWO>(p, panel, vectors) : pack_integers<FOUR>(p, panel, vectors);
         continue;
       }
 #endif
