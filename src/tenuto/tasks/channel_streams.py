@@ -16,7 +16,7 @@ from tenuto.data import Sequences, Standardiser
 from tenuto.errors import DataError
 from tenuto.tongues import either
 
-OBSERVED = {"mask": "mask", "gap": "log_gap"}  # what an option calls what stands beside the values, and what the standardiser calls it
+OBSERVED = {"mask": "mask", "gap": "recency"}  # what an option calls what stands beside the values, and what the standardiser calls it
 OF_CHANNELS = ("value", "mask", "gap")
 MADE = (*OF_CHANNELS, "elapsed")
 
@@ -29,9 +29,15 @@ def check_observed(observed: Sequence[str]) -> None:
 
 def suited(cell: Cell, channels: int) -> Cell:
     """The cell for so many channels, where it takes a stream that has one number for each."""
-    parts = (stream.partition(":") for stream in cell.streams.split())
-    fields = {field for name, _, field in parts if name in OF_CHANNELS} & {field.name for field in dataclasses.fields(cell)}  # type: ignore[arg-type]
+    fields = set(_of_channels(cell).values())
     return dataclasses.replace(cell, **dict.fromkeys(fields, channels)) if fields else cell
+
+
+def _of_channels(cell: Cell) -> dict[str, str]:
+    """The streams that are made for every channel, each with the cell's field for their number."""
+    fields = {field.name for field in dataclasses.fields(cell)}  # type: ignore[arg-type]
+    parts = (stream.partition(":") for stream in cell.streams.split())
+    return {name: field for name, _, field in parts if name in OF_CHANNELS and field in fields}
 
 
 def stream_channels(cell: Cell, data: Sequences) -> tuple[str, ...]:
@@ -43,7 +49,7 @@ def stream_channels(cell: Cell, data: Sequences) -> tuple[str, ...]:
     streams, name, taken = cell.widths("streams"), type(cell).__name__, []
     for stream, width in streams.items():
         there = data.named and stream in data.channels
-        if stream in OF_CHANNELS or (stream == "elapsed" and width == 1 and not there and data.times is not None):
+        if stream in _of_channels(cell) or (stream == "elapsed" and width == 1 and not there and data.times is not None):
             continue
         if width != 1:
             raise DataError(
@@ -88,7 +94,7 @@ class Layout(NamedTuple):
 
 
 _SAID = {
-    "mask": "{} measured", "gap": "time since {}", "gap_reverse": "time until {}", "log_gap": "log time since {}", "elapsed": "time since the step before", "elapsed_reverse": "time until the step after",
+    "mask": "{} measured", "gap": "time since {}", "gap_reverse": "time until {}", "recency": "recency of {}", "elapsed": "time since the step before", "elapsed_reverse": "time until the step after",
 }  # fmt: skip
 
 
@@ -104,7 +110,7 @@ def layout_of(standardiser: Standardiser, cell: Cell, observed: Sequence[str]) -
         names += [_SAID[kind].format(name) for name in (inputs if len(found) == len(own) else [""])]
     streams = _streams(cell, standardiser.as_given, places)
     read = [] if "value" in streams else ["value"]
-    read += [kind for kind in places if kind in ("mask", "log_gap") and (kind in [OBSERVED[word] for word in observed] or (kind == "mask" and "value" in streams))]
+    read += [kind for kind in places if kind in ("mask", "recency") and (kind in [OBSERVED[word] for word in observed] or (kind == "mask" and "value" in streams))]
     return Layout(tuple(names), tuple(beside), tuple(place for kind in read for place in places[kind]), streams)
 
 

@@ -43,7 +43,7 @@ def test_what_stands_beside_the_values_by_hand():
     """Times 0, 2, 6, so the mean step is 3. A channel is measured at 0 and 6, another never."""
     values = np.array([[1.0, NAN], [NAN, NAN], [5.0, NAN]])
     data = Sequences([values, np.array([[3.0, 2.0]])], times=[[0, 2, 6], [9]])
-    kinds = ("mask", "gap", "gap_reverse", "log_gap", "elapsed", "elapsed_reverse")
+    kinds = ("mask", "gap", "gap_reverse", "recency", "elapsed", "elapsed_reverse")
     standardiser = Standardiser.learn(data, missing="mean", beside=kinds)
     assert (standardiser.span, standardiser.mean.tolist()) == (3.0, [3.0, 2.0])
     found = standardiser.apply(values, data.times[0]).astype(np.float64)
@@ -52,7 +52,7 @@ def test_what_stands_beside_the_values_by_hand():
     np.testing.assert_array_equal(part["mask"], [[1, 0], [0, 0], [1, 0]])
     np.testing.assert_allclose(part["gap"] * 3, [[0, 0], [2, 2], [6, 6]], atol=1e-6)
     np.testing.assert_allclose(part["gap_reverse"] * 3, [[6, 6], [4, 4], [0, 0]], atol=1e-6)
-    np.testing.assert_allclose(np.expm1(part["log_gap"]), part["gap"], atol=1e-6)
+    np.testing.assert_allclose(part["recency"], [[1, 1], [0.6, 0.6], [1 / 3, 1 / 3]], atol=1e-6)
     np.testing.assert_allclose(part["elapsed"][:, 0] * 3, [0, 2, 4], atol=1e-6)
     np.testing.assert_allclose(part["elapsed_reverse"][:, 0] * 3, [2, 4, 0], atol=1e-6)
     again = Standardiser.from_data(standardiser.to_data())

@@ -69,7 +69,7 @@ def test_what_gru_d_is_given_by_hand():
 def test_plain_cells_read_masks_and_gaps_as_inputs():
     data = stays()
     model = SequenceClassifier("gru", missing="mean", observed=("mask", "gap"), **OPTIONS).fit(data)
-    assert model.input_names() == ["a", "b", "c", "a measured", "b measured", "c measured", "log time since a", "log time since b", "log time since c"]
+    assert model.input_names() == ["a", "b", "c", "a measured", "b measured", "c measured", "recency of a", "recency of b", "recency of c"]
     (batch,) = model.inputs(data.select([0]))
     x = model.network_.front(batch)[:, 0].numpy()
     np.testing.assert_array_equal(x[:, 3:6], ~np.isnan(data[0]))

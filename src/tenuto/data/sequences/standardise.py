@@ -21,7 +21,7 @@ BESIDE: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "mask": lambda times, mask: mask,
     "gap": gaps,
     "gap_reverse": lambda times, mask: gaps(-times[::-1], mask[::-1])[::-1],
-    "log_gap": lambda times, mask: np.log1p(gaps(times, mask)),
+    "recency": lambda times, mask: 1 / (1 + gaps(times, mask)),
     "elapsed": lambda times, mask: elapsed(times)[:, None],
     "elapsed_reverse": lambda times, mask: elapsed(-times[::-1])[::-1, None],
 }
