@@ -19,6 +19,9 @@ CELLS: dict[str, Cell] = {
     "mgu": cells.MGU(),
     "ind_rnn": cells.IndRNN(),
     "highway": cells.RecurrentHighway(depth=3),
+    "gru_d": cells.GRUD(channels=3),
+    "time_aware": cells.TimeAwareLSTM(),
+    "cfc": cells.CfC(),
     "dropout": cells.RecurrentDropout(cells.LSTM(activation="softplus")),
     "zoneout": cells.Zoneout(cells.RecurrentDropout(cells.GRU())),
 }

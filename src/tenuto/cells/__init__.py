@@ -9,13 +9,16 @@ from tenuto.cells.elman import Elman
 from tenuto.cells.gru import GRU, MGU, ResetBeforeGRU
 from tenuto.cells.highway import RecurrentHighway
 from tenuto.cells.indrnn import IndRNN
+from tenuto.cells.irregular import GRUD, CfC, TimeAwareLSTM
 from tenuto.cells.lstm import LSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM
 from tenuto.cells.modifiers import Modifier, RecurrentDropout, Zoneout
 
 __all__ = [
     "GRU",
+    "GRUD",
     "LSTM",
     "MGU",
+    "CfC",
     "CoupledLSTM",
     "Elman",
     "IndRNN",
@@ -26,5 +29,6 @@ __all__ = [
     "RecurrentDropout",
     "RecurrentHighway",
     "ResetBeforeGRU",
+    "TimeAwareLSTM",
     "Zoneout",
 ]

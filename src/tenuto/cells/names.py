@@ -14,7 +14,7 @@ from tenuto.errors import ArgumentError, TenutoError
 from tenuto.tongues import either
 
 # Names that others use for these cells; the names of the others are made from their classes.
-_KNOWN_AS = {"Elman": "rnn", "ResetBeforeGRU": "gru-reset-before"}
+_KNOWN_AS = {"Elman": "rnn", "ResetBeforeGRU": "gru-reset-before", "GRUD": "gru-d", "CfC": "cfc"}
 
 
 def _dashed(name: str) -> str:

@@ -247,7 +247,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             weight_of(self, "bias" + suffix) if self.bias else None,
             dict(zip(stacks, self._stacks(suffix), strict=True)),
             {name: weight_of(self, name + suffix) for name in self._cell_parameters},
-            {**streams, **masks},
+            {**{name: streams[turned if turned in streams else name] for name in self._streams if name in streams for turned in [f"{name}{suffix.removeprefix(f'_l{layer}')}"]}, **masks},
         )
         return Direction(handle, weights, self.reverse or suffix.endswith("_reverse"), reset)
 
@@ -267,7 +267,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             state: as an earlier call returned it: a named tuple (or a tuple in the cell's order) of [L * D, B, W].
             lengths: [B] int, in steps; a tensor, array or list. Steps beyond are never read; there the output is zero and the state stays.
             resets: [T, B] bool, or 0 and 1 ([B, T] if batch_first); a tensor, array or lists: the state returns to its initial value before that step.
-            streams: the cell's streams by name, [T, B, W] ([B, T, W] if batch_first); every layer is given the same.
+            streams: the cell's streams by name, [T, B, W] ([B, T, W] if batch_first); every layer is given the same. With two directions, the one that runs
+                backward is given NAME_reverse, where there is one.
         Returns:
             Output(output, state).
         Raises:
@@ -294,7 +295,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, streams)
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
-        check_streams(streams, dict.fromkeys(self._streams))
+        backward = [f"{name}_reverse" for name in self._streams] if self.bidirectional else []
+        check_streams(streams, dict.fromkeys([*self._streams, *backward]))
         if not isinstance(x, PackedSequence) and x.dim() not in (2, 3):
             raise ShapeError("x has the wrong number of axes.", expected="x [T, B, I]", received=f"x {describe(x)}")
         packed, single = None, False

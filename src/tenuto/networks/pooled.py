@@ -5,7 +5,7 @@ Shapes: B batch, T time, C channels, W width of the layer's output (both directi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from tenuto.cell import Cell
 from tenuto.data import Batch
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
+from tenuto.networks.observing import Observing
 from tenuto.networks.pooling import USUAL, PooledHead
 from tenuto.networks.reduction import ReducedRecurrent
 
@@ -23,18 +24,20 @@ class Channels(nn.Module):
 
     Args:
         streams: for each stream of the cell, the place of its channel. These channels are no inputs.
+        beside: the places of what stands beside the channels, such as masks; no noise is added to it.
     """
 
-    def __init__(self, noise: float, input_size: int, streams: Mapping[str, int]) -> None:
+    def __init__(self, noise: float, input_size: int, streams: Mapping[str, int], beside: Sequence[int] = ()) -> None:
         super().__init__()
-        self.noise, self.streams = noise, dict(streams)
+        self.noise, self.streams, self.beside = noise, dict(streams), list(beside)
         taken = set(streams.values())
         self.inputs = [place for place in range(input_size + len(taken)) if place not in taken]
 
     def forward(self, batch: Batch) -> Tensor:
-        """[T, B, F], the channels that are inputs."""
-        x = batch.x[..., self.inputs] if self.streams else batch.x
-        return x + self.noise * torch.randn_like(x) if self.training and self.noise else x
+        """[T, B, F], the channels that are inputs, and what stands beside them."""
+        x = batch.x[..., self.inputs] if self.streams or self.beside else batch.x
+        x = x + self.noise * torch.randn_like(x) if self.training and self.noise else x
+        return torch.cat([x, batch.x[..., self.beside]], dim=-1) if self.beside else x
 
 
 class PooledNetwork(Network):
@@ -47,6 +50,8 @@ class PooledNetwork(Network):
         shortcut: whether the head reads what these give, too.
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
         streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
+        beside: the places in a batch of what the front puts beside the channels.
+        reads, made: of what the front gives, the places that the layer reads, and those of each stream of the cell that is made of it (`networks/observing.py`).
     """
 
     def __init__(
@@ -64,10 +69,14 @@ class PooledNetwork(Network):
         shortcut: bool = True,
         input_noise: float = 0.0,
         streams: Mapping[str, int] = {},
+        beside: Sequence[int] = (),
+        reads: Sequence[int] | None = None,
+        made: Mapping[str, Sequence[int]] = {},
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.front = Channels(input_noise, input_size, streams)
+        self.front = Channels(input_noise, input_size, streams, beside)
+        input_size = input_size + len(beside) if reads is None or not made else len(reads)
         recurrent = Recurrent(
             cell,
             hidden_size if halvings else input_size,
@@ -77,7 +86,7 @@ class PooledNetwork(Network):
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
         )
-        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent, shortcut=shortcut) if halvings else recurrent
+        self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent, shortcut=shortcut) if halvings else Observing(recurrent, reads or (), made) if made else recurrent
         self.head = PooledHead(self.encoder.output_width * recurrent.directions, outputs, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
 
     def streams(self, batch: Batch) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ def asked(data: Path, split: str | None, choices: Mapping[str, Any]) -> Sequence
 
 def _written(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Which column is what, and how the files are written. Of a task's choices, `label_column` has classes, `target_column` has numbers, with commas between several names."""
-    names = {name.removesuffix("_column"): choices[name] for name in ("id_column", "time_column", "label_column", "split_column", "table") if name in choices}
+    names = {name.removesuffix("_column"): choices[name] for name in ("id_column", "time_column", "label_column", "split_column", "variable_column", "value_column", "table") if name in choices}
     targets = tuple(name.strip() for name in choices["target_column"].split(",")) if "target_column" in choices else ()
     channels = tuple(choices["channels"]) if choices["channels"] else None
     return {"columns": Columns(**names, channels=channels, weight=choices["weight_column"] or None, targets=targets), "form": formed(choices)["form"]}

@@ -11,17 +11,21 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from tenuto.cell import Cell
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate
 from tenuto.data.sequences.standardise import check_missing
+from tenuto.errors import ArgumentError
+from tenuto.networks.observing import Observing
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import check_pooling, usual_pooling
 from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
 from tenuto.tasks.channel_exported import ExportedChannels
 from tenuto.tasks.channel_noise import usual_noise
 from tenuto.tasks.channel_options import ChannelOptions
-from tenuto.tasks.channel_streams import stream_channels
+from tenuto.tasks.channel_streams import Layout, check_observed, layout_of, made_beside, stream_channels, suited
 from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import UsualCall
+from tenuto.tongues import argument
 from tenuto.train import Checkpoint, Launch, Observer
 
 E = TypeVar("E", bound="ChannelEstimator")
@@ -92,11 +96,20 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
         if tuple(self.pooling) != AUTO:
             check_pooling(self.pooling)
         check_missing(self.missing)
+        check_observed(self.observed)
 
     def _settled(self, training: Sequences) -> dict[str, Any]:
         found, steps = super()._settled(training), float(np.median(training.lengths))
+        streams = self.cell_.widths("streams")
+        if streams and self.halvings:
+            raise ArgumentError(
+                f"{argument('halvings', self.halvings)} makes several steps one, and the cell {type(self.cell_).__name__} takes the stream {next(iter(streams))!r}, which has a value for each step.",
+                fix=f"{argument('halvings', 0)}, or a cell without streams",
+            )
         if self.halvings is None:
-            found["halvings"] = usual_halvings(steps)
+            found["halvings"] = 0 if streams else usual_halvings(steps)
+        if "mask" in streams and self.missing == "error":
+            found["missing"] = "mean"
         if tuple(self.pooling) == AUTO:
             found["pooling"] = usual_pooling(steps)
         if self.input_noise is None:
@@ -104,7 +117,15 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
         return found
 
     def _prepare(self, training: Sequences, held_out: Sequences) -> None:
-        self.standardiser_ = Standardiser.learn(training, missing=self.missing, as_given=stream_channels(self.cell_, training))
+        as_given = stream_channels(self.cell_, training)
+        beside = made_beside(self.cell_, as_given, self.observed, bidirectional=self.bidirectional)
+        self.standardiser_ = Standardiser.learn(training, missing=self.options_["missing"], as_given=as_given, beside=beside)
+
+    def _suited(self, cell: Cell, training: Sequences) -> Cell:
+        return suited(cell, len(training.channels) - len(stream_channels(cell, training)))
+
+    def _layout(self) -> Layout:
+        return layout_of(self.standardiser_, self.cell_, self.observed)
 
     def _passes(self, training: Sequences, rows: np.ndarray) -> Callable[[int], list[np.ndarray]]:
         """The batches of each epoch, of these rows of the training part."""
@@ -112,7 +133,7 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
         return lambda epoch: [rows[batch] for batch in bucketed_batches(lengths, size, seed=seed, epoch=epoch)]
 
     def _network(self) -> PooledNetwork:
-        channels, streams = self.standardiser_.channels, self.standardiser_.as_given
+        channels, streams, layout = self.standardiser_.channels, self.standardiser_.as_given, self._layout()
         return PooledNetwork(
             self.cell_,
             len(channels) - len(streams),
@@ -126,6 +147,9 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
             shortcut=self.shortcut,
             input_noise=self.options_["input_noise"],
             streams={name: channels.index(name) for name in streams},
+            beside=layout.beside,
+            reads=layout.reads,
+            made=layout.streams,
             engine=self.engine,
         )
 
@@ -146,8 +170,8 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
         return super().inputs(data)
 
     def input_names(self) -> list[str]:
-        """The channels, without those that the cell takes as its streams."""
-        return [name for name in self.standardiser_.channels if name not in self.standardiser_.as_given]
+        """The channels, without those that the cell takes as its streams; and what stands beside them."""
+        return list(self._layout().names)
 
     @property
     def n_features_in_(self) -> int:
@@ -167,6 +191,8 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
 
     def _usual_call(self, training: Sequences) -> UsualCall:
         call, encoder = super()._usual_call(training), self.network_.encoder
+        if isinstance(encoder, Observing):
+            return call._replace(layer=encoder.recurrent)
         return call._replace(layer=encoder.recurrent, steps=-(-call.steps // encoder.together)) if isinstance(encoder, ReducedRecurrent) else call
 
     def _raw(self, data: Sequences) -> np.ndarray:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tenuto.data import Batch
 from tenuto.data.sequences.standardise import Standardiser
+from tenuto.errors import ArgumentError
 from tenuto.networks.port import Port
 from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.exported import Exported
@@ -25,10 +26,17 @@ class ExportedChannels(Exported):
         """Convolutions are an option of this task."""
         if isinstance(self.network_.encoder, ReducedRecurrent):
             return Ahead("convolutions before the recurrent layer put neighbouring steps together, and so read ahead", f"train with {argument('halvings', 0)}")
+        if self.standardiser_.beside:
+            return Ahead("it reads masks or times beside its channels, which are made before the first step", "train without observed and with a cell that takes neither mask nor gap nor elapsed")
         return super().looks_ahead()
 
     def ports(self) -> tuple[Port, ...]:
         """Channels and lengths."""
+        if self.standardiser_.beside:
+            raise ArgumentError(
+                "this model reads masks or times beside its channels, which a graph of the channels alone does not make.",
+                expected="a model of channels", received=", ".join(self.standardiser_.beside), fix="train without observed and with a cell that takes neither mask nor gap nor elapsed",
+            )  # fmt: skip
         names = ", ".join(self.standardiser_.channels)
         return (
             Port("x", ("time", "batch", len(self.standardiser_.channels)), says=f"the channels as they are measured: {names}"),

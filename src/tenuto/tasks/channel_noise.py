@@ -23,7 +23,10 @@ def usual_noise(data: Sequences) -> float:
     changes = [np.diff(one.astype(np.float64), axis=0) for one in data.values if len(one) > 1]
     if not changes:
         return 0.0
-    spread = np.nanvar(values, axis=0)
-    rough = np.nanmean(np.concatenate(changes) ** 2, axis=0) / 2
+    between = np.concatenate(changes)
+    told = ~np.isnan(between).all(axis=0)  # a channel that is never measured at two steps running does not say how much it changes
+    if not told.any():
+        return 0.0
+    spread, rough = np.nanvar(values[:, told], axis=0), np.nanmean(between[:, told] ** 2, axis=0) / 2
     shares = np.sqrt(rough[spread > 0] / spread[spread > 0])
     return min(MOST, round(SHARE * float(shares.mean()), 2)) if shares.size else 0.0

@@ -36,4 +36,9 @@ class ChannelOptions(EstimatorOptions):
         without="less than the usual change from step to step",
         search={"low": 0.0, "high": 0.8, "step": 0.1},
     )
-    missing: str = option("error", "What happens to a missing value: error, forward (the value before it again) or mean (of its channel).", TRAINING)
+    observed: tuple[str, ...] = option(
+        (),
+        "What the network reads beside the values, with commas between: mask (1 where a value was measured, else 0), gap (1 / (1 + time since it was last measured, in mean steps)).",
+        NETWORK,
+    )
+    missing: str = option("error", "What happens to a missing value: error, forward (the value before it again) or mean (of its channel); a cell that takes the mask, such as grud, takes error for mean.", TRAINING)

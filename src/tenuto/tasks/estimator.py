@@ -239,8 +239,8 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
         divide = self._divide_by_chance if teaching is not None and teaching.guessed("train") else self._divide
         training, held_out = divide(data) if validation is None else (data, validation)
         for name, given in self._cells().items():
-            setattr(self, f"{name}_", self._fitting(cell_from_name(given)))
-        self.maths_ = self.maths()
+            setattr(self, f"{name}_", self._suited(self._fitting(cell_from_name(given)), training))
+        self.maths_ = self.maths({name: getattr(self, f"{name}_") for name in self._cells()})
         self.options_ = self._options_as_data() | self._settled(training)
         if teaching is None:
             self._prepare(training, held_out)

@@ -71,9 +71,13 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """The options that are cells, as they are used: None stands for the cell of `cell`."""
         return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
 
-    def maths(self) -> dict[str, Any]:
-        """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too."""
-        return {name: trace(cell_from_name(given)).maths for name, given in self._cells().items()}
+    def _suited(self, cell: Cell, training: Any) -> Cell:
+        """The cell with the sizes that this data has, where it depends on them."""
+        return cell
+
+    def maths(self, cells: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too. `cells`: others in their places."""
+        return {name: trace(cell_from_name(given)).maths for name, given in (self._cells() if cells is None else cells).items()}
 
     @classmethod
     def _cell_names(cls) -> list[str]:

@@ -47,7 +47,7 @@ def test_buckets_save_padding():
 
 def test_a_batch_is_padded_with_zeros_after_preparation():
     data = Sequences([np.full((length, 2), float(length)) for length in (1, 3, 2)])
-    batch = collate(data, [1, 0], prepare=lambda values: (values + 1).astype(np.float32), targets=np.array([5, 6, 7]))
+    batch = collate(data, [1, 0], prepare=lambda values, times: (values + 1).astype(np.float32), targets=np.array([5, 6, 7]))
     assert isinstance(batch, Batch)
     assert batch.x.shape == (3, 2, 2)
     assert batch.x.dtype == torch.float32

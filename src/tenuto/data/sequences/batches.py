@@ -94,23 +94,23 @@ def collate(
     data: Sequences,
     indices: Sequence[int] | np.ndarray,
     *,
-    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    prepare: Callable[[np.ndarray, np.ndarray | None], np.ndarray] | None = None,
     targets: np.ndarray | None = None,
 ) -> Batch:
     """The sequences at `indices` as one padded batch.
 
     Args:
-        prepare: what to do with each sequence `[T_i, C]` before it is padded, for example `Standardiser.apply`. The padding is zeros.
+        prepare: what to do with each sequence `[T_i, C]`, and its times `[T_i]` or None, before it is padded, for example `Standardiser.apply`. The padding is zeros.
         targets: [N] int, for the whole set.
     Returns:
-        x [T, B, C] float32, with B the number of indices and T the longest of their lengths.
+        x [T, B, C] float32, with B the number of indices and T the longest of their lengths; C is what `prepare` makes of it.
     """
     indices = np.asarray(indices, dtype=np.int64)
     lengths = data.lengths[indices]
-    x = np.zeros((int(lengths.max()), len(indices), len(data.channels)), dtype=np.float32)  # [T, B, C]
-    for row, index in enumerate(indices):
-        values = data.values[index]
-        x[: len(values), row] = values if prepare is None else prepare(values)
+    rows = [data.values[index] if prepare is None else prepare(data.values[index], None if data.times is None else data.times[index]) for index in indices]
+    x = np.zeros((int(lengths.max()), len(indices), rows[0].shape[1]), dtype=np.float32)  # [T, B, C]
+    for row, values in enumerate(rows):
+        x[: len(values), row] = values
     return Batch(
         torch.from_numpy(x),
         torch.from_numpy(lengths),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tenuto.choices import require
 from tenuto.tongues import argument, either
 
-TABLES = ("auto", "long", "wide")
+TABLES = ("auto", "long", "wide", "triplets")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,9 @@ class Columns:
     Args:
         weight: the column that says how much a sequence counts; None where all count alike.
         targets: the columns with the numbers that a regression predicts; where there are some, no column has a class. In files without columns: the first names what is read as the target.
-        table: "long", with one row for each time step; "wide", with one row for each sequence; "auto": the names of the columns decide.
+        table: "long", with one row for each time step; "wide", with one row for each sequence; "triplets", with one row for each value that was measured;
+            "auto": the names of the columns decide.
+        variable, value: of a table of triplets, the columns that say what was measured, and what came out.
     Raises:
         ArgumentError: another word for the table.
     """
@@ -30,6 +32,8 @@ class Columns:
     table: str = "auto"
     weight: str | None = None
     targets: tuple[str, ...] = ()
+    variable: str = "variable"
+    value: str = "value"
 
     def __post_init__(self) -> None:
         require("table", self.table, TABLES)

@@ -35,6 +35,7 @@ _DAYS = re.compile(rf"(?P<days>[+-]?\d{{1,12}})\s+days?(?:,?\s+\+?{_CLOCK})?", r
 _PLAIN_DATE = re.compile(r"9999-99-99([T ]99:99(:99(\.9{1,6})?)?)?")
 _SHAPE = {ord(digit): "9" for digit in "0123456789"}
 _PARTS_OF_A_SECOND = 10**18
+_PER_SECOND = {"Y": 1 / 31556952, "M": 1 / 2629746, "W": 1 / 604800, "D": 1 / 86400, "h": 1 / 3600, "m": 1 / 60, "s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9, "ps": 1e12, "fs": 1e15, "as": 1e18}
 HALF_A_DAY = 12 * 3600 * _PARTS_OF_A_SECOND
 _EXPECTED = "numbers, dates like 2026-01-31T12:00:00, clock times like 09:30:00, or durations; one kind in the whole column"
 
@@ -77,8 +78,20 @@ def moment_of(cell: Any) -> Moment:
     return _of_text(cell.strip())
 
 
-def sortable(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
-    """A time column as an array `[rows]` of numbers that sort as the times do; equal times have equal numbers.
+class Instants(NamedTuple):
+    """A time column as numbers.
+
+    Attributes:
+        order: [rows], sort as the times do; equal times have equal numbers.
+        times: [rows] float64. Numbers are as they are; dates, clock times and durations are in seconds, dates since the earliest of them.
+    """
+
+    order: np.ndarray
+    times: np.ndarray
+
+
+def instants(column: Any, name: str, place: Callable[[int], str]) -> Instants:
+    """A time column as numbers that can be compared exactly, and that say how much time has passed.
 
     Args:
         column: texts, numbers, dates or durations: a list, an array, or a column of a data frame.
@@ -88,7 +101,9 @@ def sortable(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
     """
     fast = _compared_as_it_is(column)
     if fast is not None:
-        return fast
+        order, per_second = fast
+        earliest = order.min() if per_second is not None and len(order) else 0
+        return Instants(order, (order - earliest).astype(np.float64) / (per_second or 1))
     cells = cells_of(column)
     known: dict[Any, Moment] = {}
     keys = []
@@ -114,7 +129,12 @@ def sortable(column: Any, name: str, place: Callable[[int], str]) -> np.ndarray:
             )
         keys.append(moment.key)
     ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
-    return np.array([ranks[key] for key in keys], dtype=np.int64)
+    if first is None or first.kind == "a number":
+        times = [float(key) for key in keys]
+    else:
+        earliest = min(keys)
+        times = [(key - earliest) / _PARTS_OF_A_SECOND for key in keys]
+    return Instants(np.array([ranks[key] for key in keys], dtype=np.int64), np.array(times, dtype=np.float64))
 
 
 def is_clock(column: Any) -> bool:
@@ -126,8 +146,8 @@ def is_clock(column: Any) -> bool:
         return False
 
 
-def _compared_as_it_is(column: Any) -> np.ndarray | None:
-    """A column of numbers, dates or durations that is whole, as an array that sorts; None where each cell must be looked at."""
+def _compared_as_it_is(column: Any) -> tuple[np.ndarray, float | None] | None:
+    """A column of numbers, dates or durations that is whole, as an array that sorts, and how many of its units are a second (None for numbers); None where each cell must be looked at."""
     if isinstance(column, np.ma.MaskedArray):
         return None
     if isinstance(column, list) and all(type(cell) is str for cell in column):
@@ -143,10 +163,10 @@ def _compared_as_it_is(column: Any) -> np.ndarray | None:
     else:
         array = np.asarray(column)
     if array.dtype.kind in "Mm":
-        return None if np.isnat(array).any() else array.view(np.int64)
+        return None if np.isnat(array).any() else (array.view(np.int64), _PER_SECOND[np.datetime_data(array.dtype)[0]] / np.datetime_data(array.dtype)[1])
     if array.dtype.kind == "f":
-        return array if np.isfinite(array).all() else None
-    return array if array.dtype.kind in "biu" else None
+        return (array, None) if np.isfinite(array).all() else None
+    return (array, None) if array.dtype.kind in "biu" else None
 
 
 def _of_text(text: str) -> Moment:

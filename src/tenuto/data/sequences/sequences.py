@@ -20,6 +20,7 @@ from tenuto.data.labels import as_labels, label_counts
 from tenuto.data.parts import members, named_by_file
 from tenuto.data.sequences.channels import numbers, order_of, refuse_row_numbers
 from tenuto.data.sequences.targets import as_targets
+from tenuto.data.sequences.times import as_times
 from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.data.weights import as_weights, taken
 from tenuto.errors import DataError, ShapeError
@@ -40,13 +41,16 @@ class Sequences(Sourced):
         ids: one text for each sequence, to name it in messages. Default: "0", "1", ...
         channels: C names. Default: those of data frames, else "channel 0", ...; of data frames they choose the columns.
         weights: how much each sequence counts in the loss and in what is measured: N numbers, 0 or more. Default: all alike.
+        times: when each step was, one array [T_i] of numbers for each sequence, each later than the one before. Default: not known; then steps are one unit apart.
         came_from: what to call the set, and where it came from.
     Attributes:
         named: whether the channels have names that were given. Then data is matched by name, else by position.
+        sparse: whether a channel that is not there was only never measured, as in a table of triplets; `arranged` adds it, all missing.
     Raises:
         ShapeError: an array is not `[T, C]`, or C differs between sequences.
         DataError: no sequence at all, an empty sequence, an infinite value, something that is not a number, data frames with other columns than
-            the first or with one that only numbers the rows, labels, ids, weights or channel names whose number does not fit, or weights as in `data.weights`.
+            the first or with one that only numbers the rows, labels, ids, weights or channel names whose number does not fit, weights as in `data.weights`,
+            or times as in `data.sequences.times`.
     Example:
         >>> data = Sequences([np.zeros((3, 2)), np.ones((5, 2))], labels=["a", "b"])
         >>> data
@@ -65,9 +69,10 @@ class Sequences(Sourced):
         weights: Any = None,
         targets: Any = None,
         target_names: Iterable[Any] | None = None,
+        times: Iterable[Any] | None = None,
         came_from: Source = GIVEN,
     ) -> None:
-        self.came_from = came_from
+        self.came_from, self.sparse = came_from, False
         _refuse_one_table(values)
         arrays = list(values)
         if not arrays:
@@ -106,6 +111,7 @@ class Sequences(Sourced):
         if targets is not None:
             self.targets, self.target_names, self.single_target = as_targets(targets, target_names, self.ids)
         self.weights = as_weights(weights, self.ids, "sequences")
+        self.times: list[np.ndarray] | None = None if times is None else as_times(times, self.values, self.ids)
 
     def labelled(self, labels: Iterable[Any]) -> Sequences:
         """The same sequences with these labels, one for each; the digest is then of the content, not of the file."""
@@ -183,6 +189,8 @@ class Sequences(Sourced):
             digest.update(array.tobytes())
         digest.update(b"" if self.weights is None else self.weights.tobytes())
         digest.update(b"" if self.targets is None else repr(self.target_names).encode() + self.targets.tobytes())
+        for times in self.times or ():
+            digest.update(times.tobytes())
         return digest.hexdigest()
 
     def first_missing(self) -> tuple[int, int, int] | None:
@@ -229,9 +237,11 @@ class Sequences(Sourced):
         """
         if not self.named or self.channels == tuple(channels):
             return self
-        order = order_of(self.channels, channels, whose)
+        unseen = [name for name in channels if name not in self.channels] if self.sparse else []
+        order = order_of([*self.channels, *unseen], channels, whose)
         part = self._taken(range(len(self)), self.came_from)
-        part.channels, part.values = tuple(channels), [array[:, order] for array in self.values]
+        part.channels = tuple(channels)
+        part.values = [np.pad(array, ((0, 0), (0, len(unseen))), constant_values=np.nan)[:, order] for array in self.values]
         return part
 
     def _taken(self, indices: Sequence[int] | np.ndarray, came_from: Source) -> Sequences:
@@ -244,6 +254,7 @@ class Sequences(Sourced):
         part.targets, part.target_names, part.single_target = taken(self.targets, chosen), self.target_names, self.single_target
         part.ids = tuple(self.ids[index] for index in chosen)
         part.weights = taken(self.weights, chosen)
+        part.times, part.sparse = None if self.times is None else [self.times[index] for index in chosen], self.sparse
         return part
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,22 @@ import numpy as np
 
 from tenuto.choices import require
 from tenuto.data.sequences.sequences import Sequences, usual_names
+from tenuto.data.sequences.times import elapsed, gaps, mean_step
 from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
-from tenuto.tongues import argument
+from tenuto.tongues import argument, either
 
 MISSING = ("error", "forward", "mean")
+# What may stand beside the values of a sequence, made from its times [T] and its mask [T, C]; of a sequence that is read from its end, time runs backward.
+BESIDE: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "mask": lambda times, mask: mask,
+    "gap": gaps,
+    "gap_reverse": lambda times, mask: gaps(-times[::-1], mask[::-1])[::-1],
+    "recency": lambda times, mask: 1 / (1 + gaps(times, mask)),
+    "elapsed": lambda times, mask: elapsed(times)[:, None],
+    "elapsed_reverse": lambda times, mask: elapsed(-times[::-1])[::-1, None],
+}
+OF_A_STEP = ("elapsed", "elapsed_reverse")  # one number a step, not one a channel
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,8 @@ class Standardiser:
         channels: C names. named: whether they were given; then data with names is put in their order.
         as_given: the channels that keep their values, for example times; NaN becomes their mean where the rule is "mean".
         bits: in how many bits values are standardised, 32 or 64; runs of versions that rounded values to float32 first keep 32.
+        beside: what `apply` puts beside the values (`BESIDE`), in this order. span: the unit of time there, the mean time from a step to the next in training;
+            None where training knew no times: then it is a step.
         missing: what NaN becomes. "error": it is refused. "forward": the last value before it in its sequence, or the training mean where
             there is none. "mean": the training mean.
     """
@@ -40,9 +53,11 @@ class Standardiser:
     named: bool = False
     bits: int = 64
     as_given: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    span: float | None = None
 
     @classmethod
-    def learn(cls, data: Sequences, *, missing: str = "error", as_given: Iterable[str] = ()) -> Standardiser:
+    def learn(cls, data: Sequences, *, missing: str = "error", as_given: Iterable[str] = (), beside: Iterable[str] = ()) -> Standardiser:
         """Measure the channels of `data`; missing values do not count. A sequence of weight 2 counts like two. `as_given`: the channels that are not to be standardised.
 
         Raises:
@@ -70,7 +85,8 @@ class Standardiser:
         deviation = np.sqrt(square / count)
         # What rounding alone leaves of a constant channel; Unix times that differ by a second are five digits above it.
         deviation[deviation < 1e-13 * np.maximum(np.abs(mean), 1e-30)] = 1.0
-        return cls(mean, deviation, minimum, maximum, data.channels, missing, data.named, as_given=tuple(as_given))
+        span = None if data.times is None else mean_step(data.times, weights)
+        return cls(mean, deviation, minimum, maximum, data.channels, missing, data.named, as_given=tuple(as_given), beside=tuple(beside), span=span)
 
     def arranged(self, data: Sequences) -> Sequences:
         """The data with its channels in the order of training, by name where both have names; then checked.
@@ -99,9 +115,36 @@ class Standardiser:
             )
         if self.missing == "error":
             refuse_missing(data)
+        if set(self.beside) - {"mask"} and (self.span is None) != (data.times is None):
+            known, unknown = "the data says when each step was", "it does not say when each step was"
+            raise DataError(
+                "the times of the steps are known " + ("in training, but not here." if data.times is None else "here, but were not in training."),
+                expected=known if self.span is not None else unknown, received=unknown if self.span is not None else known,
+                fix=either("give Sequences(..., times=...), or a table with a column of times", "give a table with a column of times") if data.times is None else "leave the times out, or train with them",
+            )  # fmt: skip
 
-    def apply(self, values: np.ndarray) -> np.ndarray:
-        """One sequence `[T, C]`, standardised and filled; float32, a new array."""
+    def apply(self, values: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        """One sequence `[T, C]`, standardised and filled, and what stands beside it; float32, a new array.
+
+        Args:
+            times: [T], when each step was; not read where training knew no times.
+        """
+        if not self.beside:
+            return self._filled(values)
+        mask = ~np.isnan(values)
+        at = np.arange(len(values), dtype=np.float64) if self.span is None or times is None else times / self.span
+        return np.concatenate([self._filled(values), *(BESIDE[kind](at, mask).astype(np.float32) for kind in self.beside)], axis=1)
+
+    @property
+    def places(self) -> dict[str, tuple[int, ...]]:
+        """Where in the last axis of what `apply` gives the values stand, "value", and each of what stands beside them."""
+        found, end = {"value": tuple(range(len(self.channels)))}, len(self.channels)
+        for kind in self.beside:
+            start, end = end, end + (1 if kind in OF_A_STEP else len(self.channels))
+            found[kind] = tuple(range(start, end))
+        return found
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
         if self.bits == 32:
             values = values.astype(np.float32)
         shift, scale = self._maps
@@ -146,6 +189,8 @@ class Standardiser:
             "named": self.named,
             "bits": self.bits,
             "as_given": list(self.as_given),
+            "beside": list(self.beside),
+            "span": self.span,
         }
 
     @classmethod
@@ -155,7 +200,7 @@ class Standardiser:
         channels = tuple(data["channels"])
         # Earlier versions kept neither: names were those of a file, or the usual ones, and values were rounded first.
         named = data.get("named", channels != usual_names(len(channels)))
-        return cls(**numbers, channels=channels, missing=data["missing"], named=named, bits=data.get("bits", 32), as_given=tuple(data.get("as_given", ())))
+        return cls(**numbers, channels=channels, missing=data["missing"], named=named, bits=data.get("bits", 32), as_given=tuple(data.get("as_given", ())), beside=tuple(data.get("beside", ())), span=data.get("span"))
 
 
 def check_missing(missing: str) -> None:
@@ -172,5 +217,5 @@ def refuse_missing(data: Sequences) -> None:
             f"sequence {data.ids[sequence]!r} has a missing value (NaN) at step {step}, {data.channels[channel]}.",
             expected="a number in every place",
             received=f"{data.missing_values} missing values in {len(data)} sequences",
-            fix=f"fill them, or train with {argument('missing', 'forward')} (the last value is used again) or {argument('missing', 'mean')}",
+            fix=f"fill them, or train with {argument('missing', 'forward')} (the last value is used again) or {argument('missing', 'mean')}; with the cell 'grud' too, {argument('cell', 'grud')}, a value may be missing",
         )

@@ -1,4 +1,5 @@
-"""Sequences from tables: CSV, TSV, Parquet or data frames; here from long ones, which have one row for each time step, in `wide.py` from wide ones.
+"""Sequences from tables: CSV, TSV, Parquet or data frames; here from long ones, which have one row for each time step, in `wide.py` from wide ones, and in
+`triplets.py` from those with a row for each value.
 
     id,time,speed,heart_rate,label,split
     walk-1,0.0,1.2,80,walking,train
@@ -12,7 +13,6 @@ The formats are those of `tenuto.data.rows`; Parquet needs pyarrow (`pip install
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,18 @@ from typing import Any
 import numpy as np
 
 from tenuto.choices import did_you_mean, unknown_name
-from tenuto.data.arrow import Texts
 from tenuto.data.decode import naming
 from tenuto.data.form import USUAL_FORM, Form, form_with
-from tenuto.data.frame import cells_of, columns_of, is_missing
+from tenuto.data.frame import cells_of, columns_of
 from tenuto.data.rows import Table, read_table
+from tenuto.data.sequences.by_sequence import grouped, one_each, pointed
 from tenuto.data.sequences.channels import numbers, refuse_row_numbers
 from tenuto.data.sequences.columns import USUAL, Columns, columns_with
-from tenuto.data.sequences.moments import HALF_A_DAY, is_clock, moment_of, sortable
+from tenuto.data.sequences.moments import HALF_A_DAY, instants, is_clock, moment_of
 from tenuto.data.sequences.sequences import Sequences
 from tenuto.data.sequences.targets import answers_of, require_targets
+from tenuto.data.sequences.times import distinct
+from tenuto.data.sequences.triplets import is_triplets, roles_of_triplets, triplet_sequences
 from tenuto.data.sequences.wide import is_wide, require_weight, told, under_names, weights_of, wide_sequences
 from tenuto.data.source import Source
 from tenuto.errors import DataError
@@ -70,7 +72,11 @@ def _parts(path: Path, table: Table, columns: Columns, labels: bool) -> dict[str
 def _roles(names: Sequence[str], columns: Columns, labels: bool) -> dict[str, bool] | None:
     """Which columns of a long table are read, and whether each is text; None where the table may be another one."""
     try:
-        if columns.id not in names or not set(columns.channels or ()) <= set(names) or is_wide(names, columns):
+        if columns.id not in names or is_wide(names, columns):
+            return None
+        if is_triplets(names, columns):
+            return roles_of_triplets(names, columns, labels)
+        if not set(columns.channels or ()) <= set(names):
             return None
     except DataError:  # Python's reader asks which it is
         return None
@@ -80,7 +86,7 @@ def _roles(names: Sequence[str], columns: Columns, labels: bool) -> dict[str, bo
 
 
 def sequences_from_columns(table: Any, columns: Columns = USUAL, *, came_from: Source = _TABLE) -> tuple[Sequences, list[str] | None]:
-    """Sequences from a long table, and the split of each (None without such a column).
+    """Sequences from a table, long, wide or of triplets, and the split of each (None without such a column).
 
     Args:
         table: column name to `[rows]`: a dictionary of lists or arrays, or a data frame of pandas, polars or pyarrow.
@@ -101,11 +107,13 @@ def _sequences(
     place = partial(_row, lines=lines)
     if is_wide(names, columns):
         return wide_sequences(given, columns, came_from, place, form, labels=labels)
+    if is_triplets(names, columns):
+        return triplet_sequences(given, columns, came_from, place, form, labels=labels)
     _require(names, columns)
     if labels:  # to predict, new data need not have them
         _require_named(names, columns)
         require_weight(names, columns)
-    group, identities = _grouped(given[columns.id], columns.id, place)
+    group, identities = grouped(given[columns.id], columns.id, place)
     channels = columns.channels or tuple(n for n in names if n not in columns.about)
     if not channels:
         raise DataError("the table has no channel.", expected=f"columns other than {', '.join(filter(None, columns.about))}")
@@ -114,9 +122,9 @@ def _sequences(
         refuse_row_numbers(values)
     frame = np.stack(list(values.values()), axis=1)  # [rows, C] float64
     del values
-    order, starts = _rows_by_sequence(group, identities, _pointed(given.get(columns.time), columns.time, place, form), columns.time, place)
+    order, starts, times = _rows_by_sequence(group, identities, pointed(given.get(columns.time), columns.time, place, form), columns.time, place)
     per_sequence: dict[str | None, list[Any]] = {
-        column: _one_each(given[column], column, order, starts, identities)
+        column: one_each(given[column], column, order, starts, identities)
         for column in (*(columns.answers if labels else ()), columns.split)
         if column is not None and column in names
     }
@@ -124,7 +132,8 @@ def _sequences(
         frame = frame[order]
     weights = weights_of(per_sequence.get(columns.weight), form)
     learnt = answers_of(per_sequence, columns, identities, form)
-    data = Sequences(np.split(frame, starts[1:]), **learnt, ids=identities, channels=channels, weights=weights, came_from=came_from)
+    own_times = None if times is None else distinct(np.split(times[order], starts[1:]))
+    data = Sequences(np.split(frame, starts[1:]), **learnt, ids=identities, channels=channels, weights=weights, times=own_times, came_from=came_from)
     return data, per_sequence.get(columns.split)
 
 
@@ -156,32 +165,15 @@ def _row(index: int, lines: np.ndarray | None) -> str:
     return f"data row {index + 1}" if lines is None else f"line {lines[index]}"
 
 
-def _grouped(column: Any, name: str, place: Callable[[int], str]) -> tuple[np.ndarray, list[str]]:
-    """The number of each row's sequence [rows], and the ids of the sequences in order of appearance. An id that is missing would join rows of several."""
-    cells, group = column.coded() if isinstance(column, Texts) else (cells_of(column), None)
-    if not cells:
-        raise DataError("the table has no rows.", expected="one row for each time step")
-    if any(is_missing(cell) for cell in dict.fromkeys(cells)):
-        row = next(row for row, cell in enumerate(cells) if is_missing(cell))
-        raise DataError(
-            f"column {name!r} says no id in {place(row)}.",
-            expected="the id of its sequence in every row",
-            received=repr(cells[row])[:60],
-            fix="fill it in, or leave the row out; without ids nothing says which rows belong together",
-        )
-    if group is not None:
-        return group, cells
-    known: dict[str, int] = {}
-    group = np.array([known.setdefault(str(cell), len(known)) for cell in cells])
-    return group, list(known)
-
-
-def _rows_by_sequence(group: np.ndarray, identities: Sequence[str], time: Any, time_name: str, place: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows' numbers, by sequence and then by time; and where each sequence starts among them."""
+def _rows_by_sequence(
+    group: np.ndarray, identities: Sequence[str], time: Any, time_name: str, place: Callable[[int], str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The rows' numbers, by sequence and then by time; where each sequence starts among them; and the time of each row, where there are times."""
+    times = None
     if time is None:
         order = np.argsort(group, kind="stable")
     else:
-        moments = sortable(time, time_name, place)
+        moments, times = instants(time, time_name, place)
         order = np.lexsort((moments, group))
         same = np.flatnonzero((np.diff(group[order]) == 0) & (moments[order][1:] == moments[order][:-1]))
         if same.size:
@@ -194,27 +186,7 @@ def _rows_by_sequence(group: np.ndarray, identities: Sequence[str], time: Any, t
             )
         if is_clock(time):
             _refuse_midnight(group, moments, time, time_name, place)
-    return order, np.flatnonzero(np.diff(group[order], prepend=-1))
-
-
-def _pointed(time: Any, name: str, place: Callable[[int], str], form: Form) -> Any:
-    """A time column, with points for the decimal commas of its numbers; as numbers, where pyarrow has read it and they are plain."""
-    if isinstance(time, Texts):
-        plain = time.numbers() if form.decimal == "." else None
-        time = time.to_pylist() if plain is None else plain
-    if form.decimal == "." or not isinstance(time, list):
-        return time
-    made = []
-    for row, cell in enumerate(time):
-        try:
-            made.append(form.number(cell))
-        except ValueError:
-            if re.fullmatch(r"[+-]?[\d.,]+", cell.strip(), re.ASCII):
-                raise DataError(
-                    f"column {name!r} is no number with a decimal comma in {place(row)}.", expected="1,5", received=repr(cell)[:60], fix=f"correct the cell, or leave {form_with('decimal')} out"
-                ) from None
-            made.append(cell)
-    return made
+    return order, np.flatnonzero(np.diff(group[order], prepend=-1)), times
 
 
 def _refuse_midnight(group: np.ndarray, moments: np.ndarray, time: Any, name: str, place: Callable[[int], str]) -> None:
@@ -233,30 +205,3 @@ def _refuse_midnight(group: np.ndarray, moments: np.ndarray, time: Any, name: st
                 received=f"{cells[after]!r:.40} after {cells[before]!r:.40}",
                 fix=f"add the date to each time, or drop the column {name!r} to keep the order of the file",
             )
-
-
-def _one_each(column: Any, name: str, order: np.ndarray, starts: np.ndarray, identities: Sequence[str]) -> list[Any]:
-    """The one value that a column has in all rows of a sequence, for each sequence."""
-    if isinstance(column, Texts):
-        texts, codes = column.coded()
-        first = codes[order][starts]
-        alike = codes[order] == np.repeat(first, np.diff(starts, append=len(order)))
-        if alike.all() and not any(is_missing(text) for text in texts):
-            return [texts[code] for code in first]
-    cells = cells_of(column)
-    return [_constant([cells[row] for row in rows], name, identity) for rows, identity in zip(np.split(order, starts[1:]), identities)]
-
-
-def _constant(values: list[Any], name: str, identity: str) -> Any:
-    """The one value that a column has in all rows of a sequence."""
-    first = values[0]
-    if any(is_missing(value) for value in values):
-        raise DataError(f"sequence {identity!r} has an empty {name}.", fix=f"fill it in, or drop the column {name!r}")
-    if any(value != first for value in values):
-        raise DataError(
-            f"sequence {identity!r} has more than one {name}.",
-            expected=f"the same {name} in all its rows",
-            received=", ".join(sorted({repr(value) for value in values})[:4]),
-            fix=f"give rows with a different {name} a different id",
-        )
-    return first

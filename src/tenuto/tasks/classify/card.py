@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenuto.tasks.classify.options import ClassifyOptions
-from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SEQUENCES, SPLIT, TABLE, TIME, WEIGHT
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LABEL, PROBABILITIES, SEQUENCES, SPLIT, TABLE, TIME, VALUE, VARIABLE, WEIGHT
 from tenuto.tasks.task import Task
 
 HELP = """Learn which class a whole sequence belongs to.
@@ -32,6 +32,6 @@ TASK = Task(
     described="tenuto.tasks.classify.commands:described",
     said="tenuto.tasks.classify.commands:said",
     score="tenuto.tasks.classify.commands:score",
-    columns=(ID, TIME, LABEL, SPLIT, WEIGHT, CHANNELS, TABLE, *FORM, DECIMAL),
+    columns=(ID, TIME, LABEL, SPLIT, WEIGHT, CHANNELS, TABLE, VARIABLE, VALUE, *FORM, DECIMAL),
     asking=(PROBABILITIES,),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LEVELS, SEQUENCES, SPLIT, TABLE, TARGET, TIME, WEIGHT
+from tenuto.tasks.columns import CHANNELS, DECIMAL, FORM, ID, LEVELS, SEQUENCES, SPLIT, TABLE, TARGET, TIME, VALUE, VARIABLE, WEIGHT
 from tenuto.tasks.regress.options import RegressOptions
 from tenuto.tasks.task import Task
 
@@ -32,6 +32,6 @@ TASK = Task(
     described="tenuto.tasks.regress.commands:described",
     said="tenuto.tasks.regress.commands:said",
     score="tenuto.tasks.regress.commands:score",
-    columns=(ID, TIME, TARGET, SPLIT, WEIGHT, CHANNELS, TABLE, *FORM, DECIMAL),
+    columns=(ID, TIME, TARGET, SPLIT, WEIGHT, CHANNELS, TABLE, VARIABLE, VALUE, *FORM, DECIMAL),
     asking=(LEVELS,),
 )
