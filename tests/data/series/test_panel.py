@@ -65,7 +65,7 @@ def test_files_and_frames_are_the_same(tmp_path):
     zoned = read_panel(tmp_path / "a.parquet")
     same(Panel.from_frame(given), zoned)
     assert str(zoned.grid.tz) == "Europe/Berlin" and zoned.missing_values == 1
-    with pytest.raises(DataError, match=r"a.csv: the frame has no column 'value'(.|\n)*value_column"):
+    with pytest.raises(DataError, match=r"a.csv: the frame has no column 'value'(.|\n)*y_column"):
         read_panel(tmp_path / "a.csv", names=Names("unique_id", "ds", "value"))
     with pytest.raises(DataError, match="holds no table of series"):
         (tmp_path / "a.xlsx").write_bytes(b"")

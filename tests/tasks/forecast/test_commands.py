@@ -51,7 +51,7 @@ def test_later_values_are_a_test_and_columns_have_other_names(tmp_path):
     whole = pd.read_csv(path_of("air_passengers")).rename(columns={"ds": "month", "y": "people"})
     whole[:120].to_csv(tmp_path / "before.csv", index=False)
     whole[120:].to_csv(tmp_path / "after.csv", index=False)
-    names = ("--stamp-column", "month", "--value-column", "people")
+    names = ("--stamp-column", "month", "--y-column", "people")
     run("fit", "forecast", tmp_path / "before.csv", "--test", tmp_path / "after.csv", "--out", tmp_path / "run", *names, *QUICK)
     result = json.loads((tmp_path / "run" / "evaluation.json").read_text())["results"]["test"]
     assert result["forecasts"] == 4 and result["values"] == 48

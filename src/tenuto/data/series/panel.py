@@ -16,7 +16,7 @@ from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tongues import argument, either
 
-OPTIONS = {"id": "series_column", "time": "stamp_column", "target": "value_column"}
+OPTIONS = {"id": "series_column", "time": "stamp_column", "target": "y_column"}
 
 
 @dataclass(frozen=True, eq=False)

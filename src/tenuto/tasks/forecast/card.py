@@ -9,7 +9,7 @@ from tenuto.tasks.task import Choice, Task
 COLUMNS = "Columns of the frame"
 SERIES = Choice("series_column", "unique_id", "The column that tells series apart; may be absent, where there is one.", panel=COLUMNS)
 STAMP = Choice("stamp_column", "ds", "The column with the stamps: dates, or whole numbers.", panel=COLUMNS)
-VALUE = Choice("value_column", "y", "The column with the values.", panel=COLUMNS)
+VALUE = Choice("y_column", "y", "The column with the values.", panel=COLUMNS)
 FILL = Choice("fill", "", "nan: a gap is filled with missing values. Default: a gap is an error.", panel=COLUMNS)
 TEST_STEPS = Choice("test_steps", 0, "Values at the end of each series that are kept for the test, and forecast from several origins.", panel=COLUMNS, least=0)
 STEPS = Choice("steps", 0, "Steps ahead; 0 for all that were learnt.", least=0)

@@ -41,7 +41,7 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Panel:
     """The series of a file."""
-    names = Names(choices["series_column"], choices["stamp_column"], choices["value_column"])
+    names = Names(choices["series_column"], choices["stamp_column"], choices["y_column"])
     return read_panel(data, names=names, fill=choices["fill"] or None, form=formed(choices)["form"])
 
 
