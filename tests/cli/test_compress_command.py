@@ -40,6 +40,8 @@ def test_a_run_is_compressed_measured_and_used(text, tmp_path):
     assert four.exit_code == 0 and "of them as int4" in four.output and run("score", tmp_path / "four", file).exit_code == 0
     static = run("compress", folder, "--int8", "--activations", "static-int16", "--calibrate", file, "--out", tmp_path / "static")
     assert static.exit_code == 0 and "multiplied as whole numbers in recurrent layers (static-int16)" in " ".join(static.output.split())
+    blocks = run("compress", folder, "--sparsity", "75%", "--blocks", "2", "--out", tmp_path / "blocks")
+    assert blocks.exit_code == 0 and "in recurrent layers in blocks of 2 rows" in " ".join(blocks.output.split()) and "blocks of 2 rows" in (tmp_path / "blocks" / "report.html").read_text(encoding="utf-8")
     plain = run("compress", folder, "--int8", "--out", tmp_path / "plain")
     assert plain.exit_code == 0 and "quality" not in plain.output and "Nothing was measured on it" in (tmp_path / "plain" / "report.html").read_text(encoding="utf-8")
 
@@ -52,6 +54,8 @@ def test_errors_say_what_to_type_and_write_nothing(text, tmp_path):
         ((folder, "--int8", "--int4"), "in one form only"),
         ((folder, "--int8", "--calibrate", file), "without looking at data"),
         ((folder, "--int8", "--activations", "static-int8"), "give --calibrate"),
+        ((folder, "--int8", "--blocks", "4"), "--sparsity 0.9"),
+        ((folder, "--target-size", "1kB", "--blocks", "4", "--data", file), "--blocks is what --target-size finds out"),
         ((folder, "--int8", "--max-drop", "1%"), "give --data"),
         ((folder, "--int8", "--data", file, "--max-drop", "much"), "is no number"),
         ((folder, "--int8", "--data", tmp_path / "none.csv"), "no file or folder"),

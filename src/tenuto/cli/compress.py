@@ -27,6 +27,7 @@ def compress(
     calibrate: Annotated[str | None, typer.Option(metavar="DATA", help="Data in the form that the run was trained on. With --int4, rounding errors are made good where they would show on it; static activations have their scales from it.", show_default=False)] = None,
     units: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the units of each layer that stays, 50% or 0.5; the others go, with all that belongs to them.", show_default=False)] = None,
     sparsity: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of each matrix that becomes zero, 90% or 0.9: the smallest weights. Only the others are kept.", show_default=False)] = None,
+    blocks: Annotated[int | None, typer.Option(metavar="ROWS", help="With --sparsity: so many neighbouring rows of recurrent layers become zero together, 16 for instance; the time loop skips them.", show_default=False)] = None,
     rank: Annotated[str | None, typer.Option(metavar="SHARE", help="The share of the full rank that W and U of recurrent layers keep, 25% or 0.25: each is kept as two factors.", show_default=False)] = None,
     finetune: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled data, as for `tenuto fit`, on which the network learns on: after units, weights or ranks have gone, or with its weights rounded.", show_default=False)] = None,
     score: Annotated[str | None, typer.Option(help="What units count by: taylor (what the loss would change) or norm (of their weights). Default: taylor with --finetune.", show_default=False)] = None,
@@ -78,12 +79,12 @@ def compress(
         most = None if max_drop is None else share_of(max_drop)
         options |= {"finetune": learnt, "score": score, "rounds": rounds, "folder": None if learnt is None else work}
         if target_size is not None:
-            refuse_with_search(form, given, units=units, sparsity=sparsity, rank=rank)
+            refuse_with_search(form, given, units=units, sparsity=sparsity, blocks=None if blocks is None else str(blocks), rank=rank)
             made = search(model, data=given, target_size=bytes_of(target_size), max_drop=most, min_speedup=min_speedup, **options)
         else:
             read = None if calibrate is None else read_data(context, task, run, calibrate, None, answered=True)
             shares: dict[str, Any] = {name: None if text is None else share_of(text, f"--{name}") for name, text in {"units": units, "sparsity": sparsity, "rank": rank}.items()}
-            made = smaller(model, weights=form, activations=activations, calibrate=read, data=given, max_drop=most, min_speedup=min_speedup, **shares, **options)
+            made = smaller(model, weights=form, activations=activations, blocks=blocks, calibrate=read, data=given, max_drop=most, min_speedup=min_speedup, **shares, **options)
         made.save(out, overwrite=overwrite or resume)
         shutil.rmtree(work, ignore_errors=True)
     except BaseException as error:

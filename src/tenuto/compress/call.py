@@ -38,6 +38,7 @@ def compress(
     activations: str = "float",
     units: float | None = None,
     sparsity: float | None = None,
+    blocks: int | None = None,
     rank: float | None = None,
     calibrate: Any = None,
     data: Any = None,
@@ -69,6 +70,7 @@ def compress(
         activations: "float"; with weights "int8" also "int8", "static-int8" or "static-int16".
         units: the share of the units of each layer that stays. Only for an estimator, with `data` or `finetune`.
         sparsity: the share of each matrix that becomes zero. Only for an estimator, and not together with `weights`.
+        blocks: with sparsity: so many neighbouring rows of a column of a recurrent layer's matrices become zero together, 16 for instance, which its time loop then skips.
         rank: the share of the full rank that W and U of recurrent layers keep. Only for an estimator, and not together with `weights`.
         calibrate: for "int4" and static activations: data as for `fit` (right answers are not needed), of which at most 64 batches are read; for a torch module, an iterable of inputs, a tuple where a call has several.
         data: a labelled set as for `evaluate`, or (x, y), on which both models are measured; the copy's `evaluation_` has its results. Only for an estimator.
@@ -89,7 +91,7 @@ def compress(
         (torch.int8, torch.Size([5, 1, 64]))
     """
     try:
-        pruning = Pruning(units, sparsity, rank, score, finetune, Rounds(rounds, folder, observers=tuple(observers), changes=changes))
+        pruning = Pruning(units, sparsity, blocks, rank, score, finetune, Rounds(rounds, folder, observers=tuple(observers), changes=changes))
         weights = "int8" if weights is None and not pruning.asked else weights
         if weights is not None:
             require("weights", weights, WEIGHTS)
@@ -144,7 +146,7 @@ def _compressed(model: Estimator, weights: str | None, activations: str, pruning
         smaller, pruned = pruning.of(model, data)
     seen = None if calibrate is None else Calibration(smaller.network_).over(islice(_readings(smaller, calibrate), BATCHES))
     form = pruning.form if weights is None else WEIGHTS[weights]
-    stored = quantise(smaller.network_, form, seen, activations=activations) if form is not None else []
+    stored = quantise(smaller.network_, form, seen, activations=activations, blocks=pruned.get("blocks")) if form is not None else []
     found = rate = None
     if data is not None:
         found = quality(result_of(model, data), result_of(smaller, data, kept=True))

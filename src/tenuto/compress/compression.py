@@ -46,7 +46,7 @@ class Compression:
         weights: the form of those weights that are not floats, such as "int8". stored: their names. activations: the form of what recurrent layers multiply with them.
         bytes_before, bytes_after: of all weights.
         quality: the two models on the same data; None where none were given.
-        units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. tried: all models of a search.
+        units: those that were taken away; None where all are there. sparsity: the share of each matrix that was made zero; None where none was. blocks: how many rows went together in recurrent layers; None: each number by itself. tried: all models of a search.
         rank: the share of the full rank that W and U of recurrent layers have; None where it was not cut. speed: of both models on the same data; None where it was not asked for.
         spectrum: the recurrent Jacobian of each layer before and after, where something was taken away and there were data.
     """
@@ -63,6 +63,7 @@ class Compression:
     spectrum: Sequence[Spectrum] = ()
     rank: float | None = None
     speed: Speed | None = None
+    blocks: int | None = None
 
     @classmethod
     def of(cls, model: Estimator) -> Compression:
@@ -87,7 +88,7 @@ class Compression:
     @property
     def form(self) -> str:
         """The form of the weights that are stored, in words."""
-        return self.weights.replace("_", "-")
+        return self.weights.replace("_", "-") + ("" if self.blocks is None else f", in recurrent layers in blocks of {self.blocks} rows")
 
     @property
     def multiplied(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tenuto.compress.compression import Units
 from tenuto.compress.low_rank import checked_rank, finetuned_ranks, without_ranks
 from tenuto.compress.rounds import Rounds
-from tenuto.compress.sparsity import checked_share, finetuned_weights, without_weights
+from tenuto.compress.sparsity import checked_blocks, checked_share, finetuned_weights, without_weights
 from tenuto.compress.spectrum import Spectrum, spectra
 from tenuto.compress.units import checked_units, finetuned_units, lesson_of, without_units
 from tenuto.errors import ArgumentError
@@ -26,6 +26,7 @@ class Pruning:
 
     units: float | None
     sparsity: float | None
+    blocks: int | None
     rank: float | None
     score: str | None
     finetune: Any
@@ -51,6 +52,8 @@ class Pruning:
         Args:
             fitted: whether it is for an estimator. measured: whether there are data to measure it on.
         """
+        if self.blocks is not None and self.sparsity is None:
+            raise ArgumentError(f"{argument('blocks', self.blocks)} says how weights go, and none are to go.", expected=f"{argument('sparsity', 0.9)} with it", fix=f"leave {argument('blocks')} out")
         if not self.asked:
             training = {} if self.finetune is not None else {"folder": self.rounds.folder, **self.rounds.changes}
             told = {"score": self.score, **training}
@@ -85,9 +88,9 @@ class Pruning:
             smaller = finetuned_ranks(model, self.finetune, share=share, rounds=self.rounds) if learns else without_ranks(model, share)
             return smaller, {"rank": share, "spectrum": self._spectrum(model, smaller, data)}
         if self.units is None:
-            share = checked_share(self.sparsity)
-            smaller = finetuned_weights(model, self.finetune, share=share, rounds=self.rounds) if learns else without_weights(model, share)
-            return smaller, {"sparsity": share, "spectrum": self._spectrum(model, smaller, data)}
+            share, rows = checked_share(self.sparsity), None if self.blocks is None else checked_blocks(model.network_, self.blocks)
+            smaller = finetuned_weights(model, self.finetune, share=share, rounds=self.rounds, rows=rows) if learns else without_weights(model, share, rows)
+            return smaller, {"sparsity": share, "blocks": rows, "spectrum": self._spectrum(model, smaller, data)}
         score = self.score or ("taylor" if learns else "norm")
         if learns:
             smaller = finetuned_units(model, self.finetune, units=self.units, score=score, rounds=self.rounds)

@@ -13,7 +13,7 @@ from tenuto.errors import ArgumentError
 from tenuto.layers import Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
-from tenuto.layers.stored import Int4, Int8, Int8x8, Int8x8Static, Int8x16Static, LowRank, StoredWeight, hold, stored_in
+from tenuto.layers.stored import Blocks, Int4, Int8, Int8x8, Int8x8Static, Int8x16Static, LowRank, StoredWeight, hold, stored_in
 from tenuto.tongues import argument
 
 ACTIVATIONS: dict[str, type[Int8x8] | None] = {"float": None, "int8": Int8x8, "static-int8": Int8x8Static, "static-int16": Int8x16Static}  # and the form of matrices of recurrent layers
@@ -21,8 +21,8 @@ STATIC = tuple(name for name, form in ACTIVATIONS.items() if form is not None an
 WEIGHTS: dict[str, type[StoredWeight]] = {"int8": Int8, "int4": Int4}  # by what a user calls them
 
 # Modules whose parameters of two and more axes are such matrices, and that read them by their names at each call.
-_LAYERS = (Recurrent, LSTM, GRU, RNN)
-_OURS = (*_LAYERS, LSTMCell, GRUCell, RNNCell)
+LAYERS = (Recurrent, LSTM, GRU, RNN)
+_OURS = (*LAYERS, LSTMCell, GRUCell, RNNCell)
 _TORCHS = (nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv2d)
 
 
@@ -32,12 +32,13 @@ def require_floats(module: nn.Module) -> None:
         raise ArgumentError("this model is compressed already.", expected="weights as floats", received=f"{name} as {stored.form}", fix="compress the model that it was made from")
 
 
-def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = None, *, activations: str = "float") -> list[str]:
+def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = None, *, activations: str = "float", blocks: int | None = None) -> list[str]:
     """Keep the module's matrices in this form, in place; those that would not become smaller stay as they are. Returns their names.
 
     Args:
         seen: of a `Calibration` of this very module: int4 is rounded with error feedback where it tells what a weight reads, and static activations have their scales from it.
         activations: of `ACTIVATIONS`: but for "float", recurrent layers round what they multiply as well, and multiply whole numbers; all of their matrices then have one form.
+        blocks: of `Sparse` weights, those of recurrent layers are kept by blocks of so many rows.
     Raises:
         ArgumentError: the module is compressed already, has no such matrix, or has a weight that is not finite.
     """
@@ -50,8 +51,13 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
         assert weight is not None
         if not bool(torch.isfinite(weight).all()):
             raise ArgumentError(f"the weight {whole} is not finite.", expected="numbers", fix="train the model again")
-        loops = ACTIVATIONS[activations] if isinstance(part, _LAYERS) else None
-        stored = done.get(id(weight)) or (form.of(weight) if loops is None else _rounding(loops, whole, weight, seen))
+        loops = ACTIVATIONS[activations] if isinstance(part, LAYERS) else None
+        if id(weight) in done:
+            stored = done[id(weight)]
+        elif blocks is not None and in_blocks(part, weight, blocks):
+            stored = Blocks.in_blocks(weight, blocks)
+        else:
+            stored = form.of(weight) if loops is None else _rounding(loops, whole, weight, seen)
         if loops or smaller(stored, weight):
             done[id(weight)] = stored
             hold(part, name, stored)
@@ -62,6 +68,11 @@ def quantise(module: nn.Module, form: type[StoredWeight], seen: Seen | None = No
             received=", ".join(dict.fromkeys(type(part).__name__ for part in module.modules())),
         )  # fmt: skip
     return names
+
+
+def in_blocks(part: nn.Module, weight: Tensor, rows: int) -> bool:
+    """Whether a weight goes by blocks of so many rows: those of recurrent layers do."""
+    return isinstance(part, LAYERS) and weight.dim() == 2 and len(weight) % rows == 0
 
 
 def _rounding(form: type[Int8x8], name: str, weight: Tensor, seen: Seen | None) -> Int8x8:

@@ -80,7 +80,7 @@ def search(
 
     def pruning(share: float) -> Pruning:
         home = None if folder is None or finetune is None else Path(folder) / f"units-{share}"
-        return Pruning(share, None, None, score, finetune, Rounds(rounds, home, observers=tuple(observers), changes=changes))
+        return Pruning(share, None, None, None, score, finetune, Rounds(rounds, home, observers=tuple(observers), changes=changes))
 
     pruning(0.5).check(True, data is not None)
     found = list(_candidates(model, data, pruning, limits))

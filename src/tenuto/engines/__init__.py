@@ -186,7 +186,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
 
 def _fastest(problem: Problem, first: Engine) -> Engine:
     """The first engine that can, unless one after it was measured to be clearly faster on this machine."""
-    if problem.symbolic or problem.form.integers:  # there is no such problem to measure, or no rival
+    if problem.symbolic or problem.form.integers or problem.form.sparse:  # there is no such problem to measure, or no rival
         return first
     for rival in _AFTER[first.name]:
         if rival.rivals(problem):

@@ -39,8 +39,9 @@ def register(engine: Engine) -> None:
 @lru_cache(maxsize=None)
 def key_of(form: Form, engine: str) -> str:
     """A form and an engine (the one that runs, or the one asked for) as text, which is what an operation in a graph can hold."""
-    flags: list[bool | int] = [form.bias, form.lengths, form.resets, form.reverse, *([form.packed] if form.packed or form.integers else []), *([True] if form.integers else [])]  # as earlier versions wrote it, else
-    flags += [form.static] if form.static else []
+    flags: list[bool | int] = [form.bias, form.lengths, form.resets, form.reverse, form.packed, form.integers, form.static, form.sparse]
+    while len(flags) > 4 and not flags[-1]:  # as earlier versions wrote it, which had fewer
+        flags.pop()
     key = json.dumps([engine, json.loads(handle_of_traced(form.traced)), flags])
     _FORMS.setdefault(key, (form, engine))
     return key

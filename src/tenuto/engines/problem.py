@@ -8,6 +8,7 @@ Inputs of the time loop, by name:
 - `U.NAME` [sum of widths, width_in / heads] for each stack of products (`Traced.stacks`), rows stacked in its order
 - `scale.weight_ih` [G*H], `scale.U.NAME` [rows], where the form says `integers`: the two kinds of weights are int8 then, and each row has a scale
 - `most8.weight_ih`, `most8.U.NAME` [1], or `most16.` in place of `most8.`, where the form says `static`: the largest number that is multiplied with them
+- `blocks` [1], where the form says `sparse`: how many neighbouring rows of the weights are zero together, in a column
 - `p.NAME` [W]: per-channel parameters
 - `s.NAME` [B, W]: the states before the first step
 - `r.NAME` [B, W], with resets: what the states return to
@@ -62,13 +63,14 @@ class Form:
     packed: bool = False  # only together with `lengths`
     integers: bool = False  # the weights are int8, with a scale for each row, and products are of whole numbers
     static: int = 0  # of integers: to how many bits, 8 or 16, what is multiplied is rounded with a scale that is known before; 0: to 8, each row with its own
+    sparse: bool = False  # blocks of the weights are zero, so many that an engine may skip them
     traced: Traced = field(default=None, repr=False, kw_only=True)  # type: ignore[assignment]  # the cell's programs; those it has now, if not given
 
     def __post_init__(self) -> None:
         if self.traced is None:
             object.__setattr__(self, "traced", trace(self.cell))
         assert self.lengths or not self.packed
-        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed, self.integers, self.static))
+        own = hash((self.traced, self.bias, self.lengths, self.resets, self.reverse, self.packed, self.integers, self.static, self.sparse))
         object.__setattr__(self, "_hash", own)  # every call looks it up in several caches
 
     def __hash__(self) -> int:
@@ -108,6 +110,7 @@ class Form:
         matrices = [name for name in names if name not in ("x", "bias")]
         names += [f"scale.{name}" for name in matrices] if self.integers else []
         names += [f"{self.most}{name}" for name in matrices] if self.static else []
+        names += ["blocks"] if self.sparse else []
         names += [f"p.{name}" for name in cell.widths("parameters")]
         names += [f"s.{name}" for name in states]
         names += [f"r.{name}" for name in states if self.resets]
@@ -163,7 +166,7 @@ class Problem(NamedTuple):
         rows, over, features, gates = self.batch_size, self.over_time, self.input_size, self.form.gates * self.hidden_size
         found: dict[str, tuple[int, ...]] = {
             "x": (*over, features), "weight_ih": (gates, features), "bias": (gates,),
-            "lengths": (rows,), "batch_sizes": (self.time_steps,), "resets": over,
+            "blocks": (1,), "lengths": (rows,), "batch_sizes": (self.time_steps,), "resets": over,
         }  # fmt: skip
         for stack in form.traced.stacks:
             found[f"U.{stack.name}"] = sum(size_of(width, hidden) for width in stack.widths), size_of(stack.width_in, hidden) // stack.heads

@@ -50,6 +50,8 @@ class Vendor:
             return No(f"torch has no kernel for {problem.form.cell!r}")
         if problem.form.integers:
             return No("torch's kernels do not multiply whole numbers")
+        if problem.form.sparse:
+            return No("torch's kernels multiply with blocks of zeros too")
         if problem.form.resets:
             return No("torch's kernels cannot reset the state within a sequence")
         if not problem.symbolic and 0 in (problem.time_steps, problem.batch_size):

@@ -193,7 +193,7 @@ def bind(
     x, weight_ih, packed = tensors["x"], tensors["weight_ih"], "batch_sizes" in tensors
     integers = "scale.weight_ih" in tensors
     static = next((bits for bits in STATIC if f"most{bits}.weight_ih" in tensors), 0) if integers else 0
-    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed, integers, static)
+    form = _form(traced, "bias" in tensors, packed or "lengths" in tensors, "resets" in tensors, reverse, packed, integers, static, "blocks" in tensors)
     if x.dim() != (2 if packed else 3):
         raise ShapeError("x has the wrong number of axes.", expected="packed rows [N, I]" if packed else "x [T, B, I]", received=f"x {describe(x)}")
     batch_size = initial_state[0].shape[0] if packed else x.shape[1]

@@ -21,7 +21,7 @@ def section(run: Run) -> Section | None:
     if units is not None:
         rows.append(("Units in each layer", number(units["before"]), number(units["after"]), f"by {units['score']}{', then fine-tuned' if units['finetuned'] else ''}"))
     if found.get("sparsity") is not None:
-        rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest"))
+        rows.append(("Zeros in each matrix", "none made", percent(found["sparsity"]), "the smallest" if found.get("blocks") is None else f"the smallest; in recurrent layers blocks of {found['blocks']} rows"))
     if found.get("rank") is not None:
         rows.append(("Rank of W and U in recurrent layers", "full", f"{percent(found['rank'])} of it", "two factors each"))
     quality, speed = found["quality"], found.get("speed")

@@ -186,6 +186,7 @@ _COMPRESSION = (
         optional=True,
     ),
     Key("sparsity", "number", "the share of each matrix that was made zero", null=True, optional=True),
+    Key("blocks", "whole", "how many neighbouring rows of recurrent layers were made zero together; null: each number by itself", null=True, optional=True),
     Key("rank", "number", "the share of the full rank that W and U of recurrent layers have, where it was cut", null=True, optional=True),
     Key("speed", "object", "seconds of the same prediction, where it was asked for", (Key("before", "number"), Key("after", "number")), null=True, optional=True),
     Key(

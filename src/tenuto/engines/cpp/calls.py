@@ -82,7 +82,7 @@ class KnownCalls:
         if calls is None:
             hidden = rows // form.gates
             chosen = units(form, batch_size, input_size, hidden, many_rows, x.dtype, self._invariant)
-            calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, form.integers, form.static, turned), fixed)
+            calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, form.integers, form.static, form.sparse, turned), fixed)
             if len(self._known) == _MOST:
                 self._known.clear()
             self._known[key] = calls

@@ -47,6 +47,8 @@ class Cpp:
             return No(obstacle, slower=True)
         found = compiler.find()
         how = f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before"
+        if problem.form.sparse:
+            return Yes(f"{how}; blocks of weights that are zero are skipped")
         return Yes(f"{how}; products of whole numbers by {library.integers_by(problem.form.static)}" if problem.form.integers else how)
 
     def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> Tensor | None:

@@ -44,6 +44,7 @@ class Sizes:
     units: Units = VECTORS
     integers: bool = False  # the weights are whole numbers of 8 bits
     static: int = 0  # see `Form.static`
+    sparse: bool = False  # see `Form.sparse`
     transposed: frozenset[str] = frozenset()  # the weights, by name, that lie column by column in memory
 
     def strides(self, weight: str, rows: int, columns: int) -> tuple[int, int]:
@@ -187,6 +188,7 @@ class Launch:
         """
         per_channel, per_depth = strides
         matrix = 2 if self.sizes.integers else int(tensor in (self.sizes.units.steps if when == "step" else self.sizes.units.chunks))
+        matrix = 3 if self.sizes.sparse and len(segments) == 1 else matrix
         threads = self.sizes.threads if self.sizes.by_units and when == "step" else 1
         panels, starts = tables.cut([c for c, _ in items], [w for _, w in items], self.lanes, self.panel, threads)
         vectors = [vector for panel in panels for vector in panel]
@@ -204,12 +206,14 @@ class Launch:
         self.add(when, "PRODUCT", product)
 
     def _packed(self, vectors: int, depths: Sequence[int], matrix: int) -> int:
-        """How many numbers the packed weights of some vectors take (for matrix units and whole numbers, see kernels/matrix.h, integers.h and wide.h)."""
+        """How many numbers the packed weights of some vectors take (see kernels/matrix.h, integers.h, wide.h and sparse.h)."""
         if matrix == 2:
             rows = -(-sum(depths) // 2) / 2 if self.sizes.static == 16 else -(-sum(depths) // 4)
             return int((rows + 2) * vectors * self.lanes)
         if not matrix:
             return sum(depths) * vectors * self.lanes
+        if matrix == 3:
+            return (sum(depths) * vectors + 1 + 2 * vectors) * self.lanes
         return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * TILES_OF_A_BLOCK
 
     def outer(

@@ -126,7 +126,7 @@ def _layer(recurrent: Recurrent, place: int, number: int, norm: Any, streams: di
         recurrent.hidden_size,
         recurrent.output_width,
         matrices,
-        {name: array(value) for name, value in named.items() if name not in matrices and not name.startswith(("scale.", "most")) and (name.removeprefix("stream.") not in given or not name.startswith("stream."))},
+        {name: array(value) for name, value in named.items() if name not in matrices and not name.startswith(("scale.", "most", "blocks")) and (name.removeprefix("stream.") not in given or not name.startswith("stream."))},
         computes_integers(recurrent),
         recurrent.static if isinstance(recurrent, LoopHolder) else 0,
         {name: _checked(name, float(value)) for name, value in ranges.items()},

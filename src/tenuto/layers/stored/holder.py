@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
+from tenuto.layers.stored.blocks import Blocks
 from tenuto.layers.stored.int8 import Int8x8
 from tenuto.layers.stored.weight import FORMS, StoredWeight
 
@@ -36,7 +37,7 @@ class Holder:
 
 
 class LoopHolder(Holder):
-    """Of a recurrent layer. Where all its matrices are `Int8x8`, its time loop multiplies whole numbers, except in training.
+    """Of a recurrent layer. Where all its matrices are `Int8x8`, its time loop multiplies whole numbers, except in training. Where some are `Blocks`, it may skip those that are not there.
 
     Attributes:
         buffer: the number of the buffer that is read in a stored weight's place just now; None for the floats.
@@ -68,7 +69,9 @@ class LoopHolder(Holder):
     def _direction(self, *given: Any) -> Any:
         made: Any = super()
         if not self.integers:
-            return made._direction(*given)
+            found = made._direction(*given)
+            blocks = self._blocks
+            return found if blocks is None else found._replace(weights=found.weights | {"blocks": blocks.values.new_full((1,), blocks.values.shape[1])})
         numbers, scales, *ranges = self.in_parts(*given)
         weights = {name: value for name, value in scales.weights.items() if not is_matrix(name)}
         weights |= {name: value for name, value in numbers.weights.items() if is_matrix(name)}
@@ -92,7 +95,12 @@ class LoopHolder(Holder):
 
     def _for_one_step(self, *given: Any) -> Any:
         made: Any = super()
-        return [] if self.integers else made._for_one_step(*given)
+        return [] if self.integers or self._blocks is not None else made._for_one_step(*given)
+
+    @property
+    def _blocks(self) -> Blocks | None:
+        """A weight of which only blocks are kept: its time loop may skip the others."""
+        return next((part for part in self._modules.values() if isinstance(part, Blocks)), None)
 
 
 def is_matrix(name: str) -> bool:

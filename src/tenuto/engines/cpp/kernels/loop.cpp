@@ -127,7 +127,7 @@ struct Runner : Weights {
           at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
 #endif
 #if MATRIX_UNITS
-    if (p.matrix) {
+    if (p.matrix == 1) {
       const real* initial = at[p.initial] + from * stride[p.initial];
       real* result = at[p.result] + from * stride[p.result];
       return MatrixProduct{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
@@ -138,6 +138,15 @@ struct Runner : Weights {
       const real *weights = p.packed + panel.packed, *start = at[p.initial] + from * stride[p.initial] + panel.column;
       real* c = at[p.result] + from * stride[p.result] + panel.column;
       long start_stride = stride[p.initial];
+      if (p.matrix == 3) {
+        int32_t sparse;
+        memcpy(&sparse, weights, sizeof sparse);
+        weights += LANES;
+        if (sparse) {
+          sparse_panel(panel.vectors, rows, a + p.segment_column[0], stride[p.operand], weights, start, start_stride, c, stride[p.result]);
+          continue;
+        }
+      }
       for (long g = 0; g < p.segments; g++) {
         const real* columns = a + p.segment_column[g];
         long as = stride[p.operand], cs = stride[p.result], depth = p.segment_depth[g];

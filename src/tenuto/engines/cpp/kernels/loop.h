@@ -22,7 +22,7 @@ struct Pass { PassFunction function; int64_t width; const int64_t* buffer; };  /
 struct Panel { int64_t vectors, column, packed; };  // column: in the result; packed: in the packed weights; both in numbers
 
 // result = initial + operand * weights. The depth comes in segments, columns of the operand; `initial` may be `result` itself.
-// `matrix`: 1 where the weights are packed for, and the product is done by, matrix units (matrix.h); 2 where they are whole numbers (integers.h).
+// `matrix`: 1 where the weights are packed for, and the product is done by, matrix units (matrix.h); 2 where they are whole numbers (integers.h); 3 where they are packed as sparse.h says.
 struct Product {
   int64_t operand, result, initial, segments;
   const int64_t *segment_column, *segment_depth;

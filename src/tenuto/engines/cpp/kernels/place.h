@@ -2,7 +2,7 @@
 #pragma once
 #include "wide.h"
 #include "matrix.h"
-#include "product.h"
+#include "sparse.h"
 #include "team.h"
 
 namespace {

@@ -19,6 +19,10 @@ struct Weights : Place {
         continue;
       }
 #endif
+      if (p.matrix == 3) {
+        pack_blocks(p, panel, vectors);
+        continue;
+      }
 #if MATRIX_UNITS
       if (p.matrix) {
         pack_parts(p, panel, vectors, all_vectors);
@@ -31,6 +35,16 @@ struct Weights : Place {
         for (long j = 0; j < panel.vectors; j++) pack_vector(p, p.source[g * all_vectors + vectors + j], p.segment_depth[g],
                                                              p.lanes[vectors + j], to + j * LANES, width);
     }
+  }
+  // A panel without its empty vectors, where enough are empty; see sparse.h. Such a product has one segment.
+  static void pack_blocks(const Product& p, const Panel& panel, long vectors) {
+    const long depth = p.segment_depth[0], width = panel.vectors * LANES;
+    real *to = p.packed + panel.packed, *dense = (real*)__builtin_malloc(depth * width * sizeof(real) + sizeof(real));
+    for (long j = 0; j < panel.vectors; j++) pack_vector(p, p.source[vectors + j], depth, p.lanes[vectors + j], dense + j * LANES, width);
+    const int32_t sparse = pack_sparse(dense, depth, panel.vectors, to + LANES);
+    memcpy(to, &sparse, sizeof sparse);
+    if (!sparse) memcpy(to + LANES, dense, depth * width * sizeof(real));
+    __builtin_free(dense);
   }
   // One vector's weights for all k, read along memory, whichever way they lie.
   static void pack_vector(const Product& p, const real* from, long depth, long lanes, real* to, long width) {
