@@ -12,8 +12,9 @@ for all (`OPTIONS`), of which a fifth of the training fold chooses the epoch. Gr
 of each variable. The interval of a difference is the middle 95 % of 1,000 bootstrap samples of the stays of each fold, of each outcome by itself, with the mean over seeds in each.
 The options were chosen by looking at two folds of another split of these stays.
 
-Sinusoids: the frequency of a sine of random phase, with noise, at random times, from the values; error as root mean square, over test sequences. Continuous-time
-cells read the values at their own times; the others read as many values, which are interpolated on an even grid (resampled). All networks have about as many weights.
+Sinusoids: the frequency of a sine of random phase, with noise, from 32 values in 8 s; error as root mean square, over test sequences. Networks read the values at their
+own times, or as many values, which are interpolated on an even grid (resampled); all have about as many weights. The times are even by chance ("scattered"), or in four bursts, within
+which the sine can be followed and between which it cannot.
 
 After each fit bench/results/irregular.json and irregular.md are written anew. The whole run takes about three quarters of an hour on one thread.
 """
@@ -200,22 +201,25 @@ def area(truth: np.ndarray, answers: np.ndarray) -> float:
 
 # --- sinusoids -----------------------------------------------------------------------------------------------------------------------------
 
-STEPS, SPAN = 32, 8.0  # four values a second on the average
+STEPS, SPAN = 32, 8.0
+FREQUENCIES = {"scattered": (0.2, 2.0), "bursts": (0.5, 3.0)}
 SINUSOIDS: dict[str, dict[str, Any]] = {
     "CfC, own times": {"cell": "cfc", "hidden_size": 32},
     "time-aware LSTM, own times": {"cell": "time-aware-lstm", "hidden_size": 32},
     "GRU-D, own times": {"cell": "gru-d", "hidden_size": 40},
     "GRU, own times, gap as input": {"cell": "gru", "hidden_size": 40, "observed": ("gap",)},
     "GRU, resampled": {"cell": "gru", "hidden_size": 40},
-    "LSTM, resampled": {"cell": "lstm", "hidden_size": 35},
 }
 
 
-def sinusoids(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """Values [T, 1] and times [T] of each sine, and its frequency, 0.2 to 2 a second."""
+def sinusoids(kind: str, count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Values [T, 1] and times [T] of each sine, and its frequency."""
     draw = np.random.default_rng(seed)
-    frequency, phase = draw.uniform(0.2, 2, count), draw.uniform(0, 2 * np.pi, count)
-    times = [np.sort(draw.uniform(0, SPAN, STEPS)) for _ in range(count)]
+    frequency, phase = draw.uniform(*FREQUENCIES[kind], count), draw.uniform(0, 2 * np.pi, count)
+    if kind == "scattered":
+        times = [np.sort(draw.uniform(0, SPAN, STEPS)) for _ in range(count)]
+    else:
+        times = [np.sort((draw.uniform(0, SPAN - 1, (4, 1)) + np.cumsum(draw.exponential(0.08, (4, STEPS // 4)), axis=1)).ravel()) for _ in range(count)]
     return [np.sin(2 * np.pi * f * at + p)[:, None] + draw.normal(0, 0.05, (STEPS, 1)) for f, p, at in zip(frequency, phase, times)], times, frequency
 
 
@@ -228,18 +232,17 @@ def sequences(values: list[np.ndarray], times: list[np.ndarray], frequency: np.n
 
 def sines(seeds: int, count: int, write: Any, options: dict[str, Any]) -> None:
     """Every network on the same sines; `write` is called after each fit."""
-    train, test = sinusoids(count, 1), sinusoids(1000, 2)
     runs: list[dict[str, Any]] = []
-    for seed in range(seeds):
+    for seed, kind in [(seed, kind) for seed in range(seeds) for kind in FREQUENCIES]:
+        train, test = sinusoids(kind, count, 1), sinusoids(kind, 1000, 2)
         for name, own in SINUSOIDS.items():
             started = time.perf_counter()
             resampled = "resampled" in name
             model = SequenceRegressor(**own, random_state=seed, **options).fit(sequences(*train, resampled=resampled))
             errors = model.predict(sequences(*test, resampled=resampled)) - test[2]
-            runs.append({"model": name, "seed": seed, "rmse": float(np.sqrt(np.mean(errors**2))), "parameters": model.evaluation_["model"]["parameters"], "seconds": time.perf_counter() - started})
-            print("seed {seed} {rmse:.4f} {parameters} weights {seconds:5.0f} s  {model}".format(**runs[-1]), flush=True)
-            summed = {name: {"mean": float(np.mean(errors)), "lowest": min(errors), "highest": max(errors)} for name in SINUSOIDS if (errors := [run["rmse"] for run in runs if run["model"] == name])}  # type: ignore[assignment]
-            write({"runs": runs, "summary": summed, "of_the_mean": float(np.sqrt(np.mean((test[2] - train[2].mean()) ** 2)))})
+            runs.append({"times": kind, "model": name, "seed": seed, "of_the_mean": float(np.sqrt(np.mean((test[2] - train[2].mean()) ** 2))), "rmse": float(np.sqrt(np.mean(errors**2))), "parameters": model.evaluation_["model"]["parameters"], "seconds": time.perf_counter() - started})
+            print("{times} seed {seed} {rmse:.4f} {parameters} weights {seconds:5.0f} s  {model}".format(**runs[-1]), flush=True)
+            write({"runs": runs})
 
 
 # --- what is written ---------------------------------------------------------------------------------------------------------------------
@@ -263,11 +266,17 @@ def table(result: dict[str, Any]) -> str:
             lines.append(f"| {name} | {one['mean']:+.4f} | {'–' if low is None else f'{low:+.4f} to {high:+.4f}'} | {one['fits_above']} of {one['fits']} |")
         lines += ["", f"Variables: {', '.join(head['variables'])}. Never read: length of stay, survival, SAPS-I, SOFA.", "", f"Published: {PUBLISHED}.", ""]
     if "sinusoids" in result:
-        lines += ["## Frequency of a sine at random times", "", "| model | error, mean over seeds | lowest to highest | weights |", "| --- | --- | --- | --- |"]
-        for name, one in result["sinusoids"]["summary"].items():
-            weights = next(run["parameters"] for run in result["sinusoids"]["runs"] if run["model"] == name)
-            lines.append(f"| {name} | {one['mean']:.4f} | {one['lowest']:.4f} to {one['highest']:.4f} | {weights} |")
-        lines += ["", f"Answering the mean of the training set: {result['sinusoids']['of_the_mean']:.4f}. Frequencies are 0.2 to 2 a second, {STEPS} values in {SPAN:g} s.", ""]
+        runs = result["sinusoids"]["runs"]
+        lines += [f"## Frequency of a sine, from {STEPS} values in {SPAN:g} s ({len({run['seed'] for run in runs})} seeds)", ""]
+        lines += ["| times | model | error, mean over seeds | lowest to highest | weights |", "| --- | --- | --- | --- | --- |"]
+        for kind, (low, high) in FREQUENCIES.items():
+            for name in SINUSOIDS:
+                own = [run for run in runs if (run["times"], run["model"]) == (kind, name)]
+                if own:
+                    errors = [run["rmse"] for run in own]
+                    lines.append(f"| {kind}, {low:g} to {high:g} a second | {name} | {np.mean(errors):.4f} | {min(errors):.4f} to {max(errors):.4f} | {own[0]['parameters']} |")
+            lines += [f"| {kind} | the mean of the training set | {run['of_the_mean']:.4f} | – | – |" for run in runs if run["times"] == kind][:1]
+        lines.append("")
     return "\n".join(lines)
 
 
@@ -300,8 +309,8 @@ def main() -> None:
         about = {"sequences": len(data), "deaths": int(np.sum(data.labels)), "variables": names, "data_sha256": data.sha256}
         stays(data, 1 if given.smoke else given.folds, 1 if given.smoke else given.seeds, lambda found: write("stays", {**about, **found}), OPTIONS | short)
     if given.only != "stays":
-        shared: dict[str, Any] = {"num_layers": 1, "bidirectional": False, "dropout": 0.0, "input_noise": 0.0, "epochs": 1 if given.smoke else 40}
-        sines(1 if given.smoke else given.seeds, 40 if given.smoke else 2000, lambda found: write("sinusoids", found), shared)
+        shared: dict[str, Any] = {"num_layers": 1, "bidirectional": False, "dropout": 0.0, "input_noise": 0.0, "epochs": 1 if given.smoke else 25}
+        sines(1 if given.smoke else given.seeds, 40 if given.smoke else 1000, lambda found: write("sinusoids", found), shared)
     print("\n" + table(result))
 
 

@@ -19,6 +19,7 @@ SAYS = {
     "explain_own_cell.py": ("on the two marked steps", "explain_own_cell.html"),
     "explain_series.py": ("largest contribution in the bump", "with random weights", "explain_series.html"),
     "explain_text.py": ("because of", "explain_text.html"),
+    "irregular.py": ("gru-d: ", "of 200 new stays"),
     "keras_sequential.py": ("Epoch 10/10", "LSTM"),
     "language_model.py": ("bits a character", "ROMEO:"),
     "own_cell.py": ("Summing()", "mean squared error"),

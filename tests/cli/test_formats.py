@@ -157,3 +157,18 @@ def test_language_and_tags(tmp_path):
     (tmp_path / "t.csv").write_text("word,tag\n" + "play,O\njazz,B-music\n\n" * 12)
     run("fit", "tag", tmp_path / "t.csv", "--separator", ",", "--header", "yes", "--out", tmp_path / "tags", *SMALL)
     assert len(answers(tmp_path / "tags", tmp_path / "t.csv")) == 12
+
+
+def test_triplets(tmp_path):
+    """Under other names, without an observation, and with a variable that is not there when the model predicts; the run keeps how its files are read."""
+    rows = [("stay", "hour", "what", "result", "fate")]
+    rows += [(f"s{number}", hour, what, value, label) for number, (label, values) in enumerate(SERIES) for hour, what, value in zip((0, 1.5, 1.5, 7), ("Na", "HR", "Na", "HR"), values)]
+    rows.append(("nothing", "", "", "", "1"))
+    (tmp_path / "stays.csv").write_text(lines(rows, ","))
+    (tmp_path / "later.csv").write_text(lines([rows[0][:4], ("late", 3, "Na", 2.5), ("nothing", "", "", "")], ","))
+    words = ["--id-column", "stay", "--time-column", "hour", "--variable-column", "what", "--value-column", "result", "--label-column", "fate"]
+    run("fit", "classify", tmp_path / "stays.csv", *words, "--cell", "gru-d", "--out", tmp_path / "run", *SMALL)
+    checked(tmp_path / "run", tmp_path / "stays.csv", 17, ids=[*(f"s{number}" for number in range(16)), "nothing"])
+    assert [row["id"] for row in answers(tmp_path / "run", tmp_path / "later.csv")] == ["late", "nothing"]
+    run("fit", "classify", tmp_path / "stays.csv", *words, "--observed", "mask,gap", "--missing", "forward", "--out", tmp_path / "plain", *SMALL)
+    assert json.loads((tmp_path / "plain" / "config.json").read_text())["preprocessing"]["beside"] == ["mask", "recency"]

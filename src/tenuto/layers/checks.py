@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -130,3 +130,9 @@ def check_streams(given: Mapping[str, Tensor], declared: Mapping[str, Any]) -> N
     if unknown:
         known = ", ".join(declared) or "none: the cell declares no streams"
         raise ArgumentError(f"there is no stream {unknown[0]!r}.", expected=f"streams named {known}" if declared else known)
+
+
+def streams_of(names: Iterable[str], given: Mapping[str, Tensor], backward: bool) -> dict[str, Tensor]:
+    """The streams of these names as a direction is given them: one that runs backward takes NAME_reverse, where there is one."""
+    found = {name: f"{name}_reverse" if backward and f"{name}_reverse" in given else name for name in names}
+    return {name: given[source] for name, source in found.items() if source in given}

@@ -17,7 +17,7 @@ from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers import recording
 from tenuto.layers.arrays import check_lengths, check_resets
-from tenuto.layers.checks import check_streams
+from tenuto.layers.checks import check_streams, streams_of
 from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, check_size, dropped
@@ -247,7 +247,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             weight_of(self, "bias" + suffix) if self.bias else None,
             dict(zip(stacks, self._stacks(suffix), strict=True)),
             {name: weight_of(self, name + suffix) for name in self._cell_parameters},
-            {**{name: streams[turned if turned in streams else name] for name in self._streams if name in streams for turned in [f"{name}{suffix.removeprefix(f'_l{layer}')}"]}, **masks},
+            {**streams_of(self._streams, streams, suffix.endswith("_reverse")), **masks},
         )
         return Direction(handle, weights, self.reverse or suffix.endswith("_reverse"), reset)
 
