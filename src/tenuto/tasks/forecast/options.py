@@ -11,11 +11,11 @@ from tenuto.tasks.pace import Pace
 FORECAST = "What is forecast, and from what"
 
 
-@options(hidden_size=64, validation_fraction=0.1, learning_rate=3e-3)
+@options(hidden_size=64, validation_fraction=0.1, learning_rate=1e-3)
 class ForecastOptions(EstimatorOptions):
     """The options of every estimator, and those of `Forecaster`."""
 
-    pace: ClassVar[Pace] = Pace(steps=500, epochs=10, rows=(8, 64))
+    pace: ClassVar[Pace] = Pace(steps=60, epochs=20, rows=(8, 64))
 
     h: int = option(12, "Steps ahead: the horizon.", FORECAST, typed="horizon", least=1, search=False)
     freq: str | None = option(None, "The step between two rows: MS, h, D, W-SUN, 15min, ..., or a whole number.", FORECAST, none="auto", without="as the stamps say", search=False)
@@ -32,4 +32,4 @@ class ForecastOptions(EstimatorOptions):
     static: tuple[str, ...] = option((), "Columns that are the same in all rows of a series.", FORECAST, search=False)
     calendar: bool = option(True, "Read hour, weekday, month off the stamps.", FORECAST, flag="--calendar/--no-calendar")
     context: int | None = option(None, "Steps of a window in training, at most.", NETWORK, typed="window", least=2, none=-1, without="three seasons or four horizons, 64 at least")
-    dropout: float = option(0.1, "Dropout rate in the head and between layers.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.5, "step": 0.05})
+    dropout: float = option(0.3, "Dropout rate in the head and between layers.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.5, "step": 0.05})
