@@ -99,5 +99,8 @@ def test_a_run_multiplies_whole_numbers(name, tmp_path):
         for one, other in zip(again.inputs(questions), small.inputs(questions)):
             torch.testing.assert_close(again.forward(one), small.forward(other), rtol=0, atol=0)
             assert again.network_.encoder.state_dict().keys() == small.network_.encoder.state_dict().keys()
+    if name == "classify":
+        with pytest.raises(ArgumentError, match="rounds what it multiplies"):
+            tenuto.explain(small, asked(name)[:1], method="contributions")
     with pytest.raises(ArgumentError, match="8 bits only"):
         tenuto.compress(model, weights="int4", activations="int8")

@@ -14,12 +14,18 @@ from torch import Tensor
 
 from tenuto.engines import Buffers, Form, Problem, choose
 from tenuto.engines.problem import NOT_DIFFERENTIABLE, hidden_size, size_of
+from tenuto.errors import ArgumentError
 from tenuto.program import Traced
 from tenuto.program.pair import Pair, paired, weights_of
 
 
 @lru_cache(maxsize=256)
 def _pair_of(form: Form) -> Form:
+    if form.integers:
+        raise ArgumentError(
+            f"the contributions through a layer of {type(form.cell).__name__} cannot be told: it rounds what it multiplies to whole numbers, and a rounding has no slope.",
+            expected="a model with activations as floats", fix="another method, or explain the model that this one was made from",
+        )  # fmt: skip
     both = paired(form.traced)
     return Form(both.cell, form.bias, form.lengths, form.resets, form.reverse, form.packed, traced=both)
 

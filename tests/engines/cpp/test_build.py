@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.machinery
 import importlib.util
 import itertools
 import multiprocessing
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -212,3 +214,12 @@ def test_what_is_kept_about_kernels_does_not_grow_for_ever(monkeypatch):
     for bias, lengths, reverse in itertools.product((True, False), repeat=3):
         assert ENGINE.supports(problem(form=Form(cells.GRU(), bias=bias, lengths=lengths, reverse=reverse)))
         assert len(library._ready) <= 3 and len(library._obstacles) <= 3
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="for x86")
+@pytest.mark.parametrize("bits", [32, 64])
+def test_the_loop_is_built_for_a_processor_without_avx(bits, tmp_path):
+    flags = [flag for flag in compiler.FLAGS if flag not in ("-march=native", "-O3")]
+    made = [*compiler.find().command, *flags, "-O0", "-march=x86-64", "-DVECTOR_BYTES=16", f"-DREAL_BITS={bits}", f"-I{library.KERNELS}", str(library.KERNELS / "loop.cpp"), "-o", str(tmp_path / "loop.so")]
+    subprocess.run(made, check=True, timeout=280)
+    assert ctypes.CDLL(str(tmp_path / "loop.so")).tenuto_lanes() == 128 // bits
