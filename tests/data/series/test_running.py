@@ -87,6 +87,26 @@ def test_nothing_that_is_read_is_ever_missing(odd, base):
         assert batch.base.isfinite().all() and batch.x.isfinite().all()
 
 
+def test_what_is_carried_of_the_last_deviation_by_hand():
+    """A season of 4 and an autoregression of 0.6 around it: each step ahead keeps 0.6 of what the one before kept."""
+    draw, state, rows = np.random.default_rng(0), 0.0, []
+    for step in range(4000):
+        state = 0.6 * state + draw.normal(0, 1)
+        rows.append(100 * (step % 4) + state)
+    series = Panel.from_frame({"ds": np.arange(4000), "y": rows})
+    reader = Reader.learn(series, season=4, base="season", horizon=6)
+    # of s(t + k) - s(t + k - 4) and s(t) - s(t - 4), by the covariances 0.6 ** lag
+    wanted = [(2 * 0.6**k - 0.6 ** (k + 4) - 0.6 ** abs(k - 4)) / (2 - 2 * 0.6**4) if k <= 4 else None for k in range(1, 7)]
+    np.testing.assert_allclose(reader.carry[:3], np.clip(wanted[:3], 0, 1), atol=0.08)
+    assert all(later <= sooner for sooner, later in zip(reader.carry, reader.carry[1:])) and all(0 <= one <= 1 for one in reader.carry)
+    ((_, read, _),) = reader.blocks(series, 6)
+    at = np.array([2001])
+    plain, carried = (read.base("season", 4, at, 0, 6, carry) for carry in ((), reader.carry))
+    np.testing.assert_allclose(carried - plain, (rows[2001] - rows[1997]) * np.array([reader.carry]))
+    assert Reader.learn(series, season=4, base="last", horizon=2).carry == (0.0, 0.0)
+    assert Reader.from_data(reader.to_data()) == reader
+
+
 def test_bases_by_hand():
     reader = Reader.learn(panel((12,)), season=4, base="season", horizon=6)
     series = Panel.from_frame({"ds": np.arange(8), "y": [1.0, 2, 3, 4, 2, 3, 4, 5]})

@@ -37,8 +37,26 @@ class Read(NamedTuple):
     ahead: list[np.ndarray]
     seen: Seen
 
-    def base(self, kind: str, season: int, places: np.ndarray, column: int, steps: int) -> np.ndarray:
-        """The base [O, steps] of a forecast from each of these places [O] in a series, in float64; NaN where nothing was observed yet."""
+    def deviation(self, kind: str, places: np.ndarray, column: int) -> np.ndarray:
+        """[O], how far the last value at each of these places lies from what the base says there; 0 where that is not known."""
+        seen = self.seen
+        if kind in ("last", "drift"):
+            return np.zeros(len(places))
+        found = seen.last[places, column] - seen.mean[places, column] if kind == "mean" else seen.season_step[places, column]
+        if kind == "season-drift":
+            found = found - seen.season_drift[places, column]
+        return np.where(np.isnan(found), 0.0, found)
+
+    def base(self, kind: str, season: int, places: np.ndarray, column: int, steps: int, carry: Sequence[float] = ()) -> np.ndarray:
+        """The base [O, steps] of a forecast from each of these places [O] in a series, in float64; NaN where nothing was observed yet.
+
+        Args:
+            carry: the share of the last value's deviation that is still there so many steps ahead; nothing of it without.
+        """
+        found = self._plain_base(kind, season, places, column, steps)
+        return found + self.deviation(kind, places, column)[:, None] * np.array(carry[:steps]) if len(carry) else found
+
+    def _plain_base(self, kind: str, season: int, places: np.ndarray, column: int, steps: int) -> np.ndarray:
         seen, ahead = self.seen, np.arange(1, steps + 1)
         last = np.broadcast_to(seen.last[places, column][:, None], (len(places), steps))
         if kind == "mean":
@@ -57,7 +75,7 @@ class Reader:
     """How a panel is read.
 
     Attributes:
-        season: m, in steps. base: one of BASES. calendar: whether what the calendar says is read.
+        season: m, in steps. base: one of BASES. carry: [h], the share of the last value's deviation from the base that is carried into each step ahead. calendar: whether what the calendar says is read.
         known, past, static: covariates: known of the future, known up to now, of a whole series.
         level: the mean logarithm of the series' levels in training, its deviation, and the same of the scale in levels.
     """
@@ -71,6 +89,7 @@ class Reader:
     level: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
     names: tuple[str, ...] = field(default=())
     ahead_names: tuple[str, ...] = field(default=())
+    carry: tuple[float, ...] = ()
 
     @classmethod
     def learn(cls, panel: Panel, *, season: int, base: str, horizon: int, calendar: bool = True, known: Sequence[str] = (), past: Sequence[str] = (), static: Sequence[str] = ()) -> Reader:
@@ -86,8 +105,8 @@ class Reader:
         known_of, past_of, static_of = (learn_covariates(panel, names, kind) for kind, names in (("known", known), ("past", past), ("static", static)))
         reader = cls(season, "last" if base == "auto" else base, calendar, known_of, past_of, static_of)
         reads = list(reader.blocks(panel, horizon))
-        if base == "auto":
-            reader = replace(reader, base=best_base(reads, season, horizon))
+        chosen, carry = learn_base(reads, season, horizon, BASES if base == "auto" else (base,))
+        reader = replace(reader, base=chosen if base == "auto" else base, carry=carry if chosen == base or base == "auto" else ())
         logs = [_logs(read.seen, reader.base) for _, read, _ in reads]
         levels, shares = (np.concatenate([one[part][np.isfinite(one[part])] for one in logs]) for part in (0, 1))
         level = tuple(number for part in (levels, shares) for number in ((float(np.median(part)), max(float(part.std()), 0.1)) if part.size else (0.0, 1.0)))
@@ -184,13 +203,13 @@ class Reader:
     def to_data(self) -> dict[str, Any]:
         """As plain data, for config.json."""
         covariates = {kind: [one.to_data() for one in getattr(self, kind)] for kind in ("known", "past", "static")}
-        return {"season": self.season, "base": self.base, "calendar": self.calendar, **covariates, "level": list(self.level), "names": list(self.names), "ahead_names": list(self.ahead_names)}
+        return {"season": self.season, "base": self.base, "carry": list(self.carry), "calendar": self.calendar, **covariates, "level": list(self.level), "names": list(self.names), "ahead_names": list(self.ahead_names)}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Reader:
         """What `to_data` gave."""
         covariates = {kind: tuple(Covariate.from_data(one) for one in data[kind]) for kind in ("known", "past", "static")}
-        return cls(data["season"], data["base"], data["calendar"], **covariates, level=tuple(data["level"]), names=tuple(data["names"]), ahead_names=tuple(data["ahead_names"]))
+        return cls(data["season"], data["base"], data["calendar"], **covariates, level=tuple(data["level"]), names=tuple(data["names"]), ahead_names=tuple(data["ahead_names"]), carry=tuple(data["carry"]))
 
 
 _OWN = ("observed", "value", "change", "change since the season before", "distance from the mean", "drift over a season", "level", "scale", "age")
@@ -203,23 +222,40 @@ def _logs(seen: Seen, base: str) -> tuple[np.ndarray, np.ndarray]:
         return np.log(np.where(seen.level > 0, seen.level, np.nan)), np.log(np.where((seen.level > 0) & (change > 0), change / seen.level, np.nan))
 
 
-def best_base(reads: Sequence[tuple[np.ndarray, Read, Any]], season: int, horizon: int) -> str:
-    """The base with the smallest mean error on training series, each in its own changes; the first of BASES where several are alike, and where there is no season yet."""
-    kinds = BASES if season > 1 else BASES[:3]
-    errors = {kind: [] for kind in kinds}
+def learn_base(reads: Sequence[tuple[np.ndarray, Read, Any]], season: int, horizon: int, kinds: Sequence[str]) -> tuple[str, tuple[float, ...]]:
+    """The base, of these kinds, with the smallest mean error on training series, each in its own changes, and what is carried in it.
+
+    The share that is carried is that of the least squares for each step ahead, from 0 to 1, and never larger than for the step before. The first kind counts
+    where several are alike; only the first three where there is no season.
+    """
+    kinds = kinds if season > 1 else [kind for kind in kinds if not kind.startswith("season")] or BASES[:1]
+    truths: list[np.ndarray] = []
+    most = max(40, 2000 // sum(read.x.shape[1] for _, read, _ in reads))  # places of a series
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in kinds}
     for _, read, _ in reads:
         for column in range(min(read.x.shape[1], 200)):
             length = int(read.lengths[column])
             first = min(2 * season, length // 2)
-            places = np.unique(np.linspace(first, length - 2, 40).astype(int)) if length > 2 else np.zeros(0, dtype=int)
+            places = np.unique(np.linspace(first, length - 2, most).astype(int)) if length > 2 else np.zeros(0, dtype=int)
             if not places.size:
                 continue
             ahead = places[:, None] + np.arange(1, horizon + 1)
-            truth = np.where(ahead < length, read.seen.value[np.minimum(ahead, length - 1), column], np.nan)
             change = read.seen.change[places, column][:, None]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                for kind in kinds:
-                    size = np.abs(truth - read.base(kind, season, places, column, horizon)) / np.where(change > 0, change, np.nan)
-                    errors[kind].append(size[np.isfinite(size)])
-    means = {kind: float(np.concatenate(found).mean()) if found and sum(map(len, found)) else np.inf for kind, found in errors.items()}
-    return min(kinds, key=lambda kind: means[kind])
+            size = np.where(change > 0, change, np.nan)
+            truths.append(np.where(ahead < length, read.seen.value[np.minimum(ahead, length - 1), column], np.nan) / size)
+            for kind in kinds:
+                found[kind].append((read.base(kind, season, places, column, horizon) / size, read.deviation(kind, places, column)[:, None] / size))
+    carried, means = {kind: (0.0,) * horizon for kind in kinds}, dict.fromkeys(kinds, np.inf)
+    if truths:
+        truth = np.concatenate(truths)
+        for kind, parts in found.items():
+            base, deviation = (np.concatenate(part) for part in zip(*parts))
+            left = truth - base
+            there = np.isfinite(left) & np.isfinite(deviation)
+            both, alone = (np.where(there, deviation * other, 0.0).sum(0) for other in (np.where(there, left, 0.0), deviation))
+            share = np.minimum.accumulate(np.clip(np.where(alone > 0, both / np.where(alone > 0, alone, 1.0), 0.0), 0.0, 1.0))
+            carried[kind] = tuple(round(float(one), 6) for one in share)
+            errors = np.abs(left - np.array(carried[kind]) * np.where(np.isfinite(deviation), deviation, 0.0))
+            means[kind] = float(errors[np.isfinite(errors)].mean()) if np.isfinite(errors).any() else np.inf
+    kind = min(kinds, key=lambda one: means[one])
+    return kind, carried[kind]

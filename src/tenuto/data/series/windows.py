@@ -133,5 +133,5 @@ class Windows:
 
 def forecast_from(reader: Reader, read: Read, origins: np.ndarray, column: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
     """Base [O, h] and scale [O] of forecasts from these steps of a series; where nothing was observed yet, the base is the level of training."""
-    base = read.base(reader.base, reader.season, origins, column, horizon)
+    base = read.base(reader.base, reader.season, origins, column, horizon, reader.carry)
     return np.where(np.isnan(base), np.exp(reader.level[0]), base), read.scale[origins, column]

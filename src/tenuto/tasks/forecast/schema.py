@@ -25,6 +25,7 @@ OWN = Own(
             (
                 Key("season", "whole", "in steps"),
                 Key("base", "text", "the simple forecast that the network corrects"),
+                Key("carry", "numbers", "the share of the last value's deviation from the base that is carried into each step ahead"),
                 Key("calendar", "truth"),
                 Key("known", "objects", "of the future", _COVARIATE),
                 Key("past", "objects", "", _COVARIATE),
