@@ -144,7 +144,7 @@ def bounded(nodes: Sequence[Node], outputs: Sequence[tuple[Key, int]]) -> frozen
         >>> from tenuto.program import trace
         >>> program = trace(cells.LSTM()).forward
         >>> [" ".join(key) for key, _ in program.outputs if key in bounded(program.nodes, program.outputs)]
-        ['state h', 'output output', 'operand i']
+        ['state h', 'output output', 'operand h']
     """
     keys, numbers = [key for key, _ in outputs], [number for _, number in outputs]
     states = {key for key in keys if key[0] == "state"}

@@ -4,7 +4,7 @@ import builtins
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tenuto.data import Columns, Form, arrow, read_parts
@@ -92,6 +92,7 @@ COUNT = {"quick": 0, "all": 0}
 
 
 @settings(max_examples=300, deadline=None)
+@example(("x,time,id\n1,1e400,a\n", ".csv", Form()), Columns())  # a time beyond all numbers
 @given(tables(), st.sampled_from([Columns(), Columns(channels=("x",)), Columns(label="none there")]))
 def test_drawn_tables(tmp_path_factory, table, columns):
     text, suffix, form = table

@@ -234,7 +234,7 @@ def test_bad_data_is_named_at_prediction(fitted):
 
 def test_a_loss_that_is_not_finite_names_its_sequences(monkeypatch):
     x, y = rising_and_falling()
-    monkeypatch.setattr(Standardiser, "apply", lambda self, values: np.full_like(values, np.nan))
+    monkeypatch.setattr(Standardiser, "apply", lambda self, values, times=None: np.full_like(values, np.nan))
     with pytest.raises(TrainingError, match=r"loss is not finite at step 1 \(epoch 1, batch 1 of 3\)(.|\n)*[48] sequences: '"):
         SequenceClassifier("gru", **SMALL).fit(x, y)
 

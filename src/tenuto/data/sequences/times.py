@@ -40,8 +40,8 @@ def as_times(times: Iterable[Any], values: Sequence[np.ndarray], ids: Sequence[s
 
 
 def distinct(times: list[np.ndarray]) -> list[np.ndarray] | None:
-    """The times [T_i] of sorted steps, each less the first of its sequence; None where float64 cannot tell neighbours apart: their order is known then, not their distance."""
-    return [own - own[0] for own in times] if all((np.diff(own) > 0).all() for own in times) else None
+    """The times [T_i] of sorted steps, each less the first of its sequence; None where one is infinite or float64 cannot tell neighbours apart: their order is known then, not their distance."""
+    return [own - own[0] for own in times] if all(np.isfinite(own).all() and (np.diff(own) > 0).all() for own in times) else None
 
 
 def elapsed(times: np.ndarray) -> np.ndarray:
