@@ -101,19 +101,19 @@ def _of_two(nodes: Sequence[Node], node: Node, first: Bounds, second: Bounds, of
 def _mixed(nodes: Sequence[Node], node: Node, of: Callable[[int], Bounds]) -> Bounds:
     """Of a sum that mixes two values, (1 - z) a + z b or a + z (b - a) with z between 0 and 1: it lies between them."""
 
-    def product(number: int, other: int) -> tuple[int, int] | None:
-        """The second factor, and the first, which lies between 0 and 1; `other`: what the second must begin with, as b - other."""
+    def aim(number: int, other: int) -> int | None:
+        """The b of z (b - other), with z between 0 and 1."""
         for share, value in (nodes[number].args, nodes[number].args[::-1]) if nodes[number].kind == "mul" else ():
             low, high = of(share)
             if low >= 0.0 and high <= 1.0 and nodes[value].kind == "sub" and nodes[value].args[1] == other:
-                return nodes[value].args[0], other
+                return nodes[value].args[0]
         return None
 
     first, second = node.args
     for one, other in ((first, second), (second, first)):
-        found = product(one, other)
+        found = aim(one, other)
         if found is not None:
-            return _either(of(found[0]), of(found[1]))
+            return _either(of(found), of(other))
     if nodes[first].kind == nodes[second].kind == "mul":
         for share, value in (nodes[first].args, nodes[first].args[::-1]):
             for rest, another in (nodes[second].args, nodes[second].args[::-1]):

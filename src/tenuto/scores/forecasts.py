@@ -55,17 +55,36 @@ def mase(truth: np.ndarray, found: np.ndarray, series: np.ndarray, scales: np.nd
     return (float(np.mean(means)) if means else float("nan")), left_out
 
 
+def ends_of(level: float) -> tuple[float, float]:
+    """The quantiles at the ends of an interval.
+
+    Args:
+        level: per cent.
+    Example:
+        >>> ends_of(80), ends_of(95)
+        ((0.1, 0.9), (0.025, 0.975))
+    """
+    return round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)
+
+
+def quantile_losses(truth: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Twice the pinball loss of each quantile, [M, h, Q]; NaN where a value is missing.
+
+    Args:
+        truth: [M, h]. quantiles: [M, h, Q]. levels: [Q].
+    """
+    level, short = np.asarray(levels), truth[..., None] - quantiles
+    return 2 * np.maximum(level * short, (level - 1) * short)
+
+
 def weighted_quantile_loss(truth: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> float:
     """Twice the pinball loss, summed over all values and divided by the sum of their sizes: the mean over the quantiles. NaN where all values are 0.
 
     Args:
         truth: [M, h]. quantiles: [M, h, Q]. levels: [Q].
     """
-    level = np.asarray(levels)
-    short = truth[..., None] - quantiles
-    losses = 2 * np.maximum(level * short, (level - 1) * short)
     size = float(np.nansum(np.abs(truth)))
-    return float(np.nansum(losses) / len(level) / size) if size > 0 else float("nan")
+    return float(np.nansum(quantile_losses(truth, quantiles, levels)) / len(levels) / size) if size > 0 else float("nan")
 
 
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ class Read(NamedTuple):
     """A block of series as a network reads it. T steps, B series, h steps ahead.
 
     Attributes:
-        x: [T, B, F] float32. lengths: [B]. value, scale: [T, B] float64; value is NaN where it is missing.
+        x: [T, B, F] float32. lengths: [B]. scale: [T, B] float64.
         ahead: of each series, [T + h or T, P] float32: what is known of each stamp beforehand. seen: what `Running` saw.
     """
 

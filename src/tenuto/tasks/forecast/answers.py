@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,8 @@ from tenuto.data.series.table import Names, frame_columns, stamps_of
 from tenuto.data.series.windows import Window
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.anatomy import Network
+from tenuto.scores.forecasts import ends_of
+from tenuto.scores.regression import conformal_widths, held_out_needed
 from tenuto.tasks.forecast.evaluation import Forecasts
 from tenuto.tasks.forecast.memory import Memory
 from tenuto.tasks.forecast.network import ForecastNetwork
@@ -86,8 +87,7 @@ class Answering(Saved, ABC):
             assert isinstance(self.network_, ForecastNetwork)
             found = memory.quantiles(self.reader_, self.network_, self.options_["h"])[:, :steps]
             columns = self._columns(found, memory.scale, intervals, asked)
-            stamps = [memory.panel.stamps(row, 1, 1 + steps) for row in range(len(memory.panel))]
-            return _framed(self._keyed(memory.panel, stamps) | {name: values.ravel() for name, values in columns.items()}, x)
+            return _framed(self._after(memory.panel, steps) | {name: values.ravel() for name, values in columns.items()}, x)
 
     def update(self, new: Any) -> Any:
         """Take new values, which follow the last ones: what is carried goes on, nothing is learnt. A later `predict()` has the same bits as one from the whole history.
@@ -109,7 +109,7 @@ class Answering(Saved, ABC):
         self.require_fit("make_future_dataframe")
         with self._calling("make_future_dataframe"):
             panel, steps = self._from(x).panel, self._horizon(h)
-            return _framed(self._keyed(panel, [panel.stamps(row, 1, 1 + steps) for row in range(len(panel))]), x)
+            return _framed(self._after(panel, steps), x)
 
     def get_missing_future(self, future: Any, x: Any = None, h: int | None = None) -> Any:
         """The rows of `make_future_dataframe` that the frame `future` does not have."""
@@ -175,7 +175,7 @@ class Answering(Saved, ABC):
             horizon = int(self.options_["h"])
             origins = self._origins(data, None, n_windows, step, horizon)
             found = self.rolling(data, [Window(row, 0, places) for row, places in enumerate(origins) if len(places)])
-            self.conformal_ = {float(level): conformal_widths(found, level) for level in self.options_["level"]}
+            self.conformal_ = {float(level): conformal_changes(found, level) for level in self.options_["level"]}
         return self
 
     # --- inside ---------------------------------------------------------------------------------------------------------
@@ -237,50 +237,47 @@ class Answering(Saved, ABC):
         share = (wanted - levels[above - 1]) / (levels[above] - levels[above - 1])
         return found[..., above - 1] * (1 - share) + found[..., above] * share
 
-    def _keyed(self, panel: Panel, stamps: Sequence[Any]) -> dict[str, Any]:
-        """The columns of ids and stamps, where each series has some."""
-        found = {} if panel.ids == (None,) else {panel.names.id: [identity for identity, own in zip(panel.ids, stamps) for _ in range(len(own))]}
-        whole = np.concatenate(stamps) if self._whole(stamps) else stamps[0].append(list(stamps[1:]))
-        return {**found, panel.names.time: whole}
+    def _keyed(self, panel: Panel, ids: Sequence[Any], stamps: Sequence[Any]) -> dict[str, Any]:
+        """The columns of ids and stamps, where each of some series has some stamps."""
+        found = {} if panel.ids == (None,) else {panel.names.id: [identity for identity, own in zip(ids, stamps) for _ in range(len(own))]}
+        return {**found, panel.names.time: np.concatenate(stamps) if panel.frequency.whole else stamps[0].append(list(stamps[1:]))}
 
-    @staticmethod
-    def _whole(stamps: Sequence[Any]) -> bool:
-        return isinstance(stamps[0], np.ndarray)
+    def _after(self, panel: Panel, steps: int) -> dict[str, Any]:
+        """The columns of ids and stamps of the steps that follow the one value that each series of a memory has."""
+        return self._keyed(panel, panel.ids, [panel.stamps(row, 1, 1 + steps) for row in range(len(panel))])
 
     def _backtested(self, data: Panel, forecasts: Forecasts, intervals: Sequence[float]) -> Any:
         horizon = forecasts.truth.shape[1]
         columns = self._columns(forecasts.quantiles, forecasts.scales, intervals, ())
-        ids, stamps, cutoffs = [], [], []
+        ids, stamps, cutoffs, there = [], [], [], []
         for series, origin in zip(forecasts.series.tolist(), forecasts.origins.tolist()):
             ids.append(data.ids[series])
             stamps.append(data.stamps(series, origin + 1, origin + 1 + horizon))
-            cutoffs.append(data.stamps(series, origin, origin + 1)[0])
-        keyed = self._keyed(replace(data, ids=tuple(ids), starts=np.zeros(len(ids)), values=[np.zeros(0)] * len(ids), begin=np.zeros(0)), stamps) if data.ids != (None,) else self._keyed(data, stamps)
-        keyed |= {"cutoff": [cutoff for cutoff in cutoffs for _ in range(horizon)], data.names.target: forecasts.truth.ravel()}
+            cutoffs += [data.stamps(series, origin, origin + 1)[0]] * horizon
+            there.append(np.arange(origin + 1, origin + 1 + horizon) < len(data.values[series]))
+        keyed = {**self._keyed(data, ids, stamps), "cutoff": cutoffs, data.names.target: forecasts.truth.ravel()}
         frame = pandas().DataFrame(keyed | {name: values.ravel() for name, values in columns.items()})
-        return frame[~np.isnan(forecasts.truth.ravel()) | np.concatenate([np.arange(origin + 1, origin + 1 + horizon) < len(data.values[series]) for series, origin in zip(forecasts.series, forecasts.origins)])].reset_index(drop=True)
+        return frame[np.concatenate(there)].reset_index(drop=True)
 
 
-def conformal_widths(forecasts: Forecasts, level: float) -> list[float]:
+def conformal_changes(forecasts: Forecasts, level: float) -> list[float]:
     """For each step ahead, what is added to both ends of an interval, in scales.
 
     Raises:
         DataError: a step has too few values.
     """
-    ends = (round(0.5 - level / 200, 6), round(0.5 + level / 200, 6))
-    low, high = (forecasts.quantile(end) for end in ends)
+    low, high = map(forecasts.quantile, ends_of(level))
     outside = np.maximum(low - forecasts.truth, forecasts.truth - high) / forecasts.scales[:, None]
     found = []
     for step in range(outside.shape[1]):
         known = np.sort(outside[~np.isnan(outside[:, step]), step])
-        rank = math.ceil((len(known) + 1) * level / 100 - 1e-9)
-        if rank > len(known):
-            least = math.ceil(level / (100 - level) - 1e-9)
+        change = conformal_widths(known[:, None], level)
+        if change is None:
             raise DataError(
-                f"{len(known)} forecasts of step {step + 1} are too few for an interval of {level:g} %.", expected=f"{least} or more", received=str(len(known)),
+                f"{len(known)} forecasts of step {step + 1} are too few for an interval of {level:g} %.", expected=f"{held_out_needed(level)} or more", received=str(len(known)),
                 fix=f"more {argument('n_windows')}, more series, or a smaller {argument('level')}",
             )  # fmt: skip
-        found.append(float(known[rank - 1]))
+        found.append(float(change[0]))
     return found
 
 

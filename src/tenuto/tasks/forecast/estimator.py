@@ -18,6 +18,7 @@ from tenuto.data.series.table import Names
 from tenuto.data.series.windows import Batch, Window, Windows
 from tenuto.data.split import check_fraction
 from tenuto.errors import ArgumentError, DataError
+from tenuto.scores.forecasts import ends_of
 from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.tasks.forecast.answers import Answering
@@ -97,9 +98,9 @@ class Forecaster(ForecastOptions, Answering, ExportedForecasts, Estimator):
 
     def _panel(self, x: Any, names: Names, static: Any = None) -> Panel:
         panel = x if isinstance(x, Panel) else Panel.from_frame(x, freq=self.freq, names=names)
-        if self.freq is not None and Frequency.of(self.freq) != panel.frequency:
-            if not Frequency.of(self.freq).name.startswith(panel.frequency.name.partition("-")[0]):
-                raise DataError(f"{argument('freq', self.freq)} does not fit the data.", received=f"steps of {panel.frequency.name}", fix=f"give {argument('freq', panel.frequency.name)}")
+        asked = None if self.freq is None else Frequency.of(self.freq)
+        if asked not in (None, panel.frequency) and not asked.name.startswith(panel.frequency.name.partition("-")[0]):
+            raise DataError(f"{argument('freq', self.freq)} does not fit the data.", received=f"steps of {panel.frequency.name}", fix=f"give {argument('freq', panel.frequency.name)}")
         return panel if static is None else panel.described(static)
 
     def _read(self, x: Any, y: Any = None) -> Panel:
@@ -316,16 +317,6 @@ class Forecaster(ForecastOptions, Answering, ExportedForecasts, Estimator):
     def _memory(self, data: Panel, before: Memory | None = None) -> Memory:
         assert isinstance(self.network_, ForecastNetwork)
         return Memory.of(data, self.reader_, self.network_.eval(), self.options_["h"], before)
-
-
-def ends_of(level: float) -> tuple[float, float]:
-    """The quantiles at the ends of an interval.
-
-    Example:
-        >>> ends_of(80), ends_of(95)
-        ((0.1, 0.9), (0.025, 0.975))
-    """
-    return round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)
 
 
 def losses(network: nn.Module, batch: Batch, levels: tuple[float, ...]) -> tuple[Tensor, Tensor]:

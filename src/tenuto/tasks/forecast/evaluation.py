@@ -11,7 +11,7 @@ import numpy as np
 
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.windows import Window
-from tenuto.scores.forecasts import coverage, mae, mase, mse, seasonal_scale, smape, weighted_quantile_loss
+from tenuto.scores.forecasts import coverage, ends_of, mae, mase, mse, quantile_losses, seasonal_scale, smape, weighted_quantile_loss
 from tenuto.scores.lines import MODELS, SIMPLE, line_forecast
 
 MOST_MODELLED = 24  # forecasts, at most, for which the lines that fit a model are computed: each takes up to a second
@@ -77,7 +77,7 @@ def result_of(forecasts: Forecasts, intervals: Sequence[float], *, models: bool)
         lines.append({"name": name, **{key: _plain(value) for key, value in _errors(forecasts, found).items()}, "wql": _plain(weighted_quantile_loss(truth, found[..., None], (0.5,)))})
     covered = []
     for level in intervals:
-        low, high = (forecasts.quantile(end) for end in (round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)))
+        low, high = map(forecasts.quantile, ends_of(level))
         by_step = coverage(truth, low, high)
         there = ~np.isnan(truth)
         covered.append(
@@ -111,9 +111,7 @@ def _errors(forecasts: Forecasts, found: np.ndarray) -> dict[str, float]:
 
 def _scaled_loss(forecasts: Forecasts) -> float:
     """The loss of training: twice the pinball loss in the network's own scales, the mean over all values and quantiles."""
-    level = np.array(forecasts.levels)
-    short = (forecasts.truth[..., None] - forecasts.quantiles) / forecasts.scales[:, None, None]
-    losses = 2 * np.maximum(level * short, (level - 1) * short).mean(-1)
+    losses = quantile_losses(forecasts.truth, forecasts.quantiles, forecasts.levels).mean(-1) / forecasts.scales[:, None]
     return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
 
 
@@ -140,13 +138,12 @@ def examples(forecasts: Forecasts, data: Panel, name: str, intervals: Sequence[f
     for row in chosen:
         series, origin = int(forecasts.series[row]), int(forecasts.origins[row])
         past = forecasts.past[row][-min(MOST_STEPS_SHOWN, max(4 * middle.shape[1], 24)) :]
-        stamps = data.stamps(series, origin, origin + 2)
-        ends = [(level, round(0.5 - level / 200, 6), round(0.5 + level / 200, 6)) for level in sorted(intervals)]
+        ends = [(level, *ends_of(level)) for level in sorted(intervals)]
         found.append(
             {
                 "id": "the series" if data.ids[series] is None else str(data.ids[series]),
                 "set": name,
-                "cutoff": str(stamps[0]).removesuffix(" 00:00:00"),
+                "cutoff": str(data.stamps(series, origin, origin + 1)[0]).removesuffix(" 00:00:00"),
                 "error": _plain(errors[row]),
                 "past": [_plain(value) for value in past],
                 "truth": [_plain(value) for value in forecasts.truth[row]],
