@@ -154,8 +154,6 @@ def _compressed(model: Estimator, weights: str | None, activations: str, pruning
         limits.require(found, rate)
     made = Compression(weights or (FLOATS if form is None else form.form), activations, stored, before, bytes_of(smaller.network_), found, speed=rate, **pruned)
     smaller.evaluation_ = {**smaller.evaluation_, "compression": made.to_data()}
-    if smaller.metrics_ == model.metrics_:  # it did not learn on: the curves are those of the run that it was made from, which keeps them
-        smaller.metrics_ = []
     return smaller
 
 

@@ -79,7 +79,13 @@ class Pruning:
             checked_rank(self.rank)
 
     def of(self, model: E, data: Any) -> tuple[E, dict[str, Any]]:
-        """A copy of a model without what is taken away, and what `Compression` keeps of it."""
+        """A copy of a model without what is taken away, and what `Compression` keeps of it. One that did not learn on has no curves: the run that it was made from keeps them."""
+        smaller, about = self._of(model, data)
+        if not self.asked or self.finetune is None:
+            smaller.metrics_ = []
+        return smaller, about
+
+    def _of(self, model: E, data: Any) -> tuple[E, dict[str, Any]]:
         if not self.asked:
             return copy.deepcopy(model), {}
         learns = self.finetune is not None

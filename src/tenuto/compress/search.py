@@ -78,7 +78,7 @@ def search(
     model.require_fit("compress.search")
     require_floats(model.network_)
 
-    def pruning(share: float) -> Pruning:
+    def pruning(share: float | None) -> Pruning:
         home = None if folder is None or finetune is None else Path(folder) / f"units-{share}"
         return Pruning(share, None, None, None, score, finetune, Rounds(rounds, home, observers=tuple(observers), changes=changes))
 
@@ -103,17 +103,14 @@ def search(
     return result
 
 
-def _candidates(model: Estimator, data: Any, pruning: Callable[[float], Pruning], limits: Limits) -> Iterator[_Candidate]:
+def _candidates(model: Estimator, data: Any, pruning: Callable[[float | None], Pruning], limits: Limits) -> Iterator[_Candidate]:
     before, size = result_of(model, data), bytes_of(model.network_)
     for share in SHARES:
-        fewer, about, forms = model, {}, list[Any](WEIGHTS)
-        if share is not None:
-            try:
-                fewer, about = pruning(share).of(model, data)
-            except UnitsStay:
-                continue
-            forms = [None, *WEIGHTS]
-        for weights in forms:
+        try:
+            fewer, about = pruning(share).of(model, data)
+        except UnitsStay:
+            continue
+        for weights in WEIGHTS if share is None else (None, *WEIGHTS):
             small = copy.deepcopy(fewer)
             try:
                 stored = [] if weights is None else quantise(small.network_, WEIGHTS[weights])
