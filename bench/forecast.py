@@ -16,23 +16,20 @@ are drawn together (moving blocks, 2,000 draws). One thread. Writes results/fore
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from speed import timing
-from tenuto.files import write_text
+from speed import sections
 from tenuto.scores.forecasts import seasonal_scale
 from tenuto.scores.lines import MODELS, SIMPLE, line_forecast
 from tenuto.tasks import Forecaster
 
-RESULTS = Path(__file__).resolve().parent / "results"
 OURS = "Forecaster"
 DRAWS, BLOCK = 2000, 3
 WINDOWS = 6  # origins of each series whose intervals are looked at
@@ -72,8 +69,12 @@ def frame_of(folder: Path, one: Classic) -> Any:
     return pd.DataFrame({"ds": pd.to_datetime(stamps, format="%Y-%m"), "y": values})
 
 
-def series(data: Path, seeds: int, smoke: bool) -> Iterator[dict[str, Any]]:
+def series(data: Path | None, seeds: int, smoke: bool) -> Iterator[dict[str, Any]]:
     """The section, after each series."""
+    if data is None:
+        if not smoke:
+            raise SystemExit("no data: --data FOLDER, or TENUTO_DATA")
+        return
     found: dict[str, Any] = {}
     for name, one in list(CLASSIC.items())[: 1 if smoke else None]:
         frame = frame_of(data, one)
@@ -133,7 +134,7 @@ def drawn_panel(count: int, steps: int, seed: int) -> Any:
     return pd.DataFrame({"unique_id": np.repeat(np.arange(count), steps), "ds": np.tile(np.arange(steps), count), "y": values.T.ravel()})
 
 
-def coverage(data: Path, seeds: int, smoke: bool) -> Iterator[dict[str, Any]]:
+def coverage(smoke: bool) -> Iterator[dict[str, Any]]:
     """The section."""
     count, steps, horizon = (6, 40, 3) if smoke else (1200, 200, 12)
     learnt = drawn_panel(max(2, count // 6), steps, 1)
@@ -147,9 +148,6 @@ def coverage(data: Path, seeds: int, smoke: bool) -> Iterator[dict[str, Any]]:
         str(level): [float(one) for one in ((answers.y >= answers[f"{OURS}-lo-{level}"]) & (answers.y <= answers[f"{OURS}-hi-{level}"])).groupby(step).mean()] for level in (80, 95)
     }  # fmt: skip
     yield {"series": count - count // 6, "windows": WINDOWS, "learnt_from": max(2, count // 6), "steps": steps, "coverage": held, "seconds_of_fit": fitted}
-
-
-SECTIONS = {"series": series, "coverage": coverage}
 
 
 def markdown(known: dict[str, Any]) -> str:
@@ -168,48 +166,27 @@ def markdown(known: dict[str, Any]) -> str:
             cells = [name, one["m"], one["h"], one["origins"], f"{one['mean']:.3f} ({seeds})", f"{one['mase'][one['best_line']]:.3f}, {one['best_line']}", f"{one['ratio']:.3f} ({low:.3f} to {high:.3f})", f"{one['coverage_80']:.1%}"]
             lines.append("| " + " | ".join(map(str, [*cells, *(f"{one['mase'][line]:.3f}" for line in [*SIMPLE, *MODELS])])) + " |")
         better = sum(one["ratio"] < 1 for one in section["series"].values())
-        lines += ["", f"Better than the best of six lines on {better} of {len(section['series'])}; the worst ratio is {max(one['ratio'] for one in section['series'].values()):.3f}.", "", _measured(section)]
+        lines += ["", f"Better than the best of six lines on {better} of {len(section['series'])}; the worst ratio is {max(one['ratio'] for one in section['series'].values()):.3f}.", "", *_measured(section)]
     if section := known.get("coverage"):
         steps = range(1, len(section["coverage"]["80"]) + 1)
         lines += [
             "", "## Do intervals hold?", "", f"{section['series']:,} series that training did not have, of the law of the {section['learnt_from']} that it had, from {section['windows']} origins each; by step ahead.", "",
             "| interval | " + " | ".join(map(str, steps)) + " |", "| --- |" + " ---: |" * len(steps),
-            *(f"| {level} % | " + " | ".join(f"{one:.1%}" for one in held) + " |" for level, held in section["coverage"].items()), "", _measured(section),
+            *(f"| {level} % | " + " | ".join(f"{one:.1%}" for one in held) + " |" for level, held in section["coverage"].items()), "", *_measured(section),
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _measured(section: dict[str, Any]) -> str:
-    about = section["about"]
-    return f"Measured {about['measured']}, {about['processor']}, {about['threads']} thread, torch {about['torch']}; load {about['load']} at the beginning, {about['seconds']:.0f} s."
+def _measured(section: dict[str, Any]) -> list[str]:
+    return [sections.measured(section["about"])] if "about" in section else []
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=Path, default=os.environ.get("TENUTO_DATA"), metavar="FOLDER")
-    options.add_argument("--only", action="append", choices=list(SECTIONS), metavar="SECTION", help="this section (again for more)")
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
-    options.add_argument("--smoke", action="store_true", help="made-up data for a moment; nothing is written, the numbers mean nothing")
-    given = options.parse_args()
-    torch.set_num_threads(1)
-    sections = given.only or list(SECTIONS)
-    if given.data is None and "series" in sections:
-        if not given.smoke:
-            options.error("no data: --data FOLDER, or TENUTO_DATA")
-        sections = [name for name in sections if name != "series"]
-    for name in sections:
-        about, begin = ({} if given.smoke else timing.circumstances()), time.perf_counter()
-        for found in SECTIONS[name](given.data, given.seeds, given.smoke):
-            if given.smoke:
-                print(found)
-                continue
-            file = given.results / "forecast.json"
-            known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-            known[name] = {"about": {**about, "seconds": round(time.perf_counter() - begin, 1)}, **found}
-            given.results.mkdir(parents=True, exist_ok=True)
-            write_text(file, json.dumps(known, indent=1) + "\n")
-            write_text(given.results / "forecast.md", markdown(known))
+    given = options.parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])[0]  # the rest is read by `run`, which also answers --help
+    sections.run("forecast", __doc__, {"series": lambda smoke: series(given.data, given.seeds, smoke), "coverage": coverage}, markdown, options=options)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from speed.sections import measured
+
 Section = dict[str, Any]
 KERNEL_GOALS = ((10.0, 10.0), (1.0, 3.0))  # where at most one step in so many is run, shap takes at least so many times as long
 
@@ -19,8 +21,7 @@ def markdown(sections: dict[str, Section]) -> str:
     for name, section in sections.items():
         parts += WRITERS[name](section)
         if "about" in section:
-            about = section["about"]
-            parts.append(f"Measured {about['measured']}, {about['processor']}, {about['threads']} thread, torch {about['torch']}; load {about['load']} at the beginning, {about['seconds']:.0f} s.{about.get('pieces', '')}")
+            parts.append(measured(section["about"]))
     return "\n\n".join(parts) + "\n"
 
 

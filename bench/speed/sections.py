@@ -18,13 +18,19 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 Section = Callable[[bool], Iterator[dict[str, Any]]]
 
 
-def run(name: str, said: str | None, sections: Mapping[str, Section], markdown: Callable[[dict[str, Any]], str]) -> None:
+def measured(about: Mapping[str, Any]) -> str:
+    """When and on what a section was measured, in a line."""
+    return f"Measured {about['measured']}, {about['processor']}, {about['threads']} thread, torch {about['torch']}; load {about['load']} at the beginning, {about['seconds']:.0f} s.{about.get('pieces', '')}"
+
+
+def run(name: str, said: str | None, sections: Mapping[str, Section], markdown: Callable[[dict[str, Any]], str], *, options: argparse.ArgumentParser | None = None) -> None:
     """Measure the sections that the command line asks for, with one thread; NAME.json and NAME.md are written as soon as a part of a section is there.
 
     Args:
         said: the help. sections: from whether it is a smoke test to what is found so far. markdown: the page of what is known.
+        options: a command line that has others already, which the caller reads.
     """
-    options = argparse.ArgumentParser(description=said, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = options or argparse.ArgumentParser(description=said, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--smoke", action="store_true", help="everything at its smallest, nothing written")
     options.add_argument("--only", action="append", choices=list(sections), metavar="SECTION", help="this section (again for more)")
     options.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")

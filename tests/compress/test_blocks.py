@@ -10,7 +10,6 @@ from tenuto.compress import Compression
 from tenuto.compress.quantise import in_blocks, quantise
 from tenuto.compress.rounds import Rounds
 from tenuto.compress.sparsity import finetuned_weights, mask, masks_of
-from tenuto.engines.cpp import compiler
 from tenuto.errors import ArgumentError
 from tenuto.export import export
 from tenuto.layers.stored import Blocks, Sparse, hold_as, stored_in
@@ -18,8 +17,6 @@ from tenuto.layers.stored.blocks import cut_into
 from tenuto.tasks import SequenceClassifier
 from tests.compress.models import asked, fitted
 from tests.zoo import LAYER_CELLS
-
-needs_compiler = pytest.mark.skipif(compiler.find() is None, reason="no compiler")
 
 
 def sparse(layer, share=0.8, rows=16):
@@ -52,7 +49,7 @@ def test_blocks_of_the_smallest_norm_go():
     assert in_blocks(layer, layer.weight_hh_l0, 2) and not in_blocks(layer, layer.weight_hh_l0, 3) and not in_blocks(torch.nn.Linear(2, 2), torch.ones(2, 2), 2)
 
 
-@needs_compiler
+@pytest.mark.cpp
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])  # too full to be worth it, and two that are
 @pytest.mark.parametrize("cell", LAYER_CELLS)
 def test_the_loop_that_skips_blocks_has_the_bits_of_the_one_that_does_not(cell, share):
@@ -69,7 +66,7 @@ def test_the_loop_that_skips_blocks_has_the_bits_of_the_one_that_does_not(cell, 
     torch.testing.assert_close(made(x, lengths=lengths)[0], whole(x, lengths=lengths)[0], rtol=2e-4, atol=2e-5)
 
 
-@needs_compiler
+@pytest.mark.cpp
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("make", [tenuto.LSTM, tenuto.GRU])
 def test_same_bits_alone_batched_chunked_and_streamed(make, dtype):
@@ -87,7 +84,7 @@ def test_same_bits_alone_batched_chunked_and_streamed(make, dtype):
         assert torch.equal(torch.stack([layer.step(x_t, stream).clone() for x_t in x]), whole)
 
 
-@needs_compiler
+@pytest.mark.cpp
 def test_what_is_read_has_a_derivative():
     torch.manual_seed(7)
     layer, whole = sparse(tenuto.Recurrent(LAYER_CELLS["gru"], 20, 64, engine="cpp"))

@@ -7,15 +7,13 @@ import torch
 import tenuto
 from tenuto.compress import Compression
 from tenuto.engines import autograd, integers
-from tenuto.engines.cpp import compiler
 from tenuto.errors import ArgumentError
 from tenuto.explain.held.listening import Listening
 from tenuto.layers.stored import Int8x8Static, Int8x16Static, hold_as, stored_in
 from tests.compress.definition import defined_within
-from tests.compress.models import asked, fitted
+from tests.compress.models import as_the_reference, asked, fitted
 from tests.zoo import LAYER_CELLS
 
-needs_compiler = pytest.mark.skipif(compiler.find() is None, reason="no compiler")
 FORMS = {"static-int8": Int8x8Static, "static-int16": Int8x16Static}
 
 
@@ -86,7 +84,7 @@ def test_what_is_beyond_a_length_is_not_seen():
     assert max(ranges(compressed(Padded(), "static-int8", x))["layer.weight_ih_l0"]) < 10
 
 
-@needs_compiler
+@pytest.mark.cpp
 @pytest.mark.parametrize("activations", FORMS)
 @pytest.mark.parametrize("cell", LAYER_CELLS)
 def test_kernels_compute_what_the_reference_does(cell, activations):
@@ -95,15 +93,10 @@ def test_kernels_compute_what_the_reference_does(cell, activations):
     x, lengths = torch.randn(6, 5, 7), torch.tensor([6, 3, 1, 4, 6])
     small = compressed(layer, activations, x)
     assert {type(one) for one in stored_in(small).values()} == {FORMS[activations]}
-    found, state = small(x, lengths=lengths)
-    small.engine = "reference"
-    wanted, wanted_state = small(x, lengths=lengths)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=2e-3)  # a number at the border between two may be rounded to either
-    assert (found - wanted).abs().mean() < 2e-5
-    torch.testing.assert_close(tuple(state), tuple(wanted_state), rtol=2e-3, atol=2e-3)
+    as_the_reference(small, x, lengths)
 
 
-@needs_compiler
+@pytest.mark.cpp
 @pytest.mark.parametrize(("activations", "told"), [("static-int8", "static scales"), ("static-int16", "16 bits by 8")])
 @pytest.mark.parametrize("make", [tenuto.LSTM, tenuto.GRU, lambda i, h: tenuto.Recurrent(LAYER_CELLS["lstm_heads"], i, h)], ids=["lstm", "gru", "heads"])
 def test_same_bits_alone_batched_padded_chunked_and_streamed(make, activations, told):

@@ -7,14 +7,11 @@ import torch
 import tenuto
 from tenuto.compress import Compression
 from tenuto.engines import integers
-from tenuto.engines.cpp import compiler
 from tenuto.errors import ArgumentError
 from tenuto.layers.stored import Int8x8, stored_in
 from tests.compress.definition import defined
-from tests.compress.models import asked, fitted
+from tests.compress.models import as_the_reference, asked, fitted
 from tests.zoo import LAYER_CELLS
-
-needs_compiler = pytest.mark.skipif(compiler.find() is None, reason="no compiler")
 
 
 def test_a_product_is_what_its_definition_says():
@@ -31,22 +28,17 @@ def compressed(layer):
     return tenuto.compress(layer.eval(), activations="int8")
 
 
-@needs_compiler
+@pytest.mark.cpp
 @pytest.mark.parametrize("cell", LAYER_CELLS)
 def test_kernels_compute_what_the_reference_does(cell):
     torch.manual_seed(4)
     small = compressed(tenuto.Recurrent(LAYER_CELLS[cell], 7, 22, num_layers=2, bidirectional=True, engine="cpp"))
     assert all(isinstance(one, Int8x8) for one in stored_in(small).values())
     x, lengths = torch.randn(6, 5, 7), torch.tensor([6, 3, 1, 4, 6])
-    found, state = small(x, lengths=lengths)
-    small.engine = "reference"
-    wanted, wanted_state = small(x, lengths=lengths)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=2e-3)  # a number at the border between two may be rounded to either
-    assert (found - wanted).abs().mean() < 2e-5
-    torch.testing.assert_close(tuple(state), tuple(wanted_state), rtol=2e-3, atol=2e-3)
+    as_the_reference(small, x, lengths)
 
 
-@needs_compiler
+@pytest.mark.cpp
 @pytest.mark.parametrize("hidden", [3, 16, 45])
 @pytest.mark.parametrize("make", [tenuto.LSTM, tenuto.GRU, tenuto.RNN])
 def test_same_bits_alone_batched_padded_chunked_and_streamed(make, hidden):
@@ -65,7 +57,7 @@ def test_same_bits_alone_batched_padded_chunked_and_streamed(make, hidden):
     assert torch.equal(torch.stack([layer.step(x_t, stream).clone() for x_t in x]), whole)
 
 
-@needs_compiler
+@pytest.mark.cpp
 def test_rows_of_zeros_of_huge_and_of_strange_numbers():
     torch.manual_seed(6)
     layer = compressed(tenuto.Recurrent(tenuto.cells.Elman(activation="relu"), 9, 12))
