@@ -1,7 +1,6 @@
 """The export to the web: a program that answers as the model does, and a page that works in a browser."""
 
 import html
-import importlib.util
 import json
 import re
 import shutil
@@ -24,7 +23,6 @@ from tenuto.tasks import LanguageModel, SequenceClassifier, Tagger
 
 FEW = {"engine": "reference", "epochs": 1, "hidden_size": 6}
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_zig = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason='needs pip install "tenuto[compiler]", 100 MB')
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs chromium")
 
 
@@ -61,7 +59,6 @@ def seen(path, script):
     return json.loads(html.unescape(re.search(r'<pre id="said">(.*?)</pre>', text, re.DOTALL)[1]))
 
 
-@needs_zig
 @needs_browser
 @pytest.mark.parametrize("made", [classifier, language, tagger, layer, static])
 def test_the_page_answers_as_the_model_does(made, tmp_path):
@@ -80,7 +77,6 @@ def test_the_page_answers_as_the_model_does(made, tmp_path):
         assert "<b>low</b>" in answer
 
 
-@needs_zig
 @needs_browser
 def test_a_text_is_read_as_the_model_reads_it(tmp_path):
     model = language()
@@ -91,7 +87,6 @@ def test_a_text_is_read_as_the_model_reads_it(tmp_path):
     np.testing.assert_allclose(answer, model.predict_log_proba(text)[0], atol=1e-4)
 
 
-@needs_zig
 def test_a_program_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
     """The program is another than the one that was compared as C."""
     if runtime.runtime() is None:
