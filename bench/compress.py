@@ -5,6 +5,8 @@
 Sections:
     quality  a language model of characters, a classifier of series (japanese_vowels) and a tagger of tokens, each with an LSTM, a GRU and a cell of one's own; text and tokens are the
              sources of Python's standard library, a tenth of the files held out; 30 minutes
+    pruning  the same models with half of their units, or with a tenth of their weights (single ones, or blocks of 16 in recurrent layers), learning on for three rounds of one epoch; each
+             three times as long as training took
     speed    one step of one row, 256 features, 512 units: floats and whole numbers of ours, ONNX Runtime's DynamicQuantizeLSTM, torch.ao's dynamic LSTM and GRU; 1 minute
 
 Writes results/compress.json and compress.md; `--only` measures some sections and leaves the others as they are. One thread. `--smoke`: everything at its smallest, nothing is written.
@@ -22,17 +24,19 @@ from compressed import models, page
 from speed import peers, sections, timing
 from tenuto import compress
 from tenuto.compress import Compression
+from tenuto.compress.speed import speed_of
 from tenuto.layers import GRU, LSTM, Recurrent
 
 FORMS: dict[str, dict[str, Any]] = {"int8": {}, "int8, whole numbers": {"activations": "int8"},
     "int8, static": {"activations": "static-int8", "calibrate": True}, "int8, static 16 bits": {"activations": "static-int16", "calibrate": True}, "int4": {"weights": "int4"}, "int4, error feedback": {"weights": "int4", "calibrate": True}}
+PRUNED: dict[str, dict[str, Any]] = {"half the units": {"units": 0.5}, "90 % zeros": {"sparsity": 0.9}, "90 % zeros, blocks of 16": {"sparsity": 0.9, "blocks": 16}}
 SHAPE = (1, 1, 256, 512)
 STEPS = 100
 
 
 def quality(smoke: bool) -> Iterator[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for task, cell, model, seen, held in models.every(smoke):
+    for task, cell, model, _, seen, held in models.every(smoke):
         before = models.folder_bytes(model)
         for form, options in FORMS.items():
             given = {name: seen if name == "calibrate" else value for name, value in options.items()}
@@ -40,6 +44,18 @@ def quality(smoke: bool) -> Iterator[dict[str, Any]]:
             found = Compression.of(small)
             assert found.quality is not None
             rows.append({"task": task, "cell": cell, "form": form, "bytes": [before, models.folder_bytes(small)], "drop": found.quality.drop, **vars(found.quality)})
+            yield {"rows": rows}
+
+
+def pruning(smoke: bool) -> Iterator[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for task, cell, model, train, _, held in models.every(smoke):
+        before = models.folder_bytes(model)
+        for form, options in PRUNED.items():
+            small = compress(model, **options, finetune=train, data=held, epochs=1)
+            found = Compression.of(small)
+            assert found.quality is not None
+            rows.append({"task": task, "cell": cell, "form": form, "bytes": [before, models.folder_bytes(small)], "drop": found.quality.drop, "times_as_fast": speed_of(model, small, held).ratio, **vars(found.quality)})
             yield {"rows": rows}
 
 
@@ -88,7 +104,7 @@ def _carried(layer: Any, steps: list[torch.Tensor]) -> Callable[[], object]:
     return run
 
 
-SECTIONS: dict[str, sections.Section] = {"quality": quality, "speed": speed}
+SECTIONS: dict[str, sections.Section] = {"quality": quality, "pruning": pruning, "speed": speed}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tenuto.cli.arguments import CellFile, RunFolder
 from tenuto.cli.console import messages, output
 from tenuto.cli.tasks import open_run, task_of_run
 
-TARGETS = "onnx, c, web, torch"
+TARGETS = "onnx, c, web, torch, aot-inductor"
 
 
 def export(

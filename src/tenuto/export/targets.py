@@ -37,6 +37,7 @@ TARGETS: dict[str, Target] = {
     "c": Target("tenuto.export.c", "one header and one source of C99, without dependencies, and an example program", named=True),
     "web": Target("tenuto.export.web", "a page of HTML with that C inside as WebAssembly, on which a person can try the model", ("ziglang",), "compiler", named=True),
     "torch": Target("tenuto.export.torch_program", "a program of torch.export (.pt2), for any Python with torch and tenuto"),
+    "aot-inductor": Target("tenuto.export.aot_inductor", "the same, compiled by torch's AOTInductor for this machine's processor (.pt2)"),
 }
 
 
