@@ -11,7 +11,7 @@ from tenuto.compress import Compression
 from tenuto.compress.calibrate import Calibration
 from tenuto.compress.feedback import int4_with_feedback
 from tenuto.errors import ArgumentError
-from tenuto.layers.stored import Int4, stored_in
+from tenuto.layers.stored import Int4, in_files, stored_in
 from tenuto.layers.stored.int4 import nearest, spread
 from tenuto.program import trace
 from tenuto.program.summed import summed
@@ -34,9 +34,25 @@ def test_what_is_packed_is_read_back(shape):
     assert np.abs(numbers).max() <= 7
     np.testing.assert_array_equal(stored.whole().numpy().reshape(shape[0], -1), numbers * scale)
     assert not stored.whole()[1].any() and torch.equal(stored.rows(torch.tensor([[2 % shape[0]]]))[0, 0], stored.whole().flatten(1)[2 % shape[0]])
-    again = Int4.empty(weight, {})
-    again.load_state_dict(stored.state_dict())
-    assert torch.equal(again.whole(), stored.whole())
+    in_file = {name: stored.in_file(name) for name in stored.buffers_of}
+    assert in_file["scale"].dtype == torch.bfloat16 and in_file["int4"] is stored.int4
+    for tensors in (stored.state_dict(), in_file):
+        again = Int4.empty(weight, {})
+        again.load_state_dict(tensors)
+        assert again.scale.dtype == torch.float32 and torch.equal(again.whole(), stored.whole())
+
+
+def test_a_file_has_scales_of_16_bits_and_everything_else_as_it_is():
+    small = tenuto.compress(tenuto.Recurrent(LAYER_CELLS["gru"], 5, 4), weights="int4")
+    tensors = small.state_dict()
+    found = in_files(small, tensors)
+    assert list(found) == list(tensors)
+    assert {name for name, tensor in found.items() if tensor.dtype == torch.bfloat16} == {name for name in tensors if name.endswith(".scale")}
+
+
+def test_scales_that_need_more_bits_keep_them():  # runs that were written before scales had 16 bits
+    stored = Int4.packed(torch.tensor([[7.0]]), torch.tensor([[0.1]]), torch.Size([1, 1]))
+    assert stored.in_file("scale").dtype == torch.float32
 
 
 def test_numbers_that_four_bits_hold_are_kept_exactly():

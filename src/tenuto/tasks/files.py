@@ -15,6 +15,7 @@ from torch import nn
 from tenuto.cell import Cell, cell_from_data
 from tenuto.errors import RunError, TenutoError
 from tenuto.files import DAMAGE
+from tenuto.layers.stored import in_files
 from tenuto.program import trace
 from tenuto.program.identity import require
 from tenuto.runs.folder import Run, read_run, write_run
@@ -45,7 +46,7 @@ def write_estimator(
     """
     whole = {"tenuto": versions()["tenuto"], "created": now(), **config}
     again = shared_names(network)
-    tensors = {name: tensor for name, tensor in network.state_dict().items() if name not in again}
+    tensors = in_files(network, {name: tensor for name, tensor in network.state_dict().items() if name not in again})
     return write_run(folder, config=whole, tensors=tensors, metrics=metrics, evaluation=evaluation, overwrite=overwrite)
 
 

@@ -6,7 +6,7 @@ A form is a file here and one line below. Imports torch and `errors`.
 """
 
 from tenuto.layers.stored.blocks import Blocks
-from tenuto.layers.stored.holder import LoopHolder, as_floats, hold, hold_as, is_matrix, stored_in
+from tenuto.layers.stored.holder import LoopHolder, as_floats, hold, hold_as, in_files, is_matrix, stored_in
 from tenuto.layers.stored.int4 import Int4
 from tenuto.layers.stored.int8 import Int8, Int8x8
 from tenuto.layers.stored.low_rank import LowRank
@@ -15,4 +15,4 @@ from tenuto.layers.stored.sparse import Sparse
 from tenuto.layers.stored.static import Int8x8Static, Int8x16Static
 from tenuto.layers.stored.weight import StoredWeight
 
-__all__ = ["Blocks", "Int4", "Int8", "Int8x8", "Int8x8Static", "Int8x16Static", "LoopHolder", "LowRank", "Matrix", "Sparse", "StoredWeight", "as_floats", "hold", "hold_as", "is_matrix", "stored_in", "together"]
+__all__ = ["Blocks", "Int4", "Int8", "Int8x8", "Int8x8Static", "Int8x16Static", "LoopHolder", "LowRank", "Matrix", "Sparse", "StoredWeight", "as_floats", "hold", "hold_as", "in_files", "is_matrix", "stored_in", "together"]

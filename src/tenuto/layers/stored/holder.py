@@ -166,6 +166,12 @@ def stored_in(module: nn.Module) -> dict[str, StoredWeight]:
     return {name: part for name, part in module.named_modules() if isinstance(part, StoredWeight)}
 
 
+def in_files(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The module's tensors as files have them (`StoredWeight.in_file`)."""
+    small = {f"{name}.{buffer}": stored.in_file(buffer) for name, stored in stored_in(module).items() for buffer in stored.buffers_of}
+    return {name: small.get(name, tensor) for name, tensor in tensors.items()}
+
+
 def as_floats(module: M) -> M:
     """A copy in which each stored weight is a parameter again, which does not learn; the module itself where none is stored. For whoever looks for weights at their names, as torch.export does."""
     if not stored_in(module):

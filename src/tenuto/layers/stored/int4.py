@@ -1,4 +1,4 @@
-"""`Int4`: whole numbers from -7 to 7, two to a byte, and one scale for each group of a row."""
+"""`Int4`: whole numbers from -7 to 7, two to a byte, and one scale for each group of a row, which has the bits of a bfloat16."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ class Int4(StoredWeight):
         columns = weight[0].numel()
         return cls(weight.new_zeros(len(weight), -(-columns // 2), dtype=torch.uint8), weight.new_zeros(len(weight), -(-columns // GROUP)), weight.shape)
 
+    def in_file(self, buffer: str) -> Tensor:
+        whole = super().in_file(buffer)
+        half = whole.bfloat16()
+        return half if buffer == "scale" and torch.equal(half.to(whole.dtype), whole) else whole  # runs from before have scales of 32 bits
+
     def made(self) -> Tensor:
         return self._floats(self.int4, self.scale).reshape(self.shape)
 
@@ -65,9 +70,9 @@ class Int4(StoredWeight):
 
 
 def group_scale(part: Tensor) -> Tensor:
-    """[N], the scale of each row of a group [N, K] whose rounding errors are smallest; 0 for a row of zeros."""
+    """[N], the scale of each row of a group [N, K] whose rounding errors are smallest, a number of bfloat16; 0 for a row of zeros."""
     most = part.abs().amax(1)
-    tried = torch.stack([most * share / MOST for share in _TRIED])  # [S, N]
+    tried = torch.stack([most * share / MOST for share in _TRIED]).bfloat16().to(part.dtype)  # [S, N]
     errors = torch.stack([(nearest(part, scale[:, None]) * scale[:, None] - part).square().sum(1) for scale in tried])
     return tried.gather(0, errors.argmin(0)[None])[0]
 

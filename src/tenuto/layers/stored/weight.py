@@ -72,6 +72,10 @@ class StoredWeight(nn.Module, ABC):
         """A buffer as it goes with the weight's rows."""
         return self.get_buffer(buffer)
 
+    def in_file(self, buffer: str) -> Tensor:
+        """A buffer as a file has it: the same numbers, in no more bytes than they need."""
+        return self.get_buffer(buffer)
+
     def forget(self) -> None:
         """Let go of the floats; the next use computes them again."""
         self._whole = None
