@@ -170,7 +170,7 @@ def test_advice_follows_from_thresholds():
     layer = Recurrent(cells.LSTM(), 1, 4).eval()
     with torch.no_grad():
         layer.bias_l0[4:8] = 9.0
-    assert "gate f stands at an end of its range (0% at 0, 100% at 1)" in said(diagnose(layer, torch.randn(10, 2, 1)))
+    assert "gate f stands at an end of its range (0 % at 0, 100 % at 1)" in said(diagnose(layer, torch.randn(10, 2, 1)))
 
 
 def test_a_gradient_that_fades_on_its_way_down_asks_for_residuals():

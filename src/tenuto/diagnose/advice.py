@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.pages.wording import percent
+
 GROWS = 10.0  # a change of the state that grows to this many times itself within the sequence
 FADES = 0.5  # a memory horizon below this share of the steps
 SATURATED = 0.5  # the share of a gate's values at the ends of its range
@@ -67,9 +69,9 @@ def _of_layer(layer: Any, window: bool) -> list[Advice]:
         ))  # fmt: skip
     for name, gate in layer.gates.items():
         if gate.share > SATURATED:
-            ends = f"{gate.at_low:.0%} at {gate.low:g}" + (f", {gate.at_high:.0%} at {gate.high:g}" if np.isfinite(gate.high) else "")
+            ends = f"{percent(gate.at_low, 0)} at {gate.low:g}" + (f", {percent(gate.at_high, 0)} at {gate.high:g}" if np.isfinite(gate.high) else "")
             found.append(Advice(
-                layer.name, f"gate {name} stands at an end of its range ({ends})", f"threshold: {SATURATED:.0%} of its values",
+                layer.name, f"gate {name} stands at an end of its range ({ends})", f"threshold: {percent(SATURATED, 0)} of its values",
                 "No gradient passes a gate there: lower the learning rate or the size of the inputs, decay the weights, or start its bias nearer to zero.",
             ))  # fmt: skip
     return found
@@ -107,7 +109,7 @@ def _of_clipping(clipping: Any) -> list[Advice]:
         found.append(Advice("the gradient", f"{len(clipping.norms) - len(norms)} of {len(clipping.norms)} batches have a gradient that is not finite", "threshold: none", "Look for values in these batches that are not finite or very large; clip, or skip such steps (non_finite=\"skip\")."))
     if limit is not None and clipping.cut > CUT:
         found.append(Advice(
-            "the gradient", f"{clipping.cut:.0%} of the batches are cut at {limit:g}, to {clipping.left:.2g} of their length in the median", f"threshold: {CUT:.0%}",
+            "the gradient", f"{percent(clipping.cut, 0)} of the batches are cut at {limit:g}, to {clipping.left:.2g} of their length in the median", f"threshold: {percent(CUT, 0)}",
             "Clipping then sets the length of nearly every step, in place of the learning rate: raise the limit, or lower the learning rate.",
         ))  # fmt: skip
     if limit is not None and norms.max() * IDLE < limit:

@@ -60,7 +60,7 @@ def _layer(layer: Any, place: int) -> dict[str, Any]:
     most = float(layer.influence.max())
     influence = LineChart(
         "Influence of an input on the last output", list(steps), [Series("influence", [float(value) for value in layer.influence])], x_name="lag", logarithmic=True,
-        levels=[Level(layer.share * most, "counts as gone:")] if most > 0 else [],
+        levels=[Level(layer.share * most)] if most > 0 else [],
         upright=None if layer.horizon is None else (layer.horizon, "memory horizon"),
     )  # fmt: skip
     return {
