@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tenuto.engines.packed import lengths_of, steps_and_sequences
+from tenuto.engines.packed import padded, places, spread
 from tenuto.engines.problem import Buffers, Form, extent, hidden_size, size_of
 from tenuto.program.graph import Key, Stack
 
@@ -45,7 +45,7 @@ def backward(walk: Walk, form: Form, inputs: Buffers, d_output: Tensor, d_final:
             given["d_state", traced.output_state] = given["d_state", traced.output_state] + of_output
         else:
             given["d_output", "output"] = of_output
-        result = _step(form, inputs, {**steps[t], **given}, rows, hidden)
+        result = pull(form, inputs, {**steps[t], **given}, rows, hidden)
         d_gates[t] = torch.cat([result["d_gate", name] for name in gates], -1)
         passed = [result["d_state", name] for name in states]
         if live is not None:
@@ -68,7 +68,7 @@ def backward(walk: Walk, form: Form, inputs: Buffers, d_output: Tensor, d_final:
     return {name: ends.get(name, value) for name, value in found.items()}
 
 
-def _step(form: Form, inputs: Mapping[str, Tensor], values: Values, rows: int, hidden: int) -> Values:
+def pull(form: Form, inputs: Mapping[str, Tensor], values: Values, rows: int, hidden: int) -> Values:
     """One step of the backward program. A stack's operand gets what its products pass through U: the last phase first."""
     stacks = form.traced.stacks
     given = values | {("d_operand", stack.name): inputs["x"].new_zeros(rows, size_of(stack.width_in, hidden)) for stack in stacks}
@@ -92,18 +92,8 @@ def _through(stack: Stack, d_products: Sequence[Tensor], weight: Tensor) -> Tens
 
 def _padded(walk: Walk, form: Form, inputs: Buffers, d_output: Tensor, d_final: Sequence[Tensor], needs: frozenset[str]) -> Buffers:
     """Packed rows as a padded batch, and back."""
-    rows, (time_steps, batch_size) = inputs["x"].shape[0], extent(form, inputs)
-    steps, sequences = steps_and_sequences(inputs["batch_sizes"], rows)
-    places = (steps * batch_size + sequences).to(inputs["x"].device)
-
-    def each_step(name: str, tensor: Tensor) -> bool:
-        return name in ("x", "resets") or (name.startswith("stream.") and tensor.dim() == 2)
-
-    def spread(tensor: Tensor) -> Tensor:
-        zeros = tensor.new_zeros(time_steps * batch_size, *tensor.shape[1:])
-        return zeros.index_put((places,), tensor).unflatten(0, (time_steps, batch_size))
-
-    given = {name: spread(tensor) if each_step(name, tensor) else tensor for name, tensor in inputs.items()}
-    given["lengths"] = lengths_of(given.pop("batch_sizes"), batch_size).to(places.device)
-    found = backward(walk, replace(form, packed=False), given, spread(d_output), d_final, needs)
-    return {name: value.flatten(0, 1)[places] if each_step(name, inputs[name]) else value for name, value in found.items()}
+    time_steps, batch_size = extent(form, inputs)
+    where = places(inputs["batch_sizes"], inputs["x"], batch_size)
+    found = backward(walk, replace(form, packed=False), padded(form, inputs), spread(d_output, where, time_steps, batch_size), d_final, needs)
+    each_step = [name for name in found if name in ("x", "resets") or (name.startswith("stream.") and inputs[name].dim() == 2)]
+    return {name: value.flatten(0, 1)[where] if name in each_step else value for name, value in found.items()}

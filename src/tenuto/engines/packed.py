@@ -58,20 +58,31 @@ def by_padding(
     Raises:
         ShapeError: the batch sizes are not those of x.
     """
-    x, batch_sizes = inputs["x"], inputs["batch_sizes"]
-    time_steps, batch_size = extent(form, inputs)
-    check(batch_sizes, x.shape[0], batch_size)
+    batch_size = extent(form, inputs)[1]
+    check(inputs["batch_sizes"], inputs["x"].shape[0], batch_size)
+    output, final = run(replace(form, packed=False), padded(form, inputs))
+    return output.flatten(0, 1)[places(inputs["batch_sizes"], inputs["x"], batch_size)], final
+
+
+def places(batch_sizes: Tensor, x: Tensor, batch_size: int) -> Tensor:
+    """[N] int64: where each packed row stands among the steps of a padded batch, [T * B]."""
     steps, sequences = steps_and_sequences(batch_sizes, x.shape[0])
-    places = (steps * batch_size + sequences).to(x.device)
+    return (steps * batch_size + sequences).to(x.device)
 
-    def padded(rows: Tensor) -> Tensor:
-        zeros = rows.new_zeros(time_steps * batch_size, *rows.shape[1:])
-        return zeros.index_put((places,), rows).unflatten(0, (time_steps, batch_size))
 
-    given = {name: padded(tensor) if name in ("x", "resets") or _each_step(name, tensor) else tensor for name, tensor in inputs.items()}
-    given["lengths"] = lengths_of(given.pop("batch_sizes"), batch_size).to(x.device)
-    output, final = run(replace(form, packed=False), given)
-    return output.flatten(0, 1)[places], final
+def padded(form: Form, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs of the same problem for a padded batch, with lengths."""
+    time_steps, batch_size = extent(form, inputs)
+    where = places(inputs["batch_sizes"], inputs["x"], batch_size)
+    given = {name: spread(tensor, where, time_steps, batch_size) if name in ("x", "resets") or _each_step(name, tensor) else tensor for name, tensor in inputs.items()}
+    given["lengths"] = lengths_of(given.pop("batch_sizes"), batch_size).to(inputs["x"].device)
+    return given
+
+
+def spread(rows: Tensor, where: Tensor, time_steps: int, batch_size: int) -> Tensor:
+    """Packed rows [N, ...] as a padded batch [T, B, ...]; `where` is from `places`."""
+    zeros = rows.new_zeros(time_steps * batch_size, *rows.shape[1:])
+    return zeros.index_put((where,), rows).unflatten(0, (time_steps, batch_size))
 
 
 def _each_step(name: str, tensor: Tensor) -> bool:

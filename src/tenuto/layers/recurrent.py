@@ -1,4 +1,4 @@
-"""`Recurrent`: the layer for any cell."""
+"""`Recurrent`: the layer for any cell, in one story: what the options are, which weights follow from them, and the call that heeds all of them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, check_size, dropped
 from tenuto.layers.normalisation import LayerNorm
 from tenuto.layers.packed import Packed
+from tenuto.layers.segments import check_every
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, steps_of, weight_of
 from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
@@ -58,6 +59,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         zoneout: rate, or rates by state, at which states keep their old value (Krueger et al. 2017).
         weight_dropout: rate at which recurrent weights are dropped, one mask per call (DropConnect: Merity et al. 2018).
         learned_state: the initial state is a parameter; it is also what resets return to.
+        checkpoint_every: of how many steps the segments are that training runs again on the way back: less memory for half as much time again. Only the states at their
+            borders are kept, least in all near the root of the steps; more than the sequences have is an error. None keeps what every step computed.
         init: an `Init`; None for the usual one (Glorot, orthogonal, forget bias 1).
         engine: "auto" or an engine's name; `engine_report` says which runs.
         device, dtype: of the parameters, as in torch.nn.
@@ -93,6 +96,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         zoneout: float | Mapping[str, float] = 0.0,
         weight_dropout: float = 0.0,
         learned_state: bool = False,
+        checkpoint_every: int | None = None,
         init: Init | None = None,
         engine: str = "auto",
         device: Any = None,
@@ -116,7 +120,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         self.cell, self.input_size, self.hidden_size, self.num_layers = cell, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional, self.reverse = bias, batch_first, bidirectional, reverse
         self.dropout, self.residual, self.layer_norm, self.weight_dropout = dropout, residual, layer_norm, weight_dropout
-        self.learned_state, self.init, self.engine = learned_state, init or Init(), engine
+        self.learned_state, self.init, self.engine, self.checkpoint_every = learned_state, init or Init(), engine, check_every(checkpoint_every)
         self.regularisation = Regularisation.of(cell, recurrent_dropout, recurrent_dropout_kind, zoneout)
         form = Form(cell, bias)
         self._gates, self._states = tuple(cell.widths("gates")), tuple(cell.widths("state"))
@@ -134,6 +138,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
                 self.register_module(f"norm_l{layer}", LayerNorm(width, **options))
         self.reset_parameters()
 
+    checkpoint_every: int | None = None  # of layers that were pickled before there was the option
     _remade = ("_handle", "_running", "_product_shapes", "_places", "_state_type")  # the last one's class is in no module, so it cannot be pickled
 
     def _remake(self) -> None:
@@ -334,7 +339,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         ]
         output, final = run_stack(
             layers, x, initial, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
-            before=self._before, after=self._after if packed is None else partial(self._after, packed=packed), engine=self.engine,
+            before=self._before, after=self._after if packed is None else partial(self._after, packed=packed), engine=self.engine, every=self.checkpoint_every,
         )  # fmt: skip
         if packed is not None:
             output, final = packed.like_the_input(output, self.batch_first and not single), [packed.unsort(value) for value in final]
@@ -391,7 +396,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
     def extra_repr(self) -> str:
         words = [repr(self.cell), str(self.input_size), str(self.hidden_size)]
         words += [f"num_layers={self.num_layers}"] * (self.num_layers > 1) + ["bias=False"] * (not self.bias)
-        shown = ("batch_first", "bidirectional", "reverse", "dropout", "residual", "layer_norm", "weight_dropout", "learned_state")
+        shown = ("batch_first", "bidirectional", "reverse", "dropout", "residual", "layer_norm", "weight_dropout", "learned_state", "checkpoint_every")
         words += [f"{name}={getattr(self, name)}" for name in shown if getattr(self, name)]
         words += [f"dropout_kind={self.dropout_kind!r}"] * (self.dropout > 0 and self.dropout_kind != "step")
         words += [str(self.regularisation)] * bool(str(self.regularisation))

@@ -23,6 +23,7 @@ from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import bind, released
 from tenuto.layers.packed import Packed
+from tenuto.layers.segments import check_every
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, same, steps_of, weight_of
 from tenuto.layers.stand_in import StandIn
 from tenuto.layers.states import listed
@@ -36,6 +37,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
     """What the three layers share: everything but the cell."""
 
     engine = "auto"  # set on an instance to choose one by name
+    checkpoint_every: int | None = None  # set on an instance: the steps of a segment that training runs again on the way back, as in `Recurrent`
 
     def __init__(self, mode: str, cell: Cell, *options: Any) -> None:
         super().__init__(mode, *map(plain, options))
@@ -95,7 +97,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         else:
             output, final = run_stack(
                 self._layers(), x, start, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
-                before=same, after=self._after, engine=self.engine,
+                before=same, after=self._after, engine=self.engine, every=check_every(self.checkpoint_every),
             )  # fmt: skip
         if packed is None:
             output = as_time_first(output, self.batch_first)

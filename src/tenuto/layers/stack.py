@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tenuto.layers.functional import layer_tensors, run_layer
 from tenuto.layers.packed import Packed
+from tenuto.layers.segments import run_in_segments
 
 
 def weight_of(layer: nn.Module, name: str) -> Tensor:
@@ -45,6 +46,7 @@ def run_stack(
     before: Callable[[int, Tensor], Tensor],
     after: Callable[[int, Tensor, Tensor], Tensor],
     engine: str,
+    every: int | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Runs x [T, B, I], or with batch sizes the packed rows x [N, I], through the layers.
 
@@ -52,6 +54,7 @@ def run_stack(
         initial: for each state [L * D, B, W], layer by layer, forward before reverse; or None, but not with packed rows.
         before: (layer number, its input) to what it reads.
         after: (layer number, its input, its output) to what the next one is given.
+        every: of how many steps the segments are that are recomputed on the way back; None for none.
     Returns:
         output [T, B, D * W] (packed [N, D * W]); the final states, as `initial`.
     """
@@ -61,9 +64,8 @@ def run_stack(
         for direction in directions:
             start = [] if initial is None else [state[len(finals)] for state in initial]
             tensors = direction.tensors(read, lengths, resets, batch_sizes)
-            output, *final = run_layer(
-                direction.handle, tensors, start, list(direction.reset_state), direction.reverse, engine
-            )
+            call = direction.handle, tensors, start, list(direction.reset_state), direction.reverse, engine
+            output, *final = run_layer(*call) if every is None else run_in_segments(*call, every)
             outputs.append(output)
             finals.append(final)
         x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))

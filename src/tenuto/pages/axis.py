@@ -112,7 +112,7 @@ def _logarithmic(low: float, high: float) -> Axis:
     decades = math.log10(high) - math.log10(low)
     factors = (1, 2, 5) if decades < 2 else (1,)
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    candidates = [round(factor * 10.0**power, 15) for power in powers for factor in factors]
+    candidates = [float(f"{factor}e{power}") for power in powers for factor in factors]
     start = max(c for c in candidates if c <= low * (1 + 1e-9))
     end = min(c for c in candidates if c >= high * (1 - 1e-9))
     ticks = [c for c in candidates if start <= c <= end]

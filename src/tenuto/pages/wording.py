@@ -70,7 +70,7 @@ def count(amount: int, noun: str) -> str:
     """
     if amount == 1:
         return f"1 {noun}"
-    return f"{amount:,} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"
+    return f"{amount:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch')) else 's'}"
 
 
 def shortened(text: str, letters: int) -> str:

@@ -132,6 +132,8 @@ def label(key: Key, new: bool = False) -> str:
         "d_output": "d y",
         "d_operand": f"d operand[{name}]",
     }
+    if role.startswith("t_"):
+        return f"change of {label((role.removeprefix('t_'), name), new)}"
     return texts[role]
 
 

@@ -31,7 +31,7 @@ from tenuto.tasks.saved import Saved
 from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
 from tenuto.train import Checkpoint, Launch, Observer, Outcome, TrainingOptions, seed_of, train
-from tenuto.train.course import Course, Learning, Teaching
+from tenuto.train.course import Course, Teaching
 from tenuto.train.device import require_device
 from tenuto.train.turns import seeded
 
@@ -92,10 +92,6 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
         """Set what is learnt before training, from the training set alone; `_kept` gives all of it."""
 
     @abstractmethod
-    def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
-        """How the network is trained: its batches, loss and validation."""
-
-    @abstractmethod
     def _batches(self, data: Any) -> Batches:
         """How this set is cut into batches for prediction."""
 
@@ -114,9 +110,6 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
     @abstractmethod
     def _about(self, training: Any, outcome: Outcome) -> dict[str, Any]:
         """What this task adds to the common keys of evaluation.json, or within them; a title at least."""
-
-    def _ready(self, training: Any, held_out: Any) -> None:
-        """Set what training needs besides, once all is there that is learnt before it, and refuse sets that do not fit that."""
 
     def _trained(self, training: Any, held_out: Any) -> None:
         """Set what is learnt from what was held out, once the network is trained."""

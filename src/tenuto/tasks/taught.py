@@ -1,10 +1,11 @@
-"""`Taught`: what distillation asks of an estimator beside its doors: what the network is given in training, and how far two networks' answers are apart.
+"""`Taught`: what distillation and diagnosis ask of an estimator beside its doors: what the network is given in training, its loss, and how far two networks' answers are apart.
 
 Each method has an answer here that fits a task whose network takes a batch; a task says what its choices are. One without choices has nothing to teach.
 """
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from tenuto.errors import ArgumentError
 from tenuto.networks.anatomy import Network
 from tenuto.scores.divergence import divergence
+from tenuto.tasks.weighing import counting
+from tenuto.train.course import Learning
+from tenuto.train.launch import Launch, OneProcess
 
 
 class Choices(NamedTuple):
@@ -66,6 +70,13 @@ class Taught:
     def _kept(self) -> dict[str, Any]:
         """What was learnt before training, as plain data."""
 
+    @abstractmethod
+    def _learning(self, training: Any, held_out: Any, launch: Launch) -> Learning:
+        """How the network is trained: its batches, loss and validation."""
+
+    def _ready(self, training: Any, held_out: Any) -> None:
+        """Set what training needs besides, once all is there that is learnt before it, and refuse sets that do not fit that."""
+
     def as_set(self, data: Any) -> Any:
         """Data as the task's kind of set, from one or from a tuple (x, y); answers may be missing."""
         return self._given(data)
@@ -82,6 +93,19 @@ class Taught:
         """How good the answers for a set are: the RESULT of evaluation.json; `part` is "validation" or "test". With `kept` it is measured once and kept besides, as `evaluate` keeps it."""
         found: dict[str, Any] = self._test(data) if kept else self._measure(data, part).result
         return found
+
+    def lost(self, data: Any) -> Learning:
+        """The batches of this set and their loss, as training has them, for the fitted network: for who looks at gradients. Where the set has no right answers, this model's own stand for them.
+
+        Args:
+            data: a set, or (x, y), as for `fit`.
+        Raises:
+            As `fit`.
+        """
+        twin = copy.copy(self)
+        given = counting(self.answered(self._given(data)))
+        twin._ready(given, given)
+        return twin._learning(given, given, OneProcess())
 
     @property
     def prepared(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Letters: T time, B batch, F what the model reads at a step, I what a layer reads
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from tenuto.explain.call import subject_of
 from tenuto.explain.held.fixed_points import FixedPoints, fixed_points_of
 from tenuto.explain.held.gates import gates_of
 from tenuto.explain.held.held import Held, HeldLayer
-from tenuto.explain.held.listening import Call, Listening
+from tenuto.explain.held.listening import Call, Listening, joined
 from tenuto.explain.held.steps import StepMap, steps_of
 from tenuto.explain.methods import is_count, require
 from tenuto.explain.subject import Posed, Subject, require_same_answer, require_width
@@ -127,7 +127,7 @@ def _states(subject: Subject, network: nn.Module, given: Any, constant: Constant
         asked = posed if asked is None or max(posed.lengths) > max(asked.lengths) else asked
         raw, runs = _run(posed, network)
         for calls, rows in runs:
-            for call in _joined(calls):
+            for call in joined(calls):
                 if call[0].rows != len(rows):
                     left[call[0].name] = None
                     continue
@@ -168,30 +168,6 @@ def _run(posed: Posed, network: nn.Module, x: Tensor | None = None, rows: Tensor
             posed.run(x[:, [place]], rows[[place]])
         runs.append(([call.unpacked() for call in heard.calls], [row]))
     return raw, runs
-
-
-def _joined(calls: list[Call]) -> Iterator[list[Call]]:
-    """The calls of each layer: those that go on from where the one before ended belong together, others have a name of their own."""
-    by_name: dict[str, list[list[Call]]] = {}
-    for call in calls:
-        known = by_name.setdefault(call.name, [])
-        before = known[-1][-1] if known else None
-        if before is not None and not call.form.reverse and before.form == call.form and _goes_on(before, call):
-            known[-1].append(call)
-        else:
-            known.append([call])
-    for runs in by_name.values():
-        for number, run in enumerate(runs):
-            yield run if not number else [_renamed(call, f"{call.name}, call {number + 1}") for call in run]
-
-
-def _goes_on(before: Call, call: Call) -> bool:
-    starts = [call.inputs[f"s.{name}"] for name in call.form.cell.widths("state")]
-    return all(start.shape == end.shape and torch.equal(start, end.to(start.dtype)) for start, end in zip(starts, before.final))
-
-
-def _renamed(call: Call, name: str) -> Call:
-    return Call(name, call.form, call.inputs, call.output, call.final)
 
 
 def _gather(into: _Gathered, calls: list[Call], posed: Posed, rows: list[int]) -> None:
@@ -248,7 +224,7 @@ def _rests(whole: dict[str, _Gathered], posed: Posed, network: nn.Module, consta
     if x is not None:
         row = torch.tensor([_longest(posed)], device=posed.x.device)
         _, runs = _run(posed, network, x, row)
-        heard = {run[0].name: run for run in _joined(runs[0][0])}
+        heard = {run[0].name: run for run in joined(runs[0][0])}
     found = {}
     for name, one in whole.items():
         device = one.call.inputs["x"].device

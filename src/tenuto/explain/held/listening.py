@@ -8,12 +8,13 @@ Letters: T time, B batch, I input, W a state's width.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -56,6 +57,26 @@ class Call:
             if name in ("x", "resets") or (name.startswith("stream.") and tensor.dim() == 2):
                 inputs[name] = tensor[:, None]
         return replace(self, form=replace(self.form, packed=False, lengths=False), inputs=inputs, output=self.output[:, None])
+
+
+def joined(calls: list[Call]) -> Iterator[list[Call]]:
+    """The calls of each layer: those that go on from where the one before ended belong together, others have a name of their own."""
+    by_name: dict[str, list[list[Call]]] = {}
+    for call in calls:
+        known = by_name.setdefault(call.name, [])
+        before = known[-1][-1] if known else None
+        if before is not None and not call.form.reverse and before.form == call.form and _goes_on(before, call):
+            known[-1].append(call)
+        else:
+            known.append([call])
+    for runs in by_name.values():
+        for number, run in enumerate(runs):
+            yield run if not number else [replace(call, name=f"{call.name}, call {number + 1}") for call in run]
+
+
+def _goes_on(before: Call, call: Call) -> bool:
+    starts = [call.inputs[f"s.{name}"] for name in call.form.cell.widths("state")]
+    return all(start.shape == end.shape and torch.equal(start, end.to(start.dtype)) for start, end in zip(starts, before.final))
 
 
 class Listening(AbstractContextManager["Listening"]):

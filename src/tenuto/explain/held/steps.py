@@ -30,8 +30,23 @@ class Steps:
     gates: dict[str, Tensor]
 
 
-def steps_of(call: Call) -> Steps:
-    """The states and gates of a call that is not packed."""
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What the steps of a call were given and left, in the order of time. Beyond a row's length it means nothing.
+
+    Attributes:
+        values: of each step, by the keys of the step's program, products included: [B, W]. states: after each step, in the cell's order, [B, W] each.
+        live: [T, B, 1] bool, which steps are within their sequences; None where all are. returns: for each step [B, 1] bool, whose state returned to its initial value on the way into it, or None.
+    """
+
+    values: list[dict[Key, Tensor]]
+    states: list[list[Tensor]]
+    live: Tensor | None
+    returns: list[Tensor | None]
+
+
+def walk_of(call: Call) -> Walk:
+    """The steps of a call that is not packed, run once more."""
     form, inputs, cell = call.form, call.inputs, call.form.cell
     require_unchanged(form.traced)
     gates, names = tuple(cell.widths("gates")), tuple(cell.widths("state"))
@@ -60,12 +75,19 @@ def steps_of(call: Call) -> Steps:
             state = made if live is None else [torch.where(live[t], one, before) for one, before in zip(made, state)]
             kept.append(values | {("product", name): value for name, value in products.made.items()})
             after.append(state)
-        if form.reverse:
-            kept, after = kept[::-1], after[::-1]
-        every = {key: torch.cat([values[key] for values in kept]) for key in form.traced.forward.inputs}
-        found = values_of(form.traced)(every, hidden_size(form, inputs))
-    states = {name: torch.stack([state[place] for state in after]) for place, name in enumerate(names)}
-    return Steps(states, {gate.name: found["gate", gate.name].unflatten(0, (len(x), call.rows)) for gate in gates_of(form.traced)})
+    if form.reverse:
+        kept, after = kept[::-1], after[::-1]
+    return Walk(kept, after, live, [_returns(call, t) for t in range(len(x))])
+
+
+def steps_of(call: Call) -> Steps:
+    """The states and gates of a call that is not packed."""
+    walk, traced = walk_of(call), call.form.traced
+    every = {key: torch.cat([values[key] for values in walk.values]) for key in traced.forward.inputs}
+    with torch.no_grad():
+        found = values_of(traced)(every, hidden_size(call.form, call.inputs))
+    states = {name: torch.stack([state[place] for state in walk.states]) for place, name in enumerate(call.form.cell.widths("state"))}
+    return Steps(states, {gate.name: found["gate", gate.name].unflatten(0, (len(walk.values), call.rows)) for gate in gates_of(traced)})
 
 
 def _returns(call: Call, t: int) -> Tensor | None:
