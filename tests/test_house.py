@@ -70,7 +70,7 @@ SIBLINGS = {"engines": engines() - {"reference"}, "tasks": folders("tasks"), "da
 OPTIONAL = {
     "keras", "tensorflow", "jax", "matplotlib", "pandas", "pyarrow", "sklearn", "scipy", "soundfile", "onnx",
     "onnxruntime", "openvino", "captum", "triton", "ziglang", "accelerate", "optuna", "ray", "tensorboard", "ruptures", "shap", "aalpy",
-    "statsmodels", "narwhals", "polars", "utilsforecast",
+    "statsmodels", "narwhals", "polars", "utilsforecast", "soxr", "kaldi_native_fbank", "jiwer",
 }  # fmt: skip
 # torch itself imports these, so tenuto cannot avoid them.
 LOADED_BY_TORCH = {"triton"}

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from tenuto.data import read_splits
+from tenuto.data.audio.read import read_recording_splits
 from tenuto.data.sets import path_of
 from tenuto.errors import ArgumentError
 
@@ -31,6 +32,14 @@ def test_japanese_vowels_has_its_published_sizes():
 def test_air_passengers_is_the_file_that_is_described():
     path = path_of("air_passengers")
     assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_name("SOURCES.md").read_text(encoding="utf-8")
+
+
+def test_spoken_digits_are_the_files_that_are_described():
+    path = path_of("spoken_digits")
+    assert hashlib.sha256((path / "metadata.csv").read_bytes()).hexdigest() in path.with_name("SOURCES.md").read_text(encoding="utf-8")
+    parts = read_recording_splits(path)
+    assert (len(parts.train), len(parts.test)) == (300, 120) and set(parts.train.class_counts.values()) == {30} and set(parts.test.class_counts.values()) == {12}
+    assert {wave.rate for wave in parts.train.waves} == {8000} and len(set(parts.train.speakers)) == 6 and parts.train.rejects == ()
 
 
 def test_an_unknown_set_is_refused():

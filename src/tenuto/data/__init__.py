@@ -1,13 +1,16 @@
 """Data sets: read, checked, split, standardised and cut into batches.
 
 In: files (tables, JSON, `.ts`, `.arff`, npz, CoNLL, lines; also compressed) or arrays. Out: `Sequences`, `Sentences` or `Pairs`, and `Batch`es of `x [T, B, C]`
-with lengths; or tokens, and `Streams` of windows; or a `Panel` of series in time.
-Each family of data has a folder: sequences (numbers), series (numbers in time), sentences (tokens), text (a stream), pairs; they do not import each other. What they share stands
+with lengths; or tokens, and `Streams` of windows; or a `Panel` of series in time; or `Recordings` of sound.
+Each family of data has a folder: sequences (numbers), series (numbers in time), sentences (tokens), text (a stream), pairs, audio (sound); they do not import each other. What they share stands
 beside them: source.py; compressed.py, form.py (how a file is written) → decode.py → delimited.py, json_rows.py, parquet.py, arrow.py → rows.py (tables from files);
 frame.py (tables and columns in memory), parts.py (which file is which), counts.py, labels.py, weights.py, split.py.
 May import the rooms above: `errors`, `files`, `process`. Parquet needs pyarrow, which is imported where it is used; nothing here is ever unpickled.
 """
 
+from tenuto.data.audio.read import read_recording_splits, read_recordings
+from tenuto.data.audio.recordings import Recordings
+from tenuto.data.audio.wave import Wave
 from tenuto.data.form import Form
 from tenuto.data.labels import Labels
 from tenuto.data.pairs.pairs import Pairs
@@ -43,12 +46,14 @@ __all__ = [
     "Panel",
     "Parts",
     "RandomWindows",
+    "Recordings",
     "Sentences",
     "Sequences",
     "Sides",
     "Source",
     "Standardiser",
     "Streams",
+    "Wave",
     "Window",
     "bucketed_batches",
     "collate",
@@ -61,6 +66,8 @@ __all__ = [
     "read_panel",
     "read_parallel",
     "read_parts",
+    "read_recording_splits",
+    "read_recordings",
     "read_sequences",
     "read_slots",
     "read_splits",

@@ -1,0 +1,128 @@
+"""Log-mel energies and cepstra of sound, by kaldi-native-fbank: whole, or as a stream that gives the same bits.
+
+A frame is read off 25 ms, and frames begin 10 ms apart. A frame depends on its own samples alone: no dither, no smoothing over time. Kaldi leaves
+out what is too short for a last frame; here zeros complete it, so that each sample of a recording is in a frame, and one sample is enough for one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tenuto.choices import require
+from tenuto.data.audio.wave import package
+
+KINDS = ("log-mel", "mfcc")
+SCALE = 32768.0  # Kaldi reads samples as whole numbers of 16 bits
+FRAME_MS, SHIFT_MS = 25.0, 10.0
+
+
+@dataclass(frozen=True)
+class Features:
+    """Which features are read off a sound.
+
+    Args:
+        rate: samples a second.
+        kind: "log-mel" (logarithms of the energies in `size` bands, equally wide on the mel scale) or "mfcc" (`size` cepstra of 23 such bands, or of `size` if that is more).
+        size: F. scale: what samples in -1..1 are multiplied by; kept with a model, since energies depend on it.
+    Raises:
+        ArgumentError: another kind.
+    Example:
+        >>> Features(8000, size=20)(np.zeros(400, dtype=np.float32)).shape
+        (4, 20)
+    """
+
+    rate: int
+    kind: str = "log-mel"
+    size: int = 40
+    scale: float = SCALE
+
+    def __post_init__(self) -> None:
+        require("features", self.kind, KINDS)
+
+    @property
+    def frame(self) -> int:
+        """Samples of a frame."""
+        return int(self.rate * 0.001 * FRAME_MS)
+
+    @property
+    def shift(self) -> int:
+        """Samples from the beginning of a frame to that of the next."""
+        return int(self.rate * 0.001 * SHIFT_MS)
+
+    def count(self, samples: int) -> int:
+        """How many frames so many samples have: one, and another for each further shift that was begun.
+
+        Example:
+            >>> [Features(8000).count(samples) for samples in (0, 1, 200, 201, 280, 281)]
+            [0, 1, 1, 2, 2, 3]
+        """
+        return 0 if samples == 0 else 1 + max(0, -(-(samples - self.frame) // self.shift))
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """[T, F] float32 of samples [N] float32 in -1..1; T is `count(N)`."""
+        stream = self.stream()
+        return np.concatenate([stream.accept(samples), stream.finish()])
+
+    def stream(self) -> FeatureStream:
+        """The same for samples that come in chunks."""
+        return FeatureStream(self)
+
+    def whole_frames(self, samples: np.ndarray) -> np.ndarray:
+        """[T, F] float32: the frames that lie within samples [N], without a last one that zeros would complete."""
+        frames = 1 + (len(samples) - self.frame) // self.shift if len(samples) >= self.frame else 0
+        if not frames:
+            return np.empty((0, self.size), dtype=np.float32)
+        reader = self._reader()
+        reader.accept_waveform(self.rate, samples * np.float32(self.scale))
+        return np.array([reader.get_frame(number) for number in range(frames)], dtype=np.float32)
+
+    def _reader(self) -> Any:
+        kaldi = package("kaldi_native_fbank")
+        options = kaldi.FbankOptions() if self.kind == "log-mel" else kaldi.MfccOptions()
+        options.frame_opts.dither = 0.0
+        options.frame_opts.samp_freq = float(self.rate)
+        options.frame_opts.frame_length_ms, options.frame_opts.frame_shift_ms = FRAME_MS, SHIFT_MS
+        options.frame_opts.snip_edges = True
+        if self.kind == "log-mel":
+            options.mel_opts.num_bins = self.size
+            return kaldi.OnlineFbank(options)
+        options.mel_opts.num_bins, options.num_ceps, options.use_energy = max(23, self.size), self.size, False
+        return kaldi.OnlineMfcc(options)
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+class FeatureStream:
+    """Features of samples that come in chunks of any sizes; what is too short for the next frame is kept for it.
+
+    Attributes:
+        left: [N] float32, the samples from the beginning of the next frame on.
+        samples: how many came so far.
+    """
+
+    def __init__(self, features: Features) -> None:
+        self.features = features
+        self.left = np.empty(0, dtype=np.float32)
+        self.samples = self.frames = 0
+
+    def accept(self, samples: np.ndarray) -> np.ndarray:
+        """[T, F] float32: the frames that these samples [N] float32 complete."""
+        self.samples += len(samples)
+        self.left = np.concatenate([self.left, samples])
+        found = self.features.whole_frames(self.left)
+        self.left = self.left[len(found) * self.features.shift :].copy()
+        self.frames += len(found)
+        return found
+
+    def finish(self) -> np.ndarray:
+        """[T, F] float32: the last frame, where samples are left that were in none."""
+        missing = self.features.count(self.samples) - self.frames
+        assert missing in (0, 1)
+        found = self.features.whole_frames(np.pad(self.left, (0, missing * self.features.frame - missing * len(self.left))))
+        self.left, self.frames = self.left[:0], self.frames + len(found[:missing])
+        return found[:missing]

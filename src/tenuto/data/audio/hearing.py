@@ -1,0 +1,112 @@
+"""`Hearing`: from the samples of a recording to what a network reads of it, at once or as a stream: resampled, features, normalised, neighbouring frames together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.audio.features import SHIFT_MS, Features
+from tenuto.data.audio.normalise import Normaliser
+from tenuto.data.audio.wave import Resampler, Wave, resampled
+from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What a network reads of a sound.
+
+    Args:
+        features: which they are, and of which rate. normaliser: brings them to mean 0.
+        together: how many neighbouring frames, side by side, are one step; zeros complete the last step.
+    """
+
+    features: Features
+    normaliser: Normaliser
+    together: int = 1
+
+    @property
+    def width(self) -> int:
+        """Numbers of a step."""
+        return self.features.size * self.together
+
+    @property
+    def step_seconds(self) -> float:
+        """From the beginning of a step to that of the next."""
+        return self.together * self.features.shift / self.features.rate
+
+    def steps(self, samples: int) -> int:
+        """Steps of so many samples, at the rate of the features."""
+        return -(-self.features.count(samples) // self.together)
+
+    def __call__(self, wave: Wave) -> np.ndarray:
+        """[T, width] float32."""
+        return self.stacked(self.normaliser(self.frames(wave)))
+
+    def frames(self, wave: Wave) -> np.ndarray:
+        """[frames, F] float32, as they are before they are normalised."""
+        return self.features(resampled(wave, self.features.rate).samples)
+
+    def stacked(self, frames: np.ndarray) -> np.ndarray:
+        """[T, width] from normalised frames [frames, F]."""
+        steps = -(-len(frames) // self.together)
+        return np.pad(frames, ((0, steps * self.together - len(frames)), (0, 0))).reshape(steps, self.width)
+
+    def stream(self, rate: int) -> HearingStream:
+        """The same for samples that come in chunks.
+
+        Args:
+            rate: of these samples.
+        Raises:
+            ArgumentError: it normalises by the whole recording.
+        """
+        if not self.normaliser.streams:
+            raise ArgumentError(
+                f"{argument('normalise', 'recording')} needs a whole recording, so there is no stream of it.", expected="a model that normalises by its training set, or causally",
+                fix=f"train with {argument('normalise', 'causal')}",
+            )  # fmt: skip
+        return HearingStream(self, rate)
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"features": {**self.features.to_data(), "shift_ms": SHIFT_MS}, "normaliser": self.normaliser.to_data(), "together": self.together}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Hearing:
+        """From what `to_data` gave."""
+        features = {name: value for name, value in data["features"].items() if name != "shift_ms"}
+        return cls(Features(**features), Normaliser.from_data(data["normaliser"]), data["together"])
+
+
+class HearingStream:
+    """Steps of a sound that comes in chunks; what is too short for the next step is kept for it. All steps together have the bits of the whole sound's.
+
+    Attributes:
+        samples: how many came, at their own rate.
+    """
+
+    def __init__(self, hearing: Hearing, rate: int) -> None:
+        self.hearing, self.rate, self.samples = hearing, rate, 0
+        self._resampler = Resampler(rate, hearing.features.rate)
+        self._features, self._normaliser = hearing.features.stream(), hearing.normaliser.stream()
+        self._left = np.empty((0, hearing.features.size), dtype=np.float32)
+
+    def accept(self, samples: np.ndarray) -> np.ndarray:
+        """[T, width] float32: the steps that these samples [N] float32 complete."""
+        self.samples += len(samples)
+        return self._steps(self._features.accept(self._resampler.accept(samples)))
+
+    def finish(self) -> np.ndarray:
+        """[T, width] float32: the rest."""
+        found = self._steps(np.concatenate([self._features.accept(self._resampler.finish()), self._features.finish()]))
+        rest, self._left = self.hearing.stacked(self._left), self._left[:0]
+        return np.concatenate([found, rest])
+
+    def _steps(self, frames: np.ndarray) -> np.ndarray:
+        frames = np.concatenate([self._left, self._normaliser.accept(frames)])
+        whole = len(frames) // self.hearing.together * self.hearing.together
+        self._left = frames[whole:].copy()
+        return self.hearing.stacked(frames[:whole])

@@ -1,0 +1,74 @@
+"""Recordings made a little different each time that they are heard in training: faster or slower, louder or softer, with noise; bands and times left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenuto.data.audio.wave import Wave, resampled
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What is drawn for each recording of each epoch.
+
+    Args:
+        speed: 0.1: its speed, and with it its pitch, is multiplied by one of 0.9, 1 and 1.1, each as likely.
+        gain_db: its level changes by up to so many decibels, up or down.
+        noise_db: white noise is added, softer than the recording by this many decibels or up to 30 more; None for never.
+        bands: so many masks, each over up to an eighth of the features. times: so many masks, each over up to a tenth of the frames.
+    Source:     speed: Ko, Peddinti, Povey & Khudanpur 2015. Masks: Park et al. 2019 (SpecAugment), section 2, without time warping.
+    """
+
+    speed: float = 0.0
+    gain_db: float = 0.0
+    noise_db: float | None = None
+    bands: int = 0
+    times: int = 0
+
+    @property
+    def of_samples(self) -> bool:
+        """Whether the samples themselves change."""
+        return bool(self.speed or self.gain_db or self.noise_db is not None)
+
+    @property
+    def of_frames(self) -> bool:
+        """Whether masks are put over frames."""
+        return bool(self.bands or self.times)
+
+    def of_wave(self, wave: Wave, generator: np.random.Generator) -> Wave:
+        """The recording with another speed, another level, and noise, as they are drawn."""
+        if self.speed:
+            factor = float(generator.choice([1 - self.speed, 1.0, 1 + self.speed]))
+            wave = faster(wave, factor)
+        samples = wave.samples
+        if self.gain_db:
+            samples = samples * np.float32(10 ** (generator.uniform(-self.gain_db, self.gain_db) / 20))
+        if self.noise_db is not None:
+            samples = with_noise(samples, self.noise_db + generator.uniform(0, 30), generator)
+        return Wave(samples, wave.rate)
+
+    def masked(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Normalised frames [T, F] with masks: zero, the mean, stands where nothing is to be heard."""
+        found = frames.copy()
+        for _ in range(self.bands):
+            width = int(generator.integers(0, frames.shape[1] // 8 + 1))
+            first = int(generator.integers(0, frames.shape[1] - width + 1))
+            found[:, first : first + width] = 0
+        for _ in range(self.times):
+            width = int(generator.integers(0, len(frames) // 10 + 1))
+            first = int(generator.integers(0, len(frames) - width + 1))
+            found[first : first + width] = 0
+        return found
+
+
+def faster(wave: Wave, factor: float) -> Wave:
+    """The recording `factor` times as fast, and as high, at its own rate."""
+    return wave if factor == 1 else resampled(Wave(wave.samples, round(wave.rate * factor)), wave.rate)
+
+
+def with_noise(samples: np.ndarray, below_db: float, generator: np.random.Generator) -> np.ndarray:
+    """Samples with white noise that is softer by so many decibels, in root mean square; silence stays silent."""
+    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) * 10 ** (-below_db / 20)
+    return (samples + level * generator.standard_normal(len(samples))).astype(np.float32)

@@ -1,0 +1,44 @@
+"""What is drawn for a recording in training: speed, level, noise, masks."""
+
+import numpy as np
+
+from tenuto.data.audio.perturb import Perturbation, faster, with_noise
+from tenuto.data.audio.wave import Wave
+from tests.data.audio.sounds import wave
+
+
+def generator():
+    return np.random.default_rng(5)
+
+
+def test_speed_changes_length_and_pitch():
+    tone = Wave(np.sin(2 * np.pi * 500 * np.arange(8000) / 8000).astype(np.float32), 8000)
+    for factor in (0.9, 1.0, 1.1):
+        found = faster(tone, factor)
+        assert found.rate == 8000 and abs(len(found.samples) - 8000 / factor) <= 1
+        spectrum = np.abs(np.fft.rfft(found.samples * np.hanning(len(found.samples))))
+        assert abs(spectrum.argmax() * 8000 / len(found.samples) - 500 * factor) < 2
+    drawn = {len(Perturbation(speed=0.1).of_wave(tone, np.random.default_rng(seed)).samples) for seed in range(20)}
+    assert drawn == {8889, 8000, 7273}
+
+
+def test_noise_and_gain_are_of_the_level_that_is_said():
+    one = wave(20_000)
+    noise = with_noise(one.samples, 20.0, generator()) - one.samples
+    assert abs(20 * np.log10(one.samples.std() / noise.std()) - 20) < 0.3
+    assert not with_noise(np.zeros(10, np.float32), 20.0, generator()).any()
+    for seed in range(5):
+        louder = Perturbation(gain_db=6.0).of_wave(one, np.random.default_rng(seed)).samples
+        assert abs(20 * np.log10(louder.std() / one.samples.std())) <= 6.001
+    same = Perturbation(speed=0.1, gain_db=6.0, noise_db=10.0)
+    np.testing.assert_array_equal(same.of_wave(one, generator()).samples, same.of_wave(one, generator()).samples)
+
+
+def test_masks_are_zeros_over_bands_and_times():
+    frames, plan = np.ones((50, 16), np.float32), Perturbation(bands=1, times=1)
+    assert plan.of_frames and not plan.of_samples and not Perturbation().of_frames
+    for seed in range(10):
+        found = plan.masked(frames, np.random.default_rng(seed))
+        bands, times = (found == 0).all(0).sum(), (found == 0).all(1).sum()
+        assert bands <= 2 and times <= 5 and (found == 0).sum() == bands * 50 + times * 16 - bands * times
+    assert (frames == 1).all()
