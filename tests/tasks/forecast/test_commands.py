@@ -65,3 +65,11 @@ def test_the_page_shows_lines_steps_and_fans(fitted):
     page = (fitted[0] / "report.html").read_text()
     for said in ("Beside simple lines", "By step ahead", "Forecasts", "seasonal naive + drift", "Holt-Winters", "cutoff", 'class="band first"'):
         assert said in page, said
+
+
+def test_a_density_and_its_paths(tmp_path):
+    said = run("fit", "forecast", "air_passengers", "--head", "density", "--distribution", "gaussian", "--samples", 20, "--horizon", 3, "--out", tmp_path / "run", *QUICK)
+    assert "season 12" in said
+    rows = list(csv.DictReader(io.StringIO(run("forecast", tmp_path / "run", "--paths", "--steps", 2))))
+    assert len(rows) == 40 and list(rows[0]) == ["ds", "path", "Forecaster"] and {row["path"] for row in rows} == {str(path) for path in range(20)}
+    assert "Density" in (tmp_path / "run" / "report.html").read_text()

@@ -20,6 +20,7 @@ from tenuto.errors import DataError
 BASES = ("last", "drift", "mean", "season", "season-drift")
 LIMIT = 20.0  # of a number that a network reads; a value far from all others shall not drown them
 LEAST_SHARE = 1e-3  # of a series' level, the smallest scale: a constant series has no changes
+Columns = int | np.ndarray  # of one series, or of each place's own [O]
 BLOCK = 2**21  # numbers of a block of series, padding included
 
 
@@ -37,7 +38,7 @@ class Read(NamedTuple):
     ahead: list[np.ndarray]
     seen: Seen
 
-    def deviation(self, kind: str, places: np.ndarray, column: int) -> np.ndarray:
+    def deviation(self, kind: str, places: np.ndarray, column: Columns) -> np.ndarray:
         """[O], how far the last value at each of these places lies from what the base says there; 0 where that is not known."""
         seen = self.seen
         if kind in ("last", "drift"):
@@ -47,7 +48,7 @@ class Read(NamedTuple):
             found = found - seen.season_drift[places, column]
         return np.where(np.isnan(found), 0.0, found)
 
-    def base(self, kind: str, season: int, places: np.ndarray, column: int, steps: int, carry: Sequence[float] = ()) -> np.ndarray:
+    def base(self, kind: str, season: int, places: np.ndarray, column: Columns, steps: int, carry: Sequence[float] = ()) -> np.ndarray:
         """The base [O, steps] of a forecast from each of these places [O] in a series, in float64; NaN where nothing was observed yet.
 
         Args:
@@ -56,7 +57,7 @@ class Read(NamedTuple):
         found = self._plain_base(kind, season, places, column, steps)
         return found + self.deviation(kind, places, column)[:, None] * np.array(carry[:steps]) if len(carry) else found
 
-    def _plain_base(self, kind: str, season: int, places: np.ndarray, column: int, steps: int) -> np.ndarray:
+    def _plain_base(self, kind: str, season: int, places: np.ndarray, column: Columns, steps: int) -> np.ndarray:
         seen, ahead = self.seen, np.arange(1, steps + 1)
         last = np.broadcast_to(seen.last[places, column][:, None], (len(places), steps))
         if kind == "mean":
@@ -64,7 +65,7 @@ class Read(NamedTuple):
         if kind in ("last", "drift"):
             return last + (seen.drift[places, column][:, None] * ahead if kind == "drift" else 0.0)
         cycles = -(-ahead // season)
-        found = seen.filled[places[:, None] + ahead - season * (cycles - 1), column]
+        found = seen.filled[places[:, None] + ahead - season * (cycles - 1), np.reshape(column, (-1, 1))]
         if kind == "season-drift":
             found = found + seen.season_drift[places, column][:, None] * cycles
         return np.where(np.isnan(found), last, found)
@@ -141,6 +142,20 @@ class Reader:
         for column, row in enumerate(rows):
             values[: lengths[column], column] = panel.values[row]
         seen, after = running.advance(values, lengths)
+        x, scale = self.of_steps(seen)
+        ahead = []
+        for column, row in enumerate(rows):
+            length = int(lengths[column])
+            known = self.ahead(panel, int(row), length + horizon)
+            ahead.append(known)
+            if self.names:
+                rest = [one.numbers(panel.columns[one.name][row][:length]) for one in self.past]
+                rest += [np.repeat(one.numbers(np.array([one.cell(panel, int(row))], dtype=object)), length, axis=0) for one in self.static]
+                x[:length, column, len(_OWN) :] = np.concatenate([known[:length], *rest], axis=1)
+        return Read(x, lengths, scale, ahead, seen), after
+
+    def of_steps(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """x [T, B, F] float32 with what is read of the values, the other features being zero, and the scale [T, B]."""
         scale, level = self._scale(seen)
         mean, deviation, share, share_deviation = self.level
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -155,19 +170,15 @@ class Reader:
                 (np.log(scale / level) - share) / share_deviation,
                 np.minimum(seen.number, 64) / 64,
             ]
-        x = np.zeros((*values.shape, max(len(self.names), len(_OWN))), dtype=np.float32)
+        x = np.zeros((*seen.value.shape, max(len(self.names), len(_OWN))), dtype=np.float32)
         for place, part in enumerate(own):
             x[..., place] = np.clip(np.where(np.isfinite(part), part, 0.0), -LIMIT, LIMIT)
-        ahead = []
-        for column, row in enumerate(rows):
-            length = int(lengths[column])
-            known = self.ahead(panel, int(row), length + horizon)
-            ahead.append(known)
-            if self.names:
-                rest = [one.numbers(panel.columns[one.name][row][:length]) for one in self.past]
-                rest += [np.repeat(one.numbers(np.array([one.cell(panel, int(row))], dtype=object)), length, axis=0) for one in self.static]
-                x[:length, column, len(_OWN) :] = np.concatenate([known[:length], *rest], axis=1)
-        return Read(x, lengths, scale, ahead, seen), after
+        return x, scale
+
+    def beside(self, panel: Panel, row: int) -> np.ndarray:
+        """[R] float32, what is read beside the values and what is known beforehand, at a step after the end of a series: its static covariates, and the means of what is known up to now."""
+        rest = [one.numbers(np.array([None], dtype=object)) for one in self.past] + [one.numbers(np.array([one.cell(panel, row)], dtype=object)) for one in self.static]
+        return np.concatenate([np.zeros((1, 0), dtype=np.float32), *rest], axis=1)[0]
 
     def ahead(self, panel: Panel, row: int, steps: int) -> np.ndarray:
         """[steps, P] what is known beforehand of the first `steps` stamps of a series."""

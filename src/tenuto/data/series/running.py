@@ -21,6 +21,7 @@ class Seen(NamedTuple):
         number: how many values were observed. mean, level: of the values, and of their sizes.
         change, season_change: the mean size of the change since the last value, and since the season before; NaN where there was none.
         drift, season_drift: the means of these changes with their signs.
+        changes, turns: how many of these changes there were.
         step, season_step: this step's own changes; NaN where one of both values is missing.
         filled: [m + T, N], the values with those of the season before where they are missing; m steps before the first too.
     """
@@ -37,6 +38,8 @@ class Seen(NamedTuple):
     step: np.ndarray
     season_step: np.ndarray
     filled: np.ndarray
+    changes: np.ndarray
+    turns: np.ndarray
 
 
 @dataclass
@@ -53,6 +56,16 @@ class Running:
         sums = np.zeros((len(_SUMS), series))
         sums[[_SUMS.index(name) for name in ("last", "change", "season_change")]] = np.nan  # not known yet
         return cls(season, sums, np.full((season, series), np.nan))
+
+    @classmethod
+    def after(cls, season: int, seen: Seen, places: np.ndarray, columns: np.ndarray) -> Running:
+        """Of what was seen, the state after each of these steps [O] of the series in these columns [O]."""
+        sums = np.stack([getattr(seen, name)[places, columns] for name in _SUMS])
+        return cls(season, sums, seen.filled[places + 1 + np.arange(season)[:, None], columns])
+
+    def repeated(self, times: int) -> Running:
+        """Each series so many times, one after another."""
+        return Running(self.season, np.repeat(self.sums, times, 1), np.repeat(self.filled, times, 1))
 
     def advance(self, values: np.ndarray, lengths: np.ndarray) -> tuple[Seen, Running]:
         """What is seen at each step of `values` [T, N], and the state after each series' last step.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenuto.data.series.features import Read, Reader
+from tenuto.data.series.features import Columns, Read, Reader
 from tenuto.data.series.panel import Panel
 
 ORIGINS = 64  # of a window, at most, from which training forecasts
@@ -58,11 +58,11 @@ class Windows:
     """The series of a panel, read once, from which batches of windows are cut.
 
     Args:
-        horizon: h, steps ahead.
+        horizon: steps ahead that are forecast in the end. reach: h, those that a batch has; all by default.
     """
 
-    def __init__(self, panel: Panel, reader: Reader, horizon: int) -> None:
-        self.reader, self.horizon, self.lengths, self.begin = reader, horizon, panel.lengths, panel.begin
+    def __init__(self, panel: Panel, reader: Reader, horizon: int, reach: int | None = None) -> None:
+        self.reader, self.horizon, self.reach, self.lengths, self.begin = reader, horizon, reach or horizon, panel.lengths, panel.begin
         self._at: list[tuple[Read, int]] = [None] * len(panel)  # type: ignore[list-item]
         for rows, read, _ in reader.blocks(panel, horizon):
             for column, row in enumerate(rows.tolist()):
@@ -88,7 +88,7 @@ class Windows:
 
         Args:
             context: steps before the first origin, at most; None for all.
-            whole: only origins with h values after them, where a series has one.
+            whole: only origins with `horizon` values after them, where a series has one.
         """
         found = []
         for series, (length, begin) in enumerate(zip(self.lengths.tolist(), self.begin.tolist())):
@@ -100,6 +100,10 @@ class Windows:
                 found.append(Window(series, 0 if context is None else max(0, start + 1 - context), origins))
         return found
 
+    def at(self, series: int) -> tuple[Read, int]:
+        """How a series is read: a block of series, and its column there."""
+        return self._at[series]
+
     def scales(self, window: Window) -> np.ndarray:
         """[O], the scale at each origin of a window."""
         read, column = self._at[window.series]
@@ -107,7 +111,7 @@ class Windows:
 
     def batch(self, windows: Sequence[Window], *, targets: bool = True) -> Batch:
         """The windows as a batch; a window with fewer origins than others repeats its last one, without targets."""
-        horizon, most = self.horizon, max(len(window.origins) for window in windows)
+        horizon, most = self.reach, max(len(window.origins) for window in windows)
         steps = [int(window.origins[-1]) + 1 - window.first for window in windows]
         first_read = self._at[windows[0].series][0]
         x = np.zeros((max(steps), len(windows), first_read.x.shape[2]), dtype=np.float32)
@@ -131,7 +135,7 @@ class Windows:
         return Batch(made, ends, at, known_ahead, start, size, torch.from_numpy(truth) if targets else None)
 
 
-def forecast_from(reader: Reader, read: Read, origins: np.ndarray, column: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+def forecast_from(reader: Reader, read: Read, origins: np.ndarray, column: Columns, horizon: int) -> tuple[np.ndarray, np.ndarray]:
     """Base [O, h] and scale [O] of forecasts from these steps of a series; where nothing was observed yet, the base is the level of training."""
     base = read.base(reader.base, reader.season, origins, column, horizon, reader.carry)
     return np.where(np.isnan(base), np.exp(reader.level[0]), base), read.scale[origins, column]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,33 +10,27 @@ from typing import Any
 import numpy as np
 
 from tenuto.data.frame import cells_of
-from tenuto.data.series.features import Reader
-from tenuto.data.series.frequency import Frequency, pandas
+from tenuto.data.series.frequency import pandas
 from tenuto.data.series.panel import Panel, called
-from tenuto.data.series.table import Names, frame_columns, stamps_of
+from tenuto.data.series.table import frame_columns, stamps_of
 from tenuto.data.series.windows import Window
 from tenuto.errors import ArgumentError, DataError
-from tenuto.networks.anatomy import Network
 from tenuto.scores.forecasts import ends_of
 from tenuto.scores.regression import conformal_widths, held_out_needed
 from tenuto.tasks.forecast.evaluation import Forecasts
-from tenuto.tasks.forecast.memory import Memory
-from tenuto.tasks.forecast.network import ForecastNetwork
-from tenuto.tasks.saved import Saved
+from tenuto.tasks.forecast.paths import Paths, quantiles_of
+from tenuto.tasks.series_estimator import SeriesEstimator
+from tenuto.tasks.series_memory import Memory
 from tenuto.tongues import argument
 
 
-class Answering(Saved, ABC):
+class Answering(SeriesEstimator):
     """The half of a forecaster that answers."""
 
-    reader_: Reader
-    frequency_: Frequency
-    names_: Names
-    network_: Network
-    memory_: Memory
     conformal_: dict[float, list[float]]
     h: int
     level: tuple[float, ...]
+    samples: int
 
     @property
     @abstractmethod
@@ -44,13 +38,8 @@ class Answering(Saved, ABC):
         """The quantiles that are learnt."""
 
     @abstractmethod
-    def _read(self, x: Any, y: Any = None) -> Panel: ...
-
-    @abstractmethod
-    def _memory(self, data: Panel, before: Memory | None = None) -> Memory: ...
-
-    @abstractmethod
-    def _require_alike(self, data: Panel) -> None: ...
+    def paths_(self) -> Paths:
+        """How paths are drawn."""
 
     @abstractmethod
     def rolling(self, data: Panel, windows: Sequence[Window]) -> Forecasts:
@@ -77,17 +66,32 @@ class Answering(Saved, ABC):
         """
         self.require_fit("predict")
         with self._calling("predict"):
-            memory, steps = self._from(x, static), self._horizon(h)
+            memory, steps = self._ahead(x, h, future, static)
             asked = () if quantiles is None else tuple(float(one) for one in quantiles)
             intervals = tuple(level) if level is not None else () if asked else tuple(self.options_["level"])
-            known = [one.name for one in self.reader_.known]
-            if future is not None and known:
-                memory = replace(memory, panel=memory.panel.with_future(future, known, steps))
-            self.reader_.require_future(memory.panel, steps)
-            assert isinstance(self.network_, ForecastNetwork)
-            found = memory.quantiles(self.reader_, self.network_, self.options_["h"])[:, :steps]
+            found = self._quantiles_of(memory)[:, :steps]
             columns = self._columns(found, memory.scale, intervals, asked)
             return _framed(self._after(memory.panel, steps) | {name: values.ravel() for name, values in columns.items()}, x)
+
+    def sample_paths(self, x: Any = None, *, h: int | None = None, future: Any = None, static: Any = None) -> Any:
+        """Paths of what may come, drawn step by step, where a density was learnt: a frame with the columns `unique_id`, `ds`, `path` (0 to `samples` - 1) and `Forecaster`.
+
+        `predict` gives the quantiles of the same paths. A series has the same paths alone and beside others. Columns of `past` are at their mean in steps that are not known yet.
+
+        Args:
+            x, h, future, static: see `predict`.
+        Raises:
+            NotFittedError; ArgumentError: quantiles were learnt, not a density. And as `predict`.
+        """
+        self.require_fit("sample_paths")
+        with self._calling("sample_paths"):
+            paths = self.paths_()
+            memory, steps = self._ahead(x, h, future, static)
+            drawn = paths.after(memory, int(self.options_["h"]))[:, :, :steps]
+            panel, count = memory.panel, self.samples
+            stamps = [panel.stamps(row, 1, 1 + steps) for row in range(len(panel)) for _ in range(count)]
+            keyed = self._keyed(panel, [identity for identity in panel.ids for _ in range(count)], stamps)
+            return _framed({**keyed, "path": np.tile(np.repeat(np.arange(count), steps), len(panel)), type(self).__name__: drawn.ravel()}, x)
 
     def update(self, new: Any) -> Any:
         """Take new values, which follow the last ones: what is carried goes on, nothing is learnt. A later `predict()` has the same bits as one from the whole history.
@@ -188,6 +192,23 @@ class Answering(Saved, ABC):
         if not hasattr(self, "memory_"):
             raise DataError("nothing is known of any series yet.", expected="a history to forecast from", fix="give it: " + argument("x") + ", or call update first")
         return self.memory_
+
+    def _ahead(self, x: Any, h: int | None, future: Any, static: Any) -> tuple[Memory, int]:
+        """What is carried, with what is known of the future, and how many steps are asked for."""
+        memory, steps = self._from(x, static), self._horizon(h)
+        known = [one.name for one in self.reader_.known]
+        if future is not None and known:
+            memory = replace(memory, panel=memory.panel.with_future(future, known, steps))
+        self.reader_.require_future(memory.panel, steps)
+        return memory, steps
+
+    def _quantiles_of(self, memory: Memory) -> np.ndarray:
+        """The quantiles that are learnt of every step ahead, [N, h, Q] float64."""
+        horizon = int(self.options_["h"])
+        if self.density_ is not None:
+            return quantiles_of(self.paths_().after(memory, horizon), self.levels_)
+        found = memory.asked(self.reader_, self.network_, horizon).double().numpy()
+        return memory.base[:, :, None] + memory.scale[:, None, None] * found
 
     def _described(self, data: Panel, static: Any) -> Panel:
         return data if static is None else data.described(static)

@@ -1,31 +1,16 @@
-"""The module behind `Forecaster`: recurrent layers over the past, and a head that gives the quantiles of all steps ahead at once.
+"""The head of `Forecaster` that gives the quantiles of all steps ahead at once, and its loss. `networks/series.py` has the recurrent layers, and the head that gives a density.
 
-Shapes: B batch, T time, F features, W width of the layer's output, O origins, h steps ahead, P features of a step ahead, Q quantiles.
+Shapes: W width of the layers' output, h steps ahead, P features of a step ahead, Q quantiles.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
-from tenuto.cell import Cell
-from tenuto.data.series.windows import Batch
-from tenuto.layers import Recurrent
-from tenuto.networks.anatomy import Network
-
 LEAST_GAP = 1e-3  # between two quantiles, in scales, when training begins
-
-
-class Features(nn.Module):
-    """The features of a batch as they are."""
-
-    def forward(self, batch: Batch) -> Tensor:
-        """[T, B, F]."""
-        return batch.x
 
 
 class Quantiles(nn.Module):
@@ -62,40 +47,6 @@ class Quantiles(nn.Module):
         above = middle + softplus(raw[..., self.middle + 1 :]).cumsum(-1)
         below = middle - softplus(raw[..., : self.middle].flip(-1)).cumsum(-1).flip(-1)
         return torch.cat([below, middle, above], dim=-1)
-
-
-class ForecastNetwork(Network):
-    """From windows to quantiles."""
-
-    def __init__(
-        self, cell: Cell, features: int, ahead: int, hidden_size: int, horizon: int, levels: tuple[float, ...], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto",
-        start: np.ndarray | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.front = Features()
-        self.encoder = Recurrent(cell, features, hidden_size, num_layers, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
-        self.head = Quantiles(self.encoder.output_width, ahead, horizon, levels, units=hidden_size, dropout=dropout, start=start)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Quantiles in scales from the base, [O, B, h, Q] float32."""
-        output = self.encode(batch).output
-        columns = torch.arange(output.shape[1], device=output.device)
-        return self.quantiles(output[batch.places, columns], batch)
-
-    def quantiles(self, output: Tensor, batch: Any) -> Tensor:
-        """The same, from the encoder's output at the origins, [O, B, W]. In use, the head runs for each series alone, so that its bits do not depend on the others."""
-        ahead = ahead_of(batch)
-        if self.training:
-            return self.head(output, ahead)  # type: ignore[no-any-return]
-        rows = [torch.stack([self.head(output[at, row], ahead[at, row]) for at in range(len(output))]) for row in range(output.shape[1])]
-        return torch.stack(rows, dim=1)
-
-
-def ahead_of(batch: Any) -> Tensor:
-    """What the head reads of the steps ahead, [O, B, h, P + 1]: what is known of them, and the base, from its first step on, in scales."""
-    with torch.no_grad():
-        near = ((batch.base - batch.base[..., :1]) / batch.scale[..., None]).clamp(-20, 20).float()
-    return torch.cat([batch.ahead, near[..., None]], dim=-1)
 
 
 def quantile_loss(quantiles: Tensor, targets: Tensor, levels: tuple[float, ...]) -> Tensor:

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from tenuto.tasks.option import NETWORK, option, options
+from tenuto.tasks.series_options import FORECAST, SeriesOptions
 
-from tenuto.tasks.estimator_options import EstimatorOptions
-from tenuto.tasks.option import NETWORK, REGULARISERS, option, options
-from tenuto.tasks.pace import Pace
-
-FORECAST = "What is forecast, and from what"
+HEADS = ("quantiles", "density")
 
 
-@options(hidden_size=64, validation_fraction=0.1, learning_rate=1e-3)
-class ForecastOptions(EstimatorOptions):
-    """The options of every estimator, and those of `Forecaster`."""
-
-    pace: ClassVar[Pace] = Pace(steps=60, epochs=20, rows=(8, 64))
+@options()
+class ForecastOptions(SeriesOptions):
+    """The options of every estimator over series, and those of `Forecaster`."""
 
     h: int = option(12, "Steps ahead: the horizon.", FORECAST, typed="horizon", least=1, search=False)
-    freq: str | None = option(None, "The step between two rows: MS, h, D, W-SUN, 15min, ..., or a whole number.", FORECAST, none="auto", without="as the stamps say", search=False)
     level: tuple[float, ...] = option((80.0, 95.0), "Intervals, in per cent: 80 is from the quantile 0.1 to 0.9.", FORECAST, search=False)
     quantiles: tuple[float, ...] = option((), "More quantiles to learn, between 0 and 1.", FORECAST, search=False)
-    season: int | None = option(None, "Steps in a season.", FORECAST, least=1, none=-1, without="as usual for the frequency: 12 months, 24 hours, 7 days")
-    base: str = option(
-        "auto",
-        "What the network corrects: last (value), drift, mean, season (the value one season before), season-drift; auto: the one that is best on the training data.",
-        FORECAST,
+    head: str = option(
+        "quantiles", "What is learnt: quantiles of all steps ahead at once, or the density of the next value, from which whole paths are drawn step by step.", NETWORK, search=False
     )
-    known: tuple[str, ...] = option((), "Columns that are known of the future, with commas between.", FORECAST, search=False)
-    past: tuple[str, ...] = option((), "Columns that are known up to now.", FORECAST, search=False)
-    static: tuple[str, ...] = option((), "Columns that are the same in all rows of a series.", FORECAST, search=False)
-    calendar: bool = option(True, "Read hour, weekday, month off the stamps.", FORECAST, flag="--calendar/--no-calendar")
-    context: int | None = option(None, "Steps of a window in training, at most.", NETWORK, typed="window", least=2, none=-1, without="three seasons or four horizons, 64 at least")
-    dropout: float = option(0.3, "Dropout rate in the head and between layers.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.5, "step": 0.05})
+    distribution: str = option("student-t", "Of a density: gaussian, student-t; of counts negative-binomial, zero-inflated-negative-binomial.", NETWORK)
+    samples: int = option(200, "Of a density: paths that are drawn for each series.", NETWORK, least=2, answering=True, search=False)

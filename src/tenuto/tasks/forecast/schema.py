@@ -40,7 +40,7 @@ OWN = Own(
     measures=(),
     known=(Key("missing_values", "whole"), Key("frequency", "text")),
     result=(
-        Key("loss", "number", "that of training: in scales, the mean over values and quantiles", null=True),
+        Key("loss", "number", "that of training: in scales, the mean over values and quantiles; of a density the nats of a value, one step ahead", null=True),
         *_ERRORS,
         Key("season", "whole", "of `mase`, in steps"),
         Key("forecasts", "whole"),

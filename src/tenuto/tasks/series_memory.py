@@ -1,4 +1,4 @@
-"""`Memory`: what a fitted forecaster carries of each series: everything that a later value or a forecast needs of the past. Values at once or in pieces give the same bits."""
+"""`Memory`: what a fitted model carries of each series: everything that a later value or a forecast needs of the past. Values at once or in pieces give the same bits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from tenuto.data.series.features import Reader
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.running import Running
 from tenuto.data.series.windows import forecast_from
-from tenuto.engines import invariant
-from tenuto.errors import EngineError
-from tenuto.tasks.forecast.network import ForecastNetwork
+from tenuto.networks.series import SeriesNetwork, encoded
 
 
 class Origins(NamedTuple):
@@ -44,7 +42,7 @@ class Memory:
     scale: np.ndarray
 
     @classmethod
-    def of(cls, panel: Panel, reader: Reader, network: ForecastNetwork, horizon: int, before: Memory | None = None) -> Memory:
+    def of(cls, panel: Panel, reader: Reader, network: SeriesNetwork, horizon: int, before: Memory | None = None) -> Memory:
         """The memory after these values, which follow those of `before` where it knows their series.
 
         Series of `before` that have no new values stay as they are.
@@ -88,23 +86,12 @@ class Memory:
         for row in range(len(self.panel)):
             length = len(self.panel.values[row])
             ahead.append(reader.ahead(self.panel, row, length + horizon)[length:])
-        return Origins(torch.from_numpy(np.stack(ahead))[None], torch.from_numpy(self.base)[None], torch.from_numpy(self.scale)[None])
+        return Origins(torch.from_numpy(np.stack(ahead))[None], torch.from_numpy(self.base[:, :horizon])[None], torch.from_numpy(self.scale)[None])
 
-    def quantiles(self, reader: Reader, network: ForecastNetwork, horizon: int) -> np.ndarray:
-        """The forecast of each series from here, [N, h, Q] float64."""
+    def asked(self, reader: Reader, network: SeriesNetwork, horizon: int) -> Tensor:
+        """What the head says of the `horizon` steps from here, [N, horizon, ...]."""
         with torch.no_grad():
-            found = network.eval().quantiles(self.output[None], self.origins(reader, horizon))[0].double().numpy()
-        return self.base[:, :, None] + self.scale[:, None, None] * found
-
-
-def encoded(network: ForecastNetwork, x: Tensor, lengths: Tensor, state: Any = None) -> Any:
-    """The encoder's output and state, with the same bits in any batch and in any pieces, where an engine of this machine promises that; else as near as the usual engine is."""
-    with torch.no_grad():
-        try:
-            with invariant():
-                return network.encoder(x, state, lengths=lengths)
-        except EngineError:
-            return network.encoder(x, state, lengths=lengths)
+            return network.eval().at(self.output[None], self.origins(reader, horizon))[0]
 
 
 def _rows(state: Any, rows: Tensor) -> Any:

@@ -1,0 +1,95 @@
+"""The network of tasks over series: recurrent layers over the past, a head that is asked at some of the steps, and the head that gives the density of the next value.
+
+Shapes: B batch, T time, F features, W width of the layer's output, O origins, h steps ahead, P features of a step ahead, K numbers of a density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from tenuto.cell import Cell
+from tenuto.data.series.windows import Batch
+from tenuto.engines import invariant
+from tenuto.errors import EngineError
+from tenuto.layers import Recurrent
+from tenuto.networks.anatomy import Network
+
+
+class Features(nn.Module):
+    """The features of a batch as they are."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """[T, B, F]."""
+        return batch.x
+
+
+class DensityHead(nn.Module):
+    """From the encoder's output at a step, and what is known of the step after it, to the numbers of a density (`densities.py`).
+
+    Args:
+        width: W. ahead: P. start: [K], the numbers before anything is learnt.
+    """
+
+    def __init__(self, width: int, ahead: int, start: Sequence[float], *, units: int, dropout: float) -> None:
+        super().__init__()
+        self.past = nn.Linear(width, units)
+        self.ahead = nn.Linear(ahead + 1, units, bias=False)  # and the base itself
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(units, len(start), bias=False)
+        nn.init.zeros_(self.out.weight)
+        self.bias = nn.Parameter(torch.tensor(start, dtype=torch.float32))
+
+    def forward(self, output: Tensor, ahead: Tensor) -> Tensor:
+        """[..., 1, K] from the output [..., W] and what is known [..., 1, P + 1]."""
+        hidden = silu(self.past(output)[..., None, :] + self.ahead(ahead))
+        return self.out(self.dropout(hidden)) + self.bias  # type: ignore[no-any-return]
+
+
+class SeriesNetwork(Network):
+    """From windows to what a head makes of each origin.
+
+    Args:
+        head: makes the head, from the width of the encoder's output.
+    """
+
+    def __init__(self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto") -> None:
+        super().__init__()
+        self.front = Features()
+        self.encoder = Recurrent(cell, features, hidden_size, num_layers, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
+        self.head = head(self.encoder.output_width)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """What the head gives, [O, B, h, ...] float32."""
+        output = self.encode(batch).output
+        columns = torch.arange(output.shape[1], device=output.device)
+        return self.at(output[batch.places, columns], batch)
+
+    def at(self, output: Tensor, batch: Any) -> Tensor:
+        """The same, from the encoder's output at the origins, [O, B, W]. In use, the head runs for each series alone, so that its bits do not depend on the others."""
+        ahead = ahead_of(batch)
+        if self.training:
+            return self.head(output, ahead)  # type: ignore[no-any-return]
+        rows = [torch.stack([self.head(output[at, row], ahead[at, row]) for at in range(len(output))]) for row in range(output.shape[1])]
+        return torch.stack(rows, dim=1)
+
+
+def ahead_of(batch: Any) -> Tensor:
+    """What the head reads of the steps ahead, [O, B, h, P + 1]: what is known of them, and the base, from its first step on, in scales."""
+    with torch.no_grad():
+        near = ((batch.base - batch.base[..., :1]) / batch.scale[..., None]).clamp(-20, 20).float()
+    return torch.cat([batch.ahead, near[..., None]], dim=-1)
+
+
+def encoded(network: Network, x: Tensor, lengths: Tensor | None = None, state: Any = None) -> Any:
+    """The encoder's output and state, with the same bits in any batch and in any pieces, where an engine of this machine promises that; else as near as the usual engine is."""
+    with torch.no_grad():
+        try:
+            with invariant():
+                return network.encoder(x, state, lengths=lengths)
+        except EngineError:
+            return network.encoder(x, state, lengths=lengths)
