@@ -68,13 +68,13 @@ def every(smoke: bool) -> Iterator[tuple[str, str, Any, Any, Any, Any]]:
     lines, others = sentences(train), sentences(held)
     few = None if not smoke else 40
     for name, cell in CELLS.items():
-        language = LanguageModel(cell, units="characters", random_state=0, **(small if smoke else {**small, "epochs": 3})).fit("\n".join(train))
-        yield "language", name, language, "\n".join(train), "\n".join(train)[: 300 if smoke else 20_000], "\n".join(held)
         classifier = SequenceClassifier(cell, random_state=0, **(small if smoke else {**small, "epochs": 60})).fit(series[0])
         yield "series", name, classifier, series[0], series[0], series[1]
         words, tags = (part[:few] for part in lines)
         tagger = Tagger(cell, random_state=0, **(small if smoke else {**small, "epochs": 3})).fit(words, tags)
         yield "tagging", name, tagger, (words, tags), (words[:500], tags[:500]), tuple(part[:few] for part in others)
+        language = LanguageModel(cell, units="characters", random_state=0, **(small if smoke else {**small, "epochs": 3})).fit("\n".join(train))
+        yield "language", name, language, "\n".join(train), "\n".join(train)[: 300 if smoke else 20_000], "\n".join(held)
 
 
 def folder_bytes(model: Any) -> int:

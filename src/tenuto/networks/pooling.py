@@ -114,6 +114,12 @@ class PooledHead(nn.Module):
         self.pooling, self.bidirectional, self.dropout = check_pooling(pooling), bidirectional, dropout
         self.linear = nn.Linear(pooled_width(self.pooling, width), classes)
 
+    def cool(self, temperature: float) -> None:
+        """Divide all logits by this from now on: it becomes part of the weights."""
+        with torch.no_grad():
+            for weight in self.linear.parameters():
+                weight.div_(temperature)
+
     def forward(self, output: Tensor, lengths: Tensor) -> Tensor:
         """Logits [B, K] from outputs [T, B, W], which are zero beyond each length."""
         pooled = pool(output, lengths, self.pooling, bidirectional=self.bidirectional)

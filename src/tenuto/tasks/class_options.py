@@ -1,4 +1,4 @@
-"""The options that both classifiers have: how much a class counts."""
+"""The options that classifiers have: how much a class counts, and whether probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -21,3 +21,7 @@ class ClassOptions:
         without="all examples alike",
         pairs=True,
     )
+    calibrated: bool = option(
+        True, "After training, divide the logits by the temperature at which the validation part is most likely, so that probabilities are as often right as they say.",
+        TRAINING, flag="--calibrated/--not-calibrated", search=False,
+    )  # fmt: skip

@@ -114,6 +114,9 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
     def _trained(self, training: Any, held_out: Any) -> None:
         """Set what is learnt from what was held out, once the network is trained."""
 
+    def _calibrate(self, held_out: Any) -> None:
+        """Set the weights right on what was held out, once the network is trained; not where another model's answers were learnt."""
+
     def _require_scorable(self, data: Any) -> None:
         """Raise what `_measure` would raise for this set, whatever the weights are. The network is made, but not trained; a task adds its answers."""
         self._describe(data)
@@ -258,6 +261,8 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
                 launch=course.launch,
             )
         self.metrics_ = outcome.metrics
+        if teaching is None:
+            self._calibrate(held_out)
         self._trained(training, held_out)
         common = evaluation_of(
             self.task,

@@ -146,7 +146,7 @@ def test_the_evaluation_is_as_documented(tmp_path, fitted):
         assert sum(evaluation["data"][name]["class_counts"].values()) == result["sequences"]
         assert [row["name"] for row in result["classes"]] == ["falls", "rises"]
     last = read_run(folder).metrics[evaluation["training"]["best_epoch"] - 1]
-    assert last["validation_loss"] == pytest.approx(evaluation["results"]["validation"]["loss"], rel=1e-5)
+    assert last["validation_loss"] >= evaluation["results"]["validation"]["loss"]  # the logits are divided by a temperature after training
     assert last["best"]
     assert evaluation["model"]["parameters"] == sum(weight["parameters"] for weight in evaluation["model"]["weights"])
     assert sum(row["runs"] for row in evaluation["engine"]["reasons"]) == 1

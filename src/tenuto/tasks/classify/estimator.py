@@ -17,6 +17,7 @@ from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.scores.classification import classification_result, log_softmax, softmax
+from tenuto.scores.temperature import temperature_of
 from tenuto.tasks.channel_estimator import ChannelEstimator
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.options import ClassifyOptions
@@ -51,7 +52,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
 
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
-    former_options = {"halvings": 0, "shortcut": False}
+    former_options = {"halvings": 0, "shortcut": False, "calibrated": False}
     _estimator_type = "classifier"
 
 
@@ -105,6 +106,11 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
             return validation_of_classes(log_softmax(self._raw(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
         return Learning(self._passes(training, weighed.rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"), grain_of_classes(self.select_by, len(held_out)))
+
+    def _calibrate(self, held_out: Sequences) -> None:
+        if self.calibrated:
+            held_out = self.standardiser_.arranged(held_out)
+            self.network_.head.cool(temperature_of(self._raw(held_out), self._targets(held_out), held_out.weights))  # type: ignore[operator, union-attr]
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 

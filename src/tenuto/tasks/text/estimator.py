@@ -22,6 +22,7 @@ from tenuto.data.weights import require_some
 from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
+from tenuto.scores.temperature import temperature_of
 from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
 from tenuto.tasks.stepped import Linear, PooledClasses, StepModel
@@ -64,6 +65,7 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
 
     task = "classify-text"
     former_names = {"embedding": "front", "recurrent": "encoder", "head": "head.linear"}
+    former_options = {"calibrated": False}
     _estimator_type = "classifier"
     answer_unit = choice_unit = "text"
 
@@ -187,6 +189,10 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     def _numbers(self, data: Sentences) -> dict[str, float]:
         targets = self._targets(data)
         return validation_of_classes(log_softmax(self._logits(data)), targets, data.weights, self._row_weights(data, targets))
+
+    def _calibrate(self, held_out: Sentences) -> None:
+        if self.calibrated:
+            self.network_.head.cool(temperature_of(self._logits(held_out), self._targets(held_out), held_out.weights))  # type: ignore[operator, union-attr]
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
