@@ -96,7 +96,7 @@ def _of_depth(layers: Any) -> list[Advice]:
         return []
     return [Advice(
         forward[0].name, f"its states get {lowest / highest:.2g} of the gradient that those of {forward[-1].name} get", f"threshold: {SHALLOW:g}",
-        "The gradient fades on its way down: residual connections, layer normalisation, or fewer layers.",
+        "The gradient fades on its way down: residual connections, pre-norm blocks (tenuto.layers.Blocks), or fewer layers.",
     )]  # fmt: skip
 
 

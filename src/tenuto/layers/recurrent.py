@@ -294,11 +294,19 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
     def _listed(self, state: Any) -> list[Tensor]:
         return listed(state, self._states)
 
+    @property
+    def state_class(self) -> Any:
+        """The named tuple of this layer's states."""
+        return self._state_type
+
+    def open_directions(self, x: Tensor) -> list[Direction]:
+        """Each layer and direction, ready for one step of rows like x [B, ...]."""
+        streams = {name: value.clone() for name, value in self.no_streams(x).items()}
+        return [self._direction(n, suffix, x[None], x.shape[0], streams) for n in range(self.num_layers) for suffix in self.suffixes(n)]
+
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
-        streams, suffixes = self._no_streams(x, x.shape[0]), [(n, suffix) for n in range(self.num_layers) for suffix in self.suffixes(n)]
-        layers = [self._direction(n, suffix, x[None], x.shape[0], {name: value.clone() for name, value in streams.items()}) for n, suffix in suffixes]
         before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
-        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, streams)
+        return Stream(self.open_directions(x), x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, self.no_streams(x))
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         backward = [f"{name}_reverse" for name in self._streams] if self.bidirectional else []
@@ -350,9 +358,10 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
         return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
 
-    def _no_streams(self, like: Tensor, batch_size: int) -> dict[str, Tensor]:
+    def no_streams(self, like: Tensor, batch_size: int | None = None) -> dict[str, Tensor]:
         """Zeros for each of the cell's streams, [1, B, W]."""
-        return {name: like.new_zeros(1, batch_size, size_of(width, self.hidden_size)) for name, width in self.cell.widths("streams").items()}
+        rows = len(like) if batch_size is None else batch_size
+        return {name: like.new_zeros(1, rows, size_of(width, self.hidden_size)) for name, width in self.cell.widths("streams").items()}
 
     def _zeros(self, packed: Packed) -> list[Tensor]:
         """The state of packed sequences before the first step."""
@@ -390,7 +399,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         start = [] if packed is None else [value[0] for value in self._zeros(packed)]
         posed = pose(x, packed, self.batch_first, lengths is not None, resets is not None)
         x, batch_size = posed[0], posed[0].shape[1] if packed is None else packed.batch_size
-        direction = self._direction(0, self.suffixes(0)[0], x, batch_size, self._no_streams(x, batch_size))
+        direction = self._direction(0, self.suffixes(0)[0], x, batch_size, self.no_streams(x, batch_size))
         form, inputs, result = bind(traced_of(direction.handle), direction.tensors(*posed), start, [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
 
