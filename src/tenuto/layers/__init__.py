@@ -11,5 +11,6 @@ from tenuto.layers.initialise import Init
 from tenuto.layers.recurrent import Output, Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
+from tenuto.layers.transformer import Transformer, TransformerState
 
-__all__ = ["GRU", "LSTM", "RNN", "Blocks", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent", "bound_spectrum"]
+__all__ = ["GRU", "LSTM", "RNN", "Blocks", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent", "Transformer", "TransformerState", "bound_spectrum"]

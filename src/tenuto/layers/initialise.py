@@ -76,10 +76,10 @@ class Init:
 
 
 def begun(module: N, init: Init) -> N:
-    """The module, with the weights of its recurrent layers drawn anew as `init` says; as it is, where that is the usual start."""
-    if init != Init():
-        parts: list[Any] = [part for part in module.modules() if isinstance(getattr(part, "init", None), Init)]
-        for part in parts:
+    """The module, with the weights of those of its recurrent layers drawn anew that do not start as `init` says."""
+    parts: list[Any] = [part for part in module.modules() if isinstance(getattr(part, "init", None), Init)]
+    for part in parts:
+        if part.init != init:
             part.init = init
             part.reset_parameters()
     return module
