@@ -193,8 +193,8 @@ def test_heads_and_low_rank_are_dense_matrices(name):
     copied = {key: value for key, value in blocks.state_dict().items() if not key.startswith("weight_") or key == "weight_ih_l0"}
     dense.load_state_dict(copied, strict=False)
     with torch.no_grad():
-        for product, matrix in dense._matrices("_l0").items():
-            matrix.copy_(torch.block_diag(*blocks._matrices("_l0")[product].chunk(3)))
+        for product, matrix in dense.matrices("_l0").items():
+            matrix.copy_(torch.block_diag(*blocks.matrices("_l0")[product].chunk(3)))
     assert_same(blocks(x), dense(x))
     low = layer_of(kind(rank=2, **fields))
     assert {tuple(value.shape) for key, value in low.named_parameters() if "low_rank" in key} == {(2, HIDDEN)}

@@ -46,6 +46,21 @@ def test_gradients_are_clipped_by_value_and_then_by_norm():
 
     assert ready(clip_norm=None) == ([3.0, -4.0, 0.5], False)
     assert ready(clip_norm=None, clip_value=1.0) == ([1.0, -1.0, 0.5], True)
+    each, clipped = ready(clip_norm=None, clip_each=2.5249)
+    assert clipped and sum(value**2 for value in each) == pytest.approx(2.5249**2) and each[0] / each[1] == pytest.approx(-0.75)
+    assert ready(clip_norm=None, clip_each=6.0) == ([3.0, -4.0, 0.5], False)
     both, clipped = ready(clip_norm=0.75, clip_value=1.0)
     assert clipped
     assert both == pytest.approx([0.5, -0.5, 0.25], rel=1e-5)
+
+
+def test_rows_are_clipped_beside_their_weights():
+    """Brock et al. 2021, eq. 3: a row of norm 5 and a limit of a tenth of it; a row of zeros counts as 0.001 long."""
+    weight, bias = nn.Parameter(torch.tensor([[3.0, 4.0], [3.0, 4.0], [0.0, 0.0]])), nn.Parameter(torch.tensor([0.0, 2.0]))
+    weight.grad, bias.grad = torch.tensor([[0.6, 0.8], [0.3, 0.0], [2.0, 0.0]]), torch.tensor([0.0, 1.0])
+    norm, clipped = ready_gradients([weight, bias], TrainingOptions(clip_norm=None, clip_ratio=0.1), OneProcess(), 1.0)
+    assert clipped and norm == pytest.approx((1 + 0.09 + 4 + 1) ** 0.5)
+    torch.testing.assert_close(weight.grad, torch.tensor([[0.3, 0.4], [0.3, 0.0], [1e-4, 0.0]]))
+    torch.testing.assert_close(bias.grad, torch.tensor([0.0, 0.2]))
+    _, clipped = ready_gradients([weight, bias], TrainingOptions(clip_norm=None, clip_ratio=0.11), OneProcess(), 1.0)
+    assert not clipped

@@ -54,7 +54,7 @@ def _of_layer(layer: Any, window: bool) -> list[Advice]:
         lag = int(np.nanargmax(layer.gain)) + 1
         found.append(Advice(
             layer.name, f"a small change of its state grows {finite.max():.3g} times within {lag} steps (largest Lyapunov exponent {layer.exponents[0]:+.3g} a step)", f"threshold: {GROWS:g} times",
-            "Gradients that go back through these steps explode: clip them (clip_norm), start the recurrent weights orthogonal.",
+            "Gradients that go back through these steps explode: clip them (clip_norm), start the recurrent weights orthogonal (recurrent_start), or bound their largest singular value (spectral_bound, tenuto.layers.bound_spectrum).",
         ))  # fmt: skip
     horizon, steps = layer.horizon, layer.steps
     if horizon is not None and steps > 2 and horizon < FADES * steps:
@@ -81,10 +81,10 @@ def _longer(layer: Any) -> str:
     """What makes this layer's memory longer."""
     gates = set(layer.gates)
     if "f" in gates:
-        return f"a forget bias near log({layer.steps}) or a chrono start (tenuto.Init(longest={layer.steps})), and sequences made shorter in time."
+        return f"a larger forget bias (forget_bias) or a chrono start (longest={layer.steps}), and sequences made shorter in time."
     if "z" in gates:
-        return f"a chrono start (tenuto.Init(longest={layer.steps})), an LSTM, and sequences made shorter in time."
-    return "an orthogonal or identity start of the recurrent weights (tenuto.Init(weight_hh=...)), or a cell with gates: lstm, gru."
+        return f"a chrono start (longest={layer.steps}), an LSTM, and sequences made shorter in time."
+    return "an orthogonal or identity start of the recurrent weights (recurrent_start), or a cell with gates: lstm, gru."
 
 
 def _of_depth(layers: Any) -> list[Advice]:
@@ -96,7 +96,7 @@ def _of_depth(layers: Any) -> list[Advice]:
         return []
     return [Advice(
         forward[0].name, f"its states get {lowest / highest:.2g} of the gradient that those of {forward[-1].name} get", f"threshold: {SHALLOW:g}",
-        "The gradient fades on its way down: residual connections, layer normalisation, or fewer layers.",
+        "The gradient fades on its way down: residual connections, pre-norm blocks (tenuto.layers.Blocks), or fewer layers.",
     )]  # fmt: skip
 
 

@@ -5,9 +5,12 @@ stack (several), masks, initialise, recurrent (`Recurrent`, for any cell), repla
 Imports cells, program and engines.
 """
 
+from tenuto.layers.blocks import Blocks
+from tenuto.layers.bounds import bound_spectrum
 from tenuto.layers.initialise import Init
 from tenuto.layers.recurrent import Output, Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
+from tenuto.layers.transformer import Transformer, TransformerState
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent"]
+__all__ = ["GRU", "LSTM", "RNN", "Blocks", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent", "Transformer", "TransformerState", "bound_spectrum"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError
 from tenuto.scalars import number, whole
 
+N = TypeVar("N", bound=nn.Module)
 _INPUT = ("glorot", "uniform", "normal")
 _RECURRENT = ("orthogonal", "identity", "glorot", "uniform", "normal")
 
@@ -22,7 +24,7 @@ class Init:
 
     Args:
         weight_ih: "glorot" (Glorot & Bengio 2010, eq. 16, per gate), "uniform" (torch.nn's, ± 1 / sqrt(H)), "normal" (sd 0.01).
-        weight_hh: "orthogonal" per gate and block (Saxe, McClelland, Ganguli 2014), "identity" (for relu: Le, Jaitly, Hinton
+        weight_hh: "orthogonal" per gate and block (Saxe, McClelland, Ganguli 2014; real unitary matrices are the orthogonal ones), "identity" (for relu: Le, Jaitly, Hinton
             2015), "glorot", "uniform", "normal".
         forget_bias: what the bias of a gate called f starts at, in a cell with a state c (Gers et al. 2000; Jozefowicz et al. 2015: 1).
         longest: the longest dependency in steps, T: chrono initialisation, forget bias log(uniform(1, T - 1)) and the
@@ -71,6 +73,16 @@ class Init:
                 blocks[name].copy_(spread)
         if "i" in blocks and "f" in blocks:
             blocks["i"].copy_(-spread)
+
+
+def begun(module: N, init: Init) -> N:
+    """The module, with the weights of those of its recurrent layers drawn anew that do not start as `init` says."""
+    parts: list[Any] = [part for part in module.modules() if isinstance(getattr(part, "init", None), Init)]
+    for part in parts:
+        if part.init != init:
+            part.init = init
+            part.reset_parameters()
+    return module
 
 
 def _fill(how: str, block: Tensor, hidden_size: int) -> None:

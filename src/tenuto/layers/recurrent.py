@@ -132,7 +132,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         options = {"device": device, "dtype": dtype}
         for layer in range(num_layers):
             width = input_size if layer == 0 else self.output_width * self.directions
-            for suffix in self._suffixes(layer):
+            for suffix in self.suffixes(layer):
                 self._add_parameters(suffix, width, form, options)
             if layer_norm and layer > 0:
                 self.register_module(f"norm_l{layer}", LayerNorm(width, **options))
@@ -163,7 +163,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         """D, 1 or 2."""
         return 2 if self.bidirectional else 1
 
-    def _suffixes(self, layer: int) -> list[str]:
+    def suffixes(self, layer: int) -> list[str]:
+        """With what the names of a layer's parameters end, for each direction."""
         if self.bidirectional:
             return [f"_l{layer}", f"_l{layer}_reverse"]
         return [f"_l{layer}"]
@@ -197,9 +198,9 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         cell = self.cell
         with torch.no_grad():
             for layer in range(self.num_layers):
-                for suffix in self._suffixes(layer):
+                for suffix in self.suffixes(layer):
                     self.init.start_input(weight_of(self, "weight_ih" + suffix), len(self._gates))
-                    for weight in self._matrices(suffix).values():
+                    for weight in self.matrices(suffix).values():
                         self.init.start_product(weight, 1 if cell.rank is not None else cell.heads, self.hidden_size)
                     if self.bias:
                         self.init.start_bias(weight_of(self, "bias" + suffix), cell)
@@ -209,7 +210,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
                         for name in self._states:
                             weight_of(self, f"initial_{name}{suffix}").zero_()
 
-    def _matrices(self, suffix: str) -> dict[str, Tensor]:
+    def matrices(self, suffix: str) -> dict[str, Tensor]:
         """The recurrent matrices by gate or product name: views into the parameters."""
         products = self._product_shapes
         stacked = [name for name in self._gates if name in products]
@@ -231,7 +232,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         found = []
         for products, place in self._places.items():
             if place is None:
-                matrices = self._matrices(suffix)
+                matrices = self.matrices(suffix)
                 found.append(torch.cat([matrices[name] for name in products]))
                 continue
             name, first, count = place
@@ -293,11 +294,19 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
     def _listed(self, state: Any) -> list[Tensor]:
         return listed(state, self._states)
 
+    @property
+    def state_class(self) -> Any:
+        """The named tuple of this layer's states."""
+        return self._state_type
+
+    def open_directions(self, x: Tensor) -> list[Direction]:
+        """Each layer and direction, ready for one step of rows like x [B, ...]."""
+        streams = {name: value.clone() for name, value in self.no_streams(x).items()}
+        return [self._direction(n, suffix, x[None], x.shape[0], streams) for n in range(self.num_layers) for suffix in self.suffixes(n)]
+
     def _open(self, x: Tensor, state: list[Tensor] | None) -> Stream:
-        streams, suffixes = self._no_streams(x, x.shape[0]), [(n, suffix) for n in range(self.num_layers) for suffix in self._suffixes(n)]
-        layers = [self._direction(n, suffix, x[None], x.shape[0], {name: value.clone() for name, value in streams.items()}) for n, suffix in suffixes]
         before, after = (self._before, self._after) if self.layer_norm or self.residual else (None, None)
-        return Stream(layers, x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, streams)
+        return Stream(self.open_directions(x), x, self._initial(state, x.shape[0]), self._state_type, before, after, self.engine, self.no_streams(x))
 
     def _run(self, x: Any, state: Any, lengths: Any, resets: Any, streams: Mapping[str, Tensor]) -> Output:
         backward = [f"{name}_reverse" for name in self._streams] if self.bidirectional else []
@@ -334,7 +343,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         if packed is not None:
             initial = self._zeros(packed) if initial is None else initial if values is None else [packed.sort(value) for value in initial]
         layers = [
-            [self._direction(layer, suffix, x, batch_size, streams) for suffix in self._suffixes(layer)]
+            [self._direction(layer, suffix, x, batch_size, streams) for suffix in self.suffixes(layer)]
             for layer in range(self.num_layers)
         ]
         output, final = run_stack(
@@ -349,9 +358,10 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             return Output(released(output[:, 0]), self._state_type(*(value[:, 0] for value in final)))
         return Output(released(as_time_first(output, self.batch_first)), self._state_type(*final))
 
-    def _no_streams(self, like: Tensor, batch_size: int) -> dict[str, Tensor]:
+    def no_streams(self, like: Tensor, batch_size: int | None = None) -> dict[str, Tensor]:
         """Zeros for each of the cell's streams, [1, B, W]."""
-        return {name: like.new_zeros(1, batch_size, size_of(width, self.hidden_size)) for name, width in self.cell.widths("streams").items()}
+        rows = len(like) if batch_size is None else batch_size
+        return {name: like.new_zeros(1, rows, size_of(width, self.hidden_size)) for name, width in self.cell.widths("streams").items()}
 
     def _zeros(self, packed: Packed) -> list[Tensor]:
         """The state of packed sequences before the first step."""
@@ -361,7 +371,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         if values is None:
             if not self.learned_state:
                 return None
-            suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+            suffixes = [suffix for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
             return [
                 torch.stack([weight_of(self, f"initial_{name}{suffix}") for suffix in suffixes])[:, None].expand(-1, batch_size, -1)
                 for name in self._states
@@ -389,7 +399,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         start = [] if packed is None else [value[0] for value in self._zeros(packed)]
         posed = pose(x, packed, self.batch_first, lengths is not None, resets is not None)
         x, batch_size = posed[0], posed[0].shape[1] if packed is None else packed.batch_size
-        direction = self._direction(0, self._suffixes(0)[0], x, batch_size, self._no_streams(x, batch_size))
+        direction = self._direction(0, self.suffixes(0)[0], x, batch_size, self.no_streams(x, batch_size))
         form, inputs, result = bind(traced_of(direction.handle), direction.tensors(*posed), start, [], direction.reverse)
         return engines.report(Problem.of(form, inputs, engines.needs_gradients(inputs), result), self.engine)
 

@@ -47,13 +47,15 @@ class Stream:
         for number, direction in enumerate(layers):
             traced = traced_of(direction.handle)
             initial = list(direction.reset_state) if state is None else [value[number] for value in state]
-            form, inputs, result = bind(traced, direction.tensors(x[None], None, None), initial, [], False)
+            read = x if before is None else before(number, x[None])[0].detach().contiguous()
+            form, inputs, result = bind(traced, direction.tensors(read[None], None, None), initial, [], False)
             if result != inputs["x"].dtype:
                 raise ArgumentError(f"streams of {result} are not supported.", fix="layer.float() before opening the stream")
             chosen = engines.choose(Problem.of(form, inputs, False), engine)
             self._steppers.append(chosen.stepper(form, inputs))
             self.engines.append(chosen.name)
-            x = x.new_zeros(x.shape[0], self._steppers[-1](x).shape[1])
+            output = torch.zeros_like(self._steppers[-1](read))
+            x = output if after is None else after(number, x[None], output[None])[0].detach()
             self._steppers[-1].set_state([inputs[f"s.{name}"] for name in traced.cell.widths("state")])
         self._only = self._steppers[0] if len(self._steppers) == 1 and before is None and after is None and not streams else None
 

@@ -22,6 +22,8 @@ from tenuto.cell import Cell
 from tenuto.cells.names import cell_from_name
 from tenuto.data.sequences.batches import pieces, sorted_batches
 from tenuto.errors import ArgumentError, TenutoError
+from tenuto.layers import Init
+from tenuto.layers.initialise import begun
 from tenuto.measures import measures, require_measure
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.explained import Explained
@@ -213,6 +215,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
         self.check_options()
         require_measure(self.select_by, self.measures())
         self.training_options(epochs=self.epochs or 1)
+        self.starts()
         engines.wanted(self.engine)
         require_device(self.device)
         for given in self._cells().values():
@@ -245,7 +248,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
         identity = self.run_identity(training, held_out)
         kept = Checkpoint.of(course.checkpoint, identity if teaching is None else {**identity, **teaching.identity})
         with seeded(self.seed_):
-            self.network_ = self._network().to(self.device)
+            self.network_ = begun(self._network().to(self.device), self.starts())
             if test is not None:
                 self._check_test(test)
             learning = self._learning(training, held_out, course.launch)
@@ -284,6 +287,10 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
             ArgumentError: one is out of range.
         """
         return TrainingOptions(**{**{name: getattr(self, name) for name in TRAINING}, "epochs": epochs})
+
+    def starts(self) -> Init:
+        """How recurrent weights start."""
+        return Init(weight_hh=self.recurrent_start, forget_bias=self.forget_bias, longest=self.longest)
 
     def _check_test(self, data: Any) -> None:
         try:

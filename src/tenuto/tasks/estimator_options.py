@@ -24,6 +24,12 @@ class EstimatorOptions:
     hidden_size: int = option(128, "Units in each layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
     num_layers: int = option(1, "Number of layers, each on top of the one before.", NETWORK, least=1)
 
+    recurrent_start: str = option("orthogonal", "How recurrent weights start: orthogonal, identity (for relu), glorot, uniform or normal.", NETWORK)
+    forget_bias: float = option(1.0, "The bias of a forget gate before training: 1 remembers long from the beginning, 0 learns faster in a short run.", NETWORK)
+    longest: int | None = option(
+        None, "Chrono start: the biases of gates that forget and write, drawn so that the memory reaches up to so many steps.", NETWORK, least=3, none=0, without="the forget bias alone"
+    )
+
     epochs: int | None = option(None, "Passes over the training data, at most.", TRAINING, least=1, none=-1, without="as many as the amount of data needs")
     batch_size: int | None = option(None, "Sequences in each step.", TRAINING, least=1, none=-1, without="as many as suit the amount of data")
     learning_rate: float = option(3e-3, "The learning rate; the highest value that the schedule reaches.", TRAINING, search={"low": 5e-4, "high": 2e-2, "log": True})
@@ -58,6 +64,13 @@ class EstimatorOptions:
     weight_decay: float | None = option(None, "Weight decay on matrices; by default 0.01 with adamw, none with the others.", TRAINING_IN_DETAIL)
     clip_value: float | None = option(
         None, "Cut each component of a gradient to this size, before the norm is clipped.", TRAINING_IN_DETAIL, none=0, without="never"
+    )
+    clip_each: float | None = option(None, "Scale the gradient of each weight alone down to this norm, before all of them.", TRAINING_IN_DETAIL, none=0, without="never")
+    clip_ratio: float | None = option(
+        None, "Scale each row of a gradient down to this share of the norm of its weights (adaptive clipping: 0.01).", TRAINING_IN_DETAIL, none=0, without="never"
+    )
+    spectral_bound: float | None = option(
+        None, "After each step, scale recurrent matrices down to this largest singular value.", TRAINING_IN_DETAIL, none=0, without="never"
     )
     accumulate: int = option(1, "Batches whose gradients make one step.", TRAINING_IN_DETAIL)
     average: str | None = option(

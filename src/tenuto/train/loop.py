@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.files import NotWritten
+from tenuto.layers import bound_spectrum
 from tenuto.measures import measure, require_measure
 from tenuto.tongues import argument
 from tenuto.train.average import WeightAverage
@@ -223,6 +224,8 @@ class Training(Resumable, Generic[B]):
             self._not_finite(amount, norm, group, in_epoch)
             return
         self.optimizer.step()
+        if options.spectral_bound is not None:
+            bound_spectrum(self.model, options.spectral_bound)
         self.scale.stepped()
         if self.average is not None:
             self.average.update(self.model)

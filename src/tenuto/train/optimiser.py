@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
-from tenuto.train.launch import Launch, total
+from tenuto.train.clipping import clip
+from tenuto.train.launch import Launch
 from tenuto.train.options import TrainingOptions
-from tenuto.train.shared_out import own_part, whole
 
 
 def build_optimiser(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
@@ -45,17 +44,7 @@ def ready_gradients(
     if factor != 1.0:
         for parameter in parameters:
             parameter.grad.mul_(factor)  # type: ignore[union-attr]
-    limit = math.inf if options.clip_norm is None or options.clip_value is not None else options.clip_norm
-    norm = _number(launch.clip_grad_norm_(parameters, limit))
-    clipped = options.clip_norm is not None and norm > options.clip_norm
-    if options.clip_value is not None:
-        own = [own_part(parameter.grad) for parameter in parameters]  # type: ignore[arg-type]  # None was left out
-        beyond = any(part.numel() and part.abs().max().item() > options.clip_value for part in own)
-        clipped = clipped or total(launch, [beyond]) > [0]
-        torch.nn.utils.clip_grad_value_(parameters, options.clip_value)
-        if options.clip_norm is not None:
-            launch.clip_grad_norm_(parameters, options.clip_norm)
-    return norm, clipped
+    return clip(parameters, options, launch)
 
 
 class LossScale:
@@ -99,9 +88,3 @@ class LossScale:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.value, self.quiet = state["value"], state["quiet"]
-
-
-def _number(norm: Any) -> float:
-    if norm is None:
-        return math.nan
-    return float(whole(norm))

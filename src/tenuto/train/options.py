@@ -42,6 +42,9 @@ class TrainingOptions:
             gradient is small: 0.01 outweighs it, and the network learns little.
         clip_norm: gradients are scaled down to this norm; None for never. The norm before clipping is logged either way.
         clip_value: each component of a gradient is cut to -clip_value..clip_value, before clip_norm acts; None for never.
+        clip_each: the gradient of each weight alone is scaled down to this norm, after clip_value and before clip_norm; None for never.
+        clip_ratio: each row of a gradient is scaled down to this share of the norm of its row of weights, before clip_norm (adaptive clipping, Brock et al. 2021: 0.01); None for never.
+        spectral_bound: after each step, recurrent matrices whose largest singular value is above this are scaled down to it (`tenuto.layers.bound_spectrum`); None for never.
         accumulate: how many batches make one step. Their gradients are added up, weighted by their counts; a carried state goes from one
             batch to the next.
         precision: "float32"; or "bfloat16" or "float16" for matrix products under torch's autocast, on CPUs and GPUs alike. Weights stay
@@ -74,6 +77,9 @@ class TrainingOptions:
     weight_decay: float | None = None
     clip_norm: float | None = 1.0
     clip_value: float | None = None
+    clip_each: float | None = None
+    clip_ratio: float | None = None
+    spectral_bound: float | None = None
     accumulate: int = 1
     precision: str = "float32"
     schedule: str = "cosine"

@@ -24,7 +24,6 @@ class LanguageOptions(EstimatorOptions):
     cutoffs: tuple[int, ...] = option((), "Adaptive softmax for large vocabularies: where its clusters end, for example 2000,10000.", NETWORK, least=1)
     residual: bool = option(False, "Add each layer's input to its output.", NETWORK, flag="--residual/--no-residual")
     layer_norm: bool = option(False, "Normalise what each layer but the first reads.", NETWORK, flag="--layer-norm/--no-layer-norm")
-    forget_bias: float = option(1.0, "The bias of a forget gate before training: 1 remembers long from the beginning, 0 learns faster in a short run.", NETWORK)
     units: str = option("characters", "What a symbol is: characters, bytes or bpe (byte pairs, learnt from the text; needs tenuto[text]).", SYMBOLS)
     vocabulary_size: int = option(4096, "Number of byte pairs, at most.", SYMBOLS, least=1)
     unknown: str = option("symbol", "What a character that training has not seen becomes: one symbol for all such characters, or an error.", SYMBOLS, metavar="symbol|error")
