@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
     former_names = {}
     needs_targets = False
     takes = {}
+    steady: ClassVar[bool] = False  # whether values that lie very far out are held back from the statistics
 
     network_: SeriesNetwork
     reader_: Reader
@@ -179,7 +180,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         self.frequency_, self.names_ = training.frequency, training.names
         self._require_possible(training)
         self.reader_ = Reader.learn(
-            training, season=self.options_["season"], base=self.base, horizon=self.ahead_, calendar=self.calendar, known=tuple(self.known), past=tuple(self.past), static=tuple(self.static)
+            training, season=self.options_["season"], base=self.base, horizon=self.ahead_, calendar=self.calendar, known=tuple(self.known), past=tuple(self.past), static=tuple(self.static), steady=self.steady
         )
 
     def _ready(self, training: Panel, held_out: Panel) -> None:
