@@ -23,7 +23,7 @@ def fitted(name):
 def answers(model, name):
     """What the model predicts, as a list whose parts can be compared."""
     found = model.predict(asked(name))
-    return [(key, *values) for key, values in found.to_dict("list").items()] if hasattr(found, "to_dict") else list(found)
+    return [(key, *values) for key, values in found.fillna(-1).to_dict("list").items()] if hasattr(found, "to_dict") else list(found)
 
 
 def as_the_reference(layer, x, lengths):

@@ -17,7 +17,7 @@ import torch
 
 from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
-from tenuto.tasks import Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
+from tenuto.tasks import AnomalyDetector, Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 from tenuto.train import current_launch
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
@@ -63,7 +63,11 @@ def forecast() -> tuple[Any, ...]:
     return Forecaster("gru", h=2, season=3, dropout=0.0, **SAME), Panel.from_frame(dict(zip(("unique_id", "ds", "y"), map(list, zip(*rows))))), None
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "softmax": softmax}
+def anomalies() -> tuple[Any, ...]:
+    return AnomalyDetector("gru", season=3, dropout=0.0, **SAME), forecast()[1], None
+
+
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "anomalies": anomalies, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

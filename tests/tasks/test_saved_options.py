@@ -19,7 +19,7 @@ def other(known):
 
 def answers(model, task, x):
     given = getattr(model, ANSWERS.get(task, "predict"))(x)
-    given = given.to_dict("list") if hasattr(given, "to_dict") else given  # a frame
+    given = given.fillna(-1).to_dict("list") if hasattr(given, "to_dict") else given  # a frame
     return [part.tolist() if hasattr(part, "tolist") else part for part in (given if isinstance(given, tuple) else (given,))]
 
 

@@ -18,6 +18,7 @@ from tenuto.engines import invariant
 from tenuto.errors import EngineError
 from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
+from tenuto.networks.members import Averaged, Members
 
 
 class Features(nn.Module):
@@ -55,16 +56,20 @@ class SeriesNetwork(Network):
 
     Args:
         head: makes the head, from the width of the encoder's output.
+        members: how many encoders and heads; what they say is averaged.
     """
 
-    def __init__(self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto") -> None:
+    def __init__(
+        self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto", members: int = 1
+    ) -> None:  # fmt: skip
         super().__init__()
         self.front = Features()
-        self.encoder = Recurrent(cell, features, hidden_size, num_layers, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
-        self.head = head(self.encoder.output_width)
+        layers = [Recurrent(cell, features, hidden_size, num_layers, dropout=dropout if num_layers > 1 else 0.0, engine=engine) for _ in range(members)]
+        heads = [head(layer.output_width) for layer in layers]
+        self.encoder, self.head = (layers[0], heads[0]) if members == 1 else (Members(layers), Averaged(heads))
 
     def forward(self, batch: Batch) -> Tensor:
-        """What the head gives, [O, B, h, ...] float32."""
+        """What the head gives, [O, B, h, ...] float32; of several members, in training, [M, O, B, h, ...]."""
         output = self.encode(batch).output
         columns = torch.arange(output.shape[1], device=output.device)
         return self.at(output[batch.places, columns], batch)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tenuto.runs.folder import Run, read_run, write_run
+    from tenuto.tasks.anomalies.estimator import AnomalyDetector
     from tenuto.tasks.classify.estimator import SequenceClassifier
     from tenuto.tasks.forecast.estimator import Forecaster
     from tenuto.tasks.language.estimator import LanguageModel
@@ -30,6 +31,7 @@ FOLDERS = {
     "LanguageModel": "tenuto.tasks.language",
     "Seq2Seq": "tenuto.tasks.translate",
     "Forecaster": "tenuto.tasks.forecast",
+    "AnomalyDetector": "tenuto.tasks.anomalies",
 }
 _OTHERS = {
     "Run": "tenuto.runs.folder",
@@ -39,6 +41,7 @@ _OTHERS = {
 }
 
 __all__ = [
+    "AnomalyDetector",
     "Forecaster",
     "LanguageModel",
     "Run",

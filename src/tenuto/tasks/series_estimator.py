@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from tenuto.data.series.windows import Batch, Window, Windows
 from tenuto.data.split import check_fraction
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.densities import Density, density_of
+from tenuto.networks.members import Members
 from tenuto.networks.series import DensityHead, SeriesNetwork
 from tenuto.tasks.estimator import Batches, Estimator
 from tenuto.tasks.evaluation import UsualCall, describe_set
@@ -48,6 +49,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
     former_names = {}
     needs_targets = False
     takes = {}
+    steady: ClassVar[bool] = False  # whether values that lie very far out are held back from the statistics
 
     network_: SeriesNetwork
     reader_: Reader
@@ -69,6 +71,10 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
     @property
     def reach_(self) -> int:
         """Steps ahead that the head answers at once."""
+        return 1
+
+    def _members(self) -> int:
+        """How many networks learn side by side."""
         return 1
 
     def _begin(self, windows: Windows) -> Any:
@@ -179,7 +185,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         self.frequency_, self.names_ = training.frequency, training.names
         self._require_possible(training)
         self.reader_ = Reader.learn(
-            training, season=self.options_["season"], base=self.base, horizon=self.ahead_, calendar=self.calendar, known=tuple(self.known), past=tuple(self.past), static=tuple(self.static)
+            training, season=self.options_["season"], base=self.base, horizon=self.ahead_, calendar=self.calendar, known=tuple(self.known), past=tuple(self.past), static=tuple(self.static), steady=self.steady
         )
 
     def _ready(self, training: Panel, held_out: Panel) -> None:
@@ -230,7 +236,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return int(self.options_["context"])
 
     def _network(self) -> SeriesNetwork:
-        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine)
+        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members())
 
     def _learning(self, training: Panel, held_out: Panel, launch: Launch) -> Learning:
         device, context = torch.device(self.device), self._context_length()
@@ -298,7 +304,8 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return describe_set(data, data.lengths, missing_values=data.missing_values, frequency=data.frequency.name)
 
     def _usual_call(self, training: Panel) -> UsualCall:
-        call = super()._usual_call(training)
+        call, encoder = super()._usual_call(training), self.network_.encoder
+        call = call._replace(layer=encoder.members[0]) if isinstance(encoder, Members) else call
         return call._replace(steps=min(call.steps, self._context_length()))
 
     def _kept(self) -> dict[str, Any]:

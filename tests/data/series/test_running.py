@@ -30,20 +30,41 @@ def test_by_hand():
     np.testing.assert_allclose(seen.season_drift[:, 0], [0, 0, -6, -3.5])
 
 
-def test_in_pieces_alone_and_together_are_the_same_bits():
+def test_strange_values_are_held_back_by_hand():
+    """Changes of 1 are usual. A value 1,000 away is taken in as one 10 away; the second of two is a new level; no change counts as more than 10."""
+    given = np.r_[np.tile([0.0, 1.0], 6), 1000.0, 0.0, 1.0, 1000.0, 1000.0, 1001.0][:, None]
+    seen, _ = Running.begin(1, 1).advance(given, np.array([18]), steady=True)
+    last, change = seen.last[:, 0], seen.change[:, 0]
+    np.testing.assert_array_equal(last, [*given[:12, 0], 11.0, 0.0, 1.0, 1 + 10 * change[14], 1000.0, 1001.0])
+    np.testing.assert_array_equal(seen.held[12:, 0], [1, 0, 0, 1, 0, 0])
+    np.testing.assert_array_equal(seen.value, given)
+    assert change[11] == 1 and change[12] == pytest.approx(1 + 9 / 12) and seen.mean[16, 0] == 1000 and seen.mean[17, 0] == 1000.5
+    assert change[17] < 6
+    plain, _ = Running.begin(1, 1).advance(given, np.array([18]))
+    assert plain.change[17, 0] > 100
+    still, _ = Running.begin(1, 1).advance(np.r_[np.zeros(20), np.full(5, 7.0)][:, None], np.array([25]), steady=True)
+    assert still.last[20, 0] == 7  # where nothing ever changed, nothing is far
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_in_pieces_alone_and_together_are_the_same_bits(steady):
     given, lengths = values(50, 9), np.array([50, 3, 17, 50, 1, 8, 49, 20, 33])
-    whole, after = Running.begin(9, 7).advance(given, lengths)
+    given[25:28] *= 1e4
+    whole, after = Running.begin(9, 7).advance(given, lengths, steady=steady)
     for row, length in enumerate(lengths):
         running, seen = Running.begin(1, 7), []
         for first in range(0, length, 6):
             piece = given[first : min(first + 6, length), row : row + 1]
-            found, running = running.advance(piece, np.array([len(piece)]))
+            found, running = running.advance(piece, np.array([len(piece)]), steady=steady)
             seen.append(found)
         for name in whole._fields:
             if name != "filled":
                 np.testing.assert_array_equal(np.concatenate([getattr(one, name) for one in seen])[:, 0], getattr(whole, name)[:length, row], err_msg=name)
         np.testing.assert_array_equal(running.sums[:, 0], after.sums[:, row])
         np.testing.assert_array_equal(running.filled[:, 0], after.filled[:, row])
+        found = Running.after(7, whole, np.array([length - 1]), np.array([row])).repeated(2)
+        np.testing.assert_array_equal(found.sums[:, 1], after.sums[:, row])
+        np.testing.assert_array_equal(found.filled[:, 1], after.filled[:, row])
 
 
 def panel(lengths, seed=0, scale=1.0):

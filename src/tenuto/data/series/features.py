@@ -79,6 +79,7 @@ class Reader:
         season: m, in steps. base: one of BASES. carry: [h], the share of the last value's deviation from the base that is carried into each step ahead. calendar: whether what the calendar says is read.
         known, past, static: covariates: known of the future, known up to now, of a whole series.
         level: the mean logarithm of the series' levels in training, its deviation, and the same of the scale in levels.
+        steady: whether values that lie very far out are held back from the statistics (`Running.advance`); the change to the next step, one season before, is then read too.
     """
 
     season: int
@@ -91,9 +92,10 @@ class Reader:
     names: tuple[str, ...] = field(default=())
     ahead_names: tuple[str, ...] = field(default=())
     carry: tuple[float, ...] = ()
+    steady: bool = False
 
     @classmethod
-    def learn(cls, panel: Panel, *, season: int, base: str, horizon: int, calendar: bool = True, known: Sequence[str] = (), past: Sequence[str] = (), static: Sequence[str] = ()) -> Reader:
+    def learn(cls, panel: Panel, *, season: int, base: str, horizon: int, calendar: bool = True, known: Sequence[str] = (), past: Sequence[str] = (), static: Sequence[str] = (), steady: bool = False) -> Reader:
         """Learn from a training panel.
 
         Args:
@@ -104,7 +106,7 @@ class Reader:
         if not any(np.isfinite(values).any() for values in panel.values):
             raise DataError("no value is observed in any series.", expected="numbers to learn from", received=f"{len(panel)} series of missing values")
         known_of, past_of, static_of = (learn_covariates(panel, names, kind) for kind, names in (("known", known), ("past", past), ("static", static)))
-        reader = cls(season, "last" if base == "auto" else base, calendar, known_of, past_of, static_of)
+        reader = cls(season, "last" if base == "auto" else base, calendar, known_of, past_of, static_of, steady=steady)
         reads = list(reader.blocks(panel, horizon))
         chosen, carry = learn_base(reads, season, horizon, BASES if base == "auto" else (base,))
         reader = replace(reader, base=chosen if base == "auto" else base, carry=carry if chosen == base or base == "auto" else ())
@@ -114,7 +116,12 @@ class Reader:
         times, _ = panel.frequency.calendar(panel.grid[:1]) if calendar else ([], None)
         ahead = (*times, *(name for one in known_of for name in one.outputs))
         rest = tuple(name for one in (*past_of, *static_of) for name in one.outputs)
-        return replace(reader, level=level, names=(*_OWN, *ahead, *rest), ahead_names=ahead)  # type: ignore[arg-type]  # two numbers each
+        return replace(reader, level=level, names=(*reader.own, *ahead, *rest), ahead_names=ahead)  # type: ignore[arg-type]  # two numbers each
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names of what is read of the values themselves."""
+        return (*_OWN, "change by the season") if self.steady else _OWN
 
     def blocks(self, panel: Panel, horizon: int, running: Running | None = None) -> Iterator[tuple[np.ndarray, Read, Running]]:
         """The series in blocks of similar lengths: their positions, how they are read, and what is carried after their last step.
@@ -141,7 +148,7 @@ class Reader:
         values = np.full((int(lengths.max()), len(rows)), np.nan)
         for column, row in enumerate(rows):
             values[: lengths[column], column] = panel.values[row]
-        seen, after = running.advance(values, lengths)
+        seen, after = running.advance(values, lengths, steady=self.steady)
         x, scale = self.of_steps(seen)
         ahead = []
         for column, row in enumerate(rows):
@@ -151,7 +158,7 @@ class Reader:
             if self.names:
                 rest = [one.numbers(panel.columns[one.name][row][:length]) for one in self.past]
                 rest += [np.repeat(one.numbers(np.array([one.cell(panel, int(row))], dtype=object)), length, axis=0) for one in self.static]
-                x[:length, column, len(_OWN) :] = np.concatenate([known[:length], *rest], axis=1)
+                x[:length, column, len(self.own) :] = np.concatenate([known[:length], *rest], axis=1)
         return Read(x, lengths, scale, ahead, seen), after
 
     def of_steps(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +177,9 @@ class Reader:
                 (np.log(scale / level) - share) / share_deviation,
                 np.minimum(seen.number, 64) / 64,
             ]
-        x = np.zeros((*seen.value.shape, max(len(self.names), len(_OWN))), dtype=np.float32)
+            if self.steady:
+                own.append((seen.filled[1 : len(seen.last) + 1] - seen.last) / scale)
+        x = np.zeros((*seen.value.shape, max(len(self.names), len(own))), dtype=np.float32)
         for place, part in enumerate(own):
             x[..., place] = np.clip(np.where(np.isfinite(part), part, 0.0), -LIMIT, LIMIT)
         return x, scale
@@ -214,13 +223,13 @@ class Reader:
     def to_data(self) -> dict[str, Any]:
         """As plain data, for config.json."""
         covariates = {kind: [one.to_data() for one in getattr(self, kind)] for kind in ("known", "past", "static")}
-        return {"season": self.season, "base": self.base, "carry": list(self.carry), "calendar": self.calendar, **covariates, "level": list(self.level), "names": list(self.names), "ahead_names": list(self.ahead_names)}
+        return {"season": self.season, "base": self.base, "carry": list(self.carry), "steady": self.steady, "calendar": self.calendar, **covariates, "level": list(self.level), "names": list(self.names), "ahead_names": list(self.ahead_names)}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Reader:
         """What `to_data` gave."""
         covariates = {kind: tuple(Covariate.from_data(one) for one in data[kind]) for kind in ("known", "past", "static")}
-        return cls(data["season"], data["base"], data["calendar"], **covariates, level=tuple(data["level"]), names=tuple(data["names"]), ahead_names=tuple(data["ahead_names"]), carry=tuple(data["carry"]))
+        return cls(data["season"], data["base"], data["calendar"], **covariates, level=tuple(data["level"]), names=tuple(data["names"]), ahead_names=tuple(data["ahead_names"]), carry=tuple(data["carry"]), steady=data.get("steady", False))
 
 
 _OWN = ("observed", "value", "change", "change since the season before", "distance from the mean", "drift over a season", "level", "scale", "age")

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+FAR = 10.0  # usual changes
+SURE = 8  # changes, before anything is held back
+LEAST_CHANGE = 1e-3  # of the level: a constant series has no usual change
 LEAST_MEMORY = 32  # steps that a mean looks back, at least; a mean of all would lag behind a series that grows
 
 
@@ -22,6 +25,7 @@ class Seen(NamedTuple):
         change, season_change: the mean size of the change since the last value, and since the season before; NaN where there was none.
         drift, season_drift: the means of these changes with their signs.
         changes, turns: how many of these changes there were.
+        held: 1 where the value was held back (`advance`), else 0.
         step, season_step: this step's own changes; NaN where one of both values is missing.
         filled: [m + T, N], the values with those of the season before where they are missing; m steps before the first too.
     """
@@ -40,11 +44,12 @@ class Seen(NamedTuple):
     filled: np.ndarray
     changes: np.ndarray
     turns: np.ndarray
+    held: np.ndarray
 
 
 @dataclass
 class Running:
-    """Of N series: what `advance` needs of the past. `sums`: [10, N], one row for each of `_SUMS`; `filled`: [m, N]."""
+    """Of N series: what `advance` needs of the past. `sums`: [11, N], one row for each of `_SUMS`; `filled`: [m, N]."""
 
     season: int
     sums: np.ndarray
@@ -67,22 +72,29 @@ class Running:
         """Each series so many times, one after another."""
         return Running(self.season, np.repeat(self.sums, times, 1), np.repeat(self.filled, times, 1))
 
-    def advance(self, values: np.ndarray, lengths: np.ndarray) -> tuple[Seen, Running]:
+    def advance(self, values: np.ndarray, lengths: np.ndarray, *, steady: bool = False) -> tuple[Seen, Running]:
         """What is seen at each step of `values` [T, N], and the state after each series' last step.
 
         Args:
             lengths: [N] int, steps of each; what stands beyond is not read.
+            steady: whether a value that lies further than 10 usual changes from the last one, and from that of the season before, is taken in as one that lies so far. If the next
+                one is far out as well, it is a new level: it is taken in, and the mean begins anew. No change counts as more than 10 usual ones. So one strange value spoils no statistic, whatever its size.
         """
         steps, series = values.shape
         season, memory = self.season, max(3 * self.season, LEAST_MEMORY)
         filled = np.concatenate([self.filled, np.full((steps, series), np.nan)])
         found = np.full((len(_SUMS) + 2, steps, series), np.nan)
-        last, count, mean, level, changes, change, drift, turns, turned, season_drift = self.sums
+        last, count, mean, level, changes, change, drift, turns, turned, season_drift, held = self.sums
         live = np.arange(steps)[:, None] < lengths
         values = np.where(live, values, np.nan)
         for at in range(steps):
             value, before = values[at], filled[at]
+            if steady:
+                value, held, new, near, season_near = _steadied(value, last, before, held, changes, change, turned, level)
+                count, mean, level = np.where(new, 0.0, count), np.where(new, value, mean), np.where(new, np.abs(value), level)
             seen, step, turn = ~np.isnan(value), value - last, value - before
+            if steady:
+                step, turn = np.clip(step, -near, near), np.clip(turn, -season_near, season_near)
             filled[season + at] = np.where(seen, value, np.where(np.isnan(before), last, before))
             count = count + seen
             share = 1.0 / np.minimum(np.maximum(count, 1.0), memory)
@@ -91,14 +103,14 @@ class Running:
             changes, change, drift = _mean(step, changes, change, drift, memory)
             turns, turned, season_drift = _mean(turn, turns, turned, season_drift, memory)
             last = np.where(seen, value, last)
-            found[:, at] = (last, count, mean, level, changes, change, drift, turns, turned, season_drift, step, turn)
-        sums = np.stack([last, count, mean, level, changes, change, drift, turns, turned, season_drift])
+            found[:, at] = (last, count, mean, level, changes, change, drift, turns, turned, season_drift, held, step, turn)
+        sums = np.stack([last, count, mean, level, changes, change, drift, turns, turned, season_drift, held])
         after = filled[lengths[None, :] + np.arange(season)[:, None], np.arange(series)[None, :]]
         rows = dict(zip((*_SUMS, "step", "season_step"), found))
         return Seen(value=values, filled=filled, **{name: rows[name] for name in Seen._fields if name in rows}), Running(season, sums, after)
 
 
-_SUMS = ("last", "number", "mean", "level", "changes", "change", "drift", "turns", "season_change", "season_drift")
+_SUMS = ("last", "number", "mean", "level", "changes", "change", "drift", "turns", "season_change", "season_drift", "held")
 
 
 def _mean(change: np.ndarray, count: np.ndarray, size: np.ndarray, drift: np.ndarray, memory: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,3 +120,19 @@ def _mean(change: np.ndarray, count: np.ndarray, size: np.ndarray, drift: np.nda
     share = 1.0 / np.minimum(np.maximum(count, 1.0), memory)
     old = np.where(np.isnan(size), 0.0, size)
     return count, np.where(there, old + (np.abs(change) - old) * share, size), np.where(there, drift + (change - drift) * share, drift)
+
+
+def _steadied(
+    value: np.ndarray, last: np.ndarray, before: np.ndarray, held: np.ndarray, changes: np.ndarray, change: np.ndarray, turned: np.ndarray, level: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The values as they are taken in, whether one was held back, whether one is a new level, and how far a change may count, since the last value and since the season before."""
+    sure = changes >= SURE
+    near = np.where(sure, FAR * np.maximum(change, LEAST_CHANGE * level), np.inf)
+    near = np.where(near > 0, near, np.inf)
+    known = ~np.isnan(before + turned)
+    middle, season_near = np.where(known, before, last), np.where(known, np.maximum(FAR * turned, near / 10), near)
+    low, high = np.minimum(last - near, middle - season_near), np.maximum(last + near, middle + season_near)
+    far = sure & ((value < low) | (value > high))
+    new = far & (held > 0)
+    found = np.where(far & ~new, np.minimum(np.maximum(value, low), high), value)
+    return found, np.where(np.isnan(value), held, far & ~new).astype(float), new, near, season_near

@@ -20,6 +20,7 @@ from tenuto.scores.regression import conformal_widths, held_out_needed
 from tenuto.tasks.forecast.evaluation import Forecasts
 from tenuto.tasks.forecast.paths import Paths, quantiles_of
 from tenuto.tasks.series_estimator import SeriesEstimator
+from tenuto.tasks.series_frames import framed, keyed
 from tenuto.tasks.series_memory import Memory
 from tenuto.tongues import argument
 
@@ -71,7 +72,7 @@ class Answering(SeriesEstimator):
             intervals = tuple(level) if level is not None else () if asked else tuple(self.options_["level"])
             found = self._quantiles_of(memory)[:, :steps]
             columns = self._columns(found, memory.scale, intervals, asked)
-            return _framed(self._after(memory.panel, steps) | {name: values.ravel() for name, values in columns.items()}, x)
+            return framed(self._after(memory.panel, steps) | {name: values.ravel() for name, values in columns.items()}, x)
 
     def sample_paths(self, x: Any = None, *, h: int | None = None, future: Any = None, static: Any = None) -> Any:
         """Paths of what may come, drawn step by step, where a density was learnt: a frame with the columns `unique_id`, `ds`, `path` (0 to `samples` - 1) and `Forecaster`.
@@ -90,8 +91,8 @@ class Answering(SeriesEstimator):
             drawn = paths.after(memory, int(self.options_["h"]))[:, :, :steps]
             panel, count = memory.panel, self.samples
             stamps = [panel.stamps(row, 1, 1 + steps) for row in range(len(panel)) for _ in range(count)]
-            keyed = self._keyed(panel, [identity for identity in panel.ids for _ in range(count)], stamps)
-            return _framed({**keyed, "path": np.tile(np.repeat(np.arange(count), steps), len(panel)), type(self).__name__: drawn.ravel()}, x)
+            first = keyed(panel, [identity for identity in panel.ids for _ in range(count)], stamps)
+            return framed({**first, "path": np.tile(np.repeat(np.arange(count), steps), len(panel)), type(self).__name__: drawn.ravel()}, x)
 
     def update(self, new: Any) -> Any:
         """Take new values, which follow the last ones: what is carried goes on, nothing is learnt. A later `predict()` has the same bits as one from the whole history.
@@ -113,7 +114,7 @@ class Answering(SeriesEstimator):
         self.require_fit("make_future_dataframe")
         with self._calling("make_future_dataframe"):
             panel, steps = self._from(x).panel, self._horizon(h)
-            return _framed(self._after(panel, steps), x)
+            return framed(self._after(panel, steps), x)
 
     def get_missing_future(self, future: Any, x: Any = None, h: int | None = None) -> Any:
         """The rows of `make_future_dataframe` that the frame `future` does not have."""
@@ -258,14 +259,9 @@ class Answering(SeriesEstimator):
         share = (wanted - levels[above - 1]) / (levels[above] - levels[above - 1])
         return found[..., above - 1] * (1 - share) + found[..., above] * share
 
-    def _keyed(self, panel: Panel, ids: Sequence[Any], stamps: Sequence[Any]) -> dict[str, Any]:
-        """The columns of ids and stamps, where each of some series has some stamps."""
-        found = {} if panel.ids == (None,) else {panel.names.id: [identity for identity, own in zip(ids, stamps) for _ in range(len(own))]}
-        return {**found, panel.names.time: np.concatenate(stamps) if panel.frequency.whole else stamps[0].append(list(stamps[1:]))}
-
     def _after(self, panel: Panel, steps: int) -> dict[str, Any]:
         """The columns of ids and stamps of the steps that follow the one value that each series of a memory has."""
-        return self._keyed(panel, panel.ids, [panel.stamps(row, 1, 1 + steps) for row in range(len(panel))])
+        return keyed(panel, panel.ids, [panel.stamps(row, 1, 1 + steps) for row in range(len(panel))])
 
     def _backtested(self, data: Panel, forecasts: Forecasts, intervals: Sequence[float]) -> Any:
         horizon = forecasts.truth.shape[1]
@@ -276,8 +272,8 @@ class Answering(SeriesEstimator):
             stamps.append(data.stamps(series, origin + 1, origin + 1 + horizon))
             cutoffs += [data.stamps(series, origin, origin + 1)[0]] * horizon
             there.append(np.arange(origin + 1, origin + 1 + horizon) < len(data.values[series]))
-        keyed = {**self._keyed(data, ids, stamps), "cutoff": cutoffs, data.names.target: forecasts.truth.ravel()}
-        frame = pandas().DataFrame(keyed | {name: values.ravel() for name, values in columns.items()})
+        first = {**keyed(data, ids, stamps), "cutoff": cutoffs, data.names.target: forecasts.truth.ravel()}
+        frame = pandas().DataFrame(first | {name: values.ravel() for name, values in columns.items()})
         return frame[np.concatenate(there)].reset_index(drop=True)
 
 
@@ -300,13 +296,3 @@ def conformal_changes(forecasts: Forecasts, level: float) -> list[float]:
             )  # fmt: skip
         found.append(float(change[0]))
     return found
-
-
-def _framed(columns: dict[str, Any], like: Any) -> Any:
-    """Columns as a frame of pandas, or of polars where the data was one."""
-    if type(like).__module__.startswith("polars"):
-        import narwhals
-
-        plain = {name: values.to_pydatetime().tolist() if hasattr(values, "to_pydatetime") else list(values) for name, values in columns.items()}
-        return narwhals.from_dict(plain, backend="polars").to_native()
-    return pandas().DataFrame(columns)

@@ -30,7 +30,8 @@ def described(model: Any) -> str:
     steps = f"{options['h']} steps" if frequency is None else f"{options['h']} steps of {frequency.name}"
     season = "" if options["season"] is None else f", season {options['season']}"
     density = f", density {options['distribution']}" if options["head"] == "density" else ""
-    return f"{layers_said(model)}, {steps} ahead{season}{density}, base {options['base']}, seed {model.random_state}"
+    several = f"{options['members']} members, each " if options["members"] > 1 else ""
+    return f"{several}{layers_said(model)}, {steps} ahead{season}{density}, base {options['base']}, seed {model.random_state}"
 
 
 def said(result: Mapping[str, Any]) -> str:

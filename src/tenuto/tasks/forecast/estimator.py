@@ -73,6 +73,9 @@ class Forecaster(ForecastOptions, Answering):
         super()._fit(data, validation, test, course)
         self.__dict__.pop("conformal_", None)
 
+    def _members(self) -> int:
+        return int(self.options_["members"])
+
     def _begin(self, windows: Windows) -> Any:
         if self.density_ is not None:
             return super()._begin(windows)
@@ -88,11 +91,14 @@ class Forecaster(ForecastOptions, Answering):
             return super()._losses(network, batch)
         assert batch.targets is not None
         targets = ((batch.targets - batch.base) / batch.scale[..., None]).float()
-        return quantile_loss(network(batch), targets, self.levels_), ~torch.isnan(targets)
+        found = quantile_loss(network(batch), targets, self.levels_)  # of each member, where there are several
+        return found.mean(0) if found.ndim > targets.ndim else found, ~torch.isnan(targets)
 
     def check_options(self) -> None:
         super().check_options()
         require("head", self.head, HEADS)
+        if self.members > 1 and self.head == "density":
+            raise ArgumentError(f"{argument('members', self.members)} and {argument('head', 'density')} exclude each other.", expected="members of quantiles, which can be averaged", fix=argument("head", "quantiles") + ", or " + argument("members", 1))
         for name, values, most in (("level", self.level, 100), ("quantiles", self.quantiles, 1)):
             wrong = [value for value in values if not 0 < value < most]
             if wrong:

@@ -19,4 +19,5 @@ class ForecastOptions(SeriesOptions):
         "quantiles", "What is learnt: quantiles of all steps ahead at once, or the density of the next value, from which whole paths are drawn step by step.", NETWORK, search=False
     )
     distribution: str = option("student-t", "Of a density: gaussian, student-t; of counts negative-binomial, zero-inflated-negative-binomial.", NETWORK)
+    members: int = option(1, "Networks of one run, which learn side by side from other first weights; their quantiles are averaged.", NETWORK, least=1, search=False)
     samples: int = option(200, "Of a density: paths that are drawn for each series.", NETWORK, least=2, answering=True, search=False)

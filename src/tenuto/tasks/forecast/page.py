@@ -30,6 +30,7 @@ def headline(run: Run) -> Headline:
             ("Mean absolute error", _said(result["mae"]), "in units of the data"),
             *((f"{one['level']:g} % interval", percent(one["coverage"]), "of values within") for one in result["coverage"] if one["coverage"] is not None),
             ("Base", options["base"], "what the network corrects"),
+            *([("Members", f"{members}", "networks, whose quantiles are averaged")] if (members := options.get("members", 1)) > 1 else []),
             *([("Density", options["distribution"], f"{options['samples']} paths")] if options.get("head") == "density" else []),
             *training_facts(evaluation),
             *speed_fact(evaluation),

@@ -102,7 +102,7 @@ class Paths(NamedTuple):
         running, state = here.running.repeated(samples), tree_map(lambda tensor: tensor.repeat_interleave(samples, 1), here.state)
         every, zeros, ones = np.arange(count * samples), np.zeros(count * samples, dtype=np.int64), np.ones(count * samples, dtype=np.int64)
         for step in range(1, steps):
-            seen, running = running.advance(found[:, :, step - 1].reshape(1, -1), ones)
+            seen, running = running.advance(found[:, :, step - 1].reshape(1, -1), ones, steady=reader.steady)
             x, scale = reader.of_steps(seen)
             own = x.shape[2] - here.ahead.shape[2] - here.beside.shape[1]
             x[0, :, own:] = np.repeat(np.concatenate([here.ahead[:, step - 1], here.beside], axis=1), samples, 0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tenuto.runs.schema import Key, Own
+from tenuto.tasks.series_schema import SERIES, SET_OF_SERIES
 
-_COVARIATE = (Key("name", "text"), Key("kind", "text"), Key("mean", "number"), Key("deviation", "number"), Key("categories", "texts", "where it has no numbers", null=True))
 _ERRORS = (
     Key("mae", "number", "mean absolute error", null=True),
     Key("mse", "number", "mean squared error", null=True),
@@ -16,29 +16,11 @@ _ERRORS = (
 
 OWN = Own(
     preprocessing=(
-        Key("frequency", "text", "the step between two stamps, as pandas names it"),
-        Key("columns", "texts", "the names of the columns with ids, stamps, values"),
-        Key(
-            "reader",
-            "object",
-            "how a panel is read",
-            (
-                Key("season", "whole", "in steps"),
-                Key("base", "text", "the simple forecast that the network corrects"),
-                Key("carry", "numbers", "the share of the last value's deviation from the base that is carried into each step ahead"),
-                Key("calendar", "truth"),
-                Key("known", "objects", "of the future", _COVARIATE),
-                Key("past", "objects", "", _COVARIATE),
-                Key("static", "objects", "", _COVARIATE),
-                Key("level", "numbers", "logarithm of the level in training and its deviation; the same of the scale in levels"),
-                Key("names", "texts", "of what is read at a step"),
-                Key("ahead_names", "texts", "of what is known of a step ahead"),
-            ),
-        ),
+        *SERIES,
         Key("conformal", "map", "by level: for each step ahead what is added to both ends of the interval, in scales", null=True),
     ),
     measures=(),
-    known=(Key("missing_values", "whole"), Key("frequency", "text")),
+    known=SET_OF_SERIES,
     result=(
         Key("loss", "number", "that of training: in scales, the mean over values and quantiles; of a density the nats of a value, one step ahead", null=True),
         *_ERRORS,

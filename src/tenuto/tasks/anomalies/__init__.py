@@ -1,0 +1,1 @@
+"""What is strange in a series: a score for each step, and alarms."""
