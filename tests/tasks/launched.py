@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenuto.data import Wave
 from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
-from tenuto.tasks import Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
+from tenuto.tasks import AudioClassifier, Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 from tenuto.train import current_launch
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
@@ -63,7 +64,19 @@ def forecast() -> tuple[Any, ...]:
     return Forecaster("gru", h=2, season=3, dropout=0.0, **SAME), Panel.from_frame(dict(zip(("unique_id", "ds", "y"), map(list, zip(*rows))))), None
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "softmax": softmax}
+UNCHANGED = {"speed": 0.0, "gain_db": 0.0, "band_masks": 0, "time_masks": 0}
+
+
+def tones(count: int = 25) -> list[Wave]:
+    """Short tones, low and high in turn, of several lengths."""
+    return [Wave(np.sin(np.arange(500 + 90 * (i % 4)) * (0.2 + 0.6 * (i % 2) + 0.02 * (i % 5))).astype(np.float32), 8000) for i in range(count)]
+
+
+def sounds() -> tuple[Any, ...]:
+    return AudioClassifier("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), tones(), ["low", "high"] * 12 + ["low"]
+
+
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "sounds": sounds, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tenuto.tasks.forecast.estimator import Forecaster
     from tenuto.tasks.language.estimator import LanguageModel
     from tenuto.tasks.regress.estimator import SequenceRegressor
+    from tenuto.tasks.sounds.estimator import AudioClassifier
     from tenuto.tasks.tag.estimator import Tagger
     from tenuto.tasks.task import Task
     from tenuto.tasks.text.estimator import TextClassifier
@@ -30,6 +31,7 @@ FOLDERS = {
     "LanguageModel": "tenuto.tasks.language",
     "Seq2Seq": "tenuto.tasks.translate",
     "Forecaster": "tenuto.tasks.forecast",
+    "AudioClassifier": "tenuto.tasks.sounds",
 }
 _OTHERS = {
     "Run": "tenuto.runs.folder",
@@ -39,6 +41,7 @@ _OTHERS = {
 }
 
 __all__ = [
+    "AudioClassifier",
     "Forecaster",
     "LanguageModel",
     "Run",
