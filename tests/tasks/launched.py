@@ -18,7 +18,17 @@ import torch
 from tenuto.data import Wave
 from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
-from tenuto.tasks import AudioClassifier, Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
+from tenuto.tasks import (
+    AudioClassifier,
+    Forecaster,
+    LanguageModel,
+    Seq2Seq,
+    SequenceClassifier,
+    SequenceRegressor,
+    Tagger,
+    TextClassifier,
+    Transcriber,
+)
 from tenuto.train import current_launch
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
@@ -76,7 +86,12 @@ def sounds() -> tuple[Any, ...]:
     return AudioClassifier("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), tones(), ["low", "high"] * 12 + ["low"]
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "sounds": sounds, "softmax": softmax}
+def transcribe() -> tuple[Any, ...]:
+    longer = [Wave(np.tile(wave.samples, 3), wave.rate) for wave in tones(20)]
+    return Transcriber("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), longer, ["lo", "hi"] * 10
+
+
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "sounds": sounds, "transcribe": transcribe, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

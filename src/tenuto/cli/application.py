@@ -12,7 +12,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tenuto.cli import automaton, cache, compress, demo, distill, explain, export, forecast, generate, predict, report, score, show
+from tenuto.cli import (
+    automaton,
+    cache,
+    compress,
+    demo,
+    distill,
+    explain,
+    export,
+    forecast,
+    generate,
+    predict,
+    report,
+    score,
+    show,
+    transcribe,
+)
 from tenuto.cli.console import complain
 from tenuto.cli.fit import command_of as fit_command
 from tenuto.cli.fit_group import FitGroup
@@ -114,7 +129,7 @@ for task in cards():
         group.command(task.command, help=help_of(function))(function)
 for panel, functions in {
     TRAIN: (distill.command(), demo.demo),
-    USE: (predict.predict, forecast.forecast, score.score, explain.explain, compress.compress, export.export, automaton.automaton, generate.generate, report.report),
+    USE: (predict.predict, forecast.forecast, transcribe.transcribe, score.score, explain.explain, compress.compress, export.export, automaton.automaton, generate.generate, report.report),
     LOOK: (show.show, cache.cache),
 }.items():
     for function in functions:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tenuto.tasks.tag.estimator import Tagger
     from tenuto.tasks.task import Task
     from tenuto.tasks.text.estimator import TextClassifier
+    from tenuto.tasks.transcribe.estimator import Transcriber
     from tenuto.tasks.translate.estimator import Seq2Seq, Translation
 
 # One line for each task: its estimator, and its folder. The order is that of `tenuto fit --help`.
@@ -32,6 +33,7 @@ FOLDERS = {
     "Seq2Seq": "tenuto.tasks.translate",
     "Forecaster": "tenuto.tasks.forecast",
     "AudioClassifier": "tenuto.tasks.sounds",
+    "Transcriber": "tenuto.tasks.transcribe",
 }
 _OTHERS = {
     "Run": "tenuto.runs.folder",
@@ -50,6 +52,7 @@ __all__ = [
     "SequenceRegressor",
     "Tagger",
     "TextClassifier",
+    "Transcriber",
     "Translation",
     "read_run",
     "write_run",
