@@ -19,7 +19,7 @@ def own(monkeypatch):
 
 def test_which_way_is_better():
     ways = {one.key.removeprefix("validation_"): one.better for one in measures.measures()}
-    assert {name for name, better in ways.items() if better == "lower"} == {"loss", "perplexity", "rmse", "mae"}
+    assert {name for name, better in ways.items() if better == "lower"} == {"loss", "perplexity", "rmse", "mae", "cer", "wer"}
 
 
 @pytest.mark.parametrize("key", ["validation_r2", "validation_auc", "validation_recall", "validation_bleu", "train_loss", "", None])

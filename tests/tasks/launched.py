@@ -15,9 +15,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenuto.data import Wave
 from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
 from tenuto.tasks import AnomalyDetector, Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
+from tenuto.tasks import (
+    AudioClassifier,
+    Forecaster,
+    LanguageModel,
+    Seq2Seq,
+    SequenceClassifier,
+    SequenceRegressor,
+    Tagger,
+    TextClassifier,
+    Transcriber,
+)
 from tenuto.train import current_launch
 
 SAME = {"hidden_size": 8, "num_layers": 1, "batch_size": 6, "epochs": 3, "learning_rate": 0.02}  # of 20 examples: the last batch has 2
@@ -68,6 +80,24 @@ def anomalies() -> tuple[Any, ...]:
 
 
 TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "anomalies": anomalies, "softmax": softmax}
+UNCHANGED = {"speed": 0.0, "gain_db": 0.0, "band_masks": 0, "time_masks": 0}
+
+
+def tones(count: int = 25) -> list[Wave]:
+    """Short tones, low and high in turn, of several lengths."""
+    return [Wave(np.sin(np.arange(500 + 90 * (i % 4)) * (0.2 + 0.6 * (i % 2) + 0.02 * (i % 5))).astype(np.float32), 8000) for i in range(count)]
+
+
+def sounds() -> tuple[Any, ...]:
+    return AudioClassifier("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), tones(), ["low", "high"] * 12 + ["low"]
+
+
+def transcribe() -> tuple[Any, ...]:
+    longer = [Wave(np.tile(wave.samples, 3), wave.rate) for wave in tones(20)]
+    return Transcriber("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), longer, ["lo", "hi"] * 10
+
+
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "sounds": sounds, "transcribe": transcribe, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

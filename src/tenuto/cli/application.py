@@ -27,6 +27,7 @@ from tenuto.cli import (
     report,
     score,
     show,
+    transcribe,
 )
 from tenuto.cli.console import complain
 from tenuto.cli.fit import command_of as fit_command
@@ -130,6 +131,7 @@ for task in cards():
 for panel, functions in {
     TRAIN: (distill.command(), demo.demo),
     USE: (predict.predict, forecast.forecast, score.score, explain.explain, diagnose.diagnose, compress.compress, export.export, automaton.automaton, generate.generate, report.report),
+    USE: (predict.predict, forecast.forecast, transcribe.transcribe, score.score, explain.explain, compress.compress, export.export, automaton.automaton, generate.generate, report.report),
     LOOK: (show.show, cache.cache),
 }.items():
     for function in functions:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from tenuto.tasks.forecast.estimator import Forecaster
     from tenuto.tasks.language.estimator import LanguageModel
     from tenuto.tasks.regress.estimator import SequenceRegressor
+    from tenuto.tasks.sounds.estimator import AudioClassifier
     from tenuto.tasks.tag.estimator import Tagger
     from tenuto.tasks.task import Task
     from tenuto.tasks.text.estimator import TextClassifier
+    from tenuto.tasks.transcribe.estimator import Transcriber
     from tenuto.tasks.translate.estimator import Seq2Seq, Translation
 
 # One line for each task: its estimator, and its folder. The order is that of `tenuto fit --help`.
@@ -32,6 +34,8 @@ FOLDERS = {
     "Seq2Seq": "tenuto.tasks.translate",
     "Forecaster": "tenuto.tasks.forecast",
     "AnomalyDetector": "tenuto.tasks.anomalies",
+    "AudioClassifier": "tenuto.tasks.sounds",
+    "Transcriber": "tenuto.tasks.transcribe",
 }
 _OTHERS = {
     "Run": "tenuto.runs.folder",
@@ -42,6 +46,7 @@ _OTHERS = {
 
 __all__ = [
     "AnomalyDetector",
+    "AudioClassifier",
     "Forecaster",
     "LanguageModel",
     "Run",
@@ -50,6 +55,7 @@ __all__ = [
     "SequenceRegressor",
     "Tagger",
     "TextClassifier",
+    "Transcriber",
     "Translation",
     "read_run",
     "write_run",

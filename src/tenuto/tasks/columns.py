@@ -26,6 +26,14 @@ DECIMAL = Choice("decimal", ".", "The decimal mark of numbers in tables: a point
 ENCODING = Choice("encoding", "utf-8", "How the characters of the file are encoded: utf-8, latin-1, cp1252, utf-16, ...", panel=OF_A_FILE)
 HEADER = Choice("header", "auto", "Whether the first line names the columns: yes, no or auto. Without a header, columns go by their numbers, from 0.", panel=OF_A_FILE)
 FORM = (SEPARATOR, ENCODING, HEADER)
+# What a list says of a recording (`data/audio/manifests.py`).
+OF_A_LIST = "Columns of a list of recordings"
+AUDIO = Choice("audio_column", "path", "The column, or JSON key, with the path of the file.", panel=OF_A_LIST)
+SPEAKER = Choice("speaker_column", "speaker", "The column with who speaks; may be absent.", panel=OF_A_LIST)
+START = Choice("start_column", "start", "The column with where a recording begins in its file, in seconds; may be absent.", panel=OF_A_LIST)
+END = Choice("end_column", "end", "The column with where it ends; may be absent.", panel=OF_A_LIST)
+# The columns of the page's table of sets of recordings.
+RECORDINGS = (("recordings", "sequences"), ("seconds", "seconds"), ("steps", "steps"), ("shortest", "length_min"), ("longest", "length_max"), ("left out", "rejected"))
 # The columns of the page's table of sets of sequences: heading, and key in a set's description.
 SEQUENCES = (("sequences", "sequences"), ("time steps", "steps"), ("shortest", "length_min"), ("mean length", "length_mean"), ("longest", "length_max"), ("missing values", "missing_values"))
 

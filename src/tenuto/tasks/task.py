@@ -71,6 +71,7 @@ class Task:
         write: a function of (estimator, prompt, settings): pieces of new text, for `tenuto generate`.
         many: DATA may be several files.
         goes_on: its answers are what comes after the data, so that those after the data of training can be asked for without a file (`tenuto forecast`).
+        listens: its estimator has `transcribe` and `stream`, for `tenuto transcribe`.
         recipe: a function of (name): a published set of options; `recipes` are the names.
         after_fit: a function of (evaluation): lines to print after the results of a fit.
         writers: for files of answers in other formats than .csv and .jsonl: a function of the rows by the file's suffix.
@@ -98,6 +99,7 @@ class Task:
     write: str | None = None
     many: bool = False
     goes_on: bool = False
+    listens: bool = False
     recipe: str | None = None
     recipes: tuple[str, ...] = ()
     after_fit: str | None = None

@@ -1,0 +1,141 @@
+"""`tenuto transcribe`: what is said in files, or in a stream that comes through a pipe, as text, JSON lines, subtitles or CTM."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from tenuto.cli.arguments import CellFile, RunFolder, require_free
+from tenuto.cli.console import messages
+from tenuto.cli.tasks import open_run, task_of_run
+from tenuto.tongues import typed_path
+
+FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
+PIPE = "-"
+
+
+def transcribe(
+    run: RunFolder,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Sound files; - for a stream on standard input: a WAV file as it is written, or bare samples of 16 bits (--rate).", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the terminal.", show_default=False)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    form: Annotated[str, typer.Option("--format", help="text; jsonl (words with times and probabilities); srt or vtt (subtitles); ctm (a word a line).")] = "text",
+    beam_size: Annotated[int, typer.Option(help="Answers that the search keeps at each step; 0 for the run's own number.", min=0)] = 0,
+    rate: Annotated[int, typer.Option(help="Samples a second of a stream that does not say it; 0 for the model's.", min=0)] = 0,
+    partial: Annotated[bool, typer.Option("--partial", help="Of a stream, say what was understood so far, too: in text on standard error.")] = False,
+    cell: CellFile = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+) -> None:
+    """Write down what is said in recordings, or in a stream as it comes.
+
+    [bold]tenuto transcribe runs/spoken call.wav --format srt -o call.srt[/bold]
+    [bold]arecord -f S16_LE -r 8000 -t raw | tenuto transcribe runs/spoken - --rate 8000 --partial[/bold]
+    """
+    from tenuto.choices import require
+    from tenuto.errors import ArgumentError, DataError
+    from tenuto.files import write_text
+
+    require("format", form, FORMATS)
+    task = task_of_run(run)
+    if not task.listens:
+        raise ArgumentError(f"{run} writes down nothing: its task is {task.name}.", expected="a run of a task that hears speech", fix=f"tenuto predict {typed_path(run)} DATA")
+    if PIPE in files and len(files) > 1:
+        raise ArgumentError("a stream is written down alone.", expected=f"{PIPE}, or files", received=" ".join(files)[:80])
+    require_free(out, overwrite)
+    model = open_run(task, run, cell, device)
+    write = WRITERS[form]
+    if files == [PIPE]:
+        pieces = _streamed(model, sys.stdin.buffer, rate, beam_size or None, partial=partial)
+        if out is None:
+            for number, piece in enumerate(pieces):
+                typer.echo(write(PIPE, [piece], number), nl=False)
+                sys.stdout.flush()
+        else:
+            write_text(out, write(PIPE, list(pieces), 0))
+        return
+    texts, failed = [], 0
+    for name in files:
+        try:
+            (found,) = model.transcribe([name], beam_size=beam_size or None)
+        except DataError as error:
+            messages().print(f"left out    {name}: {error.what}", markup=False)
+            failed += 1
+            continue
+        texts.append(write(name, [found], 0) if form != "text" or len(files) == 1 else f"{name}\t{found.text}\n")
+    if failed == len(files):
+        raise DataError("no recording could be read.", expected="one or more sound files", received=f"{failed} that cannot be")
+    if out is None:
+        typer.echo("".join(texts), nl=False)
+    else:
+        write_text(out, "".join(texts))
+
+
+def _streamed(model: Any, pipe: BinaryIO, rate: int, beam_size: int | None, *, partial: bool) -> Iterator[Any]:
+    """The final events of a stream."""
+    from tenuto.data.audio.pipe import Piped
+
+    piped = Piped(pipe, rate or model.hearing_.features.rate)
+    stream = model.stream(rate=piped.rate, beam_size=beam_size)
+
+    def finals(events: Iterable[Any]) -> Iterator[Any]:
+        for event in events:
+            if event.kind == "final":
+                yield event
+            elif partial:
+                messages().print(f"... {event.text.strip()}", markup=False)
+
+    for samples in piped:
+        yield from finals(stream.accept(samples))
+    yield from finals(stream.finish())
+
+
+def _text(name: str, pieces: list[Any], first: int) -> str:
+    return "".join(f"{piece.text.strip()}\n" for piece in pieces)
+
+
+def _jsonl(name: str, pieces: list[Any], first: int) -> str:
+    def line(piece: Any) -> str:
+        words = [{"text": word.text, "start": round(word.start, 3), "end": round(word.end, 3), "probability": round(word.probability, 4)} for word in piece.words]
+        times = {"start": words[0]["start"], "end": words[-1]["end"]} if words else {"start": None, "end": None}
+        return json.dumps({"file": name, "text": piece.text.strip(), **times, "score": round(piece.score, 4), "words": words}, ensure_ascii=False) + "\n"
+
+    return "".join(map(line, pieces))
+
+
+def _ctm(name: str, pieces: list[Any], first: int) -> str:
+    stem = Path(name).stem if name != PIPE else PIPE
+    return "".join(f"{stem} 1 {word.start:.3f} {word.end - word.start:.3f} {word.text} {word.probability:.4f}\n" for piece in pieces for word in piece.words)
+
+
+def _lines(pieces: list[Any]) -> list[tuple[float, float, str]]:
+    """Subtitles: at most seven words, and a new one after a pause of a second."""
+    found: list[list[Any]] = []
+    for piece in pieces:
+        for word in piece.words:
+            if not found or len(found[-1]) == 7 or word.start - found[-1][-1].end > 1:
+                found.append([])
+            found[-1].append(word)
+    return [(line[0].start, line[-1].end, " ".join(word.text for word in line)) for line in found]
+
+
+def _clock(seconds: float, mark: str) -> str:
+    """Example: _clock(3661.5, ",") is 01:01:01,500."""
+    whole = round(seconds * 1000)
+    return f"{whole // 3600000:02d}:{whole // 60000 % 60:02d}:{whole // 1000 % 60:02d}{mark}{whole % 1000:03d}"
+
+
+def _srt(name: str, pieces: list[Any], first: int) -> str:
+    return "".join(f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n\n" for number, (start, end, text) in enumerate(_lines(pieces), first + 1))
+
+
+def _vtt(name: str, pieces: list[Any], first: int) -> str:
+    head = "" if first else "WEBVTT\n\n"
+    return head + "".join(f"{_clock(start, '.')} --> {_clock(end, '.')}\n{text}\n\n" for start, end, text in _lines(pieces))
+
+
+WRITERS: dict[str, Callable[[str, list[Any], int], str]] = {"text": _text, "jsonl": _jsonl, "srt": _srt, "vtt": _vtt, "ctm": _ctm}

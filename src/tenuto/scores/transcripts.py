@@ -1,0 +1,114 @@
+"""How good transcripts are: word and character error rates with counts, for a whole set, by speaker and by length."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+RESAMPLES, BINS = 1000, 6
+
+
+class Edits(NamedTuple):
+    """How a reference becomes an answer.
+
+    Attributes:
+        reference: symbols of it. hits, substitutions, deletions, insertions: how many; the first three add up to `reference`.
+    """
+
+    reference: int
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
+        return self.substitutions + self.deletions + self.insertions
+
+
+def edits(reference: Sequence[Hashable], answer: Sequence[Hashable]) -> Edits:
+    """The fewest edits; among ways with as few, one with the most hits.
+
+    Example:
+        >>> edits("the cat sat".split(), "a cat sat down".split())
+        Edits(reference=3, hits=2, substitutions=1, deletions=0, insertions=1)
+    """
+    names: dict[Hashable, int] = {}
+    first, second = (np.array([names.setdefault(one, len(names)) for one in side], dtype=np.int64) for side in (reference, answer))
+    # A cell is edits * 2**32 - hits: fewest edits first, then most hits. Along a row, insertions are a running minimum of what came before them.
+    cost = np.int64(1) << 32
+    places = np.arange(len(second) + 1, dtype=np.int64) * cost
+    row = places.copy()
+    for number, symbol in enumerate(first, 1):
+        fresh = np.empty_like(row)
+        fresh[0] = number * cost
+        fresh[1:] = np.minimum(row[1:] + cost, row[:-1] + np.where(second == symbol, -1, cost))
+        row = np.minimum.accumulate(fresh - places) + places
+    fewest = int(-(-row[-1] // cost))
+    hits = int(fewest * cost - row[-1])
+    # With E edits, H hits and lengths R and A: R = H + S + D, A = H + S + I, E = S + D + I.
+    substitutions = len(first) + len(second) - 2 * hits - fewest
+    return Edits(len(first), hits, substitutions, len(first) - hits - substitutions, len(second) - hits - substitutions)
+
+
+def rate(counts: Sequence[Edits]) -> float | None:
+    """Errors of a whole set, divided by the symbols of all its references; None where these have none.
+
+    Example:
+        >>> rate([edits([], ["a", "b"]), edits(["a", "b", "c", "d"], ["a", "b", "c", "d"])]), rate([edits([], ["a"])])
+        (0.5, None)
+    """
+    symbols = sum(one.reference for one in counts)
+    return sum(one.errors for one in counts) / symbols if symbols else None
+
+
+def rate_interval(counts: Sequence[Edits], *, seed: int = 0) -> list[float] | None:
+    """Low and high of the rate, 95 %, by drawing recordings again (a bootstrap of a thousand sets); None where there is no rate."""
+    errors, symbols = np.array([one.errors for one in counts]), np.array([one.reference for one in counts])
+    if not symbols.sum():
+        return None
+    drawn = np.random.default_rng(seed).integers(0, len(counts), size=(RESAMPLES, len(counts)))
+    rates = errors[drawn].sum(1) / np.maximum(symbols[drawn].sum(1), 1)
+    return [float(value) for value in np.quantile(rates, (0.025, 0.975))]
+
+
+def transcription_result(
+    references: Sequence[str], answers: Sequence[str], ids: Sequence[str], seconds: Sequence[float], speakers: Sequence[str] | None, *, mistakes: int = 50
+) -> dict[str, Any]:
+    """How good answers are: a part of the RESULT of a run folder's evaluation.json."""
+    words = [edits(one.split(), other.split()) for one, other in zip(references, answers, strict=True)]
+    characters = [edits(one, other) for one, other in zip(references, answers)]
+    order = sorted((row for row, one in enumerate(characters) if one.errors), key=lambda row: (-words[row].errors, -characters[row].errors, row))
+    by_speaker = [] if speakers is None else [_group({"speaker": name}, words, [row for row, one in enumerate(speakers) if one == name]) for name in sorted(set(speakers))]
+    return {
+        "recordings": len(references),
+        **{f"word_{name}": sum(getattr(one, name) for one in words) for name in ("substitutions", "deletions", "insertions")},
+        "words": sum(one.reference for one in words),
+        "wer": rate(words),
+        "wer_interval": rate_interval(words),
+        "characters": sum(one.reference for one in characters),
+        "character_errors": sum(one.errors for one in characters),
+        "cer": rate(characters),
+        "exact": sum(not one.errors for one in characters) / len(characters),
+        "by_speaker": by_speaker,
+        "by_length": _by_length(words, np.asarray(seconds, dtype=np.float64)),
+        "mistakes": [{"id": ids[row], "reference": references[row], "predicted": answers[row], "word_errors": words[row].errors, "character_errors": characters[row].errors} for row in order[:mistakes]],
+    }
+
+
+def _by_length(words: Sequence[Edits], seconds: np.ndarray) -> list[dict[str, Any]]:
+    """At most `BINS` rows by length, each of about the same number of recordings."""
+    edges = sorted(set(np.quantile(seconds, np.arange(BINS) / BINS, method="lower").tolist()))
+    rows = []
+    for low, high in zip(edges, [*edges[1:], float("inf")]):
+        inside = np.flatnonzero((seconds >= low) & (seconds < high)).tolist()
+        rows.append(_group({"seconds_min": float(seconds[inside].min()), "seconds_max": float(seconds[inside].max())}, words, inside))
+    return rows
+
+
+def _group(named: dict[str, Any], words: Sequence[Edits], rows: Sequence[int]) -> dict[str, Any]:
+    chosen = [words[row] for row in rows]
+    return {**named, "recordings": len(chosen), "words": sum(one.reference for one in chosen), "errors": sum(one.errors for one in chosen), "wer": rate(chosen)}

@@ -1,0 +1,1 @@
+"""Which class a recording belongs to: a word, a speaker, an event."""

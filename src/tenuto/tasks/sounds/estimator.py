@@ -1,0 +1,213 @@
+"""`AudioClassifier`: the class of a whole recording, with a recurrent network over its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tenuto.data.audio.recordings import Recordings
+from tenuto.data.labels import Labels
+from tenuto.data.split import random_split, stratified_split
+from tenuto.errors import DataError
+from tenuto.networks.pooled import PooledNetwork
+from tenuto.networks.pooling import check_pooling
+from tenuto.scores.classification import classification_result, log_softmax, softmax
+from tenuto.tasks.audio_estimator import AudioEstimator, padded
+from tenuto.tasks.estimator import batch_in_words
+from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
+from tenuto.tasks.sounds.evaluation import examples
+from tenuto.tasks.sounds.options import SoundOptions
+from tenuto.tasks.taught import Choices
+from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
+from tenuto.tongues import either
+from tenuto.train import Launch, Loss, Outcome, share_of
+from tenuto.train.course import Learning
+
+
+class AudioClassifier(SoundOptions, AudioEstimator):
+    """A recurrent classifier of recordings: words, speakers, events.
+
+    Args:
+        The options of `tenuto fit`; `help` of this class lists each with its default.
+    Attributes (after fit):
+        classes_: [K], sorted. hearing_: from samples to what the network reads. seed_: the seed used. network_: the torch module.
+        metrics_: one dictionary for each validation. evaluation_: what a report shows (`tenuto.runs.schema` has the keys of both).
+    Example:
+        >>> tones = [np.sin(np.arange(1600) * (0.2 + 0.5 * (number % 2))).astype(np.float32) for number in range(20)]
+        >>> model = AudioClassifier("gru", rate=8000, hidden_size=4, epochs=20).fit(tones, ["low", "high"] * 10)
+        >>> model.predict([tones[0][:900], tones[1][:700]]).tolist()
+        ['low', 'high']
+    """
+
+    task = "sounds"
+    former_names: ClassVar[dict[str, str]] = {}  # since format_version 2
+    transcribed = False
+    answer_unit = choice_unit = "recording"
+    _estimator_type = "classifier"
+
+    # --- fitting -------------------------------------------------------------------------------------------------------
+
+    def _divide(self, data: Recordings) -> tuple[Recordings, Recordings]:
+        self._require_classes(data)
+        return self._with_rejects(data, stratified_split(data, self.validation_fraction, seed=self.seed_))
+
+    def _divide_by_chance(self, data: Recordings) -> tuple[Recordings, Recordings]:
+        return self._with_rejects(data, random_split(data, self.validation_fraction, seed=self.seed_))
+
+    def _prepare(self, training: Recordings, held_out: Recordings) -> None:
+        self._require_classes(training)
+        self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
+        super()._prepare(training, held_out)
+
+    def _ready(self, training: Recordings, held_out: Recordings) -> None:
+        self._targets(held_out)  # a label that training never saw is an error now
+        self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), None)
+
+    def _require_scorable(self, data: Recordings) -> None:
+        self._targets(data)
+        super()._require_scorable(data)
+
+    def check_options(self) -> None:
+        super().check_options()
+        check_pooling(self.pooling)
+        check_class_weight(self.class_weight)
+
+    def _network(self) -> PooledNetwork:
+        return PooledNetwork(
+            self.cell_,
+            self.hearing_.width,
+            self.hidden_size,
+            len(self.classes_),
+            num_layers=self.num_layers,
+            bidirectional=self.bidirectional,
+            pooling=tuple(self.pooling),
+            dropout=self.dropout,
+            engine=self.engine,
+        )
+
+    def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
+        targets, held_out_targets, device = self._targets(training), self._targets(held_out), torch.device(self.device)
+        weighed = Weighed(len(training), row_weights(self._class_weights, targets, None))
+        held_out_weights, hear = row_weights(self._class_weights, held_out_targets, None), self._changing(training)
+
+        def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
+            mine, count = share_of(launch, indices)
+            batch = padded(hear, mine, targets).to(device)
+            assert batch.targets is not None  # they were given
+            losses = nn.functional.cross_entropy(network(batch), batch.targets, label_smoothing=self.label_smoothing, reduction="none")
+            return Loss(weighed.mean(losses, mine), count)
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            return validation_of_classes(log_softmax(self._raw(held_out)), held_out_targets, None, held_out_weights)
+
+        return Learning(self._passes(training, weighed.rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "recordings"), grain_of_classes(self.select_by, len(held_out)))
+
+    # --- predicting ----------------------------------------------------------------------------------------------------
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """The probability of each class, [N, K] float64, in the order of `classes_`.
+
+        Args:
+            x: as for `fit`; arrays are of the model's rate.
+        Raises:
+            NotFittedError; DataError: as `fit`.
+        """
+        self.require_fit("predict")
+        with self._calling("predict"):
+            return softmax(self._raw(self._read(x)))
+
+    def predict_log_proba(self, x: Any) -> np.ndarray:
+        """The natural logarithm of `predict_proba`, [N, K] float64. Arguments and errors as there."""
+        self.require_fit("predict_log_proba")
+        with self._calling("predict_log_proba"):
+            return log_softmax(self._raw(self._read(x)))
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The most probable class of each recording, [N]. Arguments and errors as `predict_proba`."""
+        self.require_fit("predict")
+        with self._calling("predict"):
+            return np.array(self._answers(self._read(x)), dtype=self.classes_.dtype)
+
+    def score(self, x: Any, y: Any = None) -> float:
+        """The share of recordings whose class is predicted, 0..1.
+
+        Raises:
+            DataError: a label that training never saw; and as `predict_proba`.
+        """
+        self.require_fit("score")
+        with self._calling("score"):
+            data = self._read(x, y)
+            targets = self._targets(data)
+            return float(np.mean(self._raw(data).argmax(1) == targets))
+
+    def answer(self, tensors: Tensor) -> np.ndarray:
+        """The class with the largest logit of each row of logits [B, K]: [B]."""
+        return self.classes_[tensors.argmax(1).cpu().numpy()]
+
+    def output_names(self) -> list[Any]:
+        """The classes."""
+        return self.classes_.tolist()
+
+    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
+        """One choice for each recording: its class."""
+        return Choices(output[None])
+
+    def answered(self, data: Recordings) -> Recordings:
+        """The recordings, labelled by this model where they have no labels."""
+        return data if data.labels is not None else Recordings.of(data, np.array(self._answers(data), dtype=self.classes_.dtype))
+
+    def outside(self) -> dict[str, str]:
+        """Features, and the names of the classes."""
+        return {**super().outside(), "answer": "the class of a row is the one of the largest logit: `classes` of the tables, in order"}
+
+    def _raw(self, data: Recordings) -> np.ndarray:
+        """[N, K] float32 logits, in the order of the data."""
+        raw = np.empty((len(data), len(self.classes_)), dtype=np.float32)
+        for indices, batch in self._read_through(data):
+            with torch.no_grad():
+                raw[indices] = self.forward(batch).cpu().numpy()
+        return raw
+
+    # --- what a run keeps ----------------------------------------------------------------------------------------------
+
+    def _measure(self, data: Recordings, name: str) -> Measured:
+        targets, names, watch = self._targets(data), [str(label) for label in self.classes_.tolist()], Watch()
+        probabilities = softmax(self._raw(data))
+        speed = prediction_speed(watch, sequences=len(data), steps=int(self._lengths(data).sum()), rows=max(self.options_["batch_size"], 64))
+        shown = examples(data, name, self.hearing_, names, targets, probabilities)
+        return Measured(classification_result(probabilities, targets, names, data.ids, None), {"examples": shown}, speed)
+
+    def _describe(self, data: Recordings) -> dict[str, Any]:
+        return {**super()._describe(data), "class_counts": {str(label): count for label, count in data.class_counts.items()}}
+
+    def _about(self, training: Recordings, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "title": f"{type(self.cell_).__name__} classifier of recordings, {len(self.classes_)} classes",
+            "classes": [str(label) for label in self.classes_.tolist()],
+            "model": {"pooling": list(self.options_["pooling"])},
+        }
+
+    def _kept(self) -> dict[str, Any]:
+        return {**super()._kept(), "classes": self.classes_.tolist(), "class_kind": type(self.classes_.tolist()[0]).__name__}
+
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        super()._restore(kept)
+        self.classes_ = np.array(kept["classes"])
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _require_classes(data: Recordings) -> None:
+        if data.labels is None:
+            raise DataError("the recordings have no labels.", expected="a label for each", fix=either("give y, or Recordings with labels", "say which column has them: --label-column NAME"))
+        if len(data.class_counts) < 2:
+            raise DataError("all recordings have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
+
+    def _targets(self, data: Recordings) -> np.ndarray:
+        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
+        known = Labels(self.classes_)
+        return known.positions(known.alike(data.labels), ids=data.ids, noun="recording")

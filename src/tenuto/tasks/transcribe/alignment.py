@@ -1,0 +1,59 @@
+"""Where a text that is known stands in the steps of a recording: the likeliest way to write it (forced alignment)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tenuto.errors import DataError
+from tenuto.tasks.transcribe.alphabet import BLANK, needed
+
+
+class Way(NamedTuple):
+    """One way to write a text. spans: of each symbol, its first step and the one after its last. score: the logarithm of its probability."""
+
+    spans: list[tuple[int, int]]
+    score: float
+
+
+def aligned(log_probabilities: np.ndarray, symbols: Sequence[int]) -> Way:
+    """The likeliest way to write these symbols in these steps.
+
+    Args:
+        log_probabilities: [T, V].
+    Raises:
+        DataError: there are fewer steps than the symbols need.
+    Example:
+        >>> rows = np.log(np.array([[0.2, 0.8], [0.6, 0.4], [0.1, 0.9]]))
+        >>> aligned(rows, [1, 1]).spans
+        [(0, 1), (2, 3)]
+    """
+    steps, least = len(log_probabilities), needed(symbols)
+    if steps < least:
+        raise DataError("the text is longer than the recording.", expected=f"{least} steps or more, one a symbol and a blank between two that are equal", received=f"{steps} steps")
+    states = np.full(2 * len(symbols) + 1, BLANK)
+    states[1::2] = symbols
+    skips = np.zeros(len(states), dtype=bool)  # a blank may be left out between two symbols that differ
+    skips[3::2] = states[3::2] != states[1:-2:2]
+    best = np.full(len(states), -np.inf)
+    best[:2] = log_probabilities[0, states[:2]]
+    came = np.zeros((steps, len(states)), dtype=np.int8)
+    for step in range(1, steps):
+        ways = np.full((3, len(states)), -np.inf)
+        ways[0], ways[1, 1:] = best, best[:-1]
+        ways[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
+        came[step] = ways.argmax(0)
+        best = ways.max(0) + log_probabilities[step, states]
+    state = len(states) - 1 if len(states) == 1 or best[-1] >= best[-2] else len(states) - 2
+    score, path = float(best[state]), []
+    for step in range(steps - 1, -1, -1):
+        path.append(state)
+        state -= int(came[step, state])
+    path.reverse()
+    spans = []
+    for number in range(len(symbols)):
+        inside = [step for step, state in enumerate(path) if state == 2 * number + 1]
+        spans.append((inside[0], inside[-1] + 1))
+    return Way(spans, score)

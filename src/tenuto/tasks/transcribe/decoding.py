@@ -1,0 +1,228 @@
+"""Steps of symbol probabilities as text: greedy, or by a beam over prefixes; both go step by step, so that a stream writes what the whole recording has.
+
+Long silence, and length, end a piece of the text (an end-point); which steps these are follows from the probabilities alone, never from the chunks they came in.
+
+Shapes: T steps, V symbols of which 0 is the blank, N texts of a beam.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tenuto.tasks.transcribe.alignment import aligned
+from tenuto.tasks.transcribe.alphabet import BLANK
+
+
+class Sign(NamedTuple):
+    """A symbol that was written.
+
+    Attributes:
+        symbol: its number. start, end: steps; `end` is the one after its last. probability: the highest that it has in these steps.
+    """
+
+    symbol: int
+    start: int
+    end: int
+    probability: float
+
+
+class Piece(NamedTuple):
+    """A part of the text, between two end-points. score: logarithm of its probability, of the steps since the piece before."""
+
+    signs: tuple[Sign, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class EndRule:
+    """When a piece ends: something was written and so many steps of blanks followed; or it has so many steps, and what is likeliest is a blank or changes."""
+
+    silence: int = 40
+    longest: int = 667
+
+
+class Decoder(ABC):
+    """What reads log-probabilities step by step and gives pieces of text.
+
+    Attributes:
+        steps: how many were read.
+    """
+
+    def __init__(self, rule: EndRule) -> None:
+        self.rule, self.steps = rule, 0
+        self._likeliest = BLANK  # of the last step
+        self._blanks = 0  # steps running in which that is the blank
+        self._begun = 0  # the step at which the piece begins
+
+    def accept(self, log_probabilities: np.ndarray) -> Iterator[Piece]:
+        """Read steps [T, V] float64; the pieces that end within them."""
+        for row in log_probabilities:
+            likeliest = int(row.argmax())
+            if self.steps - self._begun >= self.rule.longest and (likeliest == BLANK or likeliest != self._likeliest) and self._has_text():
+                yield self._end()
+            self._likeliest, self._blanks = likeliest, self._blanks + 1 if likeliest == BLANK else 0
+            self._read(row)
+            self.steps += 1
+            if self._blanks >= self.rule.silence:
+                if self._has_text():
+                    yield self._end()
+                else:
+                    self._forget()
+
+    def finish(self) -> Piece | None:
+        """What is left; None where that is no text."""
+        return self._end() if self._has_text() else None
+
+    def _end(self) -> Piece:
+        piece = self.partial()
+        self._forget()
+        return piece
+
+    def _forget(self) -> None:
+        self._begun = self.steps
+        self._restart()
+
+    @abstractmethod
+    def partial(self) -> Piece:
+        """The piece so far."""
+
+    @abstractmethod
+    def _read(self, row: np.ndarray) -> None:
+        """Read one step."""
+
+    @abstractmethod
+    def _has_text(self) -> bool:
+        """Whether the piece so far has symbols."""
+
+    @abstractmethod
+    def _restart(self) -> None:
+        """Begin a new piece, with no symbol before it: one that equals the last of the piece before is a new one (S3)."""
+
+
+class Greedy(Decoder):
+    """The likeliest symbol of each step; runs of one are one symbol, and blanks are none. Its score is that of these steps, symbol by symbol.
+
+    Example:
+        >>> rows = np.log(np.array([[0.1, 0.9], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]]))
+        >>> reader = Greedy(EndRule())
+        >>> list(reader.accept(rows)), [(one.symbol, one.start, one.end) for one in reader.finish().signs]
+        ([], [(1, 0, 2), (1, 3, 4)])
+    """
+
+    def __init__(self, rule: EndRule) -> None:
+        super().__init__(rule)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._signs: list[Sign] = []
+        self._last, self._score = BLANK, 0.0
+
+    def _read(self, row: np.ndarray) -> None:
+        symbol = int(row.argmax())
+        self._score += float(row[symbol])
+        if symbol != BLANK:
+            probability = float(np.exp(row[symbol]))
+            if symbol == self._last:
+                before = self._signs.pop()
+                self._signs.append(Sign(symbol, before.start, self.steps + 1, max(before.probability, probability)))
+            else:
+                self._signs.append(Sign(symbol, self.steps, self.steps + 1, probability))
+        self._last = symbol
+
+    def _has_text(self) -> bool:
+        return bool(self._signs)
+
+    def partial(self) -> Piece:
+        """As `Decoder.partial`."""
+        return Piece(tuple(self._signs), self._score)
+
+
+class PrefixBeam(Decoder):
+    """The likeliest texts, each with the probabilities of all ways to write it, as far as the beam keeps their beginnings. With a beam that keeps all, this is exact.
+
+    Each text has two probabilities: that of ways whose last step is the blank, and of ways whose last step is its last symbol; only the first can write that symbol once more.
+    Times are those of the likeliest single way to write the text.
+
+    Source:     Graves, Mohamed & Hinton 2013; Hannun et al. 2014, algorithm 1.
+    """
+
+    def __init__(self, rule: EndRule, beam_size: int) -> None:
+        super().__init__(rule)
+        self.beam_size = beam_size
+        self._restart()
+
+    def _restart(self) -> None:
+        self._texts: list[tuple[int, ...]] = [()]
+        self._blank, self._symbol = np.zeros(1), np.full(1, -np.inf)  # [N] logarithms, by the last step
+        self._rows: list[np.ndarray] = []
+
+    def _read(self, row: np.ndarray) -> None:
+        self._rows.append(row)
+        total = np.logaddexp(self._blank, self._symbol)
+        last = np.array([text[-1] if text else BLANK for text in self._texts])
+        longer = total[:, None] + row[None, 1:]  # [N, V - 1]
+        written = np.flatnonzero(last != BLANK)
+        longer[written, last[written] - 1] = self._blank[written] + row[last[written]]
+        blank = total + row[BLANK]
+        symbol = np.where(last == BLANK, -np.inf, self._symbol + row[last])
+        place = {text: number for number, text in enumerate(self._texts)}
+        for number, text in enumerate(self._texts):  # a text that is another one and a symbol is there already
+            before = place.get(text[:-1]) if text else None
+            if before is not None:
+                symbol[number] = np.logaddexp(symbol[number], longer[before, text[-1] - 1])
+                longer[before, text[-1] - 1] = -np.inf
+        known = len(self._texts)
+        scores = np.concatenate([np.logaddexp(blank, symbol), longer.ravel()])
+        best = np.argsort(-scores, kind="stable")[: self.beam_size]
+        best = best[scores[best] > -np.inf]
+        texts, by_blank, by_symbol = [], [], []
+        for one in best.tolist():
+            if one < known:
+                texts.append(self._texts[one])
+                by_blank.append(blank[one])
+                by_symbol.append(symbol[one])
+            else:
+                before, number = divmod(one - known, longer.shape[1])
+                texts.append((*self._texts[before], number + 1))
+                by_blank.append(-np.inf)
+                by_symbol.append(scores[one])
+        self._texts, self._blank, self._symbol = texts, np.array(by_blank), np.array(by_symbol)
+
+    def _has_text(self) -> bool:
+        return bool(self._texts[0])
+
+    def partial(self) -> Piece:
+        """As `Decoder.partial`."""
+        text, score = self._texts[0], float(np.logaddexp(self._blank[0], self._symbol[0]))
+        if not text:
+            return Piece((), score)
+        rows = np.stack(self._rows)
+        first = self.steps - len(rows)
+        spans = aligned(rows, text).spans
+        signs = (Sign(symbol, first + start, first + end, float(np.exp(rows[start:end, symbol].max()))) for symbol, (start, end) in zip(text, spans))
+        return Piece(tuple(signs), score)
+
+    def n_best(self) -> list[tuple[tuple[int, ...], float]]:
+        """The texts of the piece so far that the beam keeps, as symbols, each with the logarithm of its probability; the likeliest first."""
+        return list(zip(self._texts, np.logaddexp(self._blank, self._symbol).tolist()))
+
+
+def decoder(beam_size: int, rule: EndRule) -> Decoder:
+    """The decoder for a beam of this size; 1 is greedy."""
+    return Greedy(rule) if beam_size == 1 else PrefixBeam(rule, beam_size)
+
+
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """[T, V] float64 from logits [T, V]: sums go symbol by symbol, so that a step has the same bits in any chunk."""
+    wide = np.ascontiguousarray(logits, dtype=np.float64)
+    wide = wide - wide.max(axis=1, keepdims=True)
+    powers = np.exp(wide)
+    total = powers[:, 0].copy()
+    for column in powers.T[1:]:
+        total = total + column
+    return wide - np.log(total)[:, None]

@@ -1,0 +1,62 @@
+"""The module behind `Transcriber`: steps of features, a recurrent layer over them, and a map to symbols at each step (CTC).
+
+Shapes: T time, B batch, F features of a step, W width of the layer's output (both directions), V symbols.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tenuto.cell import Cell
+from tenuto.data.sequences.batches import Batch
+from tenuto.layers import Recurrent
+from tenuto.networks.anatomy import Network
+
+
+class Steps(nn.Module):
+    """The steps of a batch as they are."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """[T, B, F]."""
+        return batch.x
+
+
+class SymbolHead(nn.Module):
+    """A linear map at each step, which gives a step the same bits whatever it is computed with, if no gradients are asked for."""
+
+    def __init__(self, width: int, symbols: int, dropout: float) -> None:
+        super().__init__()
+        self.linear, self.dropout = nn.Linear(width, symbols), nn.Dropout(dropout)
+
+    def forward(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Logits [T, B, V]."""
+        if self.training or torch.is_grad_enabled():
+            return self.linear(self.dropout(output))  # type: ignore[no-any-return]
+        # A product of matrices adds up in an order that depends on their sizes. Here terms are added one after the other, each product and sum rounded once: the same bits in any chunk and batch.
+        logits = self.linear.bias.expand(*output.shape[:2], -1)
+        for column, weight in zip(output.unbind(-1), self.linear.weight.unbind(1)):
+            logits = logits + column[..., None] * weight
+        return logits
+
+
+class TranscriberNetwork(Network):
+    """From steps of features to logits [T, B, V] of a symbol at each step.
+
+    Args:
+        input_size: F. symbols: V. dropout: between layers, and before the last map.
+    """
+
+    front: Steps
+    encoder: Recurrent
+    head: SymbolHead
+
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, symbols: int, *, num_layers: int, bidirectional: bool, dropout: float, engine: str) -> None:
+        super().__init__()
+        self.front = Steps()
+        self.encoder = Recurrent(cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
+        self.head = SymbolHead(self.encoder.output_width * self.encoder.directions, symbols, dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits [T, B, V]."""
+        return self.head(self.encode(batch).output, batch.lengths)  # type: ignore[no-any-return]

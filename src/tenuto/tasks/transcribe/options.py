@@ -1,0 +1,24 @@
+"""The options of `Transcriber`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tenuto.tasks.audio_options import HEARD, AudioOptions
+from tenuto.tasks.option import NETWORK, TRAINING, option, options
+from tenuto.tasks.pace import Pace
+
+TEXT, SEARCH = "Text", "Search for an answer"
+
+
+@options(hidden_size=192, validation_fraction=0.1, select_by="validation_cer")
+class TranscribeOptions(AudioOptions):
+    """The options of tasks over recordings, and those of `Transcriber`."""
+
+    pace: ClassVar[Pace] = Pace(steps=3000, epochs=30, rows=(8, 32))
+
+    bidirectional: bool = option(False, "Read each recording from both ends, or forward only, as a stream does.", NETWORK, flag="--bidirectional/--forward-only")
+    together: int = option(3, "Frames, 10 ms apart, that are one step of the network; a step can write one symbol at most.", HEARD, least=1, search={"low": 2, "high": 4})
+    lowercase: bool = option(True, "Write all in lower case, or as the transcripts do.", TEXT, flag="--lowercase/--as-written")
+    infeasible: str = option("skip", "What becomes of a recording that has fewer steps than its transcript needs: skip (it is left out, and named) or raise.", TRAINING)
+    beam_size: int = option(1, "Texts that the search keeps at each step; 1 is greedy search.", SEARCH, least=1, answering=True)

@@ -1,0 +1,83 @@
+"""The commands of a transcriber: fit, score, and `tenuto transcribe` of files and of a stream; its page."""
+
+import io
+import json
+
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from tenuto.cli import app
+from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
+
+
+def run(*words, code=0, piped=None):
+    result = CliRunner().invoke(app, [str(word) for word in words], input=piped)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A run, and files to read."""
+    folder = tmp_path_factory.mktemp("speech")
+    fitted().save(folder / "run", test=recordings(12))
+    for name, words in (("one", ["lo", "hi"]), ("two", ["hi", "hi", "lo"])):
+        soundfile.write(folder / f"{name}.wav", said(words, 7).samples, RATE)
+    return folder
+
+
+def test_a_list_is_learnt_and_scored(tmp_path):
+    data = recordings(12)
+    for number, wave in enumerate(data.waves):
+        soundfile.write(tmp_path / f"{number}.flac", wave.samples[: 300 if number == 5 else None], RATE)
+    (tmp_path / "list.tsv").write_text("path\ttext\n" + "".join(f"{number}.flac\t{text}\n" for number, text in enumerate(data.texts)) + "gone.flac\tlo\n")
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items() if name != "epochs"]
+    said_ = run("fit", "transcribe", tmp_path / "list.tsv", "--test", tmp_path / "list.tsv", "--max-steps", 3, "-o", tmp_path / "run", "-q", "--seed", 1, *options)
+    assert "word error rate" in said_ and "left out    gone.flac: there is no file" in said_ and "left out    1 too short for their transcripts: 5.flac" in said_
+    scored = run("score", tmp_path / "run", tmp_path / "list.tsv")
+    assert "word errors:" in scored and "1 recordings have a text that cannot be written" in scored
+    rows = run("predict", tmp_path / "run", tmp_path / "list.tsv", "--beam-size", 3).splitlines()
+    assert rows[0] == "id,predicted,score,left_out" and len(rows) == 14
+
+
+def test_files_become_text_words_and_subtitles(place):
+    one, two = place / "one.wav", place / "two.wav"
+    assert run("transcribe", place / "run", one) == "lo hi\n"
+    assert run("transcribe", place / "run", one, two, place / "gone.wav").splitlines()[-2:] == [f"{one}\tlo hi", f"{two}\thi hi lo"]
+    line = json.loads(run("transcribe", place / "run", two, "--format", "jsonl", "--beam-size", 4))
+    assert line["text"] == "hi hi lo" and [word["text"] for word in line["words"]] == ["hi", "hi", "lo"] and line["start"] == line["words"][0]["start"]
+    run("transcribe", place / "run", one, "--format", "srt", "-o", place / "one.srt")
+    number, times, text, *_ = (place / "one.srt").read_text().splitlines()
+    assert (number, text) == ("1", "lo hi") and times[:8] == "00:00:00" and " --> " in times
+    assert run("transcribe", place / "run", one, "--format", "vtt").startswith("WEBVTT\n\n00:00:00.")
+    assert [row.split()[4] for row in run("transcribe", place / "run", one, "--format", "ctm").splitlines()] == ["lo", "hi"]
+    for words, wrong in ((("--format", "doc"), "doc"), (("-o", place / "one.srt"), "exists")):
+        assert wrong in run("transcribe", place / "run", one, *words, code=1)
+    assert "no recording could be read" in run("transcribe", place / "run", place / "gone.wav", code=1)
+
+
+def test_a_stream_through_a_pipe_is_written_as_the_file(place):
+    piped = (place / "two.wav").read_bytes()
+    assert run("transcribe", place / "run", "-", piped=piped) == "hi hi lo\n"
+    bare = io.BytesIO()
+    soundfile.write(bare, said(["lo", "hi"], 7).samples, RATE, format="RAW", subtype="PCM_16")
+    found = json.loads(run("transcribe", place / "run", "-", "--rate", RATE, "--format", "jsonl", piped=bare.getvalue()))
+    assert {**found, "file": "one.wav"} == {**json.loads(run("transcribe", place / "run", place / "one.wav", "--format", "jsonl")), "file": "one.wav"}
+    assert "... hi" in run("transcribe", place / "run", "-", "--partial", piped=piped)
+    assert "a stream is written down alone" in run("transcribe", place / "run", "-", place / "one.wav", code=1)
+
+
+def test_another_task_writes_nothing_down(tmp_path):
+    from tests.tasks.launched import TASKS
+
+    model, x, y = TASKS["classify"]()
+    model.set_params(epochs=1).fit(x, y).save(tmp_path / "run")
+    assert "writes down nothing" in run("transcribe", tmp_path / "run", "a.wav", code=1)
+
+
+def test_the_page_shows_and_plays_what_was_heard(place):
+    run("report", place / "run")
+    page = (place / "run" / "report.html").read_text()
+    for said_ in ("By speaker", "What was heard and what was written", "<audio controls", "⟨blank⟩", "Real-time factor", "word errors, of 30 words in 12 test recordings"):
+        assert said_ in page, said_
