@@ -18,8 +18,8 @@ import torch
 from tenuto.data import Wave
 from tenuto.data.series.panel import Panel
 from tenuto.files import write_json
-from tenuto.tasks import AnomalyDetector, Forecaster, LanguageModel, Seq2Seq, SequenceClassifier, SequenceRegressor, Tagger, TextClassifier
 from tenuto.tasks import (
+    AnomalyDetector,
     AudioClassifier,
     Forecaster,
     LanguageModel,
@@ -79,7 +79,6 @@ def anomalies() -> tuple[Any, ...]:
     return AnomalyDetector("gru", season=3, dropout=0.0, **SAME), forecast()[1], None
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "anomalies": anomalies, "softmax": softmax}
 UNCHANGED = {"speed": 0.0, "gain_db": 0.0, "band_masks": 0, "time_masks": 0}
 
 
@@ -97,7 +96,7 @@ def transcribe() -> tuple[Any, ...]:
     return Transcriber("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), longer, ["lo", "hi"] * 10
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "sounds": sounds, "transcribe": transcribe, "softmax": softmax}
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "anomalies": anomalies, "sounds": sounds, "transcribe": transcribe, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

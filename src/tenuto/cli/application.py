@@ -130,8 +130,9 @@ for task in cards():
         group.command(task.command, help=help_of(function))(function)
 for panel, functions in {
     TRAIN: (distill.command(), demo.demo),
-    USE: (predict.predict, forecast.forecast, score.score, explain.explain, diagnose.diagnose, compress.compress, export.export, automaton.automaton, generate.generate, report.report),
-    USE: (predict.predict, forecast.forecast, transcribe.transcribe, score.score, explain.explain, compress.compress, export.export, automaton.automaton, generate.generate, report.report),
+    USE: (
+        predict.predict, forecast.forecast, transcribe.transcribe, score.score, explain.explain, diagnose.diagnose, compress.compress, export.export, automaton.automaton, generate.generate, report.report,
+    ),
     LOOK: (show.show, cache.cache),
 }.items():
     for function in functions:

@@ -24,7 +24,8 @@ from tenuto.data.sequences.batches import Batch, bucketed_batches
 from tenuto.errors import ArgumentError
 from tenuto.tasks.audio_exported import ExportedAudio
 from tenuto.tasks.audio_options import AudioOptions
-from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.batches import Batches
+from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import UsualCall, describe_set
 from tenuto.tongues import argument
 from tenuto.train import Checkpoint, Launch, Observer

@@ -19,11 +19,12 @@ from tenuto.networks.observing import Observing
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import check_pooling, usual_pooling
 from tenuto.networks.reduction import ReducedRecurrent, usual_halvings
+from tenuto.tasks.batches import Batches
 from tenuto.tasks.channel_exported import ExportedChannels
 from tenuto.tasks.channel_noise import usual_noise
 from tenuto.tasks.channel_options import ChannelOptions
 from tenuto.tasks.channel_streams import Layout, check_observed, layout_of, made_beside, stream_channels, suited
-from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import UsualCall
 from tenuto.tongues import argument
 from tenuto.train import Checkpoint, Launch, Observer

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers import Init
 from tenuto.layers.initialise import begun
 from tenuto.measures import measures, require_measure
+from tenuto.tasks.batches import Batches
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.exported import Exported
@@ -43,22 +44,6 @@ E = TypeVar("E", bound="Estimator")
 MOST_OUTPUTS = 2**24
 # The options that go on to `tenuto.train.TrainingOptions`.
 TRAINING = tuple(field.name for field in dataclasses.fields(TrainingOptions))
-
-
-class Batches(NamedTuple):
-    """How a set is cut into batches for prediction.
-
-    Attributes:
-        order: [N] numbers; items that are sorted by them and cut into batches need little padding.
-        rows: of a batch, at most.
-        make: a function from positions in the set to a batch of these items, which has `to(device)`.
-        padded: where `order` is lengths in steps: steps of a batch at most, padding included, so that long items need no more memory than many short ones.
-    """
-
-    order: np.ndarray
-    rows: int
-    make: Callable[[np.ndarray], Any]
-    padded: int | None = None
 
 
 class Estimator(Explained, Taught, Exported, Saved, ABC):

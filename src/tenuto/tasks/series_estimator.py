@@ -25,7 +25,8 @@ from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.densities import Density, density_of
 from tenuto.networks.members import Members
 from tenuto.networks.series import DensityHead, SeriesNetwork
-from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.batches import Batches
+from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import UsualCall, describe_set
 from tenuto.tasks.series_exported import ExportedSeries
 from tenuto.tasks.series_memory import Memory

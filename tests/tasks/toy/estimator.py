@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from tenuto import Recurrent
 from tenuto.networks.anatomy import Network
-from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.batches import Batches
+from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, prediction_speed
 from tenuto.train import Loss
 from tenuto.train.course import Learning

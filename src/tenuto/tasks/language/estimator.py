@@ -17,7 +17,8 @@ from tenuto.data.text.vocabulary import Vocabulary, check_symbols
 from tenuto.errors import ArgumentError, DataError
 from tenuto.layers.masks import KINDS
 from tenuto.scalars import drawn_from, whole
-from tenuto.tasks.estimator import Batches, Estimator
+from tenuto.tasks.batches import Batches
+from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import Measured, UsualCall, Watch, describe_set, prediction_speed
 from tenuto.tasks.language.evaluation import SAMPLE_LENGTH, SAMPLES, WINDOWS, passage, surprising
 from tenuto.tasks.language.exported import ExportedLanguage

@@ -16,6 +16,7 @@ from tenuto.errors import DataError
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
+from tenuto.scores.temperature import temperature_of
 from tenuto.tasks.audio_estimator import AudioEstimator, padded
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
@@ -171,6 +172,10 @@ class AudioClassifier(SoundOptions, AudioEstimator):
             with torch.no_grad():
                 raw[indices] = self.forward(batch).cpu().numpy()
         return raw
+
+    def _calibrate(self, held_out: Recordings) -> None:
+        if self.calibrated:
+            self.network_.head.cool(temperature_of(self._raw(held_out), self._targets(held_out)))  # type: ignore[operator, union-attr]
 
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ from tenuto.data.pairs.batches import NumberedPairs, PairBatch, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
 from tenuto.data.pairs.symbols import AUTO, END, FIRST, PADDING, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, kind_of, split_side
 from tenuto.errors import DataError
-from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
+from tenuto.tasks.batches import Batches
+from tenuto.tasks.estimator import Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
 from tenuto.tasks.taught import Choices
 from tenuto.tasks.translate.decoder import check_decoder
