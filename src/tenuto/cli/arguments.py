@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import typed_options
 
 if TYPE_CHECKING:
     from tenuto.cell import Cell
@@ -104,7 +104,7 @@ def require_free(path: Path | None, overwrite: bool) -> None:
 
 def typed_cells(context: typer.Context, task: Task) -> dict[str, str]:
     """The cells of one's own that were typed on the command line, by option: `--cell FILE.py:CLASS`. No other file is ever run."""
-    given = {known.typed: context.params.get(known.typed) for known in options_of(task.options) if known.cell}
+    given = {known.typed: context.params.get(known.typed) for known in typed_options(task.options) if known.cell}
     return {name: value for name, value in given.items() if isinstance(value, str) and names_a_file(value) and was_typed(context, name)}
 
 

@@ -28,7 +28,7 @@ from tenuto.cli.parameters import (
 )
 from tenuto.runs.names import TAUGHT
 from tenuto.tasks.estimator_options import EstimatorOptions
-from tenuto.tasks.option import NETWORK, Known, options_of
+from tenuto.tasks.option import NETWORK, Known, typed_options
 from tenuto.tasks.task import Task, load
 from tenuto.tongues import typed_path
 
@@ -206,7 +206,7 @@ def _changes(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     from tenuto.choices import unknown_name
     from tenuto.errors import ArgumentError
 
-    known = {one.typed: one for one in options_of(task.options)}
+    known = {one.typed: one for one in typed_options(task.options)}
     found = {one.name: one.value(given[name]) for name, one in known.items() if name != "cell" and given.get(name) is not None}
     for text in given["changes"] or []:
         name, equals, value = text.partition("=")
@@ -264,7 +264,7 @@ def _configuration(task: Task, given: Mapping[str, Any]) -> str:
     for table in tables.values():
         for name in [name for name in table if name in settled]:
             del table[name]
-    fitted = {known.typed for known in options_of(task.options)} | {choice.name for choice in task.columns} | {"data", "validation", "test", "cell_field"}
+    fitted = {known.typed for known in typed_options(task.options)} | {choice.name for choice in task.columns} | {"data", "validation", "test", "cell_field"}
     for name, value in told.items():
         if name in fitted:
             home = next((table for table in tables.values() if name in table), tables[""])

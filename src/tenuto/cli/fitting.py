@@ -18,7 +18,7 @@ from tenuto.cli.console import messages, output
 from tenuto.cli.job import Job, prepare
 from tenuto.cli.parameters import fit_parameters
 from tenuto.runs.names import CHECKPOINTS, CONFIGURATION, METRICS, UNFINISHED
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import typed_options
 from tenuto.tasks.task import Task
 from tenuto.tongues import typed_path
 
@@ -165,7 +165,7 @@ def configuration_text(task: Task, options: Mapping[str, Any]) -> str:
 def option_tables(task: Task, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Those of these options that belong in config.toml, by the groups of `--help`."""
     tables: dict[str, dict[str, Any]] = {"": {}}
-    paths = PATHS | {known.typed for known in options_of(task.options) if known.cell or known.path}
+    paths = PATHS | {known.typed for known in typed_options(task.options) if known.cell or known.path}
     for name, (hint, _) in fit_parameters(task).items():
         if name in NOT_KEPT or name not in options:
             continue

@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tenuto.tasks import cards
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import typed_options
 
 # Arguments that are no options of a task, and are not typed as they are called.
 _OTHERS = {"layout": "--format", "timeout_s": "--timeout", "channels": "--channel", "random_state": "--seed", "skip_empty": "--skip-empty"}
@@ -50,7 +50,7 @@ def dashed(name: str) -> str:
 def _table() -> dict[str, Flag]:
     found: dict[str, Flag] = {}
     for task in cards():
-        for known in options_of(task.options):
+        for known in typed_options(task.options):
             yes, _, no = (known.flag or dashed(known.typed)).partition("/")
             found.setdefault(known.name, Flag(yes, no, "" if known.none is None else str(known.none)))
         for choice in (*task.columns, *task.fitting, *task.asking):

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tenuto.cli.flags import dashed
-from tenuto.tasks.option import Known, options_of
+from tenuto.tasks.option import Known, typed_options
 from tenuto.tasks.task import Task, load
 from tenuto.tongues import typed_path
 
@@ -117,7 +117,7 @@ def prepare(task: Task, options: Mapping[str, Any], own_cells: Mapping[str, str]
 
 def as_typed(task: Task, own_cells: Mapping[str, str]) -> str:
     """Cells of one's own as words of a command line, with a space before each option."""
-    return "".join(f" {flag(known)} {shlex.quote(own_cells[known.typed])}" for known in options_of(task.options) if known.typed in own_cells)
+    return "".join(f" {flag(known)} {shlex.quote(own_cells[known.typed])}" for known in typed_options(task.options) if known.typed in own_cells)
 
 
 def flag(known: Known) -> str:
@@ -129,8 +129,8 @@ def _estimator_options(task: Task, options: Mapping[str, Any], own_cells: Mappin
     """The estimator's arguments, from these options of a command."""
     from tenuto.cli.arguments import build_cell, cell_class
 
-    given = {known.name: known.value(options[known.typed]) for known in options_of(task.options)}
-    for known in options_of(task.options):
+    given = {known.name: known.value(options[known.typed]) for known in typed_options(task.options)}
+    for known in typed_options(task.options):
         if known.cell and given[known.name] is not None:
             _refuse_untyped(known, given[known.name], own_cells)
             fields = options["cell_field"] if known.name == "cell" else None

@@ -16,7 +16,7 @@ from tenuto.cli.configuration import SEARCH, TUNE, configuration_of, options_in,
 from tenuto.cli.tasks import task_of_command
 from tenuto.runs.names import TAUGHT
 from tenuto.tasks import cards
-from tenuto.tasks.option import NETWORK, WHERE, Known, options_of
+from tenuto.tasks.option import NETWORK, WHERE, Known, typed_options
 from tenuto.tasks.task import Choice, Task
 
 PANEL = "Configuration"
@@ -124,7 +124,7 @@ def fit_parameters(task: Task) -> Parameters:
     if task.recipe is not None:
         said = f"A published set of options: {', '.join(task.recipes)}. Options typed or in a file override it."
         found["recipe"] = (Annotated[str | None, typer.Option(help=escape(said), show_default=False, is_eager=True, callback=_recipe)], None)
-    for known in options_of(task.options):
+    for known in typed_options(task.options):
         found[known.typed] = (_of_option(known), known.default)
         if known.name == "cell":
             found["cell_field"] = (CellField, None)
@@ -181,7 +181,7 @@ def _annotation(choice: Choice, panel: str | None, *, of_run: bool = False) -> A
 
 def options_left_open(kind: type) -> Parameters:
     """The options of an estimator as parameters of a command in which none has a value unless it is typed."""
-    return {known.typed: (_of_option(known, left_open=True), None) for known in options_of(kind)}
+    return {known.typed: (_of_option(known, left_open=True), None) for known in typed_options(kind)}
 
 
 def _of_option(known: Known, *, left_open: bool = False) -> Any:

@@ -23,7 +23,7 @@ from tenuto.cli.flags import dashed
 from tenuto.cli.job import Job, as_typed, prepare
 from tenuto.cli.parameters import PANEL, Parameters, fit_parameters, use_configuration, with_parameters
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import typed_options
 from tenuto.tasks.task import Task, load
 from tenuto.tongues import typed_path
 
@@ -129,7 +129,7 @@ def command_of(task: Task) -> Callable[..., Any]:
 
 def searchable(task: Task) -> dict[str, type]:
     """The options of a task that can be searched, each with the type of its values."""
-    return {known.typed: known.kind for known in options_of(task.options) if known.search is not False and not known.path}
+    return {known.typed: known.kind for known in typed_options(task.options) if known.search is not False and not known.path}
 
 
 def usual_space(task: Task) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def usual_space(task: Task) -> dict[str, Any]:
     An option that is typed on the command line stays as typed, and so does one that a configuration or a recipe has set outside its usual
     range. The first trial has the values that the options would have without a search.
     """
-    return {known.typed: known.search for known in options_of(task.options) if known.search}
+    return {known.typed: known.search for known in typed_options(task.options) if known.search}
 
 
 def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str], own_cells: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def _check_space(task: Task, space: Mapping[str, Any]) -> None:
     from tenuto.cli.arguments import cell_class, names_a_file
     from tenuto.errors import TenutoError
 
-    for known in options_of(task.options):
+    for known in typed_options(task.options):
         choice = space.get(known.typed)
         for value in () if choice is None else choice.ends():
             try:
@@ -307,7 +307,7 @@ def _digest(job: Job, options: Mapping[str, Any]) -> str:
     parts = {name: getattr(job.splits, name) for name in ("train", "validation", "test")}
     read = {name: part.sha256 for name, part in parts.items() if part is not None}
     read |= {f"{name}, weights": hashlib.sha256(part.weights.tobytes()).hexdigest() for name, part in parts.items() if getattr(part, "weights", None) is not None}
-    read |= {known.typed: sha256_of(Path(options[known.typed])) for known in options_of(job.task.options) if known.path and options[known.typed]}
+    read |= {known.typed: sha256_of(Path(options[known.typed])) for known in typed_options(job.task.options) if known.path and options[known.typed]}
     return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in read.items()).encode()).hexdigest()
 
 

@@ -24,7 +24,7 @@ class Parquet:
             raise DataError(f"{path} needs pyarrow, which is not installed.", fix="pip install 'tenuto[data]'") from error
         # Text that is no UTF-8 and numbers out of range are errors of Python's; a file that claims more than there is, one of memory.
         self._path, self._errors = path, (OSError, pyarrow.ArrowException, ValueError, OverflowError, MemoryError, KeyError, TypeError, AttributeError)
-        self._open = pyarrow.parquet.ParquetFile
+        self._open, self._is_text = pyarrow.parquet.ParquetFile, lambda kind: pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
 
     def __enter__(self) -> Parquet:
         with opening(self._path):
@@ -48,9 +48,17 @@ class Parquet:
         return list(self._file.schema_arrow.names)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Each column as an array."""
-        table = self._file.read()
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+        """Each column as an array; one after the other, and equal texts of a column are one object, since both together take several times the memory."""
+        return {name: self._array(name) for name in self.names}
+
+    def _array(self, name: str) -> np.ndarray:
+        column = self._file.read(columns=[name], use_threads=False).column(name)
+        if not self._is_text(column.type):
+            return column.to_numpy()  # type: ignore[no-any-return]
+        coded = column.combine_chunks().dictionary_encode()
+        coded = coded.combine_chunks() if hasattr(coded, "chunks") else coded
+        words = np.array([*coded.dictionary.to_pylist(), None], dtype=object)  # None for what is missing
+        return words[coded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)]  # type: ignore[no-any-return]
 
     @property
     def zones(self) -> dict[str, str]:

@@ -41,4 +41,7 @@ class ChannelOptions(EstimatorOptions):
         "What the network reads beside the values, with commas between: mask (1 where a value was measured, else 0), gap (1 / (1 + time since it was last measured, in mean steps)).",
         NETWORK,
     )
+    layout: str = option(
+        "case-time-channel", "What the axes of an array of three are: case-time-channel, or case-channel-time, as sktime and aeon have them.", TRAINING, search=False, answering=True, in_python=True
+    )  # fmt: skip
     missing: str = option("error", "What happens to a missing value: error, forward (the value before it again) or mean (of its channel); a cell that takes the mask, such as grud, takes error for mean.", TRAINING)

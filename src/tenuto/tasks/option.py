@@ -53,6 +53,7 @@ def option(
     search: Any = None,
     answering: bool = False,
     drawn: bool = False,
+    in_python: bool = False,
 ) -> Any:
     """A field of a dataclass that is an option.
 
@@ -70,9 +71,10 @@ def option(
         search: what `tenuto tune` tries by itself: a list, or a range as `tenuto.train.search_space` reads it. False: it cannot be searched.
         answering: it may change after training: the search for an answer reads it, or the reading of the data, whose digest shows it.
         drawn: it may be a random generator of numpy's too, from which the number is drawn.
+        in_python: it is about arrays, and no option of the commands, which read files.
     """
     known = {"said": said, "panel": panel, "least": least, "above": above, "below": below, "drawn": drawn, "flag": flag, "typed": typed, "metavar": metavar}
-    known |= {"none": none, "without": without, "cell": cell, "path": path, "pairs": pairs, "search": search, "answering": answering}
+    known |= {"none": none, "without": without, "cell": cell, "path": path, "pairs": pairs, "search": search, "answering": answering, "in_python": in_python}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=known)
 
 
@@ -100,7 +102,7 @@ class Known:
         kind: what is typed: bool, int, float or str.
         usual: its default; default: as it is typed.
         items: for a tuple, which is typed as text with commas, the type of its items.
-        said, panel, least, above, below, flag, metavar, none, without, cell, path, pairs, search, answering, drawn: as in `option`.
+        said, panel, least, above, below, flag, metavar, none, without, cell, path, pairs, search, answering, drawn, in_python: as in `option`.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Known:
     search: Any
     answering: bool
     drawn: bool
+    in_python: bool
 
     def told(self, none: Any) -> str:
         """What it is for, and what `none` means, the value that stands for None where this text is read."""
@@ -235,3 +238,8 @@ def options_of(kind: type) -> Iterator[Known]:
         if default is None:
             default = known["none"]
         yield Known(field.name, known.pop("typed") or field.name, plain, field.default, default, items, **known)
+
+
+def typed_options(kind: type) -> Iterator[Known]:
+    """Those that the commands have."""
+    return (known for known in options_of(kind) if not known.in_python)

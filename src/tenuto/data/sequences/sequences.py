@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.choices import require
 from tenuto.data.counts import as_ids, require_one_each
 from tenuto.data.decode import telling
 from tenuto.data.frame import columns_of, is_frame
@@ -27,6 +28,7 @@ from tenuto.errors import DataError, ShapeError
 from tenuto.process import kept_property
 from tenuto.scalars import whole
 
+LAYOUTS = ("case-time-channel", "case-channel-time")  # of the axes of an array of three
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -121,7 +123,7 @@ class Sequences(Sourced):
         return part
 
     @classmethod
-    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None, targets: Any = None) -> Sequences:
+    def from_arrays(cls, values: Any, labels: Any = None, *, lengths: Any = None, weights: Any = None, targets: Any = None, layout: str = LAYOUTS[0]) -> Sequences:
         """Sequences from a list of `[T_i, C]` arrays or tensors, a padded `[N, T, C]` array or tensor, or Sequences.
 
         Args:
@@ -130,9 +132,12 @@ class Sequences(Sourced):
             lengths: [N] int, in steps, 1..T; only for a padded array. Default: all T.
             weights: [N] numbers, 0 or more. Default: those of `values`, if it is Sequences.
             targets: [N] or [N, K] numbers. Default: those of `values`, if it is Sequences.
+            layout: what the axes of a padded array are, "case-time-channel" or "case-channel-time"; of the arrays in a list, without the first axis.
         Raises:
+            ArgumentError: `layout` is not known.
             ShapeError, DataError: as for the class; or lengths that are out of range, not one for each sequence, or given without a padded array.
         """
+        require("layout", layout, LAYOUTS)
         if isinstance(values, Sequences):
             if lengths is not None:
                 raise DataError("lengths are for a padded array; Sequences know their own.", fix="leave lengths out")
@@ -140,7 +145,10 @@ class Sequences(Sourced):
         if hasattr(values, "detach"):
             values = values.detach().cpu().numpy()
         _refuse_one_table(values)
-        if isinstance(values, np.ndarray) and values.dtype != object:
+        padded = isinstance(values, np.ndarray) and values.dtype != object
+        if layout != LAYOUTS[0]:
+            values = values.swapaxes(1, 2) if padded and values.ndim == 3 else values if padded else [_turned(array) for array in values]
+        if padded:
             if values.ndim != 3:
                 raise ShapeError(
                     f"x has {values.ndim} axes.",
@@ -261,6 +269,11 @@ class Sequences(Sourced):
 def usual_names(width: int) -> tuple[str, ...]:
     """The names of channels that were given none."""
     return tuple(f"channel {index}" for index in range(width))
+
+
+def _turned(array: Any) -> Any:
+    """[C, T] as [T, C]; whatever has no two axes as it is. A data frame has a column for each channel, whatever the layout."""
+    return array.swapaxes(0, 1) if getattr(array, "ndim", 0) == 2 and not is_frame(array) else array
 
 
 def _refuse_one_table(values: Any) -> None:

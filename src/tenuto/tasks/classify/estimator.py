@@ -59,7 +59,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
     # --- fitting -------------------------------------------------------------------------------------------------------
 
     def _read(self, x: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> Sequences:
-        return Sequences.from_arrays(x, y, lengths=lengths, weights=sample_weight)
+        return Sequences.from_arrays(x, y, lengths=lengths, weights=sample_weight, layout=self.layout)
 
     def _divide(self, data: Sequences) -> tuple[Sequences, Sequences]:
         self._require_classes(data)

@@ -58,7 +58,7 @@ class SequenceRegressor(RegressOptions, ChannelEstimator):
     # --- fitting -------------------------------------------------------------------------------------------------------
 
     def _read(self, x: Any, y: Any = None, lengths: Any = None, sample_weight: Any = None) -> Sequences:
-        return Sequences.from_arrays(x, targets=y, lengths=lengths, weights=sample_weight)
+        return Sequences.from_arrays(x, targets=y, lengths=lengths, weights=sample_weight, layout=self.layout)
 
     def _divide(self, data: Sequences) -> tuple[Sequences, Sequences]:
         self._require_targets(data)
