@@ -76,6 +76,7 @@ def test_a_series_alone_live_and_in_a_panel_has_the_same_bits(fitted):
         np.testing.assert_array_equal([one.score for one in steps], together.loc[name].score)
         np.testing.assert_array_equal([one.expected for one in steps], together.loc[name].AnomalyDetector)
         assert [one.anomaly for one in steps] == together.loc[name].anomaly.tolist()
+        assert len(live._memory.panel.grid) == len(live._memory.panel.values[0]) == 1  # what is kept does not grow
         later = model.stream(own.iloc[:70])
         np.testing.assert_array_equal([later.step(y).score for y in own.y[70:]], together.loc[name].score[70:])  # stamps follow by themselves
 
