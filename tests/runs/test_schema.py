@@ -33,6 +33,7 @@ SAID = {
 SPECIAL = {  # options that give a run keys which a usual run does not have
     "tag": {"labels": ["play", "play", "stop", "stop"] * 6},
     "translate": {"attention": "none"},
+    "forecast": {"head": "density"},
     "language": {"units": "bytes", "cutoffs": (5,)},
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from utilsforecast import losses
 
 from tenuto.scores import forecasts as ours
@@ -70,3 +71,17 @@ def test_models_forecast_a_season_with_a_trend(name):
     found = line_forecast(MODELS[name], past, 12, 12)
     assert np.abs(found - (50 + 0.2 * ahead + 10 * np.sin(ahead * np.pi / 6))).mean() < 3
     assert np.isfinite(line_forecast(MODELS[name], np.arange(1.0, 6.0), 1, 3)).all()
+
+
+def test_crps_of_draws():
+    draw = np.random.default_rng(0)
+    truth, samples = draw.normal(0, 1, (4, 3)), draw.normal(0, 1, (4, 7, 3))
+    truth[1, 2] = np.nan
+    pairs = np.abs(samples[:, :, None] - samples[:, None]).sum((1, 2)) / (7 * 6)
+    np.testing.assert_allclose(ours.crps(truth, samples), np.abs(samples - truth[:, None]).mean(1) - pairs / 2)
+    many = draw.normal(1.0, 2.0, (1, 400_000, 1))
+    z = (2.5 - 1.0) / 2.0
+    exact = 2.0 * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))  # of the normal distribution: Gneiting & Raftery 2007, equation 5
+    assert ours.crps(np.array([[2.5]]), many)[0, 0] == pytest.approx(exact, rel=5e-3)
+    fair = ours.crps(np.zeros((50_000, 1)), draw.normal(0, 1, (50_000, 2, 1))).mean()  # two draws have the mean of very many
+    assert fair == pytest.approx((np.sqrt(2) - 1) / np.sqrt(np.pi), abs=0.01)

@@ -87,6 +87,22 @@ def weighted_quantile_loss(truth: np.ndarray, quantiles: np.ndarray, levels: Seq
     return float(np.nansum(quantile_losses(truth, quantiles, levels)) / len(levels) / size) if size > 0 else float("nan")
 
 
+def crps(truth: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """The continuous ranked probability score of S draws, by the fair estimator, whose mean does not depend on S: mean |x - y| minus half of the mean |x - x'| over pairs of different draws. [M, h]; NaN where a value is missing.
+
+    Args:
+        truth: [M, h]. samples: [M, S, h], two draws at least.
+    Source:     Ferro 2014, "Fair scores for ensemble forecasts", equation 3.
+    Example:
+        >>> crps(np.array([[1.0]]), np.array([[[0.0], [4.0]]])).tolist()
+        [[0.0]]
+    """
+    count = samples.shape[1]
+    ranks = 2.0 * np.arange(1, count + 1) - count - 1  # the sum of |x - x'| over pairs is that of ranks times sorted draws
+    spread = (np.sort(samples, axis=1) * ranks[:, None]).sum(1) / (count * (count - 1))
+    return np.abs(samples - truth[:, None]).mean(1) - spread
+
+
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """[h], the share of values of each step that are within the interval; NaN where a step has no value."""
     there = ~np.isnan(truth)

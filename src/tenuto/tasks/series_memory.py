@@ -109,7 +109,9 @@ def _with_columns(panel: Panel, joined: Panel, places: np.ndarray) -> Panel:
 
 
 def _tail(panel: Panel) -> Panel:
-    """The last value of each series alone, and what is known beyond it."""
+    """The last value of each series alone, and what is known beyond it. The grid begins with the first of these values, so that it does not grow with what was."""
     lengths = panel.lengths
+    lasts = panel.starts + lengths - 1
+    first = int(lasts.min())
     columns = {name: [one[length - 1 :] for one, length in zip(column, lengths)] for name, column in panel.columns.items()}
-    return replace(panel, starts=panel.starts + lengths - 1, values=[values[-1:] for values in panel.values], columns=columns, begin=np.zeros(len(panel), dtype=np.int64))
+    return replace(panel, grid=panel.grid[first:], starts=lasts - first, values=[values[-1:] for values in panel.values], columns=columns, begin=np.zeros(len(panel), dtype=np.int64))

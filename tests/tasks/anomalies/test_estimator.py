@@ -76,6 +76,7 @@ def test_a_series_alone_live_and_in_a_panel_has_the_same_bits(fitted):
         np.testing.assert_array_equal([one.score for one in steps], together.loc[name].score)
         np.testing.assert_array_equal([one.expected for one in steps], together.loc[name].AnomalyDetector)
         assert [one.anomaly for one in steps] == together.loc[name].anomaly.tolist()
+        assert len(live._memory.panel.grid) == len(live._memory.panel.values[0]) == 1  # what is kept does not grow
         later = model.stream(own.iloc[:70])
         np.testing.assert_array_equal([later.step(y).score for y in own.y[70:]], together.loc[name].score[70:])  # stamps follow by themselves
 
@@ -119,6 +120,22 @@ def test_the_threshold_is_learnt_from_what_is_held_out():
         AnomalyDetector(**SMALL).fit(given.iloc[:60])
     with pytest.raises(DataError, match=r"fit: 120 scores are too few for a quantile that 0.001 of normal steps exceed(.|\n)*expected  999 or more"):
         AnomalyDetector(threshold_by="quantile", **SMALL).fit(given)
+
+
+@pytest.mark.parametrize("threshold_by", ["extreme-value", "quantile"])
+def test_normal_steps_are_alarms_as_often_as_was_asked_for(threshold_by):
+    """Series of a known law: an autoregression with draws of Student's t."""
+
+    def made(seed):
+        noise = np.random.default_rng(seed).standard_t(5, (8, 500))
+        for step in range(1, 500):
+            noise[:, step] += 0.7 * noise[:, step - 1]
+        return pd.DataFrame({"unique_id": np.repeat(np.arange(8), 500), "ds": np.tile(np.arange(500), 8), "y": 50 + noise.ravel()})
+
+    model = AnomalyDetector(threshold_by=threshold_by, rate=0.02, season=1, **SMALL).fit(made(0))
+    result = model.evaluate(made(1))
+    assert result["values"] == 8 * 499 and 0.01 < result["alarms"] / result["values"] < 0.035
+    assert stats.t(5).entropy() < result["loss"] < stats.t(5).entropy() + 0.15
 
 
 def test_poison_after_the_cutoff_changes_no_bit():

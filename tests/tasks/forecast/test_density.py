@@ -107,6 +107,7 @@ def test_a_density_that_is_known_is_learnt():
     assert 0.74 < inside.mean() < 0.92 and found.Forecaster.max() < 3 * levels.max()
     assert ((found.Forecaster >= 0) & (found.Forecaster == np.floor(found.Forecaster * 2) / 2)).all()
     held = (given.ds >= 72) & (given.ds < 80)
+    assert 0 < model.evaluation_["results"]["validation"]["crps"] < model.evaluation_["results"]["validation"]["mae"]  # a point would score its absolute error
     ideal = -stats.nbinom.logpmf(given.y[held], 2.0, 1 / (1 + np.repeat(levels, 90)[held] / 2.0)).mean()
     assert ideal < model.evaluation_["results"]["validation"]["loss"] < ideal + 0.1  # the levels must be found from 72 counts
 

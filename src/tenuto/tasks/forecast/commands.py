@@ -52,7 +52,8 @@ def score(result: Mapping[str, Any]) -> list[str | ClassTable]:
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(width) if not place else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths))) for row in rows]
     held = [f"interval of {one['level']:g} % holds {100 * one['coverage']:.1f} % of {result['values']} values" for one in result["coverage"] if one["coverage"] is not None]
-    return [said(result), *table, *held]
+    ranked = [f"CRPS {result['crps']:.4g}"] if result.get("crps") is not None else []
+    return [said(result), *table, *ranked, *held]
 
 
 def _numbers(name: str, text: str) -> list[float]:

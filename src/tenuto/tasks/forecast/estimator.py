@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tenuto.data.series.windows import Batch, Window, Windows
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.densities import Density, density_of
 from tenuto.networks.series import encoded
-from tenuto.scores.forecasts import ends_of
+from tenuto.scores.forecasts import crps, ends_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.forecast.answers import Answering
 from tenuto.tasks.forecast.evaluation import Forecasts, examples, result_of
@@ -145,13 +146,18 @@ class Forecaster(ForecastOptions, Answering):
     def rolling(self, data: Panel, windows: Sequence[Window], read: Windows | None = None) -> Forecasts:
         """The forecasts from these origins, each from the whole past of its series."""
         read = read or Windows(data, self.reader_, self.ahead_, self.reach_)
-        found = [self._from_origins(data, window, read) for window in windows]
-        return Forecasts.of(data, windows, found, self.levels_, self.options_["season"], self.ahead_, [read.scales(window) for window in windows])
+        scored: list[np.ndarray] = []
+        found = [self._from_origins(data, window, read, scored) for window in windows]
+        forecasts = Forecasts.of(data, windows, found, self.levels_, self.options_["season"], self.ahead_, [read.scales(window) for window in windows])
+        return replace(forecasts, crps=np.concatenate(scored)) if scored else forecasts
 
-    def _from_origins(self, data: Panel, window: Window, read: Windows) -> np.ndarray:
-        """The quantiles from the origins of a window, [O, h, Q]."""
+    def _from_origins(self, data: Panel, window: Window, read: Windows, scored: list[np.ndarray]) -> np.ndarray:
+        """The quantiles from the origins of a window, [O, h, Q]; of paths the score goes to `scored`."""
         if self.density_ is not None:
-            return quantiles_of(self.paths_().rolling(data, window, read, self.ahead_), self.levels_)
+            paths = self.paths_().rolling(data, window, read, self.ahead_)
+            after = np.concatenate([data.values[window.series], np.full(self.ahead_, np.nan)])
+            scored.append(crps(after[window.origins[:, None] + np.arange(1, self.ahead_ + 1)], paths))
+            return quantiles_of(paths, self.levels_)
         network, batch = self.network_.eval(), read.batch([window])
         output = encoded(network, batch.x, batch.lengths).output
         with torch.no_grad():

@@ -25,7 +25,7 @@ class Forecasts:
     Attributes:
         series, origins: [M], which series, and from which of its steps. quantiles: [M, h, Q]. truth: [M, h], NaN where there is no value.
         scales: [M], that of the network. changes, steps: [M], the mean change of the series over a season and over one step, before its first origin.
-        past: of each forecast the series so far.
+        past: of each forecast the series so far. crps: [M, h], where paths were drawn.
     """
 
     series: np.ndarray
@@ -38,6 +38,7 @@ class Forecasts:
     past: list[np.ndarray]
     levels: tuple[float, ...]
     season: int
+    crps: np.ndarray | None = None
 
     @classmethod
     def of(cls, data: Panel, windows: Sequence[Window], found: Sequence[np.ndarray], levels: tuple[float, ...], season: int, horizon: int, scales: Sequence[np.ndarray]) -> Forecasts:
@@ -87,6 +88,7 @@ def result_of(forecasts: Forecasts, intervals: Sequence[float], *, models: bool)
         "loss": _plain(_scaled_loss(forecasts)),
         **{key: _plain(value) for key, value in own.items()},
         "wql": _plain(weighted_quantile_loss(truth, forecasts.quantiles, forecasts.levels)),
+        **({} if forecasts.crps is None else {"crps": _plain(np.nanmean(forecasts.crps) if np.isfinite(forecasts.crps).any() else np.nan)}),
         "season": forecasts.season,
         "forecasts": len(truth),
         "series": len(np.unique(forecasts.series)),

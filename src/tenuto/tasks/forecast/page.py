@@ -28,6 +28,7 @@ def headline(run: Run) -> Headline:
         facts=[
             ("Weighted quantile loss", _said(result["wql"]), "mean over the quantiles"),
             ("Mean absolute error", _said(result["mae"]), "in units of the data"),
+            *([("CRPS", _said(result["crps"]), "in units of the data")] if "crps" in result else []),
             *((f"{one['level']:g} % interval", percent(one["coverage"]), "of values within") for one in result["coverage"] if one["coverage"] is not None),
             ("Base", options["base"], "what the network corrects"),
             *([("Members", f"{members}", "networks, whose quantiles are averaged")] if (members := options.get("members", 1)) > 1 else []),

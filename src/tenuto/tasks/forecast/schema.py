@@ -24,6 +24,7 @@ OWN = Own(
     result=(
         Key("loss", "number", "that of training: in scales, the mean over values and quantiles; of a density the nats of a value, one step ahead", null=True),
         *_ERRORS,
+        Key("crps", "number", "of a density: continuous ranked probability score, in units of the data", null=True, optional=True),
         Key("season", "whole", "of `mase`, in steps"),
         Key("forecasts", "whole"),
         Key("series", "whole"),
