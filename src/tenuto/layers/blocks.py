@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tenuto.cell import Cell
 from tenuto.choices import require
+from tenuto.engines import EngineReport
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.arrays import check_lengths
 from tenuto.layers.connections import CONNECTIONS, Connection
@@ -186,6 +187,13 @@ class Blocks(Streaming, nn.Module):
     def _after(self, number: int, x: Tensor, output: Tensor) -> Tensor:
         x = self._around(number).join(self.enter(x) if number == 0 else x, output)
         return self.leave(x) if number == self.num_layers - 1 else x  # type: ignore[no-any-return]
+
+    def engine_report(self, x: Tensor, *, lengths: Any = None) -> EngineReport:
+        """As `Recurrent.engine_report`, of the first layer, on an input like x."""
+        first: Any = self.layers[0]
+        shape = x.shape[:-1] if not self.batch_first else (x.shape[1], x.shape[0])
+        report: EngineReport = first.engine_report(x.new_zeros(*shape, self.hidden_size), lengths=lengths)
+        return report
 
     def extra_repr(self) -> str:
         words = f"{self.cell!r}, {self.input_size}, {self.hidden_size}, {self.num_layers}, connection={self.connection!r}"

@@ -5,11 +5,13 @@ Letters: T time, B batch, I input, W width, L layers, S steps that are kept.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from tenuto.engines.problem import Yes
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.attention import SelfAttention
@@ -35,6 +37,16 @@ class TransformerState(NamedTuple):
     def detach(self) -> TransformerState:
         """The same values without their history."""
         return TransformerState(*(part.detach() for part in self))
+
+
+class AttentionReport:
+    """As `tenuto.engines.EngineReport`, for layers that have no time loop."""
+
+    chosen = "torch"
+    answers: Mapping[str, Yes] = {"torch": Yes("scaled_dot_product_attention, all steps at once")}
+
+    def __str__(self) -> str:
+        return "attention, without a time loop\n  torch      runs       " + self.answers["torch"].reason
 
 
 class TransformerStream:
@@ -185,6 +197,10 @@ class Transformer(nn.Module):
         stream.state = found.state
         output: Tensor = found.output[:, 0] if self.batch_first else found.output[0]
         return output
+
+    def engine_report(self, x: Tensor, *, lengths: Any = None) -> AttentionReport:
+        """Which engine runs an input like x: torch's own attention."""
+        return AttentionReport()
 
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}, {self.num_layers}, heads={self.heads}"

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.data import Batch
-from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_of
 from tenuto.networks.observing import Observing
 from tenuto.networks.pooling import USUAL, PooledHead
 from tenuto.networks.reduction import ReducedRecurrent
@@ -51,6 +51,7 @@ class PooledNetwork(Network):
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
         streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
         beside: the places in a batch of what the front puts beside the channels.
+        encoder: its name, see `networks/encoders.py`.
         reads, made: of what the front gives, the places that the layer reads, and those of each stream of the cell that is made of it (`networks/observing.py`).
     """
 
@@ -73,21 +74,14 @@ class PooledNetwork(Network):
         reads: Sequence[int] | None = None,
         made: Mapping[str, Sequence[int]] = {},
         engine: str = "auto",
+        encoder: str = "recurrent",
     ) -> None:
         super().__init__()
         self.front = Channels(input_noise, input_size, streams, beside)
         input_size = input_size + len(beside) if reads is None or not made else len(reads)
-        recurrent = Recurrent(
-            cell,
-            hidden_size if halvings else input_size,
-            hidden_size,
-            num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
-            engine=engine,
-        )
+        recurrent = encoder_of(encoder, cell, hidden_size if halvings else input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout, engine=engine)
         self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent, shortcut=shortcut) if halvings else Observing(recurrent, reads or (), made) if made else recurrent
-        self.head = PooledHead(self.encoder.output_width * recurrent.directions, outputs, pooling=pooling, bidirectional=bidirectional, dropout=dropout)
+        self.head = PooledHead(self.encoder.output_width * recurrent.directions, outputs, pooling=pooling, bidirectional=recurrent.directions == 2, dropout=dropout)
 
     def streams(self, batch: Batch) -> dict[str, Tensor]:
         """The channels that the cell takes as its streams, [T, B, 1] each, as they were given."""

@@ -15,6 +15,7 @@ from tenuto.cell import Cell
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate
 from tenuto.data.sequences.standardise import check_missing
 from tenuto.errors import ArgumentError
+from tenuto.networks.encoders import check_encoder
 from tenuto.networks.observing import Observing
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import check_pooling, usual_pooling
@@ -97,11 +98,13 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
         if tuple(self.pooling) != AUTO:
             check_pooling(self.pooling)
         check_missing(self.missing)
+        check_encoder(self.encoder, self.hidden_size)
         check_observed(self.observed)
 
     def _settled(self, training: Sequences) -> dict[str, Any]:
         found, steps = super()._settled(training), float(np.median(training.lengths))
         streams = self.cell_.widths("streams")
+        check_encoder(self.encoder, self.hidden_size, streams=tuple(streams))
         if streams and self.halvings:
             raise ArgumentError(
                 f"{argument('halvings', self.halvings)} makes several steps one, and the cell {type(self.cell_).__name__} takes the stream {next(iter(streams))!r}, which has a value for each step.",
@@ -152,6 +155,7 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
             reads=layout.reads,
             made=layout.streams,
             engine=self.engine,
+            encoder=self.encoder,
         )
 
     # --- predicting ----------------------------------------------------------------------------------------------------

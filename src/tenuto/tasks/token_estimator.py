@@ -20,10 +20,11 @@ from tenuto.data.sentences.vectors import read_vectors
 from tenuto.data.sentences.words import LETTERS, RULE, same_form
 from tenuto.data.weights import even
 from tenuto.errors import DataError
-from tenuto.layers import Recurrent
 from tenuto.networks.embedding import TokenEmbedding, check_reading
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.estimator import Estimator, batch_in_words
+from tenuto.networks.encoders import check_encoder, encoder_of
+from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
 from tenuto.tasks.token_options import TokenOptions
 from tenuto.tasks.weighing import Weighed
@@ -94,7 +95,7 @@ class TokenEstimator(TokenOptions, Estimator):
         forms = {same_form(token) for row in data.tokens for token in row}
         return {token.lower() for token in forms} if self.lowercase else forms
 
-    def _front_and_encoder(self) -> tuple[TokenEmbedding, Recurrent]:
+    def _front_and_encoder(self) -> tuple[TokenEmbedding, Any]:
         """The first two parts of the network; a task adds its head."""
         front = TokenEmbedding(
             self.coder_.words,
@@ -110,13 +111,14 @@ class TokenEstimator(TokenOptions, Estimator):
             cell=self.cell_,
             engine=self.engine,
         )
-        encoder = Recurrent(
+        encoder = encoder_of(
+            self.encoder,
             self.cell_,
             front.width,
             self.hidden_size,
             self.num_layers,
             bidirectional=self.bidirectional,
-            dropout=self.dropout if self.num_layers > 1 else 0.0,
+            dropout=self.dropout,
             recurrent_dropout=self.recurrent_dropout,
             engine=self.engine,
         )
@@ -149,6 +151,7 @@ class TokenEstimator(TokenOptions, Estimator):
 
     def check(self) -> None:
         super().check()
+        check_encoder(self.encoder, self.hidden_size, recurrent_dropout=self.recurrent_dropout)
         if self.vectors is not None and not Path(self.vectors).is_file():
             raise DataError(f"there is no file {self.vectors}.", expected="a file of word vectors", fix=missing_file(self.vectors))
 

@@ -202,7 +202,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
         probabilities = softmax(self._raw(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
         result = classification_result(probabilities, targets, names, data.ids, data.weights)
-        directions = 2 if self.options_["bidirectional"] else 1
+        directions = int(self.network_.encoder.directions)  # type: ignore[arg-type]
         return Measured(result, {"examples": examples(data, name, names, targets, probabilities, self.hidden_states, directions)}, speed)
 
     def _describe(self, data: Sequences) -> dict[str, Any]:

@@ -5,13 +5,12 @@ Shapes: T time, B batch, K tags, M labels of sentences, W width of the layer's o
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tenuto.data.sentences.batches import TokenBatch
-from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
 from tenuto.networks.crf import LinearChainCRF, Links
 from tenuto.networks.embedding import TokenEmbedding
@@ -91,7 +90,7 @@ class TaggerNetwork(Network):
 
     Args:
         front: tokens to vectors.
-        encoder: the recurrent layer that reads them.
+        encoder: what reads them, see `tenuto.networks.encoders`.
         tags, labels, crf, dropout: as `TaggerHead`.
     """
 
@@ -100,7 +99,7 @@ class TaggerNetwork(Network):
     def __init__(
         self,
         front: TokenEmbedding,
-        encoder: Recurrent,
+        encoder: Any,
         *,
         tags: int,
         labels: int = 0,
@@ -110,7 +109,7 @@ class TaggerNetwork(Network):
         super().__init__()
         self.front, self.encoder = front, encoder
         width = encoder.output_width * encoder.directions
-        self.head = TaggerHead(width, tags=tags, labels=labels, crf=crf, bidirectional=encoder.bidirectional, dropout=dropout)
+        self.head = TaggerHead(width, tags=tags, labels=labels, crf=crf, bidirectional=encoder.directions == 2, dropout=dropout)
 
     def forward(self, batch: TokenBatch, targets: Tensor | None = None, labels: Tensor | None = None) -> Scores:
         """As `TaggerHead`."""

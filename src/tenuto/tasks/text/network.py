@@ -5,10 +5,11 @@ Shapes: T time, B batch, W width of the layer's output (both directions), K clas
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from tenuto.data.sentences.batches import TokenBatch
-from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
 from tenuto.networks.embedding import TokenEmbedding
 from tenuto.networks.pooling import USUAL, PooledHead
@@ -19,7 +20,7 @@ class TextClassifierNetwork(Network):
 
     Args:
         front: tokens to vectors.
-        encoder: the recurrent layer that reads them.
+        encoder: what reads them, see `tenuto.networks.encoders`.
         classes: K.
         pooling: any of "mean", "max", "last" and "parts" (`networks/pooling.py`), side by side.
         dropout: on the pooled features.
@@ -28,7 +29,7 @@ class TextClassifierNetwork(Network):
     def __init__(
         self,
         front: TokenEmbedding,
-        encoder: Recurrent,
+        encoder: Any,
         *,
         classes: int,
         pooling: tuple[str, ...] = USUAL,
@@ -37,7 +38,7 @@ class TextClassifierNetwork(Network):
         super().__init__()
         self.front, self.encoder = front, encoder
         width = encoder.output_width * encoder.directions
-        self.head = PooledHead(width, classes, pooling=pooling, bidirectional=encoder.bidirectional, dropout=dropout)
+        self.head = PooledHead(width, classes, pooling=pooling, bidirectional=encoder.directions == 2, dropout=dropout)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Logits [B, K]."""
