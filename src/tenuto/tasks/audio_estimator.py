@@ -91,7 +91,7 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
         features = Features(self.options_["rate"], self.features, self.feature_size)
-        unknown = Hearing(features, Normaliser(self.normalise, np.zeros(self.feature_size), np.ones(self.feature_size)), self.together)
+        unknown = Hearing(features, Normaliser(self.normalise, np.zeros(self.feature_size), np.ones(self.feature_size)), self.together, self.ahead)
         self.hearing_ = replace(unknown, normaliser=Normaliser.learn(map(unknown.frames, training.waves), self.normalise))
 
     @staticmethod
@@ -121,7 +121,7 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
                 return heard[index]
             generator = np.random.default_rng(int(torch.randint(2**62, ()).item()))
             if not change.of_samples:
-                frames = heard[index].reshape(-1, hearing.features.size)
+                frames = heard[index][:, : hearing.features.size * hearing.together].reshape(-1, hearing.features.size)  # without those of later steps
             else:
                 frames = hearing.normaliser(hearing.frames(change.of_wave(training.waves[index], generator)))
             return hearing.stacked(change.masked(frames, generator) if change.of_frames else frames)

@@ -20,7 +20,7 @@ class ExportedAudio(Exported):
     def ports(self) -> tuple[Port, ...]:
         """Steps of features, and lengths."""
         return (
-            Port("x", ("time", "batch", self.hearing_.width), says=f"normalised features ({self.hearing_.features.kind}), {self.hearing_.together} frames to a step"),
+            Port("x", ("time", "batch", self.hearing_.width), says=f"normalised features ({self.hearing_.features.kind}), {self.hearing_.together} frames to a step, and those of the {self.hearing_.ahead} steps after it"),
             Port("lengths", ("batch",), "int64", counts="time", says="steps of each row"),
         )
 
@@ -33,11 +33,11 @@ class ExportedAudio(Exported):
         hearing = self.hearing_
         return {
             "features": f"x is made before the graph, by Kaldi's {hearing.features.kind} of {hearing.features.rate} samples a second (times {hearing.features.scale:g}; no dither; the last frame completed with zeros), "
-            f"normalised ({hearing.normaliser.rule}), {hearing.together} frames side by side; `inputs` of the fitted {type(self).__name__} gives it"
+            f"normalised ({hearing.normaliser.rule}), {hearing.together} frames side by side, and those of the {hearing.ahead} steps after them; `inputs` of the fitted {type(self).__name__} gives it"
         }
 
     def input_names(self) -> list[str]:
         """The features of each frame of a step."""
-        features, together = self.hearing_.features, self.hearing_.together
+        features, together = self.hearing_.features, self.hearing_.together * (1 + self.hearing_.ahead)
         frames = [""] if together == 1 else [f", frame {number}" for number in range(1, together + 1)]
         return [f"{'band' if features.kind == 'log-mel' else 'cepstrum'} {number}{frame}" for frame in frames for number in range(1, features.size + 1)]

@@ -19,6 +19,7 @@ class AudioOptions(EstimatorOptions):
     features: str = option("log-mel", "What is read off a frame of 25 ms: log-mel (energies in bands) or mfcc (cepstra).", HEARD)
     feature_size: int = option(40, "How many numbers that is.", HEARD, least=1)
     together: int = option(2, "Frames, 10 ms apart, that are one step of the network.", HEARD, least=1, search={"low": 1, "high": 4})
+    ahead: int = option(0, "Later steps that a step sees beside its own frames; a stream waits for them.", HEARD, least=0)
     normalise: str = option("training", "By whose mean and deviation features are standardised: training (of the training set), causal (of the frames so far) or recording (of the whole recording).", HEARD)
 
     speed: float = option(0.1, "By how much a recording is faster or slower, at most: 0.1 for 0.9, 1 or 1.1 times its speed.", CHANGED, least=0, below=0.5)

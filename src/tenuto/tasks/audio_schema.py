@@ -20,6 +20,7 @@ HEARING = Key(
         ),
         Key("normaliser", "object", "", (Key("rule", "text", '"training", "causal" or "recording"'), Key("mean", "numbers", "of the training set"), Key("deviation", "numbers"))),
         Key("together", "whole", "frames of a step"),
+        Key("ahead", "whole", "later steps whose frames stand beside those of a step"),
     ),
 )  # fmt: skip
 KNOWN = (

@@ -26,7 +26,10 @@ def said(words, seed=0, pause=0.12):
 def recordings(count=60):
     generator = np.random.default_rng(1)
     texts = [generator.choice(["lo", "hi"], size=1 + number % 4).tolist() for number in range(count)]
-    return Recordings([said(words, seed) for seed, words in enumerate(texts)], texts=[" ".join(words) for words in texts], speakers=[f"s{number % 3}" for number in range(count)])
+    waves = [said(words, seed, pause=0.12 + 1.5 * (seed % 5 == 4)) for seed, words in enumerate(texts)]
+    for place in range(7, count, 12):
+        waves[place], texts[place] = Wave(np.zeros(4000 + 900 * (place % 3), np.float32), RATE), []
+    return Recordings(waves, texts=[" ".join(words) for words in texts], speakers=[f"s{number % 3}" for number in range(count)])
 
 
 @cache

@@ -16,6 +16,7 @@ from tenuto.data.audio.wave import package
 
 KINDS = ("log-mel", "mfcc")
 SCALE = 32768.0  # Kaldi reads samples as whole numbers of 16 bits
+FLOOR = 0.0  # of log-mel energies: rounding to 16 bits alone gives more; without it digital silence, at -16, would count for most of the deviation
 FRAME_MS, SHIFT_MS = 25.0, 10.0
 
 
@@ -77,7 +78,8 @@ class Features:
             return np.empty((0, self.size), dtype=np.float32)
         reader = self._reader()
         reader.accept_waveform(self.rate, samples * np.float32(self.scale))
-        return np.array([reader.get_frame(number) for number in range(frames)], dtype=np.float32)
+        found = np.array([reader.get_frame(number) for number in range(frames)], dtype=np.float32)
+        return np.maximum(found, FLOOR) if self.kind == "log-mel" else found
 
     def _reader(self) -> Any:
         kaldi = package("kaldi_native_fbank")

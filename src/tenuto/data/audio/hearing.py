@@ -22,16 +22,18 @@ class Hearing:
     Args:
         features: which they are, and of which rate. normaliser: brings them to mean 0.
         together: how many neighbouring frames, side by side, are one step; zeros complete the last step.
+        ahead: of how many later steps the frames stand beside those of a step; after the end these are zeros. A stream waits for them.
     """
 
     features: Features
     normaliser: Normaliser
     together: int = 1
+    ahead: int = 0
 
     @property
     def width(self) -> int:
         """Numbers of a step."""
-        return self.features.size * self.together
+        return self.features.size * self.together * (1 + self.ahead)
 
     @property
     def step_seconds(self) -> float:
@@ -52,8 +54,20 @@ class Hearing:
 
     def stacked(self, frames: np.ndarray) -> np.ndarray:
         """[T, width] from normalised frames [frames, F]."""
+        return self.looking_ahead(self.side_by_side(frames))
+
+    def side_by_side(self, frames: np.ndarray) -> np.ndarray:
+        """[T, together * F] from frames [frames, F]."""
         steps = -(-len(frames) // self.together)
-        return np.pad(frames, ((0, steps * self.together - len(frames)), (0, 0))).reshape(steps, self.width)
+        return np.pad(frames, ((0, steps * self.together - len(frames)), (0, 0))).reshape(steps, self.features.size * self.together)
+
+    def looking_ahead(self, steps: np.ndarray, *, ended: bool = True) -> np.ndarray:
+        """[T, width] from [T, together * F]: each step with those after it; where the recording has not ended, the last `ahead` of them are left out."""
+        if not self.ahead:
+            return steps
+        following = np.pad(steps, ((0, self.ahead * ended), (0, 0)))
+        count = max(0, len(following) - self.ahead)
+        return np.concatenate([following[later : later + count] for later in range(1 + self.ahead)], axis=1)
 
     def stream(self, rate: int) -> HearingStream:
         """The same for samples that come in chunks.
@@ -72,13 +86,13 @@ class Hearing:
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""
-        return {"features": {**self.features.to_data(), "shift_ms": SHIFT_MS}, "normaliser": self.normaliser.to_data(), "together": self.together}
+        return {"features": {**self.features.to_data(), "shift_ms": SHIFT_MS}, "normaliser": self.normaliser.to_data(), "together": self.together, "ahead": self.ahead}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Hearing:
         """From what `to_data` gave."""
         features = {name: value for name, value in data["features"].items() if name != "shift_ms"}
-        return cls(Features(**features), Normaliser.from_data(data["normaliser"]), data["together"])
+        return cls(Features(**features), Normaliser.from_data(data["normaliser"]), data["together"], data["ahead"])
 
 
 class HearingStream:
@@ -93,20 +107,27 @@ class HearingStream:
         self._resampler = Resampler(rate, hearing.features.rate)
         self._features, self._normaliser = hearing.features.stream(), hearing.normaliser.stream()
         self._left = np.empty((0, hearing.features.size), dtype=np.float32)
+        self._waiting = np.empty((0, hearing.features.size * hearing.together), dtype=np.float32)  # for the steps after them
 
     def accept(self, samples: np.ndarray) -> np.ndarray:
         """[T, width] float32: the steps that these samples [N] float32 complete."""
         self.samples += len(samples)
-        return self._steps(self._features.accept(self._resampler.accept(samples)))
+        return self._ready(self._steps(self._features.accept(self._resampler.accept(samples))))
 
     def finish(self) -> np.ndarray:
         """[T, width] float32: the rest."""
         found = self._steps(np.concatenate([self._features.accept(self._resampler.finish()), self._features.finish()]))
-        rest, self._left = self.hearing.stacked(self._left), self._left[:0]
-        return np.concatenate([found, rest])
+        rest, self._left = self.hearing.side_by_side(self._left), self._left[:0]
+        return self._ready(np.concatenate([found, rest]), ended=True)
 
     def _steps(self, frames: np.ndarray) -> np.ndarray:
         frames = np.concatenate([self._left, self._normaliser.accept(frames)])
         whole = len(frames) // self.hearing.together * self.hearing.together
         self._left = frames[whole:].copy()
-        return self.hearing.stacked(frames[:whole])
+        return self.hearing.side_by_side(frames[:whole])
+
+    def _ready(self, steps: np.ndarray, *, ended: bool = False) -> np.ndarray:
+        steps = np.concatenate([self._waiting, steps])
+        found = self.hearing.looking_ahead(steps, ended=ended)
+        self._waiting = steps[len(found) :].copy()
+        return found

@@ -53,9 +53,9 @@ class Transcriber(TranscribeOptions, AudioEstimator):
     Source:     CTC: Graves, Fernández, Gomez & Schmidhuber 2006.
     Example:
         >>> tones = [np.sin(np.arange(2400) * (0.2 + 0.5 * (number % 2))).astype(np.float32) for number in range(20)]
-        >>> model = Transcriber("gru", rate=8000, hidden_size=16, num_layers=1, epochs=80, learning_rate=0.02).fit(tones, ["lo", "hi"] * 10)
+        >>> model = Transcriber("gru", rate=8000, hidden_size=8, num_layers=1, epochs=40, learning_rate=0.02).fit(tones, ["a", "b"] * 10)
         >>> model.predict(tones[:2])
-        ['lo', 'hi']
+        ['a', 'b']
     """
 
     task = "transcribe"

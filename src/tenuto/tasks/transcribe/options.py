@@ -19,6 +19,7 @@ class TranscribeOptions(AudioOptions):
 
     bidirectional: bool = option(False, "Read each recording from both ends, or forward only, as a stream does.", NETWORK, flag="--bidirectional/--forward-only")
     together: int = option(3, "Frames, 10 ms apart, that are one step of the network; a step can write one symbol at most.", HEARD, least=1, search={"low": 2, "high": 4})
+    ahead: int = option(4, "Later steps that a step sees beside its own frames; a stream waits for them.", HEARD, least=0)
     lowercase: bool = option(True, "Write all in lower case, or as the transcripts do.", TEXT, flag="--lowercase/--as-written")
     infeasible: str = option("skip", "What becomes of a recording that has fewer steps than its transcript needs: skip (it is left out, and named) or raise.", TRAINING)
     beam_size: int = option(1, "Texts that the search keeps at each step; 1 is greedy search.", SEARCH, least=1, answering=True)

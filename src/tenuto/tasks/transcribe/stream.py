@@ -47,7 +47,7 @@ class TranscriberStream:
         self._state: Any = None
         self._said, self._over = "", False
         features = hearing.features
-        self.latency_s = hearing.step_seconds + (features.frame - features.shift) / features.rate
+        self.latency_s = (1 + hearing.ahead) * hearing.step_seconds + (features.frame - features.shift) / features.rate
 
     @property
     def seconds(self) -> float:
