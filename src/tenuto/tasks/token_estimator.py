@@ -21,10 +21,9 @@ from tenuto.data.sentences.words import LETTERS, RULE, same_form
 from tenuto.data.weights import even
 from tenuto.errors import DataError
 from tenuto.networks.embedding import TokenEmbedding, check_reading
+from tenuto.networks.encoders import check_encoder, encoder_of
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.estimator import Estimator, batch_in_words
-from tenuto.networks.encoders import check_encoder, encoder_of
-from tenuto.tasks.estimator import Batches, Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
 from tenuto.tasks.token_options import TokenOptions
 from tenuto.tasks.weighing import Weighed
