@@ -52,10 +52,10 @@ _TABLE: dict[str, Measure] = {
     one.key: one
     for one in (
         Measure("validation_loss", "lower", "Loss"),
-        Measure("validation_span_f1", "higher", "Span F1", "F1 {:.1%}", True, "Of the validation set; a span counts as right when its words and its kind are right."),
-        Measure("validation_exact", "higher", "Wholly right", "{:.1%} exact", True, "Share of the validation pairs whose whole answer is right."),
         Measure("validation_cer", "lower", "Character error rate", "CER {:.1%}", True, "Of the validation set: edits to the transcripts, divided by their characters."),
         Measure("validation_wer", "lower", "Word error rate", "WER {:.1%}", True, "Of the validation set: edits to the transcripts, divided by their words."),
+        Measure("validation_span_f1", "higher", "Span F1", "F1 {:.1%}", True, "Of the validation set; a span counts as right when its words and its kind are right."),
+        Measure("validation_exact", "higher", "Wholly right", "{:.1%} exact", True, "Share of the validation pairs whose whole answer is right."),
         Measure("validation_perplexity", "lower", "Perplexity", "perplexity {:.4g}", False, "Of the validation text, with the state carried."),
         Measure("validation_accuracy", "higher", "Accuracy", "{:.1%} right", True, "Share of the validation set that is right."),
         Measure("validation_balanced_accuracy", "higher", "Balanced accuracy", "", True, "Mean recall of the classes of the validation set: each class counts alike."),

@@ -93,7 +93,7 @@ print(json.dumps(sorted(sys.modules)))
 
 
 @pytest.mark.parametrize(
-    "typed, offered", [("tenuto sc", ["score"]), ("tenuto fit t", ["tag", "text", "transcribe", "translate"]), ("tenuto tune tag --tria", ["--trials"])]
+    "typed, offered", [("tenuto sc", ["score"]), ("tenuto fit t", ["tag", "text", "translate", "transcribe"]), ("tenuto tune tag --tria", ["--trials"])]
 )
 def test_completion_is_offered(typed, offered):
     words = {**ENVIRONMENT, "_TENUTO_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
