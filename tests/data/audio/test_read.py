@@ -12,6 +12,7 @@ from tenuto.data.audio.manifests import AudioColumns, Listed, files_below, liste
 from tenuto.data.audio.read import read_recording_splits, read_recordings
 from tenuto.data.audio.recordings import Recordings, Reject, split_by_speaker
 from tenuto.data.audio.wave import Wave
+from tenuto.data.sets import path_of
 from tenuto.errors import ArgumentError, DataError
 from tests.data.audio.sounds import sound, wave
 
@@ -131,3 +132,7 @@ def test_many_speakers_are_wholly_in_one_part():
     assert not set(rest.speakers) & set(held.speakers) and len(set(held.speakers)) == 3 and "3 of 12 speakers" in held.origin
     few = Recordings([Wave(A[:9], 8000)] * 8, speakers=["s"] * 8)
     assert [len(part) for part in split_by_speaker(few, 0.25, seed=0)] == [6, 2]
+
+
+def test_a_set_in_metadata_csv_is_called_after_its_folder():
+    assert read_recordings(path_of("spoken_digits"), split="test").came_from.name.startswith("spoken_digits")

@@ -19,6 +19,8 @@ from tenuto.errors import DataError
 
 METADATA = "metadata.csv"
 SLACK = 0.1  # seconds by which a segment may end after its file: lists round
+# Files that are called after what they are for; a set is called after their folder.
+_NO_NAMES = ("metadata", "manifest", "cuts")
 
 
 def read_recordings(path: str | Path, *, split: str | None = None, columns: AudioColumns = USUAL, form: Form = USUAL_FORM, answers: bool = True) -> Recordings:
@@ -81,6 +83,8 @@ def _of_file(path: Path, columns: AudioColumns, form: Form) -> dict[str, tuple[l
     if suffix_of(path) not in TABLES:
         raise DataError(f"{path} is in a format that recordings are not read from.", expected=" | ".join((*TABLES, *SUFFIXES)), received=suffix_of(path) or "no suffix")
     listed, source = listed_in(path, columns, form)
+    if path.stem.lower() in _NO_NAMES:
+        source = replace(source, name=path.resolve().parent.name)
     if not any(one.split for one in listed):
         return {"all": (listed, source)}
     parts: dict[str, list[Listed]] = {name: [] for name in SPLITS}
