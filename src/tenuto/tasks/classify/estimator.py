@@ -3,36 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tenuto.data import Sequences, collate, stratified_split
 from tenuto.data.labels import Labels
 from tenuto.data.split import random_split
-from tenuto.data.weights import require_some
-from tenuto.errors import DataError
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.scores.classification import classification_result, log_softmax, softmax
-from tenuto.scores.temperature import temperature_of
 from tenuto.tasks.channel_estimator import ChannelEstimator
 from tenuto.tasks.classify.evaluation import describe_channels, examples
 from tenuto.tasks.classify.options import ClassifyOptions
 from tenuto.tasks.classify.steps import classifier_steps
+from tenuto.tasks.classifying import Classifying
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, describe_set, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.stepped import StepModel
-from tenuto.tasks.taught import Choices
 from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
-from tenuto.tongues import either
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
 
-class SequenceClassifier(ClassifyOptions, ChannelEstimator):
+class SequenceClassifier(ClassifyOptions, Classifying, ChannelEstimator):
     """A recurrent classifier of whole sequences, which may have different lengths and many channels.
 
     Standardises the channels, trains with AdamW on length-bucketed batches, keeps the weights of the epoch with the highest validation
@@ -53,7 +48,6 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
     task = "classify"
     former_names = {"recurrent": "encoder", "head": "head.linear"}
     former_options = {"halvings": 0, "shortcut": False, "calibrated": False}
-    _estimator_type = "classifier"
 
 
     # --- fitting -------------------------------------------------------------------------------------------------------
@@ -68,19 +62,10 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
     def _divide_by_chance(self, data: Sequences) -> tuple[Sequences, Sequences]:
         return random_split(data, self.validation_fraction, seed=self.seed_)
 
-    def _prepare(self, training: Sequences, held_out: Sequences) -> None:
-        self._require_classes(training)
-        self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
-        super()._prepare(training, held_out)
-
     def _ready(self, training: Sequences, held_out: Sequences) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
         self.standardiser_.arranged(held_out)
-
-    def _require_scorable(self, data: Sequences) -> None:
-        self._targets(self.standardiser_.arranged(data))
-        super()._require_scorable(data)
 
     def check_options(self) -> None:
         super().check_options()
@@ -106,11 +91,6 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
             return validation_of_classes(log_softmax(self._raw(held_out)), held_out_targets, held_out.weights, held_out_weights)
 
         return Learning(self._passes(training, weighed.rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "sequences"), grain_of_classes(self.select_by, len(held_out)))
-
-    def _calibrate(self, held_out: Sequences) -> None:
-        if self.calibrated:
-            held_out = self.standardiser_.arranged(held_out)
-            self.network_.head.cool(temperature_of(self._raw(held_out), self._targets(held_out), held_out.weights))  # type: ignore[operator, union-attr]
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
@@ -167,18 +147,6 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
             data = self._read(x, y, lengths, sample_weight)
         return super().evaluate(data)
 
-    def answer(self, tensors: Tensor) -> np.ndarray:
-        """The class with the largest logit of each row of logits [B, K]: [B]."""
-        return self.classes_[tensors.argmax(1).cpu().numpy()]
-
-    def output_names(self) -> list[Any]:
-        """The classes."""
-        return self.classes_.tolist()
-
-    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
-        """One choice for each sequence: its class."""
-        return Choices(output[None])
-
     def answered(self, data: Sequences) -> Sequences:
         """The sequences, labelled by this model where they have no labels."""
         return data if data.labels is not None else data.labelled(np.array(self._answers(data), dtype=self.classes_.dtype))
@@ -187,7 +155,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
         """As `tenuto.tasks.stepped.Stepped.steps`."""
         network = self.network_
         assert isinstance(network, PooledNetwork)
-        return classifier_steps(network.eval(), self.standardiser_, [str(label) for label in self.classes_.tolist()], self.predict_proba)
+        return classifier_steps(network.eval(), self.standardiser_, self._names, self.predict_proba)
 
     def outside(self) -> dict[str, str]:
         """The names of the classes, and what becomes of missing values."""
@@ -197,7 +165,7 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
 
     def _measure(self, data: Sequences, name: str) -> Measured:
         data = self.standardiser_.arranged(data)
-        targets, names = self._targets(data), [str(label) for label in self.classes_.tolist()]
+        targets, names = self._targets(data), self._names
         watch = Watch()
         probabilities = softmax(self._raw(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(data.lengths.sum()), rows=max(self.options_["batch_size"], 64))
@@ -212,29 +180,10 @@ class SequenceClassifier(ClassifyOptions, ChannelEstimator):
     def _about(self, training: Sequences, outcome: Outcome) -> dict[str, Any]:
         return {
             "title": f"{type(self.cell_).__name__} classifier, {len(self.classes_)} classes, {len(training.channels)} channels",
-            "classes": [str(label) for label in self.classes_.tolist()],
+            "classes": self._names,
             "channels": describe_channels(self.standardiser_),
             "model": {"pooling": list(self.options_["pooling"])},
         }
 
-    def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "classes": self.classes_.tolist(), "class_kind": type(self.classes_.tolist()[0]).__name__}
-
-    def _restore(self, kept: Mapping[str, Any]) -> None:
-        super()._restore(kept)
-        self.classes_ = np.array(kept["classes"])
-
-    # --- inside --------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _require_classes(data: Sequences) -> None:
-        if data.labels is None:
-            raise DataError("the data has no labels.", expected="a label for each sequence", fix=either("give y, or Sequences with labels", "say which column has them: --label-column NAME"))
-        if len(data.class_counts) < 2:
-            raise DataError("all sequences have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
-
-    def _targets(self, data: Sequences) -> np.ndarray:
-        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error, and so are weights that are all 0."""
-        require_some(data.weights, "sequences")
-        known = Labels(self.classes_)
-        return known.positions(known.alike(data.labels), ids=data.ids)
+    def _logits(self, data: Sequences) -> np.ndarray:
+        return self._raw(self.standardiser_.arranged(data))

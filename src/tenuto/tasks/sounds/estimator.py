@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.labels import Labels
 from tenuto.data.split import random_split, stratified_split
-from tenuto.errors import DataError
 from tenuto.networks.pooled import PooledNetwork
 from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
-from tenuto.scores.temperature import temperature_of
 from tenuto.tasks.audio_estimator import AudioEstimator, padded
+from tenuto.tasks.classifying import Classifying
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.sounds.evaluation import examples
 from tenuto.tasks.sounds.options import SoundOptions
-from tenuto.tasks.taught import Choices
 from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weights_of_classes
-from tenuto.tongues import either
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
 
-class AudioClassifier(SoundOptions, AudioEstimator):
+class AudioClassifier(SoundOptions, Classifying, AudioEstimator):
     """A recurrent classifier of recordings: words, speakers, events.
 
     Args:
@@ -48,7 +44,6 @@ class AudioClassifier(SoundOptions, AudioEstimator):
     former_names: ClassVar[dict[str, str]] = {}  # since format_version 2
     transcribed = False
     answer_unit = choice_unit = "recording"
-    _estimator_type = "classifier"
 
     # --- fitting -------------------------------------------------------------------------------------------------------
 
@@ -59,18 +54,9 @@ class AudioClassifier(SoundOptions, AudioEstimator):
     def _divide_by_chance(self, data: Recordings) -> tuple[Recordings, Recordings]:
         return self._with_rejects(data, random_split(data, self.validation_fraction, seed=self.seed_))
 
-    def _prepare(self, training: Recordings, held_out: Recordings) -> None:
-        self._require_classes(training)
-        self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
-        super()._prepare(training, held_out)
-
     def _ready(self, training: Recordings, held_out: Recordings) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), None)
-
-    def _require_scorable(self, data: Recordings) -> None:
-        self._targets(data)
-        super()._require_scorable(data)
 
     def check_options(self) -> None:
         super().check_options()
@@ -103,7 +89,7 @@ class AudioClassifier(SoundOptions, AudioEstimator):
             return Loss(weighed.mean(losses, mine), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
-            return validation_of_classes(log_softmax(self._raw(held_out)), held_out_targets, None, held_out_weights)
+            return validation_of_classes(log_softmax(self._logits(held_out)), held_out_targets, None, held_out_weights)
 
         return Learning(self._passes(training, weighed.rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "recordings"), grain_of_classes(self.select_by, len(held_out)))
 
@@ -119,13 +105,13 @@ class AudioClassifier(SoundOptions, AudioEstimator):
         """
         self.require_fit("predict")
         with self._calling("predict"):
-            return softmax(self._raw(self._read(x)))
+            return softmax(self._logits(self._read(x)))
 
     def predict_log_proba(self, x: Any) -> np.ndarray:
         """The natural logarithm of `predict_proba`, [N, K] float64. Arguments and errors as there."""
         self.require_fit("predict_log_proba")
         with self._calling("predict_log_proba"):
-            return log_softmax(self._raw(self._read(x)))
+            return log_softmax(self._logits(self._read(x)))
 
     def predict(self, x: Any) -> np.ndarray:
         """The most probable class of each recording, [N]. Arguments and errors as `predict_proba`."""
@@ -143,19 +129,7 @@ class AudioClassifier(SoundOptions, AudioEstimator):
         with self._calling("score"):
             data = self._read(x, y)
             targets = self._targets(data)
-            return float(np.mean(self._raw(data).argmax(1) == targets))
-
-    def answer(self, tensors: Tensor) -> np.ndarray:
-        """The class with the largest logit of each row of logits [B, K]: [B]."""
-        return self.classes_[tensors.argmax(1).cpu().numpy()]
-
-    def output_names(self) -> list[Any]:
-        """The classes."""
-        return self.classes_.tolist()
-
-    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
-        """One choice for each recording: its class."""
-        return Choices(output[None])
+            return float(np.mean(self._logits(data).argmax(1) == targets))
 
     def answered(self, data: Recordings) -> Recordings:
         """The recordings, labelled by this model where they have no labels."""
@@ -165,23 +139,11 @@ class AudioClassifier(SoundOptions, AudioEstimator):
         """Features, and the names of the classes."""
         return {**super().outside(), "answer": "the class of a row is the one of the largest logit: `classes` of the tables, in order"}
 
-    def _raw(self, data: Recordings) -> np.ndarray:
-        """[N, K] float32 logits, in the order of the data."""
-        raw = np.empty((len(data), len(self.classes_)), dtype=np.float32)
-        for indices, batch in self._read_through(data):
-            with torch.no_grad():
-                raw[indices] = self.forward(batch).cpu().numpy()
-        return raw
-
-    def _calibrate(self, held_out: Recordings) -> None:
-        if self.calibrated:
-            self.network_.head.cool(temperature_of(self._raw(held_out), self._targets(held_out)))  # type: ignore[operator, union-attr]
-
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _measure(self, data: Recordings, name: str) -> Measured:
-        targets, names, watch = self._targets(data), [str(label) for label in self.classes_.tolist()], Watch()
-        probabilities = softmax(self._raw(data))
+        targets, names, watch = self._targets(data), self._names, Watch()
+        probabilities = softmax(self._logits(data))
         speed = prediction_speed(watch, sequences=len(data), steps=int(self._lengths(data).sum()), rows=max(self.options_["batch_size"], 64))
         shown = examples(data, name, self.hearing_, names, targets, probabilities)
         return Measured(classification_result(probabilities, targets, names, data.ids, None), {"examples": shown}, speed)
@@ -192,27 +154,9 @@ class AudioClassifier(SoundOptions, AudioEstimator):
     def _about(self, training: Recordings, outcome: Outcome) -> dict[str, Any]:
         return {
             "title": f"{type(self.cell_).__name__} classifier of recordings, {len(self.classes_)} classes",
-            "classes": [str(label) for label in self.classes_.tolist()],
+            "classes": self._names,
             "model": {"pooling": list(self.options_["pooling"])},
         }
 
-    def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "classes": self.classes_.tolist(), "class_kind": type(self.classes_.tolist()[0]).__name__}
-
-    def _restore(self, kept: Mapping[str, Any]) -> None:
-        super()._restore(kept)
-        self.classes_ = np.array(kept["classes"])
-
-    # --- inside --------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _require_classes(data: Recordings) -> None:
-        if data.labels is None:
-            raise DataError("the recordings have no labels.", expected="a label for each", fix=either("give y, or Recordings with labels", "say which column has them: --label-column NAME"))
-        if len(data.class_counts) < 2:
-            raise DataError("all recordings have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
-
-    def _targets(self, data: Recordings) -> np.ndarray:
-        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error."""
-        known = Labels(self.classes_)
-        return known.positions(known.alike(data.labels), ids=data.ids, noun="recording")
+    def _weights(self, data: Recordings) -> None:
+        return None

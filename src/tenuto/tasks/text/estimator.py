@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,12 @@ from tenuto.data.sentences.batches import CodedSentences, TokenBatch
 from tenuto.data.sentences.sentences import Sentences
 from tenuto.data.sentences.words import LETTERS, RULE
 from tenuto.data.split import random_split, stratified_split
-from tenuto.data.weights import require_some
-from tenuto.errors import DataError
 from tenuto.networks.pooling import check_pooling
 from tenuto.scores.classification import classification_result, log_softmax, softmax
-from tenuto.scores.temperature import temperature_of
+from tenuto.tasks.classifying import Classifying
 from tenuto.tasks.evaluation import Measured, Watch, grain_of_classes, prediction_speed, validation_of_classes
 from tenuto.tasks.option import options_of
 from tenuto.tasks.stepped import Linear, PooledClasses, StepModel
-from tenuto.tasks.taught import Choices
 from tenuto.tasks.text.evaluation import chosen_examples, examples, shares_of_maxima
 from tenuto.tasks.text.exported import ExportedText
 from tenuto.tasks.text.network import TextClassifierNetwork
@@ -34,7 +31,6 @@ from tenuto.tasks.text.options import KEEP, TextOptions
 from tenuto.tasks.token_estimator import TokenEstimator
 from tenuto.tasks.token_steps import steps_over_tokens
 from tenuto.tasks.weighing import check_class_weight, row_weights, weights_of_classes
-from tenuto.tongues import either
 from tenuto.train import Checkpoint, Launch, Observer, Outcome
 from tenuto.train.course import Learning
 
@@ -44,7 +40,7 @@ NOTHING = "\U00010428"  # a small letter of an alphabet that hardly any text is 
 MOST_WORDS = 2  # of a text that is read letter by letter
 
 
-class TextClassifier(TextOptions, ExportedText, TokenEstimator):
+class TextClassifier(TextOptions, Classifying, ExportedText, TokenEstimator):
     """Classifies texts of any length: topics, opinions, intents.
 
     Raw text is cut into words and punctuation marks (`tenuto.data.tokenise`), or into letters where most texts are one word or two; token lists are taken as they are. Words (or letters, with pairs and triples of them), their characters
@@ -66,7 +62,6 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     task = "classify-text"
     former_names = {"embedding": "front", "recurrent": "encoder", "head": "head.linear"}
     former_options = {"calibrated": False}
-    _estimator_type = "classifier"
     answer_unit = choice_unit = "text"
 
 
@@ -142,18 +137,9 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     def _divide_by_chance(self, data: Sentences) -> tuple[Sentences, Sentences]:
         return random_split(data, self.validation_fraction, seed=self.seed_)
 
-    def _prepare(self, training: Sentences, held_out: Sentences) -> None:
-        self._require_classes(training)
-        self.classes_ = Labels.learn(training.labels).classes  # type: ignore[arg-type]  # has labels
-        super()._prepare(training, held_out)
-
     def _ready(self, training: Sentences, held_out: Sentences) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), training.weights)
-
-    def _require_scorable(self, data: Sentences) -> None:
-        self._targets(data)
-        super()._require_scorable(data)
 
     def check_options(self) -> None:
         super().check_options()
@@ -170,12 +156,6 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
             dropout=self.dropout,
         )
 
-    def _targets(self, data: Sentences) -> np.ndarray:
-        """[N] int64 positions of the labels in `classes_`; a label that is not there is an error, and so are weights that are all 0."""
-        require_some(data.weights, "texts")
-        known = Labels(self.classes_)
-        return known.positions(known.alike(data.labels), ids=data.ids, noun="text")
-
     def _losses(self, network: nn.Module, batch: TokenBatch, coded: CodedSentences, targets: np.ndarray) -> Tensor:
         truth = torch.from_numpy(targets[batch.indices]).to(self.device)
         return nn.functional.cross_entropy(network(batch), truth, reduction="none", label_smoothing=self.label_smoothing)
@@ -189,10 +169,6 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
     def _numbers(self, data: Sentences) -> dict[str, float]:
         targets = self._targets(data)
         return validation_of_classes(log_softmax(self._logits(data)), targets, data.weights, self._row_weights(data, targets))
-
-    def _calibrate(self, held_out: Sentences) -> None:
-        if self.calibrated:
-            self.network_.head.cool(temperature_of(self._logits(held_out), self._targets(held_out), held_out.weights))  # type: ignore[operator, union-attr]
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
@@ -245,18 +221,6 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
             data = self._read(x, y, sample_weight)
         return super().evaluate(data)
 
-    def answer(self, tensors: Tensor) -> np.ndarray:
-        """The class with the largest logit of each row of logits [B, K]: [B]."""
-        return self.classes_[tensors.argmax(1).cpu().numpy()]
-
-    def output_names(self) -> list[Any]:
-        """The classes."""
-        return self.classes_.tolist()
-
-    def choices(self, given: tuple[Any, ...], output: Tensor) -> Choices:
-        """One choice for each text: its class."""
-        return Choices(output[None])
-
     def answers_to(self, words: Sequence[Sequence[str | None]]) -> list[Any]:
         """The class of each sequence of tokens; that of none is the class of a word that is not known."""
         tokens = [[NOTHING if token is None else token for token in row] or [NOTHING] for row in words]
@@ -279,14 +243,6 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
         classes = PooledClasses(tuple(self._names), head.pooling, Linear.of(head.linear))
         return steps_over_tokens(self, classes, lambda batch: torch.softmax(self.forward(batch), -1), {})
 
-    def _logits(self, data: Sentences) -> np.ndarray:
-        """[N, K] float32, in the order of the data."""
-        logits = np.empty((len(data), len(self.classes_)), dtype=np.float32)
-        for indices, batch in self._read_through(data):
-            with torch.no_grad():
-                logits[indices] = self.forward(batch).cpu().numpy()
-        return logits
-
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _measure(self, data: Sentences, name: str) -> Measured:
@@ -305,23 +261,3 @@ class TextClassifier(TextOptions, ExportedText, TokenEstimator):
             "classes": self._names,
             "model": {"pooling": list(self.pooling)},
         }
-
-    def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "classes": self.classes_.tolist(), "class_kind": type(self.classes_.tolist()[0]).__name__}
-
-    def _restore(self, kept: Mapping[str, Any]) -> None:
-        super()._restore(kept)
-        self.classes_ = np.array(kept["classes"])
-
-    # --- inside --------------------------------------------------------------------------------------------------------
-
-    @property
-    def _names(self) -> list[str]:
-        return [str(label) for label in self.classes_.tolist()]
-
-    @staticmethod
-    def _require_classes(data: Sentences) -> None:
-        if data.labels is None:
-            raise DataError("the texts have no labels.", expected="a label for each text", fix=either("give y, or Sentences with labels", "say which column has them: --label-column NAME"))
-        if len(data.class_counts) < 2:
-            raise DataError("all texts have the same label.", expected="two classes or more", received=repr(next(iter(data.class_counts))))
