@@ -7,6 +7,8 @@ FOLDER (or TENUTO_DATA) has a folder classic_series with AirPassengers.csv, co2.
 Sections:
     series    `Forecaster(h=..., season=...)`, nothing else said, fitted on the first three quarters; rolling origin over the last quarter, a third of a horizon apart, without
               fitting again; six lines from the same origins; 10 minutes
+    panel     10,000 series of 500 days with two covariates in a Parquet file: `tenuto fit forecast` for 200 steps and `tenuto forecast`, each a process of its own; seconds and
+              memory at its peak; 5 minutes
     coverage  1,200 series of one law, 200 values each; intervals of 12 values from six origins, by step, on 1,000 of them that training did not have; 5 minutes
 
 MASE: the mean absolute error in the mean change over one step before the first origin. The interval is of blocks of origins: three neighbours, which share most of their values,
@@ -17,7 +19,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +154,46 @@ def coverage(smoke: bool) -> Iterator[dict[str, Any]]:
     yield {"series": count - count // 6, "windows": WINDOWS, "learnt_from": max(2, count // 6), "steps": steps, "coverage": held, "seconds_of_fit": fitted}
 
 
+def panel_file(path: Path, count: int, steps: int) -> None:
+    """Writes daily series with a week's season, and two covariates, 500 series at a time."""
+    import pyarrow
+    from pyarrow import parquet
+
+    draw, days, writer = np.random.default_rng(0), np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-01-01") + steps), None
+    for first in range(0, count, 500):
+        here = min(500, count - first)
+        price, promotion = draw.normal(10, 1, here * steps), draw.integers(0, 2, here * steps)
+        values = np.repeat(draw.gamma(2, 20, here), steps) * (1 + 0.3 * np.sin(np.tile(np.arange(steps), here) * 2 * np.pi / 7) + 0.2 * promotion) + draw.normal(0, 2, here * steps)
+        names = np.repeat([f"series {number}" for number in range(first, first + here)], steps)
+        table = pyarrow.table({"unique_id": names, "ds": np.tile(days, here), "y": values, "price": price, "promotion": promotion})
+        writer = writer or parquet.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def measured_command(*words: str) -> dict[str, float]:
+    """Seconds of a command of tenuto's, and MB at its peak."""
+    begin = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "tenuto.cli", *words], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"tenuto {' '.join(words)} failed")
+    return {"seconds": time.perf_counter() - begin, "megabytes": used.ru_maxrss / 1024}
+
+
+def panel(smoke: bool) -> Iterator[dict[str, Any]]:
+    """The section."""
+    count, steps, updates = (20, 60, 2) if smoke else (10_000, 500, 200)
+    with tempfile.TemporaryDirectory() as name:
+        file, run = Path(name) / "sales.parquet", str(Path(name) / "run")
+        panel_file(file, count, steps)
+        found: dict[str, Any] = {"series": count, "steps": steps, "updates": updates, "file_megabytes": file.stat().st_size / 2**20}
+        found["fit"] = measured_command("fit", "forecast", str(file), "--horizon", "14", "--past", "price,promotion", "--max-steps", str(updates), "--threads", "1", "--out", run)
+        found["forecast"] = measured_command("forecast", run, str(file), "--threads", "1", "-o", str(Path(name) / "answers.csv"))
+        yield found
+
+
 def markdown(known: dict[str, Any]) -> str:
     """The page of what is known."""
     lines = ["# Forecasts beside simple lines", "", "Made by `python bench/forecast.py`, whose text says what is in each section; all numbers are in forecast.json."]
@@ -167,6 +211,13 @@ def markdown(known: dict[str, Any]) -> str:
             lines.append("| " + " | ".join(map(str, [*cells, *(f"{one['mase'][line]:.3f}" for line in [*SIMPLE, *MODELS])])) + " |")
         better = sum(one["ratio"] < 1 for one in section["series"].values())
         lines += ["", f"Better than the best of six lines on {better} of {len(section['series'])}; the worst ratio is {max(one['ratio'] for one in section['series'].values()):.3f}.", "", *_measured(section)]
+    if section := known.get("panel"):
+        lines += [
+            "", "## Many series", "", f"{section['series']:,} series of {section['steps']} days with two covariates, a Parquet file of {section['file_megabytes']:.0f} MB; processes of one thread each, from its start to its end.", "",
+            "| command | seconds | MB at its peak | series a second |", "| --- | ---: | ---: | ---: |",
+            *(f"| {said} | {section[key]['seconds']:.0f} | {section[key]['megabytes']:,.0f} | {section['series'] / section[key]['seconds']:,.0f} |" for key, said in (("fit", f"`tenuto fit forecast`, {section['updates']} steps of the optimiser, with reading and results"), ("forecast", "`tenuto forecast`, 14 days, with reading"))),
+            "", *_measured(section),
+        ]  # fmt: skip
     if section := known.get("coverage"):
         steps = range(1, len(section["coverage"]["80"]) + 1)
         lines += [
@@ -186,7 +237,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=os.environ.get("TENUTO_DATA"), metavar="FOLDER")
     options.add_argument("--seeds", type=int, default=3)
     given = options.parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])[0]  # the rest is read by `run`, which also answers --help
-    sections.run("forecast", __doc__, {"series": lambda smoke: series(given.data, given.seeds, smoke), "coverage": coverage}, markdown, options=options)
+    sections.run("forecast", __doc__, {"series": lambda smoke: series(given.data, given.seeds, smoke), "panel": panel, "coverage": coverage}, markdown, options=options)
 
 
 if __name__ == "__main__":

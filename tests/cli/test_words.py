@@ -9,7 +9,7 @@ from tenuto.cli.flags import flags
 from tenuto.data.sets import SETS
 from tenuto.errors import TenutoError
 from tenuto.tasks import cards
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import options_of, typed_options
 from tenuto.tasks.task import load
 from tests.cli.test_commands import CELL, SMALL, place, run, write_table  # noqa: F401
 
@@ -29,7 +29,7 @@ def message(result):
 @every_task
 def test_an_option_that_is_wrong_is_named_by_its_flag(card, tmp_path):
     (tmp_path / "data.csv").write_bytes(b"\xff\x00 no data")  # an error about it would come too early
-    for known in options_of(card.options):
+    for known in typed_options(card.options):
         if known.kind is bool or known.cell or known.path or known.name in COLUMNS:
             continue
         flag = (known.flag or "--" + known.typed.replace("_", "-")).partition("/")[0]
@@ -135,7 +135,7 @@ def test_help_shows_every_bracket():
     for card in cards():
         for command in ("fit", "tune"):
             shown = re.sub(r"[│\s]+", "", run(command, card.command, "--help").output)
-            for known in options_of(card.options):
+            for known in typed_options(card.options):
                 for word in re.findall(r"\[[^\]]*\]", known.said):
                     assert re.sub(r"\s+", "", word) in shown
 

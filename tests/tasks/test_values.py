@@ -22,7 +22,7 @@ every_task = pytest.mark.parametrize("card", cards(), ids=lambda card: card.name
 
 def in_other_forms(known):
     """(Python's value of an option, the same as somebody else's)."""
-    value = known.usual if known.usual is not None else 2 if known.kind is int else 0.5
+    value = known.usual if known.usual is not None else int(max(2, known.least or 0)) if known.kind is int else 0.5
     makers = {bool: TRUTH, int: WHOLE, float: NUMBERS}.get(known.kind, []) if not known.cell and known.items is None else []
     value = min(value, 100) if known.kind is int else float(value) if known.kind is float else value
     return [(value, make(value)) for make in makers]

@@ -340,7 +340,7 @@ def follow(network: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any] 
         given, named: the arguments of the call.
     """
     following = Following(network.eval())
-    with torch.no_grad(), following.layers_as_one():
+    with torch.enable_grad(), following.layers_as_one():  # as in training: without gradients a network may multiply its matrices in an order of its own
         following.give((given, dict(named or {})))
         with following:
             answer = network(*given, **(named or {}))

@@ -29,7 +29,7 @@ def bound_spectrum(module: nn.Module, bound: float) -> int:
         ArgumentError: the bound is not above zero, or the weights are shared out among processes.
     Example:
         >>> layer = nn.RNN(2, 3)
-        >>> bound_spectrum(layer, 0.1), float(torch.linalg.matrix_norm(layer.weight_hh_l0.detach(), 2).round(decimals=6))
+        >>> bound_spectrum(layer, 0.1), round(float(torch.linalg.matrix_norm(layer.weight_hh_l0.detach(), 2)), 6)
         (1, 0.1)
     """
     limit = number(bound)

@@ -52,7 +52,7 @@ class Transformer(Carrying, nn.Module):
         output_width: W.
     Raises:
         ArgumentError: an option is out of range, or heads do not divide W.
-    Source:     Vaswani et al. 2017, with norms before the layers (Xiong et al. 2020) and rotary positions (Su et al. 2021).
+    Source: Vaswani et al. 2017, with norms before the layers (Xiong et al. 2020) and rotary positions (Su et al. 2021).
     Example:
         >>> found = Transformer(3, 8, 2, heads=2)(torch.zeros(5, 2, 3))
         >>> found.output.shape, found.state.keys.shape

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from tenuto.cell import Cell
+from tenuto.choices import require
 from tenuto.data import Sequences, Standardiser, bucketed_batches, collate
+from tenuto.data.sequences.sequences import LAYOUTS
 from tenuto.data.sequences.standardise import check_missing
 from tenuto.errors import ArgumentError
 from tenuto.networks.encoders import check_encoder
@@ -98,6 +100,7 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
         if tuple(self.pooling) != AUTO:
             check_pooling(self.pooling)
         check_missing(self.missing)
+        require("layout", self.layout, LAYOUTS)
         check_encoder(self.encoder, self.hidden_size)
         check_observed(self.observed)
 

@@ -21,7 +21,7 @@ class Int4(StoredWeight):
     Equations:  w_nk ~ scale_n,g(k) (half_nk - 8), with g(k) = k // 64; half_nk are the lower four bits of byte k / 2 where k is even, else the upper four
     Example:
         >>> Int4.of(torch.tensor([[0.5, -1.0, 0.25]])).whole()
-        tensor([[ 0.5429, -0.9500,  0.2714]])
+        tensor([[ 0.5430, -0.9502,  0.2715]])
     """
 
     form = "int4"

@@ -11,12 +11,13 @@ from tenuto.tasks.pace import Pace
 TEXT, SEARCH = "Text", "Search for an answer"
 
 
-@options(hidden_size=192, validation_fraction=0.1, select_by="validation_cer")
+@options(validation_fraction=0.1, select_by="validation_cer")
 class TranscribeOptions(AudioOptions):
     """The options of tasks over recordings, and those of `Transcriber`."""
 
     pace: ClassVar[Pace] = Pace(steps=3000, epochs=30, rows=(8, 32))
 
+    hidden_size: int = option(192, "Units in each layer, in each direction.", NETWORK, least=1, search=[64, 128, 192, 256, 384])
     bidirectional: bool = option(False, "Read each recording from both ends, or forward only, as a stream does.", NETWORK, flag="--bidirectional/--forward-only")
     together: int = option(3, "Frames, 10 ms apart, that are one step of the network; a step can write one symbol at most.", HEARD, least=1, search={"low": 2, "high": 4})
     ahead: int = option(4, "Later steps that a step sees beside its own frames; a stream waits for them.", HEARD, least=0)
