@@ -1,16 +1,23 @@
 """Layers: one layer, stacks, both directions, and drop-ins for torch.nn.
 
 In: cells and tensors. Out: `torch.nn.Module`s. Reading order: functional (one layer, one direction), checks (what fits),
-stack (several), masks, initialise, recurrent (`Recurrent`, for any cell), replacements (torch.nn's `LSTM`, `GRU`, `RNN`) and their cells.
+stack (several), masks, initialise, recurrent (`Recurrent`, for any cell), replacements (torch.nn's `LSTM`, `GRU`, `RNN`) and their cells;
+then encoders that are called alike: blocks, transformer, memory (the loop), addressing, ntm, dnc, fast_weights.
 Imports cells, program and engines.
 """
 
 from tenuto.layers.blocks import Blocks
 from tenuto.layers.bounds import bound_spectrum
+from tenuto.layers.dnc import DNC, DNCState
+from tenuto.layers.fast_weights import FastWeights, FastWeightState
 from tenuto.layers.initialise import Init
+from tenuto.layers.ntm import NTM, NTMState
 from tenuto.layers.recurrent import Output, Recurrent
 from tenuto.layers.replacement_cells import GRUCell, LSTMCell, RNNCell
 from tenuto.layers.replacements import GRU, LSTM, RNN
 from tenuto.layers.transformer import Transformer, TransformerState
 
-__all__ = ["GRU", "LSTM", "RNN", "Blocks", "GRUCell", "Init", "LSTMCell", "Output", "RNNCell", "Recurrent", "Transformer", "TransformerState", "bound_spectrum"]
+__all__ = [
+    "DNC", "GRU", "LSTM", "NTM", "RNN", "Blocks", "DNCState", "FastWeightState", "FastWeights", "GRUCell", "Init",
+    "LSTMCell", "NTMState", "Output", "RNNCell", "Recurrent", "Transformer", "TransformerState", "bound_spectrum",
+]  # fmt: skip

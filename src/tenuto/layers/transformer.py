@@ -5,16 +5,15 @@ Letters: T time, B batch, I input, W width, L layers, S steps that are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tenuto.engines.problem import Yes
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.attention import SelfAttention
+from tenuto.layers.carried import Carrying, TorchReport
 from tenuto.layers.connections import PreNorm
 from tenuto.layers.masks import check_rate, check_size
 from tenuto.layers.normalisation import LayerNorm
@@ -39,24 +38,7 @@ class TransformerState(NamedTuple):
         return TransformerState(*(part.detach() for part in self))
 
 
-class AttentionReport:
-    """As `tenuto.engines.EngineReport`, for layers that have no time loop."""
-
-    chosen = "torch"
-    answers: Mapping[str, Yes] = {"torch": Yes("scaled_dot_product_attention, all steps at once")}
-
-    def __str__(self) -> str:
-        return "attention, without a time loop\n  torch      runs       " + self.answers["torch"].reason
-
-
-class TransformerStream:
-    """A live stream that `Transformer.step` advances. state: as `forward` returns it."""
-
-    def __init__(self, model: Transformer, batch_size: int, state: TransformerState | None) -> None:
-        self.state = model.begin(batch_size) if state is None else state
-
-
-class Transformer(nn.Module):
+class Transformer(Carrying, nn.Module):
     """A causal Transformer as an encoder: T steps at once, in chunks, and as a stream are the same, across the edge of a window too.
 
     Args:
@@ -178,29 +160,9 @@ class Transformer(nn.Module):
             raise ShapeError("the state does not fit.", expected=f"keys and values [{self.num_layers}, {rows}, S, {self.hidden_size}], steps [{rows}]", received=", ".join(map(describe, state)))
         return state
 
-    def stream(self, batch_size: int = 1, state: TransformerState | None = None) -> TransformerStream:
-        """Opens a live stream of `batch_size` rows; `step` advances it.
-
-        Raises:
-            ArgumentError: in training mode, or where each step sees later ones.
-        """
-        if self.training:
-            raise ArgumentError("Transformer.stream: the model is in training mode.", fix="model.eval()")
-        if self.bidirectional:
-            raise ArgumentError("Transformer.stream: each step sees later ones, and a live stream has none yet.", fix="bidirectional=False")
-        return TransformerStream(self, batch_size, state)
-
-    def step(self, x: Tensor, stream: TransformerStream) -> Tensor:
-        """One time step of a live stream: x [B, I] to the output [B, W]. The numbers are those of `forward` over the whole sequence, except for rounding."""
-        with torch.no_grad():
-            found = self(x[:, None] if self.batch_first else x[None], stream.state)
-        stream.state = found.state
-        output: Tensor = found.output[:, 0] if self.batch_first else found.output[0]
-        return output
-
-    def engine_report(self, x: Tensor, *, lengths: Any = None) -> AttentionReport:
+    def engine_report(self, x: Tensor, *, lengths: Any = None) -> TorchReport:
         """Which engine runs an input like x: torch's own attention."""
-        return AttentionReport()
+        return TorchReport("attention, without a time loop", "scaled_dot_product_attention, all steps at once")
 
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}, {self.num_layers}, heads={self.heads}"
