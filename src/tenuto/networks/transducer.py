@@ -75,7 +75,7 @@ class _TransducerLoss(torch.autograd.Function):
             part = gradient[tile]
             torch.softmax(logits[tile], 3, out=part)
             part.mul_((blanks + symbols)[..., None])
-            if ragged:  # what was padded may be anything, also not finite
+            if ragged and bool(part.sum().isnan()):  # what was padded may be anything, also not finite; to fill always takes two thirds of a softmax
                 part.masked_fill_(outside[tile][..., None], 0)
             part[..., BLANK] -= blanks
             part[:, :, :-1].scatter_add_(3, targets[..., None].expand(len(part), rows, places - 1, 1), -symbols[:, :, :-1, None].to(part.dtype))
