@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +93,17 @@ def missing_file(path: str | Path, also: Iterable[str] = (), fix: str = "check t
 
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter not in "-_ ")
+
+
+def at_or_called(ones: Sequence[Any], wanted: int | str, noun: str) -> Any:
+    """One of several things that have a `name`: the one at this place, or of this name.
+
+    Raises:
+        ArgumentError: there is none of that name.
+    """
+    if isinstance(wanted, int):
+        return ones[wanted]
+    names = [one.name for one in ones]
+    if wanted not in names:
+        raise unknown_name(f"no {noun} is called {wanted!r}.", wanted, names)
+    return ones[names.index(wanted)]

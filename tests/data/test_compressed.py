@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tenuto.data import compressed, read_conll, read_labelled_text, read_pairs, read_sequences, read_slots, read_splits
+from tenuto.data.parquet import Parquet
 from tenuto.data.sentences.vectors import read_vectors
 from tenuto.data.text import read_text
 from tenuto.errors import DataError
@@ -111,3 +112,12 @@ def test_honest_files_are_far_from_the_limit(tmp_path):
     lines = "".join(json.dumps({"text": "a fine film", "label": "good"}) + "\n" for _ in range(20_000))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))  # the same line again and again: two hundred times smaller
     assert len(read_labelled_text(tmp_path / "a.jsonl.gz").texts) == 20_000
+
+
+def test_texts_of_a_parquet_file_in_several_pieces(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for name, texts in (("full", ["b", None, "a", "b", None]), ("empty", [])):
+        parquet.write_table(pyarrow.table({"t": pyarrow.array(texts, pyarrow.string()), "n": pyarrow.array(range(len(texts)), pyarrow.int64())}), tmp_path / f"{name}.parquet", row_group_size=2)
+        with Parquet(tmp_path / f"{name}.parquet") as file:
+            arrays = file.arrays()
+        assert arrays["t"].tolist() == texts and arrays["n"].tolist() == list(range(len(texts)))

@@ -108,7 +108,7 @@ def test_an_answer_that_differs_is_caught_and_nothing_is_written(monkeypatch: py
         weight.copy_(weight[torch.tensor([4, 5, 6, 7, 0, 1, 2, 3, *range(8, 16)])])  # gates i and f are swapped
     with pytest.raises(Differs, match="output of the exported sequence graph"):
         compared(graph, wrong.run, "torch")
-    monkeypatch.setattr("tenuto.export.torch_program._run", lambda module, graph, values: wrong.run(values) if graph.name == "sequence" else {})
+    monkeypatch.setattr("tenuto.export.torch_program.run_program", lambda module, graph, values: wrong.run(values) if graph.name == "sequence" else {})
     with pytest.raises(Differs):
         tenuto.export(model, tmp_path / "a", to="torch")
     assert not list(tmp_path.iterdir())

@@ -55,10 +55,11 @@ class Parquet:
         column = self._file.read(columns=[name], use_threads=False).column(name)
         if not self._is_text(column.type):
             return column.to_numpy()  # type: ignore[no-any-return]
-        coded = column.combine_chunks().dictionary_encode()
-        coded = coded.combine_chunks() if hasattr(coded, "chunks") else coded
-        words = np.array([*coded.dictionary.to_pylist(), None], dtype=object)  # None for what is missing
-        return words[coded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)]  # type: ignore[no-any-return]
+        coded = column.dictionary_encode().unify_dictionaries()  # in pieces, as the file has it: texts of more than 2 GB do not fit into one of Arrow's arrays
+        if not coded.num_chunks:
+            return np.zeros(0, dtype=object)
+        words = np.array([*coded.chunk(0).dictionary.to_pylist(), None], dtype=object)  # None for what is missing
+        return words[np.concatenate([part.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False) for part in coded.chunks])]  # type: ignore[no-any-return]
 
     @property
     def zones(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tenuto.choices import unknown_name
+from tenuto.choices import at_or_called
 from tenuto.diagnose.advice import Advice
 from tenuto.diagnose.weights import Matrix, Saturation
 from tenuto.files import write_text
@@ -98,12 +98,7 @@ class Diagnosis:
         Raises:
             ArgumentError: there is none of that name.
         """
-        if isinstance(layer, int):
-            return self.layers[layer]
-        names = [one.name for one in self.layers]
-        if layer not in names:
-            raise unknown_name(f"no recurrent layer is called {layer!r}.", layer, names)
-        return self.layers[names.index(layer)]
+        return at_or_called(self.layers, layer, "recurrent layer")
 
     def __str__(self) -> str:
         lines = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.export import export as exported
 
@@ -57,6 +57,13 @@ def program_of(graph: Graph) -> ExportedProgram:
             f"the model's {graph.name} graph cannot be made ({said}).", expected="a forward whose sizes of batch and time are free, without branches on values",
             fix="in the forward, x.shape[0] in place of len(x), and torch.where in place of if",
         ) from error  # fmt: skip
+
+
+def run_program(module: Callable[..., Any], graph: Graph, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a program of a graph gives for tensors by name."""
+    with torch.no_grad():
+        results = module(*(values[port.name] for port in graph.reads))
+    return {port.name: value for port, value in zip(graph.gives, results, strict=True)}
 
 
 @contextmanager

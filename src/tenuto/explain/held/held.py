@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tenuto.choices import unknown_name
+from tenuto.choices import at_or_called, unknown_name
 from tenuto.errors import ArgumentError
 from tenuto.explain.held import saved
 from tenuto.explain.held.fixed_points import FixedPoints
@@ -90,12 +90,7 @@ class Held:
         Raises:
             ArgumentError: there is none of that name.
         """
-        if isinstance(layer, int):
-            return self.layers[layer]
-        names = [one.name for one in self.layers]
-        if layer not in names:
-            raise unknown_name(f"no recurrent layer is called {layer!r}.", layer, names)
-        return self.layers[names.index(layer)]
+        return at_or_called(self.layers, layer, "recurrent layer")
 
     def __repr__(self) -> str:
         steps = sum(len(values) for values in self.x)

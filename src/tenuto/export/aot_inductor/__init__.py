@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tenuto.errors import EngineError, TenutoError
 from tenuto.export.comparison import compared
-from tenuto.export.graph import Graph
-from tenuto.export.program import program_of, quiet
+from tenuto.export.program import program_of, quiet, run_program
 from tenuto.export.subject import Subject
 from tenuto.tongues import argument
 
@@ -45,12 +43,5 @@ def write(subject: Subject, folder: Path) -> Mapping[str, Any]:
                 f"AOTInductor does not compile the model's {graph.name} graph here ({said[:300]}).", expected="a C++ compiler that torch finds (g++, or the one that CXX names)",
                 fix=f"{argument('to', 'torch')}, whose files are not compiled",
             ) from error  # fmt: skip
-        found[graph.name] = {"file": path.name, "compared": [compared(graph, partial(_run, compiled, graph), "AOTInductor").to_data()]}
+        found[graph.name] = {"file": path.name, "compared": [compared(graph, partial(run_program, compiled, graph), "AOTInductor").to_data()]}
     return found
-
-
-def _run(compiled: Any, graph: Graph, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    with torch.no_grad():
-        results = compiled(*(values[port.name] for port in graph.reads))
-    results = results if isinstance(results, (list, tuple)) else [results]
-    return {port.name: value for port, value in zip(graph.gives, results, strict=True)}

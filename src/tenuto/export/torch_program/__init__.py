@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tenuto.export.comparison import compared
-from tenuto.export.graph import Graph
-from tenuto.export.program import program_of
+from tenuto.export.program import program_of, run_program
 from tenuto.export.subject import Subject
 
 __all__ = ["write"]
@@ -24,11 +22,5 @@ def write(subject: Subject, folder: Path) -> Mapping[str, Any]:
     for graph in subject.graphs:
         path = folder / f"{graph.name}.pt2"
         torch.export.save(program_of(graph), path)
-        found[graph.name] = {"file": path.name, "compared": [compared(graph, partial(_run, torch.export.load(path).module(), graph), "torch.export").to_data()]}
+        found[graph.name] = {"file": path.name, "compared": [compared(graph, partial(run_program, torch.export.load(path).module(), graph), "torch.export").to_data()]}
     return found
-
-
-def _run(module: Any, graph: Graph, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    with torch.no_grad():
-        results = module(*(values[port.name] for port in graph.reads))
-    return {port.name: value for port, value in zip(graph.gives, results, strict=True)}

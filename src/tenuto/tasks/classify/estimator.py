@@ -187,3 +187,6 @@ class SequenceClassifier(ClassifyOptions, Classifying, ChannelEstimator):
 
     def _logits(self, data: Sequences) -> np.ndarray:
         return self._raw(self.standardiser_.arranged(data))
+
+    def _require_scorable(self, data: Sequences) -> None:
+        super()._require_scorable(self.standardiser_.arranged(data))
