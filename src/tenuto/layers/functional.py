@@ -58,7 +58,8 @@ def recurrent(
         ArgumentError: a stream that the cell does not declare.
         EngineError: the engine asked for cannot run this.
     Note:
-        16-bit tensors, and all under autocast, are computed in float32; the output has x's dtype (autocast's under autocast).
+        16-bit tensors, and all under autocast, are widened to float32, in which states and sums are kept; the output has x's dtype (autocast's under
+        autocast). Of bfloat16, what is multiplied is rounded to bfloat16 where the processor multiplies that (AVX512-BF16): `layer.engine_report(x)` says so.
     """
     check_streams(streams or {}, cell.widths("streams"))
     U, stacks = weights["U"], Form(cell).traced.stacks
@@ -155,7 +156,7 @@ def _loop(form: Form, inputs: dict[str, Tensor], engine: str, result_dtype: torc
         engines.refuse_operations(engine)
     elif operation.listened(inputs.values()):
         refuse_onnx()
-        return operation.call(form, engine, inputs)
+        return operation.call(form, engines.narrowed(engine, inputs["x"].dtype, result_dtype), inputs)
     gradients = engines.needs_gradients(inputs)
     if engine == "auto" and members.many(form, inputs):
         engine = engines.wanted(engine, otherwise="reference")

@@ -28,11 +28,13 @@ class Cpp:
     Args:
         invariant: every product is computed in one way, whatever the size of the batch: a sequence has the same bits whichever
             sequences share its batch. (Otherwise products of large batches run on matrix units where these are faster; see `units`.)
+        bfloat16: for 16-bit layers and under autocast: what is multiplied is rounded to bfloat16, while sums, states and all maths of the cell
+            stay float32. (torch's kernels keep the states in bfloat16 too.)
     """
 
-    def __init__(self, invariant: bool = False) -> None:
-        self.name = "invariant cpp" if invariant else "cpp"
-        self._invariant, self._known = invariant, KnownCalls(invariant)
+    def __init__(self, invariant: bool = False, bfloat16: bool = False) -> None:
+        self.name = ("invariant cpp" if invariant else "cpp") + (" in bfloat16" if bfloat16 else "")
+        self._invariant, self._bfloat16, self._known = invariant, bfloat16, KnownCalls(invariant, bfloat16)
 
     def supports(self, problem: Problem) -> Yes | No:
         if problem.device.type != "cpu":
@@ -45,10 +47,14 @@ class Cpp:
         obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
         if obstacle:
             return No(obstacle, slower=True)
+        if self._bfloat16 and (reason := _not_in_bfloat16(problem)):
+            return No(reason)
         found = compiler.find()
         how = f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before"
         if problem.form.sparse:
             return Yes(f"{how}; blocks of weights that are zero are skipped")
+        if self._bfloat16:
+            return Yes(f"{how}; products of bfloat16 by {'matrix units' if library.has_matrix_units(problem.dtype) else 'AVX512-BF16'}, sums and states float32")
         return Yes(f"{how}; products of whole numbers by {library.integers_by(problem.form.static)}" if problem.form.integers else how)
 
     def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> Tensor | None:
@@ -57,7 +63,7 @@ class Cpp:
         return None if kept is None or gathered(form) else kept.view(*inputs["x"].shape[:-1], -1)  # gathered rows lie in the loop's own order
 
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
-        return CppStepper(form, inputs, self._invariant)
+        return CppStepper(form, inputs, self._invariant, self._bfloat16)
 
     def rivals(self, problem: Problem) -> bool:
         return False
@@ -134,6 +140,17 @@ class Cpp:
                 if f"s.{name}" in needs:
                     gradients[f"s.{name}"].copy_(value)
         return gradients
+
+
+def _not_in_bfloat16(problem: Problem) -> str:
+    """Why the products of this problem are not of bfloat16; "" if they are."""
+    if problem.narrow is torch.float16:
+        return "bfloat16 has three bits less than float16, so float16 is multiplied in float32"
+    if problem.narrow is not torch.bfloat16 or problem.dtype != torch.float32:
+        return "the layer's numbers are not bfloat16"
+    if problem.form.integers or problem.form.sparse:
+        return "weights that are whole numbers, or of which blocks are zero, have products of their own"
+    return "" if library.multiplies_bfloat16() else "this processor does not multiply bfloat16 on vectors (AVX512-BF16), so float32 is multiplied"
 
 
 @lru_cache(maxsize=16)
