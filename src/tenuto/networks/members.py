@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,3 +49,8 @@ class Averaged(nn.Module):
         parts = output.chunk(len(self.members), dim=-1)
         found = torch.stack([member(part, *given) for member, part in zip(self.members, parts)])
         return found if self.training else found.mean(0)
+
+    def by_rows(self, output: np.ndarray, *given: np.ndarray) -> np.ndarray:
+        """The mean in use, for each row of the output [N, M * W] by itself."""
+        parts = np.split(output, len(self.members), axis=-1)
+        return np.mean([member.by_rows(part, *given) for member, part in zip(self.members, parts)], axis=0)  # type: ignore[operator]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
@@ -17,6 +18,7 @@ from tenuto.data.series.windows import Batch
 from tenuto.engines import invariant
 from tenuto.errors import EngineError
 from tenuto.layers import Recurrent
+from tenuto.networks import rows
 from tenuto.networks.anatomy import Network
 from tenuto.networks.members import Averaged, Members
 
@@ -50,6 +52,11 @@ class DensityHead(nn.Module):
         hidden = silu(self.past(output)[..., None, :] + self.ahead(ahead))
         return self.out(self.dropout(hidden)) + self.bias  # type: ignore[no-any-return]
 
+    def by_rows(self, output: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+        """The same in use, [N, 1, K] from [N, W] and [N, 1, P + 1]: each row has the bits that it has alone."""
+        hidden = rows.silu(rows.linear(output[:, None], self.past) + rows.linear(ahead, self.ahead))
+        return rows.linear(hidden, self.out) + rows.array(self.bias)
+
 
 class SeriesNetwork(Network):
     """From windows to what a head makes of each origin.
@@ -75,12 +82,13 @@ class SeriesNetwork(Network):
         return self.at(output[batch.places, columns], batch)
 
     def at(self, output: Tensor, batch: Any) -> Tensor:
-        """The same, from the encoder's output at the origins, [O, B, W]. In use, the head runs for each series alone, so that its bits do not depend on the others."""
+        """The same, from the encoder's output at the origins, [O, B, W]. Where no gradients are asked for, each series and origin has the bits that it has alone."""
         ahead = ahead_of(batch)
-        if self.training:
+        if self.training or torch.is_grad_enabled():
             return self.head(output, ahead)  # type: ignore[no-any-return]
-        rows = [torch.stack([self.head(output[at, row], ahead[at, row]) for at in range(len(output))]) for row in range(output.shape[1])]
-        return torch.stack(rows, dim=1)
+        known, read = rows.array(ahead.flatten(0, 1)), rows.array(output.flatten(0, 1))
+        parts = [self.head.by_rows(read[first : first + rows.AT_ONCE], known[first : first + rows.AT_ONCE]) for first in range(0, len(read), rows.AT_ONCE)]  # type: ignore[operator]
+        return torch.from_numpy(np.concatenate(parts)).to(output.device).unflatten(0, output.shape[:2])
 
 
 def ahead_of(batch: Any) -> Tensor:

@@ -19,7 +19,7 @@ from tenuto.data.series.features import BASES, Reader
 from tenuto.data.series.frequency import Frequency
 from tenuto.data.series.panel import Panel, called
 from tenuto.data.series.table import Names
-from tenuto.data.series.windows import Batch, Window, Windows
+from tenuto.data.series.windows import MOST_KEPT, Batch, Drawn, Window, Windows
 from tenuto.data.split import check_fraction
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.densities import Density, density_of
@@ -242,13 +242,14 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
     def _learning(self, training: Panel, held_out: Panel, launch: Launch) -> Learning:
         device, context = torch.device(self.device), self._context_length()
         ahead = self._held.asked(context)
-        held = [self._held.batch(ahead[first : first + 64]).to(device) for first in range(0, len(ahead), 64)]
+        numbers = max(len(window.origins) for window in ahead) * len(ahead) * self.reach_ * (16 + 4 * len(self.reader_.ahead_names))
+        parts = [ahead[first : first + 64] for first in range(0, len(ahead), 64)]
+        kept = [self._held.batch(part).to(device) for part in parts] if numbers <= MOST_KEPT else None
 
-        def batches(epoch: int) -> list[list[Window]]:
+        def batches(epoch: int) -> Pieces:
             draw = np.random.default_rng([self.seed_, epoch])
             windows = self._windows.drawn(context, draw)
-            order, rows = draw.permutation(len(windows)), self.options_["batch_size"]
-            return [[windows[place] for place in order[first : first + rows]] for first in range(0, len(order), rows)]
+            return Pieces(windows, draw.permutation(len(windows)), self.options_["batch_size"])
 
         def loss(network: nn.Module, windows: list[Window], carried: None) -> Loss:
             mine, count = share_of(launch, np.arange(len(windows)))
@@ -256,6 +257,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
             return Loss((found.sum((0, 2)) / there.sum((0, 2)).clamp(min=1)).mean(), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
+            held = (self._held.batch(part).to(device) for part in parts) if kept is None else kept
             with torch.no_grad():
                 sums = [(found.sum(), there.sum()) for found, there in map(partial(self._losses, network), held)]
             return {"validation_loss": float(sum(one for one, _ in sums) / max(float(sum(count for _, count in sums)), 1.0))}
@@ -320,11 +322,24 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return Memory.of(data, self.reader_, self.network_.eval(), self.ahead_, before)
 
 
+class Pieces(Sequence[list[Window]]):
+    """The batches of an epoch: so many windows each, in this order, made when they are asked for."""
+
+    def __init__(self, windows: Drawn, order: np.ndarray, rows: int) -> None:
+        self._windows, self._order, self._rows = windows, order, rows
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._rows)
+
+    def __getitem__(self, place: int) -> list[Window]:  # type: ignore[override]
+        return [self._windows[int(one)] for one in self._order[place * self._rows : (place + 1) * self._rows]]
+
+
 def drawn_batches(windows: Windows, context: int, seed: int) -> list[Batch]:
     """At most 200 windows of training, each a batch."""
     draw = np.random.default_rng([seed, 0])
     drawn = windows.drawn(context, draw)
-    return [windows.batch([drawn[place]]) for place in draw.permutation(len(drawn))[:200]]
+    return windows.alone([drawn[int(place)] for place in draw.permutation(len(drawn))[:200]])
 
 
 def left_over(batches: Sequence[Batch]) -> list[np.ndarray]:

@@ -85,7 +85,7 @@ class Memory:
         ahead = []
         for row in range(len(self.panel)):
             length = len(self.panel.values[row])
-            ahead.append(reader.ahead(self.panel, row, length + horizon)[length:])
+            ahead.append(reader.ahead(self.panel, row, length + horizon, length))
         return Origins(torch.from_numpy(np.stack(ahead))[None], torch.from_numpy(self.base[:, :horizon])[None], torch.from_numpy(self.scale)[None])
 
     def asked(self, reader: Reader, network: SeriesNetwork, horizon: int) -> Tensor:
@@ -113,5 +113,5 @@ def _tail(panel: Panel) -> Panel:
     lengths = panel.lengths
     lasts = panel.starts + lengths - 1
     first = int(lasts.min())
-    columns = {name: [one[length - 1 :] for one, length in zip(column, lengths)] for name, column in panel.columns.items()}
-    return replace(panel, grid=panel.grid[first:], starts=lasts - first, values=[values[-1:] for values in panel.values], columns=columns, begin=np.zeros(len(panel), dtype=np.int64))
+    columns = {name: [one[length - 1 :].copy() for one, length in zip(column, lengths)] for name, column in panel.columns.items()}
+    return replace(panel, grid=panel.grid[first:], starts=lasts - first, values=[values[-1:].copy() for values in panel.values], columns=columns, begin=np.zeros(len(panel), dtype=np.int64))

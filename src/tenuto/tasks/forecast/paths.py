@@ -67,9 +67,9 @@ class Paths(NamedTuple):
         beside = np.stack([self.reader.beside(panel, row) for row in range(len(panel))])
         return self._drawn(Here(memory.running, memory.state, memory.output, ahead, beside, memory.base[:, 0], memory.scale, keys), steps)
 
-    def rolling(self, panel: Panel, window: Window, read: Windows, steps: int) -> np.ndarray:
-        """[O, S, steps], the paths from each origin of a window that begins with its series."""
-        block, column = read.at(window.series)
+    def rolling(self, panel: Panel, window: Window, read: Windows, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """[O, S, steps], the paths from each origin of a window that begins with its series; and the scales there, [O]."""
+        block, column, _ = read.at(window)
         states, outputs, first, state = [], [], 0, None
         for origin in window.origins.tolist():
             piece = torch.from_numpy(block.x[first : origin + 1, column : column + 1])
@@ -85,7 +85,7 @@ class Paths(NamedTuple):
         joined = tree_map(lambda *parts: torch.cat(parts, 1), *states)
         running = Running.after(self.reader.season, block.seen, origins, np.full(count, column))
         beside = np.repeat(self.reader.beside(panel, window.series)[None], count, 0)
-        return self._drawn(Here(running, joined, torch.cat(outputs), ahead, beside, base[:, 0], scale, [_key(panel, window.series, int(one)) for one in origins]), steps)
+        return self._drawn(Here(running, joined, torch.cat(outputs), ahead, beside, base[:, 0], scale, [_key(panel, window.series, int(one)) for one in origins]), steps), scale
 
     def _drawn(self, here: Here, steps: int) -> np.ndarray:
         size = self.samples * (here.output.shape[1] + here.running.season + 40)
