@@ -37,7 +37,7 @@ def test_a_compressed_run_answers_and_holds_no_float_of_a_stored_weight(name, tm
     tensors, told = read_run(folder).tensors(), Compression.of(small)
     for weight in told.stored:
         assert weight not in tensors and (tensors[f"{weight}.int8"].dtype, tensors[f"{weight}.scale"].dim()) == (torch.int8, 1)
-    assert any("embedding" in one or name in ("classify", "regress", "forecast", "anomalies", "sounds", "transcribe") for one in told.stored) and any("weight_hh" in one for one in told.stored)
+    assert any("embedding" in one or name in ("classify", "regress", "forecast", "anomalies", "sounds", "transcribe", "spot") for one in told.stored) and any("weight_hh" in one for one in told.stored)
     assert sum(value.numel() * value.element_size() for value in tensors.values()) == told.bytes_after < told.bytes_before
     again = type(model).load(folder)
     assert Compression.of(again) == told and not any("weight_hh" in one for one, _ in again.network_.named_parameters())

@@ -19,7 +19,7 @@ def fitted(name: str) -> tuple[Any, Any]:
 
 def target_of(name: str) -> Any:
     """A target for a task: where it answers at every step, the answer at the last."""
-    return (-1, None) if name in ("tag", "translate", "forecast", "anomalies", "transcribe") else None
+    return (-1, None) if name in ("tag", "translate", "forecast", "anomalies", "transcribe", "spot") else None
 
 
 NUMBERS = ("regress", "forecast", "anomalies")  # tasks that answer with numbers, which have no counterfactual

@@ -26,7 +26,7 @@ def fitted(name: str, **changes: Any) -> Any:
 def test_every_task(name: str, tmp_path: Path) -> None:
     found = tenuto.export(fitted(name), tmp_path / name)
     assert found.worst < 1e-5 and found.subject.outside
-    wanted = {"translate": ["sequence", "begin", "next"]}.get(name, ["sequence", "step"] if name in ("language", "softmax", "forecast", "anomalies", "transcribe") else ["sequence"])
+    wanted = {"translate": ["sequence", "begin", "next"]}.get(name, ["sequence", "step"] if name in ("language", "softmax", "forecast", "anomalies", "transcribe", "spot") else ["sequence"])
     assert list(found.files) == wanted and (found.subject.no_step is None) == ("step" in wanted)
 
 

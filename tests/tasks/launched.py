@@ -26,6 +26,7 @@ from tenuto.tasks import (
     Seq2Seq,
     SequenceClassifier,
     SequenceRegressor,
+    Spotter,
     Tagger,
     TextClassifier,
     Transcriber,
@@ -96,7 +97,11 @@ def transcribe() -> tuple[Any, ...]:
     return Transcriber("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), longer, ["lo", "hi"] * 10
 
 
-TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "anomalies": anomalies, "sounds": sounds, "transcribe": transcribe, "softmax": softmax}
+def spot() -> tuple[Any, ...]:
+    return Spotter("gru", feature_size=10, dropout=0.0, context_s=0.0, noise_db=None, late_s=0.1, consecutive=2, **UNCHANGED, **SAME), tones(), ["beep", "other"] * 12 + ["beep"]
+
+
+TASKS = {"classify": classify, "regress": regress, "tag": tag, "text": text, "translate": translate, "language": language, "forecast": forecast, "anomalies": anomalies, "sounds": sounds, "transcribe": transcribe, "spot": spot, "softmax": softmax}
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -27,6 +27,7 @@ from tenuto.cli import (
     report,
     score,
     show,
+    spot,
     transcribe,
 )
 from tenuto.cli.console import complain
@@ -131,7 +132,7 @@ for task in cards():
 for panel, functions in {
     TRAIN: (distill.command(), demo.demo),
     USE: (
-        predict.predict, forecast.forecast, transcribe.transcribe, score.score, explain.explain, diagnose.diagnose, compress.compress, export.export, automaton.automaton, generate.generate, report.report,
+        predict.predict, forecast.forecast, transcribe.transcribe, spot.spot, score.score, explain.explain, diagnose.diagnose, compress.compress, export.export, automaton.automaton, generate.generate, report.report,
     ),
     LOOK: (show.show, cache.cache),
 }.items():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tenuto.tasks.language.estimator import LanguageModel
     from tenuto.tasks.regress.estimator import SequenceRegressor
     from tenuto.tasks.sounds.estimator import AudioClassifier
+    from tenuto.tasks.spot.estimator import Spotter
     from tenuto.tasks.tag.estimator import Tagger
     from tenuto.tasks.task import Task
     from tenuto.tasks.text.estimator import TextClassifier
@@ -36,6 +37,7 @@ FOLDERS = {
     "AnomalyDetector": "tenuto.tasks.anomalies",
     "AudioClassifier": "tenuto.tasks.sounds",
     "Transcriber": "tenuto.tasks.transcribe",
+    "Spotter": "tenuto.tasks.spot",
 }
 _OTHERS = {
     "Run": "tenuto.runs.folder",
@@ -53,6 +55,7 @@ __all__ = [
     "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
+    "Spotter",
     "Tagger",
     "TextClassifier",
     "Transcriber",

@@ -13,7 +13,6 @@ class AudioOptions(EstimatorOptions):
     """The options of every estimator, and those of tasks over recordings."""
 
     num_layers: int = option(2, "Number of layers, each on top of the one before.", NETWORK, least=1, search={"low": 1, "high": 3})
-    bidirectional: bool = option(True, "Read each recording from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
 
     rate: int | None = option(None, "Samples a second; recordings of other rates are brought to it.", HEARD, least=1, none=0, without="that of most recordings")
     features: str = option("log-mel", "What is read off a frame of 25 ms: log-mel (energies in bands) or mfcc (cepstra).", HEARD)

@@ -72,6 +72,7 @@ class Task:
         many: DATA may be several files.
         goes_on: its answers are what comes after the data, so that those after the data of training can be asked for without a file (`tenuto forecast`).
         listens: its estimator has `transcribe` and `stream`, for `tenuto transcribe`.
+        spots: its estimator has `spot` and `stream`, for `tenuto spot`.
         recipe: a function of (name): a published set of options; `recipes` are the names.
         after_fit: a function of (evaluation): lines to print after the results of a fit.
         writers: for files of answers in other formats than .csv and .jsonl: a function of the rows by the file's suffix.
@@ -100,6 +101,7 @@ class Task:
     many: bool = False
     goes_on: bool = False
     listens: bool = False
+    spots: bool = False
     recipe: str | None = None
     recipes: tuple[str, ...] = ()
     after_fit: str | None = None

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tenuto.errors import DataError
+from tenuto.tasks.audio_steps import log_probabilities
 from tenuto.tasks.transcribe.alignment import Way, aligned
 from tenuto.tasks.transcribe.alphabet import BLANK, Alphabet, needed, plain
-from tenuto.tasks.transcribe.decoding import Decoder, EndRule, Greedy, Piece, PrefixBeam, Sign, decoder, log_probabilities
+from tenuto.tasks.transcribe.decoding import Decoder, EndRule, Greedy, Piece, PrefixBeam, Sign, decoder
 from tenuto.tasks.transcribe.writing import Token, Transcript, Writer, text_of, transcript, words_of
 
 RULE = EndRule()

@@ -120,6 +120,36 @@ class HearingStream:
         rest, self._left = self.hearing.side_by_side(self._left), self._left[:0]
         return self._ready(np.concatenate([found, rest]), ended=True)
 
+    def snapshot(self) -> dict[str, Any]:
+        """What is kept for later steps, as arrays and numbers by name.
+
+        Raises:
+            ArgumentError: the sound is brought to another rate; what a resampler keeps is not to be had.
+        """
+        self._require_own_rate()
+        features, normaliser = self._features, self._normaliser
+        return {
+            "samples": self.samples, "sound": features.left, "frames": features.frames, "counted": normaliser.count, "total": normaliser.total, "squares": normaliser.squares,
+            "unfinished": self._left, "waiting": self._waiting,
+        }  # fmt: skip
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Go on where `snapshot` was given. Errors as there."""
+        self._require_own_rate()
+        features, normaliser = self._features, self._normaliser
+        self.samples = features.samples = int(kept["samples"])
+        features.left, features.frames = np.array(kept["sound"], dtype=np.float32), int(kept["frames"])
+        normaliser.count, normaliser.total, normaliser.squares = float(kept["counted"]), np.array(kept["total"]), np.array(kept["squares"])
+        self._left, self._waiting = np.array(kept["unfinished"], dtype=np.float32), np.array(kept["waiting"], dtype=np.float32)
+
+    def _require_own_rate(self) -> None:
+        own = self.hearing.features.rate
+        if self.rate != own:
+            raise ArgumentError(
+                f"a stream of {self.rate} samples a second has no snapshot: it is brought to {own}, and what that keeps is not to be had.", expected=f"a stream of {own} samples a second",
+                fix="bring the sound to that rate before",
+            )  # fmt: skip
+
     def _steps(self, frames: np.ndarray) -> np.ndarray:
         frames = np.concatenate([self._left, self._normaliser.accept(frames)])
         whole = len(frames) // self.hearing.together * self.hearing.together

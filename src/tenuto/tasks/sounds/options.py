@@ -16,5 +16,6 @@ class SoundOptions(ClassOptions, AudioOptions):
 
     pace: ClassVar[Pace] = Pace(steps=1200, epochs=20, rows=(8, 32))
 
+    bidirectional: bool = option(True, "Read each recording from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
     pooling: tuple[str, ...] = option(("mean", "max", "last"), "How the outputs over time are pooled for the answer: mean, max, last, parts (the means of eight parts), with commas between.", NETWORK)
     label_smoothing: float = option(0.0, "Share of the target that is spread over all classes.", REGULARISERS, least=0, below=1)

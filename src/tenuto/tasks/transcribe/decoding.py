@@ -215,14 +215,3 @@ class PrefixBeam(Decoder):
 def decoder(beam_size: int, rule: EndRule) -> Decoder:
     """The decoder for a beam of this size; 1 is greedy."""
     return Greedy(rule) if beam_size == 1 else PrefixBeam(rule, beam_size)
-
-
-def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """[T, V] float64 from logits [T, V]: sums go symbol by symbol, so that a step has the same bits in any chunk."""
-    wide = np.ascontiguousarray(logits, dtype=np.float64)
-    wide = wide - wide.max(axis=1, keepdims=True)
-    powers = np.exp(wide)
-    total = powers[:, 0].copy()
-    for column in powers.T[1:]:
-        total = total + column
-    return wide - np.log(total)[:, None]

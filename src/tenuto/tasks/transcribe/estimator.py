@@ -11,38 +11,28 @@ from torch import Tensor, nn
 
 from tenuto.choices import require
 from tenuto.data.audio.recordings import Recordings, split_by_speaker
-from tenuto.data.sequences.batches import Batch
-from tenuto.engines import invariant
-from tenuto.errors import ArgumentError, DataError, EngineError
-from tenuto.layers.recurrent import Output
+from tenuto.errors import ArgumentError, DataError
+from tenuto.networks.each_step import EachStepNetwork
 from tenuto.scores.transcripts import edits, rate
-from tenuto.tasks.audio_estimator import AudioEstimator, padded
+from tenuto.tasks.audio_estimator import padded
+from tenuto.tasks.audio_steps import AudioSteps, Logits
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured
-from tenuto.tasks.taught import Choices
 from tenuto.tasks.transcribe.alignment import aligned
 from tenuto.tasks.transcribe.alphabet import Alphabet, needed
-from tenuto.tasks.transcribe.decoding import EndRule, Piece, Sign, decoder, log_probabilities
+from tenuto.tasks.transcribe.decoding import EndRule, Piece, Sign, decoder
 from tenuto.tasks.transcribe.evaluation import measured
-from tenuto.tasks.transcribe.network import TranscriberNetwork
 from tenuto.tasks.transcribe.options import TranscribeOptions
 from tenuto.tasks.transcribe.stream import TranscriberStream
 from tenuto.tasks.transcribe.writing import Transcript, transcript
-from tenuto.tongues import argument, either
+from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
 SILENCE_S, LONGEST_S = 1.2, 20.0  # when a stream's piece of text ends: as Kaldi's and sherpa's second and third rules
 
 
-class Logits(NamedTuple):
-    """What the network gives for a batch: logits [T, B, V], and the steps of each row, lengths [B]."""
-
-    logits: Tensor
-    lengths: Tensor
-
-
-class Transcriber(TranscribeOptions, AudioEstimator):
+class Transcriber(TranscribeOptions, AudioSteps):
     """A recurrent network that writes down what is said, character by character. Read forward only, it writes a stream as it writes files.
 
     Args:
@@ -61,7 +51,7 @@ class Transcriber(TranscribeOptions, AudioEstimator):
     task = "transcribe"
     former_names: ClassVar[dict[str, str]] = {}  # since format_version 2
     transcribed = True
-    answer_unit, choice_unit = "recording", "step"
+    answer_unit = "recording"
 
     alphabet_: Alphabet
     left_out_: list[str]
@@ -98,8 +88,8 @@ class Transcriber(TranscribeOptions, AudioEstimator):
         data.require_texts()
         super()._require_scorable(data)
 
-    def _network(self) -> TranscriberNetwork:
-        return TranscriberNetwork(
+    def _network(self) -> EachStepNetwork:
+        return EachStepNetwork(
             self.cell_, self.hearing_.width, self.hidden_size, len(self.alphabet_), num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine
         )
 
@@ -178,10 +168,7 @@ class Transcriber(TranscribeOptions, AudioEstimator):
         """
         self.require_fit("stream")
         with self._calling("stream"):
-            if self.network_.encoder.bidirectional:
-                raise ArgumentError(
-                    "this model reads recordings from both ends, so it cannot write a stream.", expected="a model that reads forward only", fix=f"train with {either('bidirectional=False', '--forward-only')}"
-                )
+            self._require_stream()
             hearing = self.hearing_
             return TranscriberStream(hearing, self.alphabet_, decoder(self._width(beam_size), self._rule(silence_s, longest_s)), self._run, rate or hearing.features.rate)
 
@@ -194,27 +181,13 @@ class Transcriber(TranscribeOptions, AudioEstimator):
             found = rate([edits(self.alphabet_.plain(text).split(), one.transcript.text.split()) for text, one in zip(data.require_texts(), answers)])
         return float("nan") if found is None else 1 - found
 
-    def forward(self, batch: Any) -> Logits:
-        """Logits of a symbol at each step of a batch of `inputs`, with gradients where torch keeps them; else each row has the same bits in any batch."""
-        try:
-            with invariant():
-                return Logits(self.network_(batch), batch.lengths)
-        except EngineError:  # no compiled kernels, or another engine was named
-            return Logits(self.network_(batch), batch.lengths)
-
     def answer(self, tensors: Logits) -> list[str]:
         """The text of each row."""
-        return [transcript(self._pieces(rows, self._width(None)), self.alphabet_, self.hearing_.step_seconds).text for rows in _rows(tensors)]
+        return [transcript(self._pieces(rows, self._width(None)), self.alphabet_, self.hearing_.step_seconds).text for rows in tensors.rows()]
 
     def output_names(self) -> list[str]:
         """The symbols."""
         return self.alphabet_.names
-
-    def choices(self, given: tuple[Any, ...], output: Any) -> Choices:
-        """One choice for each step: its symbol."""
-        logits = output.logits if isinstance(output, Logits) else output
-        live = torch.arange(len(logits), device=logits.device)[:, None] < given[0].lengths.to(logits.device)
-        return Choices(logits, live)
 
     def answered(self, data: Recordings) -> Recordings:
         """The recordings, with this model's texts where they have none."""
@@ -268,15 +241,6 @@ class Transcriber(TranscribeOptions, AudioEstimator):
         if last is not None:
             yield last
 
-    def _steps_of(self, data: Recordings) -> list[np.ndarray]:
-        """[T, V] float64 of each recording: log-probabilities of a symbol at each step."""
-        found: list[np.ndarray] = [np.empty(0)] * len(data)
-        for indices, batch in self._read_through(data):
-            with torch.no_grad():
-                for index, rows in zip(indices.tolist(), _rows(self.forward(batch))):
-                    found[index] = rows
-        return found
-
     def _whole(self, data: Recordings, beam_size: int) -> list[Answered]:
         """What was made of each recording; with the loss, where its text is known and can be written."""
         texts = data.texts if data.texts is not None else [None] * len(data)
@@ -287,21 +251,6 @@ class Transcriber(TranscribeOptions, AudioEstimator):
                 loss = float(nn.functional.ctc_loss(torch.from_numpy(rows)[:, None], torch.tensor([numbers], dtype=torch.int64), torch.tensor([len(rows)]), torch.tensor([len(numbers)]), reduction="sum"))
             found.append(Answered(transcript(self._pieces(rows, beam_size), self.alphabet_, self.hearing_.step_seconds, seconds), loss, rows))
         return found
-
-    def _run(self, steps: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        """Logits [T, V] of the next steps [T, F] of a stream, and the state after them."""
-        batch = Batch(torch.from_numpy(steps)[:, None].to(self.device), torch.tensor([len(steps)]), None, np.zeros(1, dtype=np.int64))
-
-        def encoded() -> Output:
-            return self.network_.encode(batch, state)
-
-        with torch.no_grad():
-            try:
-                with invariant():
-                    output = encoded()
-            except EngineError:
-                output = encoded()
-            return self.network_.head(output.output)[:, 0].cpu().numpy(), output.state
 
 
 class Answered(NamedTuple):
@@ -321,9 +270,3 @@ def ctc_losses(logits: Tensor, lengths: Tensor, numbers: list[list[int]]) -> Ten
     wanted = torch.tensor([number for row in numbers for number in row], dtype=torch.int64)
     sizes = torch.tensor([len(row) for row in numbers])
     return nn.functional.ctc_loss(logits.float().log_softmax(-1), wanted.to(logits.device), lengths, sizes, reduction="none", zero_infinity=True)
-
-
-def _rows(tensors: Logits) -> Iterator[np.ndarray]:
-    logits = tensors.logits.detach().cpu().numpy()
-    for place, length in enumerate(tensors.lengths.tolist()):
-        yield log_probabilities(logits[:length, place])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tenuto.data.audio.hearing import Hearing
-from tenuto.data.audio.wave import checked
-from tenuto.errors import ArgumentError
+from tenuto.tasks.audio_steps import log_probabilities
+from tenuto.tasks.audio_stream import AudioStream, Run
 from tenuto.tasks.transcribe.alphabet import Alphabet
-from tenuto.tasks.transcribe.decoding import Decoder, Piece, log_probabilities
+from tenuto.tasks.transcribe.decoding import Decoder, Piece
 from tenuto.tasks.transcribe.writing import Token, Writer, text_of, words_of
 
 
@@ -31,54 +30,26 @@ class Event(NamedTuple):
     score: float
 
 
-class TranscriberStream:
-    """A stream of sound that is written down as it comes. Text, times and scores are those of the whole recording, to the last bit; what is kept meanwhile does not grow.
+class TranscriberStream(AudioStream[Event]):
+    """A stream of sound that is written down as it comes. Text, times and scores are those of the whole recording, to the last bit.
 
     Args:
-        run: a function of (steps [T, F], state) to logits [T, V] and the next state.
-        rate: of the samples.
-    Attributes:
-        latency_s: from a sound to the step that has heard it, at most.
+        hearing, run, rate: as for `AudioStream`.
     """
 
-    def __init__(self, hearing: Hearing, alphabet: Alphabet, decoder: Decoder, run: Callable[[np.ndarray, Any], tuple[np.ndarray, Any]], rate: int) -> None:
-        self._hearing, self._decoder, self._run = hearing.stream(rate), decoder, run
+    def __init__(self, hearing: Hearing, alphabet: Alphabet, decoder: Decoder, run: Run, rate: int) -> None:
+        super().__init__(hearing, run, rate)
+        self._decoder = decoder
         self._writer = Writer(alphabet, hearing.step_seconds)
-        self._state: Any = None
-        self._said, self._over = "", False
-        features = hearing.features
-        self.latency_s = (1 + hearing.ahead) * hearing.step_seconds + (features.frame - features.shift) / features.rate
+        self._said = ""
 
-    @property
-    def seconds(self) -> float:
-        """How much was heard."""
-        return self._hearing.samples / self._hearing.rate
-
-    def accept(self, samples: Any) -> Iterator[Event]:
-        """Hear the next samples: [N] or [N, channels], floats in -1..1 or whole numbers with a sign, N of any size. All of it is heard, whether or not the events are taken.
-
-        Raises:
-            ArgumentError: the stream was finished. DataError: no samples, or some that are not finite.
-        """
-        self._require_open()
-        if not len(samples):
-            return iter(())
-        return iter(self._heard(self._hearing.accept(checked(samples, self._hearing.rate, "the chunk").samples)))
-
-    def finish(self) -> Iterator[Event]:
-        """Hear the end: what was still inside is flushed, exactly as far as the sound goes."""
-        self._require_open()
-        self._over = True
-        events = self._heard(self._hearing.finish(), last=True)
-        piece = self._decoder.finish()
-        return iter([*events, *([] if piece is None else self._final(piece))])
-
-    def _heard(self, steps: np.ndarray, *, last: bool = False) -> list[Event]:
-        if not len(steps):
-            return []
-        logits, self._state = self._run(steps, self._state)
+    def _read(self, logits: np.ndarray, *, last: bool) -> list[Event]:
         events = [event for piece in self._decoder.accept(log_probabilities(logits)) for event in self._final(piece)]
         return events if last else [*events, *self._partial()]
+
+    def _ended(self) -> list[Event]:
+        piece = self._decoder.finish()
+        return [] if piece is None else self._final(piece)
 
     def _final(self, piece: Piece) -> list[Event]:
         tokens = self._writer.write(piece, self.seconds)
@@ -93,7 +64,3 @@ class TranscriberStream:
             return []
         self._said = text
         return [Event("partial", text, tokens, words_of(tokens), piece.score)]
-
-    def _require_open(self) -> None:
-        if self._over:
-            raise ArgumentError("this stream was finished.", fix="open another one: model.stream()")

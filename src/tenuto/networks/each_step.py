@@ -1,6 +1,6 @@
-"""The module behind `Transcriber`: steps of features, a recurrent layer over them, and a map to symbols at each step (CTC).
+"""The network of tasks over sound that answer at each step: steps of features, a recurrent layer over them, and one linear map, the same for every step.
 
-Shapes: T time, B batch, F features of a step, W width of the layer's output (both directions), V symbols.
+Shapes: T time, B batch, F features of a step, W width of the layer's output (both directions), V answers.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class Steps(nn.Module):
         return batch.x
 
 
-class SymbolHead(nn.Module):
+class StepHead(nn.Module):
     """A linear map at each step, which gives a step the same bits whatever it is computed with, if no gradients are asked for."""
 
-    def __init__(self, width: int, symbols: int, dropout: float) -> None:
+    def __init__(self, width: int, answers: int, dropout: float) -> None:
         super().__init__()
-        self.linear, self.dropout = nn.Linear(width, symbols), nn.Dropout(dropout)
+        self.linear, self.dropout = nn.Linear(width, answers), nn.Dropout(dropout)
 
     def forward(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Logits [T, B, V]."""
@@ -40,22 +40,22 @@ class SymbolHead(nn.Module):
         return logits
 
 
-class TranscriberNetwork(Network):
-    """From steps of features to logits [T, B, V] of a symbol at each step.
+class EachStepNetwork(Network):
+    """From steps of features to logits [T, B, V] of an answer at each step.
 
     Args:
-        input_size: F. symbols: V. dropout: between layers, and before the last map.
+        input_size: F. answers: V. dropout: between layers, and before the last map.
     """
 
     front: Steps
     encoder: Recurrent
-    head: SymbolHead
+    head: StepHead
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, symbols: int, *, num_layers: int, bidirectional: bool, dropout: float, engine: str) -> None:
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, answers: int, *, num_layers: int, bidirectional: bool, dropout: float, engine: str) -> None:
         super().__init__()
         self.front = Steps()
         self.encoder = Recurrent(cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
-        self.head = SymbolHead(self.encoder.output_width * self.encoder.directions, symbols, dropout)
+        self.head = StepHead(self.encoder.output_width * self.encoder.directions, answers, dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [T, B, V]."""

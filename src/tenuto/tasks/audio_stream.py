@@ -1,0 +1,111 @@
+"""`AudioStream`: sound in chunks of any sizes, through features and network, to what a task says of each step: as the whole recording would give it, to the last bit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tenuto.data.audio.hearing import Hearing
+from tenuto.data.audio.wave import checked
+from tenuto.errors import ArgumentError
+
+Event = TypeVar("Event")
+Run = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
+STATE = "state."
+
+
+class AudioStream(ABC, Generic[Event]):
+    """A stream of sound that is heard as it comes; what is kept meanwhile does not grow.
+
+    Args:
+        run: a function of (steps [T, F], state) to logits [T, V] and the next state.
+        rate: of the samples.
+    Attributes:
+        latency_s: from a sound to the step that has heard it, at most.
+    """
+
+    def __init__(self, hearing: Hearing, run: Run, rate: int) -> None:
+        self._hearing, self._run = hearing.stream(rate), run
+        self._state: Any = None
+        self._over = False
+        features = hearing.features
+        self.latency_s = (1 + hearing.ahead) * hearing.step_seconds + (features.frame - features.shift) / features.rate
+
+    @property
+    def seconds(self) -> float:
+        """How much was heard."""
+        return self._hearing.samples / self._hearing.rate
+
+    def accept(self, samples: Any) -> Iterator[Event]:
+        """Hear the next samples: [N] or [N, channels], floats in -1..1 or whole numbers with a sign, N of any size. All of it is heard, whether or not the events are taken.
+
+        Raises:
+            ArgumentError: the stream was finished. DataError: no samples, or some that are not finite.
+        """
+        self._require_open()
+        if not len(samples):
+            return iter(())
+        return iter(self._heard(self._hearing.accept(checked(samples, self._hearing.rate, "the chunk").samples), last=False))
+
+    def finish(self) -> Iterator[Event]:
+        """Hear the end: what was still inside is flushed, exactly as far as the sound goes."""
+        self._require_open()
+        self._over = True
+        return iter([*self._heard(self._hearing.finish(), last=True), *self._ended()])
+
+    def _heard(self, steps: np.ndarray, *, last: bool) -> list[Event]:
+        if not len(steps):
+            return []
+        logits, self._state = self._run(steps, self._state)
+        return self._read(logits, last=last)
+
+    def _require_open(self) -> None:
+        if self._over:
+            raise ArgumentError("this stream was finished.", fix="open another one: model.stream()")
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """All that the stream keeps, as tensors by name, which `tenuto.files.write_tensors` and safetensors take as they are: a stream that is given them goes on with the same bits.
+
+        Raises:
+            ArgumentError: the sound comes at another rate than the model's: what a resampler keeps is not to be had.
+        """
+        state = () if self._state is None else (self._state,) if isinstance(self._state, Tensor) else tuple(self._state)
+        kept = {**self._hearing.snapshot(), "over": np.array(self._over), **self._kept()}
+        return {**{name: torch.from_numpy(np.array(value)) for name, value in kept.items()}, **{f"{STATE}{number}": value.detach().cpu().clone() for number, value in enumerate(state)}}
+
+    def restore(self, snapshot: Mapping[str, Tensor]) -> None:
+        """Go on where a stream of the same model was when it gave this `snapshot`.
+
+        Raises:
+            ArgumentError: it lacks something, or the rate is another one than the model's.
+        """
+        given = {name: value.cpu().numpy() for name, value in snapshot.items() if not name.startswith(STATE)}
+        state = [snapshot[name] for name in sorted((name for name in snapshot if name.startswith(STATE)), key=lambda name: int(name.removeprefix(STATE)))]
+        try:
+            self._hearing.restore(given)
+            self._restore(given)
+            self._over = bool(given["over"])
+        except KeyError as error:
+            raise ArgumentError(f"the snapshot has no {error.args[0]!r}.", expected="what `snapshot` of a stream of this model gave", received=", ".join(snapshot) or "nothing") from None
+        self._state = tuple(state) or None
+
+    def _kept(self) -> dict[str, Any]:
+        """What the task keeps between two steps, as arrays and numbers by name."""
+        raise ArgumentError(f"{type(self).__name__} has no snapshot.", fix="keep the stream itself")
+
+    def _restore(self, kept: Mapping[str, np.ndarray]) -> None:
+        """Set what `_kept` gave."""
+        self._kept()
+
+    @abstractmethod
+    def _read(self, logits: np.ndarray, *, last: bool) -> list[Event]:
+        """What these steps [T, V] say; `last`: the sound ends with them."""
+
+    @abstractmethod
+    def _ended(self) -> list[Event]:
+        """What is left to say when the sound has ended."""
