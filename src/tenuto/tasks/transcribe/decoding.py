@@ -47,7 +47,7 @@ class EndRule:
 
 
 class Decoder(ABC):
-    """What reads log-probabilities step by step and gives pieces of text.
+    """What reads steps one after the other and gives pieces of text.
 
     Attributes:
         steps: how many were read.
@@ -59,10 +59,10 @@ class Decoder(ABC):
         self._blanks = 0  # steps running in which that is the blank
         self._begun = 0  # the step at which the piece begins
 
-    def accept(self, log_probabilities: np.ndarray) -> Iterator[Piece]:
-        """Read steps [T, V] float64; the pieces that end within them."""
-        for row in log_probabilities:
-            likeliest = int(row.argmax())
+    def accept(self, rows: np.ndarray) -> Iterator[Piece]:
+        """Read steps: log-probabilities [T, V] float64, or what a transducer heard, [T, J]; the pieces that end within them."""
+        for row in rows:
+            likeliest = self._likeliest_of(row)
             if self.steps - self._begun >= self.rule.longest and (likeliest == BLANK or likeliest != self._likeliest) and self._has_text():
                 yield self._end()
             self._likeliest, self._blanks = likeliest, self._blanks + 1 if likeliest == BLANK else 0
@@ -90,6 +90,10 @@ class Decoder(ABC):
     @abstractmethod
     def partial(self) -> Piece:
         """The piece so far."""
+
+    def _likeliest_of(self, row: np.ndarray) -> int:
+        """The symbol that a step begins with, by itself; asked once, before it is read."""
+        return int(row.argmax())
 
     @abstractmethod
     def _read(self, row: np.ndarray) -> None:

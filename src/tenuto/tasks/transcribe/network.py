@@ -1,17 +1,22 @@
-"""The module behind `Transcriber`: steps of features, a recurrent layer over them, and a map to symbols at each step (CTC).
+"""The module behind `Transcriber`: steps of features, a recurrent layer over them, and a map to symbols at each step (CTC), or a transducer.
 
 Shapes: T time, B batch, F features of a step, W width of the layer's output (both directions), V symbols.
 """
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.data.sequences.batches import Batch
 from tenuto.layers import Recurrent
+from tenuto.layers.recurrent import Output
 from tenuto.networks.anatomy import Network
+from tenuto.tasks.transcribe.ctc import SymbolHead
+from tenuto.tasks.transcribe.transducer import Read, TransducerHead
 
 
 class Steps(nn.Module):
@@ -22,41 +27,30 @@ class Steps(nn.Module):
         return batch.x
 
 
-class SymbolHead(nn.Module):
-    """A linear map at each step, which gives a step the same bits whatever it is computed with, if no gradients are asked for."""
-
-    def __init__(self, width: int, symbols: int, dropout: float) -> None:
-        super().__init__()
-        self.linear, self.dropout = nn.Linear(width, symbols), nn.Dropout(dropout)
-
-    def forward(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Logits [T, B, V]."""
-        if self.training or torch.is_grad_enabled():
-            return self.linear(self.dropout(output))  # type: ignore[no-any-return]
-        # A product of matrices adds up in an order that depends on their sizes. Here terms are added one after the other, each product and sum rounded once: the same bits in any chunk and batch.
-        logits = self.linear.bias.expand(*output.shape[:2], -1)
-        for column, weight in zip(output.unbind(-1), self.linear.weight.unbind(1)):
-            logits = logits + column[..., None] * weight
-        return logits
-
-
 class TranscriberNetwork(Network):
-    """From steps of features to logits [T, B, V] of a symbol at each step.
+    """From steps of features to logits of a symbol at each step.
 
     Args:
-        input_size: F. symbols: V. dropout: between layers, and before the last map.
+        input_size: F. head: a function from the width of what the encoder puts out to the head. dropout: between layers.
     """
 
     front: Steps
     encoder: Recurrent
-    head: SymbolHead
+    head: SymbolHead | TransducerHead
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, symbols: int, *, num_layers: int, bidirectional: bool, dropout: float, engine: str) -> None:
+    def __init__(
+        self, cell: Cell, input_size: int, hidden_size: int, head: Callable[[int], SymbolHead | TransducerHead], *, num_layers: int, bidirectional: bool, dropout: float, engine: str
+    ) -> None:
         super().__init__()
         self.front = Steps()
         self.encoder = Recurrent(cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
-        self.head = SymbolHead(self.encoder.output_width * self.encoder.directions, symbols, dropout)
+        self.head = head(self.encoder.output_width * self.encoder.directions)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits [T, B, V]."""
-        return self.head(self.encode(batch).output, batch.lengths)  # type: ignore[no-any-return]
+    def forward(self, batch: Batch, *texts: list[list[int]]) -> Tensor | Read:
+        """Logits [T, B, V]; of a transducer those of what comes first in each step, or the losses of these texts, [B]."""
+        return self.head(self.encode(batch).output, batch.lengths, *texts)  # type: ignore[no-any-return]
+
+    def read(self, batch: Batch, state: Any = None) -> Output:
+        """What a decoder reads of a batch, [T, B, V or J], and the state after it."""
+        output, state = self.encode(batch, state)
+        return Output(self.head.read(output), state)

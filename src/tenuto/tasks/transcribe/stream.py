@@ -11,7 +11,7 @@ from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.wave import checked
 from tenuto.errors import ArgumentError
 from tenuto.tasks.transcribe.alphabet import Alphabet
-from tenuto.tasks.transcribe.decoding import Decoder, Piece, log_probabilities
+from tenuto.tasks.transcribe.decoding import Decoder, Piece
 from tenuto.tasks.transcribe.writing import Token, Writer, text_of, words_of
 
 
@@ -35,7 +35,7 @@ class TranscriberStream:
     """A stream of sound that is written down as it comes. Text, times and scores are those of the whole recording, to the last bit; what is kept meanwhile does not grow.
 
     Args:
-        run: a function of (steps [T, F], state) to logits [T, V] and the next state.
+        run: a function of (steps [T, F], state) to what the decoder reads, and the next state.
         rate: of the samples.
     Attributes:
         latency_s: from a sound to the step that has heard it, at most.
@@ -76,8 +76,8 @@ class TranscriberStream:
     def _heard(self, steps: np.ndarray, *, last: bool = False) -> list[Event]:
         if not len(steps):
             return []
-        logits, self._state = self._run(steps, self._state)
-        events = [event for piece in self._decoder.accept(log_probabilities(logits)) for event in self._final(piece)]
+        rows, self._state = self._run(steps, self._state)
+        events = [event for piece in self._decoder.accept(rows) for event in self._final(piece)]
         return events if last else [*events, *self._partial()]
 
     def _final(self, piece: Piece) -> list[Event]:
