@@ -27,6 +27,11 @@ def transcribe(
     form: Annotated[str, typer.Option("--format", help="text; jsonl (words with times and probabilities); srt or vtt (subtitles); ctm (a word a line).")] = "text",
     beam_size: Annotated[int, typer.Option(help="Answers that the search keeps at each step; 0 for the run's own number.", min=0)] = 0,
     rate: Annotated[int, typer.Option(help="Samples a second of a stream that does not say it; 0 for the model's.", min=0)] = 0,
+    language: Annotated[Path | None, typer.Option("--language", metavar="RUN", help="The run of a language model of characters that ranks texts, too; needs a beam.", show_default=False)] = None,
+    language_weight: Annotated[float, typer.Option(help="How much the language model counts.", min=0)] = 0.3,
+    length_bonus: Annotated[float, typer.Option(help="Nats for each character, in a beam: a language model makes long texts unlikely.")] = 0.0,
+    hot_words: Annotated[str, typer.Option(metavar="WORD=NATS,...", help="Words that are expected, each with its bonus; needs a beam.")] = "",
+    latency: Annotated[bool, typer.Option("--latency", help="Hear the files as streams and say how late their text comes, on standard error.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Of a stream, say what was understood so far, too: in text on standard error.")] = False,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
@@ -48,9 +53,10 @@ def transcribe(
         raise ArgumentError("a stream is written down alone.", expected=f"{PIPE}, or files", received=" ".join(files)[:80])
     require_free(out, overwrite)
     model = open_run(task, run, cell, device)
+    search = {"beam_size": beam_size or None, "prior": _prior(language, language_weight, length_bonus, hot_words)}
     write = WRITERS[form]
     if files == [PIPE]:
-        pieces = _streamed(model, sys.stdin.buffer, rate, beam_size or None, partial=partial)
+        pieces = _streamed(model, sys.stdin.buffer, rate, search, partial=partial)
         if out is None:
             for number, piece in enumerate(pieces):
                 typer.echo(write(PIPE, [piece], number), nl=False)
@@ -61,11 +67,13 @@ def transcribe(
     texts, failed = [], 0
     for name in files:
         try:
-            (found,) = model.transcribe([name], beam_size=beam_size or None)
+            (found,) = model.transcribe([name], **search)
         except DataError as error:
             messages().print(f"left out    {name}: {error.what}", markup=False)
             failed += 1
             continue
+        if latency:
+            messages().print(f"{name}: {_late(model.latency([name], beam_size=beam_size or None))}", markup=False)
         texts.append(write(name, [found], 0) if form != "text" or len(files) == 1 else f"{name}\t{found.text}\n")
     if failed == len(files):
         raise DataError("no recording could be read.", expected="one or more sound files", received=f"{failed} that cannot be")
@@ -75,12 +83,32 @@ def transcribe(
         write_text(out, "".join(texts))
 
 
-def _streamed(model: Any, pipe: BinaryIO, rate: int, beam_size: int | None, *, partial: bool) -> Iterator[Any]:
+def _prior(language: Path | None, weight: float, bonus: float, hot_words: str) -> Any:
+    """What is known of texts; None for nothing."""
+    from tenuto.tasks import LanguageModel
+    from tenuto.tasks.transcribe.prior import Prior, hot_words_of
+
+    if language is None and not bonus and not hot_words:
+        return None
+    return Prior(None if language is None else LanguageModel.load(language), weight=weight, bonus=bonus, hot_words=hot_words_of(hot_words))
+
+
+def _late(found: Any) -> str:
+    """A latency in words."""
+    if found.first_partial_s is None:
+        return "no speech, or no text"
+    return (
+        f"first text {found.first_partial_s:.2f} s after speech begins, the last final {found.final_s:.2f} s after it ends (what the computer takes is not in it); "
+        f"a step waits {found.algorithmic_s:.2f} s at most; {found.revised:.1%} of words were taken back"
+    )
+
+
+def _streamed(model: Any, pipe: BinaryIO, rate: int, search: dict[str, Any], *, partial: bool) -> Iterator[Any]:
     """The final events of a stream."""
     from tenuto.data.audio.pipe import Piped
 
     piped = Piped(pipe, rate or model.hearing_.features.rate)
-    stream = model.stream(rate=piped.rate, beam_size=beam_size)
+    stream = model.stream(rate=piped.rate, **search)
 
     def finals(events: Iterable[Any]) -> Iterator[Any]:
         for event in events:

@@ -57,6 +57,18 @@ def test_files_become_text_words_and_subtitles(place):
     assert "no recording could be read" in run("transcribe", place / "run", place / "gone.wav", code=1)
 
 
+def test_what_is_known_and_how_late_text_comes(place):
+    from tests.tasks.transcribe.test_prior import speaking
+
+    speaking().save(place / "language")
+    two, words = place / "two.wav", ("--beam-size", 8, "--language", place / "language", "--language-weight", 0.1, "--length-bonus", 0.1)
+    assert run("transcribe", place / "run", two, *words).splitlines()[-1] == "hi hi lo"
+    assert run("transcribe", place / "run", two, "--beam-size", 8, "--hot-words", "hi=-60,lo=-60,o=60").splitlines()[-1] != "hi hi lo"
+    assert "greedy search takes no prior" in run("transcribe", place / "run", two, "--hot-words", "hi=2", code=1)
+    late = run("transcribe", place / "run", two, "--latency")
+    assert "first text 0." in late and "of words were taken back" in late
+
+
 def test_a_stream_through_a_pipe_is_written_as_the_file(place):
     piped = (place / "two.wav").read_bytes()
     assert run("transcribe", place / "run", "-", piped=piped) == "hi hi lo\n"

@@ -11,6 +11,7 @@ import numpy as np
 from tenuto.data.audio.features import SHIFT_MS, Features
 from tenuto.data.audio.normalise import Normaliser
 from tenuto.data.audio.wave import Resampler, Wave, resampled
+from tenuto.data.plain import array_of, plain
 from tenuto.errors import ArgumentError
 from tenuto.tongues import argument
 
@@ -119,6 +120,25 @@ class HearingStream:
         found = self._steps(np.concatenate([self._features.accept(self._resampler.finish()), self._features.finish()]))
         rest, self._left = self.hearing.side_by_side(self._left), self._left[:0]
         return self._ready(np.concatenate([found, rest]), ended=True)
+
+    def kept(self) -> dict[str, Any]:
+        """All that it keeps, as plain data.
+
+        Raises:
+            ArgumentError: the sound has another rate than the features; what a resampler keeps is not ours to read.
+        """
+        if self.rate != self.hearing.features.rate:
+            raise ArgumentError(
+                f"a stream of {self.rate} samples a second, of a model of {self.hearing.features.rate}, has no snapshot: what its resampler keeps cannot be read.",
+                expected=f"{argument('rate', self.hearing.features.rate)}", fix="bring the sound to that rate first: tenuto.data.audio.wave.Resampler",
+            )  # fmt: skip
+        return {"samples": self.samples, "left": plain(self._left), "waiting": plain(self._waiting), "features": self._features.kept(), "normaliser": self._normaliser.kept()}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.samples, self._left, self._waiting = kept["samples"], array_of(kept["left"]), array_of(kept["waiting"])
+        self._features.resume(kept["features"])
+        self._normaliser.resume(kept["normaliser"])
 
     def _steps(self, frames: np.ndarray) -> np.ndarray:
         frames = np.concatenate([self._left, self._normaliser.accept(frames)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,8 +25,10 @@ from tenuto.tasks.transcribe.ctc import SymbolHead, ctc_losses
 from tenuto.tasks.transcribe.decoding import EndRule
 from tenuto.tasks.transcribe.evaluation import measured
 from tenuto.tasks.transcribe.exact import unchanging
+from tenuto.tasks.transcribe.latency import Latency, measured_latency
 from tenuto.tasks.transcribe.network import TranscriberNetwork
 from tenuto.tasks.transcribe.predictor import Remembering, Stateless
+from tenuto.tasks.transcribe.prior import Prior, digest
 from tenuto.tasks.transcribe.reading import Reading
 from tenuto.tasks.transcribe.stream import TranscriberStream
 from tenuto.tasks.transcribe.transducer import Read, TransducerHead
@@ -140,17 +144,18 @@ class Transcriber(Reading):
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
-    def predict(self, x: Any, *, beam_size: int | None = None) -> list[str]:
+    def predict(self, x: Any, *, beam_size: int | None = None, prior: Prior | None = None) -> list[str]:
         """What is said in each recording.
 
         Args:
             x: as for `fit`; arrays are of the model's rate. beam_size: in place of the constructor's.
+            prior: a language model and hot words, for a beam of CTC.
         Raises:
-            NotFittedError; DataError: as `fit`.
+            NotFittedError; DataError: as `fit`. ArgumentError: the search or the alphabet does not go with the prior.
         """
-        return [one.text for one in self.transcribe(x, beam_size=beam_size)]
+        return [one.text for one in self.transcribe(x, beam_size=beam_size, prior=prior)]
 
-    def transcribe(self, x: Any, *, beam_size: int | None = None) -> list[Transcript]:
+    def transcribe(self, x: Any, *, beam_size: int | None = None, prior: Prior | None = None) -> list[Transcript]:
         """What is said in each recording, with times of characters and words. Arguments and errors as `predict`.
 
         Times are where the network writes a character: usually late in its sound, and short (CTC peaks).
@@ -158,7 +163,8 @@ class Transcriber(Reading):
         self.require_fit("transcribe")
         with self._calling("transcribe"):
             data, width = self._read(x), self._width(beam_size)
-            return [self._text(self._decoder(width, self._rule()), rows, seconds) for rows, seconds in zip(self._steps_of(data), data.seconds.tolist())]
+            knowledge = self._knowledge(prior, width)
+            return [self._text(self._decoder(width, self._rule(), knowledge), rows, seconds) for rows, seconds in zip(self._steps_of(data), data.seconds.tolist())]
 
     def align(self, x: Any, texts: Any = None) -> list[Transcript]:
         """Where texts that are known are said: the likeliest way to write each (forced alignment).
@@ -179,11 +185,13 @@ class Transcriber(Reading):
                     raise error.within(f"recording {identity!r}") from error.__cause__
         return found
 
-    def stream(self, *, rate: int | None = None, beam_size: int | None = None, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S) -> TranscriberStream:
+    def stream(
+        self, *, rate: int | None = None, beam_size: int | None = None, prior: Prior | None = None, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S
+    ) -> TranscriberStream:
         """A stream of sound that is written down as it comes: `accept` takes chunks of any size, `finish` the end.
 
         Args:
-            rate: of its samples. Default: the model's. beam_size: in place of the constructor's.
+            rate: of its samples. Default: the model's. beam_size: in place of the constructor's. prior: as for `predict`.
             silence_s: a piece of text ends after so many seconds without a character. longest_s: and when it is so long, where the next character or pause begins.
         Raises:
             ArgumentError: the model reads from both ends, or normalises by whole recordings, so there is no stream of it.
@@ -194,8 +202,22 @@ class Transcriber(Reading):
                 raise ArgumentError(
                     "this model reads recordings from both ends, so it cannot write a stream.", expected="a model that reads forward only", fix=f"train with {either('bidirectional=False', '--forward-only')}"
                 )
-            hearing = self.hearing_
-            return TranscriberStream(hearing, self.alphabet_, self._decoder(self._width(beam_size), self._rule(silence_s, longest_s)), self._run, rate or hearing.features.rate)
+            rule, width, heard_at = self._rule(silence_s, longest_s), self._width(beam_size), rate or self.hearing_.features.rate
+            identity = {"model": self._digest(), "rate": heard_at, "beam_size": width, "silence": rule.silence, "longest": rule.longest, "prior": digest(prior)}
+            return TranscriberStream(self.hearing_, self.alphabet_, self._decoder(width, rule, self._knowledge(prior, width)), self._run, heard_at, identity, self.device)
+
+    def latency(self, x: Any, *, chunk_s: float = 0.1, beam_size: int | None = None, silence_s: float = SILENCE_S) -> Latency:
+        """How late text comes when recordings are heard as streams, in seconds of sound.
+
+        Args:
+            x: as for `predict`. chunk_s: seconds of the chunks in which they come. beam_size, silence_s: as for `stream`. Errors as `predict` and `stream`.
+        """
+        self.require_fit("latency")
+        with self._calling("latency"):
+            if not chunk_s > 0:
+                raise ArgumentError(f"{argument('chunk_s', chunk_s)} is out of range.", expected="seconds, above 0")
+            waves = self._read(x).waves
+        return measured_latency(lambda rate: self.stream(rate=rate, beam_size=beam_size, silence_s=silence_s), waves, chunk_s=chunk_s, silence_s=silence_s)
 
     def score(self, x: Any, y: Any = None) -> float:
         """One minus the word error rate; below zero where there are more errors than words. NaN where the references have no words. Errors as `predict`."""
@@ -269,6 +291,14 @@ class Transcriber(Reading):
         if beam_size is not None and beam_size < 1:
             raise ArgumentError(f"{argument('beam_size', beam_size)} is out of range.", expected="1 or more")
         return beam_size or self.beam_size
+
+    def _digest(self) -> str:
+        """Of the weights, and of how sound is heard."""
+        found = hashlib.sha256(json.dumps(self._kept(), sort_keys=True).encode())
+        for name, weight in self.network_.state_dict().items():
+            found.update(name.encode())
+            found.update(weight.detach().cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
 
     @property
     def _transduces(self) -> bool:

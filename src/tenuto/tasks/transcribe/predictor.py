@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.data.plain import array_of, plain
 from tenuto.layers import Recurrent
 from tenuto.tasks.transcribe.alphabet import BLANK
 from tenuto.tasks.transcribe.exact import exactly, unchanging
@@ -25,6 +26,15 @@ class Memory(NamedTuple):
 
     state: tuple[Any, ...]
     vector: np.ndarray
+
+    def kept(self) -> list[Any]:
+        """Its state as plain data."""
+        return [plain(one) if isinstance(one, np.ndarray) else one for one in self.state]
+
+
+def state_of(kept: list[Any]) -> tuple[Any, ...]:
+    """The state that `Memory.kept` made plain."""
+    return tuple(array_of(one) if isinstance(one, dict) else one for one in kept)
 
 
 class Stateless(nn.Module):

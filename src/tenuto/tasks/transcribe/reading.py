@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.sequences.batches import Batch
+from tenuto.errors import ArgumentError
 from tenuto.layers.recurrent import Output
 from tenuto.tasks.audio_estimator import AudioEstimator
 from tenuto.tasks.transcribe.alignment import aligned, aligned_in_lattice
@@ -20,9 +21,11 @@ from tenuto.tasks.transcribe.decoding import Decoder, EndRule, Piece, Sign, deco
 from tenuto.tasks.transcribe.exact import unchanging
 from tenuto.tasks.transcribe.network import TranscriberNetwork
 from tenuto.tasks.transcribe.options import TranscribeOptions
+from tenuto.tasks.transcribe.prior import Knowledge, Prior
 from tenuto.tasks.transcribe.transducer import Joint, TransducerHead
 from tenuto.tasks.transcribe.transducer_decoding import TransducerBeam, TransducerGreedy, transducer_decoder
 from tenuto.tasks.transcribe.writing import Transcript, transcript
+from tenuto.tongues import argument
 
 
 class Answered(NamedTuple):
@@ -40,9 +43,19 @@ class Reading(TranscribeOptions, AudioEstimator, ABC):
     alphabet_: Alphabet
     network_: TranscriberNetwork
 
-    def _decoder(self, beam_size: int, rule: EndRule) -> Decoder:
+    def _decoder(self, beam_size: int, rule: EndRule, knowledge: Knowledge | None = None) -> Decoder:
         head = self.network_.head
-        return transducer_decoder(beam_size, rule, Joint(head)) if isinstance(head, TransducerHead) else decoder(beam_size, rule)
+        return transducer_decoder(beam_size, rule, Joint(head)) if isinstance(head, TransducerHead) else decoder(beam_size, rule, knowledge)
+
+    def _knowledge(self, prior: Prior | None, beam_size: int) -> Knowledge | None:
+        """The prior for the model's alphabet, if this search can take one."""
+        if prior is None:
+            return None
+        if isinstance(self.network_.head, TransducerHead):
+            raise ArgumentError("a transducer takes no prior yet.", expected="a model of CTC", fix=f"train with {argument('head', 'ctc')}")
+        if beam_size == 1:
+            raise ArgumentError("greedy search takes no prior: it keeps one text.", expected=f"{argument('beam_size')} of 2 or more", fix=f"{argument('beam_size', 8)}")
+        return prior.open(self.alphabet_)
 
     def _heard(self, rows: Tensor) -> np.ndarray:
         """What a decoder reads, from what the network put out, [T, V or J]."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.wave import checked
+from tenuto.data.plain import array_of, plain
 from tenuto.errors import ArgumentError
 from tenuto.tasks.transcribe.alphabet import Alphabet
 from tenuto.tasks.transcribe.decoding import Decoder, Piece
@@ -36,12 +38,15 @@ class TranscriberStream:
 
     Args:
         run: a function of (steps [T, F], state) to what the decoder reads, and the next state.
-        rate: of the samples.
+        rate: of the samples. identity: by name, what a snapshot of this stream must have in common with one that goes on from it. device: of the network.
     Attributes:
         latency_s: from a sound to the step that has heard it, at most.
     """
 
-    def __init__(self, hearing: Hearing, alphabet: Alphabet, decoder: Decoder, run: Callable[[np.ndarray, Any], tuple[np.ndarray, Any]], rate: int) -> None:
+    def __init__(
+        self, hearing: Hearing, alphabet: Alphabet, decoder: Decoder, run: Callable[[np.ndarray, Any], tuple[np.ndarray, Any]], rate: int, identity: Mapping[str, Any], device: str
+    ) -> None:
+        self._identity, self._device = dict(identity), device
         self._hearing, self._decoder, self._run = hearing.stream(rate), decoder, run
         self._writer = Writer(alphabet, hearing.step_seconds)
         self._state: Any = None
@@ -72,6 +77,39 @@ class TranscriberStream:
         events = self._heard(self._hearing.finish(), last=True)
         piece = self._decoder.finish()
         return iter([*events, *([] if piece is None else self._final(piece))])
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that the stream keeps, as plain data that JSON can hold, too: a stream of the same model with the same options goes on from it to the last bit, also in another process.
+
+        Raises:
+            ArgumentError: the stream was finished; its rate is not the model's (what a resampler keeps cannot be read).
+        """
+        self._require_open()
+        state = None if self._state is None else [plain(one.cpu().numpy()) for one in self._state]
+        return {"of": self._identity, "hearing": self._hearing.kept(), "state": state, "decoder": self._decoder.kept(), "writer": self._writer.kept(), "said": self._said}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> TranscriberStream:
+        """Go on from what `snapshot` gave; this stream itself.
+
+        Raises:
+            ArgumentError: it is no snapshot, or one of another model or of other options.
+        """
+        self._require_open()
+        missing = {"of", "hearing", "state", "decoder", "writer", "said"} - set(snapshot)
+        if missing:
+            raise ArgumentError("this is no snapshot of a stream.", expected="what stream.snapshot() gave", received=f"no {', '.join(sorted(missing))}")
+        differ = sorted(name for name, value in self._identity.items() if snapshot["of"].get(name) != value)
+        if differ:
+            raise ArgumentError(
+                f"the snapshot is of another stream: it differs in {', '.join(differ)}.", expected="the same model, and the same arguments of model.stream()",
+                received=", ".join(f"{name} {snapshot['of'].get(name)}" for name in differ)[:200],
+            )  # fmt: skip
+        self._hearing.resume(snapshot["hearing"])
+        self._state = None if snapshot["state"] is None else tuple(torch.from_numpy(array_of(one)).to(self._device) for one in snapshot["state"])
+        self._decoder.resume(snapshot["decoder"])
+        self._writer.resume(snapshot["writer"])
+        self._said = snapshot["said"]
+        return self
 
     def _heard(self, steps: np.ndarray, *, last: bool = False) -> list[Event]:
         if not len(steps):

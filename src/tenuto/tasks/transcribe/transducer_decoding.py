@@ -5,13 +5,14 @@ An end-point changes nothing of what comes after: what was written is remembered
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tenuto.tasks.transcribe.alphabet import BLANK
 from tenuto.tasks.transcribe.decoding import Decoder, EndRule, Piece, Sign
-from tenuto.tasks.transcribe.predictor import Memory
+from tenuto.tasks.transcribe.predictor import Memory, state_of
 from tenuto.tasks.transcribe.transducer import Joint
 
 
@@ -44,6 +45,13 @@ class TransducerGreedy(Decoder):
         self._score, self._memory, self.cut = self._score + frame.score, frame.memory, self.cut + frame.cut
         if self.firsts is not None:
             self.firsts.append(self._first)
+
+    def _kept(self) -> dict[str, Any]:
+        return {"signs": [list(sign) for sign in self._signs], "score": self._score, "cut": self.cut, "memory": self._memory.kept()}
+
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        self._signs, self._score, self.cut = [Sign(*one) for one in kept["signs"]], kept["score"], kept["cut"]
+        self._memory = self._joint.resumed(state_of(kept["memory"]))
 
     def _has_text(self) -> bool:
         return bool(self._signs)
@@ -109,6 +117,14 @@ class TransducerBeam(Decoder):
         self._texts = texts
         if self.firsts is not None:
             self.firsts.append(rows[0])
+
+    def _kept(self) -> dict[str, Any]:
+        return {"texts": [{**text._asdict(), "symbols": list(text.symbols), "signs": [list(sign) for sign in text.signs], "memory": text.memory.kept()} for text in self._texts]}
+
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        self._texts = [
+            Text(tuple(one["symbols"]), tuple(Sign(*sign) for sign in one["signs"]), one["way"], one["score"], self._joint.resumed(state_of(one["memory"]))) for one in kept["texts"]
+        ]
 
     def _longer(self, before: int, symbol: int, rows: np.ndarray) -> Text:
         """A text and one more symbol, with what is remembered before it."""
