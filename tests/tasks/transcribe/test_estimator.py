@@ -9,7 +9,7 @@ import torch
 from tenuto.data import Recordings, Wave
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tasks import Transcriber
-from tenuto.tasks.transcribe.estimator import ctc_losses
+from tenuto.tasks.transcribe.ctc import ctc_losses
 from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
 
 

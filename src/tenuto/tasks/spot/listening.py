@@ -11,7 +11,6 @@ from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.audio.wave import Wave, resampled
 from tenuto.scores.spotting import Occurrence
-from tenuto.tasks.audio_steps import log_probabilities
 from tenuto.tasks.audio_stream import Run
 
 PAUSES_S = (0.3, 1.0)
@@ -56,8 +55,8 @@ def listened(data: Recordings, names: Sequence[str | None], hearing: Hearing, ru
 
     def hear(steps: np.ndarray, state: Any) -> Any:
         if len(steps):
-            logits, state = run(steps, state)
-            rows.append(log_probabilities(logits))
+            read, state = run(steps, state)
+            rows.append(read)
         return state
 
     for place, sound in pieces_of(data, rate):

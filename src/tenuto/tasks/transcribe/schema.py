@@ -32,6 +32,7 @@ OWN = Own(
         Key("by_length", "objects", "", (Key("seconds_min", "number"), Key("seconds_max", "number"), *_GROUP)),
         Key("mistakes", "objects", "at most 50, worst first", (Key("id", "text"), Key("reference", "text"), Key("predicted", "text"), Key("word_errors", "whole"), Key("character_errors", "whole"))),
         Key("beam_size", "whole"),
+        Key("cut", "whole", "steps in which a transducer had more to write than it may (`symbols_a_step`); 0 with CTC or a beam"),
         Key("real_time_factor", "number", "seconds of work, from features to text, divided by seconds of sound"),
     ),
     evaluation=(

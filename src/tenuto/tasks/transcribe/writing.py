@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tenuto.tasks.transcribe.alphabet import Alphabet
 from tenuto.tasks.transcribe.decoding import Piece
@@ -67,6 +67,14 @@ class Writer:
         if keep:
             self.space, self.begun = space, begun
         return tuple(written)
+
+    def kept(self) -> dict[str, Any]:
+        """What it keeps from piece to piece, as plain data."""
+        return {"space": None if self.space is None else list(self.space), "begun": self.begun}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.space, self.begun = None if kept["space"] is None else Token(*kept["space"]), kept["begun"]
 
 
 def words_of(tokens: Iterable[Token]) -> tuple[Token, ...]:
