@@ -49,11 +49,11 @@ def matched(occurrences: Sequence[Occurrence], alarms: Sequence[Alarm]) -> Match
     for number in sorted(range(len(alarms)), key=lambda number: alarms[number].time):
         alarm = alarms[number]
         here = (place for place in by_name.get(alarm.keyword, ()) if not found[place] and occurrences[place].start <= alarm.time <= occurrences[place].end)
-        place = next(here, None)
-        if place is None:
+        hit = next(here, None)
+        if hit is None:
             false.append(number)
         else:
-            found[place] = True
+            found[hit] = True
     return Matched(found, sorted(false))
 
 

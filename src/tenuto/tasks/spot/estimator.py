@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,11 +16,12 @@ from tenuto.data.split import random_split, stratified_split
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.each_step import EachStepNetwork
 from tenuto.networks.one_run import run_losses
+from tenuto.scores.spotting import Occurrence
 from tenuto.tasks.audio_steps import AudioSteps, Logits
-from tenuto.tasks.evaluation import Measured
+from tenuto.tasks.evaluation import Measured, Watch
 from tenuto.tasks.spot.detector import Detector, Rule, lowest_running, odds
-from tenuto.tasks.spot.evaluation import measured
-from tenuto.tasks.spot.listening import Heard, listened
+from tenuto.tasks.spot.evaluation import measured, result_of
+from tenuto.tasks.spot.listening import Heard, listened, rows_of
 from tenuto.tasks.spot.options import SpotOptions
 from tenuto.tasks.spot.rows import LONGEST_S, Rowed, Rows
 from tenuto.tasks.spot.stream import Event, SpotterStream
@@ -212,6 +213,23 @@ class Spotter(SpotOptions, AudioSteps):
             data = self._read(x, y)
             wanted = [NOTHING if name is None else name for name in self._said(data)]
             return float(np.mean([one == other for one, other in zip(self._answers(data), wanted)]))
+
+    def evaluate_stream(self, x: Any, occurrences: Sequence[Occurrence]) -> dict[str, Any]:
+        """How good keywords are spotted in one recording of any length, of which it is known when they are said: the RESULT that `evaluate` gives for a set.
+
+        Args:
+            x: a path, a `Wave`, or an array of the model's rate. occurrences: `tenuto.scores.spotting.Occurrence`s, each from the beginning of the keyword to its end; `late_s` is added.
+        Raises:
+            ArgumentError: an occurrence is of no keyword of this model; and as `spot`.
+        """
+        self.require_fit("evaluate_stream")
+        with self._calling("evaluate_stream"):
+            foreign = next((one.keyword for one in occurrences if one.keyword not in self.keywords_), None)
+            if foreign is not None:
+                raise ArgumentError(f"{foreign!r} is no keyword of this model.", expected=" | ".join(self.keywords_))
+            (wave,), watch = self._read([x]).waves, Watch()
+            later = [one._replace(end=one.end + self.options_["late_s"]) for one in occurrences]
+            return result_of(self, Heard(rows_of(wave, self.hearing_, self._run), later, wave.seconds, [0], [0.0]), 1, watch)[0]
 
     def answer(self, tensors: Logits) -> list[str]:
         """The keyword that is told first in each row; "" where none is."""
