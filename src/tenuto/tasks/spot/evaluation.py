@@ -20,11 +20,12 @@ SENSITIVITIES = np.linspace(-5.0, 5.0, 41)  # added to the log-odds of all thres
 MISSES_SHOWN, ALARMS_SHOWN, SECONDS_SHOWN = 4, 4, 2.0
 
 
-def measured(model: Any, data: Recordings, name: str) -> Measured:
+def measured(model: Any, data: Recordings, name: str, loss: float, accuracy: float) -> Measured:
     """How good keywords are spotted in a set that is heard as one stream, and its worst misses and false alarms."""
     watch = Watch()
     heard: Heard = model._heard(data)
     result, told, found = result_of(model, heard, len(data), watch)
+    result |= {"loss": loss, "accuracy": accuracy, "accuracy_interval": wilson_interval(accuracy * len(data), len(data))}
     speed = prediction_speed(watch, sequences=len(data), steps=len(heard.rows), rows=1)
     return Measured(result, {"examples": _examples(model, data, name, heard, told, found)}, speed)
 

@@ -61,15 +61,15 @@ def listened(data: Recordings, names: Sequence[str | None], hearing: Hearing, ru
                 occurrences.append(Occurrence(name, samples / rate, (samples + len(sound)) / rate + late_s))
         samples += len(sound)
         sounds.append(sound)
-    return Heard(rows_of(Wave(np.concatenate(sounds), rate), hearing, run), occurrences, samples / rate, order, begins)
+    return Heard(rows_of(Wave(np.concatenate(sounds), rate), hearing, run, late_s=late_s), occurrences, samples / rate, order, begins)
 
 
-def rows_of(wave: Wave, hearing: Hearing, run: Run) -> np.ndarray:
-    """[T, 1 + K] float64: log-probabilities at each step of a recording of any length."""
+def rows_of(wave: Wave, hearing: Hearing, run: Run, *, late_s: float) -> np.ndarray:
+    """[T, 1 + K] float64: log-probabilities at each step of a recording of any length, and of so many seconds of silence after it."""
     stream, state, rows, block = hearing.stream(wave.rate), None, list[np.ndarray](), round(BLOCK_S * wave.rate)
     for first in range(0, len(wave.samples) + block, block):
         sound = wave.samples[first : first + block]
-        steps = stream.accept(sound) if len(sound) else stream.finish()
+        steps = stream.accept(sound) if len(sound) else stream.finish(late_s)
         if len(steps):
             logits, state = run(steps, state)
             rows.append(log_probabilities(logits))
