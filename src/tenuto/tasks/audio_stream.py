@@ -27,12 +27,13 @@ class AudioStream(ABC, Generic[Event]):
         run: a function of (steps [T, F], state) to what the task reads of them, [T, J], and the next state.
         rate: of the samples.
         identity: a function that gives, by name, what a snapshot of this stream must have in common with the stream that goes on from it.
+        silence_s: so many seconds of silence are heard after the end.
     Attributes:
         latency_s: from a sound to the step that has heard it, at most.
     """
 
-    def __init__(self, hearing: Hearing, run: Run, rate: int, identity: Callable[[], dict[str, Any]]) -> None:
-        self._hearing, self._run, self._identity = hearing.stream(rate), run, identity
+    def __init__(self, hearing: Hearing, run: Run, rate: int, identity: Callable[[], dict[str, Any]], silence_s: float = 0.0) -> None:
+        self._hearing, self._run, self._identity, self._silence_s = hearing.stream(rate), run, identity, silence_s
         self._state: Any = None
         self._over = False
         features = hearing.features
@@ -58,7 +59,7 @@ class AudioStream(ABC, Generic[Event]):
         """Hear the end: what was still inside is flushed, exactly as far as the sound goes."""
         self._require_open()
         self._over = True
-        return iter([*self._heard(self._hearing.finish(), last=True), *self._ended()])
+        return iter([*self._heard(self._hearing.finish(self._silence_s), last=True), *self._ended()])
 
     def snapshot(self) -> dict[str, Any]:
         """All that the stream keeps, as plain data that JSON can hold, too: a stream of the same model with the same options goes on from it to the last bit, also in another process.
