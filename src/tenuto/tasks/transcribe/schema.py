@@ -8,7 +8,7 @@ from tenuto.tasks.audio_schema import HEARING, KNOWN, SHOWN
 _GROUP = (Key("recordings", "whole"), Key("words", "whole"), Key("errors", "whole"), Key("wer", "number", "null where there are no words", null=True))
 
 OWN = Own(
-    preprocessing=(HEARING, Key("characters", "texts", "those that can be written; the blank is number 0, these follow"), Key("lowercase", "truth")),
+    preprocessing=(HEARING, Key("characters", "texts", "those that can be written; the blank is number 0, these follow"), Key("lowercase", "truth"), Key("tokenizer", "text", "JSON of the pieces of words; null where symbols are characters", null=True)),
     measures=(
         Key("validation_cer", "number", "character errors divided by the characters of the transcripts"),
         Key("validation_wer", "number", "word errors divided by the words of the transcripts"),
