@@ -11,7 +11,7 @@ from tenuto.tasks.pace import Pace
 TEXT, SEARCH = "Text", "Search for an answer"
 
 
-@options(validation_fraction=0.1, select_by="validation_cer")
+@options(cell="gru", dropout=0.1, validation_fraction=0.1, select_by="validation_cer")
 class TranscribeOptions(AudioOptions):
     """The options of tasks over recordings, and those of `Transcriber`."""
 

@@ -78,6 +78,20 @@ def mistakes(run: Run) -> Section | None:
     )
 
 
+def confusions(run: Run) -> Section | None:
+    """Which words become which; absent when everything is right, and in runs from before this was kept."""
+    shown, result = best_result(run.evaluation)
+    rows = result.get("confusions") or []
+    if not rows:
+        return None
+    return Section(
+        name="confusions",
+        title="Words that become others",
+        lead=f"In the {shown} set, the commonest first. A dash: nothing was said there, or nothing was written.",
+        body=render("transcript_confusions.html", confusions=rows[:MOST_MISTAKES]),
+    )
+
+
 def differences(reference: list[str], predicted: list[str]) -> list[dict[str, str]]:
     """What was written against what was said, in pieces: `same`, `extra` and `missing`."""
     pieces = []
@@ -104,4 +118,4 @@ def _example(example: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-PAGE = Page(headline, (groups, recordings, mistakes))
+PAGE = Page(headline, (groups, recordings, mistakes, confusions))
