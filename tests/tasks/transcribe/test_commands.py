@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 import soundfile
@@ -103,3 +104,14 @@ def test_the_page_says_which_words_become_which(tmp_path):
     run("report", tmp_path / "run")
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Words that become others" in page and "<bdi>hi</bdi></th><td><bdi>lo</bdi>" in page and "<td><bdi>–</bdi>" in page and "Its worst errors" in page
+
+
+def test_symbols_of_one_step_stand_side_by_side_on_the_page(tmp_path):
+    from tests.tasks.transcribe.test_transducer import learnt
+
+    learnt().save(tmp_path / "run", test=recordings(6))
+    run("report", tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    strips = re.findall(r'aria-label="Characters where they were written">(.*?)</p>', page)
+    lefts = [re.findall(r"left:([0-9.]+)%", strip) for strip in strips]
+    assert any(lefts) and all(len(one) == len(set(one)) for one in lefts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,11 @@ def differences(reference: list[str], predicted: list[str]) -> list[dict[str, st
 def _example(example: dict[str, Any]) -> dict[str, Any]:
     powers = np.asarray(example["probabilities"], dtype=np.float64).T  # [symbols, T]
     lasts = example["seconds_shown"] or 1.0
-    tokens = [{"text": one["text"], "left": f"{100 * min(one['start'] / lasts, 1):.2f}", "said": f"{one['text']}: {one['start']:.2f} to {one['end']:.2f} s, {percent(one['probability'])}"} for one in example["tokens"]]
+    tokens = []
+    for start, together in groupby(example["tokens"], key=lambda one: one["start"]):  # a transducer writes several in a step
+        here = list(together)
+        said = "; ".join(f"{one['text']}: {start:.2f} to {one['end']:.2f} s, {percent(one['probability'])}" for one in here)
+        tokens.append({"text": "".join(one["text"] for one in here), "left": f"{100 * min(start / lasts, 1):.2f}", "said": said})
     return {
         **{name: example[name] for name in ("id", "reference", "predicted", "symbols")},
         **heard(example),
