@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from tenuto.cli import app
+from tenuto.data import Recordings
 from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
 
 
@@ -98,3 +100,23 @@ def test_the_page_shows_and_plays_what_was_heard(place):
     page = (place / "run" / "report.html").read_text()
     for said_ in ("By speaker", "What was heard and what was written", "<audio controls", "⟨blank⟩", "Real-time factor", "in 12 test recordings"):
         assert said_ in page, said_
+
+
+def test_the_page_says_which_words_become_which(tmp_path):
+    data = recordings(12)
+    wrong = Recordings(data.waves, texts=["hi" if not text else text.replace("lo", "hi") for text in data.texts], speakers=data.speakers)
+    fitted().save(tmp_path / "run", test=wrong)
+    run("report", tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Words that become others" in page and "<bdi>hi</bdi></th><td><bdi>lo</bdi>" in page and "<td><bdi>–</bdi>" in page and "Its worst errors" in page
+
+
+def test_symbols_of_one_step_stand_side_by_side_on_the_page(tmp_path):
+    from tests.tasks.transcribe.test_transducer import learnt
+
+    learnt().save(tmp_path / "run", test=recordings(6))
+    run("report", tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    strips = re.findall(r'aria-label="Characters where they were written">(.*?)</p>', page)
+    lefts = [re.findall(r"left:([0-9.]+)%", strip) for strip in strips]
+    assert any(lefts) and all(len(one) == len(set(one)) for one in lefts)

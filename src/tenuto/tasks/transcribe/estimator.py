@@ -21,7 +21,7 @@ from tenuto.tasks.audio_steps import Logits
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured
 from tenuto.tasks.taught import Choices
-from tenuto.tasks.transcribe.alphabet import Alphabet, needed
+from tenuto.tasks.transcribe.alphabet import UNITS, Alphabet, needed
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.decoding import EndRule
 from tenuto.tasks.transcribe.evaluation import measured
@@ -74,10 +74,11 @@ class Transcriber(Reading):
         require("infeasible", self.infeasible, ("skip", "raise"))
         require("head", self.head, HEADS)
         require("predictor", self.predictor, PREDICTORS)
+        require("units", self.units, UNITS)
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
         held_out.require_texts()
-        self.alphabet_ = Alphabet.learn(training.require_texts(), lowercase=self.lowercase)
+        self.alphabet_ = Alphabet.learn(training.require_texts(), lowercase=self.lowercase, units=self.units, size=self.vocabulary_size)
         if len(self.alphabet_) < 2:
             raise DataError("every transcript is empty.", expected="texts for some of the recordings")
         super()._prepare(training, held_out)
@@ -257,17 +258,17 @@ class Transcriber(Reading):
 
     def _about(self, training: Recordings, outcome: Outcome) -> dict[str, Any]:
         return {
-            "title": f"{type(self.cell_).__name__} transcriber, {len(self.alphabet_) - 1} characters",
+            "title": f"{type(self.cell_).__name__} transcriber, {len(self.alphabet_) - 1} {'characters' if self.alphabet_.tokenizer is None else 'pieces of words'}",
             "characters": list(self.alphabet_.characters),
             "infeasible": {"policy": self.options_["infeasible"], "left_out": len(self.left_out_), "ids": self.left_out_[:50]},
         }
 
     def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "characters": list(self.alphabet_.characters), "lowercase": self.alphabet_.lowercase}
+        return {**super()._kept(), "characters": list(self.alphabet_.characters), "lowercase": self.alphabet_.lowercase, "tokenizer": self.alphabet_.tokenizer}
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         super()._restore(kept)
-        self.alphabet_ = Alphabet(kept["characters"], lowercase=kept["lowercase"])
+        self.alphabet_ = Alphabet(kept["characters"], lowercase=kept["lowercase"], tokenizer=kept.get("tokenizer"))
 
     # --- inside --------------------------------------------------------------------------------------------------------
 

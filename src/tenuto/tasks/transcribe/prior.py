@@ -53,11 +53,13 @@ class Prior:
                 raise ArgumentError(f"the hot word {word!r} with {bonus!r} cannot be.", expected="a word, and its bonus in nats")
 
     def open(self, alphabet: Alphabet) -> Knowledge:
-        """The same for a search that writes this alphabet.
+        """The same for a search that writes this alphabet, one of characters.
 
         Raises:
             ArgumentError: the language model does not know its characters, or is not one of characters; a hot word has others.
         """
+        if alphabet.tokenizer is not None:
+            raise ArgumentError("a prior is of characters, and this transcriber writes pieces of words.", expected=f"one trained with {argument('units', 'characters')}")
         return Knowledge(alphabet, Fusion(self.language_model, alphabet, self.weight) if self.language_model is not None else None, HotWords(self.hot_words, alphabet), self.bonus)
 
 

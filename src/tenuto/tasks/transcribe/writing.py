@@ -13,7 +13,7 @@ SPACE = " "
 
 
 class Token(NamedTuple):
-    """A character, or a word. start, end: in seconds from the beginning of the recording. probability: of a word, the lowest of its characters."""
+    """A character, a piece of a word, or a word. start, end: in seconds from the beginning of the recording. probability: of a word, the lowest of its characters."""
 
     text: str
     start: float
@@ -58,9 +58,11 @@ class Writer:
         for sign in piece.signs:
             character = self.alphabet.characters[sign.symbol - 1]
             token = Token(character, min(sign.start * self.step_seconds, seconds), min(sign.end * self.step_seconds, seconds), sign.probability)
-            if character == SPACE:
-                space = (space or token) if begun else None
-                continue
+            if character[0] == SPACE:  # a space, or a piece that begins a word
+                space = (space or token._replace(text=SPACE, end=token.end if character == SPACE else token.start)) if begun else None
+                if character == SPACE:
+                    continue
+                token = token._replace(text=character[1:])
             written += [space] if space is not None else []
             written.append(token)
             space, begun = None, True
