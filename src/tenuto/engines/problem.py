@@ -251,7 +251,10 @@ class Stepper(Protocol):
 class Again(Protocol):
     """Calls without gradients like one that was made: the same form, and contiguous tensors of the same shapes and dtype in main memory."""
 
-    zeros: list[Tensor]  # the states [B, W] of a call that is given none
+    @property
+    def zeros(self) -> list[Tensor]:
+        """The states [B, W] of a call that is given none."""
+        ...
 
     def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
         """The output and the final states from the inputs by name, x among them; `given` may be added to."""
