@@ -73,12 +73,16 @@ class Exported(Stepped):
         found = network.encoder(network.front(batch), before, lengths=lengths, **({"streams": streams} if streams else {}))
         if not pooled:
             return self.made_of(found.output, lengths), found.state
-        logits, gathered = network.head.further(found.output, lengths, gathered)  # type: ignore[operator]
-        return {"logits": logits}, (found.state, gathered)
+        raw, gathered = network.head.further(found.output, lengths, gathered)  # type: ignore[operator]
+        return self.named(raw), (found.state, gathered)
 
     def made_of(self, output: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
         """What the head makes of the encoder's output, by name."""
-        return {"logits": self.network_.head(output, lengths)}
+        return self.named(self.network_.head(output, lengths))
+
+    def named(self, raw: Tensor) -> dict[str, Tensor]:
+        """What a head that pools gives, by name."""
+        return {"logits": raw}
 
     def outside(self) -> dict[str, str]:
         """What a user of the network alone must do himself, before and after it: a sentence for each thing, by name. Empty where all of it is inside."""
