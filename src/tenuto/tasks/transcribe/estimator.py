@@ -100,7 +100,7 @@ class Transcriber(TranscribeOptions, AudioEstimator):
 
     def _network(self) -> TranscriberNetwork:
         return TranscriberNetwork(
-            self.cell_, self.hearing_.width, self.hidden_size, len(self.alphabet_), num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine
+            self.cell_, self.hearing_.width, self.hidden_size, len(self.alphabet_), num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine, encoder=self.encoder
         )
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
