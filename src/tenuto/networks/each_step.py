@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.data.sequences.batches import Batch
-from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_of
+
+SEEN = 512  # steps that a Transformer sees that writes a stream: some ten seconds
 
 
 class Steps(nn.Module):
@@ -44,18 +46,18 @@ class EachStepNetwork(Network):
     """From steps of features to logits [T, B, V] of an answer at each step.
 
     Args:
-        input_size: F. answers: V. dropout: between layers, and before the last map.
+        input_size: F. answers: V. dropout: between layers, and before the last map. encoder: its name, see `networks/encoders.py`.
     """
 
     front: Steps
-    encoder: Recurrent
     head: StepHead
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, answers: int, *, num_layers: int, bidirectional: bool, dropout: float, engine: str) -> None:
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, answers: int, *, num_layers: int, bidirectional: bool, dropout: float, engine: str, encoder: str = "recurrent") -> None:
         super().__init__()
         self.front = Steps()
-        self.encoder = Recurrent(cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
-        self.head = StepHead(self.encoder.output_width * self.encoder.directions, answers, dropout)
+        read = encoder_of(encoder, cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout, window=SEEN, engine=engine)
+        self.encoder = read
+        self.head = StepHead(read.output_width * read.directions, answers, dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [T, B, V]."""

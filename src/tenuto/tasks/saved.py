@@ -16,6 +16,7 @@ from tenuto.cells.names import cell_from_name
 from tenuto.errors import NotFittedError, TenutoError
 from tenuto.layers.stored import hold_as
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import ENCODERS, encoder_kind
 from tenuto.program import trace
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.files import check_kinds, check_sizes, kept_cell, kept_weights, load_weights, reading, write_estimator
@@ -68,8 +69,9 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """Evaluate a set, as the model's test set."""
 
     def _cells(self) -> dict[str, Any]:
-        """The options that are cells, as they are used: None stands for the cell of `cell`."""
-        return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
+        """The options that are cells, as they are used: None stands for the cell of `cell`, which `encoder` may name."""
+        first = self.cell if self.encoder in ENCODERS else self.encoder
+        return {name: first if name == "cell" or (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
 
     def _suited(self, cell: Cell, training: Any) -> Cell:
         """The cell with the sizes that this data has, where it depends on them."""
@@ -157,7 +159,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
         cells = {name: cell_to_data(getattr(self, f"{name}_")) for name in self._cells()}
         given = {known.name: value for known in options_of(type(self)) if known.pairs and isinstance(value := getattr(self, known.name), Mapping)}
         pairs = {name: {str(key): float(number) for key, number in value.items()} for name, value in given.items()}  # as JSON keeps them
-        return {**self.get_params(), **cells, **pairs, "random_state": self.seed_}
+        return {**self.get_params(), **cells, **pairs, "encoder": encoder_kind(self.encoder), "random_state": self.seed_}
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
         """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit, the path of the word vectors

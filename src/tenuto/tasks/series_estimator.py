@@ -240,7 +240,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return int(self.options_["context"])
 
     def _network(self) -> SeriesNetwork:
-        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members())
+        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members(), encoder=self.encoder, window=self._context_length())
 
     def _learning(self, training: Panel, held_out: Panel, launch: Launch) -> Learning:
         device, context = torch.device(self.device), self._context_length()

@@ -98,7 +98,7 @@ class Spotter(SpotOptions, AudioSteps):
 
     def _network(self) -> EachStepNetwork:
         return EachStepNetwork(
-            self.cell_, self.hearing_.width, self.hidden_size, 1 + len(self.keywords_), num_layers=self.num_layers, bidirectional=False, dropout=self.dropout, engine=self.engine
+            self.cell_, self.hearing_.width, self.hidden_size, 1 + len(self.keywords_), num_layers=self.num_layers, bidirectional=False, dropout=self.dropout, engine=self.engine, encoder=self.encoder
         )
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:

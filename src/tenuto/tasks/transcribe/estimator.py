@@ -90,7 +90,7 @@ class Transcriber(TranscribeOptions, AudioSteps):
 
     def _network(self) -> EachStepNetwork:
         return EachStepNetwork(
-            self.cell_, self.hearing_.width, self.hidden_size, len(self.alphabet_), num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine
+            self.cell_, self.hearing_.width, self.hidden_size, len(self.alphabet_), num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine, encoder=self.encoder
         )
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
