@@ -49,11 +49,11 @@ def matched(occurrences: Sequence[Occurrence], alarms: Sequence[Alarm]) -> Match
     for number in sorted(range(len(alarms)), key=lambda number: alarms[number].time):
         alarm = alarms[number]
         here = (place for place in by_name.get(alarm.keyword, ()) if not found[place] and occurrences[place].start <= alarm.time <= occurrences[place].end)
-        place = next(here, None)
-        if place is None:
+        hit = next(here, None)
+        if hit is None:
             false.append(number)
         else:
-            found[place] = True
+            found[hit] = True
     return Matched(found, sorted(false))
 
 
@@ -83,5 +83,6 @@ def proven(alarms: int, hours: float) -> str:
         'no false alarm in 2 hours, which proves 1.5 an hour at most (95 %)'
     """
     said = "no false alarm" if not alarms else f"{alarms} false alarm{'s' * (alarms > 1)}"
-    rate = "" if not alarms else f", {alarms / hours:.3g} an hour"
-    return f"{said} in {hours:.3g} hours{rate}, which proves {most_events(alarms) / hours:.2g} an hour at most (95 %)"
+    rate, limit = (float(f"{value / hours:.2g}") for value in (alarms, most_events(alarms)))
+    told = f", {rate:g} an hour" if alarms else ""
+    return f"{said} in {hours:.3g} hours{told}, which proves {limit:g} an hour at most (95 %)"

@@ -25,12 +25,13 @@ class AudioStream(ABC, Generic[Event]):
     Args:
         run: a function of (steps [T, F], state) to logits [T, V] and the next state.
         rate: of the samples.
+        silence_s: so many seconds of silence are heard after the end.
     Attributes:
         latency_s: from a sound to the step that has heard it, at most.
     """
 
-    def __init__(self, hearing: Hearing, run: Run, rate: int) -> None:
-        self._hearing, self._run = hearing.stream(rate), run
+    def __init__(self, hearing: Hearing, run: Run, rate: int, silence_s: float = 0.0) -> None:
+        self._hearing, self._run, self._silence_s = hearing.stream(rate), run, silence_s
         self._state: Any = None
         self._over = False
         features = hearing.features
@@ -56,7 +57,7 @@ class AudioStream(ABC, Generic[Event]):
         """Hear the end: what was still inside is flushed, exactly as far as the sound goes."""
         self._require_open()
         self._over = True
-        return iter([*self._heard(self._hearing.finish(), last=True), *self._ended()])
+        return iter([*self._heard(self._hearing.finish(self._silence_s), last=True), *self._ended()])
 
     def _heard(self, steps: np.ndarray, *, last: bool) -> list[Event]:
         if not len(steps):

@@ -6,10 +6,10 @@ import pytest
 from tenuto.data import Recordings, Wave
 from tenuto.data.audio.perturb import Perturbation
 from tenuto.errors import ArgumentError, DataError
-from tenuto.scores.spotting import most_events
+from tenuto.scores.spotting import Occurrence, most_events
 from tenuto.tasks import Spotter
 from tenuto.tasks.spot.evaluation import best_point
-from tenuto.tasks.spot.listening import listened, pieces_of, sound_around
+from tenuto.tasks.spot.listening import listened, pieces_of, rows_of, sound_around
 from tenuto.tasks.spot.rows import LONGEST_S, Row, Rowed, Rows
 from tests.tasks.spot.heard import RATE, SMALL, fitted, recordings, talk, tone
 
@@ -25,6 +25,25 @@ def test_keywords_are_told_in_a_stream_and_in_recordings():
     point, curve = best_point(result), result["curve"]
     assert (point["misses"], point["false_alarms"]) == (result["misses"], result["false_alarms"])
     assert curve[0]["misses"] >= point["misses"] >= curve[-1]["misses"] and curve[-1]["false_alarms"] >= point["false_alarms"]
+
+
+def test_a_long_recording_with_known_times():
+    """In the order in which `talk` puts them."""
+    model, kinds = fitted(), ["up", "other", "down", "up", "other"]
+    wave, generator, at, said = talk(kinds), np.random.default_rng(500), 0, []
+    for number, kind in enumerate(kinds):
+        length = len(tone(kind, 500 + number))
+        said += [Occurrence(kind, at / RATE, (at + length) / RATE)] if kind != "other" else []
+        pause = int(generator.integers(2000, 6000))
+        generator.standard_normal(pause)
+        at += length + pause
+    assert at == len(wave.samples)
+    result = model.evaluate_stream(wave, said)
+    assert (result["occurrences"], result["misses"], result["false_alarms"], result["recordings"]) == (3, 0, 0, 1) and result["hours"] == wave.seconds / 3600
+    assert model.evaluate_stream(wave, said[:1])["false_alarms"] == 2
+    np.testing.assert_array_equal(rows_of(wave, model.hearing_, model._run, late_s=0.3), model._steps_of(Recordings([wave]))[0])
+    with pytest.raises(ArgumentError, match="Spotter.evaluate_stream: 'left' is no keyword"):
+        model.evaluate_stream(wave, [Occurrence("left", 0.0, 1.0)])
 
 
 def test_nothing_of_the_test_part_reaches_thresholds():
@@ -61,7 +80,9 @@ def test_what_cannot_be_learnt_from_is_refused(labels, options, said):
         Spotter("gru", **options, **SMALL).fit(recordings(12).waves, labels)
 
 
-def test_whole_recordings_are_no_stream():
+def test_options_that_cannot_be():
+    with pytest.raises(ArgumentError, match="names one twice"):
+        Spotter(keywords=("up", "up")).fit(recordings(12))
     with pytest.raises(ArgumentError, match="normalise='recording' needs whole recordings"):
         Spotter(normalise="recording").fit(recordings(12))
 
@@ -72,20 +93,20 @@ def test_odd_recordings_are_heard():
     assert len(model.spot([np.full(900, 7.0, np.float32), Wave(tone("up"), 44_100)])) == 2
 
 
-def rows_of(data, targets, **options):
+def rows_to_learn(data, targets, **options):
     model = fitted()
     return Rows(data, targets, model.hearing_, **{"late_s": 0.2, "least": 3, **options})
 
 
 def test_a_row_is_a_recording_and_the_time_after_it():
     data, step = recordings(3), 0.02
-    rows = rows_of(data, [1, 2, 0])
+    rows = rows_to_learn(data, [1, 2, 0])
     row = rows.plain(0)
     assert isinstance(row, Row) and row.keyword == 1 and row.begin == 0 and row.end == len(row.steps) and row.counted.all()
     assert len(row.steps) == pytest.approx((data.waves[0].seconds + 0.2) / step, abs=2)
     none = rows.plain(2)
     assert (none.keyword, none.begin, none.end) == (0, 0, 0)
-    short = rows_of(Recordings([Wave(np.ones(5, np.float32), RATE)]), [1], late_s=0.0, least=7).plain(0)
+    short = rows_to_learn(Recordings([Wave(np.ones(5, np.float32), RATE)]), [1], late_s=0.0, least=7).plain(0)
     assert short.end - short.begin >= 7 and len(short.steps) >= short.end  # S10: there is always room for a run
     side = Rowed.of([row, none])
     assert side.x.shape[:2] == (max(len(row.steps), len(none.steps)), 2) and side.keywords.tolist() == [1, 0] and side.counted.sum(0).tolist() == side.lengths.tolist()
@@ -93,13 +114,13 @@ def test_a_row_is_a_recording_and_the_time_after_it():
 
 def test_background_is_cut_into_pieces():
     noise = Wave(np.random.default_rng(0).normal(0, 0.1, int(RATE * 5 * LONGEST_S)).astype(np.float32), RATE)
-    rows = rows_of(Recordings([noise, recordings(1).waves[0]]), [0, 1])
+    rows = rows_to_learn(Recordings([noise, recordings(1).waves[0]]), [0, 1])
     assert len(rows) == 6 and rows.owners == [0] * 5 + [1] and rows.keywords == [0] * 5 + [1] and rows.lengths.tolist() == [len(rows.plain(number).steps) for number in range(6)]
 
 
 def test_others_stand_around_a_recording_in_training():
     data = recordings(9)
-    rows, generator = rows_of(data, [1, 2, 0] * 3), np.random.default_rng(0)
+    rows, generator = rows_to_learn(data, [1, 2, 0] * 3), np.random.default_rng(0)
     found = [rows.changed(0, Perturbation(gain_db=3.0, noise_db=20.0, bands=1), 0.5, generator) for _ in range(30)]
     assert len({len(row.steps) for row in found}) > 5 and {row.keyword for row in found} == {1}
     assert any(row.begin > 5 for row in found) and any(not row.counted.all() for row in found) and any(row.counted.all() for row in found)
@@ -112,7 +133,7 @@ def test_a_set_is_heard_as_one_stream():
     model, data = fitted(), recordings(9)
     heard = listened(data, ["up" if label == "up" else None for label in data.labels], model.hearing_, model._run, late_s=0.2)
     whole = np.concatenate([sound for _, sound in pieces_of(data, RATE)])
-    assert heard.seconds == len(whole) / RATE and len(heard.rows) == model.hearing_.steps(len(whole)) and sorted(heard.order) == list(range(9))
+    assert heard.seconds == len(whole) / RATE and len(heard.rows) == model.hearing_.steps(len(whole) + RATE // 5) and sorted(heard.order) == list(range(9))
     assert len(heard.occurrences) == 3 and all(one.end - one.start < 0.7 for one in heard.occurrences)
     around = sound_around(data, RATE, 2.0, 1.0)
     np.testing.assert_array_equal(around.samples[1:], whole[RATE : int(2.25 * RATE)])

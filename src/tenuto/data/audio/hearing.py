@@ -114,9 +114,11 @@ class HearingStream:
         self.samples += len(samples)
         return self._ready(self._steps(self._features.accept(self._resampler.accept(samples))))
 
-    def finish(self) -> np.ndarray:
-        """[T, width] float32: the rest."""
-        found = self._steps(np.concatenate([self._features.accept(self._resampler.finish()), self._features.finish()]))
+    def finish(self, silence_s: float = 0.0) -> np.ndarray:
+        """[T, width] float32: the rest, and so many seconds of silence after it."""
+        silence = np.zeros(round(silence_s * self.rate), dtype=np.float32)
+        frames = [self._features.accept(self._resampler.accept(silence)), self._features.accept(self._resampler.finish()), self._features.finish()]
+        found = self._steps(np.concatenate(frames))
         rest, self._left = self.hearing.side_by_side(self._left), self._left[:0]
         return self._ready(np.concatenate([found, rest]), ended=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,16 +11,19 @@ from torch import Tensor, nn
 
 from tenuto.data.audio.perturb import Perturbation
 from tenuto.data.audio.recordings import Recordings
+from tenuto.data.audio.wave import Wave
 from tenuto.data.sequences.batches import Batch, bucketed_batches, sorted_batches
 from tenuto.data.split import random_split, stratified_split
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.each_step import EachStepNetwork
 from tenuto.networks.one_run import run_losses
+from tenuto.scores.spotting import Occurrence
 from tenuto.tasks.audio_steps import AudioSteps, Logits
-from tenuto.tasks.evaluation import Measured
+from tenuto.tasks.batches import Batches
+from tenuto.tasks.evaluation import Measured, Watch
 from tenuto.tasks.spot.detector import Detector, Rule, lowest_running, odds
-from tenuto.tasks.spot.evaluation import measured
-from tenuto.tasks.spot.listening import Heard, listened
+from tenuto.tasks.spot.evaluation import measured, result_of
+from tenuto.tasks.spot.listening import Heard, listened, rows_of
 from tenuto.tasks.spot.options import SpotOptions
 from tenuto.tasks.spot.rows import LONGEST_S, Rowed, Rows
 from tenuto.tasks.spot.stream import Event, SpotterStream
@@ -71,6 +74,8 @@ class Spotter(SpotOptions, AudioSteps):
 
     def check_options(self) -> None:
         super().check_options()
+        if len(set(self.keywords)) < len(self.keywords):
+            raise ArgumentError(f"{argument('keywords', self.keywords)} names one twice.", expected="each keyword once")
         if self.normalise == "recording":
             raise ArgumentError(f"{argument('normalise', 'recording')} needs whole recordings, and a spotter hears a stream.", expected="training or causal", fix=f"train with {argument('normalise', 'causal')}")
 
@@ -132,6 +137,11 @@ class Spotter(SpotOptions, AudioSteps):
     def _items(self, training: Recordings) -> int:
         """Background is cut into pieces; see `Rows`."""
         return int(np.maximum(1, np.round(training.seconds / LONGEST_S)).sum())
+
+    def _batches(self, data: Recordings) -> Batches:
+        """As of every task, with silence after each recording, as a stream has it: a keyword may be told a little after it was said."""
+        late_s = self.options_["late_s"]
+        return super()._batches(Recordings([Wave(np.pad(wave.samples, (0, round(late_s * wave.rate))), wave.rate) for wave in data.waves]))
 
     def _rows(self, data: Recordings) -> Rows:
         return Rows(data, self._targets(data), self.hearing_, late_s=self.options_["late_s"], least=self.options_["consecutive"])
@@ -213,6 +223,23 @@ class Spotter(SpotOptions, AudioSteps):
             wanted = [NOTHING if name is None else name for name in self._said(data)]
             return float(np.mean([one == other for one, other in zip(self._answers(data), wanted)]))
 
+    def evaluate_stream(self, x: Any, occurrences: Sequence[Occurrence]) -> dict[str, Any]:
+        """How good keywords are spotted in one recording of any length, of which it is known when they are said: the RESULT that `evaluate` gives for a set.
+
+        Args:
+            x: a path, a `Wave`, or an array of the model's rate. occurrences: `tenuto.scores.spotting.Occurrence`s, each from the beginning of the keyword to its end; `late_s` is added.
+        Raises:
+            ArgumentError: an occurrence is of no keyword of this model; and as `spot`.
+        """
+        self.require_fit("evaluate_stream")
+        with self._calling("evaluate_stream"):
+            foreign = next((one.keyword for one in occurrences if one.keyword not in self.keywords_), None)
+            if foreign is not None:
+                raise ArgumentError(f"{foreign!r} is no keyword of this model.", expected=" | ".join(self.keywords_))
+            (wave,), watch = self._read([x]).waves, Watch()
+            later = [one._replace(end=one.end + self.options_["late_s"]) for one in occurrences]
+            return result_of(self, Heard(rows_of(wave, self.hearing_, self._run, late_s=self.options_["late_s"]), later, wave.seconds, [0], [0.0]), 1, watch)[0]
+
     def answer(self, tensors: Logits) -> list[str]:
         """The keyword that is told first in each row; "" where none is."""
         names = [NOTHING, *self.keywords_]
@@ -236,7 +263,8 @@ class Spotter(SpotOptions, AudioSteps):
     # --- what a run keeps ----------------------------------------------------------------------------------------------
 
     def _measure(self, data: Recordings, name: str) -> Measured:
-        return measured(self, data, name)
+        losses = [self._losses_of(logits, batch) for batch, logits in self._through(self._rows(data), self.network_, torch.device(self.device))]
+        return measured(self, data, name, float(torch.cat(losses).mean()), self.score(data))
 
     def _describe(self, data: Recordings) -> dict[str, Any]:
         said = self._said(data)
@@ -245,13 +273,20 @@ class Spotter(SpotOptions, AudioSteps):
     def _about(self, training: Recordings, outcome: Outcome) -> dict[str, Any]:
         return {"title": f"{type(self.cell_).__name__} spotter of {len(self.keywords_)} keyword{'s' * (len(self.keywords_) > 1)}", "keywords": list(self.keywords_)}
 
+    @property
+    def prepared(self) -> dict[str, Any]:
+        """As of every task; boosts and thresholds are learnt after training."""
+        return {**super()._kept(), "keywords": list(self.keywords_)}
+
     def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "keywords": list(self.keywords_), "boosts": dict(self.boosts_), "thresholds": dict(self.thresholds_)}
+        return {**self.prepared, "boosts": dict(self.boosts_), "thresholds": dict(self.thresholds_)}
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         super()._restore(kept)
         self.keywords_ = list(kept["keywords"])
-        self.boosts_, self.thresholds_ = ({name: float(kept[what][name]) for name in self.keywords_} for what in ("boosts", "thresholds"))
+        self._usual()
+        if "thresholds" in kept:
+            self.boosts_, self.thresholds_ = ({name: float(kept[what][name]) for name in self.keywords_} for what in ("boosts", "thresholds"))
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -281,7 +316,7 @@ class Spotter(SpotOptions, AudioSteps):
         return Rule(np.array([self.boosts_[name] for name in self.keywords_]), np.log(thresholds / (1 - thresholds)), self.options_["consecutive"], refractory)
 
     def _stream(self, rate: int) -> SpotterStream:
-        return SpotterStream(self.hearing_, self.keywords_, self._rule(), self._run, rate)
+        return SpotterStream(self.hearing_, self.keywords_, self._rule(), self._run, rate, late_s=self.options_["late_s"])
 
     def _heard(self, data: Recordings) -> Heard:
         """The set as one stream, with what the network says of it."""

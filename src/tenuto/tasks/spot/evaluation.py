@@ -10,20 +10,28 @@ import numpy as np
 
 from tenuto.data.audio.recordings import Recordings
 from tenuto.scores.classification import wilson_interval
-from tenuto.scores.spotting import Alarm, Occurrence, matched, most_events
+from tenuto.scores.spotting import Alarm, Matched, Occurrence, matched, most_events
 from tenuto.tasks.audio_evaluation import wav_file
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
-from tenuto.tasks.spot.detector import Detector, lowest_running, odds, told_steps
+from tenuto.tasks.spot.detector import Detector, Told, lowest_running, odds, told_steps
 from tenuto.tasks.spot.listening import Heard, sound_around
 
 SENSITIVITIES = np.linspace(-5.0, 5.0, 41)  # added to the log-odds of all thresholds, with the sign turned
 MISSES_SHOWN, ALARMS_SHOWN, SECONDS_SHOWN = 4, 4, 2.0
 
 
-def measured(model: Any, data: Recordings, name: str) -> Measured:
+def measured(model: Any, data: Recordings, name: str, loss: float, accuracy: float) -> Measured:
     """How good keywords are spotted in a set that is heard as one stream, and its worst misses and false alarms."""
     watch = Watch()
     heard: Heard = model._heard(data)
+    result, told, found = result_of(model, heard, len(data), watch)
+    result |= {"loss": loss, "accuracy": accuracy, "accuracy_interval": wilson_interval(accuracy * len(data), len(data))}
+    speed = prediction_speed(watch, sequences=len(data), steps=len(heard.rows), rows=1)
+    return Measured(result, {"examples": _examples(model, data, name, heard, told, found)}, speed)
+
+
+def result_of(model: Any, heard: Heard, recordings: int, watch: Watch) -> tuple[dict[str, Any], list[tuple[Told, float]], Matched]:
+    """The RESULT of what was heard; what was told, each with its time; and what that found."""
     rule, step = model._rule(), model.hearing_.step_seconds
     told = [(one, min((one.step + 1) * step, heard.seconds)) for one in Detector(rule).accept(heard.rows)]
     seconds, hours = watch.seconds, heard.seconds / 3600
@@ -31,7 +39,7 @@ def measured(model: Any, data: Recordings, name: str) -> Measured:
     found = matched(heard.occurrences, alarms)
     false = [alarms[place] for place in found.false]
     result = {
-        "recordings": len(data),
+        "recordings": recordings,
         "hours": hours,
         **_counts(heard.occurrences, found.found, len(false), hours),
         "keywords": [
@@ -47,8 +55,7 @@ def measured(model: Any, data: Recordings, name: str) -> Measured:
         "latency_s": _latency(heard, alarms, found.found, model.options_["late_s"]),
         "real_time_factor": seconds / heard.seconds,
     }
-    speed = prediction_speed(watch, sequences=len(data), steps=len(heard.rows), rows=1)
-    return Measured(result, {"examples": _examples(model, data, name, heard, told, found)}, speed)
+    return result, told, found
 
 
 def _counts(occurrences: list[Occurrence], found: np.ndarray, false: int, hours: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,16 +50,8 @@ def listened(data: Recordings, names: Sequence[str | None], hearing: Hearing, ru
         names: of each recording, its keyword; None for background. run: as for `AudioStream`.
         late_s: so many seconds after the end of a recording its keyword may still be told.
     """
-    rate = hearing.features.rate
-    stream, state, rows, samples = hearing.stream(rate), None, list[np.ndarray](), 0
-    occurrences, order, begins, waiting = list[Occurrence](), list[int](), list[float](), list[np.ndarray]()
-
-    def hear(steps: np.ndarray, state: Any) -> Any:
-        if len(steps):
-            logits, state = run(steps, state)
-            rows.append(log_probabilities(logits))
-        return state
-
+    rate, samples, sounds = hearing.features.rate, 0, list[np.ndarray]()
+    occurrences, order, begins = list[Occurrence](), list[int](), list[float]()
     for place, sound in pieces_of(data, rate):
         if place is not None:
             order.append(place)
@@ -68,13 +60,20 @@ def listened(data: Recordings, names: Sequence[str | None], hearing: Hearing, ru
             if name is not None:
                 occurrences.append(Occurrence(name, samples / rate, (samples + len(sound)) / rate + late_s))
         samples += len(sound)
-        waiting.append(sound)
-        if sum(map(len, waiting)) > BLOCK_S * rate:
-            state = hear(stream.accept(np.concatenate(waiting)), state)
-            waiting.clear()
-    state = hear(stream.accept(np.concatenate([np.empty(0, np.float32), *waiting])), state)
-    hear(stream.finish(), state)
-    return Heard(np.concatenate(rows), occurrences, samples / rate, order, begins)
+        sounds.append(sound)
+    return Heard(rows_of(Wave(np.concatenate(sounds), rate), hearing, run, late_s=late_s), occurrences, samples / rate, order, begins)
+
+
+def rows_of(wave: Wave, hearing: Hearing, run: Run, *, late_s: float) -> np.ndarray:
+    """[T, 1 + K] float64: log-probabilities at each step of a recording of any length, and of so many seconds of silence after it."""
+    stream, state, rows, block = hearing.stream(wave.rate), None, list[np.ndarray](), round(BLOCK_S * wave.rate)
+    for first in range(0, len(wave.samples) + block, block):
+        sound = wave.samples[first : first + block]
+        steps = stream.accept(sound) if len(sound) else stream.finish(late_s)
+        if len(steps):
+            logits, state = run(steps, state)
+            rows.append(log_probabilities(logits))
+    return np.concatenate(rows)
 
 
 def sound_around(data: Recordings, rate: int, time: float, seconds: float) -> Wave:

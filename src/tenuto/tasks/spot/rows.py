@@ -133,5 +133,5 @@ class Rowed(NamedTuple):
         counted = np.zeros((max(lengths), len(rows)), dtype=bool)
         for place, row in enumerate(rows):
             x[: len(row.steps), place], counted[: len(row.steps), place] = row.steps, row.counted
-        numbers = [torch.tensor([getattr(row, name) for row in rows]) for name in ("keyword", "begin", "end")]
-        return cls(torch.from_numpy(x), torch.tensor(lengths), *numbers, torch.from_numpy(counted))
+        keywords, begins, ends = (torch.tensor([getattr(row, name) for row in rows]) for name in ("keyword", "begin", "end"))
+        return cls(torch.from_numpy(x), torch.tensor(lengths), keywords, begins, ends, torch.from_numpy(counted))

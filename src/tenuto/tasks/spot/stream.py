@@ -30,11 +30,11 @@ class SpotterStream(AudioStream[Event]):
     """A stream of sound in which keywords are told as they are heard. Keywords, times and scores are those of the whole recording, to the last bit.
 
     Args:
-        hearing, run, rate: as for `AudioStream`.
+        hearing, run, rate: as for `AudioStream`. late_s: so long after it was said a keyword may still be told; so much silence is heard after the end.
     """
 
-    def __init__(self, hearing: Hearing, keywords: Sequence[str], rule: Rule, run: Run, rate: int) -> None:
-        super().__init__(hearing, run, rate)
+    def __init__(self, hearing: Hearing, keywords: Sequence[str], rule: Rule, run: Run, rate: int, *, late_s: float) -> None:
+        super().__init__(hearing, run, rate, late_s)
         self._keywords, self._step_seconds, self._detector = tuple(keywords), hearing.step_seconds, Detector(rule)
 
     def _read(self, logits: np.ndarray, *, last: bool) -> list[Event]:

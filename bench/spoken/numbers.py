@@ -1,0 +1,106 @@
+"""Spoken numbers: strings of one to seven digits, joined from recordings of one speaker, with pauses, levels and noise that are drawn; and the section "numbers", which writes them down."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spoken.fsdd import WORDS, fsdd
+from tenuto.data import Recordings, Wave
+from tenuto.data.audio.perturb import with_noise
+from tenuto.tasks import Transcriber
+from tenuto.tasks.transcribe.options import TranscribeOptions
+
+LONGEST = 7
+PAUSE_S = (-0.04, 0.4)  # below 0 two recordings overlap
+EDGE_S = (0.05, 0.5)  # before the first and after the last
+LEVEL_DB, OWN_LEVEL_DB = 6.0, 3.0  # of the string, and of each recording in it
+NOISE_DB = (15.0, 45.0)  # softer than the string
+HEADS: dict[str, dict[str, Any]] = {"CTC": {}} | ({"transducer": {"head": "transducer"}} if "head" in {field.name for field in dataclasses.fields(TranscribeOptions)} else {})
+
+
+def spoken_numbers(digits: Recordings, count: int, seed: int) -> Recordings:
+    """So many strings, each of one speaker, with the words as texts.
+
+    Args:
+        digits: recordings of one digit each, labelled "0" to "9", with speakers; all are likely to be taken.
+    """
+    generator = np.random.default_rng([seed, count, len(digits)])
+    speakers = np.array(digits.speakers)
+    of_each = {name: np.flatnonzero(speakers == name) for name in sorted(set(speakers.tolist()))}
+    waves, texts, who = list[Wave](), list[str](), list[str]()
+    for _ in range(count):
+        name = str(generator.choice(list(of_each)))
+        chosen = generator.choice(of_each[name], size=int(generator.integers(1, LONGEST + 1)))
+        assert digits.labels is not None  # of digits
+        waves.append(joined([digits.waves[place] for place in chosen.tolist()], generator))
+        texts.append(" ".join(WORDS[int(digits.labels[place])] for place in chosen.tolist()))
+        who.append(name)
+    return Recordings(waves, texts=texts, speakers=who)
+
+
+def joined(waves: list[Wave], generator: np.random.Generator) -> Wave:
+    """Recordings one after another, in noise."""
+    rate = waves[0].rate
+    pauses = [generator.uniform(*EDGE_S), *generator.uniform(*PAUSE_S, size=len(waves) - 1)]
+    places, at = [], 0
+    for pause, wave in zip(pauses, waves):
+        at = max(0, at + round(pause * rate))
+        places.append(at)
+        at += len(wave.samples)
+    found = np.zeros(at + round(generator.uniform(*EDGE_S) * rate), dtype=np.float32)
+    for place, wave in zip(places, waves):
+        found[place : place + len(wave.samples)] += wave.samples * np.float32(10 ** (generator.uniform(-OWN_LEVEL_DB, OWN_LEVEL_DB) / 20))
+    found *= np.float32(10 ** (generator.uniform(-LEVEL_DB, LEVEL_DB) / 20))
+    return Wave(with_noise(found, generator.uniform(*NOISE_DB), generator), rate)
+
+
+def numbers(data: Path, seeds: int, minutes: float, known: Mapping[str, Any], smoke: bool) -> Iterator[dict[str, Any]]:
+    """The section, after each run. What `known` has is not run again."""
+    digits, test = fsdd(data)
+    speakers = np.array(digits.speakers)
+    splits = {"known speakers": test, "without george": speakers == "george", "without theo": speakers == "theo"}
+    runs: dict[str, Any] = dict(known.get("runs", {}))
+    sizes = (20, 10, 10) if smoke else (2000, 200, 300)
+    for seed in range(1 if smoke else seeds):
+        for head, options in HEADS.items():
+            for name, apart in splits.items():
+                key = f"{head}, {name}, seed {seed}"
+                if key in runs:
+                    continue
+                inside, outside = digits.select(np.flatnonzero(~apart)), digits.select(np.flatnonzero(apart))
+                training, held_out, rest = (spoken_numbers(part, size, place) for place, (part, size) in enumerate(zip((inside, inside, outside), sizes)))
+                begin = time.perf_counter()
+                limits = {"max_steps": 2, "hidden_size": 8} if smoke else {"time_limit_s": 60 * minutes}
+                model = Transcriber(random_state=seed, **options, **limits).fit(training, validation=held_out)
+                seconds, result = time.perf_counter() - begin, model.evaluate(rest)
+                runs[key] = {
+                    "head": head, "split": name, "seed": seed, "seconds": round(seconds, 1), "steps": model.evaluation_["training"]["steps"], "stopped": model.evaluation_["training"]["stopped"],
+                    **{each: result[each] for each in ("recordings", "words", "wer", "wer_interval", "cer", "exact", "word_substitutions", "word_deletions", "word_insertions", "real_time_factor")},
+                    "by_length": result["by_length"],
+                }  # fmt: skip
+                print(f"{key}: {result['wer']:.2%} of {result['words']} words, {seconds:.0f} s", flush=True)
+                yield {"minutes": minutes, "runs": runs}
+                if smoke:
+                    return
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """The section as lines of a page."""
+    lines = [
+        f"Strings of one to {LONGEST} digits, joined from recordings of one speaker, with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s (below 0 they overlap), levels that differ by up to {2 * LEVEL_DB:g} dB, and white noise {NOISE_DB[0]:g} to {NOISE_DB[1]:g} dB softer.",
+        f"2,000 strings to train on, 300 to test on. Known speakers: of recordings that training never had. Without a speaker: of that one alone. At most {found['minutes']:g} minutes of training.",
+        "",
+        "| model | test strings of | seed | words | word errors | 95 % interval | substituted, left out, added | strings without an error | minutes | steps | real-time factor |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for run in found["runs"].values():
+        low, high = run["wer_interval"]
+        kinds = ", ".join(str(run[f"word_{name}"]) for name in ("substitutions", "deletions", "insertions"))
+        lines.append(f"| {run['head']} | {run['split']} | {run['seed']} | {run['words']} | {run['wer']:.2%} | {low:.1%} to {high:.1%} | {kinds} | {run['exact']:.1%} | {run['seconds'] / 60:.1f} | {run['steps']} | {run['real_time_factor']:.4f} |")
+    return [*lines, "", "The interval is that of drawing the strings again."]
