@@ -55,10 +55,27 @@ def test_what_is_no_snapshot_of_this_stream_is_refused_and_changes_nothing(known
         stream.restore({**kept, "of": None})
     damaged = copy.deepcopy(kept)
     del damaged["hearing"]["features"]["left"]
-    for part, value in (("state", [{"dtype": "float32", "shape": [3], "values": [1.0]}]), ("hearing", damaged["hearing"]), ("hearing", None)):
+    for part, value in (("state", {**kept["state"], "tensors": {"0": {"dtype": "float32", "shape": [3], "values": [1.0]}}}), ("hearing", damaged["hearing"]), ("hearing", None)):
         with pytest.raises(ArgumentError, match="the snapshot is damaged"):
             stream.restore({**kept, part: value})
     assert stream.snapshot() == kept
+
+
+@pytest.mark.parametrize("encoder", ["pre-norm", "transformer", "hybrid", "ntm", "fast-weights"])
+def test_the_state_of_any_encoder_is_plain_data(encoder):
+    """One that goes on through JSON keeps the same as one that never stopped, and a stream comes to what the whole recording gives, except for rounding."""
+    model, wave = heard.fitted(encoder=encoder, num_layers=2, epochs=1), MODELS["spot"][1]
+    one, other = model.stream(), model.stream()
+    for first in range(0, 8000, 1000):
+        list(one.accept(wave.samples[first : first + 1000]))
+        list(other.accept(wave.samples[first : first + 1000]))
+        other = model.stream().restore(json.loads(json.dumps(other.snapshot(), allow_nan=False)))
+    assert other.snapshot() == one.snapshot()
+    steps, state, parts = model.hearing_(wave), None, []
+    for part in np.array_split(steps, 5):
+        rows, state = model._run(part, state)
+        parts.append(rows)
+    np.testing.assert_allclose(np.concatenate(parts), model._run(steps, None)[0], atol=1e-4)
 
 
 def test_a_digest_names_a_model(known, tmp_path):

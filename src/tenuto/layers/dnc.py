@@ -34,6 +34,11 @@ class DNCState(NamedTuple):
     precedence: Tensor
     controller: Any
 
+    @property
+    def rows_first(self) -> tuple[str, ...]:
+        """The tensors whose first axis is B (`rows.py`): all."""
+        return self._fields
+
     def detach(self) -> DNCState:
         """The same values without their history."""
         return detached(self)  # type: ignore[no-any-return]

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.data.sequences.batches import Batch
-from tenuto.layers import Recurrent
 from tenuto.layers.recurrent import Output
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_of
 from tenuto.networks.exact import exactly, log_probabilities
+
+SEEN = 512  # steps that a Transformer sees that writes a stream: some ten seconds
 
 
 class Steps(nn.Module):
@@ -68,20 +70,20 @@ class EachStepNetwork(Network):
     """From steps of features to an answer at each step.
 
     Args:
-        input_size: F. head: a function from W to the head. dropout: between layers.
+        input_size: F. head: a function from W to the head. dropout: between layers. encoder: its name, see `networks/encoders.py`.
     """
 
     front: Steps
-    encoder: Recurrent
     head: StepHead
 
     def __init__(
-        self, cell: Cell, input_size: int, hidden_size: int, head: Callable[[int], StepHead], *, num_layers: int, bidirectional: bool, dropout: float, engine: str
+        self, cell: Cell, input_size: int, hidden_size: int, head: Callable[[int], StepHead], *, num_layers: int, bidirectional: bool, dropout: float, engine: str, encoder: str = "recurrent"
     ) -> None:
         super().__init__()
         self.front = Steps()
-        self.encoder = Recurrent(cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout if num_layers > 1 else 0.0, engine=engine)
-        self.head = head(self.encoder.output_width * self.encoder.directions)
+        read = encoder_of(encoder, cell, input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout, window=SEEN, engine=engine)
+        self.encoder = read
+        self.head = head(read.output_width * read.directions)
 
     def forward(self, batch: Batch, *given: Any) -> Any:
         """What the head makes of a batch: logits [T, B, V] of a linear one. given: what else the head takes."""

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.layers import Recurrent
 from tenuto.layers.recurrent import Output
 
 
 class Members(nn.Module):
-    """An encoder made of M recurrent layers that look only backwards. It is called as a layer is.
+    """An encoder made of M that look only backwards. It is called as a layer is.
 
     Attributes:
         output_width: M * W. directions: 1.
@@ -26,7 +25,7 @@ class Members(nn.Module):
 
     directions, bidirectional = 1, False
 
-    def __init__(self, members: Sequence[Recurrent]) -> None:
+    def __init__(self, members: Sequence[Any]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.output_width = sum(one.output_width for one in members)

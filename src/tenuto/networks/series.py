@@ -15,9 +15,10 @@ from torch.nn.functional import silu
 
 from tenuto.cell import Cell
 from tenuto.data.series.windows import Batch
-from tenuto.layers import Recurrent
+from tenuto.layers.rows import copied
 from tenuto.networks import rows
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_of
 from tenuto.networks.exact import unchanging
 from tenuto.networks.members import Averaged, Members
 
@@ -63,14 +64,16 @@ class SeriesNetwork(Network):
     Args:
         head: makes the head, from the width of the encoder's output.
         members: how many encoders and heads; what they say is averaged.
+        encoder: its name, see `networks/encoders.py`. window: the steps that a Transformer sees.
     """
 
     def __init__(
-        self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto", members: int = 1
+        self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto", members: int = 1,
+        encoder: str = "recurrent", window: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.front = Features()
-        layers = [Recurrent(cell, features, hidden_size, num_layers, dropout=dropout if num_layers > 1 else 0.0, engine=engine) for _ in range(members)]
+        layers = [encoder_of(encoder, cell, features, hidden_size, num_layers, bidirectional=False, dropout=dropout, window=window, engine=engine) for _ in range(members)]
         heads = [head(layer.output_width) for layer in layers]
         self.encoder, self.head = (layers[0], heads[0]) if members == 1 else (Members(layers), Averaged(heads))
 
@@ -95,6 +98,12 @@ def ahead_of(batch: Any) -> Tensor:
     with torch.no_grad():
         near = ((batch.base - batch.base[..., :1]) / batch.scale[..., None]).clamp(-20, 20).float()
     return torch.cat([batch.ahead, near[..., None]], dim=-1)
+
+
+def beginning(network: Network, rows: int, features: int) -> Any:
+    """The state of the encoder before the first step of so many series."""
+    with torch.no_grad():
+        return copied(network.encoder(torch.zeros(1, rows, features), None, lengths=torch.zeros(rows, dtype=torch.int64)).state)
 
 
 def encoded(network: Network, x: Tensor, lengths: Tensor | None = None, state: Any = None) -> Any:

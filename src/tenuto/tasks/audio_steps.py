@@ -17,6 +17,7 @@ from tenuto.networks.exact import unchanging
 from tenuto.tasks.audio_estimator import AudioEstimator
 from tenuto.tasks.taught import Choices
 from tenuto.tongues import either
+from tenuto.train.nested import mapped
 
 
 class Logits(NamedTuple):
@@ -73,7 +74,7 @@ class AudioSteps(AudioEstimator):
 
     def _run(self, steps: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """What a decoder reads, [T, J], of the next steps [T, F] of a stream, and the state after them."""
-        state = None if state is None else tuple(value.to(self.device) for value in state)
+        state = mapped(state, lambda value: value.to(self.device))
         batch = Batch(torch.from_numpy(steps)[:, None].to(self.device), torch.tensor([len(steps)]), None, np.zeros(1, dtype=np.int64))
         with torch.no_grad():
             read, after = unchanging(lambda: self.network_.read(batch, state))

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
 
 from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.wave import checked
-from tenuto.data.plain import array_of, plain_array
 from tenuto.errors import ArgumentError
 from tenuto.files import DAMAGE
+from tenuto.train.nested import nested_of, plain_nested
 
 Event = TypeVar("Event")
 S = TypeVar("S", bound="AudioStream[Any]")
@@ -68,8 +67,7 @@ class AudioStream(ABC, Generic[Event]):
             ArgumentError: the stream was finished; its rate is not the model's (what a resampler keeps cannot be read).
         """
         self._require_open()
-        state = None if self._state is None else [plain_array(one.detach().cpu().numpy()) for one in self._state]
-        return {"of": self._identity(), "hearing": self._hearing.kept(), "state": state, **self._kept()}
+        return {"of": self._identity(), "hearing": self._hearing.kept(), "state": plain_nested(self._state), **self._kept()}
 
     def restore(self: S, snapshot: Mapping[str, Any]) -> S:
         """Go on from what `snapshot` gave; this stream itself. Where that cannot be, it stays as it was.
@@ -99,7 +97,7 @@ class AudioStream(ABC, Generic[Event]):
 
     def _go_on(self, snapshot: Mapping[str, Any]) -> None:
         self._hearing.resume(snapshot["hearing"])
-        self._state = None if snapshot["state"] is None else tuple(torch.from_numpy(array_of(one)) for one in snapshot["state"])
+        self._state = nested_of(snapshot["state"])
         self._resume(snapshot)
 
     def _heard(self, steps: np.ndarray, *, last: bool) -> list[Event]:

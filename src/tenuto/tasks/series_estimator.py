@@ -114,7 +114,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
         Args:
-            x: a long frame of pandas or polars, with a row for each series and stamp; without ids it is one series. Or a `Panel`.
+            x: a long frame of pandas or polars, with a row for each series and stamp; without ids it is one series. Or a `Panel`, or a list of these.
             y: nothing: the values are a column of `x`.
             static: a frame with one row for each id, also those of `validation` and `test`, of what holds for a whole series.
             id_col, time_col, target_col: the names of the columns.
@@ -133,7 +133,10 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return super().fit(given[0], validation=given[1], test=given[2], observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _panel(self, x: Any, names: Names, static: Any = None) -> Panel:
-        panel = x if isinstance(x, Panel) else Panel.from_frame(x, freq=self.freq, names=names)
+        if isinstance(x, (list, tuple)):  # of panels or frames
+            panel = Panel.of([self._panel(one, names) for one in x])
+        else:
+            panel = x if isinstance(x, Panel) else Panel.from_frame(x, freq=self.freq, names=names)
         asked = None if self.freq is None else Frequency.of(self.freq)
         if asked not in (None, panel.frequency) and not asked.name.startswith(panel.frequency.name.partition("-")[0]):
             raise DataError(f"{argument('freq', self.freq)} does not fit the data.", received=f"steps of {panel.frequency.name}", fix=f"give {argument('freq', panel.frequency.name)}")
@@ -237,7 +240,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return int(self.options_["context"])
 
     def _network(self) -> SeriesNetwork:
-        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members())
+        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members(), encoder=self.encoder, window=self._context_length())
 
     def _learning(self, training: Panel, held_out: Panel, launch: Launch) -> Learning:
         device, context = torch.device(self.device), self._context_length()

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
 
 from tenuto.data import Panel
 from tenuto.data.series.windows import Windows
@@ -229,6 +229,10 @@ def test_as_scikit_learn_has_it(fitted):
     assert scores.shape == (2,) and (scores < 0).all()
     search = GridSearchCV(model, {"base": ["last", "season"]}, cv=TimeSeriesSplit(2)).fit(one)
     assert search.best_params_ in ({"base": "last"}, {"base": "season"})
+    several = [part for _, part in fitted[1].groupby("unique_id")]  # of many series, some are taken
+    assert (cross_val_score(model, several, cv=KFold(2), error_score="raise") < 0).all()
+    with pytest.raises(DataError, match="has no row for"):  # rows in the middle are left out
+        cross_val_score(model, one, cv=KFold(3), error_score="raise")
 
 
 @pytest.mark.parametrize(

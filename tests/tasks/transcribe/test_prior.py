@@ -1,5 +1,6 @@
 """What is known of texts before anything is heard: a language model and hot words in the beam equal all texts tried out one by one; bonuses are taken back."""
 
+import json
 from functools import cache
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_a_language_model_is_read_state_by_state():
     known = Knowledge(ABC, fusion, HotWords(HOT, ABC), 0.0).begin()
     kept = Known.of(known.kept())
     assert kept.hot == known.hot and np.array_equal(kept.gains, known.gains) and all(map(np.array_equal, kept.state, known.state))
+
+
+@pytest.mark.parametrize("encoder", ["pre-norm", "transformer", "hybrid", "dnc"])
+def test_a_language_model_of_any_encoder_ranks_texts(encoder):
+    """Its states are put side by side, taken apart, and go through JSON."""
+    model = language(encoder=encoder, num_layers=2)
+    knowledge = Knowledge(ABC, Fusion(model, ABC, 0.7), HotWords({}, ABC), 0.0)
+    long = short = knowledge.begin()
+    for symbol in (2, 3, 2):
+        (long,) = knowledge.after([long], [symbol])
+    long = Known.of(json.loads(json.dumps(long.kept(), allow_nan=False)))
+    for known, before in zip(knowledge.after([long, short], [3, 2]), ("abab", "a")):
+        expected = [by_language(model, before + character, 0.7) - by_language(model, before, 0.7) for character in ABC.characters]
+        np.testing.assert_allclose(known.gains[1:], expected, rtol=1e-4, atol=1e-5)
 
 
 @cache

@@ -103,7 +103,9 @@ class Spotter(SpotOptions, AudioSteps):
         super()._require_scorable(data)
 
     def _network(self) -> EachStepNetwork:
-        return EachStepNetwork(self.cell_, self.hearing_.width, self.hidden_size, self._head, num_layers=self.num_layers, bidirectional=False, dropout=self.dropout, engine=self.engine)
+        return EachStepNetwork(
+            self.cell_, self.hearing_.width, self.hidden_size, self._head, num_layers=self.num_layers, bidirectional=False, dropout=self.dropout, engine=self.engine, encoder=self.encoder
+        )
 
     def _head(self, width: int) -> LinearHead:
         return LinearHead(width, 1 + len(self.keywords_), self.dropout)

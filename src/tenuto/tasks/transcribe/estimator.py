@@ -99,7 +99,9 @@ class Transcriber(Reading):
         super()._require_scorable(data)
 
     def _network(self) -> EachStepNetwork:
-        return EachStepNetwork(self.cell_, self.hearing_.width, self.hidden_size, self._head, num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine)
+        return EachStepNetwork(
+            self.cell_, self.hearing_.width, self.hidden_size, self._head, num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine, encoder=self.encoder
+        )
 
     def _head(self, width: int) -> StepHead:
         symbols, joint = len(self.alphabet_), self.hidden_size

@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tenuto.data.plain import array_of, plain_array
 from tenuto.data.text.streams import IGNORED, Window
 from tenuto.errors import ArgumentError
 from tenuto.files import digest_of, plain
+from tenuto.layers.rows import chosen_rows, joined_rows
 from tenuto.networks.exact import unchanging
 from tenuto.scalars import number
 from tenuto.tasks.transcribe.alphabet import Alphabet
 from tenuto.tongues import argument
+from tenuto.train.nested import mapped, nested_of, plain_nested
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,24 @@ class Known(NamedTuple):
     """What is known after a text.
 
     Attributes:
-        hot: places in hot words that were begun. state: of the language model, arrays.
+        hot: places in hot words that were begun. state: of the language model, of one row; None without one.
         gains: [V] float64, what each symbol adds that comes next. ending: what is added if the text ends here: minus what was given for hot words that are not whole.
     """
 
     hot: Hot
-    state: tuple[np.ndarray, ...]
+    state: Any
     gains: np.ndarray
     ending: float
 
     def kept(self) -> dict[str, Any]:
         """As plain data."""
-        return {"hot": [[list(one) for one in self.hot.begun], self.hot.between], "state": [plain_array(one) for one in self.state], "gains": plain_array(self.gains), "ending": self.ending}
+        return {"hot": [[list(one) for one in self.hot.begun], self.hot.between], "state": plain_nested(self.state), "gains": plain_array(self.gains), "ending": self.ending}
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Known:
         """What `kept` made plain."""
         begun, between = kept["hot"]
-        return cls(Hot(tuple((one, place) for one, place in begun), between), tuple(array_of(one) for one in kept["state"]), array_of(kept["gains"]), kept["ending"])
+        return cls(Hot(tuple((one, place) for one, place in begun), between), nested_of(kept["state"]), array_of(kept["gains"]), kept["ending"])
 
 
 class Knowledge:
@@ -95,17 +96,17 @@ class Knowledge:
 
     def begin(self) -> Known:
         """Before the first symbol."""
-        scores, state = (np.zeros(self._size), ()) if self._fusion is None else self._fusion.begin()
+        scores, state = (np.zeros(self._size), None) if self._fusion is None else self._fusion.begin()
         return self._known(Hot((), True), scores, state)
 
     def after(self, known: Sequence[Known], symbols: Sequence[int]) -> list[Known]:
         """After one more symbol each."""
         hots = [self._hot.after(one.hot, symbol) for one, symbol in zip(known, symbols)]
         if self._fusion is None:
-            return [self._known(hot, np.zeros(self._size), ()) for hot in hots]
+            return [self._known(hot, np.zeros(self._size), None) for hot in hots]
         return [self._known(hot, scores, state) for hot, (scores, state) in zip(hots, self._fusion.after([one.state for one in known], symbols))]
 
-    def _known(self, hot: Hot, scores: np.ndarray, state: tuple[np.ndarray, ...]) -> Known:
+    def _known(self, hot: Hot, scores: np.ndarray, state: Any) -> Known:
         gains = scores + self._bonus + self._hot.gains(hot, self._size)
         gains[0] = 0.0
         return Known(hot, state, gains, self._hot.ending(hot))
@@ -187,44 +188,25 @@ class Fusion:
         self._tokens = [known.get(character, vocabulary.unknown) for character in alphabet.characters]
         self._first = vocabulary.boundary if vocabulary.boundary is not None else known.get("\n", known.get(" ", 0))
         self._network, self._device, self._weight = model.network_, model.device, weight
-        self._shape: Any = None
 
-    def begin(self) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    def begin(self) -> tuple[np.ndarray, Any]:
         """[V] scores of what comes first, and the state."""
         return self._read([self._first], None)[0]
 
-    def after(self, states: Sequence[tuple[np.ndarray, ...]], symbols: Sequence[int]) -> list[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
+    def after(self, states: Sequence[Any], symbols: Sequence[int]) -> list[tuple[np.ndarray, Any]]:
         """The same after one more symbol each."""
         if not symbols:
             return []
-        if self._shape is None:
-            self.begin()  # which says how states are put together
-        together = [torch.from_numpy(np.concatenate(parts, axis=1)).to(self._device) for parts in zip(*states)]
-        return self._read([self._tokens[symbol - 1] for symbol in symbols], _built(self._shape, iter(together)))
+        together = joined_rows([mapped(state, lambda part: part.to(self._device)) for state in states])
+        return self._read([self._tokens[symbol - 1] for symbol in symbols], together)
 
     @torch.no_grad()
-    def _read(self, tokens: list[int], state: Any) -> list[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
+    def _read(self, tokens: list[int], state: Any) -> list[tuple[np.ndarray, Any]]:
         inputs = torch.tensor([tokens], device=self._device)
         output, after = unchanging(lambda: self._network.encode(Window(inputs, torch.full_like(inputs, IGNORED), None), state))
-        self._shape = after
         head = self._network.head
         scores = head.log_probabilities(head.project(output))[0].double().cpu().numpy()[:, self._tokens] * self._weight  # [N, V - 1]
-        parts = [part.cpu().numpy() for part in _flat(after)]
-        return [(np.concatenate([[0.0], row]), tuple(part[:, place : place + 1] for part in parts)) for place, row in enumerate(scores)]
-
-
-def _flat(state: Any) -> Iterator[Tensor]:
-    """The tensors of nested tuples."""
-    if isinstance(state, Tensor):
-        yield state
-        return
-    for part in state:
-        yield from _flat(part)
-
-
-def _built(shape: Any, tensors: Iterator[Tensor]) -> Any:
-    """Tensors in nested tuples as these."""
-    return next(tensors) if isinstance(shape, Tensor) else tuple(_built(part, tensors) for part in shape)
+        return [(np.concatenate([[0.0], row]), chosen_rows(after, slice(place, place + 1))) for place, row in enumerate(scores)]
 
 
 def hot_words_of(given: str) -> dict[str, float]:
