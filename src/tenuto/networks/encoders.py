@@ -41,16 +41,16 @@ def encoder_kind(encoder: str) -> str:
     return "recurrent"
 
 
-def check_encoder(encoder: str, size: int, name: str = "hidden_size", *, cell: Any = "lstm", streams: tuple[str, ...] = (), options: Mapping[str, Any] = {}) -> None:
+def check_encoder(encoder: str, size: int, name: str = "hidden_size", *, cell: Any = None, streams: tuple[str, ...] = (), options: Mapping[str, Any] = {}) -> None:
     """Check what can be checked before there are data.
 
     Args:
-        size, name: of its layers, and the option that says so. cell: as the option is given; "lstm" where nothing is said. streams: of the cell. options: others, of which those of plain recurrent layers are looked at.
+        size, name: of its layers, and the option that says so. cell: as the option is given; None where nothing is said. streams: of the cell. options: others, of which those of plain recurrent layers are looked at.
     Raises:
         ArgumentError: there is no such encoder, or it cannot have these options.
     """
     kind = encoder_kind(encoder)
-    if encoder != kind and cell != "lstm" and not (isinstance(cell, str) and cell_class_of(cell) is cell_class_of(encoder)):
+    if encoder != kind and cell is not None and not (isinstance(cell, str) and cell_class_of(cell) is cell_class_of(encoder)):
         raise ArgumentError(f"{argument('encoder', encoder)} and {argument('cell', cell)} name two cells.", expected="one of them", fix=f"leave {argument('cell')} out, or {argument('encoder', 'recurrent')}")
     wrong = next((name for name in RECURRENT_ONLY if options.get(name)), None)
     if kind != "recurrent" and wrong is not None:

@@ -15,12 +15,11 @@ from torch.nn.functional import silu
 
 from tenuto.cell import Cell
 from tenuto.data.series.windows import Batch
-from tenuto.engines import invariant
-from tenuto.errors import EngineError
 from tenuto.layers.rows import copied
 from tenuto.networks import rows
 from tenuto.networks.anatomy import Network
 from tenuto.networks.encoders import encoder_of
+from tenuto.networks.exact import unchanging
 from tenuto.networks.members import Averaged, Members
 
 
@@ -110,8 +109,4 @@ def beginning(network: Network, rows: int, features: int) -> Any:
 def encoded(network: Network, x: Tensor, lengths: Tensor | None = None, state: Any = None) -> Any:
     """The encoder's output and state, with the same bits in any batch and in any pieces, where an engine of this machine promises that; else as near as the usual engine is."""
     with torch.no_grad():
-        try:
-            with invariant():
-                return network.encoder(x, state, lengths=lengths)
-        except EngineError:
-            return network.encoder(x, state, lengths=lengths)
+        return unchanging(lambda: network.encoder(x, state, lengths=lengths))

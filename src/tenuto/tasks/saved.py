@@ -14,6 +14,7 @@ import torch
 from tenuto.cell import Cell, cell_to_data
 from tenuto.cells.names import cell_from_name
 from tenuto.errors import NotFittedError, TenutoError
+from tenuto.files import digest_of, plain
 from tenuto.layers.stored import hold_as
 from tenuto.networks.anatomy import Network
 from tenuto.networks.encoders import ENCODERS, encoder_kind
@@ -80,6 +81,12 @@ class Saved(EstimatorOptions, Parameters, ABC):
     def maths(self, cells: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too. `cells`: others in their places."""
         return {name: trace(cell_from_name(given)).maths for name, given in (self._cells() if cells is None else cells).items()}
+
+    def digest(self) -> str:
+        """Of all that answers follow from, once it is fitted: how data are read, what can be answered, the maths of cells, weights. Of options of the search it says nothing."""
+        self.require_fit("digest")
+        kept = {"task": self.task, "encoder": encoder_kind(self.encoder), "cells": {name: maths["digest"] for name, maths in self.maths_.items()}, "preprocessing": self._kept()}
+        return digest_of(plain(kept), self.network_.state_dict())
 
     @classmethod
     def _cell_names(cls) -> list[str]:

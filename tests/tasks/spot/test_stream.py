@@ -1,5 +1,6 @@
 """A stream tells what the whole recording has, to the last bit, in chunks of any sizes; it can be kept as data and gone on with."""
 
+import json
 import resource
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 
 from tenuto.data import Wave
 from tenuto.errors import ArgumentError
-from tenuto.files import read_tensors, write_tensors
 from tenuto.tasks.audio_stream import AudioStream
 from tenuto.tasks.spot.stream import Event, SpotterStream
 from tests.data.audio.sounds import chunks
@@ -33,27 +33,20 @@ def test_s2_a_stream_is_the_whole_recording(options):
 
 
 @pytest.mark.parametrize("options", [{}, {"normalise": "causal", "ahead": 2}], ids=str)
-def test_a_stream_is_kept_as_data_and_goes_on(options, tmp_path):
-    """At any moment, through a file, in a stream that is new."""
+def test_a_stream_is_kept_as_data_and_goes_on(options):
+    """At any moment, through JSON, in a stream that is new."""
     model, wave = fitted(**options), talk(SAID, 9)
     (whole,) = model.spot([wave])
     for size in (333, 4001):
         stream, events = model.stream(), []
         for start in range(0, len(wave.samples), size):
             events += stream.accept(wave.samples[start : start + size])
-            write_tensors(tmp_path / "stream.safetensors", stream.snapshot())
-            stream = model.stream()
-            stream.restore(read_tensors(tmp_path / "stream.safetensors"))
+            stream = model.stream().restore(json.loads(json.dumps(stream.snapshot())))
         assert [*events, *stream.finish()] == whole and stream.seconds == wave.seconds
     with pytest.raises(ArgumentError, match="was finished"):
         stream.accept(wave.samples)
-    fresh = model.stream()
-    fresh.restore(model.stream().snapshot())  # before anything was heard
+    fresh = model.stream().restore(model.stream().snapshot())  # before anything was heard
     assert [*fresh.accept(wave.samples), *fresh.finish()] == whole
-    with pytest.raises(ArgumentError, match="the snapshot has no 'samples'"):
-        fresh.restore({})
-    with pytest.raises(ArgumentError, match="a stream of 16000 samples a second has no snapshot"):
-        model.stream(rate=16_000).snapshot()
 
 
 def test_s1_a_keyword_at_the_very_end_is_told_alike():
@@ -70,8 +63,8 @@ def test_s4_a_long_stream_keeps_nothing():
     stream = model.stream()
     for _ in range(3):
         list(stream.accept(chunk))
-    before, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, sum(value.numel() for value in stream.snapshot().values())
+    before, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(json.dumps(stream.snapshot()))
     for _ in range(12):
         list(stream.accept(chunk))
     assert stream.seconds > 500 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
-    assert abs(sum(value.numel() for value in stream.snapshot().values()) - size) < 1000
+    assert abs(len(json.dumps(stream.snapshot())) - size) < 10_000
