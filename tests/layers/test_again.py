@@ -108,3 +108,11 @@ def test_what_is_remembered_is_bounded(count, monkeypatch):
         for steps in range(2, 8):
             assert layer(torch.zeros(steps, 1, 3))[0].shape[0] == steps
     assert len(again._known) <= 2
+
+
+def test_long_calls_are_not_remembered(count):
+    layer = tenuto.GRU(1, 1)
+    with torch.no_grad():
+        for _ in range(2):
+            layer(torch.zeros(5000, 1, 1))
+    assert not again._known and count() == 0

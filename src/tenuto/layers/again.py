@@ -17,7 +17,7 @@ from tenuto import engines
 from tenuto.engines.cpp.memory import in_main_memory
 from tenuto.engines.problem import Again, Engine, Form
 
-_MOST = 1024  # calls that are remembered; then all are forgotten
+_MOST = 512  # calls that are remembered; then all are forgotten
 _known: dict[Hashable, tuple[Again, tuple[str, ...]]] = {}
 _ORDINARY = frozenset({Tensor, nn.Parameter})
 

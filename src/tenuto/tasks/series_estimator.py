@@ -174,13 +174,17 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         longest = int(training.lengths.max())
         season = self.season or training.frequency.season
         season = season if 2 * season <= longest or self.season else 1
-        self._context = self.context or max(3 * season, 4 * self._wanted(), LEAST_CONTEXT)
+        self._context = self.context or self._usual_context(season)
         found = super()._settled(training)
         if self.season is None:
             found["season"] = season
         if self.context is None:
             found["context"] = self._context
         return found
+
+    def _usual_context(self, season: int) -> int:
+        """Steps of a window, where nothing is said."""
+        return max(3 * season, LEAST_CONTEXT)
 
     def _items(self, training: Panel) -> int:
         return sum(max(1, round(2 * length / self._context)) if length > self._context else 1 for length in training.lengths.tolist())

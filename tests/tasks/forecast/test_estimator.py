@@ -235,6 +235,12 @@ def test_as_scikit_learn_has_it(fitted):
         cross_val_score(model, one, cv=KFold(3), error_score="raise")
 
 
+@pytest.mark.parametrize(("options", "wanted"), [({"h": 4}, 64), ({"h": 20}, 80), ({"h": 4, "context": 12}, 12)])
+def test_windows_are_as_long_as_four_horizons(options, wanted):
+    model = Forecaster(season=40, **{**SMALL, "epochs": 1}, **options).fit(frame(2, 120))
+    assert model.options_["context"] == wanted
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [({"base": "luck"}, "base='luck' is not known"), ({"level": (0, 80)}, "level="), ({"quantiles": (1.5,)}, "quantiles="), ({"freq": "fortnight"}, "freq='fortnight' is not known"), ({"h": 0}, "h=0 is out of range")],

@@ -22,6 +22,8 @@ from tenuto.engines.cpp.rows import Rows, gathered, rows_of
 from tenuto.engines.cpp.stepper import CppStepper
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
 
+QUICK_ROWS = 4096  # of a call with more, the checks take no share that counts, and what is remembered of it takes memory
+
 
 class Cpp:
     """Prints, compiles and runs the time loop for the processor at hand.
@@ -99,7 +101,7 @@ class Cpp:
         if form.lengths or form.resets or form.with_heads or form.integers or form.sparse:
             return None
         calls, rows = self._known.of(form, inputs), rows_of(form, inputs)
-        return _Again(calls, rows, [inputs["x"].new_zeros(calls.batch_size, width) for _, width in calls.states]) if rows.total else None
+        return _Again(calls, rows, [inputs["x"].new_zeros(calls.batch_size, width) for _, width in calls.states]) if 0 < rows.total <= QUICK_ROWS else None
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]

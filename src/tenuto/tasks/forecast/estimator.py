@@ -24,7 +24,7 @@ from tenuto.tasks.forecast.evaluation import Forecasts, examples, result_of
 from tenuto.tasks.forecast.network import Quantiles, quantile_loss
 from tenuto.tasks.forecast.options import HEADS, ForecastOptions
 from tenuto.tasks.forecast.paths import Paths, quantiles_of
-from tenuto.tasks.series_estimator import drawn_batches, left_over
+from tenuto.tasks.series_estimator import LEAST_CONTEXT, drawn_batches, left_over
 from tenuto.tongues import argument
 from tenuto.train import Outcome
 from tenuto.train.course import Course
@@ -65,6 +65,9 @@ class Forecaster(ForecastOptions, Answering):
 
     def _wanted(self) -> int:
         return self.h
+
+    def _usual_context(self, season: int) -> int:
+        return max(4 * self.h, LEAST_CONTEXT)  # what is older, the statistics have; more and shorter windows teach more (monthly sunspots, CO2)
 
     @property
     def reach_(self) -> int:
