@@ -31,7 +31,7 @@ from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, 
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.exported import Exported
 from tenuto.tasks.files import own_keys
-from tenuto.tasks.option import options_of
+from tenuto.tasks.option import usual_of
 from tenuto.tasks.saved import Saved
 from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
@@ -116,8 +116,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
 
     def _given_cell(self) -> Any:
         """The option `cell`; None where it is the usual one."""
-        usual = next(known.usual for known in options_of(type(self)) if known.name == "cell")
-        return None if self.cell == usual else self.cell
+        return None if self.cell == usual_of(type(self), "cell") else self.cell
 
     def _encoder_size(self) -> tuple[int, str]:
         """Units of the encoder's layers, and the option that says so."""
