@@ -11,6 +11,7 @@ from tenuto import cells
 from tenuto.errors import ArgumentError, DataError
 from tenuto.layers import BothWays
 from tenuto.networks.encoders import ENCODERS, HEADS, check_encoder, encoder_kind, encoder_of, not_plain
+from tenuto.tasks import Transcriber
 from tests.tasks.launched import TASKS
 
 pytestmark = pytest.mark.usefixtures("reference_engine")
@@ -153,6 +154,9 @@ def test_what_cannot_be_is_said_in_words():
         model.set_params(encoder="lstn").fit(x, y)
     with pytest.raises(ArgumentError, match="encoder='rnn' and cell='gru' name two cells"):
         model.set_params(encoder="rnn").fit(x, y)
+    Transcriber(encoder="lstm").check()  # its usual cell is a GRU, and nobody named one
+    with pytest.raises(ArgumentError, match="encoder='gru' and cell='lstm' name two cells"):
+        Transcriber("lstm", encoder="gru").check()
     with pytest.raises(ArgumentError, match=r"hidden_size=12 does not divide into the 4 heads of a Transformer\.\n  expected  a multiple of 8\n  fix       hidden_size=1"):
         model.set_params(encoder="transformer", hidden_size=12).fit(x, y)
     tagger, x, y = TASKS["tag"]()

@@ -102,7 +102,7 @@ def test_a_row_is_a_recording_and_the_time_after_it():
     data, step = recordings(3), 0.02
     rows = rows_to_learn(data, [1, 2, 0])
     row = rows.plain(0)
-    assert isinstance(row, Row) and row.keyword == 1 and row.begin == 0 and row.end == len(row.steps) and row.counted.all()
+    assert isinstance(row, Row) and row.keyword == 1 and row.begin == -(-(len(data.waves[0].samples) // 2) // round(step * RATE)) and row.end == len(row.steps) and row.counted.all()
     assert len(row.steps) == pytest.approx((data.waves[0].seconds + 0.2) / step, abs=2)
     none = rows.plain(2)
     assert (none.keyword, none.begin, none.end) == (0, 0, 0)
@@ -123,7 +123,7 @@ def test_others_stand_around_a_recording_in_training():
     rows, generator = rows_to_learn(data, [1, 2, 0] * 3), np.random.default_rng(0)
     found = [rows.changed(0, Perturbation(gain_db=3.0, noise_db=20.0, bands=1), 0.5, generator) for _ in range(30)]
     assert len({len(row.steps) for row in found}) > 5 and {row.keyword for row in found} == {1}
-    assert any(row.begin > 5 for row in found) and any(not row.counted.all() for row in found) and any(row.counted.all() for row in found)
+    assert len({row.begin for row in found}) > 5 and any(not row.counted.all() for row in found) and any(row.counted.all() for row in found)
     assert all(row.end - row.begin >= 3 and row.end <= len(row.steps) for row in found)
     plain = rows.changed(0, Perturbation(), 0.0, generator)
     np.testing.assert_array_equal(plain.steps, rows.plain(0).steps)

@@ -57,6 +57,25 @@ def test_a_beam_that_keeps_all_is_all_texts_tried_out(steps, documents):
         assert piece.score == pytest.approx(heard[best], rel=1e-9)  # S9: the score is of what was heard alone
 
 
+@pytest.mark.parametrize("beam_size", [2, 5])
+def test_a_language_model_reads_only_what_may_matter_and_nothing_changes(beam_size, monkeypatch):
+    rows = 3 * drawn(40, 4, 9)
+    rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
+    prior, found, reads = Prior(language(), weight=0.7, hot_words=HOT), [], []
+    once = Knowledge.read
+    monkeypatch.setattr(Knowledge, "read", lambda self, known: reads.append(len(known)) or once(self, known))
+    for everything in (False, True):
+        reads.clear()
+        if everything:
+            after = Knowledge.after
+            monkeypatch.setattr(Knowledge, "after", lambda self, known, symbol: self.read([after(self, known, symbol)])[0])
+        reader = PrefixBeam(RULE, beam_size, prior.open(ABC))
+        list(reader.accept(rows))
+        found.append((reader._texts, reader._gained, sum(reads)))
+    assert found[0][0] == found[1][0] and found[0][2] < found[1][2]
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-6)
+
+
 def test_a_bonus_is_given_as_a_word_is_begun_and_taken_back_where_something_else_comes():
     hot, space, a, b = HotWords({"aab": 3.0}, ABC), 1, 2, 3
 
@@ -92,9 +111,9 @@ def test_a_language_model_of_any_encoder_ranks_texts(encoder):
     knowledge = Knowledge(ABC, Fusion(model, ABC, 0.7), HotWords({}, ABC), 0.0)
     long = short = knowledge.begin()
     for symbol in (2, 3, 2):
-        (long,) = knowledge.after([long], [symbol])
-    long = Known.of(json.loads(json.dumps(long.kept(), allow_nan=False)))
-    for known, before in zip(knowledge.after([long, short], [3, 2]), ("abab", "a")):
+        (long,) = knowledge.read([knowledge.after(long, symbol)])
+    long = Known.of(json.loads(json.dumps(knowledge.after(long, 3).kept(), allow_nan=False)))
+    for known, before in zip(knowledge.read([long, knowledge.after(short, 2)]), ("abab", "a")):
         expected = [by_language(model, before + character, 0.7) - by_language(model, before, 0.7) for character in ABC.characters]
         np.testing.assert_allclose(known.gains[1:], expected, rtol=1e-4, atol=1e-5)
 

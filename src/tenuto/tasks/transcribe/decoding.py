@@ -213,6 +213,7 @@ class PrefixBeam(Decoder):
         scores = np.concatenate([np.logaddexp(blank, symbol), longer.ravel()])
         gained = self._gained
         if self._known:
+            self._read_what_matters(scores, known)
             gained = np.concatenate([gained, (gained[:, None] + np.stack([one.gains for one in self._known])[:, 1:]).ravel()])
         ranked = scores + gained if self._known else scores
         best = np.argsort(-ranked, kind="stable")[: self.beam_size]
@@ -231,9 +232,22 @@ class PrefixBeam(Decoder):
         self._texts, self._blank, self._symbol = texts, np.array(by_blank), np.array(by_symbol)
         if self._knowledge is not None:
             self._gained = gained[best]
-            new = [divmod(int(one) - known, longer.shape[1]) for one in best if one >= known]
-            after = iter(self._knowledge.after([self._known[before] for before, _ in new], [number + 1 for _, number in new]))
-            self._known = [self._known[one] if one < known else next(after) for one in best.tolist()]
+            places = [divmod(one - known, longer.shape[1]) for one in best.tolist()]
+            self._known = [self._known[one] if one < known else self._knowledge.after(self._known[before], number + 1) for one, (before, number) in zip(best.tolist(), places)]
+
+    def _read_what_matters(self, scores: np.ndarray, known: int) -> None:
+        """Has the language model read those texts of which a longer one might be kept: it only takes away, so what is too unlikely without it stays out with it. scores: of the texts, and of the longer ones."""
+        assert self._knowledge is not None
+        waiting = np.array([bool(one.unread) for one in self._known])
+        if not waiting.any():
+            return
+        gains = np.stack([one.gains for one in self._known])[:, 1:]
+        most = scores[known:].reshape(known, -1) + self._gained[:, None] + gains  # [N, V - 1]
+        sure = np.concatenate([scores[:known] + self._gained, most[~waiting].ravel()])
+        bar = np.sort(sure)[-self.beam_size] if len(sure) >= self.beam_size else -np.inf
+        chosen = [int(one) for one in np.flatnonzero(waiting & (most.max(1) >= bar))]
+        for one, found in zip(chosen, self._knowledge.read([self._known[one] for one in chosen])):
+            self._known[one] = found
 
     def _best(self) -> int:
         """Which text is the likeliest, if it ends here."""

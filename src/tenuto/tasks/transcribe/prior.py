@@ -69,23 +69,25 @@ class Known(NamedTuple):
 
     Attributes:
         hot: places in hot words that were begun. state: of the language model, of one row; None without one.
-        gains: [V] float64, what each symbol adds that comes next. ending: what is added if the text ends here: minus what was given for hot words that are not whole.
+        gains: [V] float64, what each symbol adds that comes next; if `unread` is a symbol, without the language model, so at least as much: the language model, whose state is that before it, has not read that symbol yet.
+        ending: what is added if the text ends here: minus what was given for hot words that are not whole.
     """
 
     hot: Hot
     state: Any
     gains: np.ndarray
     ending: float
+    unread: int = 0
 
     def kept(self) -> dict[str, Any]:
         """As plain data."""
-        return {"hot": [[list(one) for one in self.hot.begun], self.hot.between], "state": plain_nested(self.state), "gains": plain_array(self.gains), "ending": self.ending}
+        return {"hot": [[list(one) for one in self.hot.begun], self.hot.between], "state": plain_nested(self.state), "gains": plain_array(self.gains), "ending": self.ending, "unread": self.unread}
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Known:
         """What `kept` made plain."""
         begun, between = kept["hot"]
-        return cls(Hot(tuple((one, place) for one, place in begun), between), nested_of(kept["state"]), array_of(kept["gains"]), kept["ending"])
+        return cls(Hot(tuple((one, place) for one, place in begun), between), nested_of(kept["state"]), array_of(kept["gains"]), kept["ending"], kept["unread"])
 
 
 class Knowledge:
@@ -99,12 +101,18 @@ class Knowledge:
         scores, state = (np.zeros(self._size), None) if self._fusion is None else self._fusion.begin()
         return self._known(Hot((), True), scores, state)
 
-    def after(self, known: Sequence[Known], symbols: Sequence[int]) -> list[Known]:
-        """After one more symbol each."""
-        hots = [self._hot.after(one.hot, symbol) for one, symbol in zip(known, symbols)]
+    def after(self, known: Known, symbol: int) -> Known:
+        """After one more symbol, which the language model has not read; what comes before it, it must have."""
+        assert not known.unread
+        found = self._known(self._hot.after(known.hot, symbol), np.zeros(self._size), known.state)
+        return found if self._fusion is None else found._replace(unread=symbol)
+
+    def read(self, known: Sequence[Known]) -> list[Known]:
+        """The same, after the language model has read what it had not."""
         if self._fusion is None:
-            return [self._known(hot, np.zeros(self._size), None) for hot in hots]
-        return [self._known(hot, scores, state) for hot, (scores, state) in zip(hots, self._fusion.after([one.state for one in known], symbols))]
+            return list(known)
+        found = self._fusion.after([one.state for one in known], [one.unread for one in known])
+        return [self._known(one.hot, scores, state) for one, (scores, state) in zip(known, found)]
 
     def _known(self, hot: Hot, scores: np.ndarray, state: Any) -> Known:
         gains = scores + self._bonus + self._hot.gains(hot, self._size)
