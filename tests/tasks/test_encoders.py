@@ -8,7 +8,7 @@ import torch
 
 import tenuto
 from tenuto import cells
-from tenuto.errors import ArgumentError
+from tenuto.errors import ArgumentError, DataError
 from tenuto.layers import BothWays
 from tenuto.networks.encoders import ENCODERS, HEADS, check_encoder, encoder_kind, encoder_of, not_plain
 from tenuto.tasks import Transcriber
@@ -180,3 +180,9 @@ def test_each_is_called_alike(kind):
     second = encoder(x[4:], first.state, lengths=torch.tensor([3, 0]))
     torch.testing.assert_close(torch.cat([first.output, second.output]), whole.output, rtol=1e-4, atol=1e-5)
     assert whole.output.shape[-1] == encoder.output_width * encoder.directions
+
+
+def test_a_window_longer_than_the_text_is_told():
+    model, text, _ = TASKS["language"]()
+    with pytest.raises(DataError, match=r"tokens are too few for a window of 1000\.\n  expected  1001 tokens or more"):
+        model.set_params(sampling="windows", window=1000).fit(text)

@@ -31,6 +31,7 @@ from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, 
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.exported import Exported
 from tenuto.tasks.files import own_keys
+from tenuto.tasks.option import usual_of
 from tenuto.tasks.saved import Saved
 from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
@@ -112,6 +113,10 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
     def _settled(self, training: Any) -> dict[str, Any]:
         """The options that were left open, as this data suggests; from here on `options_` has them."""
         return {"average": self.training_options(epochs=1).average} | self.pace.settle(self._items(training), self.get_params())
+
+    def _given_cell(self) -> Any:
+        """The option `cell`; None where it is the usual one."""
+        return None if self.cell == usual_of(type(self), "cell") else self.cell
 
     def _encoder_size(self) -> tuple[int, str]:
         """Units of the encoder's layers, and the option that says so."""

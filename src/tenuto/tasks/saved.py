@@ -74,11 +74,6 @@ class Saved(EstimatorOptions, Parameters, ABC):
         first = self.cell if self.encoder in ENCODERS else self.encoder
         return {name: first if name == "cell" or (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
 
-    def _given_cell(self) -> Any:
-        """The option `cell`; None where it is the usual one."""
-        usual = next(known.usual for known in options_of(type(self)) if known.name == "cell")
-        return None if self.cell == usual else self.cell
-
     def _suited(self, cell: Cell, training: Any) -> Cell:
         """The cell with the sizes that this data has, where it depends on them."""
         return cell
