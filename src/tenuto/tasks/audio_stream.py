@@ -8,15 +8,14 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.wave import checked
+from tenuto.data.plain import array_of, plain
 from tenuto.errors import ArgumentError
 
 Event = TypeVar("Event")
 Run = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
-STATE = "state."
 
 
 class AudioStream(ABC, Generic[Event]):
@@ -69,37 +68,35 @@ class AudioStream(ABC, Generic[Event]):
         if self._over:
             raise ArgumentError("this stream was finished.", fix="open another one: model.stream()")
 
-    def snapshot(self) -> dict[str, Tensor]:
-        """All that the stream keeps, as tensors by name, which `tenuto.files.write_tensors` and safetensors take as they are: a stream that is given them goes on with the same bits.
+    def snapshot(self) -> dict[str, Any]:
+        """All that the stream keeps, as plain data that JSON can hold, too: a stream of the same model goes on from it to the last bit, also in another process.
 
         Raises:
-            ArgumentError: the sound comes at another rate than the model's: what a resampler keeps is not to be had.
+            ArgumentError: the stream was finished; its rate is not the model's (what a resampler keeps cannot be read).
         """
-        state = () if self._state is None else (self._state,) if isinstance(self._state, Tensor) else tuple(self._state)
-        kept = {**self._hearing.snapshot(), "over": np.array(self._over), **self._kept()}
-        return {**{name: torch.from_numpy(np.array(value)) for name, value in kept.items()}, **{f"{STATE}{number}": value.detach().cpu().clone() for number, value in enumerate(state)}}
+        self._require_open()
+        state = None if self._state is None else [plain(one.cpu().numpy()) for one in self._state]
+        return {"hearing": self._hearing.kept(), "state": state, "task": self._kept()}
 
-    def restore(self, snapshot: Mapping[str, Tensor]) -> None:
-        """Go on where a stream of the same model was when it gave this `snapshot`.
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` of a stream of the same model gave.
 
         Raises:
-            ArgumentError: it lacks something, or the rate is another one than the model's.
+            ArgumentError: it is no snapshot; the stream was finished.
         """
-        given = {name: value.cpu().numpy() for name, value in snapshot.items() if not name.startswith(STATE)}
-        state = [snapshot[name] for name in sorted((name for name in snapshot if name.startswith(STATE)), key=lambda name: int(name.removeprefix(STATE)))]
-        try:
-            self._hearing.restore(given)
-            self._restore(given)
-            self._over = bool(given["over"])
-        except KeyError as error:
-            raise ArgumentError(f"the snapshot has no {error.args[0]!r}.", expected="what `snapshot` of a stream of this model gave", received=", ".join(snapshot) or "nothing") from None
-        self._state = tuple(state) or None
+        self._require_open()
+        missing = {"hearing", "state", "task"} - set(snapshot)
+        if missing:
+            raise ArgumentError("this is no snapshot of a stream.", expected="what stream.snapshot() gave", received=f"no {', '.join(sorted(missing))}")
+        self._hearing.resume(snapshot["hearing"])
+        self._state = None if snapshot["state"] is None else tuple(torch.from_numpy(array_of(one)) for one in snapshot["state"])
+        self._restore(snapshot["task"])
 
     def _kept(self) -> dict[str, Any]:
-        """What the task keeps between two steps, as arrays and numbers by name."""
+        """What the task keeps between two steps, as plain data."""
         raise ArgumentError(f"{type(self).__name__} has no snapshot.", fix="keep the stream itself")
 
-    def _restore(self, kept: Mapping[str, np.ndarray]) -> None:
+    def _restore(self, kept: Mapping[str, Any]) -> None:
         """Set what `_kept` gave."""
         self._kept()
 

@@ -1,5 +1,6 @@
 """A stream tells what the whole recording has, to the last bit, in chunks of any sizes; it can be kept as data and gone on with."""
 
+import json
 import resource
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tenuto.data import Wave
 from tenuto.errors import ArgumentError
-from tenuto.files import read_tensors, write_tensors
+from tenuto.files import read_json, write_json
 from tenuto.tasks.audio_stream import AudioStream
 from tenuto.tasks.spot.stream import Event, SpotterStream
 from tests.data.audio.sounds import chunks
@@ -41,18 +42,18 @@ def test_a_stream_is_kept_as_data_and_goes_on(options, tmp_path):
         stream, events = model.stream(), []
         for start in range(0, len(wave.samples), size):
             events += stream.accept(wave.samples[start : start + size])
-            write_tensors(tmp_path / "stream.safetensors", stream.snapshot())
+            write_json(tmp_path / "stream.json", stream.snapshot())
             stream = model.stream()
-            stream.restore(read_tensors(tmp_path / "stream.safetensors"))
+            stream.restore(read_json(tmp_path / "stream.json"))
         assert [*events, *stream.finish()] == whole and stream.seconds == wave.seconds
     with pytest.raises(ArgumentError, match="was finished"):
         stream.accept(wave.samples)
     fresh = model.stream()
     fresh.restore(model.stream().snapshot())  # before anything was heard
     assert [*fresh.accept(wave.samples), *fresh.finish()] == whole
-    with pytest.raises(ArgumentError, match="the snapshot has no 'samples'"):
-        fresh.restore({})
-    with pytest.raises(ArgumentError, match="a stream of 16000 samples a second has no snapshot"):
+    with pytest.raises(ArgumentError, match="this is no snapshot of a stream"):
+        model.stream().restore({})
+    with pytest.raises(ArgumentError, match="a stream of 16000 samples a second, of a model of 8000, has no snapshot"):
         model.stream(rate=16_000).snapshot()
 
 
@@ -70,8 +71,8 @@ def test_s4_a_long_stream_keeps_nothing():
     stream = model.stream()
     for _ in range(3):
         list(stream.accept(chunk))
-    before, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, sum(value.numel() for value in stream.snapshot().values())
+    before, size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(json.dumps(stream.snapshot()))
     for _ in range(12):
         list(stream.accept(chunk))
     assert stream.seconds > 500 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
-    assert abs(sum(value.numel() for value in stream.snapshot().values()) - size) < 1000
+    assert abs(len(json.dumps(stream.snapshot())) - size) < 20_000

@@ -6,6 +6,7 @@ out what is too short for a last frame; here zeros complete it, so that each sam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from tenuto.choices import require
 from tenuto.data.audio.wave import package
+from tenuto.data.plain import array_of, plain
 
 KINDS = ("log-mel", "mfcc")
 SCALE = 32768.0  # Kaldi reads samples as whole numbers of 16 bits
@@ -120,6 +122,14 @@ class FeatureStream:
         self.left = self.left[len(found) * self.features.shift :].copy()
         self.frames += len(found)
         return found
+
+    def kept(self) -> dict[str, Any]:
+        """All that it keeps, as plain data."""
+        return {"left": plain(self.left), "samples": self.samples, "frames": self.frames}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.left, self.samples, self.frames = array_of(kept["left"]), kept["samples"], kept["frames"]
 
     def finish(self) -> np.ndarray:
         """[T, F] float32: the last frame, where samples are left that were in none."""

@@ -11,6 +11,7 @@ import numpy as np
 from tenuto.data.audio.features import SHIFT_MS, Features
 from tenuto.data.audio.normalise import Normaliser
 from tenuto.data.audio.wave import Resampler, Wave, resampled
+from tenuto.data.plain import array_of, plain
 from tenuto.errors import ArgumentError
 from tenuto.tongues import argument
 
@@ -122,35 +123,24 @@ class HearingStream:
         rest, self._left = self.hearing.side_by_side(self._left), self._left[:0]
         return self._ready(np.concatenate([found, rest]), ended=True)
 
-    def snapshot(self) -> dict[str, Any]:
-        """What is kept for later steps, as arrays and numbers by name.
+    def kept(self) -> dict[str, Any]:
+        """All that it keeps, as plain data.
 
         Raises:
-            ArgumentError: the sound is brought to another rate; what a resampler keeps is not to be had.
+            ArgumentError: the sound has another rate than the features; what a resampler keeps is not ours to read.
         """
-        self._require_own_rate()
-        features, normaliser = self._features, self._normaliser
-        return {
-            "samples": self.samples, "sound": features.left, "frames": features.frames, "counted": normaliser.count, "total": normaliser.total, "squares": normaliser.squares,
-            "unfinished": self._left, "waiting": self._waiting,
-        }  # fmt: skip
-
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        """Go on where `snapshot` was given. Errors as there."""
-        self._require_own_rate()
-        features, normaliser = self._features, self._normaliser
-        self.samples = features.samples = int(kept["samples"])
-        features.left, features.frames = np.array(kept["sound"], dtype=np.float32), int(kept["frames"])
-        normaliser.count, normaliser.total, normaliser.squares = float(kept["counted"]), np.array(kept["total"]), np.array(kept["squares"])
-        self._left, self._waiting = np.array(kept["unfinished"], dtype=np.float32), np.array(kept["waiting"], dtype=np.float32)
-
-    def _require_own_rate(self) -> None:
-        own = self.hearing.features.rate
-        if self.rate != own:
+        if self.rate != self.hearing.features.rate:
             raise ArgumentError(
-                f"a stream of {self.rate} samples a second has no snapshot: it is brought to {own}, and what that keeps is not to be had.", expected=f"a stream of {own} samples a second",
-                fix="bring the sound to that rate before",
+                f"a stream of {self.rate} samples a second, of a model of {self.hearing.features.rate}, has no snapshot: what its resampler keeps cannot be read.",
+                expected=f"{argument('rate', self.hearing.features.rate)}", fix="bring the sound to that rate first: tenuto.data.audio.wave.Resampler",
             )  # fmt: skip
+        return {"samples": self.samples, "left": plain(self._left), "waiting": plain(self._waiting), "features": self._features.kept(), "normaliser": self._normaliser.kept()}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.samples, self._left, self._waiting = kept["samples"], array_of(kept["left"]), array_of(kept["waiting"])
+        self._features.resume(kept["features"])
+        self._normaliser.resume(kept["normaliser"])
 
     def _steps(self, frames: np.ndarray) -> np.ndarray:
         frames = np.concatenate([self._left, self._normaliser.accept(frames)])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenuto.choices import require
+from tenuto.data.plain import array_of, plain
 
 RULES = ("training", "causal", "recording")
 LEAST = 1e-3  # a deviation is never taken to be smaller: silence is constant
@@ -96,3 +97,11 @@ class NormaliserStream:
         mean = totals / counts
         deviation = np.sqrt(np.maximum(squares / counts - mean**2, LEAST**2))
         return ((wide - mean) / deviation).astype(np.float32)
+
+    def kept(self) -> dict[str, Any]:
+        """All that it keeps, as plain data."""
+        return {"count": self.count, "total": plain(self.total), "squares": plain(self.squares)}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.count, self.total, self.squares = kept["count"], array_of(kept["total"]), array_of(kept["squares"])

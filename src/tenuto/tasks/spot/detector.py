@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tenuto.data.plain import array_of, plain
 from tenuto.tasks.audio_steps import log_probabilities
 
 SUREST = 30.0  # log-odds are cut there: rounding leaves no more
@@ -69,13 +70,13 @@ class Detector:
             self.steps += 1
 
     def snapshot(self) -> dict[str, Any]:
-        """What is kept, as arrays and numbers by name."""
-        return {"steps": self.steps, "running": self._running, "rest": self._rest, "last": self._last}
+        """What is kept, as plain data."""
+        return {"steps": self.steps, "running": plain(self._running), "rest": plain(self._rest), "last": plain(self._last)}
 
-    def restore(self, kept: Mapping[str, np.ndarray]) -> None:
+    def restore(self, kept: Mapping[str, Any]) -> None:
         """Go on where `snapshot` was given."""
-        self.steps = int(kept["steps"])
-        self._running, self._rest, self._last = (np.array(kept[name]) for name in ("running", "rest", "last"))
+        self.steps = kept["steps"]
+        self._running, self._rest, self._last = (array_of(kept[name]) for name in ("running", "rest", "last"))
 
 
 def odds(rows: np.ndarray, boosts: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -47,5 +47,5 @@ class SpotterStream(AudioStream[Event]):
     def _kept(self) -> dict[str, Any]:
         return self._detector.snapshot()
 
-    def _restore(self, kept: Mapping[str, np.ndarray]) -> None:
+    def _restore(self, kept: Mapping[str, Any]) -> None:
         self._detector.restore(kept)
