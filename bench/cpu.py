@@ -8,7 +8,8 @@ so a long run can be made in pieces. Training is forward + backward with the gra
 by call, so that whatever else the machine does falls on all of them; where medians and best times disagree, something else was running.
 
 Sections: lstm, gru, rnn (torch.nn and ONNX Runtime); relu-lstm, layer-norm-lstm, peephole-lstm, dropout-lstm, mgu, reset-before-gru
-(eager loops of the same cell); lengths; step (one step of a stream); invariant; compile; memory. Under a minute each, eight minutes
+(eager loops of the same cell); bfloat16-lstm, bfloat16-gru, bfloat16-rnn, bfloat16-cells (under autocast); small (calls that are over at once);
+lengths; step (one step of a stream); invariant; compile; memory. About a minute each, twelve minutes
 in all on two cores. `--smoke`: all of them at their smallest, in about half a minute; nothing is written and the numbers mean nothing.
 """
 
@@ -37,7 +38,10 @@ def sections(smoke: bool, seconds: float) -> dict[str, Callable[[], list[dict[st
         single, cells, sizes, kinds = [(1, 1, 3, 16)], ["Elman"], [(2, 5, 3, 16)], ["LSTM"]
     found = {kind.lower(): lambda kind=kind: sequences.against_vendor(kind, grid, seconds) for kind in sequences.VENDOR}
     found |= {name.lower().replace(" ", "-"): lambda name=name: sequences.against_loop(name, grid, seconds) for name in sequences.LOOPS}
+    found |= {f"bfloat16-{kind.lower()}": lambda kind=kind: sequences.in_bfloat16(kind, grid, seconds) for kind in sequences.VENDOR}
     return found | {
+        "bfloat16-cells": lambda: sequences.loops_in_bfloat16([shape for shape in grid if shape[3] >= 256] or grid, seconds),
+        "small": lambda: sequences.small_calls(grid if smoke else sequences.SMALL, seconds),
         "lengths": lambda: sequences.with_lengths(ragged, seconds),
         "step": lambda: steps.one_step(single, seconds),
         "invariant": lambda: sequences.invariant_mode(grid, seconds),

@@ -1,10 +1,16 @@
-"""Long sequences: what a memory outside the state learns in minutes, and what recomputed time costs and saves.
+"""Long sequences: what cells, deep stacks and memories outside the state learn in minutes, and what recomputed time costs and saves.
 
     python bench/long.py [--only SECTION ...] [--results FOLDER] [--smoke]
 
 Sections:
     copy        an NTM learns to copy 1 to 20 vectors of 8 bits (Graves et al. 2014, section 4.1), for 4 minutes: wrong bits as it learns, then at 20, 40 and 80 vectors
     checkpoint  time and memory of a training step with checkpoint_every near the root of the steps, and without; 2 minutes
+    adding      a GRU adds two numbers of 600, and a diagonal cell two of 5,000 (`lengths/adding.py`); 10 minutes
+    depth       20 layers of an LSTM, plain and with a way past each (`lengths/digits.py`); 2 minutes
+    digits      digits of 8 by 8, pixel by pixel: recurrent layers, a Transformer, a hybrid (`lengths/digits.py`); 5 minutes
+    recall      values by their keys, at twice the length of training, by fast weights (`lengths/memories.py`); 3 minutes
+    copy-memory ten symbols kept over 500 steps by an NTM (`lengths/memories.py`); 7 minutes
+    peer        steps a second of a DNC and an NTM, beside pytorch-dnc where `pip install dnc` has been done (`lengths/peer.py`); 1 minute
 
 Writes results/long.json and long.md as soon as a part of a section is there; `--only` measures some sections and leaves the others as they are. One thread. `--smoke`: everything at
 its smallest, nothing is written.
@@ -23,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lengths import adding, digits, memories, page, peer
 from speed import memory, sections
 from tenuto import Recurrent, cells
 from tenuto.layers import NTM
@@ -121,23 +128,22 @@ def markdown(known: dict[str, Any]) -> str:
                 f"An LSTM of {hidden} units and a memory of {rows} rows of {width}, {section['parameters']:,} weights, lengths 1 to {section['longest']}; RMSprop at 1e-4 with momentum 0.9, batches of 16. "
                 f"{section['steps']:,} steps in {section['seconds']:.0f} s of a processor, one seed; at the end 32 sequences of each length."
             )
-            parts.append(table(["step", "bits wrong in training"], [[f"{step:,}", f"{wrong:.1%}"] for step, wrong in section["curve"]]))
-            parts.append(table(["vectors", "bits wrong at the end"], [[length, f"{wrong:.1%}"] for length, wrong in section["wrong"].items()]))
+            parts.append(page.table(["step", "bits wrong in training"], [[f"{step:,}", f"{wrong:.1%}"] for step, wrong in section["curve"]]))
+            parts.append(page.table(["vectors", "bits wrong at the end"], [[length, f"{wrong:.1%}"] for length, wrong in section["wrong"].items()]))
+        elif name in page.PAGES:
+            parts += page.PAGES[name](section)
         else:
             parts.append("## Recomputed time")
             parts.append("One training step of an LSTM, forward and backward; memory above input, output and their gradients.")
             rows = [
                 [" × ".join(map(str, row["shape"])), str(row["every"]), *(f"{row[kind][what]:.2f}" for what in ("seconds", "mib") for kind in ("without", "with"))] for row in section["rows"]
             ]
-            parts.append(table(["T × B × H", "every", "s without", "s with", "MiB without", "MiB with"], rows))
+            parts.append(page.table(["T × B × H", "every", "s without", "s with", "MiB without", "MiB with"], rows))
         if "about" in section:
             parts.append(sections.measured(section["about"]))
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---:"] * len(head), *rows])
-
-
 if __name__ == "__main__":
-    sections.run("long", __doc__, {"copy": copy, "checkpoint": checkpoint}, markdown)
+    more = {"adding": adding.adding, "depth": digits.depth, "digits": digits.digits, "recall": memories.recall, "copy-memory": memories.copy_memory, "peer": peer.peer}
+    sections.run("long", __doc__, {"copy": copy, "checkpoint": checkpoint, **more}, markdown)

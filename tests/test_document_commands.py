@@ -33,6 +33,7 @@ INTERRUPTED = "interrupted"  # what follows "console" where the first command is
 SHORTER = {
     "fit": ["--max-steps", "2", "--hidden-size", "8"],
     "tune": ["--trials", "1", "--max-steps", "2", "--hidden-size", "8"],
+    "compare": ["--max-steps", "2", "--hidden-size", "8"],
     "generate": ["--length", "20"],
     "distill": ["--max-steps", "2"],
     "compress": ["--max-drop", "100%"],  # of a network that was hardly trained

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tenuto.errors import RunError
-from tenuto.files import plain, read_json, read_tensors, replacing, sha256_of, write_json, write_tensors, write_text
+from tenuto.files import digest_of, plain, read_json, read_tensors, replacing, sha256_of, write_json, write_tensors, write_text
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -99,6 +99,13 @@ def test_tensors_come_back_unchanged(tmp_path):
     for name, tensor in tensors.items():
         torch.testing.assert_close(read[name], tensor, rtol=0, atol=0)
     assert sha256_of(tmp_path / "w.safetensors") == hashlib.sha256((tmp_path / "w.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_digest_is_of_data_and_tensors():
+    tensors = {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(1)}
+    expected = hashlib.sha256(b'{"a": 1, "b": [2]}' + b"n" + tensors["n"].numpy().tobytes() + b"w" + tensors["w"].numpy().tobytes()).hexdigest()
+    assert digest_of({"b": [2], "a": 1}, tensors) == expected == digest_of({"a": 1, "b": [2]}, {"w": torch.nn.Parameter(tensors["w"].T.contiguous().T), "n": tensors["n"]})
+    assert digest_of({"a": 1, "b": [3]}, tensors) != expected != digest_of({"a": 1, "b": [2]}, {**tensors, "n": torch.tensor(2)})
 
 
 @pytest.mark.parametrize("read", [read_json, read_tensors])

@@ -36,7 +36,7 @@ ROOMS = [
     ["networks", "scores", "pages"],
     ["tasks"],
     ["explain", "distill"],
-    ["compress", "diagnose", "export"],
+    ["compare", "compress", "diagnose", "export"],
     ["serve", "report", "adapters"],
     ["keras"],
     ["cli"],

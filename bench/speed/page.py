@@ -16,7 +16,7 @@ TARGETS: list[tuple[str, str, str, str, float, float]] = [
       for kind, mean, least in (("GRU", 4.0, 1.5), ("RNN", 5.5, 2.0), ("LSTM", 1.6, 0.95))
       for ours in (("auto", "cpp") if kind == "LSTM" else ("cpp",))
       for what in ("inference", "training")),
-    *((f"{kind} inference", "cpp", "onnxruntime", kind, 2.0, 0.0) for kind in ("LSTM", "GRU", "RNN")),
+    *((f"{kind} inference", "cpp", "onnxruntime", kind, mean, 1.0) for kind, mean in (("LSTM", 1.4), ("GRU", 2.0), ("RNN", 4.0))),
 ]  # fmt: skip
 LOOPS = ["relu LSTM", "layer-norm LSTM", "peephole LSTM", "dropout LSTM", "MGU", "reset-before GRU"]
 
@@ -26,8 +26,8 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def rows_of(sections: Sections, cell: str, what: str) -> list[Row]:
-    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode)."""
-    own = [name for name in sections if name not in ("lengths", "invariant")]
+    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode, small calls, bfloat16)."""
+    own = [name for name in sections if name not in ("lengths", "invariant", "small") and not name.startswith("bfloat16")]
     return [row for name in own for row in sections[name]["rows"] if (row["cell"], row["what"]) == (cell, what)]
 
 
@@ -41,6 +41,14 @@ def at_peak(row: Row, peer: str, peak: float) -> float | None:
     """The ratio of a loop whose products ran at the measured peak and whose activations took no time; None where it is unknown."""
     times = row["ms_median_best"]
     return times[peer][0] * peak * 1e6 / row["operations"] if peer in times and row["operations"] else None
+
+
+def limit_ms(row: Row, about: dict[str, Any], bfloat16: bool = False) -> float:
+    """How long the machine itself needs for a shape, in ms: its products at the measured peak, or its arrays once through the memory, whichever is longer."""
+    batch, steps, features, hidden = row["shape"]
+    numbers = batch * steps * (features + hidden) * (2 if row["what"] == "training" else 1)  # x and the output, and in training their gradients
+    by_products = row["operations"] / about["peak_gflops_bfloat16" if bfloat16 else "peak_gflops"] / 1e6
+    return float(max(by_products, numbers * 4 / about["bandwidth_gb_s"] / 1e6))
 
 
 def verdict(name: str, values: list[float], bests: list[float], mean: float, least: float, at_most: bool = False) -> list[str]:
@@ -67,10 +75,32 @@ def targets(sections: Sections) -> Iterator[list[str]]:
             yield verdict(f"{name} training, against the eager loop", values, ratios(rows, "cpp", "eager loop", True), 15, 5)
             least = 0.5 if name == "layer-norm LSTM" else 0.7
             yield verdict(f"{name}: GFLOP/s over our LSTM's", relative_rates(rows, False), relative_rates(rows, True), least, 0)
-    for row, least in zip(sections.get("step", {}).get("rows", []), (5.0, 3.0)):
+    for kind, mean in (("LSTM", 1.3), ("GRU", 2.0), ("RNN", 2.0)):
+        rows = sections.get(f"bfloat16-{kind.lower()}", {}).get("rows", [])
+        for what in ("inference", "training"):
+            chosen = [row for row in rows if row["what"] == what]
+            if chosen:
+                values = ratios(chosen, "bfloat16", "torch.nn")
+                yield verdict(f"{kind} {what} in bfloat16, against torch.nn in bfloat16", values, ratios(chosen, "bfloat16", "torch.nn", True), mean, 1)
+    if "bfloat16-cells" in sections:
+        rows = sections["bfloat16-cells"]["rows"]
+        yield verdict("other cells: training in bfloat16, against ours in float32", ratios(rows, "bfloat16", "float32"), ratios(rows, "bfloat16", "float32", True), 1.6, 0)
+    for kind in ("LSTM", "GRU", "RNN"):
+        rows = [row for row in rows_of(sections, kind, "training") if row["shape"][3] >= 128 and row["shape"][0] >= 8]
+        about = sections.get(kind.lower(), {}).get("about", {})
+        if rows and "bandwidth_gb_s" in about:
+            values, bests = ([limit_ms(row, about) / row["ms_median_best"]["cpp"][best] for row in rows] for best in (False, True))
+            yield verdict(f"{kind} training, of the limit (H ≥ 128, B ≥ 8)", values, bests, 0.6, 0.6)
+    if "small" in sections:
+        values, bests = ([row["ms_median_best"]["auto"][best] * 1e3 for row in sections["small"]["rows"]] for best in (False, True))
+        yield verdict("a small call, µs", values, bests, 25, 0, at_most=True)
+    for row, least in zip(sections.get("step", {}).get("rows", []), (4.0, 1.2)):
         values = ratios([row], "stream", "onnxruntime")
         if values:
             yield verdict(f"one step {size(row)}, against onnxruntime", values, ratios([row], "stream", "onnxruntime", True), least, 0)
+        values = ratios([row], "stream, bfloat16", "stream")
+        if values:
+            yield verdict(f"one step {size(row)} in bfloat16, against ours in float32", values, ratios([row], "stream, bfloat16", "stream", True), 2, 0)
     if "invariant" in sections:
         rows = sections["invariant"]["rows"]
         values = [1 / value for value in ratios(rows, "invariant", "default")]
@@ -79,7 +109,8 @@ def targets(sections: Sections) -> Iterator[list[str]]:
     if "lengths" in sections:
         rows = sections["lengths"]["rows"]
         values = [share(row, False) for row in rows]
-        yield verdict("lengths: time over (share of steps × whole)", values, [share(row, True) for row in rows], 1.25, 0, at_most=True)
+        yield verdict("lengths: time over (share of steps × whole)", values, [share(row, True) for row in rows], 1.3, 0, at_most=True)
+        yield verdict("lengths: the same, mean", [geometric_mean(values)], [geometric_mean([share(row, True) for row in rows])], 1.15, 0, at_most=True)
     if "compile" in sections:
         rows = [row for row in sections["compile"]["rows"] if row["cell"] != "time loop"]
         for name, limit in (("cold", 3000.0), ("warm from disk", 20.0)):
@@ -115,7 +146,7 @@ def markdown(sections: Sections) -> str:
     """The page: targets, then every section with its own circumstances."""
     text = ["# The CPU engine beside its peers\n", "Written by bench/cpu.py. Ratios: the peer's time over ours (medians; ×). Shapes: B×T×I×H. At peak: the ratio if all\n"
             "products ran as fast as float32 products in registers (on matrix units where the processor has them) and nothing else took\n"
-            "time, which no loop reaches.\n"]
+            "time, which no loop reaches. Of the limit: of the speed at which the machine itself would do it, with its products at the peak and its arrays once\nthrough the memory, whichever takes longer.\n"]
     lines = [[*line, *[""] * (7 - len(line))] for line in targets(sections)]
     text.append(table(["target", "to reach", "mean", "worst", "mean of best times", "", "at peak"], lines))
     for name, section in sections.items():
@@ -147,7 +178,9 @@ def summary(sections: Sections) -> str:
 
 
 def _section(section: dict[str, Any]) -> str:
-    rows, peak = section["rows"], section["about"]["peak_gflops"]
+    rows, about = section["rows"], section["about"]
+    narrow = next(iter(rows[0].get("ms_median_best", {})), "") == "bfloat16"
+    peak = about["peak_gflops_bfloat16"] if narrow else about["peak_gflops"]
     if "mb" in rows[0]:
         return table(["cell", "shape", *(f"{n}, MB" for n in rows[0]["mb"])], [[r["cell"], size(r), *(f"{v:.0f}" for v in r["mb"].values())] for r in rows])
     names = list(dict.fromkeys(name for row in rows for name in row["ms_median_best"]))
@@ -155,7 +188,8 @@ def _section(section: dict[str, Any]) -> str:
     head = ["cell", "shape", "what", *(f"{name}, ms" for name in names)]
     rated = any(row["operations"] for row in rows)
     peer = "torch.nn" if "torch.nn" in names else None
-    head += [*(f"{name} ×" for name in names[1:]), "GFLOP/s", "of peak", *(["at peak, torch.nn ×"] if peer else [])] if rated else []
+    limited = rated and "bandwidth_gb_s" in about
+    head += [*(f"{name} ×" for name in names[1:]), "GFLOP/s", "of peak", *(["of the limit"] if limited else []), *(["at peak, torch.nn ×"] if peer else [])] if rated else []
     lines = []
     for row in rows:
         times = row["ms_median_best"]
@@ -163,7 +197,7 @@ def _section(section: dict[str, Any]) -> str:
         if rated:
             rate = row["operations"] / times[ours][0] / 1e6
             line += [f"{times[name][0] / times[ours][0]:.2f}" if name in times else "" for name in names[1:]]
-            line += [f"{rate:.0f}", f"{rate / peak:.2f}", *([f"{at_peak(row, peer, peak):.2f}"] if peer else [])]
+            line += [f"{rate:.0f}", f"{rate / peak:.2f}", *([f"{limit_ms(row, about, narrow) / times[ours][0]:.2f}"] if limited else []), *([f"{at_peak(row, peer, peak):.2f}"] if peer else [])]
         lines.append(line)
     return table(head, lines)
 

@@ -1,4 +1,4 @@
-"""Sections over whole sequences: beside torch.nn and ONNX Runtime, beside eager loops, with lengths, and inside `tenuto.invariant()`."""
+"""Sections over whole sequences: beside torch.nn and ONNX Runtime, in bfloat16, beside eager loops, with lengths, inside `tenuto.invariant()`, and calls that are over at once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ SHAPES: list[Shape] = [
     (1, 100, 64, 128), (8, 100, 64, 128), (32, 100, 64, 128), (64, 200, 128, 256),
     (128, 100, 128, 512), (32, 1000, 64, 64), (32, 20, 10, 128),
 ]  # fmt: skip
+SMALL: list[Shape] = [(1, 2, 8, 16), (1, 10, 16, 32), (8, 10, 16, 32)]
 RAGGED: list[Shape] = [(32, 100, 64, 128), (64, 200, 128, 256)]
 VENDOR: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "LSTM": (tenuto.LSTM, nn.LSTM), "GRU": (tenuto.GRU, nn.GRU), "RNN": (tenuto.RNN, nn.RNN),
@@ -94,6 +95,69 @@ def against_vendor(kind: str, shapes: list[Shape], seconds: float) -> Rows:
                 times |= interleaved({"onnxruntime": lambda: other(array)}, seconds / 2)  # noqa: B023 (called here)
                 del other
             rows.append(entry(kind, what, shape, operations * (1 if what == "inference" else 3), times))
+    return rows
+
+
+def narrowly(call: Callable[[], object], enabled: bool) -> Callable[[], object]:
+    """The same call under autocast of bfloat16."""
+
+    def inside() -> object:
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            return call()
+
+    return inside
+
+
+def in_bfloat16(kind: str, shapes: list[Shape], seconds: float) -> Rows:
+    """Under autocast: our drop-in beside torch.nn, and beside ours in float32."""
+    rows: Rows = []
+    mine, theirs = VENDOR[kind]
+    for shape in shapes:
+        batch, steps, features, hidden = shape
+        x, d_output, operations = torch.randn(steps, batch, features), torch.randn(steps, batch, hidden), work(shape, peers.GATES[kind])
+        layers = {"bfloat16": named(mine(features, hidden), "auto"), "torch.nn": theirs(features, hidden)}
+        plain = {"float32": named(mine(features, hidden), "cpp")}
+        half = both(layers, x, d_output.bfloat16())
+        for what, calls in both(plain, x, d_output).items():
+            turns = {name: narrowly(call, True) for name, call in half[what].items()} | calls
+            times = interleaved(turns, seconds, frozenset(["bfloat16", "float32"]))
+            rows.append(entry(kind, what, shape, operations * (1 if what == "inference" else 3), times))
+    return rows
+
+
+def loops_in_bfloat16(shapes: list[Shape], seconds: float) -> Rows:
+    """Cells that torch has no kernel for, training under autocast: beside the same in float32."""
+    rows: Rows = []
+    for name, (cell, gates) in LOOPS.items():
+        options = {"recurrent_dropout": 0.2} if name.startswith("dropout") else {}
+        for shape in shapes:
+            batch, steps, features, hidden = shape
+            x, d_output = torch.randn(steps, batch, features), torch.randn(steps, batch, hidden)
+            calls = {}
+            for kind, narrow in (("bfloat16", True), ("float32", False)):
+                layer = Recurrent(cell, features, hidden, engine="cpp", **options)
+                d = d_output.bfloat16() if narrow else d_output
+                calls[kind] = narrowly(training(layer, lambda x, layer=layer: layer(x)[0], x, d), narrow)  # type: ignore[misc]
+            times = interleaved(calls, seconds, frozenset(calls))
+            rows.append(entry(name, "training", shape, 3 * work(shape, gates), times))
+    return rows
+
+
+def small_calls(shapes: list[Shape], seconds: float) -> Rows:
+    """Inference that is over at once: what a call costs beside its arithmetic."""
+    rows: Rows = []
+    for kind, (mine, theirs) in VENDOR.items():
+        for shape in shapes:
+            batch, steps, features, hidden = shape
+            x = torch.randn(steps, batch, features)
+            calls = {"auto": inference(mine(features, hidden).eval(), x), "torch.nn": inference(theirs(features, hidden).eval(), x)}
+            times = interleaved(calls, seconds, frozenset(calls))
+            other = peers.sequence(kind, shape, 1)
+            if other:
+                array = x.numpy()
+                times |= interleaved({"onnxruntime": lambda: other(array)}, seconds / 2)  # noqa: B023 (called here)
+                del other
+            rows.append(entry(kind, "small call", shape, work(shape, peers.GATES[kind]), times))
     return rows
 
 

@@ -33,15 +33,26 @@ extern "C" __attribute__((noinline)) real peak(long n, real a, real b) {  // 12 
   return sum_lanes(s[0]);
 }
 extern "C" double operations(void) { return 12.0 * 2 * LANES; }
+#if BFLOAT16
+extern "C" __attribute__((noinline)) real bfloat16_peak(long n, real a, real b) {
+  vec s[12], x = pair_lanes(broadcast(a), broadcast(b));
+  for (int j = 0; j < 12; j++) s[j] = broadcast(real(j));
+  for (long i = 0; i < n; i++)
+#pragma GCC unroll 12
+    for (int j = 0; j < 12; j++) s[j] = multiply_add((const Pair*)0, x, x, s[j]);
+  for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
+  return sum_lanes(s[0]);
+}
+#endif
 #if MATRIX_UNITS
 // Four tiles of results, each number as three parts: the six products of parts that make a float32 product, all in registers.
 extern "C" __attribute__((noinline)) real matrix_peak(long n) {
-  static uint16_t parts[PARTS * TILE];
+  static uint16_t parts[3 * TILE];
   static real result[4 * TILE_ROWS * LANES];
   for (int i = 0; i < LANES * TILE_ROWS; i += LANES) {
     vec x = {};
     for (int j = 0; j < LANES; j++) x[j] = real((i + j) * 2654435761u % 1000003) / 1000003;
-    store_parts(x, x * real(0.7), parts + i * 2, TILE);
+    store_parts<3>(x, x * real(0.7), parts + i * 2, TILE);
   }
   configure_tiles(TILE_ROWS);
   _tile_loadd(4, parts, 64); _tile_loadd(5, parts + TILE, 64); _tile_loadd(6, parts + 2 * TILE, 64); _tile_loadd(7, parts, 64);
@@ -52,26 +63,50 @@ extern "C" __attribute__((noinline)) real matrix_peak(long n) {
   release_tiles();
   return result[0];
 }
+extern "C" __attribute__((noinline)) real bfloat16_matrix_peak(long n) {
+  static uint16_t parts[TILE];
+  static real result[TILE_ROWS * LANES];
+  configure_tiles(TILE_ROWS);
+  _tile_loadd(4, parts, 64); _tile_loadd(7, parts, 64);
+  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  for (long i = 0; i < n; i++) { PRODUCTS(4) }
+  _tile_stored(0, result, 64);
+  release_tiles();
+  return result[0];
+}
 extern "C" double matrix_operations(void) { return 4.0 * 2 * TILE_ROWS * LANES * BLOCK_DEPTH; }
 #endif
 """
 
 
-def peak_gflops() -> float:
-    """Float32 products in registers on one thread, times the threads in use: on vectors, or on matrix units where the engine may use them."""
-    matrix = library.has_matrix_units(torch.float32)
-    kernel = library.build("peak", _PEAK, 32)
-    kernel.peak.argtypes, kernel.operations.restype = [ctypes.c_long, ctypes.c_float, ctypes.c_float], ctypes.c_double
-    run, operations = lambda turns: kernel.peak(turns, 0.999, 0.001), kernel.operations()
-    if matrix:
-        kernel.matrix_peak.argtypes, kernel.matrix_operations.restype = [ctypes.c_long], ctypes.c_double
-        run, operations = kernel.matrix_peak, kernel.matrix_operations()
+def peak_gflops(bfloat16: bool = False) -> float:
+    """Products in registers on one thread, times the threads in use: on vectors, or on matrix units where the engine may use them; 0 where there are none."""
+    if bfloat16 and not library.multiplies_bfloat16():
+        return 0.0
+    kernel, prefix = library.build("peak", _PEAK, 32), "bfloat16_" if bfloat16 else ""
+    on_vectors = getattr(kernel, f"{prefix}peak")
+    on_vectors.argtypes, kernel.operations.restype = [ctypes.c_long, ctypes.c_float, ctypes.c_float], ctypes.c_double
+    run, operations = lambda turns: on_vectors(turns, 0.999, 0.001), kernel.operations() * (2 if bfloat16 else 1)
+    if library.has_matrix_units(torch.float32):
+        run, kernel.matrix_operations.restype = getattr(kernel, f"{prefix}matrix_peak"), ctypes.c_double
+        run.argtypes, operations = [ctypes.c_long], kernel.matrix_operations()
     turns, best = 10_000, math.inf
     for _ in range(50):
         begin = time.perf_counter()
         run(turns)
         best = min(best, time.perf_counter() - begin)
     return turns * operations / best / 1e9 * torch.get_num_threads()
+
+
+def bandwidth() -> float:
+    """GB/s of a copy that no cache holds, read and written, with the threads in use."""
+    source = torch.zeros(1 << 26)
+    target, best = torch.zeros_like(source), math.inf
+    for _ in range(5):
+        begin = time.perf_counter()
+        target.copy_(source)
+        best = min(best, time.perf_counter() - begin)
+    return 2 * source.nbytes / best / 1e9
 
 
 def processor() -> str:
@@ -91,6 +126,8 @@ def circumstances() -> dict[str, object]:
         "processor": processor(),
         "threads": torch.get_num_threads(),
         "peak_gflops": round(peak_gflops(), 1),
+        "peak_gflops_bfloat16": round(peak_gflops(bfloat16=True), 1),
+        "bandwidth_gb_s": round(bandwidth(), 1),
         "compiler": found.version if found else None,
         "torch": torch.__version__,
     }

@@ -33,8 +33,8 @@ def _transcriber(train: Any, sound: Wave, rounds: int) -> dict[str, Any]:
     times = {
         "features": lambda: model.hearing_(sound),
         "network": lambda: model._run(heard, None),
-        "greedy search": lambda: list(model._pieces(rows, 1)),
-        "beam of 8": lambda: list(model._pieces(rows, 8)),
+        "greedy search": lambda: model._text(model._decoder(1, model._rule()), rows),
+        "beam of 8": lambda: model._text(model._decoder(8, model._rule()), rows),
         "all of it, greedy": lambda: model.transcribe([sound]),
         "all of it, a beam of 8": lambda: model.transcribe([sound], beam_size=8),
         "as a stream, greedy": lambda: _streamed(model, sound),

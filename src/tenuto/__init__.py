@@ -1,7 +1,7 @@
 """tenuto: recurrent neural networks on PyTorch. A cell is written once, as maths; everything else is derived from it.
 
 `Cell`, `State`: write a cell (tenuto.cell). `Recurrent`: the layer for any cell. `LSTM`, `GRU`, `RNN` and their cells: drop-ins
-for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `diagnose`: what becomes of gradients and memory. `distill`: a simpler model that answers alike. `compress`: the same model, smaller. `export`: the model for another world. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
+for torch.nn. `invariant`: the same bits in any batch. `explain`: what an answer comes from. `diagnose`: what becomes of gradients and memory. `compare`: which encoder is better, and whether that is chance. `distill`: a simpler model that answers alike. `compress`: the same model, smaller. `export`: the model for another world. `tenuto.cells`: the zoo. `tenuto.keras`: layers for Keras. `tenuto.tasks`: models for
 whole jobs.
 
 Names are imported when they are first used: `tenuto --help` answers without loading torch. Once torch is loaded too, it knows the
@@ -16,6 +16,7 @@ from tenuto import operation
 if TYPE_CHECKING:
     from tenuto.activations import Activation, register_activation
     from tenuto.cell import Cell, State
+    from tenuto.compare.call import compare
     from tenuto.compress.call import compress
     from tenuto.diagnose.call import diagnose
     from tenuto.distill.call import distill
@@ -42,7 +43,7 @@ _HOME = {
     "Recurrent": "tenuto.layers",
 }
 
-_ROOMS = ("activations", "cell", "cells", "compress", "data", "diagnose", "distill", "engines", "errors", "explain", "export", "keras", "layers", "program", "report", "tasks", "train")
+_ROOMS = ("activations", "cell", "cells", "compare", "compress", "data", "diagnose", "distill", "engines", "errors", "explain", "export", "keras", "layers", "program", "report", "tasks", "train")
 
 __all__ = [
     "GRU",
@@ -56,6 +57,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "State",
+    "compare",
     "compress",
     "diagnose",
     "distill",

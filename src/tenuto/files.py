@@ -228,6 +228,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
 
 
+def digest_of(kept: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 digest of plain data and tensors by name, as 64 hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def plain(data: Any) -> Any:
     """`data` with only what JSON can say: numpy and torch numbers and arrays become numbers and lists, NaN becomes None."""
     if hasattr(data, "tolist"):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tenuto.compare.page import build_comparison_report
 from tenuto.errors import RunError
 from tenuto.pages.run import write_run_page
 from tenuto.pages.search import build_search_report
+from tenuto.runs.compare_folder import is_comparison
 from tenuto.runs.folder import read_run
 from tenuto.runs.search_folder import is_search
 from tenuto.tasks import card_of, cards
@@ -26,12 +28,14 @@ def build_report(run_folder: str | Path) -> Path:
     An older report is replaced in one step; when anything goes wrong it stays as it was.
 
     Args:
-        run_folder: a folder written by `tenuto fit`, `tenuto tune` or an estimator's `save`.
+        run_folder: a folder written by `tenuto fit`, `tenuto tune`, `tenuto compare` or an estimator's `save`.
     Returns:
         The path of the report.
     Raises:
         RunError: the folder is not a complete run, a file was changed, or the task has no report.
     """
+    if is_comparison(run_folder):
+        return build_comparison_report(run_folder)
     if is_search(run_folder):
         return build_search_report(run_folder)
     run = read_run(run_folder)

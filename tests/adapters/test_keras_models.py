@@ -160,7 +160,8 @@ def test_every_module_of_keras_is_there():
     assert ours.optimizers is keras.optimizers
     assert ExponentialDecay is keras.optimizers.schedules.ExponentialDecay
     assert layers.Dense is keras.layers.Dense
-    assert ours.Sequential is models.Sequential is keras.Sequential
+    assert ours.Sequential is models.Sequential and issubclass(ours.Sequential, keras.Sequential)
+    assert ours.Model is models.Model is keras.Model
     assert ours.layers is layers
     for name in ("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells", "Bidirectional", "TimeDistributed"):
         assert getattr(layers, name) is getattr(keras.layers, name)

@@ -121,3 +121,14 @@ def test_texts_of_a_parquet_file_in_several_pieces(tmp_path):
         with Parquet(tmp_path / f"{name}.parquet") as file:
             arrays = file.arrays()
         assert arrays["t"].tolist() == texts and arrays["n"].tolist() == list(range(len(texts)))
+
+
+def test_groups_of_rows_of_which_some_lack_values_are_one_column(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"n": pyarrow.array([1, 2, None, 4, 5], pyarrow.int64()), "flag": pyarrow.array([True, False, None, True, None]), "word": pyarrow.array(["a", None, "a", "b", "a"])}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet", row_group_size=2)
+    with Parquet(tmp_path / "t.parquet") as file:
+        found = file.arrays()
+    np.testing.assert_array_equal(found["n"], [1, 2, np.nan, 4, 5])
+    assert found["flag"].tolist() == [True, False, None, True, None] and found["word"].tolist() == ["a", None, "a", "b", "a"]
+    assert found["word"][0] is found["word"][4]  # across groups too

@@ -11,6 +11,7 @@ import tenuto
 from tenuto import Recurrent, cells
 from tenuto.cell import Cell, State
 from tenuto.diagnose import Advice, Clipping, Diagnosis, LayerDiagnosis, Matrix, Saturation, diagnose
+from tenuto.diagnose.outside import outside_of
 from tenuto.errors import ArgumentError, NotFittedError
 from tenuto.tasks import SequenceClassifier
 from tests.explain.models import Reader, Words, fitted
@@ -296,3 +297,16 @@ def test_what_is_wrong_is_said_in_words():
         diagnose(trained, data, clip_norm=1.0)
     with pytest.raises(ArgumentError, match="no recurrent layer is called 'x'"):
         diagnose(model, x)["x"]
+
+
+def test_what_is_not_seen_is_said(tmp_path):
+    torch.manual_seed(0)
+    memory = tenuto.layers.DNC(cells.GRU(), 2, 4, rows=4, width=2, read_heads=1).eval()
+    found = tenuto.diagnose(memory, torch.randn(6, 2, 2))
+    assert len(found) == 1 and found.outside == outside_of(memory)
+    assert found.outside[0].startswith("the DNC: all numbers are of its controller") and found.outside[0] in str(found)
+    assert "all numbers are of its controller" in found.to_html(tmp_path / "page.html").read_text()
+    hybrid = tenuto.layers.Hybrid(cells.GRU(), 2, 8, 1, heads=2).eval()
+    assert tenuto.diagnose(hybrid, torch.randn(6, 2, 2)).outside == ("layers.1 (Attending): attention reads steps before directly; that way is in no number here.",)
+    assert "no number here" in outside_of(tenuto.layers.FastWeights(2, 4))[0]
+    assert outside_of(tenuto.Recurrent(cells.GRU(), 2, 4)) == ()

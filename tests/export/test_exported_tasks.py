@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import tenuto
-from tenuto.tasks import Seq2Seq
+from tenuto.data import Sequences
+from tenuto.errors import ArgumentError
+from tenuto.tasks import Seq2Seq, SequenceClassifier, SequenceRegressor
 from tests.export.test_onnx import runner_of
+from tests.tasks.classify.test_irregular import OPTIONS, stays
 from tests.tasks.launched import TASKS
 
 
@@ -57,6 +60,47 @@ def test_a_missing_value_that_is_filled_outside_is_said_loudly() -> None:
     other = copy(model)
     other.standardiser_ = replace(model.standardiser_, missing="forward")
     assert "before the graph" in other.outside()["missing values"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "beside"),
+    [
+        ("gru-d", {"bidirectional": False}, ["mask", "gap"]), ("gru-d", {"bidirectional": True}, ["mask", "gap", "gap_reverse"]), ("time-aware-lstm", {"missing": "mean", "bidirectional": False}, ["elapsed"]),
+        ("cfc", {"missing": "forward", "bidirectional": True}, ["elapsed", "elapsed_reverse"]), ("gru", {"missing": "mean", "bidirectional": False, "observed": ("mask", "gap")}, ["mask", "recency"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("estimator", [SequenceClassifier, SequenceRegressor])
+def test_irregular_models_read_masks_and_gaps_beside_their_channels(estimator: Any, cell: str, options: dict, beside: list[str], tmp_path: Path) -> None:
+    data = stays()
+    if estimator is SequenceRegressor:
+        data = Sequences(data.values, targets=[float(number % 7) for number in range(len(data))], times=data.times, channels=data.channels)
+    model = estimator(cell, **options, **OPTIONS).fit(data)
+    found = tenuto.export(model, tmp_path / "run")
+    assert found.worst < 1e-5 and list(found.files) == (["sequence"] if options["bidirectional"] else ["sequence", "step"])
+    assert [port.name for port in model.ports()] == ["x", *beside, "lengths"] and set(beside) <= set(model.outside())
+    exported = runner_of(tmp_path / "run").Model(tmp_path / "run")
+    longest = max(range(len(data)), key=lambda place: len(data.values[place]))
+    values, times, prepared = data.values[longest], data.times[longest], model.standardiser_
+    filled = np.where(np.isnan(values), prepared._filled(values) * prepared.deviation + prepared.mean, values) if options.get("missing") == "forward" else values
+    made = prepared.apply(values, times)[:, None]
+    more = {kind: made[..., list(prepared.places[kind])] > 0.5 if kind == "mask" else made[..., list(prepared.places[kind])] for kind in beside}
+    given = {"x": filled[:, None].astype(np.float32), **more}
+    (batch,) = model.inputs(data.select([longest]))
+    expected, answer = (model.forward(batch), "logits") if estimator is SequenceClassifier else (model.raw(batch), "mean")
+    expected = expected.detach().numpy()
+    np.testing.assert_allclose(exported("sequence", lengths=[len(values)], **given)[answer], expected, atol=1e-4)
+    if not options["bidirectional"]:
+        stream = exported.stream(rows=1)
+        last = [stream(**{name: value[step] for name, value in given.items()})[answer] for step in range(len(values))][-1]
+        np.testing.assert_allclose(last, expected, atol=1e-4)
+
+
+def test_an_irregular_model_is_a_program_of_torch(tmp_path: Path) -> None:
+    model = SequenceClassifier("gru-d", bidirectional=False, **OPTIONS).fit(stays())
+    found = tenuto.export(model, tmp_path / "run", to="torch")
+    assert found.worst < 1e-5 and list(found.files) == ["sequence", "step"]
+    with pytest.raises(ArgumentError, match=r"step by step(.|\n)*masks or times"):
+        tenuto.export(model, tmp_path / "c", to="c")
 
 
 @pytest.mark.parametrize("options", [{"attention": "bahdanau"}, {"attention": "none", "decoder_input": "both"}, {"attention": "dot", "input_feeding": True, "bidirectional": False}], ids=str)

@@ -192,3 +192,20 @@ def test_what_is_wrong_is_said_in_words():
     lstm.checkpoint_every = "x"
     with pytest.raises(ArgumentError, match="checkpoint_every is 'x'"):
         lstm(torch.randn(4, 2, 2))
+
+
+def test_in_a_graph_of_torch_the_layer_is_one_operation_that_keeps_every_step():
+    torch.manual_seed(0)
+    layer, x, graphs = Recurrent(cells.GRU(), 3, 4, checkpoint_every=3, engine="reference"), torch.randn(12, 2, 3, requires_grad=True), []
+
+    def backend(graph, given):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compile(layer, backend=backend)(x).output.sum().backward()
+    found = [weight.grad.clone() for weight in layer.parameters()]
+    layer.zero_grad()
+    layer(x).output.sum().backward()
+    assert len(graphs) == 1
+    for one, weight in zip(found, layer.parameters()):
+        torch.testing.assert_close(one, weight.grad)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tenuto.scores.edit_distance import edit_distance
-from tenuto.scores.transcripts import Edits, edits, rate, rate_interval, transcription_result
+from tenuto.scores.transcripts import Edits, differences, edits, rate, rate_interval, transcription_result
 
 WORDS = ["a", "b", "c", "d"]
 
@@ -28,6 +28,7 @@ def test_counts_and_rates_are_jiwers():
 
 def test_by_hand():
     assert edits("the cat sat on".split(), "a cat on mat".split()) == (4, 2, 1, 1, 1)
+    assert differences("the cat sat on".split(), "a cat on mat".split()) == [("the", "a"), ("sat", ""), ("", "mat")] and differences([], ["a"]) == [("", "a")]
     assert edits([], ["a", "b"]) == (0, 0, 0, 0, 2) and edits(["a"], []) == (1, 0, 0, 1, 0) and edits([], []) == (0, 0, 0, 0, 0)
 
 
@@ -38,6 +39,10 @@ def test_s13_errors_of_the_set_divided_by_its_words():
     assert result["by_speaker"][1] == {"speaker": "q", "recordings": 1, "words": 0, "errors": 2, "wer": None} and result["exact"] == 0.5
     assert result["mistakes"] == [{"id": "two", "reference": "", "predicted": "x y", "word_errors": 2, "character_errors": 3}]
     assert sum(row["recordings"] for row in result["by_length"]) == 2 and result["cer"] == 3 / 7
+    confused = transcription_result(["a b", "a c", "a"], ["x b", "x c", "a d"], ["1", "2", "3"], [1.0] * 3, None)["confusions"]
+    assert confused == [{"reference": "a", "predicted": "x", "count": 2}, {"reference": "", "predicted": "d", "count": 1}]
+    for one, other in zip(sentences(3), sentences(4)):
+        assert len(differences(one, other)) == edit_distance(one, other)
     empty = transcription_result([""], ["x"], ["one"], [1.0], None)
     assert empty["wer"] is None and empty["wer_interval"] is None and empty["by_speaker"] == []
 

@@ -30,6 +30,7 @@ from tenuto.cli import (
     spot,
     transcribe,
 )
+from tenuto.cli.compare import command_of as compare_command
 from tenuto.cli.console import complain
 from tenuto.cli.fit import command_of as fit_command
 from tenuto.cli.fit_group import FitGroup
@@ -116,6 +117,14 @@ search = typer.Typer(
     epilog="Go on with a search: [bold]tenuto tune --resume RUN[/bold]. Train the best of it: [bold]tenuto fit --from RUN[/bold].",
 )
 
+comparison = typer.Typer(
+    cls=FitGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Train a task with several encoders alike, and see which is better and whether that is more than chance.",
+    epilog="[bold]tenuto compare TASK DATA --encoders lstm,transformer,hybrid[/bold].",
+)
+
 
 def help_of(function: Callable[..., Any]) -> str:
     """A function's docstring for a terminal of any width: each paragraph becomes one line, except paragraphs of commands, where each has its own line."""
@@ -126,8 +135,9 @@ def help_of(function: Callable[..., Any]) -> str:
 TRAIN, USE, LOOK = "Train", "Use a run", "Look inside"
 app.add_typer(fit, name="fit", rich_help_panel=TRAIN)
 app.add_typer(search, name="tune", rich_help_panel=TRAIN)
+app.add_typer(comparison, name="compare", rich_help_panel=TRAIN)
 for task in cards():
-    for group, function in ((fit, fit_command(task)), (search, tune_command(task))):
+    for group, function in ((fit, fit_command(task)), (search, tune_command(task)), (comparison, compare_command(task))):
         group.command(task.command, help=help_of(function))(function)
 for panel, functions in {
     TRAIN: (distill.command(), demo.demo),

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 
 from tenuto.cli.arguments import CellFile, RunFolder, require_free
 from tenuto.cli.console import messages
+from tenuto.cli.listening import PIPE, SoundFiles, StreamRate, is_stream, of_files, of_pipe, write
 from tenuto.cli.tasks import open_run, task_of_run
 from tenuto.tongues import typed_path
 
 FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
-PIPE = "-"
 
 
 def transcribe(
     run: RunFolder,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Sound files; - for a stream on standard input: a WAV file as it is written, or bare samples of 16 bits (--rate).", show_default=False)],
+    files: SoundFiles,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the terminal.", show_default=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     form: Annotated[str, typer.Option("--format", help="text; jsonl (words with times and probabilities); srt or vtt (subtitles); ctm (a word a line).")] = "text",
     beam_size: Annotated[int, typer.Option(help="Answers that the search keeps at each step; 0 for the run's own number.", min=0)] = 0,
-    rate: Annotated[int, typer.Option(help="Samples a second of a stream that does not say it; 0 for the model's.", min=0)] = 0,
+    rate: StreamRate = 0,
+    language: Annotated[Path | None, typer.Option("--language", metavar="RUN", help="The run of a language model of characters that ranks texts, too; needs a beam.", show_default=False)] = None,
+    language_weight: Annotated[float, typer.Option(help="How much the language model counts.", min=0)] = 0.3,
+    length_bonus: Annotated[float, typer.Option(help="Nats for each character, in a beam: a language model makes long texts unlikely.")] = 0.0,
+    hot_words: Annotated[str, typer.Option(metavar="WORD=NATS,...", help="Words that are expected, each with its bonus; needs a beam.")] = "",
+    latency: Annotated[bool, typer.Option("--latency", help="Hear the files as streams and say how late their text comes, on standard error.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Of a stream, say what was understood so far, too: in text on standard error.")] = False,
     cell: CellFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
@@ -37,61 +41,63 @@ def transcribe(
     [bold]arecord -f S16_LE -r 8000 -t raw | tenuto transcribe runs/spoken - --rate 8000 --partial[/bold]
     """
     from tenuto.choices import require
-    from tenuto.errors import ArgumentError, DataError
-    from tenuto.files import write_text
+    from tenuto.errors import ArgumentError
 
     require("format", form, FORMATS)
     task = task_of_run(run)
     if not task.listens:
         raise ArgumentError(f"{run} writes down nothing: its task is {task.name}.", expected="a run of a task that hears speech", fix=f"tenuto predict {typed_path(run)} DATA")
-    if PIPE in files and len(files) > 1:
-        raise ArgumentError("a stream is written down alone.", expected=f"{PIPE}, or files", received=" ".join(files)[:80])
+    streamed = is_stream(files)
     require_free(out, overwrite)
     model = open_run(task, run, cell, device)
-    write = WRITERS[form]
-    if files == [PIPE]:
-        pieces = _streamed(model, sys.stdin.buffer, rate, beam_size or None, partial=partial)
-        if out is None:
-            for number, piece in enumerate(pieces):
-                typer.echo(write(PIPE, [piece], number), nl=False)
-                sys.stdout.flush()
-        else:
-            write_text(out, write(PIPE, list(pieces), 0))
+    search = {"beam_size": beam_size or None, "prior": _prior(language, language_weight, length_bonus, hot_words)}
+    written = WRITERS[form]
+    if streamed:
+        write(_one_by_one(_finals(of_pipe(model, rate, **search), partial=partial), written), out)
         return
-    texts, failed = [], 0
-    for name in files:
-        try:
-            (found,) = model.transcribe([name], beam_size=beam_size or None)
-        except DataError as error:
-            messages().print(f"left out    {name}: {error.what}", markup=False)
-            failed += 1
-            continue
-        texts.append(write(name, [found], 0) if form != "text" or len(files) == 1 else f"{name}\t{found.text}\n")
-    if failed == len(files):
-        raise DataError("no recording could be read.", expected="one or more sound files", received=f"{failed} that cannot be")
-    if out is None:
-        typer.echo("".join(texts), nl=False)
-    else:
-        write_text(out, "".join(texts))
+    texts = []
+    for name, (found,) in of_files(files, lambda name: model.transcribe([name], **search)):
+        if latency:
+            messages().print(f"{name}: {_late(model.latency([name], beam_size=beam_size or None))}", markup=False)
+        texts.append(written(name, [found], 0) if form != "text" or len(files) == 1 else f"{name}\t{found.text}\n")
+    write(texts, out)
 
 
-def _streamed(model: Any, pipe: BinaryIO, rate: int, beam_size: int | None, *, partial: bool) -> Iterator[Any]:
+def _prior(language: Path | None, weight: float, bonus: float, hot_words: str) -> Any:
+    """What is known of texts; None for nothing."""
+    from tenuto.tasks import LanguageModel
+    from tenuto.tasks.transcribe.prior import Prior, hot_words_of
+
+    if language is None and not bonus and not hot_words:
+        return None
+    return Prior(None if language is None else LanguageModel.load(language), weight=weight, bonus=bonus, hot_words=hot_words_of(hot_words))
+
+
+def _late(found: Any) -> str:
+    """A latency in words."""
+    if found.first_partial_s is None:
+        return "no speech, or no text"
+    return (
+        f"first text {found.first_partial_s:.2f} s after speech begins, the last final {found.final_s:.2f} s after it ends (what the computer takes is not in it); "
+        f"a step waits {found.algorithmic_s:.2f} s at most; {found.revised:.1%} of words were taken back"
+    )
+
+
+def _finals(events: Iterable[Any], *, partial: bool) -> Iterator[Any]:
     """The final events of a stream."""
-    from tenuto.data.audio.pipe import Piped
+    for event in events:
+        if event.kind == "final":
+            yield event
+        elif partial:
+            messages().print(f"... {event.text.strip()}", markup=False)
 
-    piped = Piped(pipe, rate or model.hearing_.features.rate)
-    stream = model.stream(rate=piped.rate, beam_size=beam_size)
 
-    def finals(events: Iterable[Any]) -> Iterator[Any]:
-        for event in events:
-            if event.kind == "final":
-                yield event
-            elif partial:
-                messages().print(f"... {event.text.strip()}", markup=False)
-
-    for samples in piped:
-        yield from finals(stream.accept(samples))
-    yield from finals(stream.finish())
+def _one_by_one(pieces: Iterable[Any], written: Callable[[str, list[Any], int], str]) -> Iterator[str]:
+    """Each piece as text; subtitles are counted over all of them."""
+    before = 0
+    for piece in pieces:
+        yield written(PIPE, [piece], before)
+        before += len(_lines([piece]))
 
 
 def _text(name: str, pieces: list[Any], first: int) -> str:

@@ -165,7 +165,7 @@ def tune_from_options(task: Task, options: Mapping[str, Any], typed: set[str], o
     fixed = {name: value for name, value in options.items() if name not in OWN and name not in NOT_KEPT}
     job = prepare(task, fixed, own_cells)
     kept = {name: value for table in option_tables(task, fixed).values() for name, value in table.items() if name not in {*space, *ELSEWHERE}}
-    data = _digest(job, fixed)
+    data = digest(job, fixed)
     with run_folder(options["resume"] or options["out"], *job.name[:1], "tune") as folder:
         there = claim_search(folder, overwrite=options["overwrite"])
         base = {name: fixed[name] for name in space}
@@ -300,8 +300,8 @@ def _search_text(task: Task, fixed: Mapping[str, Any], options: Mapping[str, Any
     return toml_text(task.name, tables, version("tenuto"), use=f"`tenuto tune --config {SEARCH_CONFIGURATION}` searches again")
 
 
-def _digest(job: Job, options: Mapping[str, Any]) -> str:
-    """SHA-256 over all that the trials read, so that a search does not go on with other data."""
+def digest(job: Job, options: Mapping[str, Any]) -> str:
+    """SHA-256 over all that a search or a comparison reads, so that it does not go on with other data."""
     from tenuto.files import sha256_of
 
     parts = {name: getattr(job.splits, name) for name in ("train", "validation", "test")}

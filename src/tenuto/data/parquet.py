@@ -24,6 +24,7 @@ class Parquet:
             raise DataError(f"{path} needs pyarrow, which is not installed.", fix="pip install 'tenuto[data]'") from error
         # Text that is no UTF-8 and numbers out of range are errors of Python's; a file that claims more than there is, one of memory.
         self._path, self._errors = path, (OSError, pyarrow.ArrowException, ValueError, OverflowError, MemoryError, KeyError, TypeError, AttributeError)
+        self._free = pyarrow.default_memory_pool().release_unused
         self._open, self._is_text = pyarrow.parquet.ParquetFile, lambda kind: pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
 
     def __enter__(self) -> Parquet:
@@ -39,6 +40,7 @@ class Parquet:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._file.close()
         self._bytes.close()
+        self._free()  # what was read lies in arrays of numpy's now
         if isinstance(error, self._errors) and not isinstance(error, TenutoError):
             raise self._unreadable(error) from error
 
@@ -52,14 +54,22 @@ class Parquet:
         return {name: self._array(name) for name in self.names}
 
     def _array(self, name: str) -> np.ndarray:
-        column = self._file.read(columns=[name], use_threads=False).column(name)
+        """A column, one group of rows after the other."""
+        groups, words = range(self._file.num_row_groups), dict[Any, Any]()
+        parts = [self._part(self._file.read_row_group(group, columns=[name], use_threads=False).column(name), words) for group in groups]
+        if not parts or len({part.dtype for part in parts}) > 1:  # whole numbers of which some groups lack some
+            column = self._file.read(columns=[name], use_threads=False).column(name)
+            parts = [self._part(column, words)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _part(self, column: Any, words: dict[Any, Any]) -> np.ndarray:
         if not self._is_text(column.type):
             return column.to_numpy()  # type: ignore[no-any-return]
-        coded = column.dictionary_encode().unify_dictionaries()  # in pieces, as the file has it: texts of more than 2 GB do not fit into one of Arrow's arrays
-        if not coded.num_chunks:
-            return np.zeros(0, dtype=object)
-        words = np.array([*coded.chunk(0).dictionary.to_pylist(), None], dtype=object)  # None for what is missing
-        return words[np.concatenate([part.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False) for part in coded.chunks])]  # type: ignore[no-any-return]
+        found = [np.zeros(0, dtype=object)]
+        for chunk in column.dictionary_encode().chunks:  # in pieces, as the file has it: texts of more than 2 GB do not fit into one of Arrow's arrays
+            own = np.array([*(words.setdefault(word, word) for word in chunk.dictionary.to_pylist()), None], dtype=object)  # None for what is missing
+            found.append(own[chunk.indices.fill_null(len(own) - 1).to_numpy(zero_copy_only=False)])
+        return np.concatenate(found)
 
     @property
     def zones(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 In: a fitted estimator and data, or a torch module with recurrent layers and a batch. Out: a `Diagnosis`: numbers, a page, advice. `following.py` hears the layers on the way
 forward and back; `pulled.py` runs the derivative of their steps (gradients, influence), `pushed.py` the tangent (exponents, products of Jacobians), `weights.py` looks at gates and
-matrices; `advice.py` says what follows, with the thresholds. Imports what `explain` imports, and of `explain` what runs a model and hears its layers; nothing on a model changes.
+matrices; `outside.py` says what is not seen; `advice.py` says what follows, with the thresholds. Imports what `explain` imports, and of `explain` what runs a model and hears its layers; nothing on a model changes.
 """
 
 import sys

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tenuto.diagnose.advice import advice_of
 from tenuto.diagnose.diagnosis import Clipping, Diagnosis, LayerDiagnosis
 from tenuto.diagnose.following import Followed, Following
+from tenuto.diagnose.outside import outside_of
 from tenuto.diagnose.pulled import gradients, influence
 from tenuto.diagnose.pushed import growth_of
 from tenuto.diagnose.weights import matrices_of, saturation_of
@@ -144,7 +145,7 @@ def _diagnose(network: nn.Module, losses: Losses, exponents: int, share: float, 
             fix="diagnose the part of the model that has one",
         )  # fmt: skip
     clipping = Clipping(np.array(norms), limit)
-    return Diagnosis(tuple(layers), first, clipping, advice_of(layers, clipping, window))
+    return Diagnosis(tuple(layers), first, clipping, advice_of(layers, clipping, window), outside_of(network))
 
 
 def _checked(loss: Any) -> Tensor:

@@ -79,12 +79,14 @@ class Diagnosis:
     Attributes:
         layers: one for each recurrent layer and direction, in the order in which they ran. loss: of the first batch. clipping: of the batches.
         advice: what follows, each with its threshold; empty where nothing stands out.
+        outside: what else carries something from step to step and is in none of these numbers, a sentence for each: a memory outside the state, attention.
     """
 
     layers: tuple[LayerDiagnosis, ...]
     loss: float
     clipping: Clipping
     advice: tuple[Advice, ...]
+    outside: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[LayerDiagnosis]:
         return iter(self.layers)
@@ -105,7 +107,7 @@ class Diagnosis:
         for layer in self.layers:
             horizon = f"beyond {layer.steps} steps" if layer.horizon is None else f"{layer.horizon} of {layer.steps} steps"
             lines.append(f"{layer.name}: largest Lyapunov exponent {layer.exponents[0]:+.3g} a step, memory horizon {horizon} ({layer.share:g})")
-        return "\n".join([*lines, *map(str, self.advice)])
+        return "\n".join([*lines, *self.outside, *map(str, self.advice)])
 
     def to_html(self, path: str | Path, title: str = "") -> Path:
         """Write the page.

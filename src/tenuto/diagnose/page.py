@@ -31,6 +31,7 @@ def page_of(diagnosis: Any, title: str = "") -> str:
             score_interval="",
             facts=_facts(diagnosis),
             advice=diagnosis.advice,
+            outside=diagnosis.outside,
             clipping=_clipping(diagnosis.clipping),
             share=percent(layers[0].share),
             layers=[_layer(layer, number_) for number_, layer in enumerate(layers)],

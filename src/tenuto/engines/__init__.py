@@ -37,8 +37,11 @@ _ORDER: tuple[Engine, ...] = (Cpp(), Vendor(), Reference())  # by expected speed
 _NARROW: tuple[Engine, ...] = (NarrowVendor(torch.bfloat16), NarrowVendor(torch.float16))  # "auto" alone takes these, where they are faster
 _AFTER: dict[str, tuple[Engine, ...]] = {engine.name: (*_ORDER[place + 1 :], *_NARROW) for place, engine in enumerate(_ORDER)}
 _PROMISING: dict[str, Engine] = {"cpp": Cpp(invariant=True)}  # what runs instead of an engine inside `invariant()`
-for _engine in (*_ORDER, *_NARROW, *_PROMISING.values()):
+_ROUNDING: dict[str, Engine] = {"cpp": Cpp(bfloat16=True), "invariant cpp": Cpp(invariant=True, bfloat16=True)}  # what takes an engine's place where a layer's numbers have 16 bits
+_AFTER |= {engine.name: _AFTER["cpp"] for engine in _ROUNDING.values()}
+for _engine in (*_ORDER, *_NARROW, *_PROMISING.values(), *_ROUNDING.values()):
     autograd.register(_engine)
+_IN = " in "  # what is put between an engine asked for and a 16-bit dtype
 _INVARIANT = "invariant "  # what is put before the engine asked for inside `invariant()`
 
 
@@ -115,6 +118,17 @@ def settled(engine: str) -> str:
     return _INVARIANT + engine if _thread.invariant and not engine.startswith(_INVARIANT) else engine
 
 
+def narrowed(engine: str, problem_dtype: torch.dtype, result: torch.dtype) -> str:
+    """The engine asked for with the 16-bit dtype of a layer's numbers behind it, as a graph holds it; see `asked`."""
+    return engine if result == problem_dtype else f"{engine}{_IN}{str(result).removeprefix('torch.')}"
+
+
+def asked(engine: str) -> tuple[str, torch.dtype | None]:
+    """The engine asked for, and the 16-bit dtype of the layer's numbers where they have 16 bits, from what `narrowed` gave."""
+    name, _, dtype = engine.partition(_IN)
+    return name, getattr(torch, dtype) if dtype else None
+
+
 def refuse_operations(engine: str) -> None:
     """Where the loop is made of torch's own operations (`autograd.by_operations`), which promise nothing.
 
@@ -147,6 +161,7 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
         if isinstance(answer, Yes):
             if hindered:
                 _say_slower(candidate, hindered)
+            candidate = _rounding(problem, candidate)
             return candidate if name != "auto" else _fastest(problem, candidate)
         hindered = hindered or (answer.reason if answer.slower else "")
         if name != "auto":
@@ -157,6 +172,12 @@ def choose(problem: Problem, engine: str = "auto") -> Engine:
             error.args = (str(error),)
             raise error
     raise AssertionError("the reference engine runs everything.")
+
+
+def _rounding(problem: Problem, engine: Engine) -> Engine:
+    """The engine, or the one that multiplies this problem's 16-bit numbers in 16 bits, where there is one."""
+    rounding = _ROUNDING.get(engine.name) if problem.narrow is not None else None
+    return rounding if rounding is not None and rounding.supports(problem) else engine
 
 
 def _say_slower(engine: Engine, obstacle: str) -> None:
@@ -176,7 +197,7 @@ def _choose_invariant(problem: Problem, name: str) -> Engine:
     answers = {engine: engine.supports(problem) for instead_of, engine in _PROMISING.items() if name in ("auto", instead_of)}
     for engine, answer in answers.items():
         if answer:
-            return engine
+            return _rounding(problem, engine)
     reasons = "; ".join(f"{engine.name}: {answer.reason}" for engine, answer in answers.items())
     raise EngineError(
         f"no engine that gives a sequence the same bits in any batch can run this ({reasons}).",
@@ -222,6 +243,9 @@ def report(problem: Problem, engine: str = "auto") -> EngineReport:
     """Which engine would run this problem and why not the others."""
     chosen = choose(problem, engine)
     engines = _ORDER if chosen in _ORDER else (chosen, *_ORDER)
+    rounding = _ROUNDING["invariant cpp" if chosen.name.startswith(_INVARIANT) else "cpp"]
+    if problem.narrow is not None and rounding not in engines:
+        engines = (rounding, *engines)
     return EngineReport(problem, chosen.name, {candidate.name: candidate.supports(problem) for candidate in engines})
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines import Problem, autograd, choose, members, needs_gradients, time_loop
+from tenuto.engines import Problem, asked, autograd, choose, members, needs_gradients, time_loop
 from tenuto.engines.problem import Buffers, Form, empty_result
 
 
@@ -27,7 +27,7 @@ def listened(tensors: Iterable[Tensor]) -> bool:
 
 
 def call(form: Form, engine: str, inputs: Buffers) -> tuple[Tensor, list[Tensor]]:
-    """The time loop as one operation: output [T, B, W] (packed [N, W]) and the final states; `engine`: the one asked for."""
+    """The time loop as one operation: output [T, B, W] (packed [N, W]) and the final states; `engine`: the one asked for (`engines.narrowed`)."""
     output, *final = torch.ops.tenuto.loop(autograd.key_of(form, engine), list(map(inputs.__getitem__, form.names)))
     return output, final
 
@@ -35,22 +35,22 @@ def call(form: Form, engine: str, inputs: Buffers) -> tuple[Tensor, list[Tensor]
 def run(key: str, inputs: Sequence[Tensor]) -> list[Tensor]:
     """Without gradients."""
     process.tell_torch()  # compiled code comes here at once
-    form, engine = autograd.read(key)
+    form, (engine, narrow) = autograd.read(key)[0], asked(autograd.read(key)[1])
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         named = autograd.by_name(form, inputs)
-        result = choose(Problem.of(form, named, False), engine).forward(form, named, False)
+        result = choose(Problem.of(form, named, False, narrow), engine).forward(form, named, False)
         return [tensor.contiguous() for tensor in (result.output, *result.final)]
 
 
 def run_with_gradients(keyset: Any, key: str, inputs: Sequence[Tensor]) -> list[Tensor]:
     """With gradients, where any are asked for."""
-    form, engine = autograd.read(key)
+    form, (engine, narrow) = autograd.read(key)[0], asked(autograd.read(key)[1])
     named = autograd.by_name(form, inputs)
     if not needs_gradients(named):
         with torch._C._AutoDispatchBelowAutograd():
             found: list[Tensor] = torch.ops.tenuto.loop.default.redispatch(keyset & torch._C._after_autograd_keyset, key, inputs)
         return found
-    output, final = time_loop(form, choose(Problem.of(form, named, True), engine), named, True, opaque=listened(inputs))
+    output, final = time_loop(form, choose(Problem.of(form, named, True, narrow), engine), named, True, opaque=listened(inputs))
     return [output, *final]
 
 

@@ -248,6 +248,19 @@ class Stepper(Protocol):
         ...
 
 
+class Again(Protocol):
+    """Calls without gradients like one that was made: the same form, and contiguous tensors of the same shapes and dtype in main memory."""
+
+    @property
+    def zeros(self) -> list[Tensor]:
+        """The states [B, W] of a call that is given none."""
+        ...
+
+    def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
+        """The output and the final states from the inputs by name, x among them; `given` may be added to."""
+        ...
+
+
 class Engine(Protocol):
     """Who runs the time loop.
 
@@ -283,6 +296,10 @@ class Engine(Protocol):
         `keep`: a backward pass will follow. `foretold`: a graph was made with what `empty` told, so what is kept is to have those
         shapes; otherwise an engine may need less memory, once it knows the lengths.
         """
+        ...
+
+    def again(self, form: Form, inputs: Buffers) -> Again | None:
+        """How to make calls like this one, without gradients, in less time than `forward` takes; None where there is no quicker way."""
         ...
 
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:

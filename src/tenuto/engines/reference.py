@@ -51,6 +51,9 @@ class Reference:
         output, final = run(form, inputs)
         return Result(output.clone(), [value.clone() for value in final], [])
 
+    def again(self, form: Form, inputs: Buffers) -> None:
+        return None
+
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         return empty_result(form, inputs)
 

@@ -84,6 +84,9 @@ class Vendor:
         output, final = run(form, inputs)
         return Result(output, final, [])
 
+    def again(self, form: Form, inputs: Buffers) -> None:
+        return None
+
     def empty(self, form: Form, inputs: Buffers, keep: bool) -> Result:
         result = empty_result(form, inputs)
         if keep and _has_explicit_operation(form, inputs):

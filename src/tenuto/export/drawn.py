@@ -25,7 +25,8 @@ def drawn(ports: Sequence[Port], sizes: Mapping[str, int], seed: int) -> dict[st
     for port in ports:
         shape, dtype = [size(axis) for axis in port.axes], getattr(torch, port.dtype)
         if dtype.is_floating_point:
-            found[port.name] = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+            numbers = torch.randn(shape, generator=generator, dtype=torch.float64)
+            found[port.name] = (numbers.abs() if port.positive else numbers).to(dtype)
         elif port.counts is not None:
             value = torch.randint(port.least, size(port.counts) + 1, shape, generator=generator)
             value.view(-1)[: 1 if value.numel() else 0] = size(port.counts)  # one row has all steps

@@ -7,12 +7,20 @@ from typing import Any
 
 import keras
 from keras.models import *  # noqa: F403
-from keras.models import Model, Sequential
+from keras.models import Model
+from keras.src.api_export import register_internal_serializable
 from keras.src.models import Functional
 
 from tenuto.keras import recurrent
 from tenuto.keras.cell_layer import CellLayer
+from tenuto.keras.training import PlainTraining
 
+
+class Sequential(PlainTraining, keras.Sequential):
+    """`keras.Sequential`; plain stacks of layers train in fewer calls (see `tenuto.keras.training`). In files it is Keras's own."""
+
+
+register_internal_serializable("keras.src.models.Sequential", Sequential)
 _OURS = {kind.__mro__[2]: kind for kind in (recurrent.SimpleRNN, recurrent.LSTM, recurrent.GRU, recurrent.RNN)}
 
 
@@ -64,5 +72,5 @@ def _pickled(model: Any) -> Any:
 
 
 # Keras pickles a model as a file in memory, and the classes of these models are Keras's own: nothing in such a pickle would import ours.
-for _kind in (Model, Sequential, Functional):
+for _kind in (Model, Sequential, keras.Sequential, Functional):
     copyreg.pickle(_kind, _pickled)

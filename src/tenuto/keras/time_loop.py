@@ -103,7 +103,8 @@ def loop(what: Loop, x: Tensor, mask: Tensor | None, states: list[Tensor], tenso
         form = Form(cell, weights["bias"] is not None, lengths is not None, False, reverse)
         time_steps, batch_size, input_size = taken.shape
         sizes = (time_steps, batch_size, input_size, units)
-        problems.append(Problem(form, *sizes, _computed(dtype), taken.device, sequence.requires_grad))
+        computed = _computed(dtype)
+        problems.append(Problem(form, *sizes, computed, taken.device, sequence.requires_grad, narrow=None if dtype == computed else dtype))
         finals += final
     last = cell.bind(weights["parameters"]).output(final)  # [B, H]
     if steps is not None:

@@ -31,6 +31,15 @@ def turned(x: Tensor, places: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, first * sin + second * cos], -1).to(x.dtype)
 
 
+def steps_seen(steps: int, before: Tensor, resets: Tensor | None) -> Tensor:
+    """[T, B]: how many steps before it each step may see: those since its row's beginning, or since the last reset."""
+    here = torch.arange(steps, device=before.device)[:, None]
+    if resets is None:
+        return here + before
+    last = torch.where(resets.bool(), here, -1).cummax(0).values
+    return torch.where(last >= 0, here - last, here + before)
+
+
 class SelfAttention(nn.Module):
     """Each step's mean of values, weighed by how its query goes with the keys of steps that it may see.
 

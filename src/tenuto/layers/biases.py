@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 
 def one_bias(bias_ih: Tensor, bias_hh: Tensor, gru: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -16,5 +16,5 @@ def one_bias(bias_ih: Tensor, bias_hh: Tensor, gru: bool) -> tuple[Tensor, dict[
     if not gru:
         return bias_ih + bias_hh, {}
     hidden_size = len(bias_hh) // 3
-    gates, candidate = bias_hh.split([2 * hidden_size, hidden_size])
-    return bias_ih + pad(gates, (0, hidden_size)), {"recurrent_bias": candidate}
+    gates, candidate = bias_hh.narrow(0, 0, 2 * hidden_size), bias_hh.narrow(0, 2 * hidden_size, hidden_size)
+    return bias_ih + torch.constant_pad_nd(gates, (0, hidden_size)), {"recurrent_bias": candidate}  # `pad` and `split` do the same in twice the time

@@ -12,6 +12,17 @@ from tenuto.engines.problem import Yes
 from tenuto.errors import ArgumentError
 
 
+def as_state(state: Any, kind: type) -> Any:
+    """The state as this named tuple; one that came back from a file has the names of its parts, and no class.
+
+    Raises:
+        ArgumentError: its parts have other names.
+    """
+    if getattr(state, "_fields", None) != kind._fields:  # type: ignore[attr-defined]
+        raise ArgumentError("the state is that of another encoder.", expected=f"a {kind.__name__}, as this model returned it", received=type(state).__name__)
+    return state if isinstance(state, kind) else kind(*state)
+
+
 class TorchReport:
     """As `tenuto.engines.EngineReport`, for encoders that torch runs. about: what runs, in a few words; reason: with which operations."""
 

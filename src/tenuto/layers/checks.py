@@ -77,7 +77,7 @@ def _spoken(name: str) -> str:
 
 
 def dtypes(x: Tensor, weight: Tensor) -> tuple[torch.dtype, torch.dtype]:
-    """The dtype to compute in and the dtype of the result: 16-bit tensors, and all under autocast, are computed in float32.
+    """The dtype to compute in and the dtype of the result: 16-bit tensors, and all under autocast, are widened to float32.
 
     Raises:
         ShapeError: x has another dtype than the weights (outside autocast).

@@ -34,6 +34,11 @@ class DNCState(NamedTuple):
     precedence: Tensor
     controller: Any
 
+    @property
+    def rows_first(self) -> tuple[str, ...]:
+        """The tensors whose first axis is B (`rows.py`): all."""
+        return self._fields
+
     def detach(self) -> DNCState:
         """The same values without their history."""
         return detached(self)  # type: ignore[no-any-return]
@@ -142,24 +147,53 @@ class DNC(ControlledMemory):
         if self.deallocating:
             memory = memory * kept[..., None]
         memory = memory * (1 - write[..., None] * said["erased"].sigmoid()[:, None]) + write[..., None] * said["written"][:, None]
-        link, precedence = self._linked(write, state) if self.links else (state.link, state.precedence)
+        link, precedence = state.link, state.precedence
+        if self.links:
+            link, ahead, back = _Linked.apply(link, write, precedence, state.read_weights)
+            precedence = (1 - write.sum(-1, keepdim=True)) * precedence + write
         read = by_content(said["read_keys"], oneplus(said["read_strengths"]), memory, said["read_masks"].sigmoid() if self.masked else None)
         if self.links:
             modes = said["modes"].softmax(-1)[..., None]
-            ahead, back = state.read_weights @ link.mT, state.read_weights @ link
             if self.sharpened_links:
                 ahead, back = sharpened(ahead, oneplus(said["forward_powers"])), sharpened(back, oneplus(said["backward_powers"]))
             read = modes[:, :, 0] * back + modes[:, :, 1] * read + modes[:, :, 2] * ahead
         reads = read @ memory
         return torch.cat([hidden, reads.flatten(1)], -1), DNCState(memory, reads, read, write, usage, link, precedence, controller)
 
-    def _linked(self, write: Tensor, state: DNCState) -> tuple[Tensor, Tensor]:
-        """Link and precedence after a write, by (7) and (8)."""
-        link = (1 - write[:, :, None] - write[:, None]) * state.link + write[:, :, None] * state.precedence[:, None]
-        link = link * (1 - torch.eye(self.rows, dtype=link.dtype, device=link.device))
-        return link, (1 - write.sum(-1, keepdim=True)) * state.precedence + write
-
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}, rows={self.rows}, width={self.width}, read_heads={self.read_heads}"
         words += "".join(f", {name}=False" for name in ("links", "masked", "deallocating", "sharpened_links") if not getattr(self, name))
         return words + ", learned_memory=True" * self.learned_memory + ", batch_first=True" * self.batch_first
+
+
+class _Linked(torch.autograd.Function):
+    """(8), and what the links lead to: link [B, N, N], write and precedence [B, N], read weights w [B, R, N] to the next link L, and w L^T, w L [B, R, N].
+
+    By itself autograd would go over N * N numbers twice as often, forward and back.
+    """
+
+    @staticmethod
+    def forward(link: Tensor, write: Tensor, precedence: Tensor, reads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        after = link * (1 - write[:, :, None] - write[:, None])
+        after.baddbmm_(write[:, :, None], precedence[:, None])
+        after.diagonal(dim1=-2, dim2=-1).zero_()
+        return after, reads @ after.mT, reads @ after
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*inputs, output[0])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        link, write, precedence, reads, after = ctx.saved_tensors
+        d_after, d_ahead, d_back = given
+        none = torch.zeros_like(reads)
+        d_ahead, d_back = none if d_ahead is None else d_ahead, none if d_back is None else d_back
+        left, right = torch.cat([d_ahead, reads], 1).mT, torch.cat([reads, d_back], 1)
+        total = left @ right if d_after is None else torch.baddbmm(d_after, left, right)
+        total.diagonal(dim1=-2, dim2=-1).zero_()
+        both = total * link
+        d_write = (total @ precedence[..., None])[..., 0] - both.sum(-1) - both.sum(-2)
+        d_link = total * (1 - write[:, :, None] - write[:, None])
+        return d_link, d_write, (write[:, None] @ total)[:, 0], d_ahead @ after + d_back @ after.mT

@@ -21,6 +21,11 @@ class FastWeightState(NamedTuple):
 
     memory: Tensor
 
+    @property
+    def rows_first(self) -> tuple[str, ...]:
+        """The tensors whose first axis is B (`rows.py`): all."""
+        return self._fields
+
     def detach(self) -> FastWeightState:
         """The same values without their history."""
         return detached(self)  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from tenuto.engines import EngineReport
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.arrays import check_lengths, check_resets
-from tenuto.layers.carried import Carrying
+from tenuto.layers.carried import Carrying, as_state
 from tenuto.layers.recurrent import Output, Recurrent
 from tenuto.layers.stack import as_time_first
 
@@ -82,8 +82,7 @@ class MemoryEncoder(Carrying, nn.Module):
         return Output(as_time_first(whole if live is None else torch.where(live[..., None], whole, 0), self.batch_first), state)
 
     def _checked(self, state: Any, first: Any) -> Any:
-        if not isinstance(state, type(first)):
-            raise ArgumentError("the state is that of another encoder.", expected=f"a {type(first).__name__}, as this model returned it", received=type(state).__name__)
+        state = as_state(state, type(first))
         named, given = tensors_of(first), tensors_of(state)
         if {name: part.shape for name, part in named.items()} != {name: part.shape for name, part in given.items()}:
             said = [", ".join(f"{name} {list(part.shape)}" for name, part in parts.items()) for parts in (named, given)]

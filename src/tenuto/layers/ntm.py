@@ -30,6 +30,11 @@ class NTMState(NamedTuple):
     weights: Tensor
     controller: Any
 
+    @property
+    def rows_first(self) -> tuple[str, ...]:
+        """The tensors whose first axis is B (`rows.py`): all."""
+        return self._fields
+
     def detach(self) -> NTMState:
         """The same values without their history."""
         return detached(self)  # type: ignore[no-any-return]

@@ -49,6 +49,8 @@ def run_in_segments(
     steps = len(x) if batch_sizes is None else len(batch_sizes)
     if every > steps > 0:
         raise ArgumentError(f"checkpoint_every is {every}, and the sequences have {steps} steps.", expected=f"1 to {steps}, best near {max(1, round(steps**0.5))}", fix="a smaller checkpoint_every, or None")
+    if torch.compiler.is_compiling():  # before anything that would end the graph here
+        return run_layer(handle, tensors, initial, reset, reverse, engine)
     needed = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
     if not needed or steps == 0 or members.transformed() or not autograd.ordinary(given):
         return run_layer(handle, tensors, initial, reset, reverse, engine)

@@ -19,6 +19,22 @@ from tenuto.layers.states import listed
 from tenuto.program import traced_of
 
 
+class _Narrow:
+    """The steps of a 16-bit layer, whose state stays in the dtype that it is computed in from step to step."""
+
+    def __init__(self, stepper: Stepper, compute: torch.dtype, result: torch.dtype) -> None:
+        self._stepper, self._compute, self._result = stepper, compute, result
+
+    def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
+        return self._stepper(x.to(self._compute), streams).to(self._result)
+
+    def state(self) -> list[Tensor]:
+        return [value.to(self._result) for value in self._stepper.state()]
+
+    def set_state(self, values: Sequence[Tensor]) -> None:
+        self._stepper.set_state(values)
+
+
 class Stream:
     """A live stream that a layer's `step` advances: the weights as they were when it was opened, and the state of each layer.
 
@@ -49,10 +65,9 @@ class Stream:
             initial = list(direction.reset_state) if state is None else [value[number] for value in state]
             read = x if before is None else before(number, x[None])[0].detach().contiguous()
             form, inputs, result = bind(traced, direction.tensors(read[None], None, None), initial, [], False)
-            if result != inputs["x"].dtype:
-                raise ArgumentError(f"streams of {result} are not supported.", fix="layer.float() before opening the stream")
-            chosen = engines.choose(Problem.of(form, inputs, False), engine)
-            self._steppers.append(chosen.stepper(form, inputs))
+            chosen = engines.choose(Problem.of(form, inputs, False, result), engine)
+            stepper = chosen.stepper(form, inputs)
+            self._steppers.append(stepper if result == inputs["x"].dtype else _Narrow(stepper, inputs["x"].dtype, result))
             self.engines.append(chosen.name)
             output = torch.zeros_like(self._steppers[-1](read))
             x = output if after is None else after(number, x[None], output[None])[0].detach()

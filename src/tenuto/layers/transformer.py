@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
 from tenuto.layers.arrays import check_lengths, check_resets
-from tenuto.layers.attention import SelfAttention
-from tenuto.layers.carried import Carrying, TorchReport
+from tenuto.layers.attention import SelfAttention, steps_seen
+from tenuto.layers.carried import Carrying, TorchReport, as_state
 from tenuto.layers.connections import PreNorm
 from tenuto.layers.masks import check_rate, check_size
 from tenuto.layers.normalisation import LayerNorm
@@ -32,6 +32,11 @@ class TransformerState(NamedTuple):
     keys: Tensor
     values: Tensor
     steps: Tensor
+
+    @property
+    def rows_first(self) -> tuple[str, ...]:
+        """The tensors whose first axis is B (`rows.py`)."""
+        return ("steps",)
 
     def detach(self) -> TransformerState:
         """The same values without their history."""
@@ -132,7 +137,7 @@ class Transformer(Carrying, nn.Module):
             lengths = check_lengths(lengths, rows, steps, x.device)
             live = torch.arange(steps, device=x.device)[:, None] < lengths
             x = torch.where(live[..., None], x, 0)  # padding may hold anything
-        seen = _seen(steps, before.steps, resets if live is None or resets is None else resets & live)
+        seen = steps_seen(steps, before.steps, resets if live is None or resets is None else resets & live)
         y, kept = self.enter(x), []
         layers: list[Any] = list(zip(self.layers, self.connections))
         for (layer, around), keys, values in zip(layers, before.keys, before.values):
@@ -153,8 +158,7 @@ class Transformer(Carrying, nn.Module):
             raise ArgumentError("each step sees later ones, so there is no state to go on from.", expected="state=None, resets=None", fix="bidirectional=False")
         if state is None:
             return self.begin(rows)
-        if not isinstance(state, TransformerState):
-            raise ArgumentError("the state is that of another encoder.", expected="a TransformerState, as this model returned it", received=type(state).__name__)
+        state = as_state(state, TransformerState)
         keys, values, count = state
         if keys.dim() != 4 or keys.shape != values.shape or (len(keys), *keys.shape[1::2]) != (self.num_layers, rows, self.hidden_size) or count.shape != (rows,):
             raise ShapeError("the state does not fit.", expected=f"keys and values [{self.num_layers}, {rows}, S, {self.hidden_size}], steps [{rows}]", received=", ".join(map(describe, state)))
@@ -167,12 +171,3 @@ class Transformer(Carrying, nn.Module):
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}, {self.num_layers}, heads={self.heads}"
         return words + f", window={self.window}" * (self.window is not None) + ", bidirectional=True" * self.bidirectional + ", batch_first=True" * self.batch_first
-
-
-def _seen(steps: int, before: Tensor, resets: Tensor | None) -> Tensor:
-    """[T, B]: how many steps before it each step may see: those since its row's beginning, or since the last reset."""
-    here = torch.arange(steps, device=before.device)[:, None]
-    if resets is None:
-        return here + before
-    last = torch.where(resets.bool(), here, -1).cummax(0).values
-    return torch.where(last >= 0, here - last, here + before)

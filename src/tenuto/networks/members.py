@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.layers import Recurrent
 from tenuto.layers.recurrent import Output
 
 
 class Members(nn.Module):
-    """An encoder made of M recurrent layers that look only backwards. It is called as a layer is.
+    """An encoder made of M that look only backwards. It is called as a layer is.
 
     Attributes:
         output_width: M * W. directions: 1.
@@ -25,7 +25,7 @@ class Members(nn.Module):
 
     directions, bidirectional = 1, False
 
-    def __init__(self, members: Sequence[Recurrent]) -> None:
+    def __init__(self, members: Sequence[Any]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.output_width = sum(one.output_width for one in members)
@@ -48,3 +48,8 @@ class Averaged(nn.Module):
         parts = output.chunk(len(self.members), dim=-1)
         found = torch.stack([member(part, *given) for member, part in zip(self.members, parts)])
         return found if self.training else found.mean(0)
+
+    def by_rows(self, output: np.ndarray, *given: np.ndarray) -> np.ndarray:
+        """The mean in use, for each row of the output [N, M * W] by itself."""
+        parts = np.split(output, len(self.members), axis=-1)
+        return np.mean([member.by_rows(part, *given) for member, part in zip(self.members, parts)], axis=0)  # type: ignore[operator]

@@ -18,7 +18,7 @@ class Port:
         dtype: "float32", "float64", "int64" or "bool".
         below: of whole numbers, the first that is too large: a number, or the name of an axis (then they are places on it).
         counts: of whole numbers, the axis that they count: `least` .. its size.
-        says: what it is, in a few words.
+        says: what it is, in a few words. positive: of numbers with a fraction, whether none is below 0.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Port:
     counts: str | None = None
     says: str = ""
     least: int = 1
+    positive: bool = False
 
     @property
     def over_time(self) -> bool:
@@ -36,7 +37,7 @@ class Port:
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""
-        more = {name: value for name, value in (("below", self.below), ("counts", self.counts), ("says", self.says)) if value}
+        more = {name: value for name, value in (("below", self.below), ("counts", self.counts), ("says", self.says), ("positive", self.positive)) if value}
         if self.counts is not None:
             more["least"] = self.least
         return {"name": self.name, "axes": list(self.axes), "dtype": self.dtype, **more}

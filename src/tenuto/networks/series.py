@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from tenuto.cell import Cell
 from tenuto.data.series.windows import Batch
-from tenuto.engines import invariant
-from tenuto.errors import EngineError
-from tenuto.layers import Recurrent
+from tenuto.layers.rows import copied
+from tenuto.networks import rows
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_of
+from tenuto.networks.exact import unchanging
 from tenuto.networks.members import Averaged, Members
 
 
@@ -50,6 +52,11 @@ class DensityHead(nn.Module):
         hidden = silu(self.past(output)[..., None, :] + self.ahead(ahead))
         return self.out(self.dropout(hidden)) + self.bias  # type: ignore[no-any-return]
 
+    def by_rows(self, output: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+        """The same in use, [N, 1, K] from [N, W] and [N, 1, P + 1]: each row has the bits that it has alone."""
+        hidden = rows.silu(rows.linear(output[:, None], self.past) + rows.linear(ahead, self.ahead))
+        return rows.linear(hidden, self.out) + rows.array(self.bias)
+
 
 class SeriesNetwork(Network):
     """From windows to what a head makes of each origin.
@@ -57,14 +64,16 @@ class SeriesNetwork(Network):
     Args:
         head: makes the head, from the width of the encoder's output.
         members: how many encoders and heads; what they say is averaged.
+        encoder: its name, see `networks/encoders.py`. window: the steps that a Transformer sees.
     """
 
     def __init__(
-        self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto", members: int = 1
+        self, cell: Cell, features: int, hidden_size: int, head: Callable[[int], nn.Module], *, num_layers: int = 1, dropout: float = 0.0, engine: str = "auto", members: int = 1,
+        encoder: str = "recurrent", window: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.front = Features()
-        layers = [Recurrent(cell, features, hidden_size, num_layers, dropout=dropout if num_layers > 1 else 0.0, engine=engine) for _ in range(members)]
+        layers = [encoder_of(encoder, cell, features, hidden_size, num_layers, bidirectional=False, dropout=dropout, window=window, engine=engine) for _ in range(members)]
         heads = [head(layer.output_width) for layer in layers]
         self.encoder, self.head = (layers[0], heads[0]) if members == 1 else (Members(layers), Averaged(heads))
 
@@ -75,12 +84,13 @@ class SeriesNetwork(Network):
         return self.at(output[batch.places, columns], batch)
 
     def at(self, output: Tensor, batch: Any) -> Tensor:
-        """The same, from the encoder's output at the origins, [O, B, W]. In use, the head runs for each series alone, so that its bits do not depend on the others."""
+        """The same, from the encoder's output at the origins, [O, B, W]. Where no gradients are asked for, each series and origin has the bits that it has alone."""
         ahead = ahead_of(batch)
-        if self.training:
+        if self.training or torch.is_grad_enabled():
             return self.head(output, ahead)  # type: ignore[no-any-return]
-        rows = [torch.stack([self.head(output[at, row], ahead[at, row]) for at in range(len(output))]) for row in range(output.shape[1])]
-        return torch.stack(rows, dim=1)
+        known, read = rows.array(ahead.flatten(0, 1)), rows.array(output.flatten(0, 1))
+        parts = [self.head.by_rows(read[first : first + rows.AT_ONCE], known[first : first + rows.AT_ONCE]) for first in range(0, len(read), rows.AT_ONCE)]  # type: ignore[operator]
+        return torch.from_numpy(np.concatenate(parts)).to(output.device).unflatten(0, output.shape[:2])
 
 
 def ahead_of(batch: Any) -> Tensor:
@@ -90,11 +100,13 @@ def ahead_of(batch: Any) -> Tensor:
     return torch.cat([batch.ahead, near[..., None]], dim=-1)
 
 
+def beginning(network: Network, rows: int, features: int) -> Any:
+    """The state of the encoder before the first step of so many series."""
+    with torch.no_grad():
+        return copied(network.encoder(torch.zeros(1, rows, features), None, lengths=torch.zeros(rows, dtype=torch.int64)).state)
+
+
 def encoded(network: Network, x: Tensor, lengths: Tensor | None = None, state: Any = None) -> Any:
     """The encoder's output and state, with the same bits in any batch and in any pieces, where an engine of this machine promises that; else as near as the usual engine is."""
     with torch.no_grad():
-        try:
-            with invariant():
-                return network.encoder(x, state, lengths=lengths)
-        except EngineError:
-            return network.encoder(x, state, lengths=lengths)
+        return unchanging(lambda: network.encoder(x, state, lengths=lengths))

@@ -17,6 +17,7 @@ from tenuto.errors import DataError, ShapeError, describe
 BLANK = 0
 # Numbers of a tile of time, at most: 512 KiB of float32, which stay in a core's cache. A tile is a sixteenth of the frames at most, so that what is beside the logits stays small.
 TILE, TILES = 1 << 17, 16
+LEAST = 1e-20  # arcs that are taken less often have no gradient: products near the smallest numbers there are take a processor a hundred times as long
 MINUS_INFINITY = float("-inf")
 
 
@@ -57,7 +58,9 @@ class _TransducerLoss(torch.autograd.Function):
         total, before = _sums_before(arcs, labels)
         if ctx.needs_input_grad[0]:
             taken = _taken(arcs, before, labels, total)
-            ctx.save_for_backward(logits, targets, frames, labels, _straight(taken, len(logits)).contiguous().to(_exact(logits)))
+            kept = _straight(taken, len(logits)).contiguous().to(_exact(logits))
+            kept.masked_fill_(kept < LEAST, 0)
+            ctx.save_for_backward(logits, targets, frames, labels, kept)
         return -total.to(_exact(logits))
 
     @staticmethod

@@ -20,3 +20,6 @@ NEW = ".new"
 
 # In the folder of a search: the options of the search, and its results.
 SEARCH_CONFIGURATION, SEARCH_RESULTS = "search.toml", "search.json"
+
+# In the folder of a comparison: its results.
+COMPARISON = "compare.json"

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+AT_ONCE = 4096  # forecasts whose losses are in memory
+
 
 def mae(truth: np.ndarray, found: np.ndarray) -> float:
     """The mean absolute error."""
@@ -43,8 +45,8 @@ def mase(truth: np.ndarray, found: np.ndarray, series: np.ndarray, scales: np.nd
         (2.0, 1)
     """
     means, left_out = [], 0
-    for one in np.unique(series):
-        rows = series == one
+    order = np.argsort(series, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(series[order])) + 1) if len(order) else []:
         scaled = _mean(np.abs(truth[rows] - found[rows]) / scales[rows][:, None])
         if np.isnan(truth[rows]).all():
             continue
@@ -84,7 +86,10 @@ def weighted_quantile_loss(truth: np.ndarray, quantiles: np.ndarray, levels: Seq
         truth: [M, h]. quantiles: [M, h, Q]. levels: [Q].
     """
     size = float(np.nansum(np.abs(truth)))
-    return float(np.nansum(quantile_losses(truth, quantiles, levels)) / len(levels) / size) if size > 0 else float("nan")
+    if size <= 0:
+        return float("nan")
+    losses = [np.nansum(quantile_losses(truth[first : first + AT_ONCE], quantiles[first : first + AT_ONCE], levels)) for first in range(0, len(truth), AT_ONCE)]
+    return float(sum(losses) / len(levels) / size)
 
 
 def crps(truth: np.ndarray, samples: np.ndarray) -> np.ndarray:

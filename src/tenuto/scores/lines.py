@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -64,12 +64,21 @@ def line_forecast(line: Line, past: np.ndarray, season: int, steps: int) -> np.n
         >>> line_forecast(drift, np.array([1.0, np.nan, 3.0]), 1, 2).tolist()
         [4.0, 5.0]
     """
+    return line_forecasts({"": line}, past, season, steps)[""]
+
+
+def line_forecasts(lines: Mapping[str, Line], past: np.ndarray, season: int, steps: int) -> dict[str, np.ndarray]:
+    """The same of several lines, by their names."""
     there = np.flatnonzero(~np.isnan(past))
     if not there.size:
-        return np.full(steps, np.nan)
+        return {name: np.full(steps, np.nan) for name in lines}
     past = past[there[0] :].copy()
     for at in np.flatnonzero(np.isnan(past)):  # as a season ago, else as just before
         past[at] = past[at - season] if at >= season else past[at - 1]
+    return {name: _tried(line, past, season, steps) for name, line in lines.items()}
+
+
+def _tried(line: Line, past: np.ndarray, season: int, steps: int) -> np.ndarray:
     try:
         found = np.asarray(line(past, season, steps), dtype=np.float64)
     except (ValueError, np.linalg.LinAlgError, FloatingPointError, ZeroDivisionError, IndexError):

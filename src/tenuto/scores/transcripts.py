@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -54,6 +55,34 @@ def edits(reference: Sequence[Hashable], answer: Sequence[Hashable]) -> Edits:
     return Edits(len(first), hits, substitutions, len(first) - hits - substitutions, len(second) - hits - substitutions)
 
 
+def differences(reference: Sequence[str], answer: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of what was said and what was written in its place, where they differ, of one way with the fewest edits; "" where one of them is missing.
+
+    Example:
+        >>> differences("the cat sat".split(), "a cat sat down".split())
+        [('the', 'a'), ('', 'down')]
+    """
+    edit = 1 << 32  # a cell is edits * 2**32 - hits: fewest edits first, then most hits
+    cost = np.zeros((len(reference) + 1, len(answer) + 1), dtype=np.int64)
+    cost[:, 0], cost[0] = np.arange(len(reference) + 1) * edit, np.arange(len(answer) + 1) * edit
+    across = [[-1 if said == written else edit for written in answer] for said in reference]
+    for row in range(1, len(reference) + 1):
+        for column in range(1, len(answer) + 1):
+            cost[row, column] = min(cost[row - 1, column - 1] + across[row - 1][column - 1], cost[row - 1, column] + edit, cost[row, column - 1] + edit)
+    row, column, found = len(reference), len(answer), list[tuple[str, str]]()
+    while row or column:
+        if row and column and cost[row, column] == cost[row - 1, column - 1] + across[row - 1][column - 1]:
+            row, column = row - 1, column - 1
+            found += [(reference[row], answer[column])] if reference[row] != answer[column] else []
+        elif row and cost[row, column] == cost[row - 1, column] + edit:
+            row -= 1
+            found.append((reference[row], ""))
+        else:
+            column -= 1
+            found.append(("", answer[column]))
+    return found[::-1]
+
+
 def rate(counts: Sequence[Edits]) -> float | None:
     """Errors of a whole set, divided by the symbols of all its references; None where these have none.
 
@@ -76,12 +105,13 @@ def rate_interval(counts: Sequence[Edits], *, seed: int = 0) -> list[float] | No
 
 
 def transcription_result(
-    references: Sequence[str], answers: Sequence[str], ids: Sequence[str], seconds: Sequence[float], speakers: Sequence[str] | None, *, mistakes: int = 50
+    references: Sequence[str], answers: Sequence[str], ids: Sequence[str], seconds: Sequence[float], speakers: Sequence[str] | None, *, mistakes: int = 50, confusions: int = 30
 ) -> dict[str, Any]:
     """How good answers are: a part of the RESULT of a run folder's evaluation.json."""
     words = [edits(one.split(), other.split()) for one, other in zip(references, answers, strict=True)]
     characters = [edits(one, other) for one, other in zip(references, answers)]
     order = sorted((row for row, one in enumerate(characters) if one.errors), key=lambda row: (-words[row].errors, -characters[row].errors, row))
+    confused = Counter(pair for row in order if words[row].errors for pair in differences(references[row].split(), answers[row].split()))
     by_speaker = [] if speakers is None else [_group({"speaker": name}, words, [row for row, one in enumerate(speakers) if one == name]) for name in sorted(set(speakers))]
     return {
         "recordings": len(references),
@@ -95,6 +125,7 @@ def transcription_result(
         "exact": sum(not one.errors for one in characters) / len(characters),
         "by_speaker": by_speaker,
         "by_length": _by_length(words, np.asarray(seconds, dtype=np.float64)),
+        "confusions": [{"reference": said, "predicted": written, "count": count} for (said, written), count in sorted(confused.items(), key=lambda one: (-one[1], one[0]))[:confusions]],
         "mistakes": [{"id": ids[row], "reference": references[row], "predicted": answers[row], "word_errors": words[row].errors, "character_errors": characters[row].errors} for row in order[:mistakes]],
     }
 

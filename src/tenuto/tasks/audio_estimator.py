@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from tenuto.choices import require
+from tenuto.data.audio.changing import Changing
 from tenuto.data.audio.features import Features
 from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.normalise import RULES, Normaliser
@@ -115,16 +116,12 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
         """A function from a position to what is heard of it in training, which differs each time; what is drawn follows from torch's generator, which checkpoints keep."""
         options, hearing, heard = self.options_, self.hearing_, training.heard(self.hearing_)
         change = Perturbation(options["speed"], options["gain_db"], options["noise_db"], options["band_masks"], options["time_masks"])
+        changing = Changing(training.waves, hearing, change)
 
         def hear(index: int) -> np.ndarray:
             if not change.of_samples and not change.of_frames:
                 return heard[index]
-            generator = np.random.default_rng(int(torch.randint(2**62, ()).item()))
-            if not change.of_samples:
-                frames = heard[index][:, : hearing.features.size * hearing.together].reshape(-1, hearing.features.size)  # without those of later steps
-            else:
-                frames = hearing.normaliser(hearing.frames(change.of_wave(training.waves[index], generator)))
-            return hearing.stacked(change.masked(frames, generator) if change.of_frames else frames)
+            return changing(index, np.random.default_rng(int(torch.randint(2**62, ()).item())))
 
         return hear
 

@@ -1,8 +1,8 @@
-"""`AudioSteps`: what tasks over recordings share that answer at each step: logits with the same bits in any batch and chunk, and streams."""
+"""`AudioSteps`: what tasks over recordings share that answer at each step: what a decoder reads, with the same bits in any batch and chunk, and streams."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,25 +11,26 @@ from torch import Tensor
 
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.sequences.batches import Batch
-from tenuto.engines import invariant
-from tenuto.errors import ArgumentError, EngineError
-from tenuto.layers.recurrent import Output
+from tenuto.errors import ArgumentError
+from tenuto.networks.each_step import EachStepNetwork
+from tenuto.networks.exact import unchanging
 from tenuto.tasks.audio_estimator import AudioEstimator
 from tenuto.tasks.taught import Choices
 from tenuto.tongues import either
+from tenuto.train.nested import mapped
 
 
 class Logits(NamedTuple):
-    """What the network gives for a batch: logits [T, B, V], and the steps of each row, lengths [B]."""
+    """What the network gives for a batch.
+
+    Attributes:
+        logits: [T, B, V]. lengths: [B], the steps of each row.
+        heard: [T, B, J], what a decoder reads where that is something else: of a transducer, whose logits are those of what comes first in a step, after what greedy search wrote before it.
+    """
 
     logits: Tensor
     lengths: Tensor
-
-    def rows(self) -> Iterator[np.ndarray]:
-        """[T_i, V] float64 of each row: log-probabilities of an answer at each step."""
-        logits = self.logits.detach().cpu().numpy()
-        for place, length in enumerate(self.lengths.tolist()):
-            yield log_probabilities(logits[:length, place])
+    heard: Tensor | None = None
 
 
 class AudioSteps(AudioEstimator):
@@ -37,13 +38,11 @@ class AudioSteps(AudioEstimator):
 
     choice_unit = "step"
 
+    network_: EachStepNetwork
+
     def forward(self, batch: Any) -> Logits:
         """Logits of an answer at each step of a batch of `inputs`, with gradients where torch keeps them; else each row has the same bits in any batch."""
-        try:
-            with invariant():
-                return Logits(self.network_(batch), batch.lengths)
-        except EngineError:  # no compiled kernels, or another engine was named
-            return Logits(self.network_(batch), batch.lengths)
+        return Logits(unchanging(lambda: self.network_(batch)), batch.lengths)
 
     def choices(self, given: tuple[Any, ...], output: Any) -> Choices:
         """One choice for each step."""
@@ -51,13 +50,19 @@ class AudioSteps(AudioEstimator):
         live = torch.arange(len(logits), device=logits.device)[:, None] < given[0].lengths.to(logits.device)
         return Choices(logits, live)
 
+    def _decodable(self, read: Tensor, lengths: Tensor) -> Iterator[np.ndarray]:
+        """[T_i, J] of each row of what the head gave to be read, [T, B, J]."""
+        for place, length in enumerate(lengths.tolist()):
+            yield self.network_.head.decodable(read[:length, place])
+
     def _steps_of(self, data: Recordings) -> list[np.ndarray]:
-        """[T, V] float64 of each recording: log-probabilities of an answer at each step."""
+        """[T, J] of each recording: what a decoder reads at each step; of a linear head log-probabilities, float64."""
         found: list[np.ndarray] = [np.empty(0)] * len(data)
         for indices, batch in self._read_through(data):
             with torch.no_grad():
-                for index, rows in zip(indices.tolist(), self.forward(batch).rows()):
-                    found[index] = rows
+                read = unchanging(lambda batch=batch: self.network_.read(batch)).output  # type: ignore[misc]
+            for index, rows in zip(indices.tolist(), self._decodable(read, batch.lengths)):
+                found[index] = rows
         return found
 
     def _require_stream(self) -> None:
@@ -68,28 +73,14 @@ class AudioSteps(AudioEstimator):
             )
 
     def _run(self, steps: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        """Logits [T, V] of the next steps [T, F] of a stream, and the state after them."""
-        state = None if state is None else tuple(value.to(self.device) for value in state)
+        """What a decoder reads, [T, J], of the next steps [T, F] of a stream, and the state after them."""
+        state = mapped(state, lambda value: value.to(self.device))
         batch = Batch(torch.from_numpy(steps)[:, None].to(self.device), torch.tensor([len(steps)]), None, np.zeros(1, dtype=np.int64))
-
-        def encoded() -> Output:
-            return self.network_.encode(batch, state)
-
         with torch.no_grad():
-            try:
-                with invariant():
-                    output = encoded()
-            except EngineError:
-                output = encoded()
-            return self.network_.head(output.output)[:, 0].cpu().numpy(), output.state
+            read, after = unchanging(lambda: self.network_.read(batch, state))
+        (rows,) = self._decodable(read, batch.lengths)
+        return rows, after
 
-
-def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """[T, V] float64 from logits [T, V]: sums go symbol by symbol, so that a step has the same bits in any chunk."""
-    wide = np.ascontiguousarray(logits, dtype=np.float64)
-    wide = wide - wide.max(axis=1, keepdims=True)
-    powers = np.exp(wide)
-    total = powers[:, 0].copy()
-    for column in powers.T[1:]:
-        total = total + column
-    return wide - np.log(total)[:, None]
+    def _identity(self, rate: int, **own: Any) -> Callable[[], dict[str, Any]]:
+        """What a stream of this rate must have in common with one that goes on from its snapshot, as `AudioStream` asks for it; own: what a task says besides."""
+        return lambda: {"model": self.digest(), "rate": rate, **own}

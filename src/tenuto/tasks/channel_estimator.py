@@ -101,13 +101,12 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
             check_pooling(self.pooling)
         check_missing(self.missing)
         require("layout", self.layout, LAYOUTS)
-        check_encoder(self.encoder, self.hidden_size)
         check_observed(self.observed)
 
     def _settled(self, training: Sequences) -> dict[str, Any]:
         found, steps = super()._settled(training), float(np.median(training.lengths))
         streams = self.cell_.widths("streams")
-        check_encoder(self.encoder, self.hidden_size, streams=tuple(streams))
+        check_encoder(self.encoder, self.hidden_size, cell=self._given_cell(), streams=tuple(streams))
         if streams and self.halvings:
             raise ArgumentError(
                 f"{argument('halvings', self.halvings)} makes several steps one, and the cell {type(self.cell_).__name__} takes the stream {next(iter(streams))!r}, which has a value for each step.",

@@ -16,11 +16,6 @@ class ChannelOptions(EstimatorOptions):
     pace: ClassVar[Pace] = Pace(steps=1000, epochs=20, rows=(8, 32))
 
     num_layers: int = option(2, "Number of layers, each on top of the one before.", NETWORK, least=1, search={"low": 1, "high": 3})
-    encoder: str = option(
-        "recurrent",
-        "What reads the sequence: recurrent; recurrent layers with a way past each (pre-norm, residual, highway, dense), for many layers; or transformer, which needs no cell.",
-        NETWORK,
-    )
     bidirectional: bool = option(True, "Read each sequence from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
     halvings: int | None = option(
         None, "Convolutions before the layers, each of which makes a series half as long.", NETWORK, least=0, none=-1, without="as many as the length of the series suggests"

@@ -25,11 +25,13 @@ from tenuto.errors import ArgumentError, TenutoError
 from tenuto.layers import Init
 from tenuto.layers.initialise import begun
 from tenuto.measures import measures, require_measure
+from tenuto.networks.encoders import check_encoder
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.evaluation import Measured, UsualCall, engine, evaluation_of, merged, with_test
 from tenuto.tasks.explained import Explained
 from tenuto.tasks.exported import Exported
 from tenuto.tasks.files import own_keys
+from tenuto.tasks.option import usual_of
 from tenuto.tasks.saved import Saved
 from tenuto.tasks.taught import Taught
 from tenuto.tasks.weighing import counting
@@ -111,6 +113,14 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
     def _settled(self, training: Any) -> dict[str, Any]:
         """The options that were left open, as this data suggests; from here on `options_` has them."""
         return {"average": self.training_options(epochs=1).average} | self.pace.settle(self._items(training), self.get_params())
+
+    def _given_cell(self) -> Any:
+        """The option `cell`; None where it is the usual one."""
+        return None if self.cell == usual_of(type(self), "cell") else self.cell
+
+    def _encoder_size(self) -> tuple[int, str]:
+        """Units of the encoder's layers, and the option that says so."""
+        return self.hidden_size, "hidden_size"
 
     def _items(self, training: Any) -> int:
         """How many items a pass over the training data reads; a batch has `batch_size` of them."""
@@ -198,6 +208,7 @@ class Estimator(Explained, Taught, Exported, Saved, ABC):
             ArgumentError: an option is out of range or not known, options exclude each other, or the device cannot be used here. CellError: see `Cell`.
         """
         self.check_options()
+        check_encoder(self.encoder, *self._encoder_size(), cell=self._given_cell(), options=self.get_params())
         require_measure(self.select_by, self.measures())
         self.training_options(epochs=self.epochs or 1)
         self.starts()

@@ -21,6 +21,12 @@ class EstimatorOptions:
         cell=True,
         kw_only=False,
     )
+    encoder: str = option(
+        "recurrent",
+        "What reads the sequence: recurrent; a cell's name, which is recurrent layers of it; recurrent layers with a way past each (pre-norm, residual, highway, dense), for many layers; "
+        "transformer; hybrid (recurrent layers with local attention between them); a memory outside the state: ntm, dnc, fast-weights.",
+        NETWORK,
+    )
     hidden_size: int = option(128, "Units in each layer, in each direction.", NETWORK, least=1, search=[32, 64, 128, 256])
     num_layers: int = option(1, "Number of layers, each on top of the one before.", NETWORK, least=1)
 

@@ -11,8 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from tenuto.errors import ArgumentError
-from tenuto.layers import Blocks, Transformer
+from tenuto.layers import Blocks
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import not_plain
 from tenuto.networks.pooling import PooledHead
 from tenuto.networks.port import Port
 from tenuto.tasks.stepped import Ahead, StepModel, Stepped, no_steps
@@ -36,14 +37,16 @@ class Exported(Stepped):
 
     def steps(self) -> StepModel:
         """As `Stepped.steps`."""
-        if isinstance(self.network_.encoder, (Blocks, Transformer)):
-            raise no_steps(f"its encoder is {type(self.network_.encoder).__name__}, and a model of steps has plain recurrent layers", f"train with {argument('encoder', 'recurrent')}")
+        other = not_plain(self.network_)
+        if other is not None:
+            raise no_steps(f"its encoder is {type(other).__name__}, and a model of steps has plain recurrent layers", f"train with {argument('encoder', 'recurrent')}")
         return super().steps()
 
     def functions(self) -> dict[str, tuple[Heard, tuple[Port, ...]]]:
         """The functions of tensors that stand for the model, each with what it reads: "sequence" first, where it runs over whole sequences."""
-        if any(isinstance(part, Transformer) for part in self.network_.modules()):
-            raise ArgumentError("a Transformer is not exported yet.", expected="an encoder of recurrent layers", fix=f"train with {argument('encoder', 'recurrent')}, or export the module with torch.export yourself")
+        other = not_plain(self.network_)
+        if other is not None and not isinstance(other, Blocks):
+            raise ArgumentError(f"the encoder {type(other).__name__} is not exported yet.", expected="an encoder of recurrent layers", fix=f"train with {argument('encoder', 'recurrent')}, or export the module with torch.export yourself")
         return {"sequence": (self.heard_at, self.ports())}
 
     def batch_of(self, values: Mapping[str, Tensor]) -> Any:
@@ -73,12 +76,16 @@ class Exported(Stepped):
         found = network.encoder(network.front(batch), before, lengths=lengths, **({"streams": streams} if streams else {}))
         if not pooled:
             return self.made_of(found.output, lengths), found.state
-        logits, gathered = network.head.further(found.output, lengths, gathered)  # type: ignore[operator]
-        return {"logits": logits}, (found.state, gathered)
+        raw, gathered = network.head.further(found.output, lengths, gathered)  # type: ignore[operator]
+        return self.named(raw), (found.state, gathered)
 
     def made_of(self, output: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
         """What the head makes of the encoder's output, by name."""
-        return {"logits": self.network_.head(output, lengths)}
+        return self.named(self.network_.head(output, lengths))
+
+    def named(self, raw: Tensor) -> dict[str, Tensor]:
+        """What a head that pools gives, by name."""
+        return {"logits": raw}
 
     def outside(self) -> dict[str, str]:
         """What a user of the network alone must do himself, before and after it: a sentence for each thing, by name. Empty where all of it is inside."""

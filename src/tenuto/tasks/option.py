@@ -220,6 +220,11 @@ class Known:
         return found
 
 
+def usual_of(kind: type, name: str) -> Any:
+    """The value that an option has where nothing else is given."""
+    return next(known.usual for known in options_of(kind) if known.name == name)
+
+
 def options_of(kind: type) -> Iterator[Known]:
     """The options of a task: those of the network, of the task's own panels, and of the panels that every task has."""
     hints = typing.get_type_hints(kind)

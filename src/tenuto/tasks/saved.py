@@ -14,8 +14,10 @@ import torch
 from tenuto.cell import Cell, cell_to_data
 from tenuto.cells.names import cell_from_name
 from tenuto.errors import NotFittedError, TenutoError
+from tenuto.files import digest_of, plain
 from tenuto.layers.stored import hold_as
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import ENCODERS, encoder_kind
 from tenuto.program import trace
 from tenuto.tasks.estimator_options import EstimatorOptions
 from tenuto.tasks.files import check_kinds, check_sizes, kept_cell, kept_weights, load_weights, reading, write_estimator
@@ -68,8 +70,9 @@ class Saved(EstimatorOptions, Parameters, ABC):
         """Evaluate a set, as the model's test set."""
 
     def _cells(self) -> dict[str, Any]:
-        """The options that are cells, as they are used: None stands for the cell of `cell`."""
-        return {name: self.cell if (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
+        """The options that are cells, as they are used: None stands for the cell of `cell`, which `encoder` may name."""
+        first = self.cell if self.encoder in ENCODERS else self.encoder
+        return {name: first if name == "cell" or (cell := getattr(self, name)) is None else cell for name in self._cell_names()}
 
     def _suited(self, cell: Cell, training: Any) -> Cell:
         """The cell with the sizes that this data has, where it depends on them."""
@@ -78,6 +81,12 @@ class Saved(EstimatorOptions, Parameters, ABC):
     def maths(self, cells: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The step and derivative of each option that is a cell, as plain data (`program.identity`); before `fit`, too. `cells`: others in their places."""
         return {name: trace(cell_from_name(given)).maths for name, given in (self._cells() if cells is None else cells).items()}
+
+    def digest(self) -> str:
+        """Of all that answers follow from, once it is fitted: how data are read, what can be answered, the maths of cells, weights. Of options of the search it says nothing."""
+        self.require_fit("digest")
+        kept = {"task": self.task, "encoder": encoder_kind(self.encoder), "cells": {name: maths["digest"] for name, maths in self.maths_.items()}, "preprocessing": self._kept()}
+        return digest_of(plain(kept), self.network_.state_dict())
 
     @classmethod
     def _cell_names(cls) -> list[str]:
@@ -157,7 +166,7 @@ class Saved(EstimatorOptions, Parameters, ABC):
         cells = {name: cell_to_data(getattr(self, f"{name}_")) for name in self._cells()}
         given = {known.name: value for known in options_of(type(self)) if known.pairs and isinstance(value := getattr(self, known.name), Mapping)}
         pairs = {name: {str(key): float(number) for key, number in value.items()} for name, value in given.items()}  # as JSON keeps them
-        return {**self.get_params(), **cells, **pairs, "random_state": self.seed_}
+        return {**self.get_params(), **cells, **pairs, "encoder": encoder_kind(self.encoder), "random_state": self.seed_}
 
     def run_identity(self, training: Any, validation: Any) -> dict[str, Any]:
         """What a checkpoint of this fit must agree with: the data's digests, the seed, and every option except the time limit, the path of the word vectors

@@ -19,7 +19,7 @@ from tenuto.data.series.features import BASES, Reader
 from tenuto.data.series.frequency import Frequency
 from tenuto.data.series.panel import Panel, called
 from tenuto.data.series.table import Names
-from tenuto.data.series.windows import Batch, Window, Windows
+from tenuto.data.series.windows import MOST_KEPT, Batch, Drawn, Window, Windows
 from tenuto.data.split import check_fraction
 from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.densities import Density, density_of
@@ -114,7 +114,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         """Train. Ctrl-C ends training early and keeps the best weights so far.
 
         Args:
-            x: a long frame of pandas or polars, with a row for each series and stamp; without ids it is one series. Or a `Panel`.
+            x: a long frame of pandas or polars, with a row for each series and stamp; without ids it is one series. Or a `Panel`, or a list of these.
             y: nothing: the values are a column of `x`.
             static: a frame with one row for each id, also those of `validation` and `test`, of what holds for a whole series.
             id_col, time_col, target_col: the names of the columns.
@@ -133,7 +133,10 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return super().fit(given[0], validation=given[1], test=given[2], observers=observers, checkpoint=checkpoint, launch=launch)
 
     def _panel(self, x: Any, names: Names, static: Any = None) -> Panel:
-        panel = x if isinstance(x, Panel) else Panel.from_frame(x, freq=self.freq, names=names)
+        if isinstance(x, (list, tuple)):  # of panels or frames
+            panel = Panel.of([self._panel(one, names) for one in x])
+        else:
+            panel = x if isinstance(x, Panel) else Panel.from_frame(x, freq=self.freq, names=names)
         asked = None if self.freq is None else Frequency.of(self.freq)
         if asked not in (None, panel.frequency) and not asked.name.startswith(panel.frequency.name.partition("-")[0]):
             raise DataError(f"{argument('freq', self.freq)} does not fit the data.", received=f"steps of {panel.frequency.name}", fix=f"give {argument('freq', panel.frequency.name)}")
@@ -171,13 +174,17 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         longest = int(training.lengths.max())
         season = self.season or training.frequency.season
         season = season if 2 * season <= longest or self.season else 1
-        self._context = self.context or max(3 * season, 4 * self._wanted(), LEAST_CONTEXT)
+        self._context = self.context or self._usual_context(season)
         found = super()._settled(training)
         if self.season is None:
             found["season"] = season
         if self.context is None:
             found["context"] = self._context
         return found
+
+    def _usual_context(self, season: int) -> int:
+        """Steps of a window, where nothing is said."""
+        return max(3 * season, LEAST_CONTEXT)
 
     def _items(self, training: Panel) -> int:
         return sum(max(1, round(2 * length / self._context)) if length > self._context else 1 for length in training.lengths.tolist())
@@ -237,18 +244,19 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return int(self.options_["context"])
 
     def _network(self) -> SeriesNetwork:
-        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members())
+        return SeriesNetwork(self.cell_, len(self.reader_.names), self.hidden_size, self._head, num_layers=self.num_layers, dropout=self.dropout, engine=self.engine, members=self._members(), encoder=self.encoder, window=self._context_length())
 
     def _learning(self, training: Panel, held_out: Panel, launch: Launch) -> Learning:
         device, context = torch.device(self.device), self._context_length()
         ahead = self._held.asked(context)
-        held = [self._held.batch(ahead[first : first + 64]).to(device) for first in range(0, len(ahead), 64)]
+        numbers = max(len(window.origins) for window in ahead) * len(ahead) * self.reach_ * (16 + 4 * len(self.reader_.ahead_names))
+        parts = [ahead[first : first + 64] for first in range(0, len(ahead), 64)]
+        kept = [self._held.batch(part).to(device) for part in parts] if numbers <= MOST_KEPT else None
 
-        def batches(epoch: int) -> list[list[Window]]:
+        def batches(epoch: int) -> Pieces:
             draw = np.random.default_rng([self.seed_, epoch])
             windows = self._windows.drawn(context, draw)
-            order, rows = draw.permutation(len(windows)), self.options_["batch_size"]
-            return [[windows[place] for place in order[first : first + rows]] for first in range(0, len(order), rows)]
+            return Pieces(windows, draw.permutation(len(windows)), self.options_["batch_size"])
 
         def loss(network: nn.Module, windows: list[Window], carried: None) -> Loss:
             mine, count = share_of(launch, np.arange(len(windows)))
@@ -256,6 +264,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
             return Loss((found.sum((0, 2)) / there.sum((0, 2)).clamp(min=1)).mean(), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
+            held = (self._held.batch(part).to(device) for part in parts) if kept is None else kept
             with torch.no_grad():
                 sums = [(found.sum(), there.sum()) for found, there in map(partial(self._losses, network), held)]
             return {"validation_loss": float(sum(one for one, _ in sums) / max(float(sum(count for _, count in sums)), 1.0))}
@@ -320,11 +329,24 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return Memory.of(data, self.reader_, self.network_.eval(), self.ahead_, before)
 
 
+class Pieces(Sequence[list[Window]]):
+    """The batches of an epoch: so many windows each, in this order, made when they are asked for."""
+
+    def __init__(self, windows: Drawn, order: np.ndarray, rows: int) -> None:
+        self._windows, self._order, self._rows = windows, order, rows
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._rows)
+
+    def __getitem__(self, place: int) -> list[Window]:  # type: ignore[override]
+        return [self._windows[int(one)] for one in self._order[place * self._rows : (place + 1) * self._rows]]
+
+
 def drawn_batches(windows: Windows, context: int, seed: int) -> list[Batch]:
     """At most 200 windows of training, each a batch."""
     draw = np.random.default_rng([seed, 0])
     drawn = windows.drawn(context, draw)
-    return [windows.batch([drawn[place]]) for place in draw.permutation(len(drawn))[:200]]
+    return windows.alone([drawn[int(place)] for place in draw.permutation(len(drawn))[:200]])
 
 
 def left_over(batches: Sequence[Batch]) -> list[np.ndarray]:

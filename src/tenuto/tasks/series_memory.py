@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from tenuto.data.series.features import Reader
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.running import Running
 from tenuto.data.series.windows import forecast_from
-from tenuto.networks.series import SeriesNetwork, encoded
+from tenuto.layers.rows import chosen_rows, with_rows
+from tenuto.networks.series import SeriesNetwork, beginning, encoded
 
 
 class Origins(NamedTuple):
@@ -31,7 +31,7 @@ class Memory:
 
     Attributes:
         panel: the series with their last values only, `tail` of each; its columns go on beyond them. running: the statistics.
-        state: of the encoder, each tensor [layers, N, W]. output: [N, W], the encoder's last output. base: [N, h], scale: [N], of a forecast from here.
+        state: of the encoder, with N rows. output: [N, W], the encoder's last output. base: [N, h], scale: [N], of a forecast from here.
     """
 
     panel: Panel
@@ -53,12 +53,13 @@ class Memory:
         running = Running.begin(count, reader.season)
         width: Any = network.encoder.output_width
         output = torch.zeros(count, width)
-        base, scale, state = np.zeros((count, horizon)), np.ones(count), None
+        base, scale = np.zeros((count, horizon)), np.ones(count)
+        state = beginning(network, count, len(reader.names))
         if before is not None:
             old = slice(0, len(before.panel))
             running.sums[:, old], running.filled[:, old] = before.running.sums, before.running.filled
             output[old], base[old], scale[old] = before.output, before.base, before.scale
-            state = tree_map(lambda tensor: torch.cat([tensor, tensor.new_zeros(tensor.shape[0], count - tensor.shape[1], tensor.shape[2])], 1), before.state)
+            state = with_rows(state, torch.arange(len(before.panel)), before.state)
         places = np.arange(count) if before is None else np.array([ids[identity] for identity in panel.ids])
         fresh = panel if before is None else _with_columns(panel, joined, places)
         reader.require(fresh)
@@ -66,12 +67,8 @@ class Memory:
         for rows, read, after in reader.blocks(fresh, horizon, carried):
             at = places[rows]
             index = torch.from_numpy(at)
-            started = None if state is None else _rows(state, index)
-            found = encoded(network, torch.from_numpy(read.x), torch.from_numpy(read.lengths), started)
-            if state is None:
-                state = tree_map(lambda tensor: tensor.new_zeros(tensor.shape[0], count, tensor.shape[2]), found.state)
-            for ours, theirs in zip(_leaves(state), _leaves(found.state)):
-                ours[:, index] = theirs
+            found = encoded(network, torch.from_numpy(read.x), torch.from_numpy(read.lengths), chosen_rows(state, index))
+            state = with_rows(state, index, found.state)
             ends = torch.from_numpy(read.lengths - 1)
             output[index] = found.output[ends, torch.arange(len(rows))]
             running.sums[:, at], running.filled[:, at] = after.sums, after.filled
@@ -85,22 +82,13 @@ class Memory:
         ahead = []
         for row in range(len(self.panel)):
             length = len(self.panel.values[row])
-            ahead.append(reader.ahead(self.panel, row, length + horizon)[length:])
+            ahead.append(reader.ahead(self.panel, row, length + horizon, length))
         return Origins(torch.from_numpy(np.stack(ahead))[None], torch.from_numpy(self.base[:, :horizon])[None], torch.from_numpy(self.scale)[None])
 
     def asked(self, reader: Reader, network: SeriesNetwork, horizon: int) -> Tensor:
         """What the head says of the `horizon` steps from here, [N, horizon, ...]."""
         with torch.no_grad():
             return network.eval().at(self.output[None], self.origins(reader, horizon))[0]
-
-
-def _rows(state: Any, rows: Tensor) -> Any:
-    """A state of these series."""
-    return tree_map(lambda tensor: tensor[:, rows].contiguous(), state)
-
-
-def _leaves(state: Any) -> list[Tensor]:
-    return list(torch.utils._pytree.tree_leaves(state))
 
 
 def _with_columns(panel: Panel, joined: Panel, places: np.ndarray) -> Panel:
@@ -113,5 +101,5 @@ def _tail(panel: Panel) -> Panel:
     lengths = panel.lengths
     lasts = panel.starts + lengths - 1
     first = int(lasts.min())
-    columns = {name: [one[length - 1 :] for one, length in zip(column, lengths)] for name, column in panel.columns.items()}
-    return replace(panel, grid=panel.grid[first:], starts=lasts - first, values=[values[-1:] for values in panel.values], columns=columns, begin=np.zeros(len(panel), dtype=np.int64))
+    columns = {name: [one[length - 1 :].copy() for one, length in zip(column, lengths)] for name, column in panel.columns.items()}
+    return replace(panel, grid=panel.grid[first:], starts=lasts - first, values=[values[-1:].copy() for values in panel.values], columns=columns, begin=np.zeros(len(panel), dtype=np.int64))

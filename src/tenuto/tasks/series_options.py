@@ -28,5 +28,5 @@ class SeriesOptions(EstimatorOptions):
     past: tuple[str, ...] = option((), "Columns that are known up to now.", FORECAST, search=False)
     static: tuple[str, ...] = option((), "Columns that are the same in all rows of a series.", FORECAST, search=False)
     calendar: bool = option(True, "Read hour, weekday, month off the stamps.", FORECAST, flag="--calendar/--no-calendar")
-    context: int | None = option(None, "Steps of a window in training, at most.", NETWORK, typed="window", least=2, none=-1, without="three seasons or four horizons, 64 at least")
+    context: int | None = option(None, "Steps of a window in training, at most.", NETWORK, typed="window", least=2, none=-1, without="of a forecaster four horizons, of a detector three seasons, 64 at least")
     dropout: float = option(0.3, "Dropout rate in the head and between layers.", REGULARISERS, least=0, below=1, search={"low": 0.0, "high": 0.5, "step": 0.05})

@@ -21,7 +21,7 @@ from tenuto.data.sentences.words import LETTERS, RULE, same_form
 from tenuto.data.weights import even
 from tenuto.errors import DataError
 from tenuto.networks.embedding import TokenEmbedding, check_reading
-from tenuto.networks.encoders import check_encoder, encoder_of
+from tenuto.networks.encoders import encoder_of
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.estimator import Estimator, batch_in_words
 from tenuto.tasks.evaluation import describe_set
@@ -150,7 +150,6 @@ class TokenEstimator(TokenOptions, Estimator):
 
     def check(self) -> None:
         super().check()
-        check_encoder(self.encoder, self.hidden_size, recurrent_dropout=self.recurrent_dropout)
         if self.vectors is not None and not Path(self.vectors).is_file():
             raise DataError(f"there is no file {self.vectors}.", expected="a file of word vectors", fix=missing_file(self.vectors))
 

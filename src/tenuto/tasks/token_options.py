@@ -15,11 +15,6 @@ class TokenOptions(EstimatorOptions):
 
     pace: ClassVar[Pace] = Pace(steps=2000, epochs=20, rows=(8, 32))
 
-    encoder: str = option(
-        "recurrent",
-        "What reads the sequence: recurrent; recurrent layers with a way past each (pre-norm, residual, highway, dense), for many layers; or transformer, which needs no cell.",
-        NETWORK,
-    )
     bidirectional: bool = option(True, "Read each sentence from both ends, or forward only.", NETWORK, flag="--bidirectional/--forward-only")
     word_size: int = option(100, "Width of a word's vector.", READING, least=0, without="none")
     character_encoder: str = option("recurrent", "How the characters of a word are read: recurrent, convolution or none.", READING)

@@ -8,7 +8,6 @@ and then moved there (`files.replacing`), so if a run is killed at any moment or
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from tenuto.errors import ArgumentError, RunError, TenutoError
-from tenuto.files import DAMAGE, NotWritten, is_partial, parse_json, plain, system_says, write_tensors
+from tenuto.files import DAMAGE, NotWritten, digest_of, is_partial, parse_json, plain, system_says, write_tensors
 from tenuto.train.differences import differences, short
 from tenuto.train.nested import put_together, take_apart
 
@@ -108,7 +107,7 @@ class Checkpoint:
             ) from error
         kept = {"format": FORMAT, "format_version": FORMAT_VERSION, "identity": plain(identity), "state": data}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        header = {"checkpoint": json.dumps(kept, allow_nan=False), "sha256": _digest(kept, tensors)}
+        header = {"checkpoint": json.dumps(kept, allow_nan=False), "sha256": digest_of(kept, tensors)}
         try:
             write_tensors(self.path, tensors, header)
         except (OSError, NotWritten) as error:
@@ -138,7 +137,7 @@ class Checkpoint:
         if kept.get("format") != FORMAT or kept.get("format_version") != FORMAT_VERSION:
             version = f"{kept.get('format', 'not a checkpoint of tenuto')}, format_version {kept.get('format_version')}"
             raise self._refused("has a format that this version of tenuto does not know", f"{FORMAT}, format_version {FORMAT_VERSION}", version)
-        if _digest(kept, tensors) != header.get("sha256"):
+        if digest_of(kept, tensors) != header.get("sha256"):
             raise self._refused("was changed after it was written: its digest differs", f"sha256 {header.get('sha256')}", "another digest")
         found = list(differences(plain(identity), kept.get("identity")))
         if found:
@@ -173,11 +172,3 @@ class Checkpoint:
 def describe_weights(model: torch.nn.Module) -> dict[str, str]:
     """Each weight's shape and dtype by name, for a run's identity."""
     return {name: f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}" for name, value in model.state_dict().items()}
-
-
-def _digest(kept: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256(json.dumps(kept, sort_keys=True, allow_nan=False).encode())
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

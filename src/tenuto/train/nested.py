@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenuto import layers
 from tenuto.cell import state_type
+from tenuto.data.plain import array_of, plain_array
 
 
 def detached(value: Any) -> Any:
@@ -38,14 +40,16 @@ def take_apart(value: Any) -> tuple[Any, dict[str, torch.Tensor]]:
 
 
 def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """The nested value that `take_apart` was given. A named tuple comes back with the names of its fields, and a cell's state as a state."""
+    """The nested value that `take_apart` was given. A named tuple comes back with the names of its fields; the state of a cell, and of an encoder of `tenuto.layers`, as what it was."""
     if not isinstance(data, dict):
         return data
     kind: str
     content: Any
     kind, content = next(iter(data.items()), ("nothing", None))
     if "fields" in data:
-        maker = state_type(tuple(data["fields"])) if kind == "State" else namedtuple(kind, data["fields"])  # type: ignore[misc]
+        fields = tuple(data["fields"])
+        known: Any = state_type(fields) if kind == "State" else getattr(layers, kind, None)
+        maker: Any = known if getattr(known, "_fields", None) == fields else namedtuple(kind, fields)  # type: ignore[misc]
         return maker(*(put_together(item, tensors) for item in content))
     if kind == "tensor":
         return tensors[content]
@@ -55,6 +59,17 @@ def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
         return {key: put_together(item, tensors) for key, item in content}
     items = [put_together(item, tensors) for item in content]
     return items if kind == "list" else tuple(items)
+
+
+def plain_nested(value: Any) -> dict[str, Any]:
+    """A nested value as plain data alone, which JSON can hold, to the last bit; `nested_of` is the inverse, with tensors on the CPU. Errors as `take_apart`."""
+    data, tensors = take_apart(value)
+    return {"value": data, "tensors": {name: plain_array(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}}
+
+
+def nested_of(kept: Mapping[str, Any]) -> Any:
+    """The nested value that `plain_nested` was given."""
+    return put_together(kept["value"], {name: torch.from_numpy(array_of(data)) for name, data in kept["tensors"].items()})
 
 
 def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from tenuto.data.audio.changing import Changing
+from tenuto.data.audio.features import Features
+from tenuto.data.audio.hearing import Hearing
+from tenuto.data.audio.normalise import Normaliser
 from tenuto.data.audio.perturb import Perturbation, faster, with_noise
 from tenuto.data.audio.wave import Wave
 from tests.data.audio.sounds import wave
@@ -42,3 +46,18 @@ def test_masks_are_zeros_over_bands_and_times():
         bands, times = (found == 0).all(0).sum(), (found == 0).all(1).sum()
         assert bands <= 2 and times <= 5 and (found == 0).sum() == bands * 50 + times * 16 - bands * times
     assert (frames == 1).all()
+
+
+def test_what_training_hears_is_what_is_read_off_the_changed_sound():
+    """Kept features with a number added are those of the sound at that speed and level; only near the floor, where rounding begins, energies may differ."""
+    waves = [Wave(0.1 * np.random.default_rng(seed).standard_normal(4000).astype(np.float32), 8000) for seed in range(2)]
+    waves[1].samples[1500:] = 0
+    features = Features(8000, size=20)
+    hearing = Hearing(features, Normaliser.learn(map(features, (wave.samples for wave in waves)), "training"), together=2)
+    for kind, change in (("kept", Perturbation(speed=0.1, gain_db=6.0, bands=1, times=1)), ("drawn each time", Perturbation(speed=0.1, noise_db=10.0))):
+        changing = Changing(waves, hearing, change)
+        for seed in range(8):
+            generator = np.random.default_rng(seed)
+            expected = hearing.stacked(change.masked(hearing.normaliser(hearing.frames(change.of_wave(waves[seed % 2], generator))), generator))
+            np.testing.assert_allclose(changing(seed % 2, np.random.default_rng(seed)), expected, atol=2e-3)
+        assert bool(changing._kept) == (kind == "kept")

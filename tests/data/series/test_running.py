@@ -152,6 +152,26 @@ def test_windows_have_the_values_that_follow_and_none_after_the_end():
     assert windows.asked(2)[0].first == 4
 
 
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_panel_that_is_read_window_by_window_has_the_bits_of_one_that_is_read_once(steady):
+    many = panel((300, 7, 129, 64, 65, 1, 200), scale=3.0)
+    many.values[0][100:140] = np.nan
+    many.values[2][70] = 1e6
+    reader = Reader.learn(many, season=5, base="season", horizon=4, steady=steady)
+    once, each = (Windows(many, reader, 4, most_kept=most) for most in (2**26, 0))
+    drawn = once.drawn(40, np.random.default_rng(0))
+    again = each.drawn(40, np.random.default_rng(0))
+    assert len(drawn) == len(again) > 7 and all(np.array_equal(one.origins, other.origins) and one[:2] == other[:2] for one, other in zip(drawn, again))
+    for windows in (list(drawn), once.asked(10), once.asked(None, step=3)):
+        for one, other in zip(once.batch(windows), each.batch(windows)):
+            np.testing.assert_array_equal(one.numpy(), other.numpy())
+        for first, second in zip(once.alone(windows), each.alone(windows)):
+            assert all(np.array_equal(one.numpy(), other.numpy(), equal_nan=True) for one, other in zip(first, second))
+    long = once.drawn(150, np.random.default_rng(1))
+    assert max(len(window.origins) for window in long) == 64 and all((np.diff(window.origins) > 0).all() and window.first <= window.origins[0] for window in long)
+    assert sorted(place for part in once.pieces(drawn, 100) for place in part) == list(range(len(drawn)))
+
+
 def test_a_set_of_missing_values_is_refused():
     with pytest.raises(DataError, match="no value is observed in any series"):
         Reader.learn(Panel.from_frame({"ds": np.arange(5), "y": [np.nan] * 5}), season=1, base="last", horizon=1)

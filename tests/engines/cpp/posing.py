@@ -10,6 +10,7 @@ from tenuto.engines.cpp import Cpp, library
 from tenuto.engines.problem import Buffers, Form, Problem, Result, extent, output_width, size_of
 
 ENGINE, INVARIANT = Cpp(), Cpp(invariant=True)
+BFLOAT16, INVARIANT_BFLOAT16 = Cpp(bfloat16=True), Cpp(invariant=True, bfloat16=True)
 
 
 def engines(dtype: torch.dtype) -> list[Cpp]:

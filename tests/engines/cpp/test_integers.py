@@ -30,7 +30,7 @@ extern "C" void multiply(const int8_t* w, const float* scale, const float* a, co
   for (long v = 0; v < vectors; v += VECTORS, p.panels++)
     panels[p.panels] = {vectors - v < VECTORS ? vectors - v : VECTORS, v * LANES, v * LANES * each};
   p.segments = 1, p.segment_column = &column, p.segment_depth = &wide, p.panel = panels, p.source = source, p.scale = scales, p.lanes = lanes;
-  p.lane_stride = depth, p.depth_stride = 1, p.matrix = 2, p.fixed = fixed, p.most = &most;
+  p.lane_stride = depth, p.depth_stride = 1, p.kind = KIND_INTEGER, p.fixed = fixed, p.most = &most;
   p.packed = (real*)__builtin_calloc(vectors * LANES * each + LANES, sizeof(real));
   real* init = (real*)__builtin_calloc(vectors * LANES, sizeof(real));
   real* wider = (real*)__builtin_calloc(rows * vectors * LANES, sizeof(real));

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 from sklearn.base import clone
-from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
 
 import tenuto
 from tenuto.data import Panel
@@ -202,3 +202,5 @@ def test_as_scikit_learn_has_it():
     assert clone(model).get_params() == model.get_params()
     scores = cross_val_score(model, one, cv=TimeSeriesSplit(2, test_size=60))
     assert scores.shape == (2,) and np.isfinite(scores).all()
+    search = GridSearchCV(model, {"distribution": ["gaussian", "student-t"]}, cv=KFold(2)).fit([part for _, part in frame(240, 2).groupby("unique_id")])
+    assert np.isfinite(search.best_score_) and np.isfinite(search.predict(one).score[1:]).all()

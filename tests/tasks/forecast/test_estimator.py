@@ -4,12 +4,16 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
 
 from tenuto.data import Panel
+from tenuto.data.series.windows import Windows
 from tenuto.errors import ArgumentError, DataError, NotFittedError
-from tenuto.tasks import Forecaster
+from tenuto.networks.series import DensityHead
+from tenuto.tasks import Forecaster, series_estimator
+from tenuto.tasks.forecast.network import Quantiles
 
 SMALL = {"cell": "gru", "hidden_size": 6, "epochs": 2, "batch_size": 8}
 COLUMNS = ["unique_id", "ds", "Forecaster", "Forecaster-lo-80", "Forecaster-hi-80", "Forecaster-lo-95", "Forecaster-hi-95"]
@@ -78,6 +82,29 @@ def test_a_series_alone_is_a_series_in_a_panel(fitted):
     together = model.predict(given).set_index("unique_id")
     for name, own in given.groupby("unique_id"):
         pd.testing.assert_frame_equal(model.predict(own).set_index("unique_id"), together.loc[[name]], check_exact=True)
+
+
+def test_a_large_panel_is_learnt_from_and_forecast_with_the_bits_of_one_that_is_read_once(fitted, monkeypatch):
+    model, given = fitted
+    monkeypatch.setattr(Windows.__init__, "__kwdefaults__", {"most_kept": 0})
+    monkeypatch.setattr(series_estimator, "MOST_KEPT", 0)
+    again = Forecaster(h=4, **SMALL).fit(given)
+    pd.testing.assert_frame_equal(again.predict(given), model.predict(given), check_exact=True)
+    assert again.evaluation_["results"] == model.evaluation_["results"]
+
+
+def test_the_head_gives_each_row_the_bits_that_it_has_alone(fitted):
+    network = fitted[0].network_
+    for head in (network.head, DensityHead(6, 3, [0.0, 0.5], units=5, dropout=0.0), Quantiles(6, 3, 4, (0.1, 0.5, 0.9), units=5, dropout=0.0)):
+        for weight in head.parameters():
+            torch.nn.init.normal_(weight)
+        draw, known = np.random.default_rng(0), head.ahead.in_features
+        output, ahead = (draw.normal(0, 3, shape).astype(np.float32) for shape in ((37, 6), (37, 1 if isinstance(head, DensityHead) else 4, known)))
+        together = head.by_rows(output, ahead)
+        for row in range(37):
+            np.testing.assert_array_equal(head.by_rows(output[row : row + 1], ahead[row : row + 1])[0], together[row])
+        with torch.no_grad():
+            torch.testing.assert_close(torch.from_numpy(together), head.eval()(torch.from_numpy(output), torch.from_numpy(ahead)), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("what", ["fit", "forecast"])
@@ -202,6 +229,16 @@ def test_as_scikit_learn_has_it(fitted):
     assert scores.shape == (2,) and (scores < 0).all()
     search = GridSearchCV(model, {"base": ["last", "season"]}, cv=TimeSeriesSplit(2)).fit(one)
     assert search.best_params_ in ({"base": "last"}, {"base": "season"})
+    several = [part for _, part in fitted[1].groupby("unique_id")]  # of many series, some are taken
+    assert (cross_val_score(model, several, cv=KFold(2), error_score="raise") < 0).all()
+    with pytest.raises(DataError, match="has no row for"):  # rows in the middle are left out
+        cross_val_score(model, one, cv=KFold(3), error_score="raise")
+
+
+@pytest.mark.parametrize(("options", "wanted"), [({"h": 4}, 64), ({"h": 20}, 80), ({"h": 4, "context": 12}, 12)])
+def test_windows_are_as_long_as_four_horizons(options, wanted):
+    model = Forecaster(season=40, **{**SMALL, "epochs": 1}, **options).fit(frame(2, 120))
+    assert model.options_["context"] == wanted
 
 
 @pytest.mark.parametrize(

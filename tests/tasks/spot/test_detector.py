@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from tenuto.networks.exact import log_probabilities
 from tenuto.scores.spotting import Alarm, Occurrence
-from tenuto.tasks.audio_steps import log_probabilities
 from tenuto.tasks.spot.detector import SUREST, Detector, Rule, Told, lowest_running, odds, told_steps
 from tenuto.tasks.spot.thresholds import FARTHEST, USUAL, fitted_boosts, fitted_threshold, fitted_thresholds
 
@@ -47,7 +47,7 @@ def test_the_whole_at_once_and_step_by_step_are_alike(seed):
         size = int(generator.integers(0, 9))
         pieces += reader.accept(rows[place : place + size])
         other = Detector(known)
-        other.restore(reader.snapshot())
+        other.resume(reader.kept())
         reader, place = other, place + size
     assert pieces == whole and len(whole) > 5
 

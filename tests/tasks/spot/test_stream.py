@@ -8,7 +8,6 @@ import pytest
 
 from tenuto.data import Wave
 from tenuto.errors import ArgumentError
-from tenuto.files import read_json, write_json
 from tenuto.tasks.audio_stream import AudioStream
 from tenuto.tasks.spot.stream import Event, SpotterStream
 from tests.data.audio.sounds import chunks
@@ -34,27 +33,20 @@ def test_s2_a_stream_is_the_whole_recording(options):
 
 
 @pytest.mark.parametrize("options", [{}, {"normalise": "causal", "ahead": 2}], ids=str)
-def test_a_stream_is_kept_as_data_and_goes_on(options, tmp_path):
-    """At any moment, through a file, in a stream that is new."""
+def test_a_stream_is_kept_as_data_and_goes_on(options):
+    """At any moment, through JSON, in a stream that is new."""
     model, wave = fitted(**options), talk(SAID, 9)
     (whole,) = model.spot([wave])
     for size in (333, 4001):
         stream, events = model.stream(), []
         for start in range(0, len(wave.samples), size):
             events += stream.accept(wave.samples[start : start + size])
-            write_json(tmp_path / "stream.json", stream.snapshot())
-            stream = model.stream()
-            stream.restore(read_json(tmp_path / "stream.json"))
+            stream = model.stream().restore(json.loads(json.dumps(stream.snapshot())))
         assert [*events, *stream.finish()] == whole and stream.seconds == wave.seconds
     with pytest.raises(ArgumentError, match="was finished"):
         stream.accept(wave.samples)
-    fresh = model.stream()
-    fresh.restore(model.stream().snapshot())  # before anything was heard
+    fresh = model.stream().restore(model.stream().snapshot())  # before anything was heard
     assert [*fresh.accept(wave.samples), *fresh.finish()] == whole
-    with pytest.raises(ArgumentError, match="this is no snapshot of a stream"):
-        model.stream().restore({})
-    with pytest.raises(ArgumentError, match="a stream of 16000 samples a second, of a model of 8000, has no snapshot"):
-        model.stream(rate=16_000).snapshot()
 
 
 def test_s1_a_keyword_at_the_very_end_is_told_alike():
@@ -75,4 +67,4 @@ def test_s4_a_long_stream_keeps_nothing():
     for _ in range(12):
         list(stream.accept(chunk))
     assert stream.seconds > 500 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
-    assert abs(len(json.dumps(stream.snapshot())) - size) < 20_000
+    assert abs(len(json.dumps(stream.snapshot())) - size) < 10_000

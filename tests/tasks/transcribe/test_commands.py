@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
 
+import numpy as np
 import pytest
 import soundfile
 from typer.testing import CliRunner
 
 from tenuto.cli import app
+from tenuto.data import Recordings
 from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
 
 
@@ -57,6 +60,18 @@ def test_files_become_text_words_and_subtitles(place):
     assert "no recording could be read" in run("transcribe", place / "run", place / "gone.wav", code=1)
 
 
+def test_what_is_known_and_how_late_text_comes(place):
+    from tests.tasks.transcribe.test_prior import speaking
+
+    speaking().save(place / "language")
+    two, words = place / "two.wav", ("--beam-size", 8, "--language", place / "language", "--language-weight", 0.1, "--length-bonus", 0.1)
+    assert run("transcribe", place / "run", two, *words).splitlines()[-1] == "hi hi lo"
+    assert run("transcribe", place / "run", two, "--beam-size", 8, "--hot-words", "hi=-60,lo=-60,o=60").splitlines()[-1] != "hi hi lo"
+    assert "greedy search takes no prior" in run("transcribe", place / "run", two, "--hot-words", "hi=2", code=1)
+    late = run("transcribe", place / "run", two, "--latency")
+    assert "first text 0." in late and "of words were taken back" in late
+
+
 def test_a_stream_through_a_pipe_is_written_as_the_file(place):
     piped = (place / "two.wav").read_bytes()
     assert run("transcribe", place / "run", "-", piped=piped) == "hi hi lo\n"
@@ -65,7 +80,11 @@ def test_a_stream_through_a_pipe_is_written_as_the_file(place):
     found = json.loads(run("transcribe", place / "run", "-", "--rate", RATE, "--format", "jsonl", piped=bare.getvalue()))
     assert {**found, "file": "one.wav"} == {**json.loads(run("transcribe", place / "run", place / "one.wav", "--format", "jsonl")), "file": "one.wav"}
     assert "... hi" in run("transcribe", place / "run", "-", "--partial", piped=piped)
-    assert "a stream is written down alone" in run("transcribe", place / "run", "-", place / "one.wav", code=1)
+    long, quiet = said(["lo", "hi"] * 5, 7).samples, np.zeros(2 * RATE, np.float32)  # ten words are two subtitles
+    soundfile.write(place / "long.wav", np.concatenate([long, quiet, long, quiet]), RATE)
+    subtitles = run("transcribe", place / "run", "-", "--format", "srt", piped=(place / "long.wav").read_bytes())
+    assert [line for line in subtitles.splitlines() if line.isdigit()] == ["1", "2", "3", "4"]
+    assert "a stream is heard alone" in run("transcribe", place / "run", "-", place / "one.wav", code=1)
 
 
 def test_another_task_writes_nothing_down(tmp_path):
@@ -81,3 +100,23 @@ def test_the_page_shows_and_plays_what_was_heard(place):
     page = (place / "run" / "report.html").read_text()
     for said_ in ("By speaker", "What was heard and what was written", "<audio controls", "⟨blank⟩", "Real-time factor", "in 12 test recordings"):
         assert said_ in page, said_
+
+
+def test_the_page_says_which_words_become_which(tmp_path):
+    data = recordings(12)
+    wrong = Recordings(data.waves, texts=["hi" if not text else text.replace("lo", "hi") for text in data.texts], speakers=data.speakers)
+    fitted().save(tmp_path / "run", test=wrong)
+    run("report", tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Words that become others" in page and "<bdi>hi</bdi></th><td><bdi>lo</bdi>" in page and "<td><bdi>–</bdi>" in page and "Its worst errors" in page
+
+
+def test_symbols_of_one_step_stand_side_by_side_on_the_page(tmp_path):
+    from tests.tasks.transcribe.test_transducer import learnt
+
+    learnt().save(tmp_path / "run", test=recordings(6))
+    run("report", tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    strips = re.findall(r'aria-label="Characters where they were written">(.*?)</p>', page)
+    lefts = [re.findall(r"left:([0-9.]+)%", strip) for strip in strips]
+    assert any(lefts) and all(len(one) == len(set(one)) for one in lefts)

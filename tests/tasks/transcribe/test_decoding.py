@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenuto.errors import DataError
-from tenuto.tasks.audio_steps import log_probabilities
+from tenuto.networks.exact import log_probabilities
 from tenuto.tasks.transcribe.alignment import Way, aligned
 from tenuto.tasks.transcribe.alphabet import BLANK, Alphabet, needed, plain
 from tenuto.tasks.transcribe.decoding import Decoder, EndRule, Greedy, Piece, PrefixBeam, Sign, decoder
@@ -113,13 +113,6 @@ def test_alignment_is_the_likeliest_of_all_ways(text):
     if needed(text) > 1:
         with pytest.raises(DataError, match="longer than the recording"):
             aligned(rows[: needed(text) - 1], text)
-
-
-def test_probabilities_of_a_step_are_the_same_bits_in_any_chunk():
-    logits = np.random.default_rng(0).normal(0, 4, size=(50, 29)).astype(np.float32)
-    whole = log_probabilities(logits)
-    np.testing.assert_allclose(np.exp(whole).sum(1), 1)
-    np.testing.assert_array_equal(np.concatenate([log_probabilities(logits[start : start + 7]) for start in range(0, 50, 7)]), whole)
 
 
 def test_an_alphabet_is_that_of_the_transcripts():

@@ -9,7 +9,11 @@ import torch
 from tenuto.data import Recordings, Wave
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tasks import Transcriber
-from tenuto.tasks.transcribe.estimator import ctc_losses
+from tenuto.tasks.transcribe.alphabet import Alphabet
+from tenuto.tasks.transcribe.ctc import ctc_losses
+from tenuto.tasks.transcribe.decoding import Piece, Sign
+from tenuto.tasks.transcribe.prior import Prior
+from tenuto.tasks.transcribe.writing import transcript
 from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
 
 
@@ -109,3 +113,25 @@ def test_a_wrong_policy_is_refused():
         Transcriber(infeasible="drop", **SMALL).fit(recordings(4))
     model = fitted()
     assert model.evaluate([said(["lo"])], ["xyz"])["infeasible"] == 1  # characters that training never saw count as errors
+
+
+def test_pieces_of_words_are_learnt_and_written(tmp_path):
+    """What byte pairs of characters are, by hand: the commonest pair is one symbol; a piece that begins a word begins with a space."""
+    alphabet = Alphabet.learn(["hi lo hi", "Hi hi"], lowercase=True, units="bpe", size=7)
+    assert alphabet.characters == ("h", "i", "l", "o", " ", "hi", " hi") and alphabet.numbers("hi lo") == [7, 5, 3, 4] and alphabet.outside("hix") == ["x"]
+    assert alphabet.names[-1] == "⟨space⟩hi" and alphabet.numbers("") == []
+    pieces = [Piece((Sign(7, 0, 2, 0.5), Sign(5, 3, 4, 0.9), Sign(3, 4, 5, 0.8), Sign(4, 5, 6, 0.7), Sign(7, 8, 9, 0.6)), -1.0)]
+    found = transcript(pieces, alphabet, 0.1, 10.0)
+    assert found.text == "hi lo hi" and [(word.text, round(word.start, 1)) for word in found.words] == [("hi", 0.0), ("lo", 0.4), ("hi", 0.8)]
+    model = fitted(units="bpe", vocabulary_size=12)
+    assert " hi" in model.alphabet_.characters and model.predict([said(["lo", "hi", "hi"])]) == ["lo hi hi"]
+    again = Transcriber.load(model.save(tmp_path / "run", test=recordings(6)))
+    assert again.predict([said(["lo", "hi"])], beam_size=4) == ["lo hi"] and again.align([said(["lo", "hi"])], ["lo hi"])[0].text == "lo hi"
+    for call, words in (
+        (lambda: Transcriber(units="words", **SMALL).fit(recordings(4)), "units='words'"),
+        (lambda: model.predict([said(["lo"])], beam_size=2, prior=Prior(bonus=1.0)), "a prior is of characters"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            call()
+    with pytest.raises(DataError, match="▁"):
+        Alphabet.learn(["a▁b"], lowercase=True, units="bpe")

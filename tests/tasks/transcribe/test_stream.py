@@ -1,5 +1,6 @@
 """A stream writes what the whole recording has, to the last bit: text, characters, words, times, scores, in chunks of any sizes."""
 
+import json
 import resource
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from tenuto.data import Wave
 from tenuto.errors import ArgumentError, DataError
+from tenuto.tasks.transcribe.latency import Latency, measured_latency, speech, taken_back
 from tenuto.tasks.transcribe.stream import Event, TranscriberStream
 from tests.data.audio.sounds import chunks
 from tests.tasks.transcribe.spoken import RATE, fitted, said
@@ -121,3 +123,40 @@ def test_a_stream_that_is_over_and_bad_samples():
     for wrong in ({"silence_s": 0.0}, {"beam_size": 0}):
         with pytest.raises(ArgumentError, match=next(iter(wrong))):
             fitted().stream(**wrong)
+
+
+@pytest.mark.parametrize("options", [{}, {"normalise": "causal"}, {"head": "transducer"}, {"head": "transducer", "predictor": "recurrent"}], ids=str)
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_stream_goes_on_from_a_snapshot_to_the_last_bit(beam_size, options):
+    """At several places, through JSON, in another stream: as if it had never stopped."""
+    model, wave = fitted(**options), said([*WORDS, *WORDS], 4, pause=0.3)
+    whole = joined(events_of(model, wave, 500, 3, beam_size=beam_size, silence_s=0.25))
+    for stop in (0, 1, 777, 9_001, len(wave.samples) - 3, len(wave.samples)):
+        first = model.stream(beam_size=beam_size, silence_s=0.25)
+        events = list(first.accept(wave.samples[:stop]))
+        kept = json.loads(json.dumps(first.snapshot()))
+        second = model.stream(beam_size=beam_size, silence_s=0.25).restore(kept)
+        assert second.snapshot() == kept and second.seconds == first.seconds
+        events += [*second.accept(wave.samples[stop:]), *second.finish()]
+        assert joined(events) == whole
+
+
+def test_a_snapshot_of_another_stream_is_refused():
+    model = fitted()
+    kept = model.stream().snapshot()
+    for stream, said_ in ((model.stream(beam_size=3), "beam_size"), (model.stream(silence_s=0.3), "silence"), (fitted(head="transducer").stream(), "model")):
+        with pytest.raises(ArgumentError, match=f"differs in {said_}"):
+            stream.restore(kept)
+
+
+def test_s14_latency_is_measured():
+    model, waves = fitted(), [said(WORDS), said(["hi"], 3), Wave(np.zeros(4000, np.float32), RATE)]
+    for silence_s in (0.5, 1.2):
+        found = model.latency(waves, chunk_s=0.05, silence_s=silence_s)
+        assert isinstance(found, Latency) and found.algorithmic_s == model.stream().latency_s and found.recordings == 2 and 0 <= found.revised < 1
+        assert 0 < found.first_partial_s < 0.6 and silence_s - 0.2 < found.final_s < silence_s + 0.6  # a text ends when nothing was written for so long
+    silent = model.latency(waves[2:])
+    assert silent.first_partial_s is None and silent.final_s is None and silent.recordings == 0 and speech(waves[2]) is None
+    assert taken_back("lo hi hi", "lo h") == 2 and measured_latency(lambda rate: model.stream(rate=rate), [], chunk_s=0.1, silence_s=1.2).recordings == 0
+    with pytest.raises(ArgumentError, match="chunk_s=0"):
+        model.latency(waves, chunk_s=0)

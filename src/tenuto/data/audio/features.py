@@ -14,7 +14,7 @@ import numpy as np
 
 from tenuto.choices import require
 from tenuto.data.audio.wave import package
-from tenuto.data.plain import array_of, plain
+from tenuto.data.plain import array_of, plain_array
 
 KINDS = ("log-mel", "mfcc")
 SCALE = 32768.0  # Kaldi reads samples as whole numbers of 16 bits
@@ -125,7 +125,7 @@ class FeatureStream:
 
     def kept(self) -> dict[str, Any]:
         """All that it keeps, as plain data."""
-        return {"left": plain(self.left), "samples": self.samples, "frames": self.frames}
+        return {"left": plain_array(self.left), "samples": self.samples, "frames": self.frames}
 
     def resume(self, kept: Mapping[str, Any]) -> None:
         """Go on from what `kept` gave."""

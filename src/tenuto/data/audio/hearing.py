@@ -11,7 +11,7 @@ import numpy as np
 from tenuto.data.audio.features import SHIFT_MS, Features
 from tenuto.data.audio.normalise import Normaliser
 from tenuto.data.audio.wave import Resampler, Wave, resampled
-from tenuto.data.plain import array_of, plain
+from tenuto.data.plain import array_of, plain_array
 from tenuto.errors import ArgumentError
 from tenuto.tongues import argument
 
@@ -134,7 +134,7 @@ class HearingStream:
                 f"a stream of {self.rate} samples a second, of a model of {self.hearing.features.rate}, has no snapshot: what its resampler keeps cannot be read.",
                 expected=f"{argument('rate', self.hearing.features.rate)}", fix="bring the sound to that rate first: tenuto.data.audio.wave.Resampler",
             )  # fmt: skip
-        return {"samples": self.samples, "left": plain(self._left), "waiting": plain(self._waiting), "features": self._features.kept(), "normaliser": self._normaliser.kept()}
+        return {"samples": self.samples, "left": plain_array(self._left), "waiting": plain_array(self._waiting), "features": self._features.kept(), "normaliser": self._normaliser.kept()}
 
     def resume(self, kept: Mapping[str, Any]) -> None:
         """Go on from what `kept` gave."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenuto.choices import require
-from tenuto.data.plain import array_of, plain
+from tenuto.data.plain import array_of, plain_array
 
 RULES = ("training", "causal", "recording")
 LEAST = 1e-3  # a deviation is never taken to be smaller: silence is constant
@@ -100,7 +100,7 @@ class NormaliserStream:
 
     def kept(self) -> dict[str, Any]:
         """All that it keeps, as plain data."""
-        return {"count": self.count, "total": plain(self.total), "squares": plain(self.squares)}
+        return {"count": self.count, "total": plain_array(self.total), "squares": plain_array(self.squares)}
 
     def resume(self, kept: Mapping[str, Any]) -> None:
         """Go on from what `kept` gave."""

@@ -39,15 +39,21 @@ class Perturbation:
 
     def of_wave(self, wave: Wave, generator: np.random.Generator) -> Wave:
         """The recording with another speed, another level, and noise, as they are drawn."""
-        if self.speed:
-            factor = float(generator.choice([1 - self.speed, 1.0, 1 + self.speed]))
-            wave = faster(wave, factor)
+        wave = faster(wave, self.drawn_speed(generator))
         samples = wave.samples
         if self.gain_db:
-            samples = samples * np.float32(10 ** (generator.uniform(-self.gain_db, self.gain_db) / 20))
+            samples = samples * np.float32(10 ** (self.drawn_gain(generator) / 20))
         if self.noise_db is not None:
             samples = with_noise(samples, self.noise_db + generator.uniform(0, 30), generator)
         return Wave(samples, wave.rate)
+
+    def drawn_speed(self, generator: np.random.Generator) -> float:
+        """How many times as fast."""
+        return float(generator.choice([1 - self.speed, 1.0, 1 + self.speed])) if self.speed else 1.0
+
+    def drawn_gain(self, generator: np.random.Generator) -> float:
+        """How many decibels louder."""
+        return float(generator.uniform(-self.gain_db, self.gain_db))
 
     def masked(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Normalised frames [T, F] with masks: zero, the mean, stands where nothing is to be heard."""

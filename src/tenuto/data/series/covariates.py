@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,20 +88,28 @@ def learn_covariates(panel: Panel, names: Sequence[str], kind: str) -> tuple[Cov
         one.require(panel)
         if kind == "static":
             cells = [one.cell(panel, row) for row in range(len(panel))]
+        elif all(column.dtype.kind == "f" for column in panel.columns[name]):
+            whole = np.concatenate([column[: len(values)] for values, column in zip(panel.values, panel.columns[name])])
+            found.append(_numeric(one, whole[~np.isnan(whole)]))
+            continue
         else:
             cells = [cell for values, column in zip(panel.values, panel.columns[name]) for cell in column[: len(values)].tolist()]
         there = [cell for cell in cells if not is_missing(cell)]
         if all(isinstance(cell, (int, float, np.number)) for cell in there):
-            numbers = np.array(there or [0.0], dtype=np.float64)
-            if not np.isfinite(numbers).all():
-                raise DataError(f"{name!r} has an infinite value.", expected="finite numbers, or nothing where a value is missing")
-            found.append(Covariate(name, kind, float(numbers.mean()), float(numbers.std()) or 1.0))
+            found.append(_numeric(one, np.array(there, dtype=np.float64)))
             continue
         counts = Counter(_category(cell) for cell in there)
         if len(counts) > MOST_CATEGORIES:
             raise DataError(f"{name!r} has {len(counts)} categories.", expected=f"numbers, or at most {MOST_CATEGORIES} categories", fix="put rare ones together, or leave the column out")
         found.append(Covariate(name, kind, categories=tuple(sorted(counts))))
     return tuple(found)
+
+
+def _numeric(one: Covariate, numbers: np.ndarray) -> Covariate:
+    """The covariate with mean and deviation of these numbers."""
+    if not np.isfinite(numbers).all():
+        raise DataError(f"{one.name!r} has an infinite value.", expected="finite numbers, or nothing where a value is missing")
+    return replace(one, mean=float(numbers.mean()), deviation=float(numbers.std()) or 1.0) if numbers.size else one
 
 
 def _category(cell: Any) -> str:

@@ -22,6 +22,8 @@ LIMIT = 20.0  # of a number that a network reads; a value far from all others sh
 LEAST_SHARE = 1e-3  # of a series' level, the smallest scale: a constant series has no changes
 Columns = int | np.ndarray  # of one series, or of each place's own [O]
 BLOCK = 2**21  # numbers of a block of series, padding included
+MOST_LEARNT = 1000  # series, at most, from which scales and the base are learnt
+MOST_LEVELS = 2**20  # steps, at most, from which scales are learnt
 
 
 class Read(NamedTuple):
@@ -107,12 +109,18 @@ class Reader:
             raise DataError("no value is observed in any series.", expected="numbers to learn from", received=f"{len(panel)} series of missing values")
         known_of, past_of, static_of = (learn_covariates(panel, names, kind) for kind, names in (("known", known), ("past", past), ("static", static)))
         reader = cls(season, "last" if base == "auto" else base, calendar, known_of, past_of, static_of, steady=steady)
-        reads = list(reader.blocks(panel, horizon))
-        chosen, carry = learn_base(reads, season, horizon, BASES if base == "auto" else (base,))
+        some = panel if len(panel) <= MOST_LEARNT else panel.select(np.linspace(0, len(panel) - 1, MOST_LEARNT).astype(int))
+        choice, levels, shares = BaseChoice(season, horizon, BASES if base == "auto" else (base,), len(some)), list[np.ndarray](), {False: list[np.ndarray](), True: list[np.ndarray]()}
+        every = 1 + int(some.lengths.sum()) // MOST_LEVELS
+        for _, read, _ in reader.blocks(some, horizon):
+            choice.add(read)
+            levels.append(_finite_log(read.seen.level[::every]))
+            for seasonal, change in ((False, read.seen.change), (True, read.seen.season_change)):
+                shares[seasonal].append(_finite_log(change[::every], read.seen.level[::every]))
+        chosen, carry = choice.best()
         reader = replace(reader, base=chosen if base == "auto" else base, carry=carry if chosen == base or base == "auto" else ())
-        logs = [_logs(read.seen, reader.base) for _, read, _ in reads]
-        levels, shares = (np.concatenate([one[part][np.isfinite(one[part])] for one in logs]) for part in (0, 1))
-        level = tuple(number for part in (levels, shares) for number in ((float(np.median(part)), max(float(part.std()), 0.1)) if part.size else (0.0, 1.0)))
+        parts = [np.concatenate(one) for one in (levels, shares[reader.base.startswith("season")])]
+        level = tuple(number for part in parts for number in ((float(np.median(part)), max(float(part.std()), 0.1)) if part.size else (0.0, 1.0)))
         times, _ = panel.frequency.calendar(panel.grid[:1]) if calendar else ([], None)
         ahead = (*times, *(name for one in known_of for name in one.outputs))
         rest = tuple(name for one in (*past_of, *static_of) for name in one.outputs)
@@ -142,21 +150,26 @@ class Reader:
             yield rows, read, after
             first = last
 
-    def read(self, panel: Panel, rows: np.ndarray, horizon: int, running: Running) -> tuple[Read, Running]:
-        """These series of a panel, and what is carried after their last step."""
-        lengths = panel.lengths[rows]
+    def read(self, panel: Panel, rows: np.ndarray, horizon: int, running: Running, span: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[Read, Running]:
+        """These series of a panel, and what is carried after their last step.
+
+        Args:
+            span: of each series the first step that is read, [B], and the one after the last; `running` is what was carried before it. Default: all of it.
+        """
+        firsts, ends = (np.zeros(len(rows), dtype=np.int64), np.array([len(panel.values[row]) for row in rows])) if span is None else span
+        lengths = ends - firsts
         values = np.full((int(lengths.max()), len(rows)), np.nan)
         for column, row in enumerate(rows):
-            values[: lengths[column], column] = panel.values[row]
+            values[: lengths[column], column] = panel.values[row][firsts[column] : ends[column]]
         seen, after = running.advance(values, lengths, steady=self.steady)
         x, scale = self.of_steps(seen)
         ahead = []
         for column, row in enumerate(rows):
-            length = int(lengths[column])
-            known = self.ahead(panel, int(row), length + horizon)
+            length, first, end = int(lengths[column]), int(firsts[column]), int(ends[column])
+            known = self.ahead(panel, int(row), end + horizon, first)
             ahead.append(known)
             if self.names:
-                rest = [one.numbers(panel.columns[one.name][row][:length]) for one in self.past]
+                rest = [one.numbers(panel.columns[one.name][row][first:end]) for one in self.past]
                 rest += [np.repeat(one.numbers(np.array([one.cell(panel, int(row))], dtype=object)), length, axis=0) for one in self.static]
                 x[:length, column, len(self.own) :] = np.concatenate([known[:length], *rest], axis=1)
         return Read(x, lengths, scale, ahead, seen), after
@@ -189,11 +202,11 @@ class Reader:
         rest = [one.numbers(np.array([None], dtype=object)) for one in self.past] + [one.numbers(np.array([one.cell(panel, row)], dtype=object)) for one in self.static]
         return np.concatenate([np.zeros((1, 0), dtype=np.float32), *rest], axis=1)[0]
 
-    def ahead(self, panel: Panel, row: int, steps: int) -> np.ndarray:
-        """[steps, P] what is known beforehand of the first `steps` stamps of a series."""
-        parts = [panel.frequency.calendar(panel.stamps(row, 0, steps))[1]] if self.calendar else []
+    def ahead(self, panel: Panel, row: int, last: int, first: int = 0) -> np.ndarray:
+        """[last - first, P] what is known beforehand of the stamps of a series, from the one at `first` on."""
+        parts, steps = [panel.calendar(row, first, last)] if self.calendar else [], last - first
         for one in self.known:
-            given = one.numbers(panel.columns[one.name][row][:steps])
+            given = one.numbers(panel.columns[one.name][row][first:last])
             parts.append(np.concatenate([given, np.zeros((steps - len(given), given.shape[1]), dtype=np.float32)]))
         return np.concatenate(parts, axis=1) if parts else np.zeros((steps, 0), dtype=np.float32)
 
@@ -235,47 +248,59 @@ class Reader:
 _OWN = ("observed", "value", "change", "change since the season before", "distance from the mean", "drift over a season", "level", "scale", "age")
 
 
-def _logs(seen: Seen, base: str) -> tuple[np.ndarray, np.ndarray]:
-    """The logarithms of level, and of scale in levels, where there are some."""
-    change = seen.season_change if base.startswith("season") else seen.change
+def _finite_log(part: np.ndarray, whole: np.ndarray | float = 1.0) -> np.ndarray:
+    """The logarithms of `part` in `whole`, where there are some."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.log(np.where(seen.level > 0, seen.level, np.nan)), np.log(np.where((seen.level > 0) & (change > 0), change / seen.level, np.nan))
+        found = np.log(np.where((part > 0) & (np.asarray(whole) > 0), part / whole, np.nan))
+    return found[np.isfinite(found)]
 
 
-def learn_base(reads: Sequence[tuple[np.ndarray, Read, Any]], season: int, horizon: int, kinds: Sequence[str]) -> tuple[str, tuple[float, ...]]:
-    """The base, of these kinds, with the smallest mean error on training series, each in its own changes, and what is carried in it.
+class BaseChoice:
+    """Which base, of these kinds, has the smallest mean error on training series, each in its own changes, and what is carried in it.
 
     The share that is carried is that of the least squares for each step ahead, from 0 to 1, and never larger than for the step before. The first kind counts
     where several are alike; only the first three where there is no season.
+
+    Args:
+        series: how many there are.
     """
-    kinds = kinds if season > 1 else [kind for kind in kinds if not kind.startswith("season")] or BASES[:1]
-    truths: list[np.ndarray] = []
-    most = max(40, 2000 // sum(read.x.shape[1] for _, read, _ in reads))  # places of a series
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in kinds}
-    for _, read, _ in reads:
+
+    def __init__(self, season: int, horizon: int, kinds: Sequence[str], series: int) -> None:
+        self.season, self.horizon = season, horizon
+        self.kinds = kinds if season > 1 else [kind for kind in kinds if not kind.startswith("season")] or BASES[:1]
+        self._most = max(40, 2000 // series)  # places of a series
+        self._truths: list[np.ndarray] = []
+        self._found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in self.kinds}
+
+    def add(self, read: Read) -> None:
+        """Look at some places of a block of series."""
+        season, horizon = self.season, self.horizon
         for column in range(min(read.x.shape[1], 200)):
             length = int(read.lengths[column])
             first = min(2 * season, length // 2)
-            places = np.unique(np.linspace(first, length - 2, most).astype(int)) if length > 2 else np.zeros(0, dtype=int)
+            places = np.unique(np.linspace(first, length - 2, self._most).astype(int)) if length > 2 else np.zeros(0, dtype=int)
             if not places.size:
                 continue
             ahead = places[:, None] + np.arange(1, horizon + 1)
             change = read.seen.change[places, column][:, None]
             size = np.where(change > 0, change, np.nan)
-            truths.append(np.where(ahead < length, read.seen.value[np.minimum(ahead, length - 1), column], np.nan) / size)
-            for kind in kinds:
-                found[kind].append((read.base(kind, season, places, column, horizon) / size, read.deviation(kind, places, column)[:, None] / size))
-    carried, means = {kind: (0.0,) * horizon for kind in kinds}, dict.fromkeys(kinds, np.inf)
-    if truths:
-        truth = np.concatenate(truths)
-        for kind, parts in found.items():
-            base, deviation = (np.concatenate(part) for part in zip(*parts))
-            left = truth - base
-            there = np.isfinite(left) & np.isfinite(deviation)
-            both, alone = (np.where(there, deviation * other, 0.0).sum(0) for other in (np.where(there, left, 0.0), deviation))
-            share = np.minimum.accumulate(np.clip(np.where(alone > 0, both / np.where(alone > 0, alone, 1.0), 0.0), 0.0, 1.0))
-            carried[kind] = tuple(round(float(one), 6) for one in share)
-            errors = np.abs(left - np.array(carried[kind]) * np.where(np.isfinite(deviation), deviation, 0.0))
-            means[kind] = float(errors[np.isfinite(errors)].mean()) if np.isfinite(errors).any() else np.inf
-    kind = min(kinds, key=lambda one: means[one])
-    return kind, carried[kind]
+            self._truths.append(np.where(ahead < length, read.seen.value[np.minimum(ahead, length - 1), column], np.nan) / size)
+            for kind in self.kinds:
+                self._found[kind].append((read.base(kind, season, places, column, horizon) / size, read.deviation(kind, places, column)[:, None] / size))
+
+    def best(self) -> tuple[str, tuple[float, ...]]:
+        """The kind, and the share that is carried into each step ahead."""
+        carried, means = {kind: (0.0,) * self.horizon for kind in self.kinds}, dict.fromkeys(self.kinds, np.inf)
+        if self._truths:
+            truth = np.concatenate(self._truths)
+            for kind, parts in self._found.items():
+                base, deviation = (np.concatenate(part) for part in zip(*parts))
+                left = truth - base
+                there = np.isfinite(left) & np.isfinite(deviation)
+                both, alone = (np.where(there, deviation * other, 0.0).sum(0) for other in (np.where(there, left, 0.0), deviation))
+                share = np.minimum.accumulate(np.clip(np.where(alone > 0, both / np.where(alone > 0, alone, 1.0), 0.0), 0.0, 1.0))
+                carried[kind] = tuple(round(float(one), 6) for one in share)
+                errors = np.abs(left - np.array(carried[kind]) * np.where(np.isfinite(deviation), deviation, 0.0))
+                means[kind] = float(errors[np.isfinite(errors)].mean()) if np.isfinite(errors).any() else np.inf
+        kind = min(self.kinds, key=lambda one: means[one])
+        return kind, carried[kind]

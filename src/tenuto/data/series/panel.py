@@ -16,6 +16,7 @@ from tenuto.data.source import GIVEN, Source, Sourced
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tongues import argument, either
 
+AT_ONCE = 2**18  # rows whose ids are told apart together
 OPTIONS = {"id": "series_column", "time": "stamp_column", "target": "y_column"}
 
 
@@ -68,8 +69,11 @@ class Panel(Sourced):
         if not len(values):
             raise DataError("the frame has no rows.", expected="a row for each series and stamp")
         codes, ids = (np.zeros(len(values), dtype=np.int64), (None,)) if one else _coded(table[names.id], names.id)
-        order = np.lexsort((stamps if isinstance(stamps, np.ndarray) else stamps.asi8, codes))
-        codes, values, stamps = codes[order], values[order], stamps[order]
+        numbers = stamps if isinstance(stamps, np.ndarray) else stamps.asi8
+        order: Any = slice(None)  # where the rows are in order already, nothing is copied
+        if ((codes[1:] < codes[:-1]) | (codes[1:] == codes[:-1]) & (numbers[1:] < numbers[:-1])).any():
+            order = np.lexsort((numbers, codes))
+            codes, values, stamps = codes[order], values[order], stamps[order]
         _require_once(codes, stamps, ids)
         bounds = np.append(np.searchsorted(codes, np.arange(len(ids))), len(codes))
         frequency = Frequency.of(freq) if freq is not None else find_frequency([stamps[first:last] for first, last in zip(bounds[:100], bounds[1:101])])
@@ -81,15 +85,13 @@ class Panel(Sourced):
             raise DataError(f"{called(ids[codes[wrong[0]]])} has an infinite value at {grid[places[wrong[0]]]}.", expected="finite numbers, or nothing where a value is missing")
         starts = places[bounds[:-1]]
         lengths = places[bounds[1:] - 1] - starts + 1
-        others = {}
-        for name, column in table.items():
-            if name not in names:
-                found = numbers_of(column, name)
-                others[name] = (np.asarray(cells_of(column), dtype=object) if found is None else found)[order]
-        within = places - starts[codes]
+        within = None if int(lengths.sum()) == len(codes) else places - starts[codes]
 
         def spread(column: np.ndarray) -> list[np.ndarray]:
             empty: Any = np.nan if column.dtype.kind == "f" else None
+            if within is None:  # no gaps
+                column = column.copy()
+                return [column[first:last] for first, last in zip(bounds[:-1], bounds[1:])]
             found = []
             for first, last, length in zip(bounds[:-1], bounds[1:], lengths):
                 whole = np.full(length, empty, dtype=column.dtype)
@@ -97,7 +99,12 @@ class Panel(Sourced):
                 found.append(whole)
             return found
 
-        panel = cls(ids, grid, starts, spread(values), frequency, {name: spread(column) for name, column in others.items()}, {}, names=names, came_from=source)
+        others = {}
+        for name, column in table.items():
+            if name not in names:
+                found = numbers_of(column, name)
+                others[name] = spread((np.asarray(cells_of(column), dtype=object) if found is None else found)[order])
+        panel = cls(ids, grid, starts, spread(values), frequency, others, {}, names=names, came_from=source)
         return panel if static is None else panel.described(static)
 
     def __len__(self) -> int:
@@ -150,15 +157,24 @@ class Panel(Sourced):
 
     def stamps(self, index: int, first: int = 0, last: int | None = None) -> Any:
         """The stamps of a series, or those at the positions from `first` to before `last`, which may lie after its end."""
-        last = len(self.values[index]) if last is None else last
+        start, last = int(self.starts[index]), len(self.values[index]) if last is None else last
+        return self._reaching(start + last)[start + first : start + last]
+
+    def _reaching(self, count: int) -> Any:
+        """The grid, and after it as many stamps as it takes for `count` of them."""
+        known = self.__dict__.get("_longer", self.grid)
+        if len(known) < count:
+            beyond = self.frequency.after(self.grid[-1], count - len(self.grid))
+            known = self.__dict__["_longer"] = np.concatenate([self.grid, beyond]) if self.frequency.whole else self.grid.append(beyond)
+        return known
+
+    def calendar(self, index: int, first: int, last: int) -> np.ndarray:
+        """[last - first, P] what the calendar says of the stamps of a series at these positions, which may lie after its end."""
         start = int(self.starts[index])
-        if start + last <= len(self.grid):
-            return self.grid[start + first : start + last]
-        beyond = self.frequency.after(self.grid[-1], start + last - len(self.grid))
-        if start + first >= len(self.grid):
-            return beyond[start + first - len(self.grid) :]
-        known = self.grid[start + first :]
-        return np.concatenate([known, beyond]) if self.frequency.whole else known.append(beyond)
+        known = self.__dict__.get("_calendar", ())
+        if len(known) < max(start + last, len(self.grid)):
+            known = self.__dict__["_calendar"] = self.frequency.calendar(self._reaching(max(start + last, len(self.grid))))[1]
+        return known[start + first : start + last]  # type: ignore[no-any-return]
 
     def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Panel:
         """The series at these positions."""
@@ -313,10 +329,15 @@ def _where(grid: Any, stamp: Any) -> int:
 
 def _coded(column: Any, name: str) -> tuple[np.ndarray, tuple[Any, ...]]:
     """For each row the number of its id, and the ids in the order in which they first occur."""
-    codes, ids = pandas().factorize(np.asarray(cells_of(column), dtype=object))
+    plain = isinstance(column, np.ndarray) and not np.ma.isMaskedArray(column) and column.dtype.kind in "Oiu"
+    cells = column if plain else np.asarray(cells_of(column), dtype=object)
+    codes, known = np.empty(len(cells), dtype=np.int64), dict[Any, int]()
+    for first in range(0, len(cells), AT_ONCE):  # in pieces, since a piece takes several times its own memory
+        here, found = pandas().factorize(cells[first : first + AT_ONCE])
+        codes[first : first + AT_ONCE] = np.array([*(known.setdefault(one, len(known)) for one in found.tolist()), -1])[here]
     if (codes < 0).any():
         raise DataError(f"row {int(np.flatnonzero(codes < 0)[0]) + 1} has no id in {name}.", fix="give each row the id of its series")
-    return codes, tuple(ids.tolist())
+    return codes, tuple(known)
 
 
 def _require_once(codes: np.ndarray, stamps: Any, ids: Mapping[int, Any] | Sequence[Any]) -> None:

@@ -5,6 +5,7 @@ Each number is computed for its series alone and step by step, so it has the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import numpy as np
 FAR = 10.0  # usual changes
 SURE = 8  # changes, before anything is held back
 LEAST_CHANGE = 1e-3  # of the level: a constant series has no usual change
+EVERY, AT_ONCE = 64, 1024  # steps between two starts that are kept; series that are read side by side
 LEAST_MEMORY = 32  # steps that a mean looks back, at least; a mean of all would lag behind a series that grows
 
 
@@ -136,3 +138,36 @@ def _steadied(
     new = far & (held > 0)
     found = np.where(far & ~new, np.minimum(np.maximum(value, low), high), value)
     return found, np.where(np.isnan(value), held, far & ~new).astype(float), new, near, season_near
+
+
+class Starts:
+    """Of N series: what is carried before every EVERY-th step, from which a piece of a series can be read.
+
+    Args:
+        values: [T_i] of each series.
+    """
+
+    def __init__(self, values: Sequence[np.ndarray], season: int, *, steady: bool) -> None:
+        self.every = max(EVERY, season)  # a season is kept at each of them
+        lengths = np.array([len(one) for one in values], dtype=np.int64)
+        counts = -(-lengths // self.every)
+        self.season, self._first = season, np.cumsum(counts) - counts
+        self._sums, self._filled = np.empty((len(_SUMS), int(counts.sum()))), np.empty((season, int(counts.sum())))
+        order = np.argsort(lengths, kind="stable")
+        for part in (order[place : place + AT_ONCE] for place in range(0, len(order), AT_ONCE)):
+            running = Running.begin(len(part), season)
+            for number in range(int(counts[part].max(initial=0))):
+                live = lengths[part] > number * self.every
+                part, running = part[live], Running(season, running.sums[:, live], running.filled[:, live])
+                self._sums[:, self._first[part] + number], self._filled[:, self._first[part] + number] = running.sums, running.filled
+                pieces = [values[row][number * self.every : (number + 1) * self.every] for row in part]
+                found = np.full((max(map(len, pieces)), len(part)), np.nan)
+                for column, piece in enumerate(pieces):
+                    found[: len(piece), column] = piece
+                _, running = running.advance(found, np.array([len(piece) for piece in pieces]), steady=steady)
+
+    def before(self, rows: np.ndarray, steps: np.ndarray) -> tuple[Running, np.ndarray]:
+        """For each of these series [B] what is carried at the last start that is not after this step [B], and which step that is."""
+        numbers = steps // self.every
+        places = self._first[rows] + numbers
+        return Running(self.season, self._sums[:, places], self._filled[:, places]), numbers * self.every

@@ -173,7 +173,7 @@ class Vocabulary:
 
     @kept_property
     def _pairs(self) -> Any:
-        kit = _tokenizers()
+        kit = tokenizers_package()
         try:
             return kit.Tokenizer.from_str(self.tokenizer)
         except Exception as error:  # the package has no class of errors of its own
@@ -195,7 +195,12 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", errors="surrogatepass")
 
 
-def _tokenizers() -> Any:
+def tokenizers_package() -> Any:
+    """The package tokenizers.
+
+    Raises:
+        ArgumentError: it is not installed.
+    """
     try:
         import tokenizers
     except ImportError as error:
@@ -219,7 +224,7 @@ def check_symbols(units: str, size: int, unknown: str, minimum_count: int) -> No
 
 def _learn_pairs(text: Text, size: int) -> Vocabulary:
     """Byte-level BPE: pairs are merged only within a word, to which the space before it belongs. Any text can be encoded, and nothing is lost."""
-    kit = _tokenizers()
+    kit = tokenizers_package()
     tokenizer = kit.Tokenizer(kit.models.BPE())
     tokenizer.pre_tokenizer = kit.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = kit.decoders.ByteLevel()

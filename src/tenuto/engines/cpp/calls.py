@@ -67,8 +67,8 @@ class Calls:
 class KnownCalls:
     """The forms and sizes that an engine has been called with."""
 
-    def __init__(self, invariant: bool) -> None:
-        self._invariant = invariant
+    def __init__(self, invariant: bool, bfloat16: bool) -> None:
+        self._invariant, self._bfloat16 = invariant, bfloat16
         self._known: dict[Hashable, Calls] = {}
 
     def of(self, form: Form, inputs: Buffers) -> Calls:
@@ -82,7 +82,7 @@ class KnownCalls:
         if calls is None:
             hidden = rows // form.gates
             chosen = units(form, batch_size, input_size, hidden, many_rows, x.dtype, self._invariant)
-            calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, form.integers, form.static, form.sparse, turned), fixed)
+            calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, form.integers, form.static, form.sparse, self._bfloat16, turned), fixed)
             if len(self._known) == _MOST:
                 self._known.clear()
             self._known[key] = calls

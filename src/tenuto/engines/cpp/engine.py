@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
-from tenuto.engines.cpp.rows import Rows, gathered
+from tenuto.engines.cpp.rows import Rows, gathered, rows_of
 from tenuto.engines.cpp.stepper import CppStepper
-from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, extent, hidden_size, size_of
+from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
+
+QUICK_ROWS = 4096  # of a call with more, the checks take no share that counts, and what is remembered of it takes memory
 
 
 class Cpp:
@@ -28,11 +31,13 @@ class Cpp:
     Args:
         invariant: every product is computed in one way, whatever the size of the batch: a sequence has the same bits whichever
             sequences share its batch. (Otherwise products of large batches run on matrix units where these are faster; see `units`.)
+        bfloat16: for 16-bit layers and under autocast: what is multiplied is rounded to bfloat16, while sums, states and all maths of the cell
+            stay float32. (torch's kernels keep the states in bfloat16 too.)
     """
 
-    def __init__(self, invariant: bool = False) -> None:
-        self.name = "invariant cpp" if invariant else "cpp"
-        self._invariant, self._known = invariant, KnownCalls(invariant)
+    def __init__(self, invariant: bool = False, bfloat16: bool = False) -> None:
+        self.name = ("invariant cpp" if invariant else "cpp") + (" in bfloat16" if bfloat16 else "")
+        self._invariant, self._bfloat16, self._known = invariant, bfloat16, KnownCalls(invariant, bfloat16)
 
     def supports(self, problem: Problem) -> Yes | No:
         if problem.device.type != "cpu":
@@ -45,10 +50,14 @@ class Cpp:
         obstacle = library.obstacle(problem.form, problem.dtype, problem.gradients)
         if obstacle:
             return No(obstacle, slower=True)
+        if self._bfloat16 and (reason := _not_in_bfloat16(problem)):
+            return No(reason)
         found = compiler.find()
         how = f"fused loop, compiled by {found.version}" if found else "fused loop, compiled before"
         if problem.form.sparse:
             return Yes(f"{how}; blocks of weights that are zero are skipped")
+        if self._bfloat16:
+            return Yes(f"{how}; products of bfloat16 by {'matrix units' if library.has_matrix_units(problem.dtype) else 'AVX512-BF16'}, sums and states float32")
         return Yes(f"{how}; products of whole numbers by {library.integers_by(problem.form.static)}" if problem.form.integers else how)
 
     def over_time(self, form: Form, inputs: Buffers, result: Result, state: str) -> Tensor | None:
@@ -57,7 +66,7 @@ class Cpp:
         return None if kept is None or gathered(form) else kept.view(*inputs["x"].shape[:-1], -1)  # gathered rows lie in the loop's own order
 
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
-        return CppStepper(form, inputs, self._invariant)
+        return CppStepper(form, inputs, self._invariant, self._bfloat16)
 
     def rivals(self, problem: Problem) -> bool:
         return False
@@ -82,42 +91,17 @@ class Cpp:
         return result
 
     def forward(self, form: Form, inputs: Buffers, keep: bool, foretold: bool = False) -> Result:
-        threads = process.threads()  # first of all: in a forked child this sets torch to one thread
+        process.tell_torch()  # first of all: in a forked child this sets torch to one thread
         inputs = memory.readable(inputs, inputs["x"].dtype)
-        x, calls = inputs["x"], self._known.of(form, inputs)
-        _, batch_size = extent(form, inputs)
+        calls = self._known.of(form, inputs)
         rows, given = arrange(form, inputs, calls.fixed)
-        record = calls.record(keep, threads)
-        way = record.choose(rows.total)
-        key, launch = _forward_launch(calls, keep, way)
-        try:
-            caller_rows, large = math.prod(x.shape[:-1]), pool.shared()
-            kept_rows = caller_rows if foretold else rows.total  # the loop's own arrays have no padding
-            output = large.empty(caller_rows, calls.output, x.dtype)
-            given["caller.output" if gathered(form) else "output"] = output
-            final = []
-            for name, width in calls.states:
-                if name == calls.output_state:
-                    array = output
-                elif keep:
-                    array = large.empty(kept_rows, width, x.dtype)
-                else:
-                    array = x.new_empty(2 * batch_size, width)
-                given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
-                end = given[f"final.{name}"] = x.new_empty(batch_size, width)
-                final.append(end)
-            if keep:
-                for array_name in ("gates", "rows"):
-                    given[array_name] = large.empty(kept_rows, launch.layouts[array_name].stride, x.dtype)
-            if rows.total:
-                _run(launch, record, way, given, rows)
-            else:
-                output.zero_()
-                for value, (name, _) in zip(final, calls.states):
-                    value.copy_(inputs[f"s.{name}"])
-        finally:
-            launches.give_back(key, launch)
-        return Result(output.view(*x.shape[:-1], calls.output), final, [given[name] for name in calls.kept] if keep else [])
+        return _run_forward(calls, rows, given, inputs["x"], keep, foretold)
+
+    def again(self, form: Form, inputs: Buffers) -> _Again | None:
+        if form.lengths or form.resets or form.with_heads or form.integers or form.sparse:
+            return None
+        calls, rows = self._known.of(form, inputs), rows_of(form, inputs)
+        return _Again(calls, rows, [inputs["x"].new_zeros(calls.batch_size, width) for _, width in calls.states]) if 0 < rows.total <= QUICK_ROWS else None
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
@@ -134,6 +118,66 @@ class Cpp:
                 if f"s.{name}" in needs:
                     gradients[f"s.{name}"].copy_(value)
         return gradients
+
+
+def _not_in_bfloat16(problem: Problem) -> str:
+    """Why the products of this problem are not of bfloat16; "" if they are."""
+    if problem.narrow is torch.float16:
+        return "bfloat16 has three bits less than float16, so float16 is multiplied in float32"
+    if problem.narrow is not torch.bfloat16 or problem.dtype != torch.float32:
+        return "the layer's numbers are not bfloat16"
+    if problem.form.integers or problem.form.sparse:
+        return "weights that are whole numbers, or of which blocks are zero, have products of their own"
+    return "" if library.multiplies_bfloat16() else "this processor does not multiply bfloat16 on vectors (AVX512-BF16), so float32 is multiplied"
+
+
+@dataclass(frozen=True)
+class _Again:
+    """See `engines.problem.Again`: what does not change from call to call."""
+
+    calls: Calls
+    rows: Rows
+    zeros: list[Tensor]
+
+    def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
+        process.tell_torch()
+        result = _run_forward(self.calls, self.rows, given, x, False, False)
+        return [result.output, *result.final]
+
+
+def _run_forward(calls: Calls, rows: Rows, given: Buffers, x: Tensor, keep: bool, foretold: bool) -> Result:
+    """The forward loop, from the inputs as it reads them; x as the caller gave it."""
+    batch_size, record = calls.batch_size, calls.record(keep, process.threads())
+    way = record.choose(rows.total)
+    key, launch = _forward_launch(calls, keep, way)
+    try:
+        caller_rows, large = math.prod(x.shape[:-1]), pool.shared()
+        kept_rows = caller_rows if foretold else rows.total  # the loop's own arrays have no padding
+        output = large.empty(caller_rows, calls.output, x.dtype)
+        given["caller.output" if gathered(calls.form) else "output"] = output
+        final = []
+        for name, width in calls.states:
+            if name == calls.output_state:
+                array = output
+            elif keep:
+                array = large.empty(kept_rows, width, x.dtype)
+            else:
+                array = x.new_empty(2 * batch_size, width)
+            given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
+            end = given[f"final.{name}"] = x.new_empty(batch_size, width)
+            final.append(end)
+        if keep:
+            for array_name in ("gates", "rows"):
+                given[array_name] = large.empty(kept_rows, launch.layouts[array_name].stride, x.dtype)
+        if rows.total:
+            _run(launch, record, way, given, rows)
+        else:
+            output.zero_()
+            for value, (name, _) in zip(final, calls.states):
+                value.copy_(given[f"s.{name}"])
+    finally:
+        launches.give_back(key, launch)
+    return Result(output.view(*x.shape[:-1], calls.output), final, [given[name] for name in calls.kept] if keep else [])
 
 
 @lru_cache(maxsize=16)

@@ -23,8 +23,10 @@ from tenuto.engines.cpp.units import VECTORS, Units
 from tenuto.engines.problem import size_of
 from tenuto.program.schedule import Pass, Product, Reduction, Schedule, Slot
 
-# From kernels/matrix.h: how many float32 the parts of 32 x 16 numbers fill, and of how many rows an outer product holds the parts at once.
-TILES_OF_A_BLOCK, TURNED_ROWS = 3 * 256, 256
+# From kernels/matrix.h and bfloat16.h: how many float32 one part of 32 x 16 numbers fills, of how many rows an outer product holds the
+# pairs at once, and how many pairs it is from one column of these to the next.
+TILE, TURNED_ROWS, TURNED_STRIDE = 256, 256, 256 // 2 + 16
+PARTS = {"parts": 3, "bfloat16_units": 1}  # of a number, by kind, where products are made on matrix units
 
 
 def _blocks(depth: int) -> int:
@@ -45,6 +47,7 @@ class Sizes:
     integers: bool = False  # the weights are whole numbers of 8 bits
     static: int = 0  # see `Form.static`
     sparse: bool = False  # see `Form.sparse`
+    bfloat16: bool = False  # products are of numbers rounded to bfloat16
     transposed: frozenset[str] = frozenset()  # the weights, by name, that lie column by column in memory
 
     def strides(self, weight: str, rows: int, columns: int) -> tuple[int, int]:
@@ -54,6 +57,15 @@ class Sizes:
     def width(self, width: Width) -> int:
         """A declared width as a number."""
         return size_of(width, self.hidden_size)
+
+    def kind(self, weight: str, within_step: bool) -> str:
+        """How numbers are multiplied (`tables.KINDS`) in the products with a weight or for its gradient, those within a step or those over a chunk of steps."""
+        if self.integers:
+            return "integer"
+        on_units = weight in (self.units.steps if within_step else self.units.chunks)
+        if self.bfloat16:
+            return "bfloat16_units" if on_units else "bfloat16"
+        return "parts" if on_units else "float"
 
 
 @dataclass(frozen=True)
@@ -187,34 +199,35 @@ class Launch:
         `tensor` the weight between their first elements stands; `strides`: how far the next channel of an item is, and that of a segment.
         """
         per_channel, per_depth = strides
-        matrix = 2 if self.sizes.integers else int(tensor in (self.sizes.units.steps if when == "step" else self.sizes.units.chunks))
-        matrix = 3 if self.sizes.sparse and len(segments) == 1 else matrix
+        kind = "sparse" if self.sizes.sparse and len(segments) == 1 else self.sizes.kind(tensor, when == "step")
         threads = self.sizes.threads if self.sizes.by_units and when == "step" else 1
         panels, starts = tables.cut([c for c, _ in items], [w for _, w in items], self.lanes, self.panel, threads)
         vectors = [vector for panel in panels for vector in panel]
-        table, packed = self._panels(panels, lambda vectors: self._packed(vectors, [d for _, d in segments], matrix))
+        table, packed = self._panels(panels, lambda vectors: self._packed(vectors, [d for _, d in segments], kind))
         offsets = [weight[s][v.item] + v.channel * per_channel for s in range(len(segments)) for v in vectors]
-        scale = self._where([offset // per_channel for offset in offsets], f"scale.{tensor}") if matrix == 2 else None
+        scale = self._where([offset // per_channel for offset in offsets], f"scale.{tensor}") if kind == "integer" else None
         most = self._where([0], f"most{self.sizes.static}.{tensor}") if self.sizes.static else None
         product = tables.Product(
             self.buffer(operand), self.buffer(result), self.buffer(initial), len(segments),
             self.address([column for column, _ in segments]), self.address([d for _, d in segments]),
             len(panels), ctypes.addressof(table), self.address(starts), address(packed),
-            self._where(offsets, tensor, 1 if matrix == 2 else None), self.address([v.lanes for v in vectors]), per_channel, per_depth, matrix, scale, most, self.sizes.static,
+            self._where(offsets, tensor, 1 if kind == "integer" else None), self.address([v.lanes for v in vectors]), per_channel, per_depth,
+            tables.KINDS.index(kind), scale, most, self.sizes.static,
         )  # fmt: skip
         self.add("prepare", "PACK", product)
         self.add(when, "PRODUCT", product)
 
-    def _packed(self, vectors: int, depths: Sequence[int], matrix: int) -> int:
-        """How many numbers the packed weights of some vectors take (see kernels/matrix.h, integers.h, wide.h and sparse.h)."""
-        if matrix == 2:
+    def _packed(self, vectors: int, depths: Sequence[int], kind: str) -> int:
+        """How many float32 the packed weights of some vectors take (see kernels/matrix.h, integers.h, wide.h, sparse.h and bfloat16.h)."""
+        if kind == "integer":
             rows = -(-sum(depths) // 2) / 2 if self.sizes.static == 16 else -(-sum(depths) // 4)
             return int((rows + 2) * vectors * self.lanes)
-        if not matrix:
-            return sum(depths) * vectors * self.lanes
-        if matrix == 3:
+        if kind == "sparse":
             return (sum(depths) * vectors + 1 + 2 * vectors) * self.lanes
-        return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * TILES_OF_A_BLOCK
+        if kind in PARTS:
+            return self.lanes + sum(_blocks(depth) for depth in depths) * vectors * PARTS[kind] * TILE
+        rows = sum(-(-depth // 2) for depth in depths) if kind == "bfloat16" else sum(depths)
+        return rows * vectors * self.lanes
 
     def outer(
         self, operand: Slot | str, width_in: int, items: Sequence[tuple[Slot, int, int]], tensor: str, strides: tuple[int, int]
@@ -229,14 +242,16 @@ class Launch:
         panels, _ = tables.cut(columns, [w for _, w, _ in items], self.lanes, self.panel, 1)
         vectors = [vector for panel in panels for vector in panel]
         table, packed = self._panels(panels, lambda vectors: width_in * vectors * self.lanes)
-        turned = None
-        if tensor.removeprefix("d_") in self.sizes.units.chunks:
-            turned = empty(_blocks(TURNED_ROWS) * -(-width_in // self.lanes) * TILES_OF_A_BLOCK, dtype=torch.float32)
+        kind, turned = self.sizes.kind(tensor.removeprefix("d_"), False), None
+        if kind != "float":
+            tile = _blocks(TURNED_ROWS) * PARTS[kind] * TILE if kind in PARTS else TURNED_STRIDE * self.lanes
+            turned = empty(-(-width_in // self.lanes) * tile, dtype=torch.float32)
             self._alive.append(turned)
         outer = tables.Outer(
             self.buffer(operand), self.buffer("gradients"), width_in, len(panels), ctypes.addressof(table), address(packed),
             self._where([(items[v.item][2] + v.channel) * per_channel for v in vectors], tensor),
-            self.address([v.lanes for v in vectors]), per_channel, per_column, None if turned is None else address(turned),
+            self.address([v.lanes for v in vectors]), per_channel, per_column,
+            tables.KINDS.index(kind), None if turned is None else address(turned),
         )  # fmt: skip
         self.add("prepare", "CLEAR", outer)
         self.add("after", "OUTER", outer)

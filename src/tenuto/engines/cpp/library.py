@@ -169,7 +169,7 @@ def bits_of(dtype: torch.dtype) -> int:
 
 
 def _build_loop(bits: int) -> ctypes.CDLL:
-    functions = ("tenuto_run", "tenuto_lanes", "tenuto_panel", "tenuto_integers", "tenuto_matrix_units")
+    functions = ("tenuto_run", "tenuto_lanes", "tenuto_panel", "tenuto_integers", "tenuto_bfloat16", "tenuto_matrix_units")
     return build(f"loop{bits}", (KERNELS / "loop.cpp").read_text(encoding="utf-8"), bits, functions)
 
 
@@ -185,6 +185,11 @@ def _loop(bits: int) -> ctypes.CDLL:
 def has_matrix_units(dtype: torch.dtype) -> bool:
     """Whether products of this dtype can run on matrix units: the processor has them, and the system lets this process use them."""
     return bool(loop(bits_of(dtype)).tenuto_matrix_units())
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor multiplies pairs of bfloat16 at once."""
+    return bool(loop(32).tenuto_bfloat16())
 
 
 _MULTIPLIED = ("plain C++", "AVX2", "AVX-VNNI", "AVX-512 VNNI")

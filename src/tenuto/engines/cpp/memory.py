@@ -23,6 +23,11 @@ def _kind(tensor: Tensor) -> int:
     return torch._C._dispatch_keys(tensor).raw_repr()
 
 
+def in_main_memory(tensor: Tensor) -> bool:
+    """Whether a tensor's numbers stand in main memory as they are: no wrapper, no other device or layout, no bit that waits to be applied."""
+    return _kind(tensor) in _PLAIN
+
+
 def _plain() -> frozenset[int]:
     with torch.inference_mode(False):
         ordinary = torch.empty(0, device="cpu")

@@ -25,7 +25,7 @@ ALONE = 1 << 18  # weights times rows that one thread works through in about the
 class CppStepper:
     """See `engines.problem.Stepper`."""
 
-    def __init__(self, form: Form, inputs: Buffers, invariant: bool) -> None:
+    def __init__(self, form: Form, inputs: Buffers, invariant: bool, bfloat16: bool) -> None:
         _, batch_size, input_size = inputs["x"].shape
         hidden, dtype = hidden_size(form, inputs), inputs["x"].dtype
         inputs, self._dtype = readable({name: tensor.detach() for name, tensor in inputs.items()}, dtype), dtype
@@ -33,7 +33,7 @@ class CppStepper:
         threads = process.threads() if weights * batch_size > ALONE else 1
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
         chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant)
-        sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, form.integers, form.static, form.sparse, transposed(form, inputs))
+        sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, form.integers, form.static, form.sparse, bfloat16, transposed(form, inputs))
         fixed = fixed_streams(form, inputs)
         rows, self._given = arrange(form, inputs, fixed)
         width = size_of(output_width(form), hidden)

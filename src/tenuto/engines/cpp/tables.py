@@ -12,6 +12,7 @@ import numpy
 
 RULES = "FIXED STEP PREVIOUS CHUNK RING_NEXT RING_PREVIOUS".split()
 ACTIONS = "PACK CLEAR PRODUCT PASS REDUCE COPY GATHER SCATTER FILL LAST START LEAD LINE ENTER LEAVE OUTER SUM UNPACK SYNC".split()
+KINDS = "float parts integer sparse bfloat16 bfloat16_units".split()
 REDUCTIONS = {"sum": 0, "mean": 1, "amax": 2}
 
 
@@ -28,9 +29,9 @@ Panel: Any = _structure("Panel", "vectors column packed")
 Product: Any = _structure(
     "Product",
     "operand result initial segments segment_column* segment_depth* panels panel* panel_of_thread* packed* source* lanes*"
-    " lane_stride depth_stride matrix scale* most* fixed",
+    " lane_stride depth_stride kind scale* most* fixed",
 )
-Outer: Any = _structure("Outer", "operand gradient columns panels panel* packed* target* lanes* lane_stride column_stride turned*")
+Outer: Any = _structure("Outer", "operand gradient columns panels panel* packed* target* lanes* lane_stride column_stride kind turned*")
 Sum: Any = _structure("Sum", "gradient vectors column* target* lanes* sums*")
 Reduction: Any = _structure("Reduction", "how source target width")
 Copy: Any = _structure("Copy", "source target width")

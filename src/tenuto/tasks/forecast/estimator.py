@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.choices import require
+from tenuto.data.series.features import BLOCK
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.windows import Batch, Window, Windows
 from tenuto.errors import ArgumentError, DataError
@@ -23,7 +24,7 @@ from tenuto.tasks.forecast.evaluation import Forecasts, examples, result_of
 from tenuto.tasks.forecast.network import Quantiles, quantile_loss
 from tenuto.tasks.forecast.options import HEADS, ForecastOptions
 from tenuto.tasks.forecast.paths import Paths, quantiles_of
-from tenuto.tasks.series_estimator import drawn_batches, left_over
+from tenuto.tasks.series_estimator import LEAST_CONTEXT, drawn_batches, left_over
 from tenuto.tongues import argument
 from tenuto.train import Outcome
 from tenuto.train.course import Course
@@ -64,6 +65,9 @@ class Forecaster(ForecastOptions, Answering):
 
     def _wanted(self) -> int:
         return self.h
+
+    def _usual_context(self, season: int) -> int:
+        return max(4 * self.h, LEAST_CONTEXT)  # what is older, the statistics have; more and shorter windows teach more (monthly sunspots, CO2)
 
     @property
     def reach_(self) -> int:
@@ -146,30 +150,37 @@ class Forecaster(ForecastOptions, Answering):
     def rolling(self, data: Panel, windows: Sequence[Window], read: Windows | None = None) -> Forecasts:
         """The forecasts from these origins, each from the whole past of its series."""
         read = read or Windows(data, self.reader_, self.ahead_, self.reach_)
-        scored: list[np.ndarray] = []
-        found = [self._from_origins(data, window, read, scored) for window in windows]
-        forecasts = Forecasts.of(data, windows, found, self.levels_, self.options_["season"], self.ahead_, [read.scales(window) for window in windows])
+        found, scales = [np.empty(0)] * len(windows), [np.empty(0)] * len(windows)
+        scored = list[np.ndarray]()
+        if self.density_ is not None:
+            for place, window in enumerate(windows):
+                paths, scales[place] = self.paths_().rolling(data, window, read, self.ahead_)
+                after = np.concatenate([data.values[window.series], np.full(self.ahead_, np.nan)])
+                scored.append(crps(after[window.origins[:, None] + np.arange(1, self.ahead_ + 1)], paths))
+                found[place] = quantiles_of(paths, self.levels_)
+        else:
+            for places in read.pieces(windows, BLOCK // len(self.reader_.names)):
+                for place, quantiles, scale in zip(places, *self._from_origins(read, [windows[place] for place in places])):
+                    found[place], scales[place] = quantiles, scale
+        forecasts = Forecasts.of(data, windows, found, self.levels_, self.options_["season"], self.ahead_, scales)
         return replace(forecasts, crps=np.concatenate(scored)) if scored else forecasts
 
-    def _from_origins(self, data: Panel, window: Window, read: Windows, scored: list[np.ndarray]) -> np.ndarray:
-        """The quantiles from the origins of a window, [O, h, Q]; of paths the score goes to `scored`."""
-        if self.density_ is not None:
-            paths = self.paths_().rolling(data, window, read, self.ahead_)
-            after = np.concatenate([data.values[window.series], np.full(self.ahead_, np.nan)])
-            scored.append(crps(after[window.origins[:, None] + np.arange(1, self.ahead_ + 1)], paths))
-            return quantiles_of(paths, self.levels_)
-        network, batch = self.network_.eval(), read.batch([window])
+    def _from_origins(self, read: Windows, windows: Sequence[Window]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Of each window the quantiles from its origins, [O, h, Q], and the scales there, [O]."""
+        network, batch = self.network_.eval(), read.batch(windows, targets=False)
         output = encoded(network, batch.x, batch.lengths).output
         with torch.no_grad():
-            from_here = network.at(output[batch.places[:, :1], 0], batch)[:, 0].double()
-        return (batch.base[:, 0, :, None] + batch.scale[:, 0, None, None] * from_here).cpu().numpy()
+            from_here = network.at(output[batch.places, torch.arange(len(windows))], batch).double()
+        found = (batch.base[..., None] + batch.scale[..., None, None] * from_here).cpu().numpy()
+        scales, counts = batch.scale.numpy(), [len(window.origins) for window in windows]
+        return [found[:count, row] for row, count in enumerate(counts)], [scales[:count, row] for row, count in enumerate(counts)]
 
     def _nats(self, read: Windows) -> float:
         """Of a density the nats of a value, one step ahead, the mean over all that are asked for."""
-        network, sums, count = self.network_.eval(), 0.0, 0
-        for window in read.asked(None):
+        network, sums, count, windows = self.network_.eval(), 0.0, 0, read.asked(None)
+        for places in read.pieces(windows, BLOCK // len(self.reader_.names)):
             with torch.no_grad():
-                found, there = self._losses(network, read.batch([window]))
+                found, there = self._losses(network, read.batch([windows[place] for place in places]))
             sums, count = sums + float(found.sum()), count + int(there.sum())
         return sums / max(count, 1)
 

@@ -11,8 +11,19 @@ import numpy as np
 
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.windows import Window
-from tenuto.scores.forecasts import coverage, ends_of, mae, mase, mse, quantile_losses, seasonal_scale, smape, weighted_quantile_loss
-from tenuto.scores.lines import MODELS, SIMPLE, line_forecast
+from tenuto.scores.forecasts import (
+    AT_ONCE,
+    coverage,
+    ends_of,
+    mae,
+    mase,
+    mse,
+    quantile_losses,
+    seasonal_scale,
+    smape,
+    weighted_quantile_loss,
+)
+from tenuto.scores.lines import MODELS, SIMPLE, line_forecasts
 
 MOST_MODELLED = 24  # forecasts, at most, for which the lines that fit a model are computed: each takes up to a second
 MOST_STEPS_SHOWN, EXAMPLES_SHOWN = 120, 4
@@ -72,9 +83,12 @@ def result_of(forecasts: Forecasts, intervals: Sequence[float], *, models: bool)
     middle = forecasts.quantile(0.5)
     own = _errors(forecasts, middle)
     fitted = models and len(truth) <= MOST_MODELLED and find_spec("statsmodels") is not None
-    lines = []
-    for name, line in {**SIMPLE, **(MODELS if fitted else {})}.items():
-        found = np.stack([line_forecast(line, past, forecasts.season, horizon) for past in forecasts.past])
+    every = {**SIMPLE, **(MODELS if fitted else {})}
+    beside, lines = {name: np.empty(truth.shape) for name in every}, []
+    for row, past in enumerate(forecasts.past):
+        for name, line in line_forecasts(every, past, forecasts.season, horizon).items():
+            beside[name][row] = line
+    for name, found in beside.items():
         lines.append({"name": name, **{key: _plain(value) for key, value in _errors(forecasts, found).items()}, "wql": _plain(weighted_quantile_loss(truth, found[..., None], (0.5,)))})
     covered = []
     for level in intervals:
@@ -113,7 +127,8 @@ def _errors(forecasts: Forecasts, found: np.ndarray) -> dict[str, float]:
 
 def _scaled_loss(forecasts: Forecasts) -> float:
     """The loss of training: twice the pinball loss in the network's own scales, the mean over all values and quantiles."""
-    losses = quantile_losses(forecasts.truth, forecasts.quantiles, forecasts.levels).mean(-1) / forecasts.scales[:, None]
+    parts = [slice(first, first + AT_ONCE) for first in range(0, len(forecasts.truth), AT_ONCE)]
+    losses = np.concatenate([quantile_losses(forecasts.truth[part], forecasts.quantiles[part], forecasts.levels).mean(-1) for part in parts]) / forecasts.scales[:, None]
     return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
+from tenuto.networks import rows
+
 LEAST_GAP = 1e-3  # between two quantiles, in scales, when training begins
 
 
@@ -47,6 +49,15 @@ class Quantiles(nn.Module):
         above = middle + softplus(raw[..., self.middle + 1 :]).cumsum(-1)
         below = middle - softplus(raw[..., : self.middle].flip(-1)).cumsum(-1).flip(-1)
         return torch.cat([below, middle, above], dim=-1)
+
+    def by_rows(self, output: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+        """The same in use, [N, h, Q] from [N, W] and [N, h, P + 1]: each row has the bits that it has alone."""
+        hidden = rows.silu(rows.linear(output[:, None], self.past) + rows.linear(ahead, self.ahead) + rows.array(self.step.weight))
+        raw = rows.linear(hidden, self.out) + rows.array(self.bias)
+        middle, gaps = raw[..., self.middle : self.middle + 1], rows.softplus(raw)
+        above = middle + np.cumsum(gaps[..., self.middle + 1 :], axis=-1)
+        below = middle - np.cumsum(gaps[..., : self.middle][..., ::-1], axis=-1)[..., ::-1]
+        return np.concatenate([below, middle, above], axis=-1)
 
 
 def quantile_loss(quantiles: Tensor, targets: Tensor, levels: tuple[float, ...]) -> Tensor:

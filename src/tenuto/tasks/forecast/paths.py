@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from tenuto.data.series.features import Read, Reader
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.running import Running
 from tenuto.data.series.windows import Window, Windows, forecast_from
+from tenuto.layers.rows import chosen_rows, joined_rows, repeated_rows
 from tenuto.networks.densities import Density
 from tenuto.networks.series import SeriesNetwork, encoded
 from tenuto.tasks.series_memory import Memory
@@ -46,8 +46,7 @@ class Here(NamedTuple):
     def rows(self, rows: slice) -> Here:
         """Some of them."""
         running = Running(self.running.season, self.running.sums[:, rows], self.running.filled[:, rows])
-        state = tree_map(lambda tensor: tensor[:, rows].contiguous(), self.state)
-        return Here(running, state, self.output[rows], self.ahead[rows], self.beside[rows], self.base[rows], self.scale[rows], self.keys[rows])
+        return Here(running, chosen_rows(self.state, rows), self.output[rows], self.ahead[rows], self.beside[rows], self.base[rows], self.scale[rows], self.keys[rows])
 
 
 class Paths(NamedTuple):
@@ -67,9 +66,9 @@ class Paths(NamedTuple):
         beside = np.stack([self.reader.beside(panel, row) for row in range(len(panel))])
         return self._drawn(Here(memory.running, memory.state, memory.output, ahead, beside, memory.base[:, 0], memory.scale, keys), steps)
 
-    def rolling(self, panel: Panel, window: Window, read: Windows, steps: int) -> np.ndarray:
-        """[O, S, steps], the paths from each origin of a window that begins with its series."""
-        block, column = read.at(window.series)
+    def rolling(self, panel: Panel, window: Window, read: Windows, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """[O, S, steps], the paths from each origin of a window that begins with its series; and the scales there, [O]."""
+        block, column, _ = read.at(window)
         states, outputs, first, state = [], [], 0, None
         for origin in window.origins.tolist():
             piece = torch.from_numpy(block.x[first : origin + 1, column : column + 1])
@@ -82,10 +81,10 @@ class Paths(NamedTuple):
         known = block.ahead[column]
         to = origins[:, None] + np.arange(1, steps + 1)
         ahead = np.where((to < len(known))[..., None], known[np.minimum(to, len(known) - 1)], np.float32(0))
-        joined = tree_map(lambda *parts: torch.cat(parts, 1), *states)
+        joined = joined_rows(states)
         running = Running.after(self.reader.season, block.seen, origins, np.full(count, column))
         beside = np.repeat(self.reader.beside(panel, window.series)[None], count, 0)
-        return self._drawn(Here(running, joined, torch.cat(outputs), ahead, beside, base[:, 0], scale, [_key(panel, window.series, int(one)) for one in origins]), steps)
+        return self._drawn(Here(running, joined, torch.cat(outputs), ahead, beside, base[:, 0], scale, [_key(panel, window.series, int(one)) for one in origins]), steps), scale
 
     def _drawn(self, here: Here, steps: int) -> np.ndarray:
         size = self.samples * (here.output.shape[1] + here.running.season + 40)
@@ -99,7 +98,7 @@ class Paths(NamedTuple):
         found = np.empty((count, samples, steps))
         first = self._parameters(here.output[:, None], here.ahead[:, None, :1], here.base[:, None], here.scale[:, None])
         found[:, :, 0] = self._draw(np.repeat(first, samples, 1), draws)
-        running, state = here.running.repeated(samples), tree_map(lambda tensor: tensor.repeat_interleave(samples, 1), here.state)
+        running, state = here.running.repeated(samples), repeated_rows(here.state, samples)
         every, zeros, ones = np.arange(count * samples), np.zeros(count * samples, dtype=np.int64), np.ones(count * samples, dtype=np.int64)
         for step in range(1, steps):
             seen, running = running.advance(found[:, :, step - 1].reshape(1, -1), ones, steady=reader.steady)

@@ -38,7 +38,7 @@ from tenuto.train.course import Learning
 # The arguments of `LanguageNetwork` that are options of the class.
 OF_NETWORK = (
     "embedding_size num_layers residual layer_norm tied cutoffs embedding_dropout input_dropout dropout output_dropout dropout_kind "
-    "weight_dropout zoneout forget_bias engine"
+    "weight_dropout zoneout forget_bias encoder window engine"
 ).split()
 
 

@@ -17,6 +17,7 @@ from tenuto.layers import Init, Recurrent
 from tenuto.layers.masks import check_rate, dropped
 from tenuto.layers.recurrent import Output
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_kind, encoder_of
 from tenuto.tasks.language.head import LanguageHead
 
 
@@ -64,14 +65,14 @@ class Tokens(nn.Module):
 
 
 class LanguageEncoder(nn.Module):
-    """A recurrent stack whose last layer may have another width than the others.
+    """A recurrent stack whose last layer may have another width than the others; or another encoder that looks only backwards.
 
     Args:
-        first: the stack. last: a layer of another width on top of it, or None.
+        first: the stack, or the encoder. last: a layer of another width on top of it, or None.
         norm: whether what the last layer reads is normalised. dropout, dropout_kind: on what it reads.
     """
 
-    def __init__(self, first: Recurrent, last: Recurrent | None, *, norm: bool, dropout: float, dropout_kind: str) -> None:
+    def __init__(self, first: Any, last: Recurrent | None, *, norm: bool, dropout: float, dropout_kind: str) -> None:
         super().__init__()
         self.recurrent, self.last = first, last
         self.last_norm = nn.LayerNorm(first.output_width) if last is not None and norm else None
@@ -109,7 +110,7 @@ class LanguageNetwork(Network):
     """From tokens to the next token.
 
     Args:
-        cell: of the recurrent stack. size: V. hidden_size, num_layers, residual, layer_norm, weight_dropout, zoneout: see `tenuto.Recurrent`.
+        cell: of the recurrent stack. size: V. encoder: its name, see `networks/encoders.py`; window: the steps that a Transformer sees. hidden_size, num_layers, residual, layer_norm, weight_dropout, zoneout: see `tenuto.Recurrent`.
         embedding_size: E; None for hidden_size.
         tied: the decoder's matrix is the embedding's. Where hidden_size is not E, the last of several layers is as wide as E, as in AWD-LSTM:
             a linear projection in its place is not bounded as a state is, and diverges at that recipe's learning rate. The output of a
@@ -149,6 +150,8 @@ class LanguageNetwork(Network):
         weight_dropout: float = 0.0,
         zoneout: float = 0.0,
         forget_bias: float = 1.0,
+        encoder: str = "recurrent",
+        window: int | None = None,
         engine: str = "auto",
     ) -> None:
         super().__init__()
@@ -157,13 +160,18 @@ class LanguageNetwork(Network):
             check_rate(name, rate)
         width = hidden_size if embedding_size is None else embedding_size
         self.front = Tokens(size, width, embedding_dropout=embedding_dropout, dropout=input_dropout, dropout_kind=dropout_kind)
-        narrow = tied and num_layers > 1 and width != hidden_size
+        plain = encoder_kind(encoder) == "recurrent"
+        narrow = plain and tied and num_layers > 1 and width != hidden_size
         layers = num_layers - narrow
         shared: dict[str, Any] = {"weight_dropout": weight_dropout, "zoneout": zoneout, "init": Init(forget_bias=forget_bias), "engine": engine}
-        first = Recurrent(
-            cell, width, hidden_size, layers, residual=residual, layer_norm=layer_norm,
-            dropout=dropout if layers > 1 else 0.0, dropout_kind=dropout_kind, **shared,
-        )  # fmt: skip
+        first: Any
+        if plain:
+            first = Recurrent(
+                cell, width, hidden_size, layers, residual=residual, layer_norm=layer_norm,
+                dropout=dropout if layers > 1 else 0.0, dropout_kind=dropout_kind, **shared,
+            )  # fmt: skip
+        else:
+            first = encoder_of(encoder, cell, width, hidden_size, num_layers, bidirectional=False, dropout=dropout, window=window, engine=engine)
         last = Recurrent(cell, first.output_width, width, **shared) if narrow else None
         self.encoder = LanguageEncoder(first, last, norm=layer_norm, dropout=dropout, dropout_kind=dropout_kind)
         self.head = LanguageHead(

@@ -185,9 +185,9 @@ class SequenceRegressor(RegressOptions, ChannelEstimator):
         """The targets."""
         return list(self.target_names_)
 
-    def made_of(self, output: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
+    def named(self, raw: Tensor) -> dict[str, Tensor]:
         """The mean and the deviation of each target, [B, K] each, in its units."""
-        mean, deviation = normal(self.network_.head(output, lengths))
+        mean, deviation = normal(raw)
         scale, shift = (torch.from_numpy(values).to(mean) for values in (self.target_deviation_, self.target_mean_))
         return {"mean": mean * scale + shift, "deviation": deviation * scale}
 

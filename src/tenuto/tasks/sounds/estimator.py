@@ -74,6 +74,7 @@ class AudioClassifier(SoundOptions, Classifying, AudioEstimator):
             pooling=tuple(self.pooling),
             dropout=self.dropout,
             engine=self.engine,
+            encoder=self.encoder,
         )
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:

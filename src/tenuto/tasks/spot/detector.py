@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tenuto.data.plain import array_of, plain
-from tenuto.tasks.audio_steps import log_probabilities
+from tenuto.data.plain import array_of, plain_array
+from tenuto.networks.exact import log_probabilities
 
 SUREST = 30.0  # log-odds are cut there: rounding leaves no more
 
@@ -69,12 +69,12 @@ class Detector:
                     self._running[keyword], self._rest[keyword] = 0, rule.refractory
             self.steps += 1
 
-    def snapshot(self) -> dict[str, Any]:
-        """What is kept, as plain data."""
-        return {"steps": self.steps, "running": plain(self._running), "rest": plain(self._rest), "last": plain(self._last)}
+    def kept(self) -> dict[str, Any]:
+        """All that it keeps, as plain data."""
+        return {"steps": self.steps, "running": plain_array(self._running), "rest": plain_array(self._rest), "last": plain_array(self._last)}
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        """Go on where `snapshot` was given."""
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` of a detector with the same rule gave."""
         self.steps = kept["steps"]
         self._running, self._rest, self._last = (array_of(kept[name]) for name in ("running", "rest", "last"))
 

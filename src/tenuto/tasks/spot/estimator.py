@@ -15,7 +15,8 @@ from tenuto.data.audio.wave import Wave
 from tenuto.data.sequences.batches import Batch, bucketed_batches, sorted_batches
 from tenuto.data.split import random_split, stratified_split
 from tenuto.errors import ArgumentError, DataError
-from tenuto.networks.each_step import EachStepNetwork
+from tenuto.networks.each_step import EachStepNetwork, LinearHead
+from tenuto.networks.exact import log_probabilities
 from tenuto.networks.one_run import run_losses
 from tenuto.scores.spotting import Occurrence
 from tenuto.tasks.audio_steps import AudioSteps, Logits
@@ -103,8 +104,11 @@ class Spotter(SpotOptions, AudioSteps):
 
     def _network(self) -> EachStepNetwork:
         return EachStepNetwork(
-            self.cell_, self.hearing_.width, self.hidden_size, 1 + len(self.keywords_), num_layers=self.num_layers, bidirectional=False, dropout=self.dropout, engine=self.engine
+            self.cell_, self.hearing_.width, self.hidden_size, self._head, num_layers=self.num_layers, bidirectional=False, dropout=self.dropout, engine=self.engine, encoder=self.encoder
         )
+
+    def _head(self, width: int) -> LinearHead:
+        return LinearHead(width, 1 + len(self.keywords_), self.dropout)
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
         options, device = self.options_, torch.device(self.device)
@@ -127,7 +131,7 @@ class Spotter(SpotOptions, AudioSteps):
             for batch, logits in self._through(apart, network, device):
                 total += float(self._losses_of(logits, batch).sum())
                 for place, (keyword, length) in enumerate(zip(batch.keywords.tolist(), batch.lengths.tolist())):
-                    right += self._told(Logits(logits[:, place : place + 1], batch.lengths[place : place + 1]), length) == keyword
+                    right += self._told(log_probabilities(logits[:length, place].cpu().numpy())) == keyword
             return {"validation_loss": total / len(apart), "validation_accuracy": right / len(apart)}
 
         return Learning(
@@ -243,7 +247,7 @@ class Spotter(SpotOptions, AudioSteps):
     def answer(self, tensors: Logits) -> list[str]:
         """The keyword that is told first in each row; "" where none is."""
         names = [NOTHING, *self.keywords_]
-        return [names[self._first(rows)] for rows in tensors.rows()]
+        return [names[self._first(rows)] for rows in self._decodable(tensors.logits, tensors.lengths)]
 
     def output_names(self) -> list[str]:
         """Nothing, and the keywords."""
@@ -316,7 +320,9 @@ class Spotter(SpotOptions, AudioSteps):
         return Rule(np.array([self.boosts_[name] for name in self.keywords_]), np.log(thresholds / (1 - thresholds)), self.options_["consecutive"], refractory)
 
     def _stream(self, rate: int) -> SpotterStream:
-        return SpotterStream(self.hearing_, self.keywords_, self._rule(), self._run, rate, late_s=self.options_["late_s"])
+        rule, late_s = self._rule(), self.options_["late_s"]
+        identity = self._identity(rate, consecutive=rule.consecutive, refractory=rule.refractory, late_s=late_s)
+        return SpotterStream(self.hearing_, self.keywords_, rule, self._run, rate, identity, late_s=late_s)
 
     def _heard(self, data: Recordings) -> Heard:
         """The set as one stream, with what the network says of it."""
@@ -327,9 +333,8 @@ class Spotter(SpotOptions, AudioSteps):
         told = next(Detector(self._rule()).accept(rows), None)
         return 0 if told is None else told.keyword + 1
 
-    def _told(self, tensors: Logits, length: int) -> int:
-        """The number of the keyword that is likeliest in a row of its own; 0 where none is likelier than not."""
-        (rows,) = tensors.rows()
+    def _told(self, rows: np.ndarray) -> int:
+        """The number of the keyword that is likeliest in log-probabilities [T, 1 + K]; 0 where none is likelier than not."""
         each = odds(rows, np.zeros(len(self.keywords_)))
         highest = [float(lowest_running(each[:, number], self.options_["consecutive"]).max(initial=-np.inf)) for number in range(len(self.keywords_))]
         best = int(np.argmax(highest))

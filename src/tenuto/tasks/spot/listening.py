@@ -11,7 +11,6 @@ from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.audio.wave import Wave, resampled
 from tenuto.scores.spotting import Occurrence
-from tenuto.tasks.audio_steps import log_probabilities
 from tenuto.tasks.audio_stream import Run
 
 PAUSES_S = (0.3, 1.0)
@@ -71,8 +70,8 @@ def rows_of(wave: Wave, hearing: Hearing, run: Run, *, late_s: float) -> np.ndar
         sound = wave.samples[first : first + block]
         steps = stream.accept(sound) if len(sound) else stream.finish(late_s)
         if len(steps):
-            logits, state = run(steps, state)
-            rows.append(log_probabilities(logits))
+            read, state = run(steps, state)
+            rows.append(read)
     return np.concatenate(rows)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tenuto.data.audio.hearing import Hearing
-from tenuto.tasks.audio_steps import log_probabilities
 from tenuto.tasks.audio_stream import AudioStream, Run
 from tenuto.tasks.spot.detector import Detector, Rule
 
@@ -30,22 +29,22 @@ class SpotterStream(AudioStream[Event]):
     """A stream of sound in which keywords are told as they are heard. Keywords, times and scores are those of the whole recording, to the last bit.
 
     Args:
-        hearing, run, rate: as for `AudioStream`. late_s: so long after it was said a keyword may still be told; so much silence is heard after the end.
+        hearing, run, rate, identity: as for `AudioStream`. late_s: so long after it was said a keyword may still be told; so much silence is heard after the end.
     """
 
-    def __init__(self, hearing: Hearing, keywords: Sequence[str], rule: Rule, run: Run, rate: int, *, late_s: float) -> None:
-        super().__init__(hearing, run, rate, late_s)
+    def __init__(self, hearing: Hearing, keywords: Sequence[str], rule: Rule, run: Run, rate: int, identity: Callable[[], dict[str, Any]], *, late_s: float) -> None:
+        super().__init__(hearing, run, rate, identity, late_s)
         self._keywords, self._step_seconds, self._detector = tuple(keywords), hearing.step_seconds, Detector(rule)
 
-    def _read(self, logits: np.ndarray, *, last: bool) -> list[Event]:
-        told = self._detector.accept(log_probabilities(logits))
+    def _read(self, rows: np.ndarray, *, last: bool) -> list[Event]:
+        told = self._detector.accept(rows)
         return [Event(self._keywords[one.keyword], min((one.step + 1) * self._step_seconds, self.seconds), one.score) for one in told]
 
     def _ended(self) -> list[Event]:
         return []
 
     def _kept(self) -> dict[str, Any]:
-        return self._detector.snapshot()
+        return {"detector": self._detector.kept()}
 
-    def _restore(self, kept: Mapping[str, Any]) -> None:
-        self._detector.restore(kept)
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        self._detector.resume(kept["detector"])

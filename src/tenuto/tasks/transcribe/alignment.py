@@ -57,3 +57,28 @@ def aligned(log_probabilities: np.ndarray, symbols: Sequence[int]) -> Way:
         inside = [step for step, state in enumerate(path) if state == 2 * number + 1]
         spans.append((inside[0], inside[-1] + 1))
     return Way(spans, score)
+
+
+def aligned_in_lattice(blanks: np.ndarray, symbols: np.ndarray) -> Way:
+    """The likeliest way of a transducer to write a text; each of its symbols is written in one step.
+
+    Args:
+        blanks: [T, U + 1] log-probabilities of the blank in each step after each of the text's beginnings. symbols: [T, U], of the symbol that comes next.
+    Example:
+        >>> aligned_in_lattice(np.log([[0.9, 0.5, 0.1], [0.1, 0.2, 0.9]]), np.log([[0.1, 0.5], [0.9, 0.8]])).spans
+        [(1, 2), (1, 2)]
+    """
+    steps, count = symbols.shape
+    best, came = np.full(count + 1, -np.inf), np.zeros((steps, count + 1), dtype=np.int64)
+    best[0] = 0.0
+    for step in range(steps):
+        before = np.concatenate([[0.0], np.cumsum(symbols[step])])  # to come to place u from v in this step: before[u] - before[v]
+        kept = best - before
+        highest = np.maximum.accumulate(kept)
+        came[step] = np.maximum.accumulate(np.where(kept == highest, np.arange(count + 1), 0))
+        best = highest + before + blanks[step]
+    place, spans = count, list[tuple[int, int]]()
+    for step in range(steps - 1, -1, -1):
+        spans += [(step, step + 1)] * int(place - came[step, place])
+        place = int(came[step, place])
+    return Way(spans[::-1], float(best[-1]))

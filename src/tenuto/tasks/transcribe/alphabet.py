@@ -1,36 +1,59 @@
-"""The symbols that a transcriber writes: the characters of its training transcripts, after the blank."""
+"""The symbols that a transcriber writes: the characters of its training transcripts, or pieces of their words, after the blank."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from tenuto.choices import require
+from tenuto.data.text.vocabulary import tokenizers_package
 from tenuto.errors import DataError
+from tenuto.process import kept_property
+from tenuto.tongues import argument
 
 BLANK = 0
+UNITS = ("characters", "bpe")
+_MARK = "▁"  # where a word begins, in the tokenizer
 _SPACES = re.compile(r"\s+")
 
 
 class Alphabet:
-    """Characters by number; 0 is the blank, which writes nothing.
+    """Symbols by number; 0 is the blank, which writes nothing. A symbol is a character, or a piece of a word (byte pairs, here of characters).
 
     Args:
-        characters: each once. lowercase: whether texts are read in lower case.
+        characters: the text of each symbol, each once; a piece that begins a word begins with a space. lowercase: whether texts are read in lower case.
+        tokenizer: for pieces, the JSON text of a `tokenizers.Tokenizer`.
     Example:
         >>> known = Alphabet.learn(["Oh, no"], lowercase=True)
         >>> known.characters, known.numbers(" NO ")
         ((' ', ',', 'h', 'n', 'o'), [4, 5])
     """
 
-    def __init__(self, characters: Sequence[str], *, lowercase: bool) -> None:
-        self.characters, self.lowercase = tuple(characters), lowercase
+    def __init__(self, characters: Sequence[str], *, lowercase: bool, tokenizer: str | None = None) -> None:
+        self.characters, self.lowercase, self.tokenizer = tuple(characters), lowercase, tokenizer
         self._number = {character: number for number, character in enumerate(self.characters, 1)}
 
     @classmethod
-    def learn(cls, texts: Iterable[str], *, lowercase: bool) -> Alphabet:
-        """All characters of these texts."""
-        return cls(sorted({character for text in texts for character in plain(text, lowercase=lowercase)}), lowercase=lowercase)
+    def learn(cls, texts: Iterable[str], *, lowercase: bool, units: str = "characters", size: int = 100) -> Alphabet:
+        """All characters of these texts; or pieces of their words, merged by how often they occur, `size` at most and all characters at least.
+
+        Raises:
+            ArgumentError: other units, or pieces without the package tokenizers. DataError: pieces, and a text has the character "▁".
+        """
+        require("units", units, UNITS)
+        known = [plain(text, lowercase=lowercase) for text in texts]
+        if units == "characters":
+            return cls(sorted({character for text in known for character in text}), lowercase=lowercase)
+        if any(_MARK in text for text in known):
+            raise DataError(f"a transcript has the character {_MARK}, which marks where words begin.", fix=f"take it out, or use {argument('units', 'characters')}")
+        kit = tokenizers_package()
+        tokenizer = kit.Tokenizer(kit.models.BPE())
+        tokenizer.pre_tokenizer = kit.pre_tokenizers.Metaspace(replacement=_MARK, prepend_scheme="always")
+        tokenizer.train_from_iterator(known, kit.trainers.BpeTrainer(vocab_size=size, show_progress=False, special_tokens=[]))
+        numbers = tokenizer.get_vocab()
+        return cls([symbol.replace(_MARK, " ") for symbol in sorted(numbers, key=numbers.get)], lowercase=lowercase, tokenizer=tokenizer.to_str())
 
     def __len__(self) -> int:
         """How many symbols there are, the blank among them."""
@@ -39,7 +62,7 @@ class Alphabet:
     @property
     def names(self) -> list[str]:
         """The symbols for people."""
-        return ["⟨blank⟩", *("⟨space⟩" if character == " " else character for character in self.characters)]
+        return ["⟨blank⟩", *(symbol.replace(" ", "⟨space⟩") for symbol in self.characters)]
 
     def plain(self, text: str) -> str:
         """A text as it would be written."""
@@ -57,7 +80,13 @@ class Alphabet:
         """
         if unknown := self.outside(text):
             raise DataError(f"the text {text!r:.60} has characters that training never saw.", expected="".join(self.characters), received=" ".join(unknown))
+        if self.tokenizer is not None:
+            return [one + 1 for one in self._pieces.encode(self.plain(text)).ids]
         return [self._number[character] for character in self.plain(text)]
+
+    @kept_property
+    def _pieces(self) -> Any:
+        return tokenizers_package().Tokenizer.from_str(self.tokenizer)
 
 
 def plain(text: str, *, lowercase: bool) -> str:

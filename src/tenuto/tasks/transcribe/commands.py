@@ -35,7 +35,8 @@ def score(result: Mapping[str, Any]) -> list[str]:
     kinds = ", ".join(f"{result[f'word_{name}']} {name}" for name in ("substitutions", "deletions", "insertions"))
     speakers = [f"speaker {one['speaker']}: {one['wer']:.2%} of {one['words']} words" for one in result["by_speaker"] if one["wer"] is not None]
     cannot = [f"{result['infeasible']} recordings have a text that cannot be written: it needs more steps, or other characters"] if result["infeasible"] else []
-    return [said(result), f"word errors: {kinds}; {result['exact']:.1%} of {result['recordings']} recordings without an error; real-time factor {result['real_time_factor']:.4f}", *speakers, *cannot]
+    cut = [f"in {result['cut']} steps more symbols were likely than may be written in one (--symbols-a-step)"] if result["cut"] else []
+    return [said(result), f"word errors: {kinds}; {result['exact']:.1%} of {result['recordings']} recordings without an error; real-time factor {result['real_time_factor']:.4f}", *speakers, *cannot, *cut]
 
 
 def after_fit(evaluation: Mapping[str, Any]) -> list[str]:

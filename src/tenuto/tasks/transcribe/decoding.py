@@ -8,14 +8,16 @@ Shapes: T steps, V symbols of which 0 is the blank, N texts of a beam.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tenuto.data.plain import array_of, plain_array
 from tenuto.tasks.transcribe.alignment import aligned
 from tenuto.tasks.transcribe.alphabet import BLANK
+from tenuto.tasks.transcribe.prior import Knowledge, Known
 
 
 class Sign(NamedTuple):
@@ -47,7 +49,7 @@ class EndRule:
 
 
 class Decoder(ABC):
-    """What reads log-probabilities step by step and gives pieces of text.
+    """What reads steps one after the other and gives pieces of text.
 
     Attributes:
         steps: how many were read.
@@ -59,10 +61,10 @@ class Decoder(ABC):
         self._blanks = 0  # steps running in which that is the blank
         self._begun = 0  # the step at which the piece begins
 
-    def accept(self, log_probabilities: np.ndarray) -> Iterator[Piece]:
-        """Read steps [T, V] float64; the pieces that end within them."""
-        for row in log_probabilities:
-            likeliest = int(row.argmax())
+    def accept(self, rows: np.ndarray) -> Iterator[Piece]:
+        """Read steps: log-probabilities [T, V] float64, or what a transducer heard, [T, J]; the pieces that end within them."""
+        for row in rows:
+            likeliest = self._likeliest_of(row)
             if self.steps - self._begun >= self.rule.longest and (likeliest == BLANK or likeliest != self._likeliest) and self._has_text():
                 yield self._end()
             self._likeliest, self._blanks = likeliest, self._blanks + 1 if likeliest == BLANK else 0
@@ -78,6 +80,15 @@ class Decoder(ABC):
         """What is left; None where that is no text."""
         return self._end() if self._has_text() else None
 
+    def kept(self) -> dict[str, Any]:
+        """All that it keeps, as plain data."""
+        return {"kind": type(self).__name__, "steps": self.steps, "likeliest": self._likeliest, "blanks": self._blanks, "begun": self._begun, **self._kept()}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` of a decoder of the same kind gave."""
+        self.steps, self._likeliest, self._blanks, self._begun = (kept[name] for name in ("steps", "likeliest", "blanks", "begun"))
+        self._resume(kept)
+
     def _end(self) -> Piece:
         piece = self.partial()
         self._forget()
@@ -91,9 +102,21 @@ class Decoder(ABC):
     def partial(self) -> Piece:
         """The piece so far."""
 
+    def _likeliest_of(self, row: np.ndarray) -> int:
+        """The symbol that a step begins with, by itself; asked once, before it is read."""
+        return int(row.argmax())
+
     @abstractmethod
     def _read(self, row: np.ndarray) -> None:
         """Read one step."""
+
+    @abstractmethod
+    def _kept(self) -> dict[str, Any]:
+        """What it keeps of the piece so far, as plain data."""
+
+    @abstractmethod
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        """Set what `_kept` gave."""
 
     @abstractmethod
     def _has_text(self) -> bool:
@@ -134,6 +157,12 @@ class Greedy(Decoder):
                 self._signs.append(Sign(symbol, self.steps, self.steps + 1, probability))
         self._last = symbol
 
+    def _kept(self) -> dict[str, Any]:
+        return {"signs": [list(sign) for sign in self._signs], "last": self._last, "score": self._score}
+
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        self._signs, self._last, self._score = [Sign(*one) for one in kept["signs"]], kept["last"], kept["score"]
+
     def _has_text(self) -> bool:
         return bool(self._signs)
 
@@ -146,18 +175,22 @@ class PrefixBeam(Decoder):
     """The likeliest texts, each with the probabilities of all ways to write it, as far as the beam keeps their beginnings. With a beam that keeps all, this is exact.
 
     Each text has two probabilities: that of ways whose last step is the blank, and of ways whose last step is its last symbol; only the first can write that symbol once more.
-    Times are those of the likeliest single way to write the text.
+    Times are those of the likeliest single way to write the text. With a prior, texts are ranked by what is heard and what is known together; scores are of what is heard alone.
 
     Source:     Graves, Mohamed & Hinton 2013; Hannun et al. 2014, algorithm 1.
     """
 
-    def __init__(self, rule: EndRule, beam_size: int) -> None:
+    def __init__(self, rule: EndRule, beam_size: int, knowledge: Knowledge | None = None) -> None:
         super().__init__(rule)
-        self.beam_size = beam_size
+        self.beam_size, self._knowledge = beam_size, knowledge
+        self._known: list[Known] = []
         self._restart()
+        self._known = [] if knowledge is None else [knowledge.begin()]
 
     def _restart(self) -> None:
+        self._known = [self._known[self._best()]] if self._known else []
         self._texts: list[tuple[int, ...]] = [()]
+        self._gained = np.zeros(1)  # [N], by the prior since the piece began
         self._blank, self._symbol = np.zeros(1), np.full(1, -np.inf)  # [N] logarithms, by the last step
         self._rows: list[np.ndarray] = []
 
@@ -178,7 +211,12 @@ class PrefixBeam(Decoder):
                 longer[before, text[-1] - 1] = -np.inf
         known = len(self._texts)
         scores = np.concatenate([np.logaddexp(blank, symbol), longer.ravel()])
-        best = np.argsort(-scores, kind="stable")[: self.beam_size]
+        gained = self._gained
+        if self._known:
+            self._read_what_matters(scores, known)
+            gained = np.concatenate([gained, (gained[:, None] + np.stack([one.gains for one in self._known])[:, 1:]).ravel()])
+        ranked = scores + gained if self._known else scores
+        best = np.argsort(-ranked, kind="stable")[: self.beam_size]
         best = best[scores[best] > -np.inf]
         texts, by_blank, by_symbol = [], [], []
         for one in best.tolist():
@@ -192,13 +230,46 @@ class PrefixBeam(Decoder):
                 by_blank.append(-np.inf)
                 by_symbol.append(scores[one])
         self._texts, self._blank, self._symbol = texts, np.array(by_blank), np.array(by_symbol)
+        if self._knowledge is not None:
+            self._gained = gained[best]
+            places = [divmod(one - known, longer.shape[1]) for one in best.tolist()]
+            self._known = [self._known[one] if one < known else self._knowledge.after(self._known[before], number + 1) for one, (before, number) in zip(best.tolist(), places)]
+
+    def _read_what_matters(self, scores: np.ndarray, known: int) -> None:
+        """Has the language model read those texts of which a longer one might be kept: it only takes away, so what is too unlikely without it stays out with it. scores: of the texts, and of the longer ones."""
+        assert self._knowledge is not None
+        waiting = np.array([bool(one.unread) for one in self._known])
+        if not waiting.any():
+            return
+        gains = np.stack([one.gains for one in self._known])[:, 1:]
+        most = scores[known:].reshape(known, -1) + self._gained[:, None] + gains  # [N, V - 1]
+        sure = np.concatenate([scores[:known] + self._gained, most[~waiting].ravel()])
+        bar = np.sort(sure)[-self.beam_size] if len(sure) >= self.beam_size else -np.inf
+        chosen = [int(one) for one in np.flatnonzero(waiting & (most.max(1) >= bar))]
+        for one, found in zip(chosen, self._knowledge.read([self._known[one] for one in chosen])):
+            self._known[one] = found
+
+    def _best(self) -> int:
+        """Which text is the likeliest, if it ends here."""
+        if not self._known:
+            return 0
+        return int(np.argmax(np.logaddexp(self._blank, self._symbol) + self._gained + np.array([one.ending for one in self._known])))
+
+    def _kept(self) -> dict[str, Any]:
+        return {"texts": [list(text) for text in self._texts], "blank": plain_array(self._blank), "symbol": plain_array(self._symbol), "rows": [plain_array(row) for row in self._rows], "gained": plain_array(self._gained), "known": [one.kept() for one in self._known]}
+
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        self._texts, self._rows = [tuple(text) for text in kept["texts"]], [array_of(row) for row in kept["rows"]]
+        self._blank, self._symbol, self._gained = array_of(kept["blank"]), array_of(kept["symbol"]), array_of(kept["gained"])
+        self._known = [Known.of(one) for one in kept["known"]]
 
     def _has_text(self) -> bool:
-        return bool(self._texts[0])
+        return bool(self._texts[self._best()])
 
     def partial(self) -> Piece:
         """As `Decoder.partial`."""
-        text, score = self._texts[0], float(np.logaddexp(self._blank[0], self._symbol[0]))
+        best = self._best()
+        text, score = self._texts[best], float(np.logaddexp(self._blank[best], self._symbol[best]))
         if not text:
             return Piece((), score)
         rows = np.stack(self._rows)
@@ -212,6 +283,6 @@ class PrefixBeam(Decoder):
         return list(zip(self._texts, np.logaddexp(self._blank, self._symbol).tolist()))
 
 
-def decoder(beam_size: int, rule: EndRule) -> Decoder:
-    """The decoder for a beam of this size; 1 is greedy."""
-    return Greedy(rule) if beam_size == 1 else PrefixBeam(rule, beam_size)
+def decoder(beam_size: int, rule: EndRule, knowledge: Knowledge | None = None) -> Decoder:
+    """The decoder for a beam of this size; 1 is greedy, which takes no prior."""
+    return Greedy(rule) if beam_size == 1 else PrefixBeam(rule, beam_size, knowledge)

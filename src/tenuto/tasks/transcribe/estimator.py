@@ -1,38 +1,46 @@
-"""`Transcriber`: what is said in recordings, with times, by a recurrent network and connectionist temporal classification (CTC)."""
+"""`Transcriber`: what is said in recordings, with times, by a recurrent network and connectionist temporal classification (CTC), or a transducer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tenuto.choices import require
 from tenuto.data.audio.recordings import Recordings, split_by_speaker
 from tenuto.errors import ArgumentError, DataError
-from tenuto.networks.each_step import EachStepNetwork
+from tenuto.networks.each_step import EachStepNetwork, LinearHead, StepHead
+from tenuto.networks.exact import unchanging
+from tenuto.networks.port import Port
 from tenuto.scores.transcripts import edits, rate
 from tenuto.tasks.audio_estimator import padded
-from tenuto.tasks.audio_steps import AudioSteps, Logits
+from tenuto.tasks.audio_steps import Logits
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured
-from tenuto.tasks.transcribe.alignment import aligned
-from tenuto.tasks.transcribe.alphabet import Alphabet, needed
-from tenuto.tasks.transcribe.decoding import EndRule, Piece, Sign, decoder
+from tenuto.tasks.taught import Choices
+from tenuto.tasks.transcribe.alphabet import UNITS, Alphabet, needed
+from tenuto.tasks.transcribe.ctc import ctc_losses
+from tenuto.tasks.transcribe.decoding import EndRule
 from tenuto.tasks.transcribe.evaluation import measured
-from tenuto.tasks.transcribe.options import TranscribeOptions
+from tenuto.tasks.transcribe.latency import Latency, measured_latency
+from tenuto.tasks.transcribe.predictor import Remembering, Stateless
+from tenuto.tasks.transcribe.prior import Prior, digest
+from tenuto.tasks.transcribe.reading import Reading
 from tenuto.tasks.transcribe.stream import TranscriberStream
-from tenuto.tasks.transcribe.writing import Transcript, transcript
+from tenuto.tasks.transcribe.transducer import Read, TransducerHead
+from tenuto.tasks.transcribe.writing import Transcript
 from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
+HEADS, PREDICTORS = ("ctc", "transducer"), ("stateless", "recurrent")
 SILENCE_S, LONGEST_S = 1.2, 20.0  # when a stream's piece of text ends: as Kaldi's and sherpa's second and third rules
 
 
-class Transcriber(TranscribeOptions, AudioSteps):
+class Transcriber(Reading):
     """A recurrent network that writes down what is said, character by character. Read forward only, it writes a stream as it writes files.
 
     Args:
@@ -40,7 +48,7 @@ class Transcriber(TranscribeOptions, AudioSteps):
     Attributes (after fit):
         alphabet_: the characters that it writes. hearing_: from samples to what the network reads. left_out_: recordings of training that are too short for their transcripts.
         seed_: the seed used. network_: the torch module. metrics_: one dictionary for each validation. evaluation_: what a report shows (`tenuto.runs.schema` has the keys of both).
-    Source:     CTC: Graves, Fernández, Gomez & Schmidhuber 2006.
+    Source:     CTC: Graves, Fernández, Gomez & Schmidhuber 2006. Transducer: Graves 2012.
     Example:
         >>> tones = [np.sin(np.arange(2400) * (0.2 + 0.5 * (number % 2))).astype(np.float32) for number in range(20)]
         >>> model = Transcriber("gru", rate=8000, hidden_size=8, num_layers=1, epochs=40, learning_rate=0.02).fit(tones, ["a", "b"] * 10)
@@ -53,7 +61,6 @@ class Transcriber(TranscribeOptions, AudioSteps):
     transcribed = True
     answer_unit = "recording"
 
-    alphabet_: Alphabet
     left_out_: list[str]
 
     # --- fitting -------------------------------------------------------------------------------------------------------
@@ -65,17 +72,20 @@ class Transcriber(TranscribeOptions, AudioSteps):
     def check_options(self) -> None:
         super().check_options()
         require("infeasible", self.infeasible, ("skip", "raise"))
+        require("head", self.head, HEADS)
+        require("predictor", self.predictor, PREDICTORS)
+        require("units", self.units, UNITS)
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
         held_out.require_texts()
-        self.alphabet_ = Alphabet.learn(training.require_texts(), lowercase=self.lowercase)
+        self.alphabet_ = Alphabet.learn(training.require_texts(), lowercase=self.lowercase, units=self.units, size=self.vocabulary_size)
         if len(self.alphabet_) < 2:
             raise DataError("every transcript is empty.", expected="texts for some of the recordings")
         super()._prepare(training, held_out)
 
     def _ready(self, training: Recordings, held_out: Recordings) -> None:
         numbers = [self.alphabet_.numbers(text) for text in training.require_texts()]
-        short = [row for row, steps in enumerate(self._lengths(training).tolist()) if steps < needed(numbers[row])]
+        short = [row for row, steps in enumerate(self._lengths(training).tolist()) if not self._transduces and steps < needed(numbers[row])]
         self.left_out_ = [training.ids[row] for row in short]
         if short and (self.infeasible == "raise" or len(short) == len(training)):
             row = short[0]
@@ -90,8 +100,15 @@ class Transcriber(TranscribeOptions, AudioSteps):
 
     def _network(self) -> EachStepNetwork:
         return EachStepNetwork(
-            self.cell_, self.hearing_.width, self.hidden_size, len(self.alphabet_), num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine
+            self.cell_, self.hearing_.width, self.hidden_size, self._head, num_layers=self.num_layers, bidirectional=self.bidirectional, dropout=self.dropout, engine=self.engine, encoder=self.encoder
         )
+
+    def _head(self, width: int) -> StepHead:
+        symbols, joint = len(self.alphabet_), self.hidden_size
+        if not self._transduces:
+            return LinearHead(width, symbols, self.dropout)
+        predictor = Stateless(symbols, joint) if self.predictor == "stateless" else Remembering(self.cell_, symbols, joint, self.engine)
+        return TransducerHead(width, symbols, joint, predictor, dropout=self.dropout, most=self.symbols_a_step, ctc=self.ctc_share)
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
         numbers, device = [self.alphabet_.numbers(text) for text in training.require_texts()], torch.device(self.device)
@@ -101,10 +118,12 @@ class Transcriber(TranscribeOptions, AudioSteps):
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
             batch = padded(hear, mine).to(device)
-            return Loss(ctc_losses(network(batch), batch.lengths, [numbers[row] for row in mine]).mean(), count)
+            texts = [numbers[row] for row in mine]
+            losses = network(batch, texts) if self._transduces else ctc_losses(network(batch), batch.lengths, texts)
+            return Loss(losses.mean(), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
-            found, total, counted = self._whole(held_out, 1), 0.0, 0
+            found, total, counted = self._whole(held_out, lambda: self._decoder(1, self._rule())), 0.0, 0
             for one in found:
                 if one.loss is not None:
                     total, counted = total + one.loss, counted + 1
@@ -116,24 +135,27 @@ class Transcriber(TranscribeOptions, AudioSteps):
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
-    def predict(self, x: Any, *, beam_size: int | None = None) -> list[str]:
+    def predict(self, x: Any, *, beam_size: int | None = None, prior: Prior | None = None) -> list[str]:
         """What is said in each recording.
 
         Args:
             x: as for `fit`; arrays are of the model's rate. beam_size: in place of the constructor's.
+            prior: a language model and hot words, for a beam of CTC.
         Raises:
-            NotFittedError; DataError: as `fit`.
+            NotFittedError; DataError: as `fit`. ArgumentError: the search or the alphabet does not go with the prior.
         """
-        return [one.text for one in self.transcribe(x, beam_size=beam_size)]
+        return [one.text for one in self.transcribe(x, beam_size=beam_size, prior=prior)]
 
-    def transcribe(self, x: Any, *, beam_size: int | None = None) -> list[Transcript]:
+    def transcribe(self, x: Any, *, beam_size: int | None = None, prior: Prior | None = None) -> list[Transcript]:
         """What is said in each recording, with times of characters and words. Arguments and errors as `predict`.
 
         Times are where the network writes a character: usually late in its sound, and short (CTC peaks).
         """
         self.require_fit("transcribe")
         with self._calling("transcribe"):
-            return [one.transcript for one in self._whole(self._read(x), self._width(beam_size))]
+            data, width = self._read(x), self._width(beam_size)
+            knowledge = self._knowledge(prior, width)
+            return [self._text(self._decoder(width, self._rule(), knowledge), rows, seconds) for rows, seconds in zip(self._steps_of(data), data.seconds.tolist())]
 
     def align(self, x: Any, texts: Any = None) -> list[Transcript]:
         """Where texts that are known are said: the likeliest way to write each (forced alignment).
@@ -141,7 +163,7 @@ class Transcriber(TranscribeOptions, AudioSteps):
         Args:
             x: as for `predict`. texts: one for each. Default: those of the Recordings.
         Raises:
-            DataError: a text has characters that training never saw, or is longer than its recording.
+            DataError: a text has characters that training never saw, or, with CTC, is longer than its recording.
         """
         self.require_fit("align")
         with self._calling("align"):
@@ -149,19 +171,18 @@ class Transcriber(TranscribeOptions, AudioSteps):
             found = list[Transcript]()
             for identity, text, rows, seconds in zip(data.ids, data.require_texts(), self._steps_of(data), data.seconds.tolist()):
                 try:
-                    numbers = self.alphabet_.numbers(text)
-                    way = aligned(rows, numbers)
+                    found.append(self._aligned(rows, text, seconds))
                 except DataError as error:
                     raise error.within(f"recording {identity!r}") from error.__cause__
-                signs = tuple(Sign(number, *span, float(np.exp(rows[slice(*span), number].max()))) for number, span in zip(numbers, way.spans))
-                found.append(transcript([Piece(signs, way.score)], self.alphabet_, self.hearing_.step_seconds, seconds))
         return found
 
-    def stream(self, *, rate: int | None = None, beam_size: int | None = None, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S) -> TranscriberStream:
+    def stream(
+        self, *, rate: int | None = None, beam_size: int | None = None, prior: Prior | None = None, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S
+    ) -> TranscriberStream:
         """A stream of sound that is written down as it comes: `accept` takes chunks of any size, `finish` the end.
 
         Args:
-            rate: of its samples. Default: the model's. beam_size: in place of the constructor's.
+            rate: of its samples. Default: the model's. beam_size: in place of the constructor's. prior: as for `predict`.
             silence_s: a piece of text ends after so many seconds without a character. longest_s: and when it is so long, where the next character or pause begins.
         Raises:
             ArgumentError: the model reads from both ends, or normalises by whole recordings, so there is no stream of it.
@@ -169,29 +190,59 @@ class Transcriber(TranscribeOptions, AudioSteps):
         self.require_fit("stream")
         with self._calling("stream"):
             self._require_stream()
-            hearing = self.hearing_
-            return TranscriberStream(hearing, self.alphabet_, decoder(self._width(beam_size), self._rule(silence_s, longest_s)), self._run, rate or hearing.features.rate)
+            rule, width, heard_at = self._rule(silence_s, longest_s), self._width(beam_size), rate or self.hearing_.features.rate
+            most = self.options_["symbols_a_step"]
+            identity = self._identity(heard_at, symbols_a_step=most, beam_size=width, silence=rule.silence, longest=rule.longest, prior=digest(prior))
+            return TranscriberStream(self.hearing_, self.alphabet_, self._decoder(width, rule, self._knowledge(prior, width)), self._run, heard_at, identity)
+
+    def latency(self, x: Any, *, chunk_s: float = 0.1, beam_size: int | None = None, silence_s: float = SILENCE_S) -> Latency:
+        """How late text comes when recordings are heard as streams, in seconds of sound.
+
+        Args:
+            x: as for `predict`. chunk_s: seconds of the chunks in which they come. beam_size, silence_s: as for `stream`. Errors as `predict` and `stream`.
+        """
+        self.require_fit("latency")
+        with self._calling("latency"):
+            if not chunk_s > 0:
+                raise ArgumentError(f"{argument('chunk_s', chunk_s)} is out of range.", expected="seconds, above 0")
+            waves = self._read(x).waves
+        return measured_latency(lambda rate: self.stream(rate=rate, beam_size=beam_size, silence_s=silence_s), waves, chunk_s=chunk_s, silence_s=silence_s)
 
     def score(self, x: Any, y: Any = None) -> float:
         """One minus the word error rate; below zero where there are more errors than words. NaN where the references have no words. Errors as `predict`."""
         self.require_fit("score")
         with self._calling("score"):
             data = self._read(x, y)
-            answers = self._whole(data, self._width(None))
-            found = rate([edits(self.alphabet_.plain(text).split(), one.transcript.text.split()) for text, one in zip(data.require_texts(), answers)])
+            found = rate([edits(self.alphabet_.plain(text).split(), answer.split()) for text, answer in zip(data.require_texts(), self.predict(data))])
         return float("nan") if found is None else 1 - found
+
+    def forward(self, batch: Any) -> Logits:
+        """Logits of a symbol at each step of a batch of `inputs`, with gradients where torch keeps them; else each row has the same bits in any batch."""
+        found: Any = unchanging(lambda: self.network_(batch))
+        return Logits(found.logits, batch.lengths, found.heard) if isinstance(found, Read) else Logits(found, batch.lengths)
 
     def answer(self, tensors: Logits) -> list[str]:
         """The text of each row."""
-        return [transcript(self._pieces(rows, self._width(None)), self.alphabet_, self.hearing_.step_seconds).text for rows in tensors.rows()]
+        rows = tensors.logits if tensors.heard is None else tensors.heard
+        return [self._text(self._decoder(self.beam_size, self._rule()), one).text for one in self._decodable(rows, tensors.lengths)]
 
     def output_names(self) -> list[str]:
         """The symbols."""
         return self.alphabet_.names
 
+    def choices(self, given: tuple[Any, ...], output: Any) -> Choices:
+        """One choice for each step: its symbol."""
+        self._require_ctc("teach or learn from another")
+        return super().choices(given, output)
+
     def answered(self, data: Recordings) -> Recordings:
         """The recordings, with this model's texts where they have none."""
         return data if data.texts is not None else Recordings.of(data, self._answers(data), transcribed=True)
+
+    def ports(self) -> tuple[Port, ...]:
+        """As `Exported.ports`."""
+        self._require_ctc("be exported")
+        return super().ports()
 
     def outside(self) -> dict[str, str]:
         """Features, and texts from logits."""
@@ -201,7 +252,7 @@ class Transcriber(TranscribeOptions, AudioSteps):
 
     def _measure(self, data: Recordings, name: str) -> Measured:
         data.require_texts()
-        return measured(self, data, name, lambda part: self._whole(part, self._width(None)))
+        return measured(self, data, name, lambda part: self._whole(part, lambda: self._decoder(self.beam_size, self._rule())))
 
     def _describe(self, data: Recordings) -> dict[str, Any]:
         texts = data.require_texts()
@@ -209,17 +260,17 @@ class Transcriber(TranscribeOptions, AudioSteps):
 
     def _about(self, training: Recordings, outcome: Outcome) -> dict[str, Any]:
         return {
-            "title": f"{type(self.cell_).__name__} transcriber, {len(self.alphabet_) - 1} characters",
+            "title": f"{type(self.cell_).__name__} transcriber, {len(self.alphabet_) - 1} {'characters' if self.alphabet_.tokenizer is None else 'pieces of words'}",
             "characters": list(self.alphabet_.characters),
             "infeasible": {"policy": self.options_["infeasible"], "left_out": len(self.left_out_), "ids": self.left_out_[:50]},
         }
 
     def _kept(self) -> dict[str, Any]:
-        return {**super()._kept(), "characters": list(self.alphabet_.characters), "lowercase": self.alphabet_.lowercase}
+        return {**super()._kept(), "characters": list(self.alphabet_.characters), "lowercase": self.alphabet_.lowercase, "tokenizer": self.alphabet_.tokenizer}
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         super()._restore(kept)
-        self.alphabet_ = Alphabet(kept["characters"], lowercase=kept["lowercase"])
+        self.alphabet_ = Alphabet(kept["characters"], lowercase=kept["lowercase"], tokenizer=kept.get("tokenizer"))
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -228,45 +279,16 @@ class Transcriber(TranscribeOptions, AudioSteps):
             raise ArgumentError(f"{argument('beam_size', beam_size)} is out of range.", expected="1 or more")
         return beam_size or self.beam_size
 
+    @property
+    def _transduces(self) -> bool:
+        return self.head == "transducer"
+
+    def _require_ctc(self, what: str) -> None:
+        if self._transduces:
+            raise ArgumentError(f"a transducer cannot {what} yet.", expected="a model of CTC", fix=f"train with {argument('head', 'ctc')}")
+
     def _rule(self, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S) -> EndRule:
         step = self.hearing_.step_seconds
         if not (silence_s > 0 and longest_s > 0):
             raise ArgumentError(f"{argument('silence_s', silence_s)} and {argument('longest_s', longest_s)} cannot be.", expected="seconds, above 0")
         return EndRule(max(1, round(silence_s / step)), max(1, round(longest_s / step)))
-
-    def _pieces(self, rows: np.ndarray, beam_size: int) -> Iterator[Piece]:
-        reader = decoder(beam_size, self._rule())
-        yield from reader.accept(rows)
-        last = reader.finish()
-        if last is not None:
-            yield last
-
-    def _whole(self, data: Recordings, beam_size: int) -> list[Answered]:
-        """What was made of each recording; with the loss, where its text is known and can be written."""
-        texts = data.texts if data.texts is not None else [None] * len(data)
-        found = list[Answered]()
-        for rows, text, seconds in zip(self._steps_of(data), texts, data.seconds.tolist()):
-            loss = None
-            if text is not None and not self.alphabet_.outside(text) and needed(numbers := self.alphabet_.numbers(text)) <= len(rows):
-                loss = float(nn.functional.ctc_loss(torch.from_numpy(rows)[:, None], torch.tensor([numbers], dtype=torch.int64), torch.tensor([len(rows)]), torch.tensor([len(numbers)]), reduction="sum"))
-            found.append(Answered(transcript(self._pieces(rows, beam_size), self.alphabet_, self.hearing_.step_seconds, seconds), loss, rows))
-        return found
-
-
-class Answered(NamedTuple):
-    """What was made of a recording: its transcript; its loss in nats, where that is known; rows [T, V] of log-probabilities."""
-
-    transcript: Transcript
-    loss: float | None
-    rows: np.ndarray
-
-
-def ctc_losses(logits: Tensor, lengths: Tensor, numbers: list[list[int]]) -> Tensor:
-    """[B] nats: minus the logarithm of the probability of each text, over all ways to write it; 0, without a gradient, where there is none.
-
-    Args:
-        logits: [T, B, V]. lengths: [B] int. numbers: of each text; an empty one is learnt as blanks.
-    """
-    wanted = torch.tensor([number for row in numbers for number in row], dtype=torch.int64)
-    sizes = torch.tensor([len(row) for row in numbers])
-    return nn.functional.ctc_loss(logits.float().log_softmax(-1), wanted.to(logits.device), lengths, sizes, reduction="none", zero_infinity=True)

@@ -28,6 +28,7 @@ def measured(model: Any, data: Recordings, name: str, answer: Callable[[Recordin
         "loss": float(np.mean(losses)) if losses else None,
         "infeasible": len(found) - len(losses),
         "beam_size": model.beam_size,
+        "cut": sum(one.cut for one in found),
         "real_time_factor": watch.seconds / float(data.seconds.sum()),
     }
     wrong = [edits(reference, written).errors for reference, written in zip(references, answers)]

@@ -11,7 +11,7 @@ from tenuto.tasks.pace import Pace
 TEXT, SEARCH = "Text", "Search for an answer"
 
 
-@options(validation_fraction=0.1, select_by="validation_cer")
+@options(cell="gru", dropout=0.1, validation_fraction=0.1, select_by="validation_cer")
 class TranscribeOptions(AudioOptions):
     """The options of tasks over recordings, and those of `Transcriber`."""
 
@@ -21,6 +21,12 @@ class TranscribeOptions(AudioOptions):
     bidirectional: bool = option(False, "Read each recording from both ends, or forward only, as a stream does.", NETWORK, flag="--bidirectional/--forward-only")
     together: int = option(3, "Frames, 10 ms apart, that are one step of the network; a step can write one symbol at most.", HEARD, least=1, search={"low": 2, "high": 4})
     ahead: int = option(4, "Later steps that a step sees beside its own frames; a stream waits for them.", HEARD, least=0)
+    head: str = option("ctc", "How text is written: ctc (one symbol a step at most, each by itself) or transducer (each after those before it, several in a step).", TEXT)
+    predictor: str = option("stateless", "What a transducer remembers of its text: stateless (the last two symbols) or recurrent (all of it, by a layer of the same cell).", TEXT)
+    symbols_a_step: int = option(5, "Symbols that a transducer writes in one step, at most.", TEXT, least=1)
+    ctc_share: float = option(0.3, "How much the loss of CTC counts beside that of a transducer.", TEXT, least=0)
+    units: str = option("characters", "What a symbol is: characters, or bpe (pieces of words, learnt from the transcripts; needs tenuto[text]).", TEXT)
+    vocabulary_size: int = option(100, "With bpe, how many symbols, at most; all characters are among them in any case.", TEXT, least=1)
     lowercase: bool = option(True, "Write all in lower case, or as the transcripts do.", TEXT, flag="--lowercase/--as-written")
     infeasible: str = option("skip", "What becomes of a recording that has fewer steps than its transcript needs: skip (it is left out, and named) or raise.", TRAINING)
     beam_size: int = option(1, "Texts that the search keeps at each step; 1 is greedy search.", SEARCH, least=1, answering=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,20 @@ def mistakes(run: Run) -> Section | None:
     )
 
 
+def confusions(run: Run) -> Section | None:
+    """Which words become which; absent when everything is right, and in runs from before this was kept."""
+    shown, result = best_result(run.evaluation)
+    rows = result.get("confusions") or []
+    if not rows:
+        return None
+    return Section(
+        name="confusions",
+        title="Words that become others",
+        lead=f"In the {shown} set, the commonest first. A dash: nothing was said there, or nothing was written.",
+        body=render("transcript_confusions.html", confusions=rows[:MOST_MISTAKES]),
+    )
+
+
 def differences(reference: list[str], predicted: list[str]) -> list[dict[str, str]]:
     """What was written against what was said, in pieces: `same`, `extra` and `missing`."""
     pieces = []
@@ -93,7 +108,11 @@ def differences(reference: list[str], predicted: list[str]) -> list[dict[str, st
 def _example(example: dict[str, Any]) -> dict[str, Any]:
     powers = np.asarray(example["probabilities"], dtype=np.float64).T  # [symbols, T]
     lasts = example["seconds_shown"] or 1.0
-    tokens = [{"text": one["text"], "left": f"{100 * min(one['start'] / lasts, 1):.2f}", "said": f"{one['text']}: {one['start']:.2f} to {one['end']:.2f} s, {percent(one['probability'])}"} for one in example["tokens"]]
+    tokens = []
+    for start, together in groupby(example["tokens"], key=lambda one: one["start"]):  # a transducer writes several in a step
+        here = list(together)
+        said = "; ".join(f"{one['text']}: {start:.2f} to {one['end']:.2f} s, {percent(one['probability'])}" for one in here)
+        tokens.append({"text": "".join(one["text"] for one in here), "left": f"{100 * min(start / lasts, 1):.2f}", "said": said})
     return {
         **{name: example[name] for name in ("id", "reference", "predicted", "symbols")},
         **heard(example),
@@ -104,4 +123,4 @@ def _example(example: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-PAGE = Page(headline, (groups, recordings, mistakes))
+PAGE = Page(headline, (groups, recordings, mistakes, confusions))

@@ -8,7 +8,7 @@ from tenuto.tasks.audio_schema import HEARING, KNOWN, SHOWN
 _GROUP = (Key("recordings", "whole"), Key("words", "whole"), Key("errors", "whole"), Key("wer", "number", "null where there are no words", null=True))
 
 OWN = Own(
-    preprocessing=(HEARING, Key("characters", "texts", "those that can be written; the blank is number 0, these follow"), Key("lowercase", "truth")),
+    preprocessing=(HEARING, Key("characters", "texts", "those that can be written; the blank is number 0, these follow"), Key("lowercase", "truth"), Key("tokenizer", "text", "JSON of the pieces of words; null where symbols are characters", null=True)),
     measures=(
         Key("validation_cer", "number", "character errors divided by the characters of the transcripts"),
         Key("validation_wer", "number", "word errors divided by the words of the transcripts"),
@@ -30,8 +30,10 @@ OWN = Own(
         Key("exact", "number", "the share of recordings without an error"),
         Key("by_speaker", "objects", "empty where speakers are not known", (Key("speaker", "text"), *_GROUP)),
         Key("by_length", "objects", "", (Key("seconds_min", "number"), Key("seconds_max", "number"), *_GROUP)),
+        Key("confusions", "objects", "at most 30, the commonest first: a word that was said, and what was written for it; empty text where one is missing", (Key("reference", "text"), Key("predicted", "text"), Key("count", "whole"))),
         Key("mistakes", "objects", "at most 50, worst first", (Key("id", "text"), Key("reference", "text"), Key("predicted", "text"), Key("word_errors", "whole"), Key("character_errors", "whole"))),
         Key("beam_size", "whole"),
+        Key("cut", "whole", "steps in which a transducer had more to write than it may (`symbols_a_step`); 0 with CTC or a beam"),
         Key("real_time_factor", "number", "seconds of work, from features to text, divided by seconds of sound"),
     ),
     evaluation=(

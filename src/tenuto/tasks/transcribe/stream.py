@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tenuto.data.audio.hearing import Hearing
-from tenuto.tasks.audio_steps import log_probabilities
 from tenuto.tasks.audio_stream import AudioStream, Run
 from tenuto.tasks.transcribe.alphabet import Alphabet
 from tenuto.tasks.transcribe.decoding import Decoder, Piece
@@ -34,22 +34,30 @@ class TranscriberStream(AudioStream[Event]):
     """A stream of sound that is written down as it comes. Text, times and scores are those of the whole recording, to the last bit.
 
     Args:
-        hearing, run, rate: as for `AudioStream`.
+        hearing, run, rate, identity: as for `AudioStream`.
     """
 
-    def __init__(self, hearing: Hearing, alphabet: Alphabet, decoder: Decoder, run: Run, rate: int) -> None:
-        super().__init__(hearing, run, rate)
+    def __init__(self, hearing: Hearing, alphabet: Alphabet, decoder: Decoder, run: Run, rate: int, identity: Callable[[], dict[str, Any]]) -> None:
+        super().__init__(hearing, run, rate, identity)
         self._decoder = decoder
         self._writer = Writer(alphabet, hearing.step_seconds)
         self._said = ""
 
-    def _read(self, logits: np.ndarray, *, last: bool) -> list[Event]:
-        events = [event for piece in self._decoder.accept(log_probabilities(logits)) for event in self._final(piece)]
+    def _read(self, rows: np.ndarray, *, last: bool) -> list[Event]:
+        events = [event for piece in self._decoder.accept(rows) for event in self._final(piece)]
         return events if last else [*events, *self._partial()]
 
     def _ended(self) -> list[Event]:
         piece = self._decoder.finish()
         return [] if piece is None else self._final(piece)
+
+    def _kept(self) -> dict[str, Any]:
+        return {"decoder": self._decoder.kept(), "writer": self._writer.kept(), "said": self._said}
+
+    def _resume(self, kept: Mapping[str, Any]) -> None:
+        self._decoder.resume(kept["decoder"])
+        self._writer.resume(kept["writer"])
+        self._said = kept["said"]
 
     def _final(self, piece: Piece) -> list[Event]:
         tokens = self._writer.write(piece, self.seconds)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tenuto.tasks.transcribe.alphabet import Alphabet
 from tenuto.tasks.transcribe.decoding import Piece
@@ -13,7 +13,7 @@ SPACE = " "
 
 
 class Token(NamedTuple):
-    """A character, or a word. start, end: in seconds from the beginning of the recording. probability: of a word, the lowest of its characters."""
+    """A character, a piece of a word, or a word. start, end: in seconds from the beginning of the recording. probability: of a word, the lowest of its characters."""
 
     text: str
     start: float
@@ -58,15 +58,25 @@ class Writer:
         for sign in piece.signs:
             character = self.alphabet.characters[sign.symbol - 1]
             token = Token(character, min(sign.start * self.step_seconds, seconds), min(sign.end * self.step_seconds, seconds), sign.probability)
-            if character == SPACE:
-                space = (space or token) if begun else None
-                continue
+            if character[0] == SPACE:  # a space, or a piece that begins a word
+                space = (space or token._replace(text=SPACE, end=token.end if character == SPACE else token.start)) if begun else None
+                if character == SPACE:
+                    continue
+                token = token._replace(text=character[1:])
             written += [space] if space is not None else []
             written.append(token)
             space, begun = None, True
         if keep:
             self.space, self.begun = space, begun
         return tuple(written)
+
+    def kept(self) -> dict[str, Any]:
+        """What it keeps from piece to piece, as plain data."""
+        return {"space": None if self.space is None else list(self.space), "begun": self.begun}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.space, self.begun = None if kept["space"] is None else Token(*kept["space"]), kept["begun"]
 
 
 def words_of(tokens: Iterable[Token]) -> tuple[Token, ...]:

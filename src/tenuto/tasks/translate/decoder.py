@@ -61,7 +61,7 @@ class DecoderHead(nn.Module):
                 "dot", "general", "additive"  a = tanh(W_c [h_t; attend(h_t)]);  logits = W a    (feeding: h_t also reads a of step t - 1)
                 "bahdanau"                    c_t = attend(h_{t-1}) is read by step t;  a = tanh(W_c [h_t; c_t]);  logits = W a
     Args:
-        encoder: needed for its widths, and for its cell, whose state the decoder may take over.
+        encoder: needed for its widths; of recurrent layers also for their cell, whose state the decoder may take over. From others it takes the summary of a source.
         symbols: V; number 0 is padding. embedding_size: of them.
         hidden_size, num_layers: of the decoder.
         attention: one of `ATTENTIONS`. input_feeding: see above.
@@ -76,7 +76,7 @@ class DecoderHead(nn.Module):
 
     def __init__(
         self,
-        encoder: Recurrent,
+        encoder: Any,
         cell: Cell,
         symbols: int,
         *,
@@ -93,7 +93,7 @@ class DecoderHead(nn.Module):
         super().__init__()
         check_decoder(attention, input_feeding, decoder_input)
         self.attention_kind, self.decoder_input, self.dropout = attention, decoder_input, dropout
-        self.bidirectional = encoder.bidirectional
+        self.both_ways = encoder.directions == 2
         memory_size = encoder.output_width * encoder.directions
         attended = attention != "none"
         between_size = embedding_size if tied_embeddings else hidden_size  # the width of what the last map reads, where that is not the decoder's output
@@ -141,7 +141,7 @@ class DecoderHead(nn.Module):
         """
         lengths = lengths.to(output.device)
         rows = torch.arange(output.shape[1], device=output.device)
-        if self.bidirectional:
+        if self.both_ways:
             forward, backward = output.chunk(2, dim=-1)
             summary = torch.cat([forward[lengths - 1, rows], backward[0]], dim=-1)
         else:
@@ -154,7 +154,7 @@ class DecoderHead(nn.Module):
             feed = torch.tanh(self.first_query(summary))
         elif self.feed_size:
             feed = summary.new_zeros(summary.shape[0], self.feed_size)
-        return Encoded(memory, summary), DecoderState(self.bridge(tuple(state)), feed)
+        return Encoded(memory, summary), DecoderState(self.bridge(tuple(state) if self.bridge.of_states else (summary[None],)), feed)
 
     def decode(self, symbols: Tensor, encoded: Encoded, state: DecoderState) -> Decoded:
         """Steps of the decoder that read symbols [T, B] int64, from `state` on."""
@@ -208,17 +208,22 @@ class Bridge(nn.Module):
 
     Where both have the same cell, sizes and number of layers, and one direction, the state is passed on unchanged. Otherwise each layer of
     the decoder starts from a linear map of all final states (both directions) of the encoder's layer at the same height, or of its top layer.
+    From an encoder of another kind it is a linear map of its summary.
+
+    Attributes:
+        of_states: whether it is given states, or a summary [1, B, M].
     """
 
-    def __init__(self, encoder: Recurrent, decoder: Recurrent) -> None:
+    def __init__(self, encoder: Any, decoder: Recurrent) -> None:
         super().__init__()
-        given = _state_widths(encoder)
+        self.of_states = isinstance(encoder, Recurrent)
         self.widths = _state_widths(decoder)
-        self.directions, self.encoder_layers = encoder.directions, encoder.num_layers
-        same = encoder.cell == decoder.cell and given == self.widths
+        given = _state_widths(encoder) if self.of_states else [encoder.output_width * encoder.directions]
+        self.directions, self.encoder_layers = (encoder.directions, encoder.num_layers) if self.of_states else (1, 1)
+        same = self.of_states and encoder.cell == decoder.cell and given == self.widths
         self.maps: nn.ModuleList | None = None
-        if not same or encoder.directions > 1 or encoder.num_layers != decoder.num_layers:
-            width = sum(given) * encoder.directions
+        if not same or self.directions > 1 or self.encoder_layers != decoder.num_layers:
+            width = sum(given) * self.directions
             self.maps = nn.ModuleList(nn.Linear(width, sum(self.widths)) for _ in range(decoder.num_layers))
 
     def forward(self, final: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -18,6 +18,7 @@ from tenuto.data.pairs.batches import NumberedPairs, PairBatch, collate_pairs
 from tenuto.data.pairs.pairs import Pairs, Side
 from tenuto.data.pairs.symbols import AUTO, END, FIRST, PADDING, UNKNOWN, UNKNOWN_RULES, Symbols, check_kind, kind_of, split_side
 from tenuto.errors import DataError
+from tenuto.networks.encoders import MEMORIES, encoder_kind
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.estimator import Estimator, batch_in_words
 from tenuto.tasks.evaluation import Measured, UsualCall, describe_set
@@ -127,6 +128,10 @@ class Seq2Seq(TranslateOptions, ExportedTranslator, Estimator):
         require("unknown", self.unknown, UNKNOWN_RULES)
         check_decoder(self.attention, self.input_feeding, self.decoder_input)
 
+    def _encoder_size(self) -> tuple[int, str]:
+        side_by_side = self.bidirectional and encoder_kind(self.encoder) in ("recurrent", *MEMORIES)
+        return self.encoder_size or max(1, self.hidden_size // (2 if side_by_side else 1)), "encoder_size"
+
     def narrower(self, hidden_size: int) -> dict[str, Any]:
         """The options of a network with fewer units, in the encoder too. A target symbol's vector stays as wide as it is, unless a tied matrix reads the units themselves."""
         changes: dict[str, Any] = {"hidden_size": hidden_size}
@@ -144,7 +149,8 @@ class Seq2Seq(TranslateOptions, ExportedTranslator, Estimator):
             len(self.target_symbols_),
             embedding_size=self.embedding_size,
             hidden_size=self.hidden_size,
-            encoder_size=self.encoder_size or max(1, self.hidden_size // (2 if self.bidirectional else 1)),
+            encoder=self.encoder,
+            encoder_size=self._encoder_size()[0],
             num_layers=self.num_layers,
             encoder_layers=self.encoder_layers or self.num_layers,
             bidirectional=self.bidirectional,

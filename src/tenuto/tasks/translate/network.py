@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tenuto.cell import Cell
 from tenuto.data.pairs.batches import PairBatch
 from tenuto.data.pairs.symbols import PADDING, UNKNOWN
-from tenuto.layers import Recurrent
 from tenuto.networks.anatomy import Network
+from tenuto.networks.encoders import encoder_of
 from tenuto.tasks.translate.decoder import DecoderHead, DecoderState, Encoded
 
 
@@ -43,7 +43,7 @@ class Seq2SeqNetwork(Network):
     Args:
         source_symbols, target_symbols: how many symbols each side has, special ones included; number 0 is padding.
         embedding_size: of both sides.
-        encoder_size (of each direction), encoder_layers, bidirectional: of the encoder.
+        encoder: its name, see `networks/encoders.py`. encoder_size (of each direction), encoder_layers, bidirectional: of it.
         symbol_dropout: see `SourceSymbols`. dropout: on embeddings, between layers, and before the last map.
         head: further options of `DecoderHead`.
     Raises:
@@ -51,7 +51,6 @@ class Seq2SeqNetwork(Network):
     """
 
     front: SourceSymbols
-    encoder: Recurrent
     head: DecoderHead
 
     def __init__(
@@ -67,20 +66,13 @@ class Seq2SeqNetwork(Network):
         bidirectional: bool = True,
         symbol_dropout: float = 0.0,
         dropout: float = 0.0,
+        encoder: str = "recurrent",
         engine: str = "auto",
         **head: Any,
     ) -> None:
         super().__init__()
         self.front = SourceSymbols(source_symbols, embedding_size, symbol_dropout=symbol_dropout, dropout=dropout)
-        self.encoder = Recurrent(
-            encoder_cell,
-            embedding_size,
-            encoder_size,
-            encoder_layers,
-            bidirectional=bidirectional,
-            dropout=dropout if encoder_layers > 1 else 0.0,
-            engine=engine,
-        )
+        self.encoder = encoder_of(encoder, encoder_cell, embedding_size, encoder_size, encoder_layers, bidirectional=bidirectional, dropout=dropout, engine=engine)
         self.head = DecoderHead(self.encoder, decoder_cell, target_symbols, embedding_size=embedding_size, dropout=dropout, engine=engine, **head)
         for embedding in (self.front.embedding, self.head.target_embedding):  # so that a tied map starts with logits of a usual size
             nn.init.normal_(embedding.weight, std=embedding_size**-0.5)

@@ -121,16 +121,22 @@ struct Runner : Weights {
     if (by_units && !whole) k = p.panel_of_thread[me.id], end = p.panel_of_thread[me.id + 1];
     const real* a = at[p.operand] + from * stride[p.operand];
 #if REAL_BITS == 32
-    if (p.matrix == 2)
+    if (p.kind == KIND_INTEGER)
       return (p.fixed == 16 ? integer_product<int16_t> : integer_product<int8_t>)(
           p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
           at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
 #endif
+#if BFLOAT16
+    if (p.kind == KIND_BFLOAT16)
+      return bfloat16_product(p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
+                              at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
+#endif
 #if MATRIX_UNITS
-    if (p.matrix == 1) {
+    if (p.kind == KIND_PARTS || p.kind == KIND_BFLOAT16_UNITS) {
       const real* initial = at[p.initial] + from * stride[p.initial];
       real* result = at[p.result] + from * stride[p.result];
-      return MatrixProduct{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
+      if (p.kind == KIND_PARTS) return MatrixProduct<3>{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
+      return MatrixProduct<1>{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
     }
 #endif
     for (; k < end; k++) {
@@ -138,7 +144,7 @@ struct Runner : Weights {
       const real *weights = p.packed + panel.packed, *start = at[p.initial] + from * stride[p.initial] + panel.column;
       real* c = at[p.result] + from * stride[p.result] + panel.column;
       long start_stride = stride[p.initial];
-      if (p.matrix == 3) {
+      if (p.kind == KIND_SPARSE) {
         int32_t sparse;
         memcpy(&sparse, weights, sizeof sparse);
         weights += LANES;
@@ -150,14 +156,7 @@ struct Runner : Weights {
       for (long g = 0; g < p.segments; g++) {
         const real* columns = a + p.segment_column[g];
         long as = stride[p.operand], cs = stride[p.result], depth = p.segment_depth[g];
-        switch (panel.vectors) {
-          case 1: product_panel<1>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
-          case 2: product_panel<2>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
-#if PANEL_VECTORS > 2
-          case 3: product_panel<3>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
-          case 4: product_panel<4>(rows, columns, as, weights, depth, start, start_stride, c, cs); break;
-#endif
-        }
+        product_panel(panel.vectors, rows, columns, as, weights, depth, start, start_stride, c, cs);
         weights += depth * panel.vectors * LANES, start = c, start_stride = cs;
       }
     }
@@ -297,6 +296,13 @@ extern "C" int64_t tenuto_integers(void) {  // how whole numbers are multiplied;
   return INTEGERS;
 #else
   return -1;
+#endif
+}
+extern "C" int64_t tenuto_bfloat16(void) {  // whether pairs of bfloat16 are multiplied at once
+#if BFLOAT16
+  return 1;
+#else
+  return 0;
 #endif
 }
 extern "C" int64_t tenuto_matrix_units(void) {

@@ -21,8 +21,11 @@ struct Pass { PassFunction function; int64_t width; const int64_t* buffer; };  /
 
 struct Panel { int64_t vectors, column, packed; };  // column: in the result; packed: in the packed weights; both in numbers
 
+// How numbers are multiplied: as they are on vectors (product.h), in three parts on matrix units (matrix.h), as whole numbers (integers.h),
+// without empty blocks of weights (sparse.h), or rounded to bfloat16, on vectors (bfloat16.h) and on matrix units (matrix.h).
+enum Kind { KIND_FLOAT, KIND_PARTS, KIND_INTEGER, KIND_SPARSE, KIND_BFLOAT16, KIND_BFLOAT16_UNITS };
+
 // result = initial + operand * weights. The depth comes in segments, columns of the operand; `initial` may be `result` itself.
-// `matrix`: 1 where the weights are packed for, and the product is done by, matrix units (matrix.h); 2 where they are whole numbers (integers.h); 3 where they are packed as sparse.h says.
 struct Product {
   int64_t operand, result, initial, segments;
   const int64_t *segment_column, *segment_depth;
@@ -32,7 +35,7 @@ struct Product {
   real* packed;
   const real* const* source;  // [segments][vectors]: the weight that meets k = 0 and the vector's first lane
   const int64_t* lanes;       // [vectors]: how many lanes have a weight
-  int64_t lane_stride, depth_stride, matrix;
+  int64_t lane_stride, depth_stride, kind;
   const real* const* scale;   // of whole numbers: [vectors], the scale of the vector's first lane
   const real* const* most;    // of whole numbers: where the largest number of an operand is; used where `fixed`
   int64_t fixed;              // 0: each row of an operand has a scale of its own; 8, 16: all have that of `most`, and become so many bits
@@ -45,7 +48,8 @@ struct Outer {
   real* const* target;  // [vectors]: where unpacking puts column 0 of the vector's first lane
   const int64_t* lanes;
   int64_t lane_stride, column_stride;  // one of them is 1
-  real* turned;  // for matrix units (else null): a place for the operand's parts, columns as rows
+  int64_t kind;
+  real* turned;  // a place for the operand, columns as rows, in the form that the kind multiplies; null for KIND_FLOAT
 };
 struct Sum { int64_t gradient, vectors; const int64_t* column; real* const* target; const int64_t* lanes; real* sums; };
 enum { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAXIMUM };

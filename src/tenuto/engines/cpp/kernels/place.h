@@ -1,6 +1,7 @@
 // Where one thread is in the loop: its rows of the chunk and of the step, and where every buffer's rows are at that step.
 #pragma once
 #include "wide.h"
+#include "bfloat16.h"
 #include "matrix.h"
 #include "sparse.h"
 #include "team.h"

@@ -14,18 +14,24 @@ struct Weights : Place {
       long all_vectors = vectors;
       for (long j = k; j < p.panels; j++) all_vectors += p.panel[j].vectors;
 #if REAL_BITS == 32
-      if (p.matrix == 2) {
+      if (p.kind == KIND_INTEGER) {
         p.fixed == 16 ? pack_integers<TWO>(p, panel, vectors) : pack_integers<FOUR>(p, panel, vectors);
         continue;
       }
 #endif
-      if (p.matrix == 3) {
+      if (p.kind == KIND_SPARSE) {
         pack_blocks(p, panel, vectors);
         continue;
       }
+#if BFLOAT16
+      if (p.kind == KIND_BFLOAT16) {
+        pack_pairs(p, panel, vectors, all_vectors);
+        continue;
+      }
+#endif
 #if MATRIX_UNITS
-      if (p.matrix) {
-        pack_parts(p, panel, vectors, all_vectors);
+      if (p.kind != KIND_FLOAT) {
+        p.kind == KIND_PARTS ? pack_tiles<3>(p, panel, vectors, all_vectors) : pack_tiles<1>(p, panel, vectors, all_vectors);
         continue;
       }
 #endif
@@ -63,8 +69,24 @@ struct Weights : Place {
       for (long n = 0; n < LANES; n++) to[k * width + n] = n < lanes ? from[n * p.lane_stride + k * p.depth_stride] : 0;
   }
 
+#if BFLOAT16
+  static void pack_pairs(const Product& p, const Panel& panel, long vectors, long all_vectors) {
+    enum { TOGETHER = 32 };
+    real *to = p.packed + panel.packed, block[TOGETHER * LANES];
+    const long width = panel.vectors * LANES;
+    for (long g = 0; g < p.segments; to += pairs_of(p.segment_depth[g]) * width, g++)
+      for (long j = 0; j < panel.vectors; j++)
+        for (long k = 0; k < p.segment_depth[g]; k += TOGETHER) {
+          const long depth = p.segment_depth[g] - k < TOGETHER ? p.segment_depth[g] - k : TOGETHER;
+          pack_vector(p, p.source[g * all_vectors + vectors + j] + k * p.depth_stride, depth, p.lanes[vectors + j], block, LANES);
+          for (long i = 0; i < depth; i += 2)
+            store(to + (k + i) / 2 * width + j * LANES, pair_lanes(load(block + i * LANES), i + 1 < depth ? load(block + (i + 1) * LANES) : vec{}));
+        }
+  }
+#endif
 #if MATRIX_UNITS
-  static void pack_parts(const Product& p, const Panel& panel, long vectors, long all_vectors) {
+  template <int PARTS>
+  static void pack_tiles(const Product& p, const Panel& panel, long vectors, long all_vectors) {
     uint16_t* to = (uint16_t*)(p.packed + panel.packed + LANES);
     bool good = true;
     for (long g = 0; g < p.segments; g++)
@@ -75,53 +97,43 @@ struct Weights : Place {
           const long depth = p.segment_depth[g] - k < BLOCK_DEPTH ? p.segment_depth[g] - k : BLOCK_DEPTH;
           pack_vector(p, p.source[g * all_vectors + vectors + j] + k * p.depth_stride, depth, p.lanes[vectors + j], block, LANES);
           for (long i = 0; i < depth; i++) rows[i] = block + i * LANES;
-          good &= have_parts(block, depth * LANES);
-          pair_rows(rows, depth, 0, to + j * PARTS * TILE);
+          good &= PARTS == 1 || have_parts(block, depth * LANES);
+          pair_rows<PARTS>(rows, depth, 0, to + j * PARTS * TILE);
         }
     p.packed[panel.packed] = good ? 0 : 1;
   }
+#endif
 
-  // As `outer` on matrix units, 256 rows at a time: threads share the operand's parts, and make those of their panels' gradients.
-  void matrix_outer(const Outer& o) {
-    enum { ROWS = 256, GROUP = 4 };  // GROUP: tiles of columns that are one task
+  // As `outer`, where columns and gradients have to be put into pairs of rows, so many rows at a time: threads share the work on the
+  // operand, and each makes the pairs of its panels' gradients.
+  template <class Form>
+  void outer_in_pairs(const Outer& o) {
+    enum { GROUP = 4 };  // tiles of columns that are one task
     const Buffer &a = loop.buffer[o.operand], &d = loop.buffer[o.gradient];
-    const long tiles = (o.columns + TILE_ROWS - 1) / TILE_ROWS, groups = (tiles + GROUP - 1) / GROUP, tasks = o.panels * groups;
-    uint16_t* turned = (uint16_t*)o.turned;
-    const real *rows[ROWS], *gradients[ROWS];
+    const long tiles = (o.columns + LANES - 1) / LANES, groups = (tiles + GROUP - 1) / GROUP, tasks = o.panels * groups;
+    const real *rows[Form::ROWS], *gradients[Form::ROWS];
     for (long s = first_step, b = 0; s < last_step;) {
       if (s > first_step || b) me.sync();
       long count = 0;
-      for (; s < last_step && count < ROWS; b = 0, s++) {
+      for (; s < last_step && count < Form::ROWS; b = 0, s++) {
         const real *row = rows_of(a, s), *gradient = rows_of(d, s);
-        for (; b < loop.rows[s] && count < ROWS; b++, count++) rows[count] = row + b * a.stride, gradients[count] = gradient + b * d.stride;
+        for (; b < loop.rows[s] && count < Form::ROWS; b++, count++) rows[count] = row + b * a.stride, gradients[count] = gradient + b * d.stride;
         if (b < loop.rows[s]) break;
       }
-      const long blocks = (count + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
       for (long t = me.begin(tiles); t < me.end(tiles); t++)
-        for (long k = 0; k < blocks; k++) {
-          long column = t * TILE_ROWS, columns = o.columns - column < LANES ? o.columns - column : LANES;
-          turn(rows + k * BLOCK_DEPTH, count - k * BLOCK_DEPTH, column, columns, turned + (t * blocks + k) * PARTS * TILE);
-        }
+        Form::turn(rows, count, t * LANES, o.columns - t * LANES < LANES ? o.columns - t * LANES : LANES, o.turned + t * Form::tile(count));
       me.sync();
-      long split = -1;  // the panel whose gradients' parts I have
+      long kept = -1;  // the panel whose gradients' pairs I have
       for (long task = me.begin(tasks); task < me.end(tasks); task++) {
         const Panel& panel = o.panel[task / groups];
-        for (long k = 0; k < blocks && split != task / groups; k++)
-          for (long j = 0; j < panel.vectors; j++)
-            pair_rows(gradients + k * BLOCK_DEPTH, count - k * BLOCK_DEPTH, panel.column + j * LANES, own_parts + (k * panel.vectors + j) * PARTS * TILE);
-        split = task / groups;
-        for (long k = 0; k < blocks; k += BLOCKS_TOGETHER)
-          for (long t = task % groups * GROUP; t < tiles && t < (task % groups + 1) * GROUP; t++) {
-            long column = t * TILE_ROWS, columns = o.columns - column < TILE_ROWS ? o.columns - column : TILE_ROWS, width = panel.vectors * LANES;
-            real* c = o.packed + panel.packed + column * width;
-            configure_tiles(columns);
-            matrix_tile(panel.vectors, turned + (t * blocks + k) * PARTS * TILE, own_parts + k * panel.vectors * PARTS * TILE,
-                        blocks - k < BLOCKS_TOGETHER ? blocks - k : BLOCKS_TOGETHER, c, width, c, width);
-          }
+        const long first = task % groups * GROUP, last = first + GROUP < tiles ? first + GROUP : tiles, column = first * LANES;
+        if (kept != task / groups) Form::keep(gradients, count, panel);
+        kept = task / groups;
+        Form::add(o.turned + first * Form::tile(count), count, last - first, o.columns - column, panel.vectors,
+                  o.packed + panel.packed + column * panel.vectors * LANES);
       }
     }
   }
-#endif
 
   void clear(const Outer& o) {
     for (long k = me.begin(o.panels); k < me.end(o.panels); k++)
@@ -130,8 +142,11 @@ struct Weights : Place {
 
   // Steps whose rows follow each other in memory, in operand and gradients alike, are one outer product. Shared out by panels and columns.
   void outer(const Outer& o) {
+#if BFLOAT16
+    if (o.kind == KIND_BFLOAT16) return outer_in_pairs<BFloat16Outer>(o);
+#endif
 #if MATRIX_UNITS
-    if (o.turned) return matrix_outer(o);
+    if (o.kind != KIND_FLOAT) return o.kind == KIND_PARTS ? outer_in_pairs<MatrixOuter<3>>(o) : outer_in_pairs<MatrixOuter<1>>(o);
 #endif
     const Buffer &a = loop.buffer[o.operand], &d = loop.buffer[o.gradient];
     const long grain = 48, blocks = (o.columns + grain - 1) / grain;

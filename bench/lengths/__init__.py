@@ -1,0 +1,1 @@
+"""The parts of bench/long.py: adding, memories, depth, peer."""

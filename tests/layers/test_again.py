@@ -1,0 +1,118 @@
+"""Calls without gradients that are like one before: the same bits as the first, with the weights and states of now."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tenuto
+from tenuto import Recurrent, cells
+from tenuto.layers import again
+
+pytestmark = pytest.mark.cpp
+LAYERS = {
+    "LSTM": lambda: tenuto.LSTM(3, 5, num_layers=2, bidirectional=True),
+    "GRU": lambda: tenuto.GRU(3, 5),
+    "projection": lambda: tenuto.LSTM(3, 5, proj_size=2),
+    "MGU": lambda: Recurrent(cells.MGU(), 3, 5, num_layers=2),
+    "relu LSTM": lambda: Recurrent(cells.LSTM(activation="relu"), 3, 5),
+}
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """How many loops were made like one before."""
+    monkeypatch.setattr(again, "_known", {})
+    made, run = [], again.run
+
+    def counted(key, tensors, initial_state):
+        found = run(key, tensors, initial_state)
+        made.append(found is not None)
+        return found
+
+    monkeypatch.setattr(again, "run", counted)
+    return lambda: sum(made)
+
+
+def flat(result):
+    output, state = result
+    return [output, *(state if isinstance(state, tuple) else (state,))]
+
+
+def same(first, second):
+    for a, b in zip(flat(first), flat(second), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_bits_are_those_of_a_call_with_gradients(name, count):
+    layer = LAYERS[name]()
+    x = torch.randn(4, 2, 3)
+    for _ in range(2):  # the second time with other weights, of which nothing was kept
+        expected = layer(x)
+        carried = layer(x, expected[1])
+        with torch.no_grad():
+            for _ in range(3):
+                same(layer(x), expected)
+                same(layer(x, expected[1]), carried)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.data.mul_(-0.7)  # torch's counter of versions does not hear of this
+    assert count() >= 4
+
+
+@pytest.mark.parametrize("change", ["lengths", "dtype", "not contiguous", "vmap", "autocast", "engine", "invariant", "no state"])
+def test_other_calls_go_the_usual_way(change, count):
+    layer, x = tenuto.GRU(3, 5), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        layer(x)
+        before = count()
+        if change == "lengths":
+            same(layer(x, lengths=torch.tensor([4, 4])), layer(x))
+            assert not torch.equal(layer(x, lengths=torch.tensor([4, 1]))[0], layer(x)[0])
+        elif change == "dtype":
+            torch.testing.assert_close(layer.double()(x.double())[0].float(), layer.float()(x)[0])
+        elif change == "not contiguous":
+            same(layer(x.transpose(0, 1).contiguous().transpose(0, 1)), layer(x))
+        elif change == "vmap":
+            torch.testing.assert_close(torch.vmap(lambda one: layer(one)[0])(x[None])[0], layer(x)[0])
+        elif change == "autocast":
+            with torch.autocast("cpu", torch.bfloat16):
+                assert layer(x)[0].dtype == torch.bfloat16
+        elif change == "engine":
+            layer.engine = "reference"
+            torch.testing.assert_close(layer(x)[0], tenuto.GRU.forward(layer, x)[0])
+            assert count() == before
+        elif change == "invariant":
+            with tenuto.invariant():
+                assert torch.equal(layer(x)[0][:, :1], layer(x[:, :1])[0])
+        else:
+            same(layer(x, torch.zeros(1, 2, 5)), layer(x))
+
+
+def test_errors_are_said_after_a_call_that_was_remembered(count):
+    layer = tenuto.GRU(3, 5)
+    with torch.no_grad():
+        for _ in range(2):
+            layer(torch.randn(4, 2, 3))
+        with pytest.raises(RuntimeError, match="input.size"):
+            layer(torch.randn(4, 2, 4))
+        with pytest.raises(RuntimeError, match="hidden"):
+            layer(torch.randn(4, 2, 3), torch.zeros(1, 3, 5))
+
+
+def test_what_is_remembered_is_bounded(count, monkeypatch):
+    monkeypatch.setattr(again, "_MOST", 2)
+    layer = tenuto.GRU(3, 5)
+    with torch.no_grad():
+        for steps in range(2, 8):
+            assert layer(torch.zeros(steps, 1, 3))[0].shape[0] == steps
+    assert len(again._known) <= 2
+
+
+def test_long_calls_are_not_remembered(count):
+    layer = tenuto.GRU(1, 1)
+    with torch.no_grad():
+        for _ in range(2):
+            layer(torch.zeros(5000, 1, 1))
+    assert not again._known and count() == 0

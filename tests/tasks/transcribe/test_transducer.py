@@ -1,0 +1,235 @@
+"""A transcriber with the head of a transducer: its lattice by hand, several symbols in a step and their bound (S8), its beam, files and streams to the last bit, what it cannot do."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from tenuto.cells import GRU
+from tenuto.data import Recordings, Wave
+from tenuto.errors import ArgumentError
+from tenuto.networks.each_step import EachStepNetwork
+from tenuto.tasks import Transcriber
+from tenuto.tasks.transcribe import transducer as module
+from tenuto.tasks.transcribe.alignment import aligned_in_lattice
+from tenuto.tasks.transcribe.ctc import ctc_losses
+from tenuto.tasks.transcribe.decoding import EndRule, Sign
+from tenuto.tasks.transcribe.predictor import Memory, Remembering, Stateless
+from tenuto.tasks.transcribe.reading import Answered, Reading
+from tenuto.tasks.transcribe.transducer import Frame, Joint, Read, TransducerHead
+from tenuto.tasks.transcribe.transducer_decoding import Text, TransducerBeam, TransducerGreedy, transducer_decoder
+from tests.data.audio.sounds import chunks
+from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
+
+WORDS = ["lo", "hi", "hi", "lo"]
+RULE = EndRule(1000, 1000)
+
+
+def predictor(kind, symbols, width):
+    return Stateless(symbols, width) if kind == "stateless" else Remembering(GRU(), symbols, width, "auto")
+
+
+def drawn(kind="stateless", symbols=3, most=5, seed=0, ctc=0.0):
+    torch.manual_seed(seed)
+    head = TransducerHead(4, symbols, 6, predictor(kind, symbols, 6), dropout=0.0, most=most, ctc=ctc)
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight.mul_(3)
+    return head
+
+
+def ways(head, x, text):
+    """The logarithm of the probability of each way to write a text in these steps x [T, W], with the steps of its symbols."""
+    vectors = head.predictor(torch.tensor([text], dtype=torch.int64))[0]
+    rows = head.linear(torch.tanh(head.heard(x)[:, None] + vectors)).log_softmax(-1).detach()  # [T, U + 1, V]
+    for places in itertools.combinations_with_replacement(range(len(x)), len(text)):
+        written, total = 0, 0.0
+        for step in range(len(x)):
+            for _ in range(places.count(step)):
+                total, written = total + rows[step, written, text[written]], written + 1
+            total = total + rows[step, written, 0]
+        yield places, total
+
+
+@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
+@pytest.mark.parametrize("text", [[], [1], [2, 2], [1, 2, 1, 1]])
+def test_the_loss_is_that_of_all_ways_to_write_the_text(kind, text):
+    head, x = drawn(kind), torch.randn(3, 1, 4)
+    expected = -torch.stack([total for _, total in ways(head, x[:, 0], text)]).logsumexp(0, keepdim=True)
+    torch.testing.assert_close(head(x, torch.tensor([3]), [text]), expected)
+
+
+@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
+def test_the_alignment_is_the_likeliest_way(kind):
+    head, x = drawn(kind), torch.randn(4, 1, 4)
+    joint = Joint(head)
+    for text in ([1], [2, 2], [1, 2, 1]):
+        places, best = max(ways(head, x[:, 0], text), key=lambda way: float(way[1]))
+        way = aligned_in_lattice(*joint.lattice(head.read(x)[:, 0].numpy(), text))
+        assert way.spans == [(place, place + 1) for place in places] and way.score == pytest.approx(float(best), rel=1e-5)
+
+
+def test_in_tiles_losses_and_gradients_are_the_same(monkeypatch):
+    head, x, lengths, texts = drawn(), torch.randn(7, 3, 4), torch.tensor([7, 2, 5]), [[1, 2, 2], [1], []]
+    found = []
+    for tile in (module.TILE, 1):
+        monkeypatch.setattr(module, "TILE", tile)
+        head.zero_grad()
+        losses = head(x, lengths, texts)
+        losses.sum().backward()
+        found.append([losses.detach(), *[weight.grad for weight in head.parameters()]])
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_ctc_counts_beside_it_in_training_alone():
+    head, x, lengths, texts = drawn(ctc=0.5), torch.randn(5, 2, 4), torch.tensor([5, 4]), [[1, 2], [2]]
+    beside = ctc_losses(head.beside(x), lengths, texts)
+    torch.testing.assert_close(head(x, lengths, texts) - head.eval()(x, lengths, texts), 0.5 * beside)
+    assert drawn().beside is None
+
+
+@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
+def test_symbol_by_symbol_a_predictor_is_that_of_the_whole_text(kind):
+    one, text = predictor(kind, 5, 8), [3, 3, 1, 4]
+    memory = one.begin()
+    found = [memory.vector]
+    for symbol in text:
+        memory = one.after(memory, symbol)
+        assert isinstance(memory, Memory) and np.array_equal(one.resumed(memory.state).vector, memory.vector)
+        found.append(memory.vector)
+    np.testing.assert_allclose(np.stack(found), one(torch.tensor([text]))[0].detach().numpy(), atol=1e-6)
+
+
+def by_hand(most=5):
+    """Symbol 1 as long as it is not the last one, then 2, then the blank: by the last symbol alone."""
+    head = TransducerHead(1, 3, 3, Stateless(3, 3), dropout=0.0, most=most, ctc=0.0)
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight.zero_()
+        for last, following in ((0, 1), (1, 2), (2, 0)):
+            head.predictor.tables[1].weight[last, following] = 9.0
+        head.linear.weight.copy_(torch.eye(3) * 20)
+    return head
+
+
+def test_greedy_search_by_hand():
+    head, x = by_hand(), torch.zeros(2, 1, 1)
+    read, joint = head(x, torch.tensor([2])), Joint(head)
+    frame = joint.greedy(np.zeros(3, np.float32), joint.begin())
+    assert isinstance(frame, Frame) and [symbol for symbol, _ in frame.symbols] == [1, 2] and not frame.cut and frame.memory.state == (1, 2)
+    assert frame.score == pytest.approx(0, abs=1e-6)
+    reader = TransducerGreedy(RULE, joint)
+    reader.firsts = []
+    assert list(reader.accept(read.heard[:, 0].numpy())) == [] and [sign[:3] for sign in reader.finish().signs] == [(1, 0, 1), (2, 0, 1)]
+    assert isinstance(read, Read)
+    np.testing.assert_allclose(read.logits[:, 0].detach().log_softmax(1).numpy(), reader.firsts, atol=1e-5)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_s8_what_is_written_in_a_step_is_bounded_and_counted(most):
+    head = drawn(most=most)
+    with torch.no_grad():
+        head.linear.bias[1] = 50.0  # never a blank
+    reader = TransducerGreedy(RULE, Joint(head))
+    assert list(reader.accept(head.read(torch.randn(4, 1, 4))[:, 0].numpy())) == []
+    assert reader.cut == 4 and [sign.start for sign in reader.finish().signs] == [step for step in range(4) for _ in range(most)]
+
+
+@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
+@pytest.mark.parametrize("steps", range(1, 6))
+def test_a_beam_that_keeps_all_is_exact(kind, steps):
+    """One symbol at most in a step: each text has the probability of all such ways to write it."""
+    head, x = drawn(kind, seed=steps), torch.randn(steps, 1, 4)
+    reader = transducer_decoder(10_000, RULE, Joint(head))
+    assert isinstance(reader, TransducerBeam) and list(reader.accept(head.read(x)[:, 0].numpy())) == []
+    expected = {}
+    for length in range(steps + 1):
+        for text in itertools.product([1, 2], repeat=length):
+            vectors = head.predictor(torch.tensor([text], dtype=torch.int64))[0]
+            rows = head.linear(torch.tanh(head.heard(x[:, 0])[:, None] + vectors)).log_softmax(-1).detach().double()
+            totals = []
+            for places in itertools.combinations(range(steps), length):
+                written, total = 0, 0.0
+                for step in range(steps):
+                    symbol = text[written] if step in places else 0
+                    total, written = total + float(rows[step, written, symbol]), written + (symbol != 0)
+                totals.append(total)
+            expected[text] = np.logaddexp.reduce(totals)
+    found = reader.n_best()
+    assert {text for text, _ in found} == set(expected) and found[0][1] == max(score for _, score in found)
+    np.testing.assert_allclose([score for _, score in found], [expected[text] for text, _ in found], rtol=1e-4)
+    assert isinstance(reader._texts[0], Text) and reader.partial().score == found[0][1]
+
+
+def test_pieces_end_in_silence_times_are_steps_and_what_was_written_is_remembered():
+    """By hand: after 1 and 2 nothing more is written, also not after an end-point."""
+    rows = np.zeros((9, 3), np.float32)
+    for beam_size, starts in ((1, (0, 0)), (3, (0, 1))):
+        reader = transducer_decoder(beam_size, EndRule(silence=2, longest=100), Joint(by_hand()))
+        (piece,) = list(reader.accept(rows))
+        assert [sign.symbol for sign in piece.signs] == [1, 2] and tuple(sign.start for sign in piece.signs) == starts and all(isinstance(sign, Sign) for sign in piece.signs)
+        assert reader.finish() is None
+
+
+def test_the_same_bits_whatever_is_computed_together():
+    head, x = drawn(symbols=5), torch.randn(9, 2, 4) * 3
+    np.testing.assert_array_equal(head.read(x)[:4, :1].numpy(), head.read(x[:4, :1]).numpy())
+
+
+KINDS = [{"predictor": "stateless"}, {"predictor": "recurrent"}]
+
+
+def learnt(predictor="stateless"):
+    return fitted(head="transducer", predictor=predictor)
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_it_learns_and_is_kept(tmp_path, options):
+    model, data = learnt(**options), recordings(12)
+    assert isinstance(model, Reading) and isinstance(model.network_, EachStepNetwork) and isinstance(model.network_.head, TransducerHead)
+    result = model.evaluate(data)
+    assert result["wer"] < 0.1 and result["cut"] == 0 and result["infeasible"] == 0 and np.isfinite(result["loss"])
+    again = Transcriber.load(model.save(tmp_path / "run", test=data))
+    assert again.transcribe(data) == model.transcribe(data) and again.predict(data) == again._answers(data)
+    assert model.predict([np.zeros(5000, np.float32)]) == [""]
+    assert model.predict([said(WORDS)], beam_size=4) == model.predict([said(WORDS)]) == [" ".join(WORDS)]
+    (found,) = model.align([said(WORDS)], [" ".join(WORDS)])
+    assert found.text == " ".join(WORDS) and found.words[0].end < found.words[-1].start and isinstance(model._whole(data, lambda: model._decoder(1, model._rule()))[0], Answered)
+
+
+def test_s10_no_recording_is_too_short():
+    data = recordings(24)
+    waves = [Wave(data.waves[0].samples[:300], RATE), *data.waves[1:]]
+    model = Transcriber("gru", head="transducer", infeasible="raise", **{**SMALL, "epochs": 1}).fit(Recordings(waves, texts=data.texts), validation=recordings(6))
+    assert model.left_out_ == [] and np.isfinite(model.metrics_[0]["train_loss"])
+    assert model.evaluate([said(["lo"])], ["xyz"])["infeasible"] == 1
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_alone_in_a_batch_and_as_a_stream_the_same_bits(options, beam_size):
+    model, data = learnt(**options), recordings(12)
+    together = model.transcribe(data, beam_size=beam_size)
+    assert together == [model.transcribe([wave], beam_size=beam_size)[0] for wave in data.waves]
+    for seed, (wave, whole) in enumerate(zip(data.waves, together)):
+        stream = model.stream(rate=wave.rate, beam_size=beam_size)
+        events = [event for part in chunks(wave.samples, np.random.default_rng(seed), 700) for event in stream.accept(part)] + list(stream.finish())
+        finals = [event for event in events if event.kind == "final"]
+        assert "".join(event.text for event in finals) == whole.text and tuple(token for event in finals for token in event.tokens) == whole.tokens
+        assert sum((event.score for event in finals), 0.0) == whole.score
+
+
+def test_what_it_cannot_do_is_told():
+    import tenuto
+
+    with pytest.raises(ArgumentError, match="head='rnnt'"):
+        Transcriber(head="rnnt", **SMALL).fit(recordings(4))
+    with pytest.raises(ArgumentError, match="predictor='lstm'"):
+        Transcriber(head="transducer", predictor="lstm", **SMALL).fit(recordings(4))
+    model = learnt()
+    with pytest.raises(ArgumentError, match="a transducer cannot be exported yet"):
+        tenuto.export(model, "unused", to="onnx")
+    with pytest.raises(ArgumentError, match="a transducer cannot teach"):
+        model.choices((None,), None)
