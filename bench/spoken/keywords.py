@@ -91,7 +91,7 @@ def table(found: Mapping[str, Any]) -> list[str]:
     """The section as lines of a page."""
     result, about, held = found["result"], found["training"], found["validation"]
     low, high = result["miss_interval"]
-    late = "" if result["latency_s"] is None else f"Told {result['latency_s']:.2f} s after the end of the keyword (median; the next word has begun). "
+    late = "" if result["latency_s"] is None else f"Told {abs(result['latency_s']):.2f} s {'before' if result['latency_s'] < 0 else 'after'} the end of the keyword (median). "
     lines = [
         f"**Synthetic speech**, made by espeak-ng. {len(KEYWORDS)} keywords, {EACH} recordings of each by {len(TRAINING)} voices, and {BACKGROUND} sentences without one ({about['trained_on_s'] / 60:.0f} minutes in all). "
         f"Tested on {result['hours']:.2f} hours as one stream: {about['sentences']} other sentences by {len(TESTING)} other voices, of which {result['occurrences']} have a keyword between two of their words, 0.03 to 0.1 s apart.",

@@ -78,5 +78,5 @@ def table(found: Mapping[str, Any]) -> list[str]:
         f"Seconds of one core's time for a second of sound, on {found['seconds']:g} s of speech at 8,000 samples a second; a stream gets chunks of {found['chunk_s']:g} s. Medians. Nothing is trained to speak of; texts are short, which a beam's time depends on.",
     ]
     for name, model in found["models"].items():
-        lines += ["", f"{name}: {model['network']}, {model['parameters']:,} weights.", "", "| what | real-time factor |", "| --- | ---: |", *(f"| {part} | {factor:.4f} |" for part, factor in model["factors"].items())]
+        lines += ["", f"{name}: {model['network']}, {model['parameters']:,} weights.", "", "| what | real-time factor |", "| --- | ---: |", *(f"| {part} | {factor:.5f} |" for part, factor in model["factors"].items())]
     return lines

@@ -23,4 +23,4 @@ def test_the_upper_limit_is_the_poisson_one(count):
 
 def test_s9_no_alarm_proves_three_by_the_hours():
     assert most_events(0) == pytest.approx(-np.log(0.05)) and "no false alarm in 6 hours, which proves 0.5 an hour at most" in proven(0, 6.0)
-    assert proven(1, 0.5).startswith("1 false alarm in 0.5 hours, 2 an hour") and "3 false alarms in 0.01 hours, 300 an hour, which proves 780 an hour" in proven(3, 0.01)
+    assert proven(1, 0.5).startswith("1 false alarm in 0.5 hours, 2 an hour") and "3 false alarms in 1 hour, 3 an hour" in proven(3, 1.0) and "3 false alarms in 0.01 hours, 300 an hour, which proves 780 an hour" in proven(3, 0.01)

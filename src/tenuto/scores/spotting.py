@@ -85,4 +85,4 @@ def proven(alarms: int, hours: float) -> str:
     said = "no false alarm" if not alarms else f"{alarms} false alarm{'s' * (alarms > 1)}"
     rate, limit = (float(f"{value / hours:.2g}") for value in (alarms, most_events(alarms)))
     told = f", {rate:g} an hour" if alarms else ""
-    return f"{said} in {hours:.3g} hours{told}, which proves {limit:g} an hour at most (95 %)"
+    return f"{said} in {hours:.3g} hour{'s' * (f'{hours:.3g}' != '1')}{told}, which proves {limit:g} an hour at most (95 %)"

@@ -100,7 +100,7 @@ class Rows:
         counted[: -(-uncounted[0] // step)] = False
         if uncounted[1]:
             counted[-(-(len(samples) - uncounted[1]) // step) :] = False
-        begin = -(-(len(before) + len(own) // 2) // step)  # not before half of it was said: many words begin alike
+        begin = -(-len(before) // step)
         end = min(len(steps), -(-(len(before) + len(own) + round(self.late_s * rate)) // step))
         return Row(steps, keyword, begin if keyword else 0, max(end, begin + self.least) if keyword else 0, counted)
 

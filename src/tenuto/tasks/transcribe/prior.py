@@ -185,7 +185,7 @@ class Fusion:
     def __init__(self, model: Any, alphabet: Alphabet, weight: float) -> None:
         vocabulary = getattr(model, "vocabulary_", None)
         if vocabulary is None or vocabulary.units != "characters":
-            raise ArgumentError("the prior needs a fitted language model of characters.", expected=f"LanguageModel({argument('units', 'characters')}).fit(...)", received=type(model).__name__)
+            raise ArgumentError("the prior needs a fitted language model of characters.", expected=f"a language model fitted with {argument('units', 'characters')}", received=type(model).__name__)
         known = {symbol.decode("utf-8", errors="replace"): place for place, symbol in enumerate(vocabulary.symbols)}
         missing = [character for character in alphabet.characters if character not in known]
         if missing and vocabulary.unknown is None:
