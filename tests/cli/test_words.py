@@ -18,7 +18,7 @@ PYTHON = re.compile(r"(?<![-\w])[a-z][a-z_]*=|\b(None|True|False|Sequences|Sente
 every_task = pytest.mark.parametrize("card", cards(), ids=lambda card: card.command)
 
 
-COLUMNS = ("known", "past", "static")  # only the data can say that such a column is not there
+COLUMNS = ("known", "past", "static", "keywords")  # only the data can say that such a column, or label, is not there
 
 
 def message(result):

@@ -240,7 +240,7 @@ def spoiled_checkpoint(content: bytes, chance: random.Random, path: Path) -> Non
     """A checkpoint that is spoiled, or one with other values, sealed again."""
     from safetensors.torch import load as read
 
-    from tenuto.train.checkpoint import _digest
+    from tenuto.files import digest_of as digest_with_tensors
 
     if chance.random() < 0.3:
         path.write_bytes(mutations.spoiled(content, chance))
@@ -253,7 +253,7 @@ def spoiled_checkpoint(content: bytes, chance: random.Random, path: Path) -> Non
         name = chance.choice(list(tensors))
         tensors[name] = chance.choice([torch.zeros(3), torch.zeros(2, 2, dtype=torch.int64), torch.tensor(True)])
     try:
-        digest = _digest(json.loads(text), tensors)
+        digest = digest_with_tensors(json.loads(text), tensors)
     except Exception:
         digest = "none"
     write_tensors(path, tensors, {"checkpoint": text.encode("utf-8", "replace").decode(), "sha256": digest})

@@ -15,6 +15,7 @@ from torch.nn.functional import silu
 
 from tenuto.cell import Cell
 from tenuto.data.series.windows import Batch
+from tenuto.engines.autograd import ordinary
 from tenuto.layers.rows import copied
 from tenuto.networks import rows
 from tenuto.networks.anatomy import Network
@@ -86,7 +87,7 @@ class SeriesNetwork(Network):
     def at(self, output: Tensor, batch: Any) -> Tensor:
         """The same, from the encoder's output at the origins, [O, B, W]. Where no gradients are asked for, each series and origin has the bits that it has alone."""
         ahead = ahead_of(batch)
-        if self.training or torch.is_grad_enabled():
+        if self.training or torch.is_grad_enabled() or not ordinary((output,)):  # what follows operation by operation sees none of numpy's
             return self.head(output, ahead)  # type: ignore[no-any-return]
         known, read = rows.array(ahead.flatten(0, 1)), rows.array(output.flatten(0, 1))
         parts = [self.head.by_rows(read[first : first + rows.AT_ONCE], known[first : first + rows.AT_ONCE]) for first in range(0, len(read), rows.AT_ONCE)]  # type: ignore[operator]

@@ -339,6 +339,8 @@ class Pieces(Sequence[list[Window]]):
         return -(-len(self._order) // self._rows)
 
     def __getitem__(self, place: int) -> list[Window]:  # type: ignore[override]
+        if not 0 <= place < len(self):
+            raise IndexError(place)  # which ends an iteration
         return [self._windows[int(one)] for one in self._order[place * self._rows : (place + 1) * self._rows]]
 
 

@@ -48,7 +48,7 @@ def test_the_names_stand_for_the_same_numbers() -> None:
     reductions = {"sum": "REDUCE_SUM", "mean": "REDUCE_MEAN", "amax": "REDUCE_MAXIMUM"}
     named = sorted(tables.REDUCTIONS, key=tables.REDUCTIONS.__getitem__)
     assert [tables.REDUCTIONS[name] for name in named] == list(range(len(named)))
-    assert enums() == [tables.RULES, [reductions[name] for name in named], tables.ACTIONS]
+    assert enums() == [tables.RULES, [f"KIND_{kind.upper()}" for kind in tables.KINDS], [reductions[name] for name in named], tables.ACTIONS]
 
 
 def test_a_field_that_is_moved_or_of_another_kind_is_found() -> None:
