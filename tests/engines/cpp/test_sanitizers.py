@@ -17,8 +17,9 @@ QUICKLY = f"-O0 {SANITIZERS} -fno-sanitize=null,object-size --param asan-instrum
 
 _RUN = """
 import random, torch
+from tenuto.engines.cpp import library
 from tenuto.engines.problem import Form
-from tests.engines.cpp.posing import engines, ours, pose
+from tests.engines.cpp.posing import BFLOAT16, engines, ours, pose
 from tests.zoo import CELLS
 torch.set_num_threads(2)
 draw = random.Random(0)
@@ -28,7 +29,8 @@ for name in ("lstm", "layer_norm", "mgu", "projection", "dropout"):
         form = Form(CELLS[name], lengths=lengths, resets=draw.random() < 0.3, reverse=draw.random() < 0.5, packed=lengths and draw.random() < 0.5)
         sizes = draw.randint(1, 9), draw.randint(1, 14), draw.choice([draw.randint(1, 20), draw.randint(100, 400)]), draw.randint(1, 70)
         dtype = draw.choice([torch.float32, torch.float64])
-        for engine in engines(dtype):
+        rounding = [BFLOAT16] if dtype == torch.float32 and library.multiplies_bfloat16() else []
+        for engine in [*engines(dtype), *rounding]:
             ours(form, pose(form, sizes, dtype), engine)
 print("clean")
 """
