@@ -26,69 +26,12 @@ search.json
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from tenuto.errors import RunError
-from tenuto.files import read_json, write_json
 from tenuto.runs.names import CONFIGURATION, REPORT, SEARCH_CONFIGURATION, SEARCH_RESULTS
-from tenuto.runs.surroundings import machine, now, versions
+from tenuto.runs.trainings import Trainings
 from tenuto.train.search import JOURNAL
 
-FORMAT, FORMAT_VERSION = "tenuto search", 1
-_OURS = {SEARCH_RESULTS, SEARCH_CONFIGURATION, CONFIGURATION, REPORT, JOURNAL}
-
-
-def claim_search(folder: str | Path, *, overwrite: bool = False) -> bool:
-    """Make sure that a search can be kept in `folder`, before any time is spent. Returns whether there is a search to go on with.
-
-    Args:
-        overwrite: remove an earlier search.
-    Raises:
-        RunError: the folder holds something else, or cannot be used.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        names = {entry.name for entry in folder.iterdir() if not entry.name.endswith(".partial")}
-        there = (folder / SEARCH_CONFIGURATION).is_file() and (folder / JOURNAL).is_file()
-        if there and overwrite:
-            for name in _OURS:
-                (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder} cannot be used for a search: {error.strerror}.", fix="choose another folder") from error
-    if not there and names - {SEARCH_CONFIGURATION, JOURNAL}:
-        raise RunError(
-            f"{folder} is not empty, and what it holds is not a search.",
-            expected="a new or empty folder, or the folder of a search",
-            received=", ".join(sorted(names)[:8]),
-            fix="choose another folder; nothing was written",
-        )
-    return there and not overwrite
-
-
-def is_search(folder: str | Path) -> bool:
-    """Whether this is the folder of a search."""
-    return (Path(folder) / SEARCH_RESULTS).is_file()
-
-
-def write_search(folder: str | Path, results: Mapping[str, Any]) -> None:
-    """Write search.json, whole or not at all: `results`, and the keys for format, versions and machine."""
-    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "tenuto": versions()["tenuto"], "created": now()}
-    write_json(Path(folder) / SEARCH_RESULTS, {**known, **results, "machine": machine(), "versions": versions()})
-
-
-def read_search(folder: str | Path) -> dict[str, Any]:
-    """Read search.json.
-
-    Raises:
-        RunError: there is none, or it is not ours.
-    """
-    path = Path(folder) / SEARCH_RESULTS
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("format_version") != FORMAT_VERSION:
-        raise RunError(
-            f"{path} is not a search that this version of tenuto can read.", expected=f'"format": "{FORMAT}", "format_version": {FORMAT_VERSION}', fix="check the path"
-        )
-    return data
+SEARCHES = Trainings(
+    "search", SEARCH_RESULTS, 1, goes_on=frozenset({SEARCH_CONFIGURATION, JOURNAL}),
+    own=frozenset({SEARCH_RESULTS, SEARCH_CONFIGURATION, CONFIGURATION, REPORT, JOURNAL}),
+)  # fmt: skip
+claim_search, is_search, write_search, read_search = SEARCHES.claim, SEARCHES.is_in, SEARCHES.write, SEARCHES.read

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -138,9 +137,3 @@ def _example(model: Any, data: Recordings, name: str, heard: Heard, kind: str, k
         "probabilities": [float(f"{value:.2g}") for value in powers.tolist()],
         "sound": base64.b64encode(wav_file(wave.samples, rate)).decode("ascii"),
     }
-
-
-def best_point(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The point of the curve at the thresholds that were fitted."""
-    found: Mapping[str, Any] = next(point for point in result["curve"] if point["sensitivity"] == 0)
-    return found
