@@ -8,6 +8,7 @@ from tenuto import cells
 from tenuto.errors import ArgumentError, ShapeError
 from tenuto.layers import DNC, NTM, DNCState, FastWeights, FastWeightState, NTMState
 from tenuto.layers.memory import tensors_of
+from tests.layers.chunks import in_chunks
 from tests.zoo import Leaking
 
 pytestmark = pytest.mark.usefixtures("reference_engine")
@@ -51,14 +52,8 @@ def test_at_once_in_chunks_and_as_a_stream(kind, lengths, resets):
         x[length:, row] = float("nan")
     whole = model(x, lengths=lengths, resets=flags)
     for sizes in ((4, 5), (1, 0, 8), (1,) * STEPS):
-        state, outputs, begun = None, [], 0
-        for size in sizes:
-            part = slice(begun, begun + size)
-            left = None if lengths is None else [min(max(length - begun, 0), size) for length in lengths]
-            output, state = model(x[part], state, lengths=left, resets=None if flags is None else flags[part])
-            outputs.append(output)
-            begun += size
-        torch.testing.assert_close(torch.cat(outputs), whole.output)
+        output, state = in_chunks(model, x, sizes, lengths, resets=flags)
+        torch.testing.assert_close(output, whole.output)
         assert_same(state, whole.state)
     if lengths is None and not resets:
         stream = model.stream(ROWS)

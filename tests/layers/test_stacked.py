@@ -8,6 +8,7 @@ from tenuto import cells
 from tenuto.errors import ArgumentError, ShapeError
 from tenuto.layers import DNC, NTM, BothWays, FastWeights, Hybrid, Recurrent, Stacked, StackedState, Transformer
 from tenuto.layers.rows import chosen_rows, copied, joined_rows, repeated_rows, with_rows
+from tests.layers.chunks import in_chunks
 from tests.zoo import Leaking
 
 pytestmark = pytest.mark.usefixtures("reference_engine")
@@ -49,14 +50,8 @@ def test_at_once_in_chunks_and_as_a_stream(kind, lengths, resets):
         x[length:, row] = float("nan")
     whole = model(x, lengths=lengths, resets=flags)
     for sizes in ((4, 7), (1, 0, 10)):  # across the edges of windows of 3 and 4
-        state, outputs, begun = None, [], 0
-        for size in sizes:
-            part = slice(begun, begun + size)
-            left = None if lengths is None else [min(max(length - begun, 0), size) for length in lengths]
-            output, state = model(x[part], state, lengths=left, resets=None if flags is None else flags[part])
-            outputs.append(output)
-            begun += size
-        torch.testing.assert_close(torch.cat(outputs), whole.output)
+        output, _ = in_chunks(model, x, sizes, lengths, resets=flags)
+        torch.testing.assert_close(output, whole.output)
     if lengths is None and not resets:
         stream = model.stream(ROWS)
         torch.testing.assert_close(torch.stack([model.step(one, stream) for one in x]), whole.output)

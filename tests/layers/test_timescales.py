@@ -6,6 +6,7 @@ import torch
 from tenuto import cells
 from tenuto.errors import ArgumentError, ShapeError
 from tenuto.layers import Clockwork, Dilated, FastWeights, Recurrent, Slowed, Stacked, TimeReduced
+from tests.layers.chunks import in_chunks
 
 pytestmark = pytest.mark.usefixtures("reference_engine")
 
@@ -41,13 +42,8 @@ def test_at_once_in_chunks_and_as_a_stream(kind, lengths):
         x[length:, row] = float("nan")
     whole = model(x, lengths=lengths)
     for sizes in ((4, 7), (1, 0, 10), (2, 2, 2, 5)):
-        state, outputs, begun = None, [], 0
-        for size in sizes:
-            left = None if lengths is None else [min(max(length - begun, 0), size) for length in lengths]
-            output, state = model(x[begun : begun + size], state, lengths=left)
-            outputs.append(output)
-            begun += size
-        torch.testing.assert_close(torch.cat(outputs), whole.output)
+        output, _ = in_chunks(model, x, sizes, lengths)
+        torch.testing.assert_close(output, whole.output)
     if lengths is None:
         stream = model.stream(ROWS)
         torch.testing.assert_close(torch.stack([model.step(one, stream) for one in x]), whole.output)

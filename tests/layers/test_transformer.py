@@ -9,6 +9,7 @@ from torch import nn
 from tenuto.errors import ArgumentError, ShapeError
 from tenuto.layers import Transformer, TransformerState
 from tenuto.layers.attention import turned
+from tests.layers.chunks import in_chunks
 
 STEPS, ROWS = 11, 3
 
@@ -75,14 +76,8 @@ def test_at_once_in_chunks_and_as_a_stream(window, lengths, resets):
             x[length:, row] = float("nan")
     whole = model(x, lengths=lengths, resets=flags)
     for sizes in ((4, 7), (1, 2, 8), (5, 0, 6), (1,) * STEPS):
-        state, outputs, begun = None, [], 0
-        for size in sizes:
-            part = slice(begun, begun + size)
-            left = None if lengths is None else [min(max(length - begun, 0), size) for length in lengths]
-            output, state = model(x[part], state, lengths=left, resets=None if flags is None else flags[part])
-            outputs.append(output)
-            begun += size
-        torch.testing.assert_close(torch.cat(outputs), whole.output)
+        output, state = in_chunks(model, x, sizes, lengths, resets=flags)
+        torch.testing.assert_close(output, whole.output)
         torch.testing.assert_close(state.steps, whole.state.steps)
         going_on = drawn(3, ROWS, 2)
         torch.testing.assert_close(model(going_on, state).output, model(going_on, whole.state).output)
