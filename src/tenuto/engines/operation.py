@@ -32,10 +32,16 @@ def call(form: Form, engine: str, inputs: Buffers) -> tuple[Tensor, list[Tensor]
     return output, final
 
 
+def _read(key: str) -> tuple[Form, str, torch.dtype | None]:
+    """The form, the engine asked for, and the 16-bit dtype of the layer's numbers, if they have 16 bits."""
+    form, engine = autograd.read(key)
+    return form, *asked(engine)
+
+
 def run(key: str, inputs: Sequence[Tensor]) -> list[Tensor]:
     """Without gradients."""
     process.tell_torch()  # compiled code comes here at once
-    form, (engine, narrow) = autograd.read(key)[0], asked(autograd.read(key)[1])
+    form, engine, narrow = _read(key)
     with torch.no_grad(), torch.amp.autocast("cpu", enabled=False):
         named = autograd.by_name(form, inputs)
         result = choose(Problem.of(form, named, False, narrow), engine).forward(form, named, False)
@@ -44,7 +50,7 @@ def run(key: str, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 def run_with_gradients(keyset: Any, key: str, inputs: Sequence[Tensor]) -> list[Tensor]:
     """With gradients, where any are asked for."""
-    form, (engine, narrow) = autograd.read(key)[0], asked(autograd.read(key)[1])
+    form, engine, narrow = _read(key)
     named = autograd.by_name(form, inputs)
     if not needs_gradients(named):
         with torch._C._AutoDispatchBelowAutograd():
