@@ -11,7 +11,12 @@ from tenuto.layers.memory import tensors_of
 from tests.layers.chunks import in_chunks
 from tests.zoo import Leaking
 
-pytestmark = pytest.mark.usefixtures("reference_engine")
+
+@pytest.fixture(autouse=True, params=["reference", pytest.param("cpp", marks=pytest.mark.cpp)])
+def engine(request, monkeypatch):
+    """In torch's own operations, and compiled (`layers/accessed.py`)."""
+    monkeypatch.setenv("TENUTO_ENGINE", request.param)
+
 
 STEPS, ROWS = 9, 3
 MADE = {

@@ -8,7 +8,12 @@ from tenuto import cells
 from tenuto.layers import DNC, NTM, FastWeights
 from tenuto.layers.addressing import allocated, sharpened, shifted, similarity
 
-pytestmark = pytest.mark.usefixtures("reference_engine")
+
+@pytest.fixture(autouse=True, params=["reference", pytest.param("cpp", marks=pytest.mark.cpp)])
+def engine(request, monkeypatch):
+    """In torch's own operations, and compiled (`layers/accessed.py`)."""
+    monkeypatch.setenv("TENUTO_ENGINE", request.param)
+
 
 STEPS, ROWS, E = 6, 3, 1e-6
 

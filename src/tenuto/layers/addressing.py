@@ -26,10 +26,15 @@ class Interface(nn.Module):
     def __init__(self, width: int, shapes: Mapping[str, tuple[int, ...]], **options: Any) -> None:
         super().__init__()
         self.shapes = dict(shapes)
-        self.project = nn.Linear(width, sum(map(math.prod, self.shapes.values())), **options)
+        self.size = sum(map(math.prod, self.shapes.values()))
+        self.project = nn.Linear(width, self.size, **options)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        parts = self.project(x).split([math.prod(shape) for shape in self.shapes.values()], -1)
+        return self.named(self.project(x))
+
+    def named(self, said: Tensor) -> dict[str, Tensor]:
+        """What was said, [..., S], by name."""
+        parts = said.split([math.prod(shape) for shape in self.shapes.values()], -1)
         return {name: part.unflatten(-1, shape) for (name, shape), part in zip(self.shapes.items(), parts)}
 
 

@@ -5,12 +5,14 @@ Letters: T time, B batch, I input, H hidden size of the controller, N rows of th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.engines.cpp.access import Heads
 from tenuto.layers.addressing import Interface, allocated, by_content, oneplus, sharpened
 from tenuto.layers.masks import check_size
 from tenuto.layers.memory import ControlledMemory, detached
@@ -131,13 +133,14 @@ class DNC(ControlledMemory):
         none, linked = memory.new_zeros, self.rows if self.links else 0
         return DNCState(
             memory, none(batch_size, self.read_heads, self.width), none(batch_size, self.read_heads, self.rows), none(batch_size, self.rows), none(batch_size, self.rows),
-            none(batch_size, linked, linked), none(batch_size, linked), self._begun(batch_size),
+            none(()).expand(batch_size, linked, linked), none(batch_size, linked), self._begun(batch_size),
         )  # fmt: skip
 
-    def _advance(self, x: Tensor, state: DNCState) -> tuple[Tensor, DNCState]:
-        hidden, controller = self._controlled(x, state.reads, state.controller)
-        said, memory = self.interface(hidden), state.memory
-        kept = torch.ones_like(state.usage)
+    def heads(self) -> Heads:
+        return Heads("dnc", self.interface.size, self.rows, self.width, self.read_heads, masked=self.masked, deallocating=self.deallocating, linked=self.links, sharpened=self.sharpened_links)
+
+    def access(self, said: Mapping[str, Tensor], state: DNCState) -> tuple[Tensor, ...]:
+        memory, kept = state.memory, torch.ones_like(state.usage)
         for gate, weights in zip(said["free_gates"].sigmoid().unbind(1), state.read_weights.unbind(1)):
             kept = kept * (1 - gate[:, None] * weights)
         usage = (state.usage + state.write_weights - state.usage * state.write_weights) * kept
@@ -157,8 +160,7 @@ class DNC(ControlledMemory):
             if self.sharpened_links:
                 ahead, back = sharpened(ahead, oneplus(said["forward_powers"])), sharpened(back, oneplus(said["backward_powers"]))
             read = modes[:, :, 0] * back + modes[:, :, 1] * read + modes[:, :, 2] * ahead
-        reads = read @ memory
-        return torch.cat([hidden, reads.flatten(1)], -1), DNCState(memory, reads, read, write, usage, link, precedence, controller)
+        return memory, read @ memory, read, write, usage, link, precedence
 
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}, rows={self.rows}, width={self.width}, read_heads={self.read_heads}"
@@ -171,6 +173,8 @@ class _Linked(torch.autograd.Function):
 
     By itself autograd would go over N * N numbers twice as often, forward and back.
     """
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(link: Tensor, write: Tensor, precedence: Tensor, reads: Tensor) -> tuple[Tensor, Tensor, Tensor]:

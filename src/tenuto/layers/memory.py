@@ -5,6 +5,8 @@ Letters: T time, B batch, I input, W width of the output.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,16 +14,20 @@ from torch import Tensor, nn
 
 from tenuto.cell import Cell
 from tenuto.engines import EngineReport
+from tenuto.engines.cpp.access import Heads
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
+from tenuto.layers import accessed
+from tenuto.layers.addressing import Interface
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.carried import Carrying, as_state
 from tenuto.layers.recurrent import Output, Recurrent
 from tenuto.layers.stack import as_time_first
+from tenuto.layers.time_steps import in_steps
 
 
 class MemoryEncoder(Carrying, nn.Module):
-    """An encoder that runs step by step in plain torch, batched over the rows. A memory says what its state is (`begin`) and what one step does (`_advance`).
+    """An encoder that runs step by step, batched over the rows. A memory says what its state is (`begin`) and what one step does in torch (`_advance`).
 
     Attributes:
         output_width: W.
@@ -69,17 +75,15 @@ class MemoryEncoder(Carrying, nn.Module):
             live = torch.arange(steps, device=x.device)[:, None] < lengths
             x = torch.where(live[..., None], x, 0)  # padding may hold anything
             longest, shortest = (int(lengths.max()), int(lengths.min())) if rows else (0, 0)
-        outputs = []
-        for t in range(longest):
-            before = state
-            if resets is not None:
-                state = chosen(resets[t], first, state)
-            output, after = self._advance(x[t], state)
-            state = after if live is None or t < shortest else chosen(live[t], after, before)
-            outputs.append(output)
-        whole = torch.stack(outputs) if outputs else x.new_zeros(0, rows, self.output_width)
+        x, resets, known = x[:longest], None if resets is None else resets[:longest], None if live is None else live[:longest]
+        whole, state = self._all_steps(x, state, first, known, shortest, resets) if rows and longest else (x.new_zeros(0, rows, self.output_width), state)
         whole = nn.functional.pad(whole, (0, 0, 0, 0, 0, steps - longest))
         return Output(as_time_first(whole if live is None else torch.where(live[..., None], whole, 0), self.batch_first), state)
+
+    def _all_steps(self, x: Tensor, state: Any, first: Any, live: Tensor | None, even: int, resets: Tensor | None) -> tuple[Tensor, Any]:
+        """Output [T, B, W] and the state after the last step; see `in_steps`."""
+        outputs, state = in_steps(self._advance, x, state, first, live, even, resets)
+        return torch.stack(outputs), state
 
     def _checked(self, state: Any, first: Any) -> Any:
         state = as_state(state, type(first))
@@ -91,9 +95,30 @@ class MemoryEncoder(Carrying, nn.Module):
 
 
 class ControlledMemory(MemoryEncoder):
-    """An encoder whose memory is read and written by a recurrent layer, its controller. The controller reads the input and what was read of the memory a step before."""
+    """An encoder whose memory is read and written by a recurrent layer, its controller. The controller reads the input and what was read of the memory a step before.
+
+    Its steps are compiled (`accessed.py`) where they can be. The parts of its state are tensors [B, ...], the second of them the vectors read, and last the controller's state.
+    """
 
     controller: Recurrent
+    interface: Interface
+
+    def access(self, said: Mapping[str, Tensor], state: Any) -> tuple[Tensor, ...]:
+        """What the heads do in one step, in torch: what the controller says by name, and the state before, to the parts of the state after it."""
+        raise NotImplementedError
+
+    def heads(self) -> Heads:
+        """The memory and its heads, as a kernel is told."""
+        raise NotImplementedError
+
+    def _advance(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        hidden, controller = self._controlled(x, state.reads, state.controller)
+        after = self.access(self.interface(hidden), state)
+        return torch.cat([hidden, after[accessed.READS].flatten(1)], -1), type(state)(*after, controller)
+
+    def _all_steps(self, x: Tensor, state: Any, first: Any, live: Tensor | None, even: int, resets: Tensor | None) -> tuple[Tensor, Any]:
+        found = accessed.run(self, x, state, first, live, even, resets)
+        return super()._all_steps(x, state, first, live, even, resets) if found is None else found
 
     def _control(self, cell: Any, reads: int, hidden_size: int, num_layers: int, **options: Any) -> None:
         """Makes the controller. reads: how many numbers of the memory it is given."""
@@ -112,10 +137,22 @@ class ControlledMemory(MemoryEncoder):
         sizes = [size_of(width, layer.hidden_size) for width in layer.cell.widths("state").values()]
         return layer.state_class(*(layer.weight_ih_l0.new_zeros(layer.num_layers, batch_size, size) for size in sizes))
 
-    def engine_report(self, x: Tensor, *, lengths: Any = None) -> EngineReport:
-        """Which engine runs the controller, one step at a time, on an input like x; the memory is torch's."""
-        rows = x.shape[0] if self.batch_first else x.shape[1]
-        return self.controller.engine_report(x.new_zeros(1, rows, self.controller.input_size))
+    def engine_report(self, x: Tensor, *, lengths: Any = None) -> MemoryReport:
+        """Which engine runs the controller, one step at a time, on an input like x, and what runs the heads."""
+        x = as_time_first(x, self.batch_first)
+        about = self.controller.engine_report(x.new_zeros(1, x.shape[1], self.controller.input_size))
+        reason = accessed.obstacle(self, accessed.given_by(self, x, self.begin(x.shape[1]))[0])
+        return MemoryReport(about.problem, about.chosen, about.answers, reason)
+
+
+@dataclass(frozen=True)
+class MemoryReport(EngineReport):
+    """As `EngineReport`, for the controller; torch_heads: why torch's own operations do what the heads do, "" where it is compiled."""
+
+    torch_heads: str
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n  the heads of the memory: {f'torch, since {self.torch_heads}' if self.torch_heads else 'compiled, all steps in one operation'}"
 
 
 def tensors_of(state: Any) -> dict[str, Tensor]:
@@ -129,14 +166,3 @@ def tensors_of(state: Any) -> dict[str, Tensor]:
 def detached(state: Any) -> Any:
     """The same values without their history."""
     return type(state)(*(part.detach() if isinstance(part, Tensor) else type(part)(*(value.detach() for value in part)) for part in state))
-
-
-def chosen(rows: Tensor, one: Any, other: Any) -> Any:
-    """The state `one` in those rows where `rows` [B] is true, and `other` elsewhere. Rows are the first axis of a tensor; in a controller's state, the second."""
-    parts = []
-    for a, b in zip(one, other):
-        if isinstance(a, Tensor):
-            parts.append(torch.where(rows.view(-1, *[1] * (a.dim() - 1)), a, b))
-        else:
-            parts.append(type(a)(*(torch.where(rows[:, None], inner, outer) for inner, outer in zip(a, b))))
-    return type(one)(*parts)

@@ -5,12 +5,14 @@ Letters: T time, B batch, I input, H hidden size of the controller, N rows of th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
+from tenuto.engines.cpp.access import Heads
 from tenuto.layers.addressing import Interface, by_content, oneplus, sharpened, shifted
 from tenuto.layers.masks import check_size
 from tenuto.layers.memory import ControlledMemory, detached
@@ -118,9 +120,11 @@ class NTM(ControlledMemory):
         memory, reads, weights = (part.expand(batch_size, -1, -1) for part in (self.initial_memory, self.initial_reads.tanh(), self.initial_weights.softmax(-1)))
         return NTMState(memory, reads, weights, self._begun(batch_size))
 
-    def _advance(self, x: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
-        hidden, controller = self._controlled(x, state.reads, state.controller)
-        said, memory = self.interface(hidden), state.memory
+    def heads(self) -> Heads:
+        return Heads("ntm", self.interface.size, self.rows, self.width, self.read_heads, self.write_heads, self.reach)
+
+    def access(self, said: Mapping[str, Tensor], state: NTMState) -> tuple[Tensor, ...]:
+        memory = state.memory
         found = by_content(said["keys"].tanh(), nn.functional.softplus(said["strengths"]), memory)
         gates = said["gates"].sigmoid()[..., None]
         moved = shifted(gates * found + (1 - gates) * state.weights, said["shifts"].softmax(-1))
@@ -129,7 +133,7 @@ class NTM(ControlledMemory):
         for place, erased in zip(writes.unbind(1), said["erased"].sigmoid().unbind(1)):
             memory = memory * (1 - place[..., None] * erased[:, None])
         memory = memory + writes.mT @ said["added"].tanh()
-        return torch.cat([hidden, reads.flatten(1)], -1), NTMState(memory, reads, weights, controller)
+        return memory, reads, weights
 
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}, rows={self.rows}, width={self.width}, read_heads={self.read_heads}, write_heads={self.write_heads}, reach={self.reach}"

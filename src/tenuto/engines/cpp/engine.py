@@ -16,6 +16,7 @@ from tenuto import process
 from tenuto.engines.cpp import backward, cache, compiler, forward, library, memory, pool, tune
 from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
+from tenuto.engines.cpp.held import HeldBackward, HeldForward
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
 from tenuto.engines.cpp.rows import Rows, gathered, rows_of
@@ -67,6 +68,14 @@ class Cpp:
 
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         return CppStepper(form, inputs, self._invariant, self._bfloat16)
+
+    def held_forward(self, form: Form, inputs: Buffers) -> HeldForward:
+        """A step with these weights, as often as wanted; `inputs` as for one step: x [1, B, I]."""
+        return HeldForward(self._known.of(form, inputs), form, inputs)
+
+    def held_backward(self, form: Form, inputs: Buffers) -> HeldBackward:
+        """The way back through such a step."""
+        return HeldBackward(self._known.of(form, inputs), form, inputs)
 
     def rivals(self, problem: Problem) -> bool:
         return False

@@ -1,6 +1,7 @@
 """A loop's tables filled in for given sizes, with its scratch memory; then run with the addresses of a call's tensors.
 
-A `Launch` belongs to one cell, one loop of it and one set of sizes; lengths and number of steps may differ from call to call.
+A `Launch` belongs to one cell, one loop of it and one set of sizes; lengths and number of steps may differ from call to call. It is one story:
+what is laid out at the beginning is what a call at the end fills with addresses.
 """
 
 from __future__ import annotations
@@ -84,6 +85,11 @@ def side_by_side(widths: Sequence[int], rule: str, lanes: int, dtype: torch.dtyp
     if len(padded) > 1 and stride * dtype.itemsize % 1024 == 0:
         stride += lanes
     return Layout(rule, stride, tuple(sum(padded[:k]) for k in range(len(padded))))
+
+
+def _of_weights(entry: tuple[int, Any]) -> bool:
+    """Whether an operation depends on weights alone."""
+    return tables.ACTIONS[entry[0]] in ("PACK", "LINE")
 
 
 class Launch:
@@ -334,6 +340,7 @@ class Launch:
 
     def finish(self, backward: bool) -> Launch:
         """Seals the tables."""
+        self._lists["prepare"].sort(key=_of_weights)  # last, so that `hold` can leave them out
         loop = tables.Loop(batch=self.sizes.batch_size, threads=self.sizes.threads, by_units=self.sizes.by_units, backward=backward)
         for name, entries in self._lists.items():
             listed = (tables.Operation * max(len(entries), 1))()
@@ -385,6 +392,11 @@ class Launch:
         self._addresses[self.array("bias_row")] = address(other.scratch["bias_row"])
         self._loop.prepare.count = 0
         self._alive.append(other)
+
+    def hold(self, packed: bool) -> None:
+        """After a run: from now on weights are not packed again, since they are the same; or they are, as usual."""
+        entries = self._lists["prepare"]
+        self._loop.prepare.count = len(entries) - packed * sum(map(_of_weights, entries))
 
     def again(self, array: str) -> Callable[[int], None]:
         """After a run: a function that runs its steps once more, with the weights that were packed, and another address for one array."""

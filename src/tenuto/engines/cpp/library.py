@@ -214,6 +214,26 @@ def loop(bits: int) -> ctypes.CDLL:
         return _loop(bits)
 
 
+@lru_cache(maxsize=None)
+def _written(name: str, bits: int) -> ctypes.CDLL:
+    functions = ("tenuto_scratch", "tenuto_kept", "tenuto_forward", "tenuto_backward")
+    library = build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, functions)
+    for function in functions:
+        call = getattr(library, function)
+        call.restype, call.argtypes = (ctypes.c_long, [ctypes.c_void_p]) if function in functions[:2] else (None, [ctypes.c_void_p] * 4)
+    return library
+
+
+def written(name: str, bits: int) -> ctypes.CDLL:
+    """The step of a memory that is written by hand in kernels/NAME.cpp; see `access.py`.
+
+    Raises:
+        EngineError: it cannot be built.
+    """
+    with _lock:
+        return _written(name, bits)
+
+
 def _build_passes(traced: Traced, d_streams: bool, bits: int, divide: bool = False) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
     """A cell's library, and the names of its functions by schedule."""
     cell, schedules = traced.cell, schedule_cell(traced, d_streams)
@@ -261,18 +281,23 @@ _obstacles: dict[object, str] = {}
 _MOST = 4096  # of each that are remembered
 
 
+def setting() -> tuple[str | None, ...]:
+    """What the environment says of compilers and folders: where that changes, what failed may succeed."""
+    return tuple(map(os.environ.get, ("PATH", compiler.ENVIRONMENT, compiler.FLAGS_ENVIRONMENT, cache.ENVIRONMENT)))
+
+
 def obstacle(form: Form, dtype: torch.dtype, gradients: bool) -> str:
     """Why there are no kernels for this, in words; "" if there are, and then they are loaded. What failed once is not tried again."""
     asked = (form.number, dtype, gradients)
     if asked in _ready:
         return ""
-    setting = tuple(map(os.environ.get, ("PATH", compiler.ENVIRONMENT, compiler.FLAGS_ENVIRONMENT, cache.ENVIRONMENT)))
-    reason = _obstacles.get((asked, setting))
+    tried = asked, setting()
+    reason = _obstacles.get(tried)
     if reason is None:
         for remembered in (_ready, _obstacles):
             if len(remembered) >= _MOST:
                 remembered.clear()
-        reason = _obstacles[asked, setting] = _load_all(form, bits_of(dtype), gradients)
+        reason = _obstacles[tried] = _load_all(form, bits_of(dtype), gradients)
         if not reason:
             _ready.add(asked)
     return reason
