@@ -384,7 +384,9 @@ def _require_whole(places: np.ndarray, codes: np.ndarray, ids: Sequence[Any], gr
     gaps = np.flatnonzero(apart > 0)
     if gaps.size:
         row = int(gaps[0])
+        of_it = codes[gaps] == codes[row]
+        seldom = bool(2 * of_it.sum() > (codes == codes[row]).sum())  # most of its rows: it has longer steps than others
         raise DataError(
             f"{called(ids[codes[row]])} has no row for {grid[places[row] + 1]}.", expected="a row for each stamp, with no value where it is missing",
-            received=f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'}, {apart.sum()} {'stamp' if apart.sum() == 1 else 'stamps'} without a row", fix=f"add the rows, or fill every gap with missing values: {argument('fill', 'nan')}",
+            received=f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'}, {apart.sum()} {'stamp' if apart.sum() == 1 else 'stamps'} without a row", fix=f"{'fit series of different frequencies apart, or ' * seldom}add the rows, or fill every gap with missing values: {argument('fill', 'nan')}",
         )  # fmt: skip
