@@ -61,6 +61,38 @@ def test_the_bits_are_those_of_a_call_with_gradients(name, count):
     assert count() >= 4
 
 
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_the_third_call_makes_no_checks_of_its_own(name, batch_first, monkeypatch):
+    layer = LAYERS[name]()
+    layer.batch_first = batch_first
+    x = torch.randn(4, 2, 3)
+    with torch.no_grad():
+        expected, state = layer(x), layer(x)[1]
+        carried = layer(x, state)
+        monkeypatch.setattr(type(layer), "_run", None)
+        same(layer(x), expected)
+        same(layer(x, state), carried)
+        same(copied := layer(x), expected)
+        assert flat(copied)[0].data_ptr() != flat(expected)[0].data_ptr()  # what an earlier call gave is not written over
+
+
+def test_what_a_call_depends_on_is_looked_at_each_time():
+    layer, x = Recurrent(cells.MGU(), 3, 5, num_layers=2, dropout=0.5, zoneout=0.3).eval(), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        expected = [layer(x) for _ in range(3)][-1]
+        layer.train()
+        assert not torch.equal(layer(x)[0], layer(x)[0])
+        layer.eval()
+        same(layer(x), expected)
+        layer.batch_first = True
+        assert layer(x)[1][0].shape == (2, 4, 5)
+        layer.batch_first = False
+        layer.weight_ih_l0 = torch.nn.Parameter(layer.weight_ih_l0 * 0)
+        assert not torch.equal(layer(x)[0], expected[0])
+    assert layer(x)[0].requires_grad
+
+
 @pytest.mark.parametrize("change", ["lengths", "dtype", "not contiguous", "vmap", "autocast", "engine", "invariant", "no state"])
 def test_other_calls_go_the_usual_way(change, count):
     layer, x = tenuto.GRU(3, 5), torch.randn(4, 2, 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -101,7 +100,7 @@ class Cpp:
         if form.lengths or form.resets or form.with_heads or form.integers or form.sparse:
             return None
         calls, rows = self._known.of(form, inputs), rows_of(form, inputs)
-        return _Again(calls, rows, [inputs["x"].new_zeros(calls.batch_size, width) for _, width in calls.states]) if 0 < rows.total <= QUICK_ROWS else None
+        return _Again(calls, rows, inputs["x"]) if 0 < rows.total <= QUICK_ROWS else None
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
@@ -131,18 +130,36 @@ def _not_in_bfloat16(problem: Problem) -> str:
     return "" if library.multiplies_bfloat16() else "this processor does not multiply bfloat16 on vectors (AVX512-BF16), so float32 is multiplied"
 
 
-@dataclass(frozen=True)
 class _Again:
-    """See `engines.problem.Again`: what does not change from call to call."""
+    """See `engines.problem.Again`: what does not change from call to call. It does what `_run_forward` does, with nothing kept, and no step of it is worked out twice."""
 
-    calls: Calls
-    rows: Rows
-    zeros: list[Tensor]
+    def __init__(self, calls: Calls, rows: Rows, x: Tensor) -> None:
+        self._calls, self._rows = calls, rows
+        self.zeros = [x.new_zeros(calls.batch_size, width) for _, width in calls.states]
+        self._output = (*x.shape[:-1], calls.output)
+        self._small = rows.total * calls.output * x.dtype.itemsize < pool.SMALLEST
+        self._states = [
+            (f"final.{name}", f"new.{name}", f"old.{name}", f"before.{name}", None if name == calls.output_state else (2 * calls.batch_size, width), (calls.batch_size, width))
+            for name, width in calls.states
+        ]  # fmt: skip
 
     def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
-        process.tell_torch()
-        result = _run_forward(self.calls, self.rows, given, x, False, False)
-        return [result.output, *result.final]
+        calls, rows = self._calls, self._rows
+        record = calls.record(False, process.threads())
+        way = record.choose(rows.total)
+        key, launch = _forward_launch(calls, False, way)
+        try:
+            dtype, output = x.dtype, self._output
+            given["output"] = made = memory.empty(*output, dtype=dtype) if self._small else pool.shared().empty(rows.total, calls.output, dtype).view(output)
+            results = [made]
+            for final, new, old, before, turns, shape in self._states:
+                given[new] = given[old] = given[before] = made if turns is None else memory.empty(*turns, dtype=dtype)
+                given[final] = end = memory.empty(*shape, dtype=dtype)
+                results.append(end)
+            _run(launch, record, way, given, rows)
+        finally:
+            launches.give_back(key, launch)
+        return results
 
 
 def _run_forward(calls: Calls, rows: Rows, given: Buffers, x: Tensor, keep: bool, foretold: bool) -> Result:
