@@ -36,10 +36,10 @@ def ordinary() -> bool:
 
 def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[Tensor], reverse: bool, engine: str) -> Hashable | None:
     """What an ordinary call is remembered by; None where it may not be, since there are other tensors than plain ones of one dtype in main memory."""
-    x = tensors["x"]
+    x, lengths = tensors["x"], tensors.get("lengths")
     dtype, shapes = x.dtype, []
     for tensor in (*tensors.values(), *initial_state):
-        if type(tensor) not in _ORDINARY or tensor.dtype is not dtype or not tensor.is_contiguous() or not in_main_memory(tensor):
+        if type(tensor) not in _ORDINARY or (tensor.dtype is not dtype and tensor is not lengths) or not tensor.is_contiguous() or not in_main_memory(tensor):
             return None
         shapes.append(tensor.shape)
     return handle, reverse, engine, dtype, tuple(tensors), *shapes

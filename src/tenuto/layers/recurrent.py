@@ -22,7 +22,7 @@ from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, check_size, dropped
 from tenuto.layers.normalisation import LayerNorm
-from tenuto.layers.packed import Packed
+from tenuto.layers.packed import LARGE, Packed
 from tenuto.layers.segments import check_every
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, run_stack_again, steps_of, weight_of
 from tenuto.layers.states import listed
@@ -291,10 +291,10 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         """
         if not recording.is_input(x):
             return recording.node(self, x, state, lengths=lengths, resets=resets, streams=streams)  # type: ignore[no-any-return]
-        plain = lengths is None and resets is None and not (streams or self.learned_state or self.layer_norm or self.residual or (self.dropout and self.training))
-        key = again.layer_key(x, state, self.batch_first, self.checkpoint_every) if plain else None
+        plain = resets is None and not (streams or self.learned_state or self.layer_norm or self.residual or (self.dropout and self.training))
+        key = again.layer_key(x, state, lengths is None, self.batch_first, self.checkpoint_every) if plain else None
         try:
-            if key in self._checked and (found := self._again(x, state)) is not None:
+            if key in self._checked and (found := self._again(x, state, lengths)) is not None:
                 return found
             results = self._run(x, state, lengths, resets, streams or {})
         except TenutoError as error:
@@ -303,10 +303,14 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
             again.keep(self._checked, key)
         return results
 
-    def _again(self, x: Any, state: Any) -> Output | None:
+    def _again(self, x: Any, state: Any, lengths: Any) -> Output | None:
         """A call whose checks were passed by one before, where its loops are like those of one before, too; else None."""
         x = x.transpose(0, 1).contiguous() if self.batch_first else x
-        found = run_stack_again(self._layers(x, x.shape[1], {}), x, (state,) if isinstance(state, Tensor) else state, self.engine)
+        if lengths is not None:
+            if x.numel() >= LARGE:
+                return None  # it may have to be packed
+            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+        found = run_stack_again(self._layers(x, x.shape[1], {}), x, (state,) if isinstance(state, Tensor) else state, lengths, self.engine)
         return None if found is None else Output(as_time_first(found[0], self.batch_first), self._state_type(*found[1]))
 
     def _listed(self, state: Any) -> list[Tensor]:

@@ -23,7 +23,7 @@ from tenuto.layers import again, one_step, recording
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import bind, released
-from tenuto.layers.packed import Packed
+from tenuto.layers.packed import LARGE, Packed
 from tenuto.layers.segments import check_every
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, run_stack_again, same, steps_of, weight_of
 from tenuto.layers.stand_in import StandIn
@@ -54,10 +54,10 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         """The call of torch.nn; gives the state as a tuple of one or two tensors."""
-        plain = lengths is None and resets is None and not (self.dropout and self.training)
-        key = again.layer_key(input, hx, self.batch_first, self.checkpoint_every) if plain else None
+        plain = resets is None and not (self.dropout and self.training)
+        key = again.layer_key(input, hx, lengths is None, self.batch_first, self.checkpoint_every) if plain else None
         try:
-            if key in self._checked and (found := self._again(input, hx)) is not None:
+            if key in self._checked and (found := self._again(input, hx, lengths)) is not None:
                 return found
             results = self._run(input, hx, lengths, resets)
         except TenutoError as error:
@@ -66,12 +66,14 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
             again.keep(self._checked, key)
         return results
 
-    def _again(self, input: Any, hx: Any) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    def _again(self, input: Any, hx: Any, lengths: Any) -> tuple[Tensor, tuple[Tensor, ...]] | None:
         """A call whose checks were passed by one before, where its loops are like those of one before, too; else None."""
         x = input.transpose(0, 1).contiguous() if self.batch_first else input
-        if len(x) == 1:
-            return None  # one step is torch's
-        found = run_stack_again(self._layers(), x, (hx,) if isinstance(hx, Tensor) else hx, self.engine)
+        if x.numel() >= LARGE if lengths is not None else len(x) == 1:
+            return None  # it may have to be packed; one step is torch's
+        if lengths is not None:
+            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+        found = run_stack_again(self._layers(), x, (hx,) if isinstance(hx, Tensor) else hx, lengths, self.engine)
         return None if found is None else (as_time_first(found[0], self.batch_first), tuple(found[1]))
 
     def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:

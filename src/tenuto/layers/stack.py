@@ -76,7 +76,9 @@ def run_stack(
     return x, [torch.stack(values) for values in zip(*finals, strict=True)]
 
 
-def run_stack_again(layers: Sequence[Sequence[Direction]], x: Tensor, initial: Sequence[Tensor] | None, engine: str) -> tuple[Tensor, list[Tensor]] | None:
+def run_stack_again(
+    layers: Sequence[Sequence[Direction]], x: Tensor, initial: Sequence[Tensor] | None, lengths: Tensor | None, engine: str
+) -> tuple[Tensor, list[Tensor]] | None:
     """As `run_stack`, with nothing between the layers, where each loop is like one that was made before (see again.py); else None."""
     finals: list[list[Tensor]] = []
     engine = engines.settled(engine)
@@ -84,7 +86,7 @@ def run_stack_again(layers: Sequence[Sequence[Direction]], x: Tensor, initial: S
         outputs = []
         for direction in directions:
             start = [] if initial is None else [state[len(finals)] for state in initial]
-            tensors = {"x": x, **direction.weights}
+            tensors = direction.tensors(x, lengths)
             key = None if direction.reset_state else again.key_of(direction.handle, tensors, start, direction.reverse, engine)
             results = None if key is None else again.run(key, tensors, start)
             if results is None:

@@ -17,7 +17,7 @@ from tenuto.engines.cpp.arrange import arrange, blocks, dense
 from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
-from tenuto.engines.cpp.rows import Rows, gathered, rows_of
+from tenuto.engines.cpp.rows import Rows, gathered, whole
 from tenuto.engines.cpp.stepper import CppStepper
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
 
@@ -97,10 +97,10 @@ class Cpp:
         return _run_forward(calls, rows, given, inputs["x"], keep, foretold)
 
     def again(self, form: Form, inputs: Buffers) -> _Again | None:
-        if form.lengths or form.resets or form.with_heads or form.integers or form.sparse:
+        if form.packed or form.resets or form.with_heads or form.integers or form.sparse:
             return None
-        calls, rows = self._known.of(form, inputs), rows_of(form, inputs)
-        return _Again(calls, rows, inputs["x"]) if 0 < rows.total <= QUICK_ROWS else None
+        x = inputs["x"]
+        return _Again(self._known.of(form, inputs), x) if 0 < math.prod(x.shape[:-1]) <= QUICK_ROWS else None
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
@@ -133,11 +133,12 @@ def _not_in_bfloat16(problem: Problem) -> str:
 class _Again:
     """See `engines.problem.Again`: what does not change from call to call. It does what `_run_forward` does, with nothing kept, and no step of it is worked out twice."""
 
-    def __init__(self, calls: Calls, rows: Rows, x: Tensor) -> None:
-        self._calls, self._rows = calls, rows
+    def __init__(self, calls: Calls, x: Tensor) -> None:
+        form, (steps, batch_size) = calls.form, x.shape[:-1]
+        self._calls, self._rows = calls, None if form.lengths else whole(steps, batch_size, form.reverse)
         self.zeros = [x.new_zeros(calls.batch_size, width) for _, width in calls.states]
         self._output = (*x.shape[:-1], calls.output)
-        self._small = rows.total * calls.output * x.dtype.itemsize < pool.SMALLEST
+        self._small = steps * batch_size * calls.output * x.dtype.itemsize < pool.SMALLEST
         self._states = [
             (f"final.{name}", f"new.{name}", f"old.{name}", f"before.{name}", None if name == calls.output_state else (2 * calls.batch_size, width), (calls.batch_size, width))
             for name, width in calls.states
@@ -145,6 +146,11 @@ class _Again:
 
     def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
         calls, rows = self._calls, self._rows
+        if rows is None:  # each call has lengths of its own
+            process.tell_torch()
+            rows, given = arrange(calls.form, given, calls.fixed)
+            result = _run_forward(calls, rows, given, x, False, False)
+            return [result.output, *result.final]
         record = calls.record(False, process.threads())
         way = record.choose(rows.total)
         key, launch = _forward_launch(calls, False, way)
