@@ -9,6 +9,7 @@ import tenuto
 from tenuto import Recurrent, cells
 from tenuto.errors import ShapeError
 from tenuto.layers import again
+from tenuto.layers.functional import recurrent
 
 pytestmark = pytest.mark.cpp
 LAYERS = {
@@ -76,6 +77,30 @@ def test_the_third_call_makes_no_checks_of_its_own(name, batch_first, monkeypatc
         same(layer(x, state), carried)
         same(copied := layer(x), expected)
         assert flat(copied)[0].data_ptr() != flat(expected)[0].data_ptr()  # what an earlier call gave is not written over
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_every_dtype_gives_the_same_bits_each_time(name, dtype):
+    layer, x = LAYERS[name]().to(dtype), torch.randn(4, 2, 3, dtype=dtype)
+    expected = layer(x)
+    with torch.no_grad():
+        for _ in range(4):
+            found = layer(x)
+            same(found, expected)
+            same(layer(x, found[1], lengths=[4, 2]), layer(x, expected[1], lengths=[4, 2]))
+        for state in flat(found)[1:]:
+            state.detach_()  # a view would refuse
+
+
+def test_every_dtype_of_the_function_gives_the_same_bits_each_time():
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        torch.manual_seed(0)
+        weights = {"weight_ih": torch.randn(10, 3, dtype=dtype), "bias": torch.randn(10, dtype=dtype), "U": {"f": torch.randn(5, 5, dtype=dtype), "n": torch.randn(5, 5, dtype=dtype)}}
+        x = torch.randn(4, 2, 3, dtype=dtype)
+        with torch.no_grad():
+            first, *others = (recurrent(cells.MGU(), x, weights)[0] for _ in range(4))
+        assert all(torch.equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize("name", LAYERS)

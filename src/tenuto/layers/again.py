@@ -21,6 +21,7 @@ from tenuto.engines.problem import Again, Engine, Form
 _MOST = 512  # calls that are remembered; then all are forgotten
 _known: dict[Hashable, tuple[Again, tuple[str, ...]]] = {}
 _ORDINARY = frozenset({Tensor, nn.Parameter})
+_FULL = frozenset({torch.float32, torch.float64})
 
 # Asked at each call, which takes some twenty microseconds: none of these is looked up in its module.
 _compiling, _autocast, _tracing = torch.compiler.is_compiling, torch._C._is_any_autocast_enabled, torch._C._get_tracing_state
@@ -35,9 +36,14 @@ def ordinary() -> bool:
 
 
 def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[Tensor], reverse: bool, engine: str) -> Hashable | None:
-    """What an ordinary call is remembered by; None where it may not be, since there are other tensors than plain ones of one dtype in main memory."""
+    """What an ordinary call is remembered by; None where it may not be, since there are other tensors than plain ones of one full dtype in main memory.
+
+    (What has 16 bits is widened for the engine, so such a call's tensors are not those that a loop could be given again.)
+    """
     x, lengths = tensors["x"], tensors.get("lengths")
     dtype, shapes = x.dtype, []
+    if dtype not in _FULL:
+        return None
     for tensor in (*tensors.values(), *initial_state):
         if type(tensor) not in _ORDINARY or (tensor.dtype is not dtype and tensor is not lengths) or not tensor.is_contiguous() or not in_main_memory(tensor):
             return None

@@ -94,7 +94,7 @@ def run_stack_again(
             outputs.append(results[0])
             finals.append(results[1:])
         x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-    return x, [final[None] for final in finals[0]] if len(finals) == 1 else [torch.stack(values) for values in zip(*finals, strict=True)]
+    return x, [torch.stack(values) for values in zip(*finals, strict=True)]  # not a view, so that `state.detach_()` works
 
 
 def steps_of(x: Any, batch_first: bool) -> tuple[int, ...]:

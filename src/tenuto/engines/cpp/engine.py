@@ -136,6 +136,7 @@ class _Again:
     def __init__(self, calls: Calls, x: Tensor) -> None:
         form, (steps, batch_size) = calls.form, x.shape[:-1]
         self._calls, self._rows = calls, None if form.lengths else whole(steps, batch_size, form.reverse)
+        self._dtype = x.dtype
         self.zeros = [x.new_zeros(calls.batch_size, width) for _, width in calls.states]
         self._output = (*x.shape[:-1], calls.output)
         self._small = steps * batch_size * calls.output * x.dtype.itemsize < pool.SMALLEST
@@ -146,6 +147,7 @@ class _Again:
 
     def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
         calls, rows = self._calls, self._rows
+        assert x.dtype is self._dtype, "other numbers than the loop was compiled for"
         if rows is None:  # each call has lengths of its own
             process.tell_torch()
             rows, given = arrange(calls.form, given, calls.fixed)
