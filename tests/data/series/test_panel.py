@@ -161,3 +161,9 @@ def test_a_panel_is_a_sequence_of_series_and_several_are_one_again():
     with pytest.raises(DataError, match="different columns"):
         Panel.of([panel, panel.only({"shop"})])
     assert repr(panel) == "Panel(2 series of 4 to 5 steps of D, 9 values, with price, shop)"
+
+
+def test_places_in_the_calendar_reach_beyond_the_end():
+    panel = Panel.from_frame(pd.DataFrame({"ds": pd.date_range("2026-01-01", periods=3, freq="MS"), "y": [1.0, 2.0, 3.0]}))
+    [(name, _, at)] = panel.places(5)
+    assert name == "month" and at.tolist() == [0, 1, 2, 3, 4] and len(panel.places(2)[0][2]) == 2

@@ -63,7 +63,7 @@ def test_later_values_are_a_test_and_columns_have_other_names(tmp_path):
 
 def test_the_page_shows_lines_steps_and_fans(fitted):
     page = (fitted[0] / "report.html").read_text()
-    for said in ("Beside simple lines", "By step ahead", "Forecasts", "seasonal naive + drift", "Holt-Winters", "cutoff", 'class="band first"'):
+    for said in ("Beside simple lines", "By step ahead", "Forecasts", "seasonal naive + drift", "Holt-Winters", "cutoff", 'class="band first"', "From one cutoff after another", "1958-12-01", "By month", ">Feb</text>", "4 values at each place"):
         assert said in page, said
 
 

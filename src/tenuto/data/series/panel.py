@@ -176,6 +176,10 @@ class Panel(Sourced):
             known = self.__dict__["_calendar"] = self.frequency.calendar(self._reaching(max(start + last, len(self.grid))))[1]
         return known[start + first : start + last]  # type: ignore[no-any-return]
 
+    def places(self, count: int) -> list[tuple[str, list[str], np.ndarray]]:
+        """What `Frequency.places` says of the first `count` stamps of the grid, which may reach beyond its end."""
+        return self.frequency.places(self._reaching(count)[:count])
+
     def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Panel:
         """The series at these positions."""
         places = [int(index) for index in indices]
