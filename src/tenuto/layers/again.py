@@ -27,10 +27,10 @@ _modes, _transformed, _gradients = torch._C._len_torch_dispatch_stack, torch._C.
 
 
 def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[Tensor], reverse: bool, engine: str) -> Hashable | None:
-    """What a call is remembered by; None where it may not be, since something else than the tensors' shapes decides how it is made."""
+    """What a call is remembered by; None where it may not be, since something else than the tensors' shapes decides how it is made. engine: as `engines.settled` gives it."""
     if (
         _gradients() or _compiling() or _autocast() or _modes() or _transformed() or forward_ad._current_level >= 0 or _tracing() is not None
-        or not engines.left_open()
+        or engines.by_environment()
     ):  # fmt: skip
         return None
     x = tensors["x"]
