@@ -29,14 +29,14 @@ _modes, _transformed, _gradients = torch._C._len_torch_dispatch_stack, torch._C.
 
 
 def ordinary() -> bool:
-    """Whether nothing else than a call's own arguments decides how it is made: no gradients, no transform, no mode, no engine asked for from outside."""
+    """Whether nothing else than a call's own arguments decides how it is made: no gradients, no transform, no mode, no engine asked for by the environment."""
     return not (
         _gradients() or _compiling() or _autocast() or _modes() or _transformed() or forward_ad._current_level >= 0 or _tracing() is not None
-    ) and engines.left_open()  # fmt: skip
+    ) and not engines.by_environment()  # fmt: skip
 
 
 def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[Tensor], reverse: bool, engine: str) -> Hashable | None:
-    """What an ordinary call is remembered by; None where it may not be, since there are other tensors than plain ones of one full dtype in main memory.
+    """What an ordinary call is remembered by; None where it may not be, since there are other tensors than plain ones of one full dtype in main memory. engine: as `engines.settled` gives it.
 
     (What has 16 bits is widened for the engine, so such a call's tensors are not those that a loop could be given again.)
     """
