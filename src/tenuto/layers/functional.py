@@ -144,7 +144,7 @@ def _run(
     reverse: bool,
     engine: str,
 ) -> list[Tensor]:
-    key = again.key_of(handle, tensors, initial_state, reverse, engine)
+    key = again.key_of(handle, tensors, initial_state, reverse, engine) if again.ordinary() else None
     if key is not None and (results := again.run(key, tensors, initial_state)) is not None:
         return results
     form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
