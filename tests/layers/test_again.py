@@ -1,4 +1,4 @@
-"""Calls without gradients that are like one before: the same bits as the first, with the weights and states of now."""
+"""Calls that are like one before: the same bits as the first, with the weights and states of now, and the same gradients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import tenuto
 from tenuto import Recurrent, cells
 from tenuto.errors import ShapeError
-from tenuto.layers import again
+from tenuto.layers import again, functional
 from tenuto.layers.functional import recurrent
 
 pytestmark = pytest.mark.cpp
@@ -77,6 +77,50 @@ def test_the_third_call_makes_no_checks_of_its_own(name, batch_first, monkeypatc
         same(layer(x, state), carried)
         same(copied := layer(x), expected)
         assert flat(copied)[0].data_ptr() != flat(expected)[0].data_ptr()  # what an earlier call gave is not written over
+
+
+def learnt(layer, x, state, **given):
+    """The output, the states and every gradient."""
+    layer.zero_grad()
+    output, states = layer(x, state, **given)
+    states = states if isinstance(states, tuple) else (states,)
+    (output.square().sum() + sum(value.sum() for value in states)).backward()
+    return [output, *states, *(parameter.grad.clone() for parameter in layer.parameters() if parameter.requires_grad)]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_gradients_are_those_of_the_first_call(name, batch_first, monkeypatch):
+    layer = LAYERS[name]()
+    layer.batch_first = batch_first
+    layer.weight_hh_l0.requires_grad_(name != "GRU")
+    x, lengths = torch.randn(4, 4, 3, requires_grad=name == "MGU"), [4, 2, 0, 3]
+    state = layer(x.detach())[1]
+    state = type(state)(*(value.detach() for value in state)) if hasattr(state, "_fields") else tuple(value.detach() for value in state) if isinstance(state, tuple) else state.detach()
+    expected = [learnt(layer, x, None), learnt(layer, x, state), learnt(layer, x, None, lengths=lengths)]
+    monkeypatch.setattr(type(layer), "_run", None)
+    monkeypatch.setattr(functional, "bind", None)
+    for one, given in zip(expected, [(None, {}), (state, {}), (None, {"lengths": lengths})], strict=True):
+        found = learnt(layer, x, given[0], **given[1])
+        assert all(torch.equal(a, b) for a, b in zip(found, one, strict=True))
+        found[0].detach().zero_(), found[1].detach().zero_()  # they are the user's
+        assert all(torch.equal(a, b) for a, b in zip(learnt(layer, x, given[0], **given[1]), one, strict=True))
+
+
+def test_the_user_may_write_into_what_a_call_like_one_before_gives():
+    layer, x = Recurrent(cells.GRU(), 3, 5), torch.randn(4, 2, 3)
+    for _ in range(3):
+        output, state = layer(x)
+        expected = torch.autograd.grad(output.relu().sum(), layer.weight_ih_l0)[0]
+        output, state = layer(x)
+        assert torch.equal(torch.autograd.grad(output.relu_().sum(), layer.weight_ih_l0)[0], expected)
+
+
+def test_derivatives_of_any_order_after_calls_like_one_before():
+    layer, x = Recurrent(cells.MGU(), 3, 4, dtype=torch.float64), torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
+    layer(x)
+    assert torch.autograd.gradcheck(lambda value: layer(value).output, x)
+    assert torch.autograd.gradgradcheck(lambda value: layer(value).output, x)
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -1,8 +1,7 @@
-"""Calls without gradients that are like one before them: what was checked and chosen for that one is not checked and chosen again.
+"""Calls that are like one before them: what was checked and chosen for that one is not checked and chosen again.
 
-A short loop is over sooner than its checks. So a call that was made by an engine that can make others like it (`engines.problem.Again`) is remembered
-by all that its checks and its choice depend on: the cell, the engine asked for, and each tensor's name and shape, all of one dtype. No tensor is
-remembered, and no number: weights are read anew at each call.
+A short loop is over sooner than its checks. So a call is remembered by all that its checks and its choice depend on: the cell, the engine asked for, and
+each tensor's name and shape, all of one dtype; with gradients also which tensors have one. No tensor is remembered, and no number: weights are read anew at each call.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from tenuto import engines
-from tenuto.engines.cpp.memory import in_main_memory
+from tenuto.engines import autograd
+from tenuto.engines.cpp.memory import in_main_memory, zeros
 from tenuto.engines.problem import Again, Engine, Form
 
 _MOST = 512  # calls that are remembered; then all are forgotten
@@ -28,10 +28,26 @@ _compiling, _autocast, _tracing = torch.compiler.is_compiling, torch._C._is_any_
 _modes, _transformed, _gradients = torch._C._len_torch_dispatch_stack, torch._C._are_functorch_transforms_active, torch.is_grad_enabled
 
 
+class _WithGradients:
+    """As `engines.problem.Again`, for calls that a backward pass may follow."""
+
+    def __init__(self, form: Form, inputs: Mapping[str, Tensor], engine: Engine) -> None:
+        self._form, self._key = form, autograd.key_of(form, engine.name)
+        self._states = [inputs[f"s.{name}"].shape for name in form.cell.widths("state")]
+        self._dtype = inputs["x"].dtype
+
+    @property
+    def zeros(self) -> list[Tensor]:
+        return [zeros(*shape, dtype=self._dtype) for shape in self._states]
+
+    def __call__(self, x: Tensor, given: dict[str, Tensor]) -> list[Tensor]:
+        return autograd.at_once(self._key, self._form, given, True)
+
+
 def ordinary() -> bool:
-    """Whether nothing else than a call's own arguments decides how it is made: no gradients, no transform, no mode, no engine asked for by the environment."""
+    """Whether nothing else than a call's own arguments decides how it is made: no transform, no mode, no engine asked for by the environment."""
     return not (
-        _gradients() or _compiling() or _autocast() or _modes() or _transformed() or forward_ad._current_level >= 0 or _tracing() is not None
+        _compiling() or _autocast() or _modes() or _transformed() or forward_ad._current_level >= 0 or _tracing() is not None
     ) and not engines.by_environment()  # fmt: skip
 
 
@@ -41,14 +57,14 @@ def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[T
     (What has 16 bits is widened for the engine, so such a call's tensors are not those that a loop could be given again.)
     """
     x, lengths = tensors["x"], tensors.get("lengths")
-    dtype, shapes = x.dtype, []
+    dtype, shapes, learning = x.dtype, list[Hashable](), _gradients()
     if dtype not in _FULL:
         return None
     for tensor in (*tensors.values(), *initial_state):
         if type(tensor) not in _ORDINARY or (tensor.dtype is not dtype and tensor is not lengths) or not tensor.is_contiguous() or not in_main_memory(tensor):
             return None
-        shapes.append(tensor.shape)
-    return handle, reverse, engine, dtype, tuple(tensors), *shapes
+        shapes.append((tensor.shape, tensor.requires_grad) if learning else tensor.shape)
+    return handle, reverse, engine, dtype, tuple(tensors), learning, *shapes
 
 
 def run(key: Hashable, tensors: dict[str, Tensor], initial_state: Sequence[Tensor]) -> list[Tensor] | None:
@@ -58,15 +74,19 @@ def run(key: Hashable, tensors: dict[str, Tensor], initial_state: Sequence[Tenso
         return None
     again, states = found
     given = tensors.copy()
-    x = given["x"]
+    x, start = given["x"], initial_state or again.zeros
     for number, name in enumerate(states):
-        given[f"s.{name}"] = initial_state[number] if initial_state else again.zeros[number]
+        given[f"s.{name}"] = start[number]
     return again(x, given)
 
 
-def remember(key: Hashable, form: Form, inputs: dict[str, Tensor], engine: Engine) -> None:
-    """Remembers a call, where its engine can make others like it."""
-    again = engine.again(form, inputs)
+def remember(key: Hashable, form: Form, inputs: dict[str, Tensor], engine: Engine, gradients: bool) -> None:
+    """Remembers a call, where others like it can be made in less time. gradients: whether a backward pass may follow."""
+    again: Again | None
+    if gradients:
+        again = None if engine.recorded(form, inputs) else _WithGradients(form, inputs, engine)
+    else:
+        again = engine.again(form, inputs)
     if again is None:
         return
     if len(_known) >= _MOST:

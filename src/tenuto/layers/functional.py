@@ -167,7 +167,7 @@ def _loop(form: Form, inputs: dict[str, Tensor], engine: str, result_dtype: torc
     chosen = engines.choose(Problem.of(form, inputs, gradients, result_dtype), engine)
     results = engines.time_loop(form, chosen, inputs, gradients)
     if key is not None:
-        again.remember(key, form, inputs, chosen)
+        again.remember(key, form, inputs, chosen, gradients)
     return results
 
 

@@ -291,10 +291,10 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         """
         if not recording.is_input(x):
             return recording.node(self, x, state, lengths=lengths, resets=resets, streams=streams)  # type: ignore[no-any-return]
-        plain = resets is None and not (streams or self.learned_state or self.layer_norm or self.residual or (self.dropout and self.training))
-        key = again.layer_key(x, state, lengths is None, self.batch_first, self.checkpoint_every) if plain else None
+        plain = resets is None and self.checkpoint_every is None and not (streams or self.learned_state or self.layer_norm or self.residual or (self.dropout and self.training))
+        key = again.layer_key(x, state, lengths is None, self.batch_first) if plain else None
         try:
-            if key in self._checked and (found := self._again(x, state, lengths)) is not None:
+            if key is not None and key in self._checked and (found := self._again(x, state, lengths)) is not None:
                 return found
             results = self._run(x, state, lengths, resets, streams or {})
         except TenutoError as error:
@@ -311,7 +311,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
                 return None  # it may have to be packed
             lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
         found = run_stack_again(self._layers(x, x.shape[1], {}), x, (state,) if isinstance(state, Tensor) else state, lengths, self.engine)
-        return None if found is None else Output(as_time_first(found[0], self.batch_first), self._state_type(*found[1]))
+        return None if found is None else Output(released(as_time_first(found[0], self.batch_first)), self._state_type(*found[1]))
 
     def _listed(self, state: Any) -> list[Tensor]:
         return listed(state, self._states)

@@ -54,10 +54,10 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
 
     def _forward(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         """The call of torch.nn; gives the state as a tuple of one or two tensors."""
-        plain = resets is None and not (self.dropout and self.training)
-        key = again.layer_key(input, hx, lengths is None, self.batch_first, self.checkpoint_every) if plain else None
+        plain = resets is None and self.checkpoint_every is None and not (self.dropout and self.training)
+        key = again.layer_key(input, hx, lengths is None, self.batch_first) if plain else None
         try:
-            if key in self._checked and (found := self._again(input, hx, lengths)) is not None:
+            if key is not None and key in self._checked and (found := self._again(input, hx, lengths)) is not None:
                 return found
             results = self._run(input, hx, lengths, resets)
         except TenutoError as error:
@@ -74,7 +74,7 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         if lengths is not None:
             lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
         found = run_stack_again(self._layers(), x, (hx,) if isinstance(hx, Tensor) else hx, lengths, self.engine)
-        return None if found is None else (as_time_first(found[0], self.batch_first), tuple(found[1]))
+        return None if found is None else (released(as_time_first(found[0], self.batch_first)), tuple(found[1]))
 
     def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         name = type(self).__name__
