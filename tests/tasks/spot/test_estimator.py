@@ -99,7 +99,7 @@ def test_keywords_are_read_as_often_as_background():
     assert times(np.array(rows.keywords)) == 4 and [read.count(number) for number in range(9)] == [4, 1, 1, 1, 1, 4, 1, 1, 1]
     assert [times(np.array(keywords)) for keywords in ([1], [0] * 100 + [1], [0, 0], [1, 1, 0])] == [1, MOST_TIMES, 2, 1]
     model = Spotter("gru", **{**SMALL, "epochs": 1, "batch_size": None}).fit(recordings(30))
-    assert model.options_["batch_size"] == 8
+    assert model.options_["batch_size"] == 8  # for 24 rows
 
 
 def rows_to_learn(data, targets, **options):
