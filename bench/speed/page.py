@@ -98,9 +98,10 @@ def targets(sections: Sections) -> Iterator[list[str]]:
         values = ratios([row], "stream", "onnxruntime")
         if values:
             yield verdict(f"one step {size(row)}, against onnxruntime", values, ratios([row], "stream", "onnxruntime", True), least, 0)
-        values = ratios([row], "stream, bfloat16", "stream")
-        if values:
-            yield verdict(f"one step {size(row)} in bfloat16, against ours in float32", values, ratios([row], "stream, bfloat16", "stream", True), 2, 0)
+        for kind, goal in (("bfloat16", 2), ("int8", 3)):
+            values = ratios([row], f"stream, {kind}", "onnxruntime")
+            if values:
+                yield verdict(f"one step {size(row)} in {kind}, against onnxruntime in float32", values, ratios([row], f"stream, {kind}", "onnxruntime", True), goal, 0)
     if "invariant" in sections:
         rows = sections["invariant"]["rows"]
         values = [1 / value for value in ratios(rows, "invariant", "default")]

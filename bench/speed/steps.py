@@ -1,4 +1,4 @@
-"""One step of one live stream: our `stream`, also with weights of bfloat16, beside ONNX Runtime with its state carried in and out, and beside torch.nn."""
+"""One step of one live stream: our `stream`, also with weights of bfloat16 and of int8, beside ONNX Runtime with its state carried in and out, and beside torch.nn."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def one_step(shapes: list[Shape], seconds: float) -> list[dict[str, object]]:
         stream = layer.stream(batch)
         half = tenuto.LSTM(features, hidden).eval().bfloat16()
         half_stream, half_xs = half.stream(batch), [x.bfloat16() for x in xs]
+        whole_numbers: nn.Module = tenuto.compress(tenuto.LSTM(features, hidden).eval(), weights="int8", activations="int8")
+        numbers_stream = whole_numbers.stream(batch)
         forward = tenuto.LSTM(features, hidden).eval()
 
         def streamed() -> None:
@@ -33,6 +35,10 @@ def one_step(shapes: list[Shape], seconds: float) -> list[dict[str, object]]:
         def streamed_narrowly() -> None:
             for x in half_xs:  # noqa: B023
                 half.step(x, half_stream)  # noqa: B023
+
+        def streamed_in_whole_numbers() -> None:
+            for x in xs:  # noqa: B023
+                whole_numbers.step(x, numbers_stream)  # noqa: B023
 
         def by_cell() -> None:
             state = torch.zeros(batch, hidden), torch.zeros(batch, hidden)  # noqa: B023
@@ -45,11 +51,11 @@ def one_step(shapes: list[Shape], seconds: float) -> list[dict[str, object]]:
                 _, state = module(x[None], state)
 
         calls: Calls = {
-            "stream": streamed, "stream, bfloat16": streamed_narrowly, "nn.LSTMCell": by_cell, "nn.LSTM, T = 1": lambda: by_layer(whole),  # noqa: B023
+            "stream": streamed, "stream, bfloat16": streamed_narrowly, "stream, int8": streamed_in_whole_numbers, "nn.LSTMCell": by_cell, "nn.LSTM, T = 1": lambda: by_layer(whole),  # noqa: B023
             "tenuto.LSTM, T = 1": lambda: by_layer(forward),  # noqa: B023
         }  # fmt: skip
         with torch.inference_mode():
-            times = interleaved(calls, seconds, frozenset(["stream", "stream, bfloat16", "tenuto.LSTM, T = 1"]))
+            times = interleaved(calls, seconds, frozenset(["stream", "stream, bfloat16", "stream, int8", "tenuto.LSTM, T = 1"]))
         arrays = [x[None].numpy() for x in xs]
         for name, threads in (("onnxruntime", torch.get_num_threads()), ("onnxruntime, 1 thread", 1)):
             run = peers.stepper(shape, threads)

@@ -18,7 +18,7 @@ from tenuto.tasks import Spotter
 KEYWORDS = ("computer", "music", "window")
 TEXT = Path(__file__).resolve().parents[2] / "examples" / "data" / "shakespeare.txt"
 PIECE_S = 2.6  # a sentence takes about so many seconds
-EACH, BACKGROUND = 64, 240  # recordings to train on: of each keyword, and sentences without one
+EACH, BACKGROUND, HELD = 192, 960, 0.25  # recordings to train on: of each keyword, and sentences without one; the share of as many to choose thresholds by
 OFTEN = 0.15  # of the test sentences have a keyword
 CHUNK = 4000
 
@@ -28,7 +28,7 @@ def training(seed: int, smoke: bool) -> tuple[Recordings, Recordings]:
     generator, words = np.random.default_rng([1, seed]), _words()
     held = TRAINING[::5]
     sets = []
-    for voices, share in (([one for one in TRAINING if one not in held], 1.0), (list(held), 0.25)):
+    for voices, share in (([one for one in TRAINING if one not in held], 1.0), (list(held), HELD)):
         each, others = (3, 6) if smoke else (round(EACH * share), round(BACKGROUND * share))
         labels = [name for name in KEYWORDS for _ in range(each)] + ["other"] * others
         texts = [*labels[: -others or None], *(" ".join(one) for one in sentences(words[: len(words) // 2], KEYWORDS, others, generator))]

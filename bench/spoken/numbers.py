@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,14 +13,20 @@ from spoken.fsdd import WORDS, fsdd
 from tenuto.data import Recordings, Wave
 from tenuto.data.audio.perturb import with_noise
 from tenuto.tasks import Transcriber
-from tenuto.tasks.transcribe.options import TranscribeOptions
 
+NAMED = ("recordings", "words", "wer", "wer_interval", "cer", "exact", "word_substitutions", "word_deletions", "word_insertions", "real_time_factor", "by_length")
 LONGEST = 7
 PAUSE_S = (-0.04, 0.4)  # below 0 two recordings overlap
 EDGE_S = (0.05, 0.5)  # before the first and after the last
 LEVEL_DB, OWN_LEVEL_DB = 6.0, 3.0  # of the string, and of each recording in it
 NOISE_DB = (15.0, 45.0)  # softer than the string
-HEADS: dict[str, dict[str, Any]] = {"CTC": {}} | ({"transducer": {"head": "transducer"}} if "head" in {field.name for field in dataclasses.fields(TranscribeOptions)} else {})
+STEPS = 2000
+HEADS: dict[str, dict[str, Any]] = {
+    "CTC, words": {"units": "bpe", "max_steps": STEPS},
+    "transducer, words": {"units": "bpe", "head": "transducer", "max_steps": STEPS},
+    "CTC, characters": {"max_steps": STEPS},
+}
+WIDTHS = (1, 8)
 
 
 def spoken_numbers(digits: Recordings, count: int, seed: int) -> Recordings:
@@ -68,8 +73,8 @@ def numbers(data: Path, seeds: int, minutes: float, known: Mapping[str, Any], sm
     runs: dict[str, Any] = dict(known.get("runs", {}))
     sizes = (20, 10, 10) if smoke else (2000, 200, 300)
     for seed in range(1 if smoke else seeds):
-        for head, options in HEADS.items():
-            for name, apart in splits.items():
+        for name, apart in splits.items():
+            for head, options in HEADS.items():
                 key = f"{head}, {name}, seed {seed}"
                 if key in runs:
                     continue
@@ -77,14 +82,14 @@ def numbers(data: Path, seeds: int, minutes: float, known: Mapping[str, Any], sm
                 training, held_out, rest = (spoken_numbers(part, size, place) for place, (part, size) in enumerate(zip((inside, inside, outside), sizes)))
                 begin = time.perf_counter()
                 limits = {"max_steps": 2, "hidden_size": 8} if smoke else {"time_limit_s": 60 * minutes}
-                model = Transcriber(random_state=seed, **options, **limits).fit(training, validation=held_out)
-                seconds, result = time.perf_counter() - begin, model.evaluate(rest)
+                model = Transcriber(random_state=seed, **{**options, **limits}).fit(training, validation=held_out)
+                seconds = time.perf_counter() - begin
+                found = {f"beam {width}": model.set_params(beam_size=width).evaluate(rest) for width in WIDTHS}
                 runs[key] = {
                     "head": head, "split": name, "seed": seed, "seconds": round(seconds, 1), "steps": model.evaluation_["training"]["steps"], "stopped": model.evaluation_["training"]["stopped"],
-                    **{each: result[each] for each in ("recordings", "words", "wer", "wer_interval", "cer", "exact", "word_substitutions", "word_deletions", "word_insertions", "real_time_factor")},
-                    "by_length": result["by_length"],
+                    **{name: {each: result[each] for each in NAMED} for name, result in found.items()},
                 }  # fmt: skip
-                print(f"{key}: {result['wer']:.2%} of {result['words']} words, {seconds:.0f} s", flush=True)
+                print(f"{key}: {found['beam 1']['wer']:.2%} of {found['beam 1']['words']} words, {seconds:.0f} s", flush=True)
                 yield {"minutes": minutes, "runs": runs}
                 if smoke:
                     return
@@ -94,13 +99,15 @@ def table(found: Mapping[str, Any]) -> list[str]:
     """The section as lines of a page."""
     lines = [
         f"Strings of one to {LONGEST} digits, joined from recordings of one speaker, with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s (below 0 they overlap), levels that differ by up to {2 * LEVEL_DB:g} dB, and white noise {NOISE_DB[0]:g} to {NOISE_DB[1]:g} dB softer.",
-        f"2,000 strings to train on, 300 to test on. Known speakers: of recordings that training never had. Without a speaker: of that one alone. At most {found['minutes']:g} minutes of training.",
+        f"2,000 strings to train on, 300 to test on. Known speakers: of recordings that training never had. Without a speaker: of that one alone. {STEPS:,} steps of training, {found['minutes']:g} minutes at most. Words: `units=\"bpe\"`, pieces of words that are learnt from the transcripts, which here are the words; characters are the usual units.",
         "",
-        "| model | test strings of | seed | words | word errors | 95 % interval | substituted, left out, added | strings without an error | minutes | steps | real-time factor |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| model | test strings of | seed | search | words | word errors | 95 % interval | substituted, left out, added | strings without an error | minutes | steps | real-time factor |",
+        "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for run in found["runs"].values():
-        low, high = run["wer_interval"]
-        kinds = ", ".join(str(run[f"word_{name}"]) for name in ("substitutions", "deletions", "insertions"))
-        lines.append(f"| {run['head']} | {run['split']} | {run['seed']} | {run['words']} | {run['wer']:.2%} | {low:.1%} to {high:.1%} | {kinds} | {run['exact']:.1%} | {run['seconds'] / 60:.1f} | {run['steps']} | {run['real_time_factor']:.4f} |")
+        for name in (f"beam {width}" for width in WIDTHS):
+            one = run[name]
+            low, high = one["wer_interval"]
+            kinds = ", ".join(str(one[f"word_{kind}"]) for kind in ("substitutions", "deletions", "insertions"))
+            lines.append(f"| {run['head']} | {run['split']} | {run['seed']} | {name} | {one['words']} | {one['wer']:.2%} | {low:.1%} to {high:.1%} | {kinds} | {one['exact']:.1%} | {run['seconds'] / 60:.1f} | {run['steps']} | {one['real_time_factor']:.4f} |")
     return [*lines, "", "The interval is that of drawing the strings again."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from speed.memory import resident
 from tenuto.data.audio.read import read_recording_splits
 from tenuto.data.audio.wave import Wave
 from tenuto.data.sets import path_of
 from tenuto.tasks import Spotter, Transcriber
 
 SECONDS, CHUNK_S, ROUNDS = 60.0, 0.1, 5
+FRAMES, FRAME_S, BEFORE = 1_000_000, 0.01, 100_000  # of the long stream; memory is looked at after the first of them, and at the end
 
 
 def speed(smoke: bool) -> Iterator[dict[str, Any]]:
@@ -23,11 +26,29 @@ def speed(smoke: bool) -> Iterator[dict[str, Any]]:
     parts, seconds, rounds = read_recording_splits(path_of("spoken_digits")), 2.0 if smoke else SECONDS, 1 if smoke else ROUNDS
     samples = np.concatenate([wave.samples for wave in parts.train.waves])
     sound = Wave(np.resize(samples, round(seconds * parts.train.waves[0].rate)), parts.train.waves[0].rate)
-    yield {"seconds": seconds, "chunk_s": CHUNK_S, "models": {"Transcriber": _transcriber(parts.train, sound, rounds), "Spotter": _spotter(parts.train, sound, rounds)}}
+    written = Transcriber(max_steps=3).fit(parts.train)
+    found: dict[str, Any] = {"seconds": seconds, "chunk_s": CHUNK_S, "models": {"Transcriber": _transcriber(written, sound, rounds), "Spotter": _spotter(parts.train, sound, rounds)}}
+    yield found
+    talking = written if smoke else Transcriber(max_steps=300).fit(parts.train)  # one that writes something, so that there is something to keep
+    yield {**found, "long": _long(talking, sound, 200 if smoke else FRAMES)}
 
 
-def _transcriber(train: Any, sound: Wave, rounds: int) -> dict[str, Any]:
-    model = Transcriber(max_steps=3).fit(train)
+def _long(model: Transcriber, sound: Wave, frames: int) -> dict[str, Any]:
+    """One stream of so many frames: the memory of the process, in MB, after the first of them and at the end, and the size of what a snapshot holds."""
+    stream, size, after, events = model.stream(rate=sound.rate), round(CHUNK_S * sound.rate), [], 0
+    marks = [frames * FRAME_S * BEFORE / FRAMES, frames * FRAME_S]
+    snapshots = []
+    while len(after) < len(marks):
+        for first in range(0, len(sound.samples), size):
+            events += sum(event.kind == "final" for event in stream.accept(sound.samples[first : first + size]))
+            if stream.seconds >= marks[len(after)]:
+                after.append(resident("VmRSS") / 1000)
+                snapshots.append(len(json.dumps(stream.snapshot())))
+                break
+    return {"frames": frames, "marks_s": marks, "resident_mb": after, "snapshot_bytes": snapshots, "finals": events}
+
+
+def _transcriber(model: Transcriber, sound: Wave, rounds: int) -> dict[str, Any]:
     heard = model.hearing_(sound)
     rows = model._steps_of(model._read([sound]))[0]
     times = {
@@ -79,4 +100,8 @@ def table(found: Mapping[str, Any]) -> list[str]:
     ]
     for name, model in found["models"].items():
         lines += ["", f"{name}: {model['network']}, {model['parameters']:,} weights.", "", "| what | real-time factor |", "| --- | ---: |", *(f"| {part} | {factor:.5f} |" for part, factor in model["factors"].items())]
+    if "long" in found:
+        long = found["long"]
+        (first, last), (small, large) = long["resident_mb"], long["snapshot_bytes"]
+        lines += ["", f"One stream of {long['frames']:,} frames ({long['marks_s'][1] / 3600:.1f} hours, {long['finals']:,} final events): the process holds {first:.1f} MB after {long['marks_s'][0] / 60:.0f} minutes and {last:.1f} MB at the end; a snapshot has {small / 1000:.0f} kB and {large / 1000:.0f} kB."]
     return lines

@@ -1,4 +1,4 @@
-"""Calls without gradients that are like one before: the same bits as the first, with the weights and states of now."""
+"""Calls that are like one before: the same bits as the first, with the weights and states of now, and the same gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import torch
 
 import tenuto
 from tenuto import Recurrent, cells
-from tenuto.layers import again
+from tenuto.errors import ShapeError
+from tenuto.layers import again, functional
+from tenuto.layers.functional import recurrent
 
 pytestmark = pytest.mark.cpp
 LAYERS = {
@@ -61,16 +63,131 @@ def test_the_bits_are_those_of_a_call_with_gradients(name, count):
     assert count() >= 4
 
 
-@pytest.mark.parametrize("change", ["lengths", "dtype", "not contiguous", "vmap", "autocast", "engine", "invariant", "no state"])
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_the_third_call_makes_no_checks_of_its_own(name, batch_first, monkeypatch):
+    layer = LAYERS[name]()
+    layer.batch_first = batch_first
+    x = torch.randn(4, 2, 3)
+    with torch.no_grad():
+        expected, state = layer(x), layer(x)[1]
+        carried = layer(x, state)
+        monkeypatch.setattr(type(layer), "_run", None)
+        same(layer(x), expected)
+        same(layer(x, state), carried)
+        same(copied := layer(x), expected)
+        assert flat(copied)[0].data_ptr() != flat(expected)[0].data_ptr()  # what an earlier call gave is not written over
+
+
+def learnt(layer, x, state, **given):
+    """The output, the states and every gradient."""
+    layer.zero_grad()
+    output, states = layer(x, state, **given)
+    states = states if isinstance(states, tuple) else (states,)
+    (output.square().sum() + sum(value.sum() for value in states)).backward()
+    return [output, *states, *(parameter.grad.clone() for parameter in layer.parameters() if parameter.requires_grad)]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_gradients_are_those_of_the_first_call(name, batch_first, monkeypatch):
+    layer = LAYERS[name]()
+    layer.batch_first = batch_first
+    layer.weight_hh_l0.requires_grad_(name != "GRU")
+    x, lengths = torch.randn(4, 4, 3, requires_grad=name == "MGU"), [4, 2, 0, 3]
+    state = layer(x.detach())[1]
+    state = type(state)(*(value.detach() for value in state)) if hasattr(state, "_fields") else tuple(value.detach() for value in state) if isinstance(state, tuple) else state.detach()
+    expected = [learnt(layer, x, None), learnt(layer, x, state), learnt(layer, x, None, lengths=lengths)]
+    monkeypatch.setattr(type(layer), "_run", None)
+    monkeypatch.setattr(functional, "bind", None)
+    for one, given in zip(expected, [(None, {}), (state, {}), (None, {"lengths": lengths})], strict=True):
+        found = learnt(layer, x, given[0], **given[1])
+        assert all(torch.equal(a, b) for a, b in zip(found, one, strict=True))
+        found[0].detach().zero_(), found[1].detach().zero_()  # they are the user's
+        assert all(torch.equal(a, b) for a, b in zip(learnt(layer, x, given[0], **given[1]), one, strict=True))
+
+
+def test_the_user_may_write_into_what_a_call_like_one_before_gives():
+    layer, x = Recurrent(cells.GRU(), 3, 5), torch.randn(4, 2, 3)
+    for _ in range(3):
+        output, state = layer(x)
+        expected = torch.autograd.grad(output.relu().sum(), layer.weight_ih_l0)[0]
+        output, state = layer(x)
+        assert torch.equal(torch.autograd.grad(output.relu_().sum(), layer.weight_ih_l0)[0], expected)
+
+
+def test_derivatives_of_any_order_after_calls_like_one_before():
+    layer, x = Recurrent(cells.MGU(), 3, 4, dtype=torch.float64), torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
+    layer(x)
+    assert torch.autograd.gradcheck(lambda value: layer(value).output, x)
+    assert torch.autograd.gradgradcheck(lambda value: layer(value).output, x)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_every_dtype_gives_the_same_bits_each_time(name, dtype):
+    layer, x = LAYERS[name]().to(dtype), torch.randn(4, 2, 3, dtype=dtype)
+    expected = layer(x)
+    with torch.no_grad():
+        for _ in range(4):
+            found = layer(x)
+            same(found, expected)
+            same(layer(x, found[1], lengths=[4, 2]), layer(x, expected[1], lengths=[4, 2]))
+        for state in flat(found)[1:]:
+            state.detach_()  # a view would refuse
+
+
+def test_every_dtype_of_the_function_gives_the_same_bits_each_time():
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        torch.manual_seed(0)
+        weights = {"weight_ih": torch.randn(10, 3, dtype=dtype), "bias": torch.randn(10, dtype=dtype), "U": {"f": torch.randn(5, 5, dtype=dtype), "n": torch.randn(5, 5, dtype=dtype)}}
+        x = torch.randn(4, 2, 3, dtype=dtype)
+        with torch.no_grad():
+            first, *others = (recurrent(cells.MGU(), x, weights)[0] for _ in range(4))
+        assert all(torch.equal(first, other) for other in others)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_each_call_has_its_own_lengths(name, batch_first, monkeypatch):
+    layer = LAYERS[name]()
+    layer.batch_first = batch_first
+    x, every = torch.randn(4, 4, 3), [torch.tensor([4, 2, 3, 1]), [1, 3, 4, 4], torch.tensor([2, 0, 1, 2], dtype=torch.int32), [0, 0, 0, 0]]
+    state = layer(x)[1]
+    expected = [(layer(x, lengths=lengths), layer(x, state, lengths=lengths)) for lengths in every]
+    with torch.no_grad():
+        layer(x, lengths=every[0]), layer(x, state, lengths=every[0])
+        monkeypatch.setattr(type(layer), "_run", None)
+        for lengths, (alone, carried) in zip(every, expected, strict=True):
+            same(layer(x, lengths=lengths), alone)
+            same(layer(x, state, lengths=lengths), carried)
+        with pytest.raises(ShapeError, match=r"lengths\[1\] is 5"):
+            layer(x, lengths=[1, 5, 1, 1])
+
+
+def test_what_a_call_depends_on_is_looked_at_each_time():
+    layer, x = Recurrent(cells.MGU(), 3, 5, num_layers=2, dropout=0.5, zoneout=0.3).eval(), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        expected = [layer(x) for _ in range(3)][-1]
+        layer.train()
+        assert not torch.equal(layer(x)[0], layer(x)[0])
+        layer.eval()
+        same(layer(x), expected)
+        layer.batch_first = True
+        assert layer(x)[1][0].shape == (2, 4, 5)
+        layer.batch_first = False
+        layer.weight_ih_l0 = torch.nn.Parameter(layer.weight_ih_l0 * 0)
+        assert not torch.equal(layer(x)[0], expected[0])
+    assert layer(x)[0].requires_grad
+
+
+@pytest.mark.parametrize("change", ["dtype", "not contiguous", "vmap", "autocast", "engine", "invariant", "no state"])
 def test_other_calls_go_the_usual_way(change, count):
     layer, x = tenuto.GRU(3, 5), torch.randn(4, 2, 3)
     with torch.no_grad():
         layer(x)
         before = count()
-        if change == "lengths":
-            same(layer(x, lengths=torch.tensor([4, 4])), layer(x))
-            assert not torch.equal(layer(x, lengths=torch.tensor([4, 1]))[0], layer(x)[0])
-        elif change == "dtype":
+        if change == "dtype":
             torch.testing.assert_close(layer.double()(x.double())[0].float(), layer.float()(x)[0])
         elif change == "not contiguous":
             same(layer(x.transpose(0, 1).contiguous().transpose(0, 1)), layer(x))

@@ -156,6 +156,7 @@ class TestForks:
             assert in_child(lambda: learn(never_seen(), "reference")[0].isfinite().all().item()) == "right"
         assert trace_of(held.kind()) is trace_of(held.kind())
 
+    @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core
     def test_in_the_workers_of_a_loader(self):
         kind = never_seen()
         for row in DataLoader(_Rows(kind), batch_size=None, num_workers=2):

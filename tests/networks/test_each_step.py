@@ -27,6 +27,14 @@ def test_a_map_step_by_step_is_the_map():
     np.testing.assert_array_equal(exactly(linear, x.float())[2:5, 1:2].detach(), exactly(linear, x[2:5, 1:2].float()).detach())
 
 
+def test_a_map_of_more_steps_than_are_computed_at_once_has_the_same_bits(monkeypatch):
+    torch.manual_seed(0)
+    linear, x = torch.nn.Linear(33, 5), torch.randn(20, 3, 33)
+    whole = exactly(linear, x)
+    monkeypatch.setattr("tenuto.networks.exact.TILE", 400)
+    np.testing.assert_array_equal(exactly(linear, x).detach(), whole.detach())
+
+
 def test_probabilities_of_a_step_are_the_same_bits_in_any_chunk():
     logits = np.random.default_rng(0).normal(0, 4, size=(50, 29)).astype(np.float32)
     whole = log_probabilities(logits)
@@ -44,6 +52,11 @@ def test_what_is_read_is_the_same_in_any_batch_and_chunk():
             state, parts = None, []
             for part in x[:, row : row + 1].split(3):
                 read, state = unchanging(lambda part=part, state=state: network.read(batch(part), state))
+                parts.append(read)
+            np.testing.assert_array_equal(torch.cat(parts), whole[:, row : row + 1])
+            state, parts = None, []
+            for part in x[:, row : row + 1].split(2):  # as a stream goes on, which repeats the calls of one form
+                read, state = unchanging(lambda part=part, state=state: network.further(part, state))
                 parts.append(read)
             np.testing.assert_array_equal(torch.cat(parts), whole[:, row : row + 1])
             np.testing.assert_array_equal(state[0][:, 0], last[0][:, row])

@@ -28,7 +28,7 @@ def test_an_axis_holds_its_values(values, logarithmic):
     assert all(0 <= axis.place(v) <= 1 for v in values)
 
 
-@pytest.mark.parametrize("values", [[], [math.nan], [math.inf], [0.0, 0.0], [5.0]])
+@pytest.mark.parametrize("values", [[], [math.nan], [math.inf], [0.0, 0.0], [5.0], [1e-9, 1.0000000000000003e-09], [1e-15, 2e-15]])
 def test_an_axis_without_a_range(values):
     axis = axis_for(values)
     assert axis.low < axis.high
@@ -113,3 +113,14 @@ def test_values_show_at_every_place_of_a_short_line_and_at_some_of_a_long_one():
         svg = LineChart("Loss", list(range(1, count + 1)), [Series("training", [float(one) for one in range(count)])]).svg()
         assert svg.count('class="column"') == min(count, 40)
         assert f">epoch {count}<" in svg and ">epoch 1<" in svg
+
+
+def test_places_with_names_have_bars_and_charts_can_share_an_axis():
+    named = LineChart("Left over", [1, 2, 3], [Series("median", [1.0, math.nan, 3.0], dots=True, low=[0.0, math.nan, 2.0], high=[2.0, math.nan, 4.0])], x_name="month", x_names=["Jan", "Feb", "<Mar>"])
+    svg = str(named.svg())
+    bars = re.findall(r'<rect class="band first" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', svg)
+    assert len(bars) == 2 and bars[0][3] == bars[1][3] and ">Jan</text>" in svg and "&lt;Mar&gt;" in svg and "lowest 1 at Jan, highest 3 at &lt;Mar&gt;" in svg
+    long = LineChart("Left over", list(range(1, 25)), [Series("median", [0.0] * 24)], x_names=[f"{hour}:00" for hour in range(24)])
+    assert re.findall(r'text-anchor="middle">(\d+:00)</text>', str(long.svg())) == [f"{hour}:00" for hour in range(0, 24, 2)]
+    low, high = (chart(values, room_for=(0.0, 10.0)) for values in ([1.0, 2.0], [8.0, 9.0]))
+    assert all(">10</text>" in str(one.svg()) and ">0</text>" in str(one.svg()) for one in (low, high))

@@ -80,7 +80,7 @@ def anomalies() -> tuple[Any, ...]:
     return AnomalyDetector("gru", season=3, dropout=0.0, **SAME), forecast()[1], None
 
 
-UNCHANGED = {"speed": 0.0, "gain_db": 0.0, "band_masks": 0, "time_masks": 0}
+UNCHANGED = {"speed": 0.0, "gain_db": 0.0, "tract": 0.0, "band_masks": 0, "time_masks": 0}
 
 
 def tones(count: int = 25) -> list[Wave]:
@@ -89,7 +89,7 @@ def tones(count: int = 25) -> list[Wave]:
 
 
 def sounds() -> tuple[Any, ...]:
-    return AudioClassifier("gru", feature_size=10, dropout=0.0, **UNCHANGED, **SAME), tones(), ["low", "high"] * 12 + ["low"]
+    return AudioClassifier("gru", feature_size=10, halvings=0, dropout=0.0, **UNCHANGED, **SAME), tones(), ["low", "high"] * 12 + ["low"]
 
 
 def transcribe() -> tuple[Any, ...]:

@@ -79,7 +79,12 @@ def wanted(engine: str, otherwise: str = "auto") -> str:
 
 def left_open() -> bool:
     """Whether nothing but a call's own `engine` asks for an engine: no environment variable, no `invariant()`. Takes no time that counts."""
-    return not (_thread.invariant or os.environ._data.get(_KEY))  # type: ignore[attr-defined]  # `os.environ.get` raises an error inside itself, which takes ten times as long
+    return not (_thread.invariant or by_environment())
+
+
+def by_environment() -> bool:
+    """Whether an environment variable asks for an engine. Takes no time that counts."""
+    return bool(os.environ._data.get(_KEY))  # type: ignore[attr-defined]  # `os.environ.get` raises an error inside itself, which takes ten times as long
 
 
 @contextmanager

@@ -370,11 +370,15 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: b
     elif engine.recorded(form, inputs) or not (keep or transformed):
         result = engine.forward(form, inputs, keep)
         return result.output, result.final
-    if compiling or opaque or transformed:
-        apply = TimeLoop.apply
-    else:
-        apply = TimeLoop.apply_at_once
-        if inputs["x"].requires_grad:
-            inputs = {name: tensor.view_as(tensor) if tensor.requires_grad and name != "x" else tensor for name, tensor in inputs.items()}
-    results = apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
+    if not (compiling or opaque or transformed):
+        output, *final = at_once(key_of(form, engine.name), form, inputs, keep)
+        return output, final
+    results = TimeLoop.apply(key_of(form, engine.name), keep, *map(inputs.__getitem__, form.names))
     return results[0], list(results[1 : form.results])
+
+
+def at_once(key: str, form: Form, inputs: Buffers, keep: bool) -> list[Tensor]:
+    """The output and the final states through the Function, where no transform and no compiler is at work. key: of the form and an engine (`key_of`)."""
+    if inputs["x"].requires_grad:
+        inputs = {name: tensor.view_as(tensor) if tensor.requires_grad and name != "x" else tensor for name, tensor in inputs.items()}
+    return list(TimeLoop.apply_at_once(key, keep, *map(inputs.__getitem__, form.names))[: form.results])

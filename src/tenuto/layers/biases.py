@@ -16,5 +16,5 @@ def one_bias(bias_ih: Tensor, bias_hh: Tensor, gru: bool) -> tuple[Tensor, dict[
     if not gru:
         return bias_ih + bias_hh, {}
     hidden_size = len(bias_hh) // 3
-    gates, candidate = bias_hh.narrow(0, 0, 2 * hidden_size), bias_hh.narrow(0, 2 * hidden_size, hidden_size)
-    return bias_ih + torch.constant_pad_nd(gates, (0, hidden_size)), {"recurrent_bias": candidate}  # `pad` and `split` do the same in twice the time
+    gates, candidate = bias_hh[: 2 * hidden_size], bias_hh[2 * hidden_size :]
+    return bias_ih + torch.constant_pad_nd(gates, (0, hidden_size)), {"recurrent_bias": candidate}  # `narrow`, `pad` and `split` do the same in more time

@@ -144,7 +144,7 @@ def _run(
     reverse: bool,
     engine: str,
 ) -> list[Tensor]:
-    key = again.key_of(handle, tensors, initial_state, reverse, engine)
+    key = again.key_of(handle, tensors, initial_state, reverse, engine) if again.ordinary() else None
     if key is not None and (results := again.run(key, tensors, initial_state)) is not None:
         return results
     form, inputs, result_dtype = bind(traced_of(handle), tensors, initial_state, reset_state, reverse)
@@ -167,7 +167,7 @@ def _loop(form: Form, inputs: dict[str, Tensor], engine: str, result_dtype: torc
     chosen = engines.choose(Problem.of(form, inputs, gradients, result_dtype), engine)
     results = engines.time_loop(form, chosen, inputs, gradients)
     if key is not None:
-        again.remember(key, form, inputs, chosen)
+        again.remember(key, form, inputs, chosen, gradients)
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,16 +15,16 @@ from tenuto.cell import Cell, start_parameter, state_type
 from tenuto.engines import EngineReport, Form, Problem
 from tenuto.engines.problem import output_width, size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
-from tenuto.layers import recording
+from tenuto.layers import again, recording
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.checks import check_streams, streams_of
 from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, check_size, dropped
 from tenuto.layers.normalisation import LayerNorm
-from tenuto.layers.packed import Packed
+from tenuto.layers.packed import LARGE, Packed
 from tenuto.layers.segments import check_every
-from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, steps_of, weight_of
+from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, run_stack_again, steps_of, weight_of
 from tenuto.layers.states import listed
 from tenuto.layers.stream import Stream, Streaming
 from tenuto.layers.with_cell import WithCell
@@ -140,10 +140,11 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         self.reset_parameters()
 
     checkpoint_every: int | None = None  # of layers that were pickled before there was the option
-    _remade = ("_handle", "_running", "_product_shapes", "_places", "_state_type")  # the last one's class is in no module, so it cannot be pickled
+    _remade = ("_handle", "_checked", "_running", "_product_shapes", "_places", "_state_type")  # the last one's class is in no module, so it cannot be pickled
 
     def _remake(self) -> None:
         super()._remake()
+        self._checked: set[Hashable] = set()  # see `_again`
         self._state_type = state_type(self._states)
         stacks = trace(self.cell).stacks
         self._product_shapes = {
@@ -258,6 +259,9 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         )
         return Direction(handle, weights, self.reverse or suffix.endswith("_reverse"), reset)
 
+    def _layers(self, x: Tensor, batch_size: int, streams: Mapping[str, Tensor]) -> list[list[Direction]]:
+        return [[self._direction(layer, suffix, x, batch_size, streams) for suffix in self.suffixes(layer)] for layer in range(self.num_layers)]
+
     def forward(
         self,
         x: Tensor | PackedSequence,
@@ -287,10 +291,27 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         """
         if not recording.is_input(x):
             return recording.node(self, x, state, lengths=lengths, resets=resets, streams=streams)  # type: ignore[no-any-return]
+        plain = resets is None and self.checkpoint_every is None and not (streams or self.learned_state or self.layer_norm or self.residual or (self.dropout and self.training))
+        key = again.layer_key(x, state, lengths is None, self.batch_first) if plain else None
         try:
-            return self._run(x, state, lengths, resets, streams or {})
+            if key is not None and key in self._checked and (found := self._again(x, state, lengths)) is not None:
+                return found
+            results = self._run(x, state, lengths, resets, streams or {})
         except TenutoError as error:
             raise error.called(f"Recurrent({type(self.cell).__name__})") from None
+        if key is not None:
+            again.keep(self._checked, key)
+        return results
+
+    def _again(self, x: Any, state: Any, lengths: Any) -> Output | None:
+        """A call whose checks were passed by one before, where its loops are like those of one before, too; else None."""
+        x = x.transpose(0, 1).contiguous() if self.batch_first else x
+        if lengths is not None:
+            if x.numel() >= LARGE:
+                return None  # it may have to be packed
+            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+        found = run_stack_again(self._layers(x, x.shape[1], {}), x, (state,) if isinstance(state, Tensor) else state, lengths, self.engine)
+        return None if found is None else Output(released(as_time_first(found[0], self.batch_first)), self._state_type(*found[1]))
 
     def _listed(self, state: Any) -> list[Tensor]:
         return listed(state, self._states)
@@ -343,12 +364,8 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         initial = self._initial(values, batch_size)
         if packed is not None:
             initial = self._zeros(packed) if initial is None else initial if values is None else [packed.sort(value) for value in initial]
-        layers = [
-            [self._direction(layer, suffix, x, batch_size, streams) for suffix in self.suffixes(layer)]
-            for layer in range(self.num_layers)
-        ]
         output, final = run_stack(
-            layers, x, initial, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
+            self._layers(x, batch_size, streams), x, initial, lengths=lengths, resets=resets, batch_sizes=None if packed is None else packed.batch_sizes,
             before=self._before, after=self._after if packed is None else partial(self._after, packed=packed), engine=self.engine, every=self.checkpoint_every,
         )  # fmt: skip
         if packed is not None:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from tenuto import engines
+from tenuto.layers import again
 from tenuto.layers.functional import layer_tensors, run_layer
 from tenuto.layers.packed import Packed
 from tenuto.layers.segments import run_in_segments
@@ -59,6 +61,8 @@ def run_stack(
         output [T, B, D * W] (packed [N, D * W]); the final states, as `initial`.
     """
     finals: list[list[Tensor]] = []
+    if not x.is_contiguous() and again.ordinary():
+        x = x.contiguous()  # which the engines would do later: so it is like other calls, and remembered
     for number, directions in enumerate(layers):
         read, outputs = before(number, x), []
         for direction in directions:
@@ -70,6 +74,27 @@ def run_stack(
             finals.append(final)
         x = after(number, x, outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1))
     return x, [torch.stack(values) for values in zip(*finals, strict=True)]
+
+
+def run_stack_again(
+    layers: Sequence[Sequence[Direction]], x: Tensor, initial: Sequence[Tensor] | None, lengths: Tensor | None, engine: str
+) -> tuple[Tensor, list[Tensor]] | None:
+    """As `run_stack`, with nothing between the layers, where each loop is like one that was made before (see again.py); else None."""
+    finals: list[list[Tensor]] = []
+    engine = engines.settled(engine)
+    for directions in layers:
+        outputs = []
+        for direction in directions:
+            start = [] if initial is None else [state[len(finals)] for state in initial]
+            tensors = direction.tensors(x, lengths)
+            key = None if direction.reset_state else again.key_of(direction.handle, tensors, start, direction.reverse, engine)
+            results = None if key is None else again.run(key, tensors, start)
+            if results is None:
+                return None
+            outputs.append(results[0])
+            finals.append(results[1:])
+        x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+    return x, [torch.stack(values) for values in zip(*finals, strict=True)]  # not a view, so that `state.detach_()` works
 
 
 def steps_of(x: Any, batch_first: bool) -> tuple[int, ...]:

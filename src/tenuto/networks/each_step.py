@@ -93,3 +93,8 @@ class EachStepNetwork(Network):
         """What a decoder reads of a batch, [T, B, J], and the state after it."""
         output, state = self.encode(batch, state)
         return Output(self.head.read(output), state)
+
+    def further(self, x: Tensor, state: Any = None) -> Output:
+        """As `read`, of the next steps [T, B, F] of a stream, as many of each row."""
+        output, after, *_ = self.encoder(x, state)
+        return Output(self.head.read(output), after)

@@ -6,23 +6,33 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from tenuto.engines import invariant
 from tenuto.errors import EngineError
 
 R = TypeVar("R")
+TILE = 1 << 17  # products at once, so that they stay in a core's cache
 
 
 def exactly(linear: nn.Linear, x: Tensor) -> Tensor:
     """`linear(x)`, x [T, B, W], with the same bits in any chunk and batch.
 
-    A product of matrices adds up in an order that depends on their sizes. Here terms are added one after the other, each product and sum rounded once.
+    A product of matrices adds up in an order that depends on their sizes. Here the second half of the terms is added to the first until one is left, each product and sum rounded once.
     """
-    found = linear.bias.expand(*x.shape[:2], -1)
-    for column, weight in zip(x.unbind(-1), linear.weight.unbind(1)):
-        found = found + column[..., None] * weight
-    return found
+    rows, weight = x.flatten(0, 1), linear.weight.t().contiguous()
+    found = [_summed(tile[:, :, None] * weight) + linear.bias for tile in rows.split(max(1, TILE // weight.numel()))]
+    return torch.cat(found).view(*x.shape[:2], -1)
+
+
+def _summed(terms: Tensor) -> Tensor:
+    """[N, V] from [N, W, V], in an order that follows from W alone."""
+    while (count := terms.shape[1]) > 1:
+        half = (count + 1) // 2
+        folded = terms[:, : count - half] + terms[:, half:]
+        terms = folded if count % 2 == 0 else torch.cat([folded, terms[:, half - 1 : half]], dim=1)
+    return terms[:, 0]
 
 
 def unchanging(call: Callable[[], R]) -> R:

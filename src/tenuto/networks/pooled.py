@@ -20,16 +20,16 @@ from tenuto.networks.reduction import ReducedRecurrent
 
 
 class Channels(nn.Module):
-    """The standardised channels of a batch; in training, with Gaussian noise of standard deviation `noise`.
+    """The standardised channels of a batch; in training, with Gaussian noise of standard deviation `noise` at each step, and of `level` on each channel of a whole sequence.
 
     Args:
         streams: for each stream of the cell, the place of its channel. These channels are no inputs.
         beside: the places of what stands beside the channels, such as masks; no noise is added to it.
     """
 
-    def __init__(self, noise: float, input_size: int, streams: Mapping[str, int], beside: Sequence[int] = ()) -> None:
+    def __init__(self, noise: float, input_size: int, streams: Mapping[str, int], beside: Sequence[int] = (), level: float = 0.0) -> None:
         super().__init__()
-        self.noise, self.streams, self.beside = noise, dict(streams), list(beside)
+        self.level, self.noise, self.streams, self.beside = level, noise, dict(streams), list(beside)
         taken = set(streams.values())
         self.inputs = [place for place in range(input_size + len(taken)) if place not in taken]
 
@@ -37,6 +37,7 @@ class Channels(nn.Module):
         """[T, B, F], the channels that are inputs, and what stands beside them."""
         x = batch.x[..., self.inputs] if self.streams or self.beside else batch.x
         x = x + self.noise * torch.randn_like(x) if self.training and self.noise else x
+        x = x + self.level * torch.randn_like(x[:1]) if self.training and self.level else x
         return torch.cat([x, batch.x[..., self.beside]], dim=-1) if self.beside else x
 
 
@@ -49,6 +50,7 @@ class PooledNetwork(Network):
         halvings: convolutions before the recurrent layer, each of which makes a series half as long (`networks/reduction.py`).
         shortcut: whether the head reads what these give, too.
         input_noise: standard deviation of the Gaussian noise that is added to the input in training.
+        level_noise: that of noise which is the same at all steps of a sequence.
         streams: for each stream of the cell, the place of its channel in a batch, beside `input_size` others.
         beside: the places in a batch of what the front puts beside the channels.
         encoder: its name, see `networks/encoders.py`.
@@ -69,6 +71,7 @@ class PooledNetwork(Network):
         halvings: int = 0,
         shortcut: bool = True,
         input_noise: float = 0.0,
+        level_noise: float = 0.0,
         streams: Mapping[str, int] = {},
         beside: Sequence[int] = (),
         reads: Sequence[int] | None = None,
@@ -77,7 +80,7 @@ class PooledNetwork(Network):
         encoder: str = "recurrent",
     ) -> None:
         super().__init__()
-        self.front = Channels(input_noise, input_size, streams, beside)
+        self.front = Channels(input_noise, input_size, streams, beside, level_noise)
         input_size = input_size + len(beside) if reads is None or not made else len(reads)
         recurrent = encoder_of(encoder, cell, hidden_size if halvings else input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=dropout, engine=engine)
         self.encoder = ReducedRecurrent(input_size, hidden_size, halvings, recurrent, shortcut=shortcut) if halvings else Observing(recurrent, reads or (), made) if made else recurrent

@@ -54,14 +54,17 @@ class _TransducerLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, frames: Tensor, labels: Tensor) -> Tensor:
+        steps, rows, places, _ = logits.shape
+        # What outlives this call is made first: behind the lattice it would keep the lattice's memory from the gradient, which is made next.
+        losses, kept = (logits.new_empty(shape, dtype=_exact(logits)) for shape in ((rows,), (2, steps, rows, places)))
         arcs = _arcs(logits, targets, frames, labels)
         total, before = _sums_before(arcs, labels)
+        torch.neg(total.to(losses.dtype), out=losses)
         if ctx.needs_input_grad[0]:
-            taken = _taken(arcs, before, labels, total)
-            kept = _straight(taken, len(logits)).contiguous().to(_exact(logits))
+            kept.copy_(_straight(_taken(arcs, before, labels, total), steps))
             kept.masked_fill_(kept < LEAST, 0)
             ctx.save_for_backward(logits, targets, frames, labels, kept)
-        return -total.to(_exact(logits))
+        return losses
 
     @staticmethod
     @once_differentiable
@@ -70,11 +73,10 @@ class _TransducerLoss(torch.autograd.Function):
         logits, targets, frames, labels, taken = ctx.saved_tensors
         steps, rows, places, _ = logits.shape
         outside = (torch.arange(steps, device=logits.device)[:, None] >= frames)[:, :, None] | (torch.arange(places, device=logits.device) > labels[:, None])  # [T, B, U + 1]
-        taken = torch.where(outside, 0, taken * weights[:, None])  # [2, T, B, U + 1]
         ragged = bool(outside.any())
         gradient = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for tile in _tiles(logits):
-            blanks, symbols = taken[0, tile], taken[1, tile]
+            blanks, symbols = torch.where(outside[tile], 0, taken[:, tile] * weights[:, None])
             part = gradient[tile]
             torch.softmax(logits[tile], 3, out=part)
             part.mul_((blanks + symbols)[..., None])

@@ -53,14 +53,14 @@ def axis_for(values: Sequence[float], *, logarithmic: bool = False, share: bool 
     if not finite:
         return Axis(0.0, 1.0, (0.0, 0.5, 1.0))
     low, high = min(finite), max(finite)
-    if low == high:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # as good as equal: ticks between them could not be told apart
         half = abs(low) / 2 or 0.5
         low, high = low - half, high + half
         if share and high > 0 and low < 1:
             low, high = max(low, 0.0), min(high, 1.0)
     step = _round_step((high - low) / count)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(round(index * step, 12) for index in range(first, last + 1))
+    ticks = tuple(float(f"{index * step:.12g}") for index in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks)
 
 

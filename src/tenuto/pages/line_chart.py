@@ -18,6 +18,7 @@ from tenuto.pages.wording import number, percent
 
 WIDTH, HEIGHT = 460, 252
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 24, 38
+MOST_NAMES = 12  # along x
 PLACES_WITH_VALUES = 40  # along a line, at most: each is a part of the file
 
 
@@ -59,6 +60,8 @@ class LineChart:
         x_logarithmic: whether that of x is; then x begins above zero.
         share: whether the values are shares of something, 0..1; they are shown as per cent.
         from_zero: whether the axis of the values includes zero.
+        room_for: more values that the axis has room for, so that charts beside each other have the same one.
+        x_names: what stands at each x, where that is not a number; bands are then bars.
         upright: the x of a dashed vertical line and its label, for example the best epoch.
         levels: dashed horizontal lines, for example where a norm was clipped.
         note: a sentence under the chart.
@@ -74,6 +77,8 @@ class LineChart:
     x_logarithmic: bool = False
     share: bool = False
     from_zero: bool = False
+    room_for: Sequence[float] = ()
+    x_names: Sequence[str] = ()
     upright: tuple[int, str] | None = None
     levels: Sequence[Level] = ()
     note: str = ""
@@ -88,11 +93,11 @@ class LineChart:
     def svg(self) -> Markup:
         """The drawing, with a description in words for those who do not see it."""
         values = [v for line in self.series for v in (*line.values, *line.low, *line.high)]
-        values += self._room_for_levels(values)
+        values += [*self._room_for_levels(values), *self.room_for]
         if self.from_zero:
             values = [*values, 0.0]
         y_axis = axis_for(values, logarithmic=self.logarithmic, share=self.share)
-        x_axis = whole_axis(self.x[-1], first=self.x[0], logarithmic=self.x_logarithmic) if len(self.x) else whole_axis(1)
+        x_axis = self._x_axis()
         parts = [
             Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
                 WIDTH, HEIGHT, self.description or self._described()
@@ -105,6 +110,15 @@ class LineChart:
             Markup("</svg>"),
         ]
         return Markup("\n").join(parts)
+
+    def _x_axis(self) -> Axis:
+        if self.x_names:
+            every = -(-len(self.x) // MOST_NAMES)
+            return Axis(self.x[0] - 0.5, self.x[-1] + 0.5, tuple(self.x[::every]))
+        return whole_axis(self.x[-1], first=self.x[0], logarithmic=self.x_logarithmic) if len(self.x) else whole_axis(1)
+
+    def _x_said(self, x: int) -> str:
+        return self.x_names[self.x.index(x)] if self.x_names else f"{self.x_name} {x}"
 
     def _room_for_levels(self, values: Sequence[float]) -> list[float]:
         """The named levels, and what makes room on the axis for the name of one that lies below all lines, which stands under it."""
@@ -124,7 +138,7 @@ class LineChart:
                 low, high = min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])
                 words.append(
                     f"{line.name} goes from {self._said(finite[0][1])} to {self._said(finite[-1][1])}, "
-                    f"lowest {self._said(low[1])} at {self.x_name} {low[0]}, highest {self._said(high[1])} at {high[0]}"
+                    f"lowest {self._said(low[1])} at {self._x_said(low[0])}, highest {self._said(high[1])} at {self._x_said(high[0]) if self.x_names else high[0]}"
                 )
         words += [f"{level.name} {self._said(level.value)}" for level in self.levels if level.name]
         return f"{self.title} by {self.x_name}: " + "; ".join(words) + "."
@@ -147,6 +161,13 @@ class LineChart:
     def _band(self, line: Series, x_axis: Axis, y_axis: Axis) -> Markup:
         """The area between the ends of a line's band, wherever both are known."""
         drawn = []
+        if self.x_names:
+            wide = 0.6 * (WIDTH - LEFT - RIGHT) / len(self.x)
+            for x, low, high in zip(self.x, line.low, line.high):
+                if _drawable(low, y_axis) and _drawable(high, y_axis):
+                    top = _down(high, y_axis)
+                    drawn.append(Markup('<rect class="band {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2"/>').format(line.tone, _across(x, x_axis) - wide / 2, top, wide, max(_down(low, y_axis) - top, 1)))
+            return Markup("").join(drawn)
         for known, run in groupby(zip(self.x, line.low, line.high), key=lambda p: _drawable(p[1], y_axis) and _drawable(p[2], y_axis)):
             if known:
                 ends = list(run)
@@ -201,7 +222,7 @@ class LineChart:
                 for line, v in shown
                 if _drawable(v, y_axis)
             )
-            texts = [f"{self.x_name} {self.x[index]}", *(f"{line.name} {self._said(v)}{self._between(line, index)}" for line, v in shown)]
+            texts = [self._x_said(self.x[index]), *(f"{line.name} {self._said(v)}{self._between(line, index)}" for line, v in shown)]
             words = Markup("").join(
                 Markup('<text class="value" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
                     at + shift, TOP + 14 + 16 * row, anchor, text
@@ -235,7 +256,7 @@ class LineChart:
         for tick in x_axis.ticks:
             parts.append(
                 Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                    _across(tick, x_axis), HEIGHT - BOTTOM + 17, tick_text(tick)
+                    _across(tick, x_axis), HEIGHT - BOTTOM + 17, self._x_said(int(tick)) if self.x_names else tick_text(tick)
                 )
             )
         name = f"{self.x_name}, logarithmic" if x_axis.logarithmic else self.x_name

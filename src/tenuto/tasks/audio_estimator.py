@@ -23,6 +23,7 @@ from tenuto.data.audio.recordings import Recordings
 from tenuto.data.audio.wave import LEAST_RATE, MOST_RATE
 from tenuto.data.sequences.batches import Batch, bucketed_batches
 from tenuto.errors import ArgumentError
+from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.audio_exported import ExportedAudio
 from tenuto.tasks.audio_options import AudioOptions
 from tenuto.tasks.batches import Batches
@@ -43,6 +44,7 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
 
     takes = {"string": True}
     transcribed: ClassVar[bool]  # whether answers are texts, not labels
+    rules: ClassVar[tuple[str, ...]] = RULES  # by which features may be normalised
 
     hearing_: Hearing
 
@@ -84,7 +86,7 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
     def check_options(self) -> None:
         super().check_options()
         Features(self.rate or 16000, self.features, self.feature_size)
-        require("normalise", self.normalise, RULES)
+        require("normalise", self.normalise, self.rules)
 
     def _settled(self, training: Recordings) -> dict[str, Any]:
         rates = Counter(wave.rate for wave in training.waves)
@@ -92,8 +94,13 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
         features = Features(self.options_["rate"], self.features, self.feature_size)
-        unknown = Hearing(features, Normaliser(self.normalise, np.zeros(self.feature_size), np.ones(self.feature_size)), self.together, self.ahead)
-        self.hearing_ = replace(unknown, normaliser=Normaliser.learn(map(unknown.frames, training.waves), self.normalise))
+        unknown = Hearing(features, Normaliser(RULES[0], np.zeros(self.feature_size), np.ones(self.feature_size)), self.together, self.ahead)
+        frames = [unknown.frames(wave) for wave in training.waves]
+        self.hearing_ = replace(unknown, normaliser=Normaliser.learn(frames, self._rule_of(training, frames)))
+
+    def _rule_of(self, training: Recordings, frames: list[np.ndarray]) -> str:
+        """By which rule features are normalised; frames: [T, F] of each recording."""
+        return self.normalise
 
     @staticmethod
     def _with_rejects(data: Recordings, parts: tuple[Recordings, Recordings]) -> tuple[Recordings, Recordings]:
@@ -115,7 +122,7 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
     def _changing(self, training: Recordings) -> Callable[[int], np.ndarray]:
         """A function from a position to what is heard of it in training, which differs each time; what is drawn follows from torch's generator, which checkpoints keep."""
         options, hearing, heard = self.options_, self.hearing_, training.heard(self.hearing_)
-        change = Perturbation(options["speed"], options["gain_db"], options["noise_db"], options["band_masks"], options["time_masks"])
+        change = perturbation_of(options)
         changing = Changing(training.waves, hearing, change)
 
         def hear(index: int) -> np.ndarray:
@@ -131,7 +138,10 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
 
     def _usual_call(self, training: Recordings) -> UsualCall:
         steps, rows = int(np.median(self._lengths(training))), min(self.options_["batch_size"], len(training))
-        return UsualCall(self.network_.encoder, steps, rows, lengths=True)
+        encoder: Any = self.network_.encoder
+        if isinstance(encoder, ReducedRecurrent):
+            encoder, steps = encoder.recurrent, -(-steps // encoder.together)
+        return UsualCall(encoder, steps, rows, lengths=True)
 
     def _describe(self, data: Recordings) -> dict[str, Any]:
         return describe_set(data, self._lengths(data), seconds=round(float(data.seconds.sum()), 3), rejected=len(data.rejects), rejects=[one._asdict() for one in data.rejects[:50]])
@@ -144,6 +154,11 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         self.hearing_ = Hearing.from_data(kept["hearing"])
+
+
+def perturbation_of(options: Mapping[str, Any]) -> Perturbation:
+    """How the options say that recordings are changed in training."""
+    return Perturbation(options["speed"], options["gain_db"], options["noise_db"], options["band_masks"], options["time_masks"], options["tract"])
 
 
 def padded(heard: Callable[[int], np.ndarray], indices: np.ndarray, targets: np.ndarray | None = None) -> Batch:

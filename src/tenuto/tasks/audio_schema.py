@@ -18,7 +18,7 @@ HEARING = Key(
                 Key("scale", "number", "what samples in -1..1 are multiplied by"), Key("shift_ms", "number", "from one frame to the next; a frame has 25 ms"),
             ),
         ),
-        Key("normaliser", "object", "", (Key("rule", "text", '"training", "causal" or "recording"'), Key("mean", "numbers", "of the training set"), Key("deviation", "numbers"))),
+        Key("normaliser", "object", "", (Key("rule", "text", '"training", "causal", "recording" or "mean"'), Key("mean", "numbers", "of the training set"), Key("deviation", "numbers"))),
         Key("together", "whole", "frames of a step"),
         Key("ahead", "whole", "later steps whose frames stand beside those of a step"),
     ),

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tenuto.data.audio.recordings import Recordings
-from tenuto.data.sequences.batches import Batch
 from tenuto.errors import ArgumentError
 from tenuto.networks.each_step import EachStepNetwork
 from tenuto.networks.exact import unchanging
@@ -75,11 +74,10 @@ class AudioSteps(AudioEstimator):
     def _run(self, steps: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """What a decoder reads, [T, J], of the next steps [T, F] of a stream, and the state after them."""
         state = mapped(state, lambda value: value.to(self.device))
-        batch = Batch(torch.from_numpy(steps)[:, None].to(self.device), torch.tensor([len(steps)]), None, np.zeros(1, dtype=np.int64))
+        x = torch.from_numpy(steps)[:, None].to(self.device)
         with torch.no_grad():
-            read, after = unchanging(lambda: self.network_.read(batch, state))
-        (rows,) = self._decodable(read, batch.lengths)
-        return rows, after
+            read, after = unchanging(lambda: self.network_.further(x, state))
+        return self.network_.head.decodable(read[:, 0]), after
 
     def _identity(self, rate: int, **own: Any) -> Callable[[], dict[str, Any]]:
         """What a stream of this rate must have in common with one that goes on from its snapshot, as `AudioStream` asks for it; own: what a task says besides."""

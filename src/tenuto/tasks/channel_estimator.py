@@ -152,6 +152,7 @@ class ChannelEstimator(ChannelOptions, ExportedChannels, Estimator):
             halvings=self.options_["halvings"],
             shortcut=self.shortcut,
             input_noise=self.options_["input_noise"],
+            level_noise=self.level_noise,
             streams={name: channels.index(name) for name in streams},
             beside=layout.beside,
             reads=layout.reads,

@@ -10,10 +10,8 @@ from torch import Tensor
 from tenuto.data import Batch
 from tenuto.data.sequences.standardise import OF_A_STEP, Standardiser
 from tenuto.networks.port import Port
-from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.exported import Exported
-from tenuto.tasks.stepped import Ahead, StepModel, no_steps
-from tenuto.tongues import argument
+from tenuto.tasks.stepped import StepModel, no_steps
 
 BESIDE_SAID = {
     "mask": "whether each channel was measured at the step",
@@ -29,12 +27,6 @@ class ExportedChannels(Exported):
     """See `Exported`."""
 
     standardiser_: Standardiser
-
-    def looks_ahead(self) -> Ahead | None:
-        """Convolutions are an option of this task."""
-        if isinstance(self.network_.encoder, ReducedRecurrent):
-            return Ahead("convolutions before the recurrent layer put neighbouring steps together, and so read ahead", f"train with {argument('halvings', 0)}")
-        return super().looks_ahead()
 
     def steps(self) -> StepModel:
         """As `Stepped.steps`."""

@@ -36,6 +36,9 @@ class ChannelOptions(EstimatorOptions):
         without="less than the usual change from step to step",
         search={"low": 0.0, "high": 0.8, "step": 0.1},
     )
+    level_noise: float = option(
+        0.0, "Standard deviation of noise that is the same at all steps of a sequence, one number for each channel: for levels that differ from one recording to the next.", REGULARISERS, least=0
+    )
     observed: tuple[str, ...] = option(
         (),
         "What the network reads beside the values, with commas between: mask (1 where a value was measured, else 0), gap (1 / (1 + time since it was last measured, in mean steps)).",

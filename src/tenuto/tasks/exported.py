@@ -16,6 +16,7 @@ from tenuto.networks.anatomy import Network
 from tenuto.networks.encoders import not_plain
 from tenuto.networks.pooling import PooledHead
 from tenuto.networks.port import Port
+from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.stepped import Ahead, StepModel, Stepped, no_steps
 from tenuto.tongues import argument
 
@@ -57,6 +58,8 @@ class Exported(Stepped):
     def looks_ahead(self) -> Ahead | None:
         """As `Stepped.looks_ahead`, for the encoder and for a head that pools."""
         encoder: Any = self.network_.encoder
+        if isinstance(encoder, ReducedRecurrent):
+            return Ahead("convolutions before the recurrent layer put neighbouring steps together, and so read ahead", f"train with {argument('halvings', 0)}")
         if not getattr(encoder, "steps_alone", True):
             return Ahead("the encoder puts neighbouring steps together, and so reads ahead", "train with an encoder that only looks back")
         if getattr(encoder, "bidirectional", False):

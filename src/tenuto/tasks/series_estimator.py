@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tenuto.choices import require
 from tenuto.data.series.features import BASES, Reader
 from tenuto.data.series.frequency import Frequency
+from tenuto.data.series.later import only_later
 from tenuto.data.series.panel import Panel, called
 from tenuto.data.series.table import Names
 from tenuto.data.series.windows import MOST_KEPT, Batch, Drawn, Window, Windows
@@ -152,6 +153,7 @@ class SeriesEstimator(SeriesOptions, ExportedSeries, Estimator):
         return Panel.from_frame(x, freq=self.frequency_, names=self.names_)
 
     def _fit(self, data: Panel, validation: Any, test: Any, course: Course) -> None:
+        validation, test = (None if given is None else only_later(data, given, part) for given, part in ((validation, "validation"), (test, "test")))
         super()._fit(data, validation, test, course)
         for name in ("_windows", "_held", "_start"):
             self.__dict__.pop(name, None)

@@ -17,7 +17,7 @@ class SeriesOptions(EstimatorOptions):
 
     pace: ClassVar[Pace] = Pace(steps=60, epochs=20, rows=(8, 64))
 
-    freq: str | None = option(None, "The step between two rows: MS, h, D, W-SUN, 15min, ..., or a whole number.", FORECAST, none="auto", without="as the stamps say", search=False)
+    freq: str | None = option(None, "The step between two rows: MS, h, D, W-SUN, 15min, ..., or a whole number.", FORECAST, none="auto", without="as the stamps say", search=False, in_python=True)  # a command reads files with it
     season: int | None = option(None, "Steps in a season.", FORECAST, least=1, none=-1, without="as usual for the frequency: 12 months, 24 hours, 7 days")
     base: str = option(
         "auto",

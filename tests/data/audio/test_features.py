@@ -120,12 +120,36 @@ def test_causal_means_are_those_so_far():
 
 
 def test_a_whole_recording_is_no_stream():
-    hearing = Hearing(Features(8000, size=3), Normaliser("recording", np.zeros(3), np.ones(3)))
-    with pytest.raises(ArgumentError, match="normalise='recording' needs a whole recording"):
-        hearing.stream(8000)
-    assert hearing(wave(900)).shape == (10, 3)
-    with pytest.raises(ArgumentError, match="normalise='mean'"):
-        Normaliser("mean", np.zeros(3), np.ones(3))
+    for rule in ("recording", "mean"):
+        hearing = Hearing(Features(8000, size=3), Normaliser(rule, np.zeros(3), np.ones(3)))
+        with pytest.raises(ArgumentError, match=f"normalise='{rule}' needs a whole recording"):
+            hearing.stream(8000)
+        assert hearing(wave(900)).shape == (10, 3) and hearing.normaliser(np.zeros((0, 3), np.float32)).shape == (0, 3)
+    with pytest.raises(ArgumentError, match="normalise='median'"):
+        Normaliser("median", np.zeros(3), np.ones(3))
+
+
+def test_the_mean_of_a_recording_goes_and_its_deviation_stays():
+    """What a microphone multiplies each band by is gone; how much a band varies is not."""
+    known = Normaliser("mean", np.array([5.0, 5.0]), np.array([2.0, 4.0]))
+    frames = np.array([[1.0, 0.0], [3.0, 8.0]], dtype=np.float32)
+    np.testing.assert_array_equal(known(frames), [[-0.5, -1.0], [0.5, 1.0]])
+    np.testing.assert_array_equal(known(frames + np.float32([7, -2])), known(frames))
+
+
+def test_another_vocal_tract_moves_what_is_heard_to_other_frequencies():
+    """A tone at f, warped by 1.25, has its highest energy in the band in which a tone at 1.25 f has it; low ones stay apart from high ones."""
+    features = Features(8000, size=40)
+
+    def loudest(hertz, factor=1.0):
+        tone = np.sin(2 * np.pi * hertz * np.arange(4000) / 8000).astype(np.float32)
+        return int(features.warped(features(tone), factor)[5].argmax())
+
+    for hertz in (400, 800, 1600, 2400):
+        assert abs(loudest(hertz, 1.25) - loudest(1.25 * hertz)) <= 1 and abs(loudest(hertz, 0.8) - loudest(0.8 * hertz)) <= 1 and loudest(hertz, 1.25) > loudest(hertz)
+    frames = features(wave(4000).samples)
+    np.testing.assert_allclose(features.warped(frames, 1.0), frames, atol=1e-4)
+    assert Features(8000, size=1).warped(frames[:, :1], 1.1).shape == (len(frames), 1)
 
 
 def test_a_hearing_is_kept_as_plain_data():

@@ -48,6 +48,16 @@ def test_masks_are_zeros_over_bands_and_times():
     assert (frames == 1).all()
 
 
+def test_another_voice_is_drawn_for_log_mel_features():
+    features, plan = Features(8000, size=20), Perturbation(tract=0.15)
+    frames = features(wave(4000).samples)
+    assert plan.of_frames and not plan.of_samples
+    assert len({plan.warped(frames, features, np.random.default_rng(seed)).tobytes() for seed in range(5)}) == 5
+    assert plan.warped(frames, Features(8000, "mfcc", 20), generator()) is frames and Perturbation().warped(frames, features, generator()) is frames
+    changing = Changing([wave(4000)], Hearing(features, Normaliser.learn([frames], "training")), plan)
+    assert len({changing(0, np.random.default_rng(seed)).tobytes() for seed in range(5)}) == 5
+
+
 def test_what_training_hears_is_what_is_read_off_the_changed_sound():
     """Kept features with a number added are those of the sound at that speed and level; only near the floor, where rounding begins, energies may differ."""
     waves = [Wave(0.1 * np.random.default_rng(seed).standard_normal(4000).astype(np.float32), 8000) for seed in range(2)]

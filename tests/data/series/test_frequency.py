@@ -81,3 +81,11 @@ def test_the_calendar_goes_round():
     assert names == ["hour, sine", "hour, cosine", "weekday, sine", "weekday, cosine"] and found.shape == (192, 4)
     np.testing.assert_allclose(found[0], found[168], atol=1e-6)
     assert Frequency.of("YS").calendar(stamps[:1])[0] == [] and Frequency.of("1").calendar(np.arange(3))[1].shape == (3, 0)
+
+
+def test_places_in_the_calendar_have_names():
+    [(name, names, at)] = Frequency.of("W").places(pd.date_range("2026-01-04", periods=6, freq="W"))
+    assert name == "month" and names[:2] == ["Jan", "Feb"] and at.tolist() == [0, 0, 0, 0, 1, 1]
+    assert [name for name, *_ in Frequency.of("B").places(pd.bdate_range("2026-01-05", periods=3))] == ["weekday", "month"]
+    assert [name for name, *_ in Frequency.of("15min").places(pd.date_range("2026-01-05", periods=3, freq="15min"))] == ["hour", "weekday"]
+    assert Frequency.of("YS").places(pd.date_range("2026-01-01", periods=3, freq="YS")) == [] == Frequency.of("1").places(np.arange(3))

@@ -103,6 +103,10 @@ def test_what_is_wrong_is_named(spoil, said):
 def test_gaps_are_filled_only_when_asked():
     panel = Panel.from_frame(frame().drop(index=[1, 2]), fill="nan")
     assert panel.lengths.tolist() == [5, 4] and np.isnan(panel.values[0][1:3]).all() and panel.columns["shop"][0][1] is None
+    with pytest.raises(DataError, match=r"received  1 gap, 2 stamps without a row\n  fix +add the rows"):
+        Panel.from_frame(frame().drop(index=[1, 2]))
+    with pytest.raises(DataError, match=r"no row for 2024-01-02(.|\n)*fix +fit series of different frequencies apart, or add the rows"):
+        Panel.from_frame(pd.concat([frame((9, 0)), frame((0, 9)).assign(ds=pd.date_range("2024-01-01", periods=9, freq="MS"))]), freq="D")
     with pytest.raises(ArgumentError, match="fill='zero' is not known"):
         Panel.from_frame(frame(), fill="zero")
 
@@ -161,3 +165,9 @@ def test_a_panel_is_a_sequence_of_series_and_several_are_one_again():
     with pytest.raises(DataError, match="different columns"):
         Panel.of([panel, panel.only({"shop"})])
     assert repr(panel) == "Panel(2 series of 4 to 5 steps of D, 9 values, with price, shop)"
+
+
+def test_places_in_the_calendar_reach_beyond_the_end():
+    panel = Panel.from_frame(pd.DataFrame({"ds": pd.date_range("2026-01-01", periods=3, freq="MS"), "y": [1.0, 2.0, 3.0]}))
+    [(name, _, at)] = panel.places(5)
+    assert name == "month" and at.tolist() == [0, 1, 2, 3, 4] and len(panel.places(2)[0][2]) == 2

@@ -50,6 +50,15 @@ def test_noise_and_dropout_are_only_in_training():
     assert torch.equal(network(batch(x)), network(batch(x)))
 
 
+def test_level_noise_is_the_same_at_all_steps_of_a_sequence():
+    front = PooledNetwork(cells.GRU(), 2, 4, 3, level_noise=0.5).front
+    x = torch.randn(6, 400, 2)
+    added = front(batch(x, torch.full((400,), 6))) - x
+    torch.testing.assert_close(added, added[:1].expand_as(added), atol=1e-5, rtol=0)
+    assert abs(added[0].std() - 0.5) < 0.05 and abs(torch.corrcoef(added[0].T)[0, 1]) < 0.2
+    assert torch.equal(front.eval()(batch(x, torch.full((400,), 6))), x)
+
+
 @pytest.mark.parametrize("pooling", [(), ("sum",), ("mean", "mean")])
 def test_unknown_pooling_is_refused(pooling):
     with pytest.raises(ArgumentError, match="mean, max, last"):

@@ -57,13 +57,21 @@ def test_later_values_are_a_test_and_columns_have_other_names(tmp_path):
     assert result["forecasts"] == 4 and result["values"] == 48
     assert "1959-01-01" in run("predict", tmp_path / "run", tmp_path / "before.csv")
     assert "has no column 'ds'" in run("fit", "forecast", tmp_path / "before.csv", *QUICK, code=1)
+    run("fit", "forecast", tmp_path / "before.csv", "--test", path_of("air_passengers"), "--out", tmp_path / "with", *QUICK, code=1)  # other names of columns
+    whole.to_csv(tmp_path / "whole.csv", index=False)
+    run("fit", "forecast", tmp_path / "before.csv", "--test", tmp_path / "whole.csv", "--out", tmp_path / "with", *names, *QUICK)
+    assert json.loads((tmp_path / "with" / "evaluation.json").read_text())["results"]["test"] == result  # what training had is only read
+    assert "the test part has only values that training has too" in run("fit", "forecast", tmp_path / "whole.csv", "--test", tmp_path / "before.csv", *names, *QUICK, code=1)
+    whole[:1].to_csv(tmp_path / "one.csv", index=False)
+    assert "the frequency cannot be found" in run("forecast", tmp_path / "run", tmp_path / "one.csv", *names, code=1)
+    assert "1949-02-01" in run("forecast", tmp_path / "run", tmp_path / "one.csv", "--freq", "MS", *names)
     whole.drop(index=5).to_csv(tmp_path / "gap.csv", index=False)
     assert "no row for 1949-06-01" in run("fit", "forecast", tmp_path / "gap.csv", *names, *QUICK, code=1)
 
 
 def test_the_page_shows_lines_steps_and_fans(fitted):
     page = (fitted[0] / "report.html").read_text()
-    for said in ("Beside simple lines", "By step ahead", "Forecasts", "seasonal naive + drift", "Holt-Winters", "cutoff", 'class="band first"'):
+    for said in ("Beside simple lines", "By step ahead", "Forecasts", "seasonal naive + drift", "Holt-Winters", "cutoff", 'class="band first"', "From one cutoff after another", "1958-12-01", "By month", ">Feb</text>", "4 values at each place"):
         assert said in page, said
 
 

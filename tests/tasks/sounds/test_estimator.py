@@ -50,6 +50,21 @@ def test_recordings_are_heard_differently_each_time():
     assert model._changing(data)(3) is data.heard(model.hearing_)[3]
 
 
+def test_the_mean_of_a_recording_is_taken_away_where_it_tells_little_of_classes():
+    """Two steady tones differ by their means alone; the same two tones one after the other, in either order, at levels and through filters of many kinds, do not."""
+    rng = np.random.default_rng(0)
+
+    def both(first, second):
+        wave = np.concatenate([np.sin(np.arange(1200) * first), np.sin(np.arange(1200) * second)]) * 10 ** rng.uniform(-2, 0)
+        return np.convolve(wave, rng.normal(size=3))[:2400].astype(np.float32)
+
+    options = {**SAME, "feature_size": 10, "halvings": 1, "epochs": 1}
+    steady = AudioClassifier("gru", rate=8000, **options).fit(tones(), LABELS)
+    moving = AudioClassifier("gru", rate=8000, **options).fit([both(*pair) for _ in range(12) for pair in ((0.2, 0.8), (0.8, 0.2))], ["up", "down"] * 12)
+    assert steady.hearing_.normaliser.rule == "training" and moving.hearing_.normaliser.rule == "mean"
+    assert AudioClassifier("gru", rate=8000, normalise="causal", **options).fit(tones(), LABELS).hearing_.normaliser.rule == "causal"
+
+
 def test_classes_count_as_they_are_told():
     model = AudioClassifier("gru", feature_size=8, class_weight={"low": 0.0, "high": 1.0}, select_by="validation_loss", average=None, **{**SAME, "epochs": 40}).fit(tones(), LABELS)
     assert model.metrics_[-1]["validation_loss"] < 1e-3  # of high tones alone: the low ones count for nothing, there too

@@ -9,7 +9,7 @@ from tenuto.errors import ArgumentError, DataError
 from tenuto.scores.spotting import Occurrence, most_events
 from tenuto.tasks import Spotter
 from tenuto.tasks.spot.listening import listened, pieces_of, rows_of, sound_around
-from tenuto.tasks.spot.rows import LONGEST_S, Row, Rowed, Rows
+from tenuto.tasks.spot.rows import LONGEST_S, MOST_TIMES, Row, Rowed, Rows, times
 from tests.tasks.spot.heard import RATE, SMALL, fitted, recordings, talk, tone
 
 
@@ -91,6 +91,15 @@ def test_odd_recordings_are_heard():
     model = fitted()
     assert model.spot([np.zeros(1, np.float32), np.zeros(9000, np.float32)]) == [[], []]
     assert len(model.spot([np.full(900, 7.0, np.float32), Wave(tone("up"), 44_100)])) == 2
+
+
+def test_keywords_are_read_as_often_as_background():
+    rows = rows_to_learn(recordings(9), [1, 0, 0, 0, 0, 2, 0, 0, 0])
+    read = rows.read.tolist()
+    assert times(np.array(rows.keywords)) == 4 and [read.count(number) for number in range(9)] == [4, 1, 1, 1, 1, 4, 1, 1, 1]
+    assert [times(np.array(keywords)) for keywords in ([1], [0] * 100 + [1], [0, 0], [1, 1, 0])] == [1, MOST_TIMES, 2, 1]
+    model = Spotter("gru", **{**SMALL, "epochs": 1, "batch_size": None}).fit(recordings(30))
+    assert model.options_["batch_size"] == 8  # for 24 rows
 
 
 def rows_to_learn(data, targets, **options):

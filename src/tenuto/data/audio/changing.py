@@ -29,7 +29,7 @@ class Changing:
 
     def __call__(self, index: int, generator: np.random.Generator) -> np.ndarray:
         """[T, width] float32 of the recording at `index`, as it is drawn."""
-        frames = self.hearing.normaliser(self._frames(index, generator))
+        frames = self.hearing.normaliser(self.change.warped(self._frames(index, generator), self.hearing.features, generator))
         return self.hearing.stacked(self.change.masked(frames, generator))
 
     def _frames(self, index: int, generator: np.random.Generator) -> np.ndarray:

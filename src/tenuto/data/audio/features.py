@@ -20,6 +20,15 @@ KINDS = ("log-mel", "mfcc")
 SCALE = 32768.0  # Kaldi reads samples as whole numbers of 16 bits
 FLOOR = 0.0  # of log-mel energies: rounding to 16 bits alone gives more; without it digital silence, at -16, would count for most of the deviation
 FRAME_MS, SHIFT_MS = 25.0, 10.0
+LOWEST_HZ = 20.0  # Kaldi's; the highest frequency is half the rate
+
+
+def _mel(hertz: np.ndarray) -> np.ndarray:
+    return 1127 * np.log1p(hertz / 700)
+
+
+def _hertz(mel: np.ndarray) -> np.ndarray:
+    return 700 * np.expm1(mel / 1127)
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,17 @@ class Features:
     def stream(self) -> FeatureStream:
         """The same for samples that come in chunks."""
         return FeatureStream(self)
+
+    def warped(self, frames: np.ndarray, factor: float) -> np.ndarray:
+        """Log-mel energies [T, F] as of a voice whose vocal tract is `factor` times as short: what stood at a frequency stands at `factor` times that frequency; between two bands lies a line."""
+        assert self.kind == "log-mel"
+        edges = _mel(np.array([LOWEST_HZ, self.rate / 2]))
+        step = (edges[1] - edges[0]) / (self.size + 1)
+        centres = edges[0] + step * np.arange(1, self.size + 1)
+        places = np.clip((_mel(_hertz(centres) / factor) - centres[0]) / step, 0, self.size - 1)
+        below = np.minimum(places.astype(int), max(self.size - 2, 0))
+        above, share = np.minimum(below + 1, self.size - 1), (places - below).astype(np.float32)
+        return frames[:, below] * (1 - share) + frames[:, above] * share
 
     def whole_frames(self, samples: np.ndarray) -> np.ndarray:
         """[T, F] float32: the frames that lie within samples [N], without a last one that zeros would complete."""

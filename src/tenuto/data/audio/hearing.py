@@ -80,7 +80,7 @@ class Hearing:
         """
         if not self.normaliser.streams:
             raise ArgumentError(
-                f"{argument('normalise', 'recording')} needs a whole recording, so there is no stream of it.", expected="a model that normalises by its training set, or causally",
+                f"{argument('normalise', self.normaliser.rule)} needs a whole recording, so there is no stream of it.", expected="a model that normalises by its training set, or causally",
                 fix=f"train with {argument('normalise', 'causal')}",
             )  # fmt: skip
         return HearingStream(self, rate)

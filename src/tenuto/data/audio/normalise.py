@@ -11,7 +11,7 @@ import numpy as np
 from tenuto.choices import require
 from tenuto.data.plain import array_of, plain_array
 
-RULES = ("training", "causal", "recording")
+RULES = ("training", "causal", "recording", "mean")
 LEAST = 1e-3  # a deviation is never taken to be smaller: silence is constant
 FRAMES_BEFORE = 100.0  # causal: the training set counts as so many frames before the first
 
@@ -22,7 +22,7 @@ class Normaliser:
 
     Args:
         rule: "training": those of the training set. "causal": those of the frames so far, of which the training set counts as the first hundred.
-            "recording": those of the recording itself.
+            "recording": those of the recording itself. "mean": the mean of the recording, the deviation of the training set.
         mean, deviation: [F] float64, of the training set.
     Raises:
         ArgumentError: another rule.
@@ -52,14 +52,15 @@ class Normaliser:
     @property
     def streams(self) -> bool:
         """Whether it needs nothing of what comes later."""
-        return self.rule != "recording"
+        return self.rule in ("training", "causal")
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """[T, F] float32 from [T, F]."""
-        if self.rule == "recording":
-            wide = features.astype(np.float64)
-            return ((wide - wide.mean(0)) / np.maximum(wide.std(0), LEAST)).astype(np.float32) if len(features) else features
-        return self.stream().accept(features)
+        if self.streams or not len(features):
+            return self.stream().accept(features) if self.streams else features
+        wide = features.astype(np.float64)
+        deviation = np.maximum(wide.std(0), LEAST) if self.rule == "recording" else self.deviation
+        return ((wide - wide.mean(0)) / deviation).astype(np.float32)
 
     def stream(self) -> NormaliserStream:
         """The same for frames that come in chunks."""

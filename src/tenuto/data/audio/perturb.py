@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tenuto.data.audio.features import Features
 from tenuto.data.audio.wave import Wave, resampled
 
 
@@ -17,8 +18,9 @@ class Perturbation:
         speed: 0.1: its speed, and with it its pitch, is multiplied by one of 0.9, 1 and 1.1, each as likely.
         gain_db: its level changes by up to so many decibels, up or down.
         noise_db: white noise is added, softer than the recording by this many decibels or up to 30 more; None for never.
+        tract: 0.15: frequencies are multiplied by a number between 0.86 and 1.16, each logarithm of it as likely, as if the vocal tract were shorter or longer; of log-mel features alone.
         bands: so many masks, each over up to an eighth of the features. times: so many masks, each over up to a tenth of the frames.
-    Source:     speed: Ko, Peddinti, Povey & Khudanpur 2015. Masks: Park et al. 2019 (SpecAugment), section 2, without time warping.
+    Source:     speed: Ko, Peddinti, Povey & Khudanpur 2015. Tract: Jaitly & Hinton 2013. Masks: Park et al. 2019 (SpecAugment), section 2, without time warping.
     """
 
     speed: float = 0.0
@@ -26,6 +28,7 @@ class Perturbation:
     noise_db: float | None = None
     bands: int = 0
     times: int = 0
+    tract: float = 0.0
 
     @property
     def of_samples(self) -> bool:
@@ -34,8 +37,8 @@ class Perturbation:
 
     @property
     def of_frames(self) -> bool:
-        """Whether masks are put over frames."""
-        return bool(self.bands or self.times)
+        """Whether frames are changed: warped, or masked."""
+        return bool(self.bands or self.times or self.tract)
 
     def of_wave(self, wave: Wave, generator: np.random.Generator) -> Wave:
         """The recording with another speed, another level, and noise, as they are drawn."""
@@ -54,6 +57,12 @@ class Perturbation:
     def drawn_gain(self, generator: np.random.Generator) -> float:
         """How many decibels louder."""
         return float(generator.uniform(-self.gain_db, self.gain_db))
+
+    def warped(self, frames: np.ndarray, features: Features, generator: np.random.Generator) -> np.ndarray:
+        """Frames [T, F], not normalised, of another voice; of other features than log-mel as they are."""
+        if not self.tract or features.kind != "log-mel":
+            return frames
+        return features.warped(frames, float(np.exp(generator.uniform(-self.tract, self.tract))))
 
     def masked(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Normalised frames [T, F] with masks: zero, the mean, stands where nothing is to be heard."""

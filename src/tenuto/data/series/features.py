@@ -16,6 +16,7 @@ from tenuto.data.series.covariates import Covariate, learn_covariates
 from tenuto.data.series.panel import Panel, called
 from tenuto.data.series.running import Running, Seen
 from tenuto.errors import DataError
+from tenuto.tongues import either
 
 BASES = ("last", "drift", "mean", "season", "season-drift")
 LIMIT = 20.0  # of a number that a network reads; a value far from all others shall not drown them
@@ -231,7 +232,7 @@ class Reader:
                 there = [not is_missing(cell) for cell in given]
                 if len(given) < horizon or not all(there):
                     stamp = panel.stamps(row, length, length + horizon)[there.index(False) if False in there else len(given)]
-                    raise DataError(f"{one.name!r} must be known of the future, but ends too early for {called(panel.ids[row])}: it has nothing for {stamp}.", expected=f"values for the {horizon} steps after the last one", fix="give a frame of the future with it")
+                    raise DataError(f"{one.name!r} must be known of the future, but ends too early for {called(panel.ids[row])}: it has nothing for {stamp}.", expected=f"values for the {horizon} steps after the last one", fix=either("give a frame of the future with it: future=...", "give a file with it: --future FILE"))
 
     def to_data(self) -> dict[str, Any]:
         """As plain data, for config.json."""

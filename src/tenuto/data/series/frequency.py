@@ -25,6 +25,7 @@ _FORMER = {
 _WORDS = re.compile(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?$")
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52, "MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4, "BQS": 4, "BQE": 4, "min": 60, "s": 60}
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NAMES = ("h", "D", "B", "W", "MS", "ME", "QS", "QE", "YS", "YE", "min", "s")
 _OFFERED = "h, D, B, W-SUN, MS, ME, QS, YS, 15min, ... or a whole number"
 
@@ -168,6 +169,19 @@ class Frequency:
         names = [f"{name}, {part}" for name, _ in circles for part in ("sine", "cosine")]
         waves = [wave(2 * np.pi * np.asarray(share, dtype=np.float64)) for _, share in circles for wave in (np.sin, np.cos)]
         return names, np.stack(waves, axis=1).astype(np.float32) if waves else np.zeros((len(stamps), 0), dtype=np.float32)
+
+    def places(self, stamps: Any) -> list[tuple[str, list[str], np.ndarray]]:
+        """Where stamps are in the calendar, as far as steps of this frequency tell: hours and weekdays, weekdays and months, or months. Of each its name, the names of its places, and the place of each stamp, [n] int64."""
+        if self.whole:
+            return []
+        word, found = (_WORDS.match(self.name) or ["", "", ""])[2], []
+        if self.absolute:
+            found.append(("hour", [f"{hour}:00" for hour in range(24)], stamps.hour))
+        if self.absolute or word in ("D", "B"):
+            found.append(("weekday", [day.title() for day in _DAYS], stamps.day_of_week))
+        if not self.absolute and word[:1] != "Y" and word[:2] != "BY":
+            found.append(("month", [month.title() for month in _MONTHS], stamps.month - 1))
+        return [(name, names, np.asarray(at, dtype=np.int64)) for name, names, at in found]
 
 
 def find_frequency(series: Sequence[Any]) -> Frequency:

@@ -176,6 +176,10 @@ class Panel(Sourced):
             known = self.__dict__["_calendar"] = self.frequency.calendar(self._reaching(max(start + last, len(self.grid))))[1]
         return known[start + first : start + last]  # type: ignore[no-any-return]
 
+    def places(self, count: int) -> list[tuple[str, list[str], np.ndarray]]:
+        """What `Frequency.places` says of the first `count` stamps of the grid, which may reach beyond its end."""
+        return self.frequency.places(self._reaching(count)[:count])
+
     def select(self, indices: Sequence[int] | np.ndarray, *, origin: str | None = None) -> Panel:
         """The series at these positions."""
         places = [int(index) for index in indices]
@@ -345,7 +349,7 @@ def _require_once(codes: np.ndarray, stamps: Any, ids: Mapping[int, Any] | Seque
     if twice.size:
         row = int(twice[0]) + 1
         raise DataError(
-            f"{called(ids[codes[row]])} has two rows for {stamps[row]}.", expected="one row for each series and stamp", received=f"{len(twice)} rows too many",
+            f"{called(ids[codes[row]])} has two rows for {stamps[row]}.", expected="one row for each series and stamp", received=f"{len(twice)} {'row' if len(twice) == 1 else 'rows'} too many",
             fix=f"drop or add up the rows that are twice there; if the rows are of several series, name the column of their ids: {argument(OPTIONS['id'], 'NAME')}",
         )  # fmt: skip
 
@@ -376,10 +380,13 @@ def _placed(stamps: Any, codes: np.ndarray, ids: Sequence[Any], frequency: Frequ
 
 
 def _require_whole(places: np.ndarray, codes: np.ndarray, ids: Sequence[Any], grid: Any) -> None:
-    gaps = np.flatnonzero((codes[1:] == codes[:-1]) & (np.diff(places) > 1))
+    apart = np.where(codes[1:] == codes[:-1], np.diff(places) - 1, 0)
+    gaps = np.flatnonzero(apart > 0)
     if gaps.size:
         row = int(gaps[0])
+        of_it = codes[gaps] == codes[row]
+        seldom = bool(2 * of_it.sum() > (codes == codes[row]).sum())  # most of its rows: it has longer steps than others
         raise DataError(
             f"{called(ids[codes[row]])} has no row for {grid[places[row] + 1]}.", expected="a row for each stamp, with no value where it is missing",
-            received=f"{len(gaps)} gaps", fix=f"add the rows, or fill every gap with missing values: {argument('fill', 'nan')}",
+            received=f"{len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'}, {apart.sum()} {'stamp' if apart.sum() == 1 else 'stamps'} without a row", fix=f"{'fit series of different frequencies apart, or ' * seldom}add the rows, or fill every gap with missing values: {argument('fill', 'nan')}",
         )  # fmt: skip

@@ -25,7 +25,7 @@ def arrange(form: Form, inputs: Buffers, fixed: frozenset[str]) -> tuple[Rows, B
         if name == "x" or (name.startswith("stream.") and name.removeprefix("stream.") not in fixed):
             given[f"caller.{name}"] = given.pop(name)
         elif name.startswith(("s.", "r.", "stream.")) and not form.packed:  # packed, these are in order
-            given[name] = inputs[name].flatten(0, -2)[rows.packing.places]  # type: ignore[union-attr]
+            given[name] = inputs[name].flatten(0, -2).index_select(0, rows.packing.places)  # type: ignore[union-attr]
     if form.resets:
         given["resets"] = _flags(form, inputs, rows)
     return rows, given

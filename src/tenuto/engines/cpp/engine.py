@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tenuto.engines.cpp.calls import Calls, KnownCalls, kept_output_state
 from tenuto.engines.cpp.held import HeldBackward, HeldForward
 from tenuto.engines.cpp.launch import Launch
 from tenuto.engines.cpp.launches import launches
-from tenuto.engines.cpp.rows import Rows, gathered, rows_of
+from tenuto.engines.cpp.rows import Rows, gathered, whole
 from tenuto.engines.cpp.stepper import CppStepper
 from tenuto.engines.problem import Buffers, Form, No, Problem, Result, Yes, empty_result, hidden_size, size_of
 
@@ -107,10 +106,10 @@ class Cpp:
         return _run_forward(calls, rows, given, inputs["x"], keep, foretold)
 
     def again(self, form: Form, inputs: Buffers) -> _Again | None:
-        if form.lengths or form.resets or form.with_heads or form.integers or form.sparse:
+        if form.packed or form.resets or form.with_heads or form.integers or form.sparse:
             return None
-        calls, rows = self._known.of(form, inputs), rows_of(form, inputs)
-        return _Again(calls, rows, [inputs["x"].new_zeros(calls.batch_size, width) for _, width in calls.states]) if 0 < rows.total <= QUICK_ROWS else None
+        x = inputs["x"]
+        return _Again(self._known.of(form, inputs), x) if 0 < math.prod(x.shape[:-1]) <= QUICK_ROWS else None
 
     def backward(
         self, form: Form, inputs: Buffers, result: Result, d_output: Tensor, d_final: list[Tensor], needs: frozenset[str]
@@ -140,18 +139,44 @@ def _not_in_bfloat16(problem: Problem) -> str:
     return "" if library.multiplies_bfloat16() else "this processor does not multiply bfloat16 on vectors (AVX512-BF16), so float32 is multiplied"
 
 
-@dataclass(frozen=True)
 class _Again:
-    """See `engines.problem.Again`: what does not change from call to call."""
+    """See `engines.problem.Again`: what does not change from call to call. It does what `_run_forward` does, with nothing kept, and no step of it is worked out twice."""
 
-    calls: Calls
-    rows: Rows
-    zeros: list[Tensor]
+    def __init__(self, calls: Calls, x: Tensor) -> None:
+        form, (steps, batch_size) = calls.form, x.shape[:-1]
+        self._calls, self._rows = calls, None if form.lengths else whole(steps, batch_size, form.reverse)
+        self._dtype = x.dtype
+        self.zeros = [x.new_zeros(calls.batch_size, width) for _, width in calls.states]
+        self._output = (*x.shape[:-1], calls.output)
+        self._small = steps * batch_size * calls.output * x.dtype.itemsize < pool.SMALLEST
+        self._states = [
+            (f"final.{name}", f"new.{name}", f"old.{name}", f"before.{name}", None if name == calls.output_state else (2 * calls.batch_size, width), (calls.batch_size, width))
+            for name, width in calls.states
+        ]  # fmt: skip
 
     def __call__(self, x: Tensor, given: Buffers) -> list[Tensor]:
-        process.tell_torch()
-        result = _run_forward(self.calls, self.rows, given, x, False, False)
-        return [result.output, *result.final]
+        calls, rows = self._calls, self._rows
+        assert x.dtype is self._dtype, "other numbers than the loop was compiled for"
+        if rows is None:  # each call has lengths of its own
+            process.tell_torch()
+            rows, given = arrange(calls.form, given, calls.fixed)
+            result = _run_forward(calls, rows, given, x, False, False)
+            return [result.output, *result.final]
+        record = calls.record(False, process.threads())
+        way = record.choose(rows.total)
+        key, launch = _forward_launch(calls, False, way)
+        try:
+            dtype, output = x.dtype, self._output
+            given["output"] = made = memory.empty(*output, dtype=dtype) if self._small else pool.shared().empty(rows.total, calls.output, dtype).view(output)
+            results = [made]
+            for final, new, old, before, turns, shape in self._states:
+                given[new] = given[old] = given[before] = made if turns is None else memory.empty(*turns, dtype=dtype)
+                given[final] = end = memory.empty(*shape, dtype=dtype)
+                results.append(end)
+            _run(launch, record, way, given, rows)
+        finally:
+            launches.give_back(key, launch)
+        return results
 
 
 def _run_forward(calls: Calls, rows: Rows, given: Buffers, x: Tensor, keep: bool, foretold: bool) -> Result:

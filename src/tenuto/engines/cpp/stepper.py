@@ -15,7 +15,7 @@ from tenuto.engines.cpp import forward
 from tenuto.engines.cpp.arrange import arrange
 from tenuto.engines.cpp.calls import fixed_streams, transposed
 from tenuto.engines.cpp.launch import Sizes
-from tenuto.engines.cpp.memory import address, empty, readable, zeros
+from tenuto.engines.cpp.memory import address, empty, in_main_memory, readable, zeros
 from tenuto.engines.cpp.units import units
 from tenuto.engines.problem import Buffers, Form, hidden_size, output_width, size_of
 
@@ -58,7 +58,9 @@ class CppStepper:
         self.set_state([inputs[f"s.{name}"] for name in names])
 
     def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
-        x, turn = readable({"x": x}, self._dtype)["x"], self._turn
+        if x.dtype is not self._dtype or not in_main_memory(x):
+            x = readable({"x": x}, self._dtype)["x"]
+        turn = self._turn
         for name, value in streams.items():
             self._given[f"stream.{name}"].view(value.shape).copy_(value.detach())
         self._turn = 1 - turn

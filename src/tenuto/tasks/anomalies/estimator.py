@@ -64,13 +64,17 @@ class AnomalyDetector(AnomalyOptions, SeriesEstimator):
         if LABEL in (*self.known, *self.past, *self.static):
             raise ArgumentError(f"the column {LABEL!r} says what is to be found, so it cannot be read.", fix="leave it out of the columns that are read")
 
+    def _ready(self, training: Panel, held_out: Panel) -> None:
+        values = sum(int((~np.isnan(one[max(begin, 1) :])).sum()) for panel in (training, held_out) for one, begin in zip(panel.values, panel.begin.tolist()))
+        _require_enough(values)  # now, not after training: there are no more scores than that
+        super()._ready(training, held_out)
+
     def _trained(self, training: Panel, held_out: Panel) -> None:
         scorer, said = self.scorer_(), "validation"
         scores = self._normal(held_out, scorer)
         if len(scores) < LEAST_SCORES:
             scores, said = np.concatenate([self._normal(training, scorer), scores]), "training and validation"
-        if len(scores) < LEAST_SCORES:
-            raise DataError(f"{len(scores)} scores are too few to learn a threshold from.", expected=f"{LEAST_SCORES} values of training and validation, or more")
+        _require_enough(len(scores))
         self.learnt_ = {"by": self.threshold_by, "rate": self.rate, "scores": len(scores), "of": said, "start": None, "shape": None, "width": None, "share": None}
         found = quantile_threshold(scores, self.rate)
         if self.threshold_by == "quantile" and found is None:
@@ -236,3 +240,8 @@ def _truth(cell: Any) -> bool | None:
         return False
     word = str(cell).strip().lower()
     return {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}.get(word)
+
+
+def _require_enough(scores: int) -> None:
+    if scores < LEAST_SCORES:
+        raise DataError(f"{scores} scores are too few to learn a threshold from.", expected=f"{LEAST_SCORES} values of training and validation, or more", fix="give a longer history, or more series")

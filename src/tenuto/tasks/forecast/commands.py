@@ -8,6 +8,7 @@ from typing import Any
 from tenuto.data.series.panel import Panel
 from tenuto.data.series.read import read_frame
 from tenuto.errors import ArgumentError
+from tenuto.pages.wording import count
 from tenuto.tasks.answers import layers_said
 from tenuto.tasks.forecast.evaluation import best_line
 from tenuto.tasks.series_commands import rows_of
@@ -37,9 +38,9 @@ def described(model: Any) -> str:
 def said(result: Mapping[str, Any]) -> str:
     """The error, beside that of the best simple line."""
     line = best_line(dict(result))
-    error = "no" if result["mase"] is None else f"{result['mase']:.3f}"
     beside = "" if line is None else f" ({line['name']} {line['mase']:.3f})"
-    return f"MASE {error}{beside}, season {result['season']}, of {result['forecasts']} forecasts of {result['series']} series"
+    error = f"MASE {result['mase']:.3f}{beside}" if result["mase"] is not None else "MASE not known, since no series changed over a season" if result["without_scale"] else "no value to compare with"
+    return f"{error}, season {result['season']}, of {count(result['forecasts'], 'forecast')} of {result['series']} series"
 
 
 def score(result: Mapping[str, Any]) -> list[str | ClassTable]:

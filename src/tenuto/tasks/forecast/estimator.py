@@ -20,10 +20,11 @@ from tenuto.networks.series import encoded
 from tenuto.scores.forecasts import crps, ends_of
 from tenuto.tasks.evaluation import Measured, Watch, prediction_speed
 from tenuto.tasks.forecast.answers import Answering
-from tenuto.tasks.forecast.evaluation import Forecasts, examples, result_of
+from tenuto.tasks.forecast.evaluation import Forecasts, result_of
 from tenuto.tasks.forecast.network import Quantiles, quantile_loss
 from tenuto.tasks.forecast.options import HEADS, ForecastOptions
 from tenuto.tasks.forecast.paths import Paths, quantiles_of
+from tenuto.tasks.forecast.shown import cutoffs, examples, residuals
 from tenuto.tasks.series_estimator import LEAST_CONTEXT, drawn_batches, left_over
 from tenuto.tongues import argument
 from tenuto.train import Outcome
@@ -195,7 +196,9 @@ class Forecaster(ForecastOptions, Answering):
         result = result_of(forecasts, self.options_["level"], models=name == "test")
         if self.density_ is not None:
             result["loss"] = self._nats(read)
-        return Measured(result, {"examples": examples(forecasts, data, name, self.options_["level"])}, speed)
+        level = self.options_["level"]
+        shown = {"examples": examples(forecasts, data, name, level), "cutoffs": cutoffs(forecasts, data, name, level), "residuals": residuals(forecasts, data)}
+        return Measured(result, shown, speed)
 
     def score(self, x: Any, y: Any = None) -> float:
         """Minus the mean weighted quantile loss of forecasts of the last `h` values of each series: higher is better, 0 is perfect."""

@@ -1,4 +1,4 @@
-"""What only a forecaster's evaluation.json has: errors beside those of the simple lines, coverage by step, and example series."""
+"""What only a forecaster's evaluation.json has of a set: errors beside those of the simple lines, coverage by step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from tenuto.scores.forecasts import (
 from tenuto.scores.lines import MODELS, SIMPLE, line_forecasts
 
 MOST_MODELLED = 24  # forecasts, at most, for which the lines that fit a model are computed: each takes up to a second
-MOST_STEPS_SHOWN, EXAMPLES_SHOWN = 120, 4
 
 
 @dataclass(frozen=True)
@@ -89,27 +88,27 @@ def result_of(forecasts: Forecasts, intervals: Sequence[float], *, models: bool)
         for name, line in line_forecasts(every, past, forecasts.season, horizon).items():
             beside[name][row] = line
     for name, found in beside.items():
-        lines.append({"name": name, **{key: _plain(value) for key, value in _errors(forecasts, found).items()}, "wql": _plain(weighted_quantile_loss(truth, found[..., None], (0.5,)))})
+        lines.append({"name": name, **{key: plain(value) for key, value in _errors(forecasts, found).items()}, "wql": plain(weighted_quantile_loss(truth, found[..., None], (0.5,)))})
     covered = []
     for level in intervals:
         low, high = map(forecasts.quantile, ends_of(level))
         by_step = coverage(truth, low, high)
         there = ~np.isnan(truth)
         covered.append(
-            {"level": float(level), "coverage": _plain(float(((truth >= low) & (truth <= high))[there].mean()) if there.any() else np.nan), "by_step": [_plain(one) for one in by_step]}
+            {"level": float(level), "coverage": plain(float(((truth >= low) & (truth <= high))[there].mean()) if there.any() else np.nan), "by_step": [plain(one) for one in by_step]}
         )  # fmt: skip
     return {
-        "loss": _plain(_scaled_loss(forecasts)),
-        **{key: _plain(value) for key, value in own.items()},
-        "wql": _plain(weighted_quantile_loss(truth, forecasts.quantiles, forecasts.levels)),
-        **({} if forecasts.crps is None else {"crps": _plain(np.nanmean(forecasts.crps) if np.isfinite(forecasts.crps).any() else np.nan)}),
+        "loss": plain(_scaled_loss(forecasts)),
+        **{key: plain(value) for key, value in own.items()},
+        "wql": plain(weighted_quantile_loss(truth, forecasts.quantiles, forecasts.levels)),
+        **({} if forecasts.crps is None else {"crps": plain(np.nanmean(forecasts.crps) if np.isfinite(forecasts.crps).any() else np.nan)}),
         "season": forecasts.season,
         "forecasts": len(truth),
         "series": len(np.unique(forecasts.series)),
         "values": int((~np.isnan(truth)).sum()),
         "without_scale": mase(truth, middle, forecasts.series, forecasts.changes)[1],
         "coverage": covered,
-        "mae_by_step": [_plain(mae(truth[:, step], middle[:, step])) for step in range(horizon)],
+        "mae_by_step": [plain(mae(truth[:, step], middle[:, step])) for step in range(horizon)],
         "lines": lines,
     }
 
@@ -138,40 +137,6 @@ def best_line(result: dict[str, Any], measure: str = "mase") -> dict[str, Any] |
     return min(known, key=lambda line: line[measure]) if known else None
 
 
-def examples(forecasts: Forecasts, data: Panel, name: str, intervals: Sequence[float]) -> list[dict[str, Any]]:
-    """The last forecast of at most four series: of the best, of the worst, and of two between, by their error in changes of one step.
-
-    Args:
-        name: of the set. intervals: in per cent.
-    """
-    rows = {int(one): int(np.flatnonzero(forecasts.series == one)[-1]) for one in np.unique(forecasts.series)}
-    middle, there = forecasts.quantile(0.5), ~np.isnan(forecasts.truth)
-    errors = {row: float(np.abs(forecasts.truth[row] - middle[row])[there[row]].mean() / forecasts.steps[row]) for row in rows.values() if there[row].any()}
-    ranked = sorted((row for row in errors if np.isfinite(errors[row])), key=lambda row: errors[row]) or sorted(errors)
-    if not ranked:
-        return []
-    chosen = list(dict.fromkeys(ranked[place] for place in np.linspace(0, len(ranked) - 1, EXAMPLES_SHOWN).round().astype(int)))
-    found = []
-    for row in chosen:
-        series, origin = int(forecasts.series[row]), int(forecasts.origins[row])
-        past = forecasts.past[row][-min(MOST_STEPS_SHOWN, max(4 * middle.shape[1], 24)) :]
-        ends = [(level, *ends_of(level)) for level in sorted(intervals)]
-        found.append(
-            {
-                "id": "the series" if data.ids[series] is None else str(data.ids[series]),
-                "set": name,
-                "cutoff": str(data.stamps(series, origin, origin + 1)[0]).removesuffix(" 00:00:00"),
-                "error": _plain(errors[row]),
-                "past": [_plain(value) for value in past],
-                "truth": [_plain(value) for value in forecasts.truth[row]],
-                "middle": [_plain(value) for value in middle[row]],
-                "intervals": [
-                    {"level": float(level), "low": [_plain(v) for v in forecasts.quantile(low)[row]], "high": [_plain(v) for v in forecasts.quantile(high)[row]]} for level, low, high in ends
-                ],
-            }
-        )  # fmt: skip
-    return found
-
-
-def _plain(value: Any) -> float | None:
+def plain(value: Any) -> float | None:
+    """A number for JSON: eight digits, None where it is not finite."""
     return float(f"{value:.8g}") if np.isfinite(value) else None

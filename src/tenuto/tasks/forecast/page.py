@@ -1,9 +1,11 @@
-"""A forecaster's page: its head, the table beside the simple lines, coverage by step, and example series as fans."""
+"""A forecaster's page: its head, the table beside the simple lines, coverage by step, example series as fans, forecasts from earlier origins beside each other, and residuals by step and calendar."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+from markupsafe import Markup
 
 from tenuto.pages.line_chart import Level, LineChart, Series
 from tenuto.pages.opening import Headline, best_result, network_words, speed_fact, training_facts
@@ -82,7 +84,52 @@ def fans(run: Run) -> Section | None:
     )  # fmt: skip
 
 
+def panels(run: Run) -> Section | None:
+    """Forecasts of the same series from several origins; absent where each series has one."""
+    drawn = run.evaluation.get("cutoffs", [])
+    if not drawn:
+        return None
+    series = {}
+    for one in drawn:
+        series.setdefault(one["id"], []).append(one)
+    body = Markup("\n").join(render("forecast_panels.html", name=name if len(series) > 1 else "", place=place, charts=_panels(ones)) for (name, ones), place in zip(series.items(), ("the best", "the worst")))
+    return Section("cutoffs", "From one cutoff after another", "Each picture is a forecast from what was known at its cutoff, with its intervals, and what came. All pictures of a series have the same axis.", body)
+
+
+def left(run: Run) -> Section | None:
+    """Residuals by step ahead and by the calendar; absent where no series ever changed."""
+    groups = run.evaluation.get("residuals", [])
+    if not groups:
+        return None
+    return Section(
+        "residuals", "What was left over", "What came less what was forecast, in a series' mean changes over one step: the median, and the band that holds 80 % of the values. Above zero more came than was forecast.",
+        render("learning.html", charts=[_residuals(one) for one in groups]),
+    )  # fmt: skip
+
+
+def _residuals(group: dict[str, Any]) -> LineChart:
+    by, named = group["by"], group["by"] != "step ahead"
+    least, most = min(group["values"]), max(group["values"])
+    note = f"{count(int(least), 'value')} at each place." if least == most else f"{least:,.0f} to {most:,.0f} values at each place."
+    return LineChart(
+        f"By {by}", list(range(1, len(group["names"]) + 1)), [Series("median", _floats(group["middle"]), "first", dots=named, low=_floats(group["low"]), high=_floats(group["high"]))],
+        x_name=by, x_names=group["names"] if named else (), from_zero=True, levels=[Level(0.0)], note=note,
+    )  # fmt: skip
+
+
+def _panels(drawn: list[dict[str, Any]]) -> list[LineChart]:
+    """Small pictures of one series that share an axis."""
+    values = [value for one in drawn for values in (one["past"], one["truth"], one["middle"], *(each[end] for each in one["intervals"] for end in ("low", "high"))) for value in _floats(values)]
+    finite = [value for value in values if math.isfinite(value)]
+    return [_drawn(one, one["cutoff"], room_for=(min(finite), max(finite))) for one in drawn]
+
+
 def _fan(example: dict[str, Any]) -> LineChart:
+    error = "" if example["error"] is None else f" Mean error: {number(example['error'])} changes of one step."
+    return _drawn(example, example["id"], note=f"Known until {example['cutoff']}.{error}", upright=(0, "cutoff"))
+
+
+def _drawn(example: dict[str, Any], title: str, **options: Any) -> LineChart:
     """A series, its forecast, and its intervals as bands. Steps are counted from the cutoff."""
     past, truth, middle = _floats(example["past"]), _floats(example["truth"]), _floats(example["middle"])
     x = list(range(1 - len(past), len(truth) + 1))
@@ -91,10 +138,9 @@ def _fan(example: dict[str, Any]) -> LineChart:
         Series(f"{one['level']:g} % interval", [*before, *middle], "first", low=[*before, *_floats(one["low"])], high=[*before, *_floats(one["high"])])
         for one in sorted(example["intervals"], key=lambda one: -one["level"])
     ]
-    error = "" if example["error"] is None else f" Mean error: {number(example['error'])} changes of one step."
-    return LineChart(
-        example["id"], x, [*bands, Series("value", [*past, *truth], "second"), Series("forecast", [*after, past[-1], *middle], "first")], x_name="step", upright=(0, "cutoff"), note=f"Known until {example['cutoff']}.{error}",
-    )  # fmt: skip
+    came = [*after, past[-1], *truth]
+    lines = [Series("before", [*past, *[math.nan] * len(truth)], "second"), Series("forecast", [*after, past[-1], *middle], "first"), Series("what came", came, "third")]
+    return LineChart(title, x, [*bands, *lines], x_name="step", **options)
 
 
 def _floats(values: list[float | None]) -> list[float]:
@@ -105,4 +151,4 @@ def _said(value: float | None) -> str:
     return "not known" if value is None else number(value)
 
 
-PAGE = Page(headline, (lines, steps, fans))
+PAGE = Page(headline, (lines, steps, fans, panels, left))

@@ -14,6 +14,17 @@ _ERRORS = (
     Key("wql", "number", "weighted quantile loss, the mean over the quantiles; of a line, which has no quantiles, of its forecast as median", null=True),
 )
 
+_DRAWN = (
+    Key("id", "text"),
+    Key("set", "text", '"test" or "validation"'),
+    Key("cutoff", "text", "the last stamp that is known"),
+    Key("error", "number", "mean absolute error in changes of one step", null=True),
+    Key("past", "numbers", "at most 120 steps"),
+    Key("truth", "numbers"),
+    Key("middle", "numbers"),
+    Key("intervals", "objects", "", (Key("level", "number"), Key("low", "numbers"), Key("high", "numbers"))),
+)
+
 OWN = Own(
     preprocessing=(
         *SERIES,
@@ -40,15 +51,20 @@ OWN = Own(
             "examples",
             "objects",
             "the last forecast of at most 4 series: the best, the worst, and between",
+            _DRAWN,
+        ),
+        Key("cutoffs", "objects", "of the best of these and of the worst, forecasts from at most 6 origins each", _DRAWN),
+        Key(
+            "residuals",
+            "objects",
+            "what came less what was forecast, in changes of one step, by step ahead and by place in the calendar",
             (
-                Key("id", "text"),
-                Key("set", "text", '"test" or "validation"'),
-                Key("cutoff", "text", "the last stamp that is known"),
-                Key("error", "number", "mean absolute error in changes of one step", null=True),
-                Key("past", "numbers", "at most 120 steps"),
-                Key("truth", "numbers"),
-                Key("middle", "numbers"),
-                Key("intervals", "objects", "", (Key("level", "number"), Key("low", "numbers"), Key("high", "numbers"))),
+                Key("by", "text"),
+                Key("names", "texts", "of the places"),
+                Key("values", "numbers", "how many there are"),
+                Key("low", "numbers", "below it lies a tenth of them"),
+                Key("middle", "numbers", "their median"),
+                Key("high", "numbers", "above it lies a tenth of them"),
             ),
         ),
     ),

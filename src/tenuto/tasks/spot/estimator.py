@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tenuto.data.audio.perturb import Perturbation
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.audio.wave import Wave
 from tenuto.data.sequences.batches import Batch, bucketed_batches, sorted_batches
@@ -19,6 +18,7 @@ from tenuto.networks.each_step import EachStepNetwork, LinearHead
 from tenuto.networks.exact import log_probabilities
 from tenuto.networks.one_run import run_losses
 from tenuto.scores.spotting import Occurrence
+from tenuto.tasks.audio_estimator import perturbation_of
 from tenuto.tasks.audio_steps import AudioSteps, Logits
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.evaluation import Measured, Watch
@@ -26,7 +26,7 @@ from tenuto.tasks.spot.detector import Detector, Rule, lowest_running, odds
 from tenuto.tasks.spot.evaluation import measured, result_of
 from tenuto.tasks.spot.listening import Heard, listened, rows_of
 from tenuto.tasks.spot.options import SpotOptions
-from tenuto.tasks.spot.rows import LONGEST_S, Rowed, Rows
+from tenuto.tasks.spot.rows import LONGEST_S, Rowed, Rows, times
 from tenuto.tasks.spot.stream import Event, SpotterStream
 from tenuto.tasks.spot.thresholds import USUAL, fitted_boosts, fitted_thresholds
 from tenuto.tongues import argument, either
@@ -77,16 +77,16 @@ class Spotter(SpotOptions, AudioSteps):
         super().check_options()
         if len(set(self.keywords)) < len(self.keywords):
             raise ArgumentError(f"{argument('keywords', self.keywords)} names one twice.", expected="each keyword once")
-        if self.normalise == "recording":
-            raise ArgumentError(f"{argument('normalise', 'recording')} needs whole recordings, and a spotter hears a stream.", expected="training or causal", fix=f"train with {argument('normalise', 'causal')}")
+        if self.normalise in ("recording", "mean"):
+            raise ArgumentError(f"{argument('normalise', self.normalise)} needs whole recordings, and a spotter hears a stream.", expected="training or causal", fix=f"train with {argument('normalise', 'causal')}")
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
         self._require_labels(training)
-        there = sorted({str(label) for label in training.labels.tolist()})  # type: ignore[union-attr]
+        there = sorted({str(label) for label in training.labels.tolist()})  # type: ignore[union-attr]  # they were required
         absent = [name for name in self.keywords if name not in there]
         if absent:
             raise DataError(f"no recording has the label {absent[0]!r}.", expected="keywords that training has recordings of", received=", ".join(there[:12]))
-        self.keywords_ = sorted(set(self.keywords)) or [name for name in there if name.lower() not in BACKGROUND]
+        self.keywords_ = self._named(training)
         if not self.keywords_ or len(self.keywords_) == len(there):
             raise DataError(
                 "no recording is background." if self.keywords_ else "no recording has a keyword.", expected="recordings of keywords, and others of what else is heard, labelled other", received=", ".join(there[:12]),
@@ -113,9 +113,9 @@ class Spotter(SpotOptions, AudioSteps):
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
         options, device = self.options_, torch.device(self.device)
         rows, apart = self._rows(training), self._rows(held_out)
-        change = Perturbation(options["speed"], options["gain_db"], options["noise_db"], options["band_masks"], options["time_masks"])
+        change = perturbation_of(options)
         changes = change.of_samples or change.of_frames or options["context_s"] > 0
-        size, seed = options["batch_size"], self.seed_
+        size, seed, read = options["batch_size"], self.seed_, rows.read
 
         def row(number: int) -> Any:
             if not changes:
@@ -135,12 +135,15 @@ class Spotter(SpotOptions, AudioSteps):
             return {"validation_loss": total / len(apart), "validation_accuracy": right / len(apart)}
 
         return Learning(
-            lambda epoch: bucketed_batches(rows.lengths, size, seed=seed, epoch=epoch), loss, validate, lambda indices: f"{len(indices)} rows: {', '.join(repr(training.ids[rows.owners[index]]) for index in indices[:6])}"
+            lambda epoch: [read[batch] for batch in bucketed_batches(rows.lengths[read], size, seed=seed, epoch=epoch)], loss, validate, lambda indices: f"{len(indices)} rows: {', '.join(repr(training.ids[rows.owners[index]]) for index in indices[:6])}"
         )
 
     def _items(self, training: Recordings) -> int:
-        """Background is cut into pieces; see `Rows`."""
-        return int(np.maximum(1, np.round(training.seconds / LONGEST_S)).sum())
+        """Background is cut into pieces, and keywords are read several times; see `Rows`."""
+        there = self._named(training)
+        said = np.array([str(label) in there for label in training.labels.tolist()])  # type: ignore[union-attr]  # they were required
+        pieces = np.maximum(1, np.round(training.seconds / LONGEST_S)).astype(int)
+        return int(pieces[~said].sum()) + int(said.sum()) * times(np.repeat(said, np.where(said, 1, pieces)))
 
     def _batches(self, data: Recordings) -> Batches:
         """As of every task, with silence after each recording, as a stream has it: a keyword may be told a little after it was said."""
@@ -298,6 +301,11 @@ class Spotter(SpotOptions, AudioSteps):
         """Boosts and thresholds before any are fitted."""
         self.boosts_ = dict.fromkeys(self.keywords_, 0.0)
         self.thresholds_ = dict.fromkeys(self.keywords_, float(1 / (1 + np.exp(-USUAL))))
+
+    def _named(self, training: Recordings) -> list[str]:
+        """The keywords, sorted: those of the option, or all labels that name no background."""
+        self._require_labels(training)
+        return sorted(set(self.keywords) or {str(label) for label in training.labels.tolist() if str(label).lower() not in BACKGROUND})  # type: ignore[union-attr]
 
     def _require_labels(self, data: Recordings) -> None:
         if data.labels is None:

@@ -11,7 +11,7 @@ from tenuto.tasks.pace import Pace
 SPOTTED = "What is spotted"
 
 
-@options(validation_fraction=0.2, noise_db=10.0)
+@options(validation_fraction=0.2, noise_db=10.0, tract=0.1)
 class SpotOptions(AudioOptions):
     """The options of tasks over recordings, and those of `Spotter`."""
 

@@ -15,8 +15,22 @@ from tenuto.data.audio.wave import Wave, resampled
 
 LONGEST_S = 4.0  # background is cut into pieces of so many seconds, so that an hour of it counts as an hour
 MOST_GAP_S = 0.4
+MOST_TIMES = 8
 NOISY = 0.5  # of the rows; clean ones must be known too
 QUIET_DB = (-75.0, -45.0)  # of a gap, below full scale
+
+
+def times(keywords: np.ndarray) -> int:
+    """How often an epoch reads the row of a keyword, so that these are as many as rows of background, as nearly as whole numbers allow: where nearly all is background, a network first learns to say nothing.
+
+    Args:
+        keywords: [N] int of each row; 0 for background.
+    Example:
+        >>> [times(np.array(keywords)) for keywords in ([1, 2], [0, 1, 0, 0, 0, 0, 2, 0, 0])]
+        [1, 4]
+    """
+    said = int((keywords > 0).sum())
+    return min(max(1, round((len(keywords) - said) / max(said, 1))), MOST_TIMES)
 
 
 class Row(NamedTuple):
@@ -57,10 +71,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.waves)
 
+    @property
+    def read(self) -> np.ndarray:
+        """[M] int64: the numbers of the rows that an epoch reads; see `times`."""
+        keywords = np.array(self.keywords)
+        return np.repeat(np.arange(len(self)), np.where(keywords > 0, times(keywords), 1))
+
     def plain(self, number: int) -> Row:
         """A row without anything around it but silence at its end."""
-        quiet = np.zeros(self._after(), dtype=np.float32)
-        return self._row(number, np.empty(0, np.float32), self.waves[number].samples, quiet, uncounted=(0, 0))
+        own = self.waves[number].samples
+        samples = np.concatenate([own, np.zeros(self._after(), dtype=np.float32)])
+        return self._row(number, (0, len(own)), len(samples), self.hearing(Wave(samples, self.hearing.features.rate)), uncounted=(0, 0))
 
     def changed(self, number: int, change: Perturbation, context_s: float, generator: np.random.Generator) -> Row:
         """The row as it is heard in training: with another speed and level, parts of other recordings around it, noise over all of it, and masks."""
@@ -81,27 +102,21 @@ class Rows:
             after = np.concatenate([following, self._quiet(max(0, self._after() - len(following)), generator)])
             uncounted = (len(before) * bool(self.keywords[left]), (len(after) - pauses[1]) * bool(self.keywords[right]))
         noisy = change.noise_db is not None and generator.random() < NOISY
-        row = self._row(number, before, own, after, uncounted, noise_db=change.noise_db if noisy else None, generator=generator)
-        if not change.of_frames:
-            return row
-        width = self.hearing.features.size
-        frames = row.steps[:, : width * self.hearing.together].reshape(-1, width)  # without those of later steps
-        return row._replace(steps=self.hearing.stacked(change.masked(frames, generator)))
+        around = np.concatenate([before, own, after])
+        if noisy and change.noise_db is not None:
+            around = with_noise(around, change.noise_db + generator.uniform(0, 30), generator)
+        frames = self.hearing.normaliser(change.warped(self.hearing.features(around), self.hearing.features, generator))
+        return self._row(number, (len(before), len(own)), len(around), self.hearing.stacked(change.masked(frames, generator)), uncounted)
 
-    def _row(
-        self, number: int, before: np.ndarray, own: np.ndarray, after: np.ndarray, uncounted: tuple[int, int], noise_db: float | None = None, generator: np.random.Generator | None = None
-    ) -> Row:
+    def _row(self, number: int, sizes: tuple[int, int], count: int, steps: np.ndarray, uncounted: tuple[int, int]) -> Row:
+        """The row of these steps [T, F]. sizes: samples before its recording, and of it; count: of all. uncounted: samples at the beginning and at the end that may say anything."""
         rate, step = self.hearing.features.rate, self.hearing.together * self.hearing.features.shift
-        samples = np.concatenate([before, own, after])
-        if noise_db is not None and generator is not None:
-            samples = with_noise(samples, noise_db + generator.uniform(0, 30), generator)
-        steps = self.hearing(Wave(samples, rate))
-        keyword, counted = self.keywords[number], np.ones(len(steps), dtype=bool)
+        (before, own), keyword, counted = sizes, self.keywords[number], np.ones(len(steps), dtype=bool)
         counted[: -(-uncounted[0] // step)] = False
         if uncounted[1]:
-            counted[-(-(len(samples) - uncounted[1]) // step) :] = False
-        begin = -(-len(before) // step)
-        end = min(len(steps), -(-(len(before) + len(own) + round(self.late_s * rate)) // step))
+            counted[-(-(count - uncounted[1]) // step) :] = False
+        begin = -(-before // step)
+        end = min(len(steps), -(-(before + own + round(self.late_s * rate)) // step))
         return Row(steps, keyword, begin if keyword else 0, max(end, begin + self.least) if keyword else 0, counted)
 
     def _after(self) -> int:

@@ -42,6 +42,7 @@ class TranscriberStream(AudioStream[Event]):
         self._decoder = decoder
         self._writer = Writer(alphabet, hearing.step_seconds)
         self._said = ""
+        self._symbols: tuple[int, ...] = ()  # of the piece whose text that is
 
     def _read(self, rows: np.ndarray, *, last: bool) -> list[Event]:
         events = [event for piece in self._decoder.accept(rows) for event in self._final(piece)]
@@ -57,17 +58,20 @@ class TranscriberStream(AudioStream[Event]):
     def _resume(self, kept: Mapping[str, Any]) -> None:
         self._decoder.resume(kept["decoder"])
         self._writer.resume(kept["writer"])
-        self._said = kept["said"]
+        self._said, self._symbols = kept["said"], ()
 
     def _final(self, piece: Piece) -> list[Event]:
         tokens = self._writer.write(piece, self.seconds)
-        self._said = ""
+        self._said, self._symbols = "", ()
         return [Event("final", text_of(tokens), tokens, words_of(tokens), piece.score)] if tokens else []
 
     def _partial(self) -> list[Event]:
         piece = self._decoder.partial()
+        symbols = tuple(sign.symbol for sign in piece.signs)
+        if symbols == self._symbols:
+            return []
         tokens = self._writer.write(piece, self.seconds, keep=False)
-        text = text_of(tokens)
+        text, self._symbols = text_of(tokens), symbols
         if text == self._said:
             return []
         self._said = text
