@@ -1,10 +1,13 @@
-"""Japanese Vowels, official split: test accuracy of the usual `SequenceClassifier` over seeds, beside a baseline and a published number.
+"""Japanese Vowels, official split: test accuracy of a `SequenceClassifier` over seeds, beside a baseline and a published number.
 
     python bench/classify_japanese_vowels.py [--seeds 5] [--threads 1] [--smoke]
 
-Nothing is chosen by the test set: a fifth of the 270 training sequences is held out to stop by, and the recipe's constants were chosen by
-that held-out loss (8 splits). One thread, since batches are small. Prints a table, writes bench/results/classify_japanese_vowels.json.
-Takes a minute and a half on a free core. Needs scikit-learn for the baseline.
+Nothing is chosen by the test set: a tenth of the 270 training sequences is held out to stop by, and the usual recipe's constants were chosen by
+held-out loss (8 splits). What differs from it, `OPTIONS`, was chosen on the training part alone: each speaker's recordings are cut into five
+blocks of neighbours, and a model fitted without one block is asked for it. All blocks together, one seed each: loss 0.258 and 94.4 % right with
+the usual options, 0.170 and 96.7 % with a tenth held out, 0.140 and 96.3 % with noise of 0.3 on levels (0.160 and 95.6 % with 0.5), 0.100 and
+97.4 % with both. One thread, since batches are small. Prints a table, writes bench/results/classify_japanese_vowels.json.
+Takes a minute on a free core. Needs scikit-learn for the baseline.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from tenuto.runs.surroundings import machine, now, versions
 from tenuto.tasks import SequenceClassifier
 
 RESULTS = Path(__file__).resolve().parent / "results" / "classify_japanese_vowels.json"
+OPTIONS: dict[str, Any] = {"validation_fraction": 0.1, "level_noise": 0.3}
 PUBLISHED = {
     "what": "ensemble of 11 LSTMs, test accuracy",
     "accuracy": 0.9886,
@@ -81,7 +85,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     splits = read_splits(path_of("japanese_vowels"))
     assert splits.test is not None
-    options: dict[str, Any] = {"epochs": 1} if arguments.smoke else {}
+    options: dict[str, Any] = {**OPTIONS, **({"epochs": 1} if arguments.smoke else {})}
     runs = []
     for seed in range(1 if arguments.smoke else arguments.seeds):
         runs.append(one_seed(seed, splits.train, splits.test, **options))

@@ -9,7 +9,7 @@ COLUMNS = "Columns of the frame"
 SERIES = Choice("series_column", "unique_id", "The column that tells series apart; may be absent, where there is one.", panel=COLUMNS)
 STAMP = Choice("stamp_column", "ds", "The column with the stamps: dates, or whole numbers.", panel=COLUMNS)
 VALUE = Choice("y_column", "y", "The column with the values.", panel=COLUMNS)
-FREQUENCY = Choice("freq", "auto", "The step between two rows: MS, h, D, W-SUN, 15min, ..., or a whole number; auto: as the stamps say.", panel=COLUMNS)
+FREQUENCY = Choice("frequency", "auto", "The step between two rows: MS, h, D, W-SUN, 15min, ..., or a whole number; auto: as the stamps say.", "--freq", panel=COLUMNS)
 FILL = Choice("fill", "", "nan: a gap is filled with missing values. Default: a gap is an error.", panel=COLUMNS)
 TEST_STEPS = Choice("test_steps", 0, "Values at the end of each series that are kept for the test.", panel=COLUMNS, least=0)
 PANEL = (SERIES, STAMP, VALUE, FREQUENCY, FILL, *FORM, DECIMAL)

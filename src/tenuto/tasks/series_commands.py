@@ -41,7 +41,7 @@ def splits(data: Path, validation: Path | None, test: Path | None, choices: Mapp
 def read(data: Path, split: str | None, choices: Mapping[str, Any]) -> Panel:
     """The series of a file."""
     names = Names(choices["series_column"], choices["stamp_column"], choices["y_column"])
-    freq = None if choices["freq"] == FREQUENCY.default else choices["freq"]
+    freq = None if choices["frequency"] == FREQUENCY.default else choices["frequency"]
     return read_panel(data, names=names, freq=freq, fill=choices["fill"] or None, form=formed(choices)["form"])
 
 

@@ -118,7 +118,7 @@ def test_odd_series_are_learnt_from_and_forecast_with_numbers(name):
     given.loc[given.unique_id == "c0", "y"] = 0.0
     given.loc[given.unique_id == "c1", "y"] = np.nan
     given.loc[given.index % 3 == 0, "y"] = np.nan
-    model = Forecaster(h=3, distribution=name, **SMALL).fit(given, test=given)
+    model = Forecaster(h=3, distribution=name, **SMALL).fit(given)
     assert np.isfinite(model.evaluate(given)["loss"])
     odd = {"zeros": np.zeros(20), "missing": np.full(20, np.nan), "one": [7.0] + [np.nan] * 19, "huge": np.linspace(1e12, 2e12, 20).round(), "jump": np.r_[np.ones(19), 1e9]}
     strange = pd.concat([pd.DataFrame({"unique_id": key, "ds": pd.date_range("2024-05-01", periods=20), "y": values}) for key, values in odd.items()])

@@ -175,7 +175,9 @@ def test_odd_series_are_learnt_from():
     given.loc[given.unique_id == "s0", "y"] = 4.0
     given.loc[given.unique_id == "s1", "y"] = np.nan
     given.loc[given.index % 3 == 0, "y"] = np.nan
-    model = Forecaster(h=3, **SMALL).fit(given, test=given)
+    with pytest.raises(DataError, match="fit: the test part has only values that training has too"):
+        Forecaster(h=3, **SMALL).fit(given, test=given)
+    model = Forecaster(h=3, **SMALL).fit(given)
     result = model.evaluate(given)
     assert np.isfinite(model.predict().Forecaster).all() and result["without_scale"] == 1 and result["loss"] > 0
     with pytest.raises(DataError, match="fit: no value is observed"):

@@ -26,7 +26,7 @@ def only_later(training: Panel, given: Panel, part: str) -> Panel:
     if (begin == given.begin).all():
         return given
     left = np.flatnonzero(begin < given.lengths)
-    if not len(left):
+    if not any(np.isfinite(given.values[row][begin[row] :]).any() for row in left):
         row = int(given.lengths.argmax())
         raise DataError(
             f"the {part} part has only values that training has too: {called(given.ids[row])} ends at {given.stamps(row)[-1]} in it.", expected="values after those of training", received=f"the same {given.lengths[row]} values",
