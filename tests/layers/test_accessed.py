@@ -5,6 +5,7 @@ import torch
 
 import tenuto
 from tenuto import cells
+from tenuto.errors import EngineError
 from tenuto.layers import DNC, NTM, accessed
 from tenuto.layers.memory import MemoryReport, tensors_of
 from tests.layers.chunks import in_chunks
@@ -182,3 +183,33 @@ def test_a_state_is_the_callers_own():
     with torch.no_grad():
         model(x, begun).state.memory.zero_()
     assert torch.equal(begun.memory, kept)
+
+
+@pytest.mark.parametrize("kind", [DNC, NTM])
+def test_what_was_kept_is_looked_at_before_a_kernel_reads_it(kind):
+    model, x = made(kind, {"rows": 6, "width": 3, "read_heads": 2}), torch.randn(STEPS, ROWS, 4, dtype=torch.float64)
+    assert compiled(model, x)
+
+    def gradient(pack, unpack):
+        model.zero_grad()
+        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+            loss = model(x).output.square().sum()
+        loss.backward()
+        return model.interface.project.weight.grad.clone()
+
+    expected = gradient(lambda kept: kept, lambda kept: kept)
+    assert torch.equal(gradient(lambda kept: kept.mT.contiguous() if kept.dim() > 1 else kept, lambda kept: kept.mT if kept.dim() > 1 else kept), expected)
+    for unpack in (torch.Tensor.half, torch.Tensor.float, lambda kept: kept[:1], lambda kept: kept.flatten()[None], lambda kept: kept.to("meta")):
+        with pytest.raises((EngineError, RuntimeError)):
+            gradient(lambda kept: kept, unpack)
+
+
+@pytest.mark.parametrize("kind", [DNC, NTM])
+def test_a_minus_sign_that_waits_is_applied(kind):
+    model, x = made(kind, {"rows": 6, "width": 3, "read_heads": 2}), torch.randn(STEPS, ROWS, 4, dtype=torch.float64)
+    resets = torch.rand(STEPS, ROWS) < 0.3
+    with torch.no_grad():
+        state = model(x).state
+        waiting = type(state)(*map(torch._neg_view, state[:-1]), type(state.controller)(*map(torch._neg_view, state.controller)))
+        applied = type(state)(*(-value for value in state[:-1]), type(state.controller)(*(-value for value in state.controller)))
+        assert torch.equal(model(torch._neg_view(x), waiting, resets=resets).output, model(-x, applied, resets=resets).output)

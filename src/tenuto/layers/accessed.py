@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from tenuto import engines
 from tenuto.engines import Form, Problem, autograd, members, reference
-from tenuto.engines.cpp import Cpp, access, pool
+from tenuto.engines.cpp import Cpp, access, memory, pool
 from tenuto.engines.problem import Result
 from tenuto.errors import EngineError
 from tenuto.layers.functional import bind
@@ -154,7 +154,8 @@ class _Kept(NamedTuple):
 
 def _forward(plan: Plan, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor], _Kept]:
     """The output; the state after the last step, its parts and the controller's; and, with `keep`, what backward needs."""
-    x, parts, control, first, to, (weight, bias), weights = plan.split([tensor.detach() for tensor in flat])
+    plain = memory.readable({f"input {number}": tensor.detach() for number, tensor in enumerate(flat)}, flat[0].dtype)
+    x, parts, control, first, to, (weight, bias), weights = plan.split(list(plain.values()))
     time_steps, rows, inputs = x.shape
     large, dtype, count = pool.shared(), x.dtype, time_steps + 1 if keep else 1
     slots = [large.empty(count, part.numel(), dtype).view(count, *part.shape) for part in parts]
@@ -283,13 +284,15 @@ class _Steps(torch.autograd.Function):
         output, after, run = _forward(plan, flat, True)
         ctx.plan, ctx.steps, ctx.count, ctx.states = plan, run.steps, len(flat), len(run.control[0])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*flat, *run.steps.release(), run.hidden, run.said, *run.read, *(value for step in run.control for value in step))
+        kept = (*flat, *run.steps.release(), run.hidden, run.said, *run.read, *(value for step in run.control for value in step))
+        ctx.dtype, ctx.shapes = kept[0].dtype, [tensor.shape for tensor in kept]
+        ctx.save_for_backward(*kept)
         return output, *after
 
     @staticmethod
     @members.each_apart
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        plan, saved, needed = ctx.plan, list(ctx.saved_tensors), ctx.needs_input_grad[1:]
+        plan, saved, needed = ctx.plan, _as_they_were(ctx.saved_tensors, ctx.dtype, ctx.shapes), ctx.needs_input_grad[1:]
         flat, rest = saved[: ctx.count], iter(saved[ctx.count :])
         if torch.is_grad_enabled() or members.transformed():  # a further derivative may follow; or many cotangents come at once
             return None, *_by_torch(plan, flat, needed, cotangents)
@@ -300,6 +303,17 @@ class _Steps(torch.autograd.Function):
         found = _backward(plan, flat, _Kept(ctx.steps, read, control, hidden, said), needed, cotangents[0], cotangents[1:])
         ctx.steps.release()
         return None, *found
+
+
+def _as_they_were(saved: Sequence[Tensor], dtype: torch.dtype, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """What was kept for backward, in main memory and without gaps: users' hooks on saved tensors have had it in their hands.
+
+    Raises:
+        EngineError: something came back in another shape or dtype, or not as an ordinary tensor.
+    """
+    names = [f"what was kept, number {number}," for number in range(len(saved))]
+    found = memory.readable(dict(zip(names, saved)), dtype, dict(zip(names, shapes)))
+    return [tensor.contiguous() for tensor in found.values()]
 
 
 def _by_torch(plan: Plan, flat: Sequence[Tensor], needed: Sequence[bool], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -45,6 +45,31 @@ print("clean")
 """
 
 
+_MEMORIES = """
+import random, torch
+from tenuto import cells
+from tenuto.layers import DNC, NTM
+torch.set_num_threads(2)
+draw = random.Random(0)
+for number in range(60):
+    sizes = {"rows": draw.randint(1, 40), "width": draw.randint(1, 20), "read_heads": draw.randint(1, 5)}
+    if draw.random() < 0.5:
+        model = DNC(cells.LSTM(), 3, 5, links=draw.random() < 0.7, masked=draw.random() < 0.5, deallocating=draw.random() < 0.5, sharpened_links=draw.random() < 0.5, **sizes)
+    else:
+        model = NTM(cells.GRU(), 3, 5, write_heads=draw.randint(1, 3), reach=draw.randint(0, (sizes["rows"] - 1) // 2), **sizes)
+    dtype = draw.choice([torch.float32, torch.float64])
+    steps, batch = draw.randint(1, 6), draw.randint(1, 9)
+    x, lengths = torch.randn(steps, batch, 3, dtype=dtype, requires_grad=True), [draw.randint(0, steps) for _ in range(batch)]
+    resets = torch.rand(steps, batch) < 0.3 if draw.random() < 0.5 else None
+    model = model.to(dtype)
+    assert not model.engine_report(x).torch_heads, model.engine_report(x)
+    model(x, lengths=lengths, resets=resets).output.sum().backward()
+    with torch.no_grad():
+        model(x, lengths=lengths, resets=resets)
+print("clean")
+"""
+
+
 def run_clean(folder, flags, program, *arguments):
     """Runs a program whose kernels are compiled with a sanitizer, in a cache of its own; fails with what the sanitizer says."""
     command = compiler.find().command
@@ -64,6 +89,10 @@ def run_clean(folder, flags, program, *arguments):
 
 def test_drawn_shapes(tmp_path):
     run_clean(tmp_path / "cache", f"-O1 -g {SANITIZERS}", _RUN)
+
+
+def test_drawn_memories(tmp_path):
+    run_clean(tmp_path / "cache", f"-O1 -g {SANITIZERS}", _MEMORIES)
 
 
 @pytest.mark.parametrize("first", range(20_000, 30_000, 1000))
