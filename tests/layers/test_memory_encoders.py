@@ -218,3 +218,12 @@ def test_what_is_wrong_is_said_in_words():
     with pytest.raises(ArgumentError, match=r"DNC\.stream: the model is in training mode"):
         made("dnc").train().stream()
     assert "links=False" in repr(made("deep dnc")) and "reach=1" in repr(made("ntm")) and "heads=2" in repr(made("fast weights"))
+
+
+@pytest.mark.parametrize("kind", [DNC, NTM])
+def test_no_sequence_and_a_state_of_another_dtype(kind):
+    encoder = kind(cells.LSTM(), 2, 5, rows=6, width=3)
+    assert encoder(torch.zeros(4, 0, 2)).output.shape == (4, 0, encoder.output_width)
+    state = encoder(torch.zeros(4, 3, 2)).state
+    with pytest.raises(ShapeError, match=r"memory of the state does not fit\.\n  expected  torch.float32\n  received  \[3, 6, 3\] float64"):
+        encoder(torch.zeros(4, 3, 2), type(state)(state[0].double(), *state[1:]))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.cell import Cell
-from tenuto.engines import EngineReport
+from tenuto.engines import EngineReport, autograd
 from tenuto.engines.cpp.access import Heads
 from tenuto.engines.problem import size_of
 from tenuto.errors import ArgumentError, ShapeError, TenutoError, describe
@@ -76,7 +76,7 @@ class MemoryEncoder(Carrying, nn.Module):
             x = torch.where(live[..., None], x, 0)  # padding may hold anything
             longest, shortest = (int(lengths.max()), int(lengths.min())) if rows else (0, 0)
         x, resets, known = x[:longest], None if resets is None else resets[:longest], None if live is None else live[:longest]
-        whole, state = self._all_steps(x, state, first, known, shortest, resets) if rows and longest else (x.new_zeros(0, rows, self.output_width), state)
+        whole, state = self._all_steps(x, state, first, known, shortest, resets) if rows and longest else (x.new_zeros(longest, rows, self.output_width), state)
         whole = nn.functional.pad(whole, (0, 0, 0, 0, 0, steps - longest))
         return Output(as_time_first(whole if live is None else torch.where(live[..., None], whole, 0), self.batch_first), state)
 
@@ -91,6 +91,9 @@ class MemoryEncoder(Carrying, nn.Module):
         if {name: part.shape for name, part in named.items()} != {name: part.shape for name, part in given.items()}:
             said = [", ".join(f"{name} {list(part.shape)}" for name, part in parts.items()) for parts in (named, given)]
             raise ShapeError("the state does not fit.", expected=said[0], received=said[1])
+        wrong = [name for name, part in given.items() if part.dtype != named[name].dtype and not autograd.autocast(part.device)]
+        if wrong:
+            raise ShapeError(f"{wrong[0]} of the state does not fit.", expected=str(named[wrong[0]].dtype), received=describe(given[wrong[0]]))
         return state
 
 
