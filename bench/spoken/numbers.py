@@ -105,8 +105,9 @@ def table(found: Mapping[str, Any]) -> list[str]:
         "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for run in found["runs"].values():
-        for name in (f"beam {width}" for width in WIDTHS):
-            one = run[name]
+        for name, one in run.items():
+            if not name.startswith("beam"):
+                continue
             low, high = one["wer_interval"]
             kinds = ", ".join(str(one[f"word_{kind}"]) for kind in ("substitutions", "deletions", "insertions"))
             lines.append(f"| {run['head']} | {run['split']} | {run['seed']} | {name} | {one['words']} | {one['wer']:.2%} | {low:.1%} to {high:.1%} | {kinds} | {one['exact']:.1%} | {run['seconds'] / 60:.1f} | {run['steps']} | {one['real_time_factor']:.4f} |")

@@ -18,7 +18,7 @@ from tenuto.data.sets import path_of
 from tenuto.tasks import Spotter, Transcriber
 
 SECONDS, CHUNK_S, ROUNDS = 60.0, 0.1, 5
-FRAMES, FRAME_S, BEFORE = 1_000_000, 0.01, 100_000  # of the long stream; memory is looked at after the first of them, and at the end
+FRAMES, FRAME_S, BEFORE, LONG_CHUNK_S = 1_000_000, 0.01, 100_000, 1.0  # of the long stream; memory is looked at after the first of them, and at the end
 
 
 def speed(smoke: bool) -> Iterator[dict[str, Any]]:
@@ -35,7 +35,7 @@ def speed(smoke: bool) -> Iterator[dict[str, Any]]:
 
 def _long(model: Transcriber, sound: Wave, frames: int) -> dict[str, Any]:
     """One stream of so many frames: the memory of the process, in MB, after the first of them and at the end, and the size of what a snapshot holds."""
-    stream, size, after, events = model.stream(rate=sound.rate), round(CHUNK_S * sound.rate), [], 0
+    stream, size, after, events = model.stream(rate=sound.rate), round(LONG_CHUNK_S * sound.rate), [], 0
     marks = [frames * FRAME_S * BEFORE / FRAMES, frames * FRAME_S]
     snapshots = []
     while len(after) < len(marks):
