@@ -9,7 +9,7 @@ Sections:
     depth       20 layers of an LSTM, plain and with a way past each (`lengths/digits.py`); 2 minutes
     digits      digits of 8 by 8, pixel by pixel: recurrent layers, a Transformer, a hybrid (`lengths/digits.py`); 5 minutes
     recall      values by their keys, at twice the length of training, by fast weights (`lengths/memories.py`); 3 minutes
-    copy-memory ten symbols kept over 500 steps by an NTM (`lengths/memories.py`); up to 15 minutes
+    copy-memory ten symbols kept over 500 steps by a DNC (`lengths/memories.py`); up to 10 minutes
     peer        steps a second of a DNC and an NTM, beside pytorch-dnc where `pip install dnc` has been done (`lengths/peer.py`); 1 minute
 
 Writes results/long.json and long.md as soon as a part of a section is there; `--only` measures some sections and leaves the others as they are. One thread. `--smoke`: everything at

@@ -45,7 +45,7 @@ def adding(section: dict[str, Any]) -> list[str]:
 
 def copy_memory(section: dict[str, Any]) -> list[str]:
     said = (
-        f"Ten symbols of eight, a gap, and the symbols again, by an NTM (an LSTM of 100 units, 32 rows of 20, {section['parameters']:,} weights; RMSprop at 1e-4 with momentum 0.9, batches of 16, one seed). Gaps of training are drawn up to a limit that doubles, from "
+        f"Ten symbols of eight, a gap, and the symbols again, by a DNC (an LSTM of 64 units, 16 rows of 16, one read head, {section['parameters']:,} weights; Adam at 2e-3, batches of 16, one seed). Gaps of training are drawn up to a limit that doubles, from "
         f"4, whenever 99 % of the symbols of 50 batches are right; the gap of the test is 500. After {section.get('steps', 0):,} steps, {section.get('seconds', 0) / 60:.1f} minutes of a processor, {section.get('right', float('nan')):.1%} of the symbols of 64 sequences are right."
     )
     return ["## Ten symbols over 500 steps", said, table(["step", "gaps up to", "right in training"], [[f"{step:,}", str(gap), f"{right:.1%}"] for step, gap, right in thinned(section["curve"])])]
