@@ -15,7 +15,7 @@ from tenuto.layers import NTM
 
 BITS, LONGEST = 8, 20
 SOLVED = 1e-3  # bits wrong in a hundred batches
-SETTLING = 500  # steps after that
+SETTLING = 2000  # steps after that
 
 
 def copying(length: int, batch: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
