@@ -224,6 +224,8 @@ def test_what_is_wrong_is_said_in_words():
 def test_no_sequence_and_a_state_of_another_dtype(kind):
     encoder = kind(cells.LSTM(), 2, 5, rows=6, width=3)
     assert encoder(torch.zeros(4, 0, 2)).output.shape == (4, 0, encoder.output_width)
+    encoder(torch.ones(4, 3, 2), lengths=[0, 0, 0]).output.sum().backward()
+    assert not any(weight.grad.any() for weight in encoder.parameters())
     state = encoder(torch.zeros(4, 3, 2)).state
     with pytest.raises(ShapeError, match=r"memory of the state does not fit\.\n  expected  torch.float32\n  received  \[3, 6, 3\] float64"):
         encoder(torch.zeros(4, 3, 2), type(state)(state[0].double(), *state[1:]))

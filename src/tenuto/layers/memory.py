@@ -76,9 +76,14 @@ class MemoryEncoder(Carrying, nn.Module):
             x = torch.where(live[..., None], x, 0)  # padding may hold anything
             longest, shortest = (int(lengths.max()), int(lengths.min())) if rows else (0, 0)
         x, resets, known = x[:longest], None if resets is None else resets[:longest], None if live is None else live[:longest]
-        whole, state = self._all_steps(x, state, first, known, shortest, resets) if rows and longest else (x.new_zeros(longest, rows, self.output_width), state)
+        whole, state = self._all_steps(x, state, first, known, shortest, resets) if rows and longest else (self._no_steps(x), state)
         whole = nn.functional.pad(whole, (0, 0, 0, 0, 0, steps - longest))
         return Output(as_time_first(whole if live is None else torch.where(live[..., None], whole, 0), self.batch_first), state)
+
+    def _no_steps(self, x: Tensor) -> Tensor:
+        """Zeros [T, B, W] where no sequence has a step. They depend on x and all weights, with derivatives of zero, so that a loss of them can be differentiated."""
+        nothing = sum((tensor.flatten()[:0].sum() for tensor in (x, *self.parameters())), x.new_zeros(()))
+        return x.new_zeros(*x.shape[:2], self.output_width) + nothing
 
     def _all_steps(self, x: Tensor, state: Any, first: Any, live: Tensor | None, even: int, resets: Tensor | None) -> tuple[Tensor, Any]:
         """Output [T, B, W] and the state after the last step; see `in_steps`."""
