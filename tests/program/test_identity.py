@@ -273,11 +273,18 @@ def test_what_a_step_reads_outside_of_itself_is_looked_at_again(edit):
     space = run(HEADER + OUTSIDE)
     layer = layer_of(space.Gated())
     before = gradients(layer, "cpp")
+    x = torch.randn(6, 3, 3, dtype=torch.float64)
+    with torch.no_grad():
+        layer(x), layer(x)  # calls without gradients are remembered apart
     run(edit, space)
     after = check_all_engines(space.Gated())
     assert not torch.allclose(before[0], after[0])
     torch.testing.assert_close(gradients(layer, "cpp"), after)
     torch.testing.assert_close(gradients(layer, "reference"), after)
+    expected = layer(x).output
+    layer.engine = "cpp"
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x).output, expected.detach())
 
 
 def test_data_of_a_notebook_is_not_read_through():

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from tenuto import engines
+from tenuto import engines, process
 from tenuto.engines import autograd
 from tenuto.engines.cpp.memory import in_main_memory, zeros
 from tenuto.engines.problem import Again, Engine, Form
+from tenuto.program.reads import Reading
 
 _MOST = 512  # calls that are remembered; then all are forgotten
-_known: dict[Hashable, tuple[Again, tuple[str, ...]]] = {}
+_known: dict[Hashable, tuple[Again, tuple[str, ...], Reading]] = {}
 _ORDINARY = frozenset({Tensor, nn.Parameter})
 _FULL = frozenset({torch.float32, torch.float64})
 
@@ -68,11 +69,13 @@ def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[T
 
 
 def run(key: Hashable, tensors: dict[str, Tensor], initial_state: Sequence[Tensor]) -> list[Tensor] | None:
-    """The output and the final states of a call that is like a remembered one; None where there is none like it."""
+    """The output and the final states of a call that is like a remembered one; None where there is none like it, or what the cell's step reads is another by now."""
     found = _known.get(key)
     if found is None:
         return None
-    again, states = found
+    again, states, reading = found
+    if not reading.holds():
+        return None
     given = tensors.copy()
     x, start = given["x"], initial_state or again.zeros
     for number, name in enumerate(states):
@@ -91,7 +94,7 @@ def remember(key: Hashable, form: Form, inputs: dict[str, Tensor], engine: Engin
         return
     if len(_known) >= _MOST:
         _known.clear()
-    _known[key] = again, tuple(form.cell.widths("state"))
+    _known[key] = again, tuple(form.cell.widths("state")), form.traced.reading
 
 
 def layer_key(x: Any, state: Any, *options: Hashable) -> Hashable | None:
@@ -103,6 +106,7 @@ def layer_key(x: Any, state: Any, *options: Hashable) -> Hashable | None:
     """
     if type(x) is not Tensor or x.dim() != 3 or not ordinary():
         return None
+    process.tell_torch()  # before any operation: in a forked child this sets torch to one thread
     states = () if state is None else state if isinstance(state, tuple) else (state,)
     for value in states:
         if type(value) is not Tensor:

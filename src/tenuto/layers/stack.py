@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from tenuto import engines
+from tenuto import engines, process
 from tenuto.layers import again
 from tenuto.layers.functional import layer_tensors, run_layer
 from tenuto.layers.packed import Packed
@@ -61,7 +61,8 @@ def run_stack(
         output [T, B, D * W] (packed [N, D * W]); the final states, as `initial`.
     """
     finals: list[list[Tensor]] = []
-    if not x.is_contiguous() and again.ordinary():
+    if x.layout is torch.strided and not x.is_contiguous() and again.ordinary():
+        process.tell_torch()  # before any operation
         x = x.contiguous()  # which the engines would do later: so it is like other calls, and remembered
     for number, directions in enumerate(layers):
         read, outputs = before(number, x), []

@@ -205,6 +205,7 @@ class _Outputs(Dataset):
             return self._layer(self._given[number]).output
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core
 def test_workers_of_a_data_loader_run_a_layer(two_threads):
     data = _Outputs(Recurrent(cells.GRU(), 8, 128, engine="cpp"), torch.randn(8, 80, 32, 8))
     expected = [data[k].clone() for k in range(len(data))]
