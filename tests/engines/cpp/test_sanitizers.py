@@ -56,7 +56,7 @@ for number in range(60):
     if draw.random() < 0.5:
         model = DNC(cells.LSTM(), 3, 5, links=draw.random() < 0.7, masked=draw.random() < 0.5, deallocating=draw.random() < 0.5, sharpened_links=draw.random() < 0.5, **sizes)
     else:
-        model = NTM(cells.GRU(), 3, 5, write_heads=draw.randint(1, 3), reach=draw.randint(0, (sizes["rows"] - 1) // 2), **sizes)
+        model = NTM(cells.GRU(), 3, 5, write_heads=draw.randint(1, 3), reach=draw.randint(1, 5), **sizes)
     dtype = draw.choice([torch.float32, torch.float64])
     steps, batch = draw.randint(1, 6), draw.randint(1, 9)
     x, lengths = torch.randn(steps, batch, 3, dtype=dtype, requires_grad=True), [draw.randint(0, steps) for _ in range(batch)]
