@@ -187,7 +187,7 @@ def _forward(plan: Plan, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, li
                 (hidden if k == len(held) - 1 else read[k + 1])[t] = output
             new = _stacked(after)
             state = new if live is None else [torch.where(live[:, None], value, old) for value, old in zip(new, state)]
-            torch.addmm(bias, hidden[t], weight.t(), out=said[here])
+            torch.addmm(bias, output, weight.t(), out=said[here])  # of a tensor of its own: the bits of torch's product depend on where in memory a factor begins
             steps.forward(here, said[here], live, resets)
             vectors_read[t] = vectors[here + 1 if keep else 0]
     return torch.cat([hidden, vectors_read], -1), [*(_pooled(slot[-1]) if keep else slot[0] for slot in slots), *(value.clone() for value in state)], run

@@ -6,8 +6,8 @@ each tensor's name and shape, all of one dtype; with gradients also which tensor
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from tenuto.engines.cpp.memory import in_main_memory, zeros
 from tenuto.engines.problem import Again, Engine, Form
 from tenuto.program.reads import Reading
 
+R = TypeVar("R")
 _MOST = 512  # calls that are remembered; then all are forgotten
 _known: dict[Hashable, tuple[Again, tuple[str, ...], Reading]] = {}
 _ORDINARY = frozenset({Tensor, nn.Parameter})
@@ -46,10 +47,14 @@ class _WithGradients:
 
 
 def ordinary() -> bool:
-    """Whether nothing else than a call's own arguments decides how it is made: no transform, no mode, no engine asked for by the environment."""
-    return not (
-        _compiling() or _autocast() or _modes() or _transformed() or forward_ad._current_level >= 0 or _tracing() is not None
-    ) and not engines.by_environment()  # fmt: skip
+    """Whether nothing else than a call's own arguments decides how it is made: no transform, no mode, no engine asked for by the environment.
+
+    It is asked before the first operation of a call, so here a forked child's torch is told to use one thread.
+    """
+    if _compiling() or _autocast() or _modes() or _transformed() or forward_ad._current_level >= 0 or _tracing() is not None or engines.by_environment():
+        return False
+    process.tell_torch()
+    return True
 
 
 def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[Tensor], reverse: bool, engine: str) -> Hashable | None:
@@ -106,7 +111,6 @@ def layer_key(x: Any, state: Any, *options: Hashable) -> Hashable | None:
     """
     if type(x) is not Tensor or x.dim() != 3 or not ordinary():
         return None
-    process.tell_torch()  # before any operation: in a forked child this sets torch to one thread
     states = () if state is None else state if isinstance(state, tuple) else (state,)
     for value in states:
         if type(value) is not Tensor:
@@ -114,8 +118,18 @@ def layer_key(x: Any, state: Any, *options: Hashable) -> Hashable | None:
     return x.shape, type(state), *[value.shape for value in states], *options
 
 
-def keep(checked: set[Hashable], key: Hashable) -> None:
-    """Remembers that a layer's call like this one passed its checks."""
-    if len(checked) >= _MOST:
-        checked.clear()
-    checked.add(key)
+def call(checked: set[Hashable], key: Hashable | None, quick: Callable[[], R | None], whole: Callable[[], R]) -> R:
+    """A layer's call.
+
+    Args:
+        checked: the keys of calls of this layer that passed their checks; that of this one is added. key: from `layer_key`.
+        quick: the call without its checks, None where that cannot be; asked where one like it passed them. whole: the call with them.
+    """
+    if key is not None and key in checked and (found := quick()) is not None:
+        return found
+    results = whole()
+    if key is not None:
+        if len(checked) >= _MOST:
+            checked.clear()
+        checked.add(key)
+    return results

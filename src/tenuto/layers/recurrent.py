@@ -22,7 +22,7 @@ from tenuto.layers.functional import bind, layer_weights, released
 from tenuto.layers.initialise import Init
 from tenuto.layers.masks import Regularisation, check_kind, check_rate, check_size, dropped
 from tenuto.layers.normalisation import LayerNorm
-from tenuto.layers.packed import LARGE, Packed
+from tenuto.layers.packed import Packed
 from tenuto.layers.segments import check_every
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, run_stack_again, steps_of, weight_of
 from tenuto.layers.states import listed
@@ -294,24 +294,14 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         plain = resets is None and self.checkpoint_every is None and not (streams or self.learned_state or self.layer_norm or self.residual or (self.dropout and self.training))
         key = again.layer_key(x, state, lengths is None, self.batch_first) if plain else None
         try:
-            if key is not None and key in self._checked and (found := self._again(x, state, lengths)) is not None:
-                return found
-            results = self._run(x, state, lengths, resets, streams or {})
+            return again.call(self._checked, key, lambda: self._again(x, state, lengths), lambda: self._run(x, state, lengths, resets, streams or {}))
         except TenutoError as error:
             raise error.called(f"Recurrent({type(self.cell).__name__})") from None
-        if key is not None:
-            again.keep(self._checked, key)
-        return results
 
     def _again(self, x: Any, state: Any, lengths: Any) -> Output | None:
         """A call whose checks were passed by one before, where its loops are like those of one before, too; else None."""
-        x = x.transpose(0, 1).contiguous() if self.batch_first else x
-        if lengths is not None:
-            if x.numel() >= LARGE:
-                return None  # it may have to be packed
-            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
-        found = run_stack_again(self._layers(x, x.shape[1], {}), x, (state,) if isinstance(state, Tensor) else state, lengths, self.engine)
-        return None if found is None else Output(released(as_time_first(found[0], self.batch_first)), self._state_type(*found[1]))
+        found = run_stack_again(lambda read: self._layers(read, read.shape[1], {}), x, state, lengths, self.batch_first, self.engine)
+        return None if found is None else Output(found[0], self._state_type(*found[1]))
 
     def _listed(self, state: Any) -> list[Tensor]:
         return listed(state, self._states)

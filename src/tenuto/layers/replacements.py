@@ -23,7 +23,7 @@ from tenuto.layers import again, one_step, recording
 from tenuto.layers.arrays import check_lengths, check_resets
 from tenuto.layers.biases import one_bias
 from tenuto.layers.functional import bind, released
-from tenuto.layers.packed import LARGE, Packed
+from tenuto.layers.packed import Packed
 from tenuto.layers.segments import check_every
 from tenuto.layers.stack import Direction, as_time_first, pose, run_stack, run_stack_again, same, steps_of, weight_of
 from tenuto.layers.stand_in import StandIn
@@ -57,24 +57,16 @@ class _Replacement(WithCell, StandIn, Streaming, recording.Recordable, nn.RNNBas
         plain = resets is None and self.checkpoint_every is None and not (self.dropout and self.training)
         key = again.layer_key(input, hx, lengths is None, self.batch_first) if plain else None
         try:
-            if key is not None and key in self._checked and (found := self._again(input, hx, lengths)) is not None:
-                return found
-            results = self._run(input, hx, lengths, resets)
+            return again.call(self._checked, key, lambda: self._again(input, hx, lengths), lambda: self._run(input, hx, lengths, resets))
         except TenutoError as error:
             raise error.called(type(self).__name__) from None
-        if key is not None:
-            again.keep(self._checked, key)
-        return results
 
     def _again(self, input: Any, hx: Any, lengths: Any) -> tuple[Tensor, tuple[Tensor, ...]] | None:
         """A call whose checks were passed by one before, where its loops are like those of one before, too; else None."""
-        x = input.transpose(0, 1).contiguous() if self.batch_first else input
-        if x.numel() >= LARGE if lengths is not None else len(x) == 1:
-            return None  # it may have to be packed; one step is torch's
-        if lengths is not None:
-            lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
-        found = run_stack_again(self._layers(), x, (hx,) if isinstance(hx, Tensor) else hx, lengths, self.engine)
-        return None if found is None else (released(as_time_first(found[0], self.batch_first)), tuple(found[1]))
+        if lengths is None and input.shape[1 if self.batch_first else 0] == 1:
+            return None  # one step is torch's
+        found = run_stack_again(lambda x: self._layers(), input, hx, lengths, self.batch_first, self.engine)
+        return None if found is None else (found[0], tuple(found[1]))
 
     def _run(self, input: Any, hx: Any, lengths: Any, resets: Any) -> tuple[Any, tuple[Tensor, ...]]:
         name = type(self).__name__

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from tenuto import engines, process
+from tenuto import engines
+from tenuto.engines.cpp.memory import in_main_memory
 from tenuto.layers import again
-from tenuto.layers.functional import layer_tensors, run_layer
-from tenuto.layers.packed import Packed
+from tenuto.layers.arrays import check_lengths
+from tenuto.layers.functional import layer_tensors, released, run_layer
+from tenuto.layers.packed import LARGE, Packed
 from tenuto.layers.segments import run_in_segments
 
 
@@ -61,8 +63,7 @@ def run_stack(
         output [T, B, D * W] (packed [N, D * W]); the final states, as `initial`.
     """
     finals: list[list[Tensor]] = []
-    if x.layout is torch.strided and not x.is_contiguous() and again.ordinary():
-        process.tell_torch()  # before any operation
+    if again.ordinary() and in_main_memory(x):
         x = x.contiguous()  # which the engines would do later: so it is like other calls, and remembered
     for number, directions in enumerate(layers):
         read, outputs = before(number, x), []
@@ -78,24 +79,34 @@ def run_stack(
 
 
 def run_stack_again(
-    layers: Sequence[Sequence[Direction]], x: Tensor, initial: Sequence[Tensor] | None, lengths: Tensor | None, engine: str
+    layers: Callable[[Tensor], Sequence[Sequence[Direction]]], x: Tensor, state: Any, lengths: Any, batch_first: bool, engine: str
 ) -> tuple[Tensor, list[Tensor]] | None:
-    """As `run_stack`, with nothing between the layers, where each loop is like one that was made before (see again.py); else None."""
+    """As `run_stack`, with nothing between the layers and what a layer does around it, where checks were passed and each loop is like one that was made before (see again.py); else None.
+
+    Args:
+        layers: from x [T, B, I] to the layers. x, state, lengths: as the user gave them; x [B, T, I] if batch_first.
+    """
+    x = as_time_first(x, batch_first).contiguous()
+    if lengths is not None:
+        if x.numel() >= LARGE:
+            return None  # it may have to be packed
+        lengths = check_lengths(lengths, x.shape[1], x.shape[0], x.device)
+    initial = (state,) if isinstance(state, Tensor) else state
     finals: list[list[Tensor]] = []
     engine = engines.settled(engine)
-    for directions in layers:
+    for directions in layers(x):
         outputs = []
         for direction in directions:
             start = [] if initial is None else [state[len(finals)] for state in initial]
             tensors = direction.tensors(x, lengths)
-            key = None if direction.reset_state else again.key_of(direction.handle, tensors, start, direction.reverse, engine)
+            key = again.key_of(direction.handle, tensors, start, direction.reverse, engine)
             results = None if key is None else again.run(key, tensors, start)
             if results is None:
                 return None
             outputs.append(results[0])
             finals.append(results[1:])
         x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-    return x, [torch.stack(values) for values in zip(*finals, strict=True)]  # not a view, so that `state.detach_()` works
+    return released(as_time_first(x, batch_first)), [torch.stack(values) for values in zip(*finals, strict=True)]  # not a view, so that `state.detach_()` works
 
 
 def steps_of(x: Any, batch_first: bool) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ def exactly(linear: nn.Linear, x: Tensor) -> Tensor:
     """`linear(x)`, x [T, B, W], with the same bits in any chunk and batch.
 
     A product of matrices adds up in an order that depends on their sizes. Here the second half of the terms is added to the first until one is left, each product and sum rounded once.
-    In a graph that is exported it is a product of matrices.
+    In a graph that is compiled or exported it is a product of matrices, without that promise.
     """
     if torch.compiler.is_compiling():
         return linear(x)  # type: ignore[no-any-return]

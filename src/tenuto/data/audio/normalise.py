@@ -56,8 +56,10 @@ class Normaliser:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """[T, F] float32 from [T, F]."""
-        if self.streams or not len(features):
-            return self.stream().accept(features) if self.streams else features
+        if self.streams:
+            return self.stream().accept(features)
+        if not len(features):
+            return features
         wide = features.astype(np.float64)
         deviation = np.maximum(wide.std(0), LEAST) if self.rule == "recording" else self.deviation
         return ((wide - wide.mean(0)) / deviation).astype(np.float32)

@@ -101,8 +101,8 @@ class Steps:
         return found
 
     def restore(self, tensors: Sequence[Tensor]) -> None:
-        """What `release` gave."""
-        *slots, kept = (tensor.contiguous() for tensor in tensors)
+        """What `release` gave, without gaps."""
+        *slots, kept = tensors
         self._hold(slots, kept)
 
     def _pose(self, t: int, said: Tensor, live: Tensor | None, resets: Tensor | None) -> None:

@@ -158,7 +158,6 @@ class _Again:
         calls, rows = self._calls, self._rows
         assert x.dtype is self._dtype, "other numbers than the loop was compiled for"
         if rows is None:  # each call has lengths of its own
-            process.tell_torch()
             rows, given = arrange(calls.form, given, calls.fixed)
             result = _run_forward(calls, rows, given, x, False, False)
             return [result.output, *result.final]
