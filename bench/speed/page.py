@@ -26,8 +26,8 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def rows_of(sections: Sections, cell: str, what: str) -> list[Row]:
-    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode, small calls, bfloat16)."""
-    own = [name for name in sections if name not in ("lengths", "invariant", "small") and not name.startswith("bfloat16")]
+    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode, small calls, shares, bfloat16)."""
+    own = [name for name in sections if name not in ("lengths", "invariant", "small", "shares") and not name.startswith("bfloat16")]
     return [row for name in own for row in sections[name]["rows"] if (row["cell"], row["what"]) == (cell, what)]
 
 
@@ -181,6 +181,12 @@ def _section(section: dict[str, Any]) -> str:
     peak = about["peak_gflops_bfloat16"] if narrow else about["peak_gflops"]
     if "mb" in rows[0]:
         return table(["cell", "shape", *(f"{n}, MB" for n in rows[0]["mb"])], [[r["cell"], size(r), *(f"{v:.0f}" for v in r["mb"].values())] for r in rows])
+    if "us" in rows[0]:
+        head, lines = ["cell", "shape", "what", "a call, µs", "in the loops, µs", "around them, µs", "the loops alone, of the limit"], []
+        for row in rows:
+            whole, loops = row["us"]["call"], row["us"]["loops"]
+            lines.append([row["cell"], size(row), row["what"], f"{whole:.0f}", f"{loops:.0f}", f"{whole - loops:.0f}", f"{limit_ms(row, about) * 1e3 / loops:.2f}"])
+        return table(head, lines)
     names = list(dict.fromkeys(name for row in rows for name in row["ms_median_best"]))
     ours = names[0]
     head = ["cell", "shape", "what", *(f"{name}, ms" for name in names)]
