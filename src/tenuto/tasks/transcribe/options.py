@@ -25,7 +25,7 @@ class TranscribeOptions(AudioOptions):
     predictor: str = option("stateless", "What a transducer remembers of its text: stateless (the last two symbols) or recurrent (all of it, by a layer of the same cell).", TEXT)
     symbols_a_step: int = option(5, "Symbols that a transducer writes in one step, at most.", TEXT, least=1)
     ctc_share: float = option(0.3, "How much the loss of CTC counts beside that of a transducer.", TEXT, least=0)
-    units: str = option("characters", "What a symbol is: characters, or bpe (pieces of words, learnt from the transcripts; needs tenuto[text]).", TEXT)
+    units: str = option("characters", "What a symbol is: characters, bpe (pieces of words, learnt from the transcripts; needs tenuto[text]) or words (what stands between spaces: of few words, or phonemes).", TEXT)
     vocabulary_size: int = option(100, "With bpe, how many symbols, at most; all characters are among them in any case.", TEXT, least=1)
     lowercase: bool = option(True, "Write all in lower case, or as the transcripts do.", TEXT, flag="--lowercase/--as-written")
     infeasible: str = option("skip", "What becomes of a recording that has fewer steps than its transcript needs: skip (it is left out, and named) or raise.", TRAINING)
