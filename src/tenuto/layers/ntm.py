@@ -5,6 +5,7 @@ Letters: T time, B batch, I input, H hidden size of the controller, N rows of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -66,7 +67,8 @@ class NTM(ControlledMemory):
     Raises:
         ArgumentError, CellError, TraceError: at construction, where an option or the cell is wrong.
     Source:     Graves, Wayne, Danihelka 2014, "Neural Turing machines". As in Collier & Beel 2018, "Implementing Neural Turing machines": heads read before they write, the memory
-        begins constant, and first weights and reads are learnt.
+        begins constant, and first weights and reads are learnt. At first each head has three quarters of its weight at the first row, and the rest everywhere: where
+        all rows begin alike, a network has to find out first that a head can be at one of them.
     Example:
         >>> from tenuto.cells import LSTM
         >>> found = NTM(LSTM(), 3, 8, rows=16, width=4)(torch.zeros(5, 2, 3))
@@ -111,8 +113,9 @@ class NTM(ControlledMemory):
         memory = torch.full((self.rows, self.width), CONSTANT, **options)
         self.initial_memory = nn.Parameter(memory + self.width**-0.5 * torch.randn_like(memory)) if learned_memory else nn.Buffer(memory)
         self.initial_reads = nn.Parameter(torch.zeros(self.read_heads, self.width, **options))
-        self.initial_weights = nn.Parameter(torch.empty(heads, self.rows, **options))
-        nn.init.xavier_uniform_(self.initial_weights)  # rows that begin alike in every way would stay alike
+        self.initial_weights = nn.Parameter(torch.zeros(heads, self.rows, **options))
+        with torch.no_grad():
+            self.initial_weights[:, 0] = math.log(3 * max(1, self.rows - 1))
         self.output_width = wide + self.read_heads * self.width
 
     def begin(self, batch_size: int) -> NTMState:

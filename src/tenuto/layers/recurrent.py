@@ -60,7 +60,7 @@ class Recurrent(WithCell, Streaming, recording.Recordable):
         weight_dropout: rate at which recurrent weights are dropped, one mask per call (DropConnect: Merity et al. 2018).
         learned_state: the initial state is a parameter; it is also what resets return to.
         checkpoint_every: of how many steps the segments are that training runs again on the way back: less memory for half as much time again. Only the states at their
-            borders are kept, least in all near the root of the steps; more than the sequences have is an error. None keeps what every step computed.
+            borders are kept, least in all near the root of the steps; twice as many take less time. More than the sequences have is an error. None keeps what every step computed.
             Inside torch.compile and torch.export the layer is one operation of the graph, which keeps what every step computed: same numbers, no memory saved; leave the layer outside of the graph.
         init: an `Init`; None for the usual one (Glorot, orthogonal, forget bias 1).
         engine: "auto" or an engine's name; `engine_report` says which runs.
