@@ -22,7 +22,7 @@ STRENGTHS, FOLDS = (0.001, 0.003, 0.01, 0.03, 0.1), 3
 
 def digits(data: Path, seeds: int, known: Mapping[str, Any], smoke: bool) -> Iterator[dict[str, Any]]:
     """The section, after each run. What `known` has is not run again."""
-    given, test, _ = fsdd(data)
+    given, test = fsdd(data)
     speakers = np.array(given.speakers)
     splits = {OFFICIAL: test} | {f"without {name}": speakers == name for name in sorted(set(speakers.tolist()))}
     runs: dict[str, Any] = dict(known.get("runs", {}))

@@ -13,14 +13,14 @@ from tenuto.data.audio.wave import read_wave
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def fsdd(data: Path) -> tuple[Recordings, np.ndarray, np.ndarray]:
-    """All recordings, labelled "0" to "9", with their speakers; which are of the official test part: those that each speaker said first to fifth; and which were said sixth to tenth.
+def fsdd(data: Path) -> tuple[Recordings, np.ndarray]:
+    """All recordings, labelled "0" to "9", with their speakers; and which are of the official test part: those that each speaker said first to fifth.
 
     Args:
         data: the folder that has `fsdd/audio`: a sound file for each speaker, and index.csv with offsets and lengths in samples.
     """
     folder, whole = data / "fsdd" / "audio", dict[str, Wave]()
-    waves, labels, speakers, ids, test, next_five = [], [], [], [], [], []
+    waves, labels, speakers, ids, test = [], [], [], [], []
     with (folder / "index.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             speaker = row["speaker"]
@@ -32,5 +32,4 @@ def fsdd(data: Path) -> tuple[Recordings, np.ndarray, np.ndarray]:
             speakers.append(speaker)
             ids.append(row["source_file"])
             test.append(row["split"] == "test")
-            next_five.append(5 <= int(row["index"]) < 10)
-    return Recordings(waves, labels, speakers=speakers, ids=ids), np.array(test), np.array(next_five)
+    return Recordings(waves, labels, speakers=speakers, ids=ids), np.array(test)
