@@ -21,7 +21,7 @@ from tenuto.tasks.transcribe.alphabet import BLANK
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.predictor import Memory, Remembering, Stateless
 
-LOWER = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # nats
+LOWER = (0.5, 1.0, 1.5, 2.0, 3.0)  # nats
 TILE = 1 << 22  # numbers of the joint network that are held at once, at most: 16 MiB
 
 
@@ -84,16 +84,19 @@ class TransducerHead(StepHead):
 
     @torch.no_grad()
     def lower_blank(self, errors: Callable[[], int]) -> None:
-        """Lower the bias of the blank by the one of `LOWER` with the fewest errors; of several as good by the least.
+        """Lower the bias of the blank step by step through `LOWER`, until there are more errors than before, and leave it where they were fewest; of several as good at the first.
 
         Args:
             errors: how many are made with the bias as it is when this is called.
         """
-        trained, found = self.linear.bias[BLANK].clone(), dict[float, int]()
+        trained, best, fewest = self.linear.bias[BLANK].clone(), 0.0, errors()
         for nats in LOWER:
             self.linear.bias[BLANK] = trained - nats
-            found[nats] = errors()
-        self.linear.bias[BLANK] = trained - min(LOWER, key=lambda nats: (found[nats], nats))
+            found = errors()
+            if found > fewest:
+                break
+            best, fewest = (nats, found) if found < fewest else (best, fewest)
+        self.linear.bias[BLANK] = trained - best
 
     def _read_of(self, output: Tensor, lengths: Tensor) -> Read:
         """Greedy search says what was written before each step; with gradients, given that."""
