@@ -9,7 +9,7 @@ by call, so that whatever else the machine does falls on all of them; where medi
 
 Sections: lstm, gru, rnn (torch.nn and ONNX Runtime); relu-lstm, layer-norm-lstm, peephole-lstm, dropout-lstm, mgu, reset-before-gru
 (eager loops of the same cell); bfloat16-lstm, bfloat16-gru, bfloat16-rnn, bfloat16-cells (under autocast); small (calls that are over at once);
-lengths; step (one step of a stream); invariant; compile; memory. About a minute each, twelve minutes
+lengths; step (one step of a stream); shares (of a call, inside and around the compiled loops); invariant; compile; memory. About a minute each, twelve minutes
 in all on two cores. `--smoke`: all of them at their smallest, in about half a minute; nothing is written and the numbers mean nothing.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from speed import compiling, documents, memory, page, sequences, steps, timing
+from speed import compiling, documents, memory, page, sequences, shares, steps, timing
 from tenuto.files import write_text
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -44,6 +44,7 @@ def sections(smoke: bool, seconds: float) -> dict[str, Callable[[], list[dict[st
         "small": lambda: sequences.small_calls(grid if smoke else sequences.SMALL, seconds),
         "lengths": lambda: sequences.with_lengths(ragged, seconds),
         "step": lambda: steps.one_step(single, seconds),
+        "shares": lambda: shares.shares(grid if smoke else shares.SHAPES, seconds),
         "invariant": lambda: sequences.invariant_mode(grid, seconds),
         "compile": lambda: compiling.compile_times(cells),
         "memory": lambda: memory.peak_memory(sizes, kinds),

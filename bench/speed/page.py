@@ -16,7 +16,7 @@ TARGETS: list[tuple[str, str, str, str, float, float]] = [
       for kind, mean, least in (("GRU", 4.0, 1.5), ("RNN", 5.5, 2.0), ("LSTM", 1.6, 0.95))
       for ours in (("auto", "cpp") if kind == "LSTM" else ("cpp",))
       for what in ("inference", "training")),
-    *((f"{kind} inference", "cpp", "onnxruntime", kind, mean, 1.0) for kind, mean in (("LSTM", 1.4), ("GRU", 2.0), ("RNN", 4.0))),
+    *((f"{kind} inference", "cpp by itself", "onnxruntime", kind, mean, 1.0) for kind, mean in (("LSTM", 1.4), ("GRU", 2.0), ("RNN", 4.0))),
 ]  # fmt: skip
 LOOPS = ["relu LSTM", "layer-norm LSTM", "peephole LSTM", "dropout LSTM", "MGU", "reset-before GRU"]
 
@@ -26,8 +26,8 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def rows_of(sections: Sections, cell: str, what: str) -> list[Row]:
-    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode, small calls, bfloat16)."""
-    own = [name for name in sections if name not in ("lengths", "invariant", "small") and not name.startswith("bfloat16")]
+    """The rows of a cell in all sections, except those that measure something else (lengths, the invariant mode, small calls, shares, bfloat16)."""
+    own = [name for name in sections if name not in ("lengths", "invariant", "small", "shares") and not name.startswith("bfloat16")]
     return [row for name in own for row in sections[name]["rows"] if (row["cell"], row["what"]) == (cell, what)]
 
 
@@ -95,13 +95,10 @@ def targets(sections: Sections) -> Iterator[list[str]]:
         values, bests = ([row["ms_median_best"]["auto"][best] * 1e3 for row in sections["small"]["rows"]] for best in (False, True))
         yield verdict("a small call, µs", values, bests, 25, 0, at_most=True)
     for row, least in zip(sections.get("step", {}).get("rows", []), (4.0, 1.2)):
-        values = ratios([row], "stream", "onnxruntime")
-        if values:
-            yield verdict(f"one step {size(row)}, against onnxruntime", values, ratios([row], "stream", "onnxruntime", True), least, 0)
-        for kind, goal in (("bfloat16", 2), ("int8", 3)):
-            values = ratios([row], f"stream, {kind}", "onnxruntime")
+        for ours, said, goal in (("stream", "against onnxruntime", least), ("stream, bfloat16", "in bfloat16, against onnxruntime in float32", 2), ("stream, int8", "in int8, against onnxruntime in float32", 3)):
+            values, bests = (ratios([row], f"{ours} by itself", "onnxruntime", best) for best in (False, True))
             if values:
-                yield verdict(f"one step {size(row)} in {kind}, against onnxruntime in float32", values, ratios([row], f"stream, {kind}", "onnxruntime", True), goal, 0)
+                yield verdict(f"one step {size(row)} {said}", values, bests, goal, 0)
     if "invariant" in sections:
         rows = sections["invariant"]["rows"]
         values = [1 / value for value in ratios(rows, "invariant", "default")]
@@ -184,6 +181,12 @@ def _section(section: dict[str, Any]) -> str:
     peak = about["peak_gflops_bfloat16"] if narrow else about["peak_gflops"]
     if "mb" in rows[0]:
         return table(["cell", "shape", *(f"{n}, MB" for n in rows[0]["mb"])], [[r["cell"], size(r), *(f"{v:.0f}" for v in r["mb"].values())] for r in rows])
+    if "us" in rows[0]:
+        head, lines = ["cell", "shape", "what", "a call, µs", "in the loops, µs", "around them, µs", "the loops alone, of the limit"], []
+        for row in rows:
+            whole, loops = row["us"]["call"], row["us"]["loops"]
+            lines.append([row["cell"], size(row), row["what"], f"{whole:.0f}", f"{loops:.0f}", f"{whole - loops:.0f}", f"{limit_ms(row, about) * 1e3 / loops:.2f}"])
+        return table(head, lines)
     names = list(dict.fromkeys(name for row in rows for name in row["ms_median_best"]))
     ours = names[0]
     head = ["cell", "shape", "what", *(f"{name}, ms" for name in names)]

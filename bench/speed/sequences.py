@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import tenuto
 from speed import peers
-from speed.timing import Shape, entry, interleaved
+from speed.timing import Shape, by_themselves, entry, interleaved
 from tenuto import Recurrent, cells
 from tenuto.cell import Cell
 
@@ -78,7 +78,7 @@ def named(layer: nn.Module, engine: str) -> nn.Module:
 
 
 def against_vendor(kind: str, shapes: list[Shape], seconds: float) -> Rows:
-    """Our drop-in on the cpp engine and on "auto" beside torch.nn; and ONNX Runtime by itself, since its idle threads spin."""
+    """Our drop-in on the cpp engine and on "auto" beside torch.nn; and beside ONNX Runtime in blocks of calls, each by itself, since its idle threads spin."""
     rows: Rows = []
     mine, theirs = VENDOR[kind]
     for shape in shapes:
@@ -92,7 +92,7 @@ def against_vendor(kind: str, shapes: list[Shape], seconds: float) -> Rows:
             other = peers.sequence(kind, shape, torch.get_num_threads()) if what == "inference" else None
             if other:
                 array = x.numpy()
-                times |= interleaved({"onnxruntime": lambda: other(array)}, seconds / 2)  # noqa: B023 (called here)
+                times |= by_themselves({"cpp by itself": calls["cpp"], "onnxruntime": lambda: other(array)}, seconds)  # noqa: B023 (called here)
                 del other
             rows.append(entry(kind, what, shape, operations * (1 if what == "inference" else 3), times))
     return rows
@@ -151,13 +151,10 @@ def small_calls(shapes: list[Shape], seconds: float) -> Rows:
             batch, steps, features, hidden = shape
             x = torch.randn(steps, batch, features)
             calls = {"auto": inference(mine(features, hidden).eval(), x), "torch.nn": inference(theirs(features, hidden).eval(), x)}
-            times = interleaved(calls, seconds, frozenset(calls))
             other = peers.sequence(kind, shape, 1)
             if other:
-                array = x.numpy()
-                times |= interleaved({"onnxruntime": lambda: other(array)}, seconds / 2)  # noqa: B023 (called here)
-                del other
-            rows.append(entry(kind, "small call", shape, work(shape, peers.GATES[kind]), times))
+                calls["onnxruntime"] = partial(other, x.numpy())
+            rows.append(entry(kind, "small call", shape, work(shape, peers.GATES[kind]), by_themselves(calls, seconds)))
     return rows
 
 

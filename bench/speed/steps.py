@@ -1,4 +1,4 @@
-"""One step of one live stream: our `stream`, also with weights of bfloat16 and of int8, beside ONNX Runtime with its state carried in and out, and beside torch.nn."""
+"""One step of one live stream: our `stream`, also with weights of bfloat16 and of int8, beside ONNX Runtime with its state carried in and out (in blocks of calls, each by itself, since its idle threads spin), and beside torch.nn."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from torch import nn
 
 import tenuto
 from speed import peers
-from speed.timing import Calls, Shape, entry, interleaved
+from speed.timing import Calls, Shape, by_themselves, entry, interleaved
 
 SHAPES: list[Shape] = [(1, 1, 64, 128), (1, 1, 256, 512)]
 STEPS = 100  # steps in a timed call
+STREAMS = ["stream", "stream, bfloat16", "stream, int8"]
 
 
 def one_step(shapes: list[Shape], seconds: float) -> list[dict[str, object]]:
-    """Milliseconds a step of an LSTM; ONNX Runtime by itself, with all threads and with one."""
+    """Milliseconds a step of an LSTM; ONNX Runtime with all threads and with one."""
     rows = []
     for shape in shapes:
         batch, _, features, hidden = shape
@@ -55,13 +56,14 @@ def one_step(shapes: list[Shape], seconds: float) -> list[dict[str, object]]:
             "tenuto.LSTM, T = 1": lambda: by_layer(forward),  # noqa: B023
         }  # fmt: skip
         with torch.inference_mode():
-            times = interleaved(calls, seconds, frozenset(["stream", "stream, bfloat16", "stream, int8", "tenuto.LSTM, T = 1"]))
-        arrays = [x[None].numpy() for x in xs]
-        for name, threads in (("onnxruntime", torch.get_num_threads()), ("onnxruntime, 1 thread", 1)):
-            run = peers.stepper(shape, threads)
-            if run:
-                times |= interleaved({name: lambda: run(arrays)}, seconds / 2)  # noqa: B023
-                del run
+            times = interleaved(calls, seconds, frozenset([*STREAMS, "tenuto.LSTM, T = 1"]))
+            arrays = [x[None].numpy() for x in xs]
+            for name, threads in (("onnxruntime", torch.get_num_threads()), ("onnxruntime, 1 thread", 1)):
+                run = peers.stepper(shape, threads)
+                if run:
+                    streams = {f"{name} by itself": calls[name] for name in STREAMS} if threads != 1 else {}
+                    times |= by_themselves(streams | {name: lambda: run(arrays)}, seconds)  # noqa: B023
+                    del run
         times = {name: [value / STEPS for value in values] for name, values in times.items()}
         rows.append(entry("LSTM", "one step", shape, 8 * batch * hidden * (features + hidden), times))
     return rows

@@ -21,6 +21,7 @@ Shape = tuple[int, int, int, int]  # B, T, I, H
 
 WARM_CALLS, WARM_SECONDS = 12, 2.0  # the engine tries its ways of sharing the work on its first calls
 MOST_ROUNDS = 300
+BLOCK, PAUSE = 12, 0.05  # calls in a row that are counted; seconds before them, in which threads that spin go to sleep
 _PEAK = r"""
 #include "matrix.h"
 extern "C" __attribute__((noinline)) real peak(long n, real a, real b) {  // 12 chains of multiply-adds in registers
@@ -156,6 +157,29 @@ def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()
             start = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - start)
+    return _median_and_best(times)
+
+
+def by_themselves(calls: Calls, seconds: float) -> Times:
+    """As `interleaved`, for contenders whose idle threads spin beside the next one's calls: in blocks of a dozen calls, which begin with a pause and calls that are not counted, two, and before the first block a dozen."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    begin = time.perf_counter()
+    for turn in range(MOST_ROUNDS):
+        if turn >= 3 and time.perf_counter() - begin > seconds:
+            break
+        for name, call in calls.items():
+            time.sleep(PAUSE)
+            for _ in range(2 if turn else WARM_CALLS):
+                call()
+            for _ in range(BLOCK):
+                start = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - start)
+    return _median_and_best(times)
+
+
+def _median_and_best(times: dict[str, list[float]]) -> Times:
+    """In ms."""
     return {name: [statistics.median(values) * 1e3, min(values) * 1e3] for name, values in times.items()}
 
 

@@ -37,6 +37,13 @@ def test_a_users_own_cell_with_a_field(folder):
     assert said.count("built") == 4 and "indrnn32-" in said
 
 
+@pytest.mark.cpp
+def test_a_memory_beside_its_controller(folder):
+    said = run("--build", "mgu", "dnc", "ntm").stdout
+    assert {line.split()[-1].split("-")[0] for line in said.splitlines() if line.startswith("built")} == {"loop32", "loop64", "mgu32", "mgu64", "dnc32", "dnc64", "ntm32", "ntm64"}
+    assert "kernels   8, " in said
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -45,6 +52,7 @@ def test_a_users_own_cell_with_a_field(folder):
         (["--build", "lstn"], "there is no cell 'lstn'"),
         (["--build", "projection-lstm"], "needs a value for 'projection'"),
         (["--cell-field", "a=1"], "--cell-field has a meaning only with --build"),
+        (["--build", "dnc", "--cell-field", "a=1"], "--cell-field is for cells, and none is named"),
     ],
 )
 def test_bad_arguments_are_refused_and_nothing_is_built(folder, words, message):

@@ -65,6 +65,7 @@ def test_what_is_real():
     first, *others = found.differences
     assert isinstance(first, Difference) and (first.better, first.worse, first.real) == ("a", "b", True) and first.low > 0
     assert {(one.better, one.worse) for one in others if not one.real} == {("b", "c")}
+    assert "a beside b: 9.8 points better" in str(found)  # 80.25 % beside 70.5 %: points, not per cent of it
     one_item = Comparison(made({"x": [0.9, 0.9, 0.9], "y": [0.8, 0.8, 0.8]}))
     assert one_item.grain == pytest.approx(0.1) and not one_item.differences[0].real  # three times the same item is no proof
     assert one_item.summaries[0].high <= 1.0
@@ -132,6 +133,12 @@ def test_the_page_of_many_encoders(tmp_path):
     found = Comparison(made({name: list(0.6 + 0.05 * place + 0.01 * np.arange(3)) for place, name in enumerate(names)}))
     page = found.to_html(tmp_path / "page.html").read_text()
     assert all(name in page for name in names) and "may be chance" not in page
+    beside = made({"x": [0.75, 0.75], "y": [0.5, 0.5]})
+    for run, mib in zip(beside["runs"], (60.0, 11.0, 14.0, 13.0)):  # the first training of all also loads what all need
+        run["memory_mib"] = mib
+    assert [one.memory_mib for one in Comparison(beside).summaries] == [11.0, 13.0]
+    page = Comparison(beside).to_html(tmp_path / "page.html").read_text()
+    assert "25.0 points" in page and "11 MiB" in page
 
 
 def test_the_command(tmp_path):

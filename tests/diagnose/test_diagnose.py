@@ -107,6 +107,20 @@ def test_padding_counts_nowhere():
     assert np.isfinite(both.gradient["h"]).all()
 
 
+def test_a_longer_sequence_that_is_not_followed_adds_no_step():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = linear(torch.tensor([[0.9]], dtype=torch.float64))
+
+        def forward(self, x, lengths=None):
+            return self.layer(x, lengths=lengths).output
+
+    found = diagnose(Model().eval(), [torch.randn(steps, 1, dtype=torch.float64) for steps in (7, 7, 7, 7, 7, 7, 7, 7, 20)])[0]
+    assert found.steps == 7 and found.horizon is None
+    np.testing.assert_allclose(found.influence, 0.9 ** np.arange(7), rtol=1e-9)
+
+
 @pytest.mark.parametrize("cell", [cells.LSTM(), cells.GRU(), cells.LayerNormLSTM(), cells.RecurrentHighway(depth=2)])
 def test_gradients_are_those_of_autograd(cell):
     """dL/ds_t by running the sequence step by step, with each state a leaf of its own."""
@@ -220,7 +234,9 @@ def test_every_task(name, tmp_path):
     assert all(np.isfinite(layer.exponents[0]) and np.nanmax(layer.gradient["h"]) > 0 for layer in found)
     assert all(torch.equal(value, before[key]) for key, value in trained.network_.state_dict().items()) and attributes.keys() == trained.__dict__.keys()
     page = found.to_html(tmp_path / "page.html", title="a run").read_text(encoding="utf-8")
-    assert page.count("<svg class=\"chart\"") == 3 * len(found) + 1 - sum(not np.isfinite(layer.gain).any() for layer in found)
+    deep = sum(not layer.reverse for layer in found) > 1
+    assert page.count("<svg class=\"chart\"") == 3 * len(found) + 1 + deep - sum(not np.isfinite(layer.gain).any() for layer in found)
+    assert ("From layer to layer" in page) == deep
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])

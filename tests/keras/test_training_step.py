@@ -32,6 +32,13 @@ def frozen():
     return layers
 
 
+def lora():
+    layer = ours.layers.Dense(5)
+    layer.build((None, 6))
+    layer.enable_lora(2)
+    return layer
+
+
 class Own(ours.layers.Dense):
     pass
 
@@ -51,6 +58,10 @@ CASES = {
     "decayed and averaged": (numbers, lambda: ours.optimizers.Adam(0.01, weight_decay=0.1, use_ema=True, ema_overwrite_frequency=2), "mse", [], {}, True),
     "accumulated": (numbers, lambda: ours.optimizers.Adam(0.01, gradient_accumulation_steps=2), "mse", [], {}, True),
     "amsgrad": (numbers, lambda: ours.optimizers.Adam(0.01, amsgrad=True), "mse", [], {}, True),
+    "two metrics of one name": (numbers, "adam", "mse", [ours.metrics.MeanSquaredError("same"), ours.metrics.MeanAbsoluteError("same")], {}, True),  # Keras tells them apart
+    "backwards": (lambda: (ours.layers.GRU(6, go_backwards=True, return_sequences=True), ours.layers.LSTM(5, go_backwards=True), ours.layers.Dense(3, use_bias=False)), "adam", "mse", [], {}, True),
+    "a GRU with its reset before": (lambda: (ours.layers.GRU(6, reset_after=False, use_bias=False, return_sequences=True), ours.layers.Dense(4), ours.layers.SimpleRNN(5), ours.layers.Dense(3)), "adam", "mse", [], {}, True),
+    "a Dense in another form": (lambda: (ours.layers.LSTM(6), lora(), ours.layers.Dense(3)), "adam", "mse", [], {}, True),
     "labels": (words, "adam", "sparse_categorical_crossentropy", ["accuracy"], {}, True),
     "a frozen layer": (frozen, "adam", "mse", [], {}, True),
     "dropout": (lambda: (ours.layers.LSTM(6, dropout=0.3, recurrent_dropout=0.2), ours.layers.Dropout(0.4), ours.layers.Dense(3)), "adam", "mse", [], {}, True),

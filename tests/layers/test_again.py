@@ -108,6 +108,35 @@ def test_gradients_are_those_of_the_first_call(name, batch_first, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(learnt(layer, x, given[0], **given[1]), one, strict=True))
 
 
+@pytest.mark.parametrize("name", ["x", "weight_ih", "U", "bias", "initial_state", "nothing"])
+def test_tensors_with_gaps_have_the_gradients_of_those_without(name, count):
+    """Weights that lie by columns are Keras's. A call with gradients takes them as they are; one without is made anew."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = {"x": (6, 4, 4), "weight_ih": (16, 4), "U": (16, 4), "bias": (16,), "initial_state": (2, 4)}
+    whole = {key: torch.randn(shape, generator=draw).requires_grad_() for key, shape in shapes.items()}
+    whole["x"] = torch.randn(6, 2, 4, generator=draw).requires_grad_()
+
+    def gapped(key, value):
+        if key != name:
+            return value
+        return value.repeat_interleave(2)[::2] if value.dim() == 1 else value.transpose(0, -1).contiguous().transpose(0, -1)
+
+    def run(tensors):
+        weights = {"weight_ih": tensors["weight_ih"], "bias": tensors["bias"], "U": dict(zip("ifgo", tensors["U"].split(4))), "parameters": {}}
+        return recurrent(cells.LSTM(), tensors["x"], weights, (tensors["initial_state"], tensors["initial_state"]), engine="cpp")
+
+    expected = run(whole)
+    wanted = torch.autograd.grad(expected[0].square().sum() + expected[1].c.sum(), list(whole.values()))
+    for _ in range(3):
+        found = run({key: gapped(key, value) for key, value in whole.items()})
+        same(found, expected)
+        for a, b in zip(torch.autograd.grad(found[0].square().sum() + found[1].c.sum(), list(whole.values())), wanted, strict=True):
+            torch.testing.assert_close(a, b)
+        with torch.no_grad():
+            same(run({key: gapped(key, value) for key, value in whole.items()}), expected)
+    assert count() >= 2
+
+
 def test_the_user_may_write_into_what_a_call_like_one_before_gives():
     layer, x = Recurrent(cells.GRU(), 3, 5), torch.randn(4, 2, 3)
     for _ in range(3):

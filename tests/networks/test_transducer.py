@@ -142,6 +142,30 @@ def test_a_text_that_cannot_be_has_no_gradient():
     assert losses.isinf().tolist() == [True, False] and not gradient[:, 0].any() and gradient[:, 1].isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("spread", [1e2, 1e4, 1e16, 1e30])
+def test_logits_of_any_size_have_finite_losses_and_gradients(dtype, spread):
+    for seed in range(4):
+        logits, targets, *lengths = problem([4, 1, 3, 1], [2, 1, 0, 0], 5, spread=spread, seed=seed)
+        losses, gradient = with_gradient(transducer_loss, logits.to(dtype), targets, *lengths)
+        expected, exact = with_gradient(cell_by_cell, logits.to(dtype).double(), targets, *lengths)
+        torch.testing.assert_close(losses.double(), expected, rtol=1e-6, atol=1e-6)
+        assert gradient.isfinite().all() and gradient.abs().max() <= 1
+        if spread <= 1e4:
+            torch.testing.assert_close(gradient.double(), exact, rtol=0, atol=1e-5)
+
+
+def test_arcs_that_cannot_be_taken():
+    """A blank of probability zero: every way around it is counted, and nothing is not a number."""
+    logits, targets, *lengths = problem([4, 1, 3], [2, 1, 0], 5)
+    logits[:, 0, 0, BLANK] = float("-inf")  # so the first symbol is written in the first frame
+    losses, gradient = with_gradient(transducer_loss, logits, targets, *lengths)
+    expected = [every_alignment(logits[:, row], targets[row], frames, labels) for row, (frames, labels) in enumerate(zip(*(each.tolist() for each in lengths)))]
+    torch.testing.assert_close(losses, torch.stack(expected))
+    assert gradient.isfinite().all()
+    assert not gradient[1:, 0, 0].any()
+
+
 def test_logits_of_16_bits():
     logits, targets, *lengths = problem([9, 5], [3, 2], 6)
     rough = logits.bfloat16()

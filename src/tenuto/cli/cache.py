@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def cache(
-    cells: Annotated[list[str] | None, typer.Argument(metavar="CELL", help="With --build: cells (lstm, gru-reset-before, ...), or your own as FILE.py:CLASS.", show_default=False)] = None,
+    cells: Annotated[list[str] | None, typer.Argument(metavar="CELL", help="With --build: cells (lstm, gru-reset-before, ...), your own as FILE.py:CLASS, or memories (ntm, dnc).", show_default=False)] = None,
     build: Annotated[bool, typer.Option("--build", help="Compile each CELL's kernels now: float32 and float64, forward and backward.")] = False,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --build: a field of the cells, for example activation=relu; repeat it.", show_default=False)] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove every kernel; each is compiled again when it is next needed.")] = False,
@@ -27,8 +27,10 @@ def cache(
 
     [bold]tenuto cache --clear[/bold]
     [bold]tenuto cache --build lstm gru[/bold]
+    [bold]tenuto cache --build lstm dnc[/bold]   (a memory, and the cell that controls it)
     """
     from tenuto.engines.cpp import cache as kernels
+    from tenuto.engines.cpp.library import WRITTEN
     from tenuto.errors import ArgumentError
 
     if build != bool(cells):
@@ -37,7 +39,9 @@ def cache(
         )
     if cell_field and not build:
         raise ArgumentError("--cell-field has a meaning only with --build.", expected="tenuto cache --build CELL... --cell-field NAME=VALUE")
-    wanted = {name: arguments.build_cell(arguments.cell_class(name), cell_field or []) for name in cells or ()}
+    if cell_field and all(name in WRITTEN for name in cells or ()):
+        raise ArgumentError("--cell-field is for cells, and none is named.", received=", ".join(cells or ()))
+    wanted: dict[str, Cell | str] = {name: name if name in WRITTEN else arguments.build_cell(arguments.cell_class(name), cell_field or []) for name in cells or ()}
     console = output()
     if clear:
         removed = kernels.clear()
@@ -52,8 +56,8 @@ def cache(
     console.print(f"kernels   {held.kernels}, {held.size_bytes / 2**20:.1f} MiB")
 
 
-def _fill(cell: Cell) -> list[tuple[Path, bool]]:
-    """The kernels of a cell in the cache, and whether each was built just now."""
+def _fill(cell: Cell | str) -> list[tuple[Path, bool]]:
+    """The kernels of a cell, or of a memory by its name, in the cache, and whether each was built just now."""
     from tenuto.engines.cpp import cache as kernels
     from tenuto.engines.cpp import library
     from tenuto.errors import EngineError

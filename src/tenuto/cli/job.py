@@ -89,6 +89,8 @@ class Job:
         first = f"tenuto predict {typed_path(run)} {self.task.data_name}"
         if self.task.goes_on:
             first = f"tenuto {self.task.command} {typed_path(run)}"
+        elif self.task.listens or self.task.spots:
+            first = f"tenuto {self.task.command} {typed_path(run)} FILE"
         elif self.task.predict is None and self.task.write:
             first = f"tenuto generate {typed_path(run)}"
         return f"{first}{self.own_cells}   |   tenuto score {typed_path(run)} {self.task.data_name}{self.own_cells}"

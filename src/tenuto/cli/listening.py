@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,37 +31,72 @@ def is_stream(files: Sequence[str]) -> bool:
     return PIPE in files
 
 
-def of_files(files: Iterable[str], answer: Callable[[str], R]) -> Iterator[tuple[str, R]]:
-    """Each file with its answer; one that cannot be read is told and left out.
+def of_files(files: Iterable[str], answer: Callable[[Any], R]) -> Iterator[tuple[str, R]]:
+    """Each file with the answer to its sound, a `Wave`; one that cannot be read is told and left out.
 
     Raises:
         DataError: none could be read.
     """
+    from tenuto.data.audio.wave import read_wave
     from tenuto.errors import DataError
 
     read = failed = 0
     for name in files:
         try:
-            found = answer(name)
+            wave = read_wave(name)
         except DataError as error:
             messages().print(f"left out    {name}: {error.what}", markup=False)
             failed += 1
             continue
         read += 1
-        yield name, found
+        yield name, answer(wave)
     if not read:
-        raise DataError("no recording could be read.", expected="one or more sound files", received=f"{failed} that cannot be")
+        raise DataError("no recording could be read.", expected="one or more sound files", received=f"{failed} that cannot be", fix="for a list or a folder of recordings: tenuto predict RUN DATA")
 
 
 def of_pipe(model: Any, rate: int, **options: Any) -> Iterator[Any]:
-    """The events of the stream on standard input, as they come; options: of `model.stream`."""
-    from tenuto.data.audio.pipe import Piped
+    """The events of the stream on standard input, as they come; options: of `model.stream`. Ctrl-C ends the stream, and what was heard before it is told.
 
+    Raises:
+        ArgumentError: standard input is a terminal. DataError: nothing came, or what no pipe can hold.
+    """
+    from tenuto.data.audio.pipe import Piped
+    from tenuto.errors import ArgumentError, DataError
+
+    if sys.stdin.isatty():
+        raise ArgumentError("standard input is a terminal, and no sound comes from there.", expected="a pipe", fix="arecord -f S16_LE -r 8000 -t raw | tenuto ... -, or tenuto ... - < FILE.wav")
     piped = Piped(sys.stdin.buffer, rate or model.hearing_.features.rate)
     stream = model.stream(rate=piped.rate, **options)
-    for samples in piped:
+    for samples in _until_stopped(piped):
         yield from stream.accept(samples)
+    if not stream.seconds:
+        raise DataError("no sound came through the pipe.", expected="a WAV file, or bare samples of 16 bits")
     yield from stream.finish()
+
+
+def _until_stopped(chunks: Iterable[R]) -> Iterator[R]:
+    """Chunks, until there are no more or Ctrl-C is pressed, which never breaks off in the middle of hearing one."""
+    stopped = waiting = False
+
+    def stop(*_: Any) -> None:
+        nonlocal stopped
+        stopped = True
+        if waiting:
+            raise KeyboardInterrupt
+
+    before, coming = signal.signal(signal.SIGINT, stop), iter(chunks)
+    try:
+        while not stopped:
+            try:
+                waiting = True
+                chunk = next(coming)
+            except (KeyboardInterrupt, StopIteration):
+                return
+            finally:
+                waiting = False
+            yield chunk
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def write(texts: Iterable[str], out: Path | None) -> None:

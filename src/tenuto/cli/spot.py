@@ -37,14 +37,14 @@ def spot(
     require("format", form, FORMATS)
     task = task_of_run(run)
     if not task.spots:
-        raise ArgumentError(f"{run} spots no keywords: its task is {task.name}.", expected="a run of a task that spots keywords", fix=f"tenuto predict {typed_path(run)} DATA")
+        raise ArgumentError(f"{run} spots no keywords: its task is {task.name}.", expected="a run of a task that spots keywords", fix=f"tenuto {task.command} {typed_path(run)} FILE" if task.listens else f"tenuto predict {typed_path(run)} DATA")
     streamed = is_stream(files)
     require_free(out, overwrite)
     model = open_run(task, run, cell, device)
     if streamed:
         write((_line(PIPE, event, form) for event in of_pipe(model, rate)), out)
     else:
-        write((_line(name, event, form) for name, (events,) in of_files(files, lambda name: model.spot([name])) for event in events), out)
+        write((_line(name, event, form) for name, (events,) in of_files(files, lambda wave: model.spot([wave])) for event in events), out)
 
 
 def _line(name: str, event: Any, form: str) -> str:

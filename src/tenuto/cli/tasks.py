@@ -16,6 +16,9 @@ from tenuto.tasks import card_of, cards
 from tenuto.tasks.task import Choice, Task, load
 
 
+SAID = 10  # of what is left out
+
+
 def task_of_command(command: str) -> Task:
     """The task of `tenuto fit COMMAND`.
 
@@ -80,6 +83,8 @@ def read_data(context: typer.Context, task: Task, run: Path, data: str, split: s
     found = load(task.read if answered else task.asked or task.read)(given, split, columns)
     if split is None:
         _say_part(given, found)
+    if answered:
+        _say_rejects(found)
     return found
 
 
@@ -109,6 +114,15 @@ def _say_part(given: Path, found: Any) -> None:
     if inside or named is not None:
         part = f"the part {named[1]}" if named is not None else f"{Path(found.path).name}"
         messages().print(f"note        of {given}, {part} is taken; --split train, validation or test takes another", markup=False)
+
+
+def _say_rejects(found: Any) -> None:
+    """Say what could not be read: results do not count it. The rows of `predict` have it."""
+    rejects = getattr(found, "rejects", ())
+    for one in rejects[:SAID]:
+        messages().print(f"left out    {one.identity}: {one.reason}", markup=False)
+    if len(rejects) > SAID:
+        messages().print(f"left out    and {len(rejects) - SAID} more", markup=False)
 
 
 def refuse_others(context: typer.Context, task: Task, *taken: Choice) -> None:

@@ -46,7 +46,7 @@ def transcribe(
     require("format", form, FORMATS)
     task = task_of_run(run)
     if not task.listens:
-        raise ArgumentError(f"{run} writes down nothing: its task is {task.name}.", expected="a run of a task that hears speech", fix=f"tenuto predict {typed_path(run)} DATA")
+        raise ArgumentError(f"{run} writes down nothing: its task is {task.name}.", expected="a run of a task that hears speech", fix=f"tenuto {task.command} {typed_path(run)} FILE" if task.spots else f"tenuto predict {typed_path(run)} DATA")
     streamed = is_stream(files)
     require_free(out, overwrite)
     model = open_run(task, run, cell, device)
@@ -56,9 +56,9 @@ def transcribe(
         write(_one_by_one(_finals(of_pipe(model, rate, **search), partial=partial), written), out)
         return
     texts = []
-    for name, (found,) in of_files(files, lambda name: model.transcribe([name], **search)):
-        if latency:
-            messages().print(f"{name}: {_late(model.latency([name], beam_size=beam_size or None))}", markup=False)
+    for name, ((found,), late) in of_files(files, lambda wave: (model.transcribe([wave], **search), model.latency([wave], beam_size=beam_size or None) if latency else None)):
+        if late is not None:
+            messages().print(f"{name}: {_late(late)}", markup=False)
         texts.append(written(name, [found], 0) if form != "text" or len(files) == 1 else f"{name}\t{found.text}\n")
     write(texts, out)
 

@@ -79,7 +79,7 @@ def compare(
     by = metric or next((key for key in ("validation_accuracy",) if key in model.measures()), model.select_by)
     require_measure(by, model.measures())
     common = {known.name: getattr(model, known.name) for known in options_of(type(model)) if known.panel != WHERE and known.name not in ("encoder", "random_state")}
-    identity = {"options": {name: value if isinstance(value, (int, float, str, type(None))) else repr(value) for name, value in common.items()}, "data": data}
+    identity = {"options": {name: _plain(value) for name, value in common.items()}, "data": data}
     results: dict[str, Any] = {
         "task": model.task, "title": title or model.task, "identity": identity, "metric": by, "direction": "maximise" if measure(by).better == "higher" else "minimise",
         "encoders": names, "seeds": [first + number for number in range(count)], "runs": [],
@@ -107,6 +107,13 @@ def made(model: Estimator, encoder: str, seed: int) -> Estimator:
     if encoder_kind(encoder) != encoder:
         options |= {"encoder": "recurrent", "cell": encoder}
     return type(model)(**options)
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON has it; what is no plain value, as it is written in Python."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (int, float, str, type(None))) else repr(value)
 
 
 def _gone_on(results: dict[str, Any], before: dict[str, Any] | None, folder: str | Path) -> dict[str, Any]:

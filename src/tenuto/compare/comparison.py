@@ -21,7 +21,7 @@ class Summary(NamedTuple):
 
     Attributes:
         mean, low, high: of the metric, with its interval of 95 % (Student's t). seeds: how many. weights, size_bytes: of the network.
-        seconds: a training, the mean. memory_mib: what a training took at its peak, the median, or None. steps_per_s: of prediction, the median, or None.
+        seconds: a training, the mean. memory_mib: what a training took at its peak, the median (of two, the lower), or None. steps_per_s: of prediction, the median, or None.
     """
 
     encoder: str
@@ -86,7 +86,7 @@ class Comparison:
                 found.append(
                     Summary(
                         encoder, mean, low, high, len(runs), runs[0]["weights"], runs[0]["bytes"], statistics.fmean(run["seconds"] for run in runs),
-                        statistics.median(peaks) if peaks else None, statistics.median(rates) if rates else None,
+                        statistics.median_low(peaks) if peaks else None, statistics.median(rates) if rates else None,
                     )
                 )  # fmt: skip
         return sorted(found, key=lambda one: one.mean, reverse=self.results["direction"] == "maximise")
@@ -113,7 +113,8 @@ class Comparison:
         for one in self.summaries:
             lines.append(f"{one.encoder:<{wide}}  {shown(one.mean):>8}  {shown(one.low)} to {shown(one.high)}, {one.seeds} seeds; {one.weights:,} weights, {one.seconds:.1f} s")
         for pair in self.differences:
-            lines.append(f"{pair.better} beside {pair.worse}: {shown(abs(pair.mean))} better, p = {pair.p:.3g}: {'real' if pair.real else 'may be chance'}")
+            by = f"{100 * abs(pair.mean):.1f} points" if known.share else shown(abs(pair.mean))
+            lines.append(f"{pair.better} beside {pair.worse}: {by} better, p = {pair.p:.3g}: {'real' if pair.real else 'may be chance'}")
         return "\n".join(lines)
 
     def to_html(self, path: str | Path) -> Path:

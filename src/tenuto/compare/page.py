@@ -76,7 +76,7 @@ def _quality(found: Comparison) -> Section:
 
 def _differences(found: Comparison) -> Section:
     rows = [
-        [f"{one.better} beside {one.worse}", _shown(found, abs(one.mean)), _interval(found, *sorted((abs(one.mean) + one.low - one.mean, abs(one.mean) + one.high - one.mean))), f"{one.p:.3g}", "real" if one.real else "may be chance"]
+        [f"{one.better} beside {one.worse}", *_by(found, one), f"{one.p:.3g}", "real" if one.real else "may be chance"]
         for one in found.differences
     ]  # fmt: skip
     lead = (
@@ -91,7 +91,7 @@ def _cost(found: Comparison) -> Section:
         [one.encoder, f"{one.weights:,}", f"{one.size_bytes / 1000:,.0f} kB", duration(one.seconds), "–" if one.memory_mib is None else f"{one.memory_mib:,.0f} MiB", "–" if one.steps_per_s is None else number(float(f"{one.steps_per_s:.3g}"))]
         for one in found.summaries
     ]  # fmt: skip
-    lead = "Time of one training, the mean. Memory: the peak of a training above what the process had before, the median of the seeds."
+    lead = "Time of one training, the mean. Memory: the peak of a training above what the process had before, the median of the seeds (of two, the lower: a first training also loads what all need)."
     return Section("cost", "What each costs", lead, render("compared.html", label="Cost", heads=["encoder", "weights", "size", "training", "memory", "time steps a second, predicting"], rows=rows, charts=[]))
 
 
@@ -109,6 +109,14 @@ def _curves(found: Comparison) -> Section:
 def _alike(found: Comparison) -> Section:
     fixed = {name.replace("_", " "): option_value(value) for name, value in found.results["identity"]["options"].items() if value is not None and name != "cell"}
     return Section("alike", "What all have in common", "", render("alike.html", fixed=fixed, seeds=", ".join(map(str, found.results["seeds"]))))
+
+
+def _by(found: Comparison, one: Any) -> tuple[str, str]:
+    """By how much one encoder is better than another, and the interval of that: of shares, in points of a hundred."""
+    low, high = sorted((abs(one.mean) + one.low - one.mean, abs(one.mean) + one.high - one.mean))
+    if not measure(found.results["metric"]).share:
+        return _shown(found, abs(one.mean)), _interval(found, low, high)
+    return f"{100 * abs(one.mean):.1f} points", "–" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f} points"
 
 
 def _words(found: Comparison) -> str:

@@ -87,11 +87,16 @@ def _longer(layer: Any) -> str:
     return "an orthogonal or identity start of the recurrent weights (recurrent_start), or a cell with gates: lstm, gru."
 
 
+def gradient_of(layer: Any) -> float:
+    """The mean, over states and steps, of the gradient that comes to a layer."""
+    return float(np.nanmean([np.nanmean(values) for values in layer.gradient.values()]))
+
+
 def _of_depth(layers: Any) -> list[Advice]:
     forward = [layer for layer in layers if not layer.reverse]
     if len(forward) < 2:
         return []
-    lowest, highest = (float(np.nanmean([np.nanmean(values) for values in layer.gradient.values()])) for layer in (forward[0], forward[-1]))
+    lowest, highest = gradient_of(forward[0]), gradient_of(forward[-1])
     if not (0 < lowest < SHALLOW * highest):
         return []
     return [Advice(

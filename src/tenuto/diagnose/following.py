@@ -96,6 +96,10 @@ def _first_rows(call: Call, cotangents: Sequence[Tensor] | None, most: int) -> t
         elif name == "lengths" or name[:2] in ("s.", "r."):
             tensor = tensor[:most]
         kept[name] = _wide(tensor)
+    if form.lengths:  # others of the batch may be longer than these
+        steps, longest = len(output), max(1, int(kept["lengths"].max()))
+        kept = {name: tensor[:longest] if name in ("x", "resets") or (name.startswith("stream.") and len(tensor) == steps) else tensor for name, tensor in kept.items()}
+        output, d_output = output[:longest], d_output[:longest]
     found = Call(call.name, form, kept, _wide(output[:, :most]), [_wide(state[:most]) for state in call.final])
     return found, _wide(d_output[:, :most]), [_wide(d[:most]) for d in d_final]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tenuto.diagnose.advice import gradient_of
 from tenuto.pages.line_chart import Level, LineChart, Series
 from tenuto.pages.page import render
 from tenuto.pages.wording import count, number, percent
@@ -34,6 +35,7 @@ def page_of(diagnosis: Any, title: str = "") -> str:
             outside=diagnosis.outside,
             clipping=_clipping(diagnosis.clipping),
             share=percent(layers[0].share),
+            depth=_depth(layers),
             layers=[_layer(layer, number_) for number_, layer in enumerate(layers)],
         )
     )
@@ -46,6 +48,15 @@ def _facts(diagnosis: Any) -> list[tuple[str, str, str]]:
     facts.append(("Memory", f"beyond {layers[0].steps}" if None in reach else number(max(reach)), "steps, the longest horizon"))
     facts.append(("Gradient", number(float(np.median(norms))), f"median norm of {count(len(norms), 'batch')}"))
     return facts
+
+
+def _depth(layers: Any) -> LineChart | None:
+    """The gradient against the layer, the lowest first; None where there is one layer."""
+    ways = [[layer for layer in layers if layer.reverse == reverse] for reverse in (False, True)]
+    series = [
+        Series(name, [gradient_of(layer) for layer in way], tone) for name, way, tone in zip(("forward", "reverse"), ways, TONES) if len(way) == max(map(len, ways))
+    ]  # fmt: skip
+    return LineChart("Gradient of the loss by the states of each layer", list(range(len(series[0].values))), series, x_name="layer", logarithmic=True) if len(series[0].values) > 1 else None
 
 
 def _layer(layer: Any, place: int) -> dict[str, Any]:

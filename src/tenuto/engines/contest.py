@@ -26,7 +26,8 @@ from tenuto.program.recording import apart
 
 MARGIN = 0.9  # the second engine's time must be below this share of the first's
 SMALL = 1 << 22  # multiply-adds: below, a call is over sooner than a measurement is worth
-MOST_STEPS = 64
+MOST_STEPS, LEAST_STEPS = 64, 8
+LARGE = 1 << 31  # multiply-adds: what is measured has fewer steps, so that no first call waits for seconds
 CERTAIN = 3  # wins in a row until the second engine is believed without another measurement
 BUDGET = 0.5  # seconds: once a process has measured for this long, it measures nothing more
 LONG_ENOUGH = 0.1  # seconds that a measurement takes, if six turns are over by then
@@ -141,10 +142,17 @@ def _measure(problem: Problem, engines: tuple[Engine, Engine]) -> tuple[list[flo
 
 
 def _pose(problem: Problem) -> Buffers:
-    shapes = problem._replace(time_steps=min(problem.time_steps, MOST_STEPS)).shapes()
+    shapes = problem._replace(time_steps=_steps(problem)).shapes()
     # A generator of its own: torch's then gives a first run, which measures, the same numbers as a second one, which remembers.
     generator = torch.Generator("cpu").manual_seed(0)
     return {name: torch.randn(shape, dtype=problem.dtype, device="cpu", generator=generator) * 0.1 for name, shape in shapes.items()}
+
+
+def _steps(problem: Problem) -> int:
+    """How many steps are measured of a problem like this."""
+    gates = len(problem.form.cell.widths("gates"))
+    each = problem.batch_size * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) * (3 if problem.gradients else 1)
+    return min(problem.time_steps, MOST_STEPS, max(LEAST_STEPS, LARGE // max(each, 1)))
 
 
 def _run(form: Form, engine: Engine, inputs: Buffers, gradients: bool) -> None:

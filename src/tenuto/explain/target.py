@@ -15,6 +15,7 @@ from torch import Tensor
 from tenuto.choices import unknown_name
 from tenuto.errors import ArgumentError, ShapeError, describe
 from tenuto.explain.subject import Posed, Subject
+from tenuto.tongues import either
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def _goal(target: Any, row: int, scores: Tensor, posed: Posed, subject: Subject)
     steps = len(scores) if posed.answer_lengths is None else posed.answer_lengths[row]
     if not isinstance(target, tuple) or len(target) != 2 or isinstance(target[0], bool) or not isinstance(target[0], int):
         raise ArgumentError(
-            "the model answers at every step, so a target needs a step too.", expected="target=(step, output); output None is what the model answers there",
-            received=repr(target), fix="target=(-1, None) for the last step",
+            "the model answers at every step, so a target needs a step too.", expected=either("target=(step, output); output None is what the model answers there", "--target STEP:OUTPUT; STEP: alone for what the model answers there"),
+            received=repr(target), fix=either("target=(-1, None) for the last step", "--target -1: for the last step"),
         )  # fmt: skip
     step, wanted = target
     if not -steps <= step < steps:

@@ -7,7 +7,7 @@ of. A plain stack is a `Sequential` whose layers, loss, metrics and optimizer ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -18,6 +18,7 @@ from keras.src.metrics.reduction_metrics import MeanMetricWrapper
 from torch import Tensor
 
 from tenuto.keras import recurrent
+from tenuto.keras.plain_layers import calls_of
 
 # Layers that give no masks and whose `call` alone is their work.
 _LAYERS = {
@@ -46,9 +47,10 @@ class PlainStep:
     def __init__(self, model: Any, likeness: Likeness) -> None:
         self.likeness = likeness
         self._model = model
-        self._calls: list[tuple[Callable[..., Tensor], bool]] = [(layer.call, layer._call_has_training_arg) for layer in model.layers]
+        self._calls = list(calls_of(model.layers))
         self._loss = model._compile_loss._flat_losses[0].loss
         self._metrics: Sequence[Any] = () if model._compile_metrics is None else model._compile_metrics.metrics
+        self._means = dict(zip(model.get_metrics_result(), (model._loss_tracker, *self._metrics), strict=True))
         self._variables = model.trainable_weights
         self._tensors = [variable.value for variable in self._variables]
         self._update = _FusedAdam(model.optimizer, self._variables) if _FusedAdam.runs(model.optimizer, self._variables) else None
@@ -67,7 +69,7 @@ class PlainStep:
         loss.backward()
         gradients = [tensor.grad for tensor in self._tensors]
         with torch.no_grad():
-            if self._update is not None and not any(gradient is None for gradient in gradients):
+            if self._update is not None and all(g is not None and g.stride() == t.stride() for g, t in zip(gradients, self._tensors)):
                 self._update(self._tensors, gradients)
             else:
                 self._model.optimizer.apply(gradients, self._variables)
@@ -75,7 +77,7 @@ class PlainStep:
                 values = metric._fn(y, answer, **metric._fn_kwargs).to(torch.float32)
                 values = values.flatten(1).mean(1) if values.dim() > 1 else values
                 _count(metric, values.sum(), len(values))
-        return self._model.get_metrics_result()  # type: ignore[no-any-return]
+            return {name: mean.total.value / mean.count.value for name, mean in self._means.items()}
 
 
 def _count(mean: Any, total: Tensor, count: int) -> None:
@@ -93,6 +95,9 @@ class _FusedAdam:
     def __init__(self, optimizer: Any, variables: Sequence[Any]) -> None:
         self._optimizer, places = optimizer, [optimizer._get_variable_index(variable) for variable in variables]
         self._means, self._squares = ([kept[place].value for place in places] for kept in (optimizer._momentums, optimizer._velocities))
+        for variable, *kept in zip(variables, self._means, self._squares, strict=True):
+            for moments in kept:  # torch's operation goes through memory: all of one weight must lie alike (a square kernel may lie by columns)
+                moments.data = torch.empty_like(variable.value).copy_(moments)
         self._steps = [torch.zeros(())] * len(places)
 
     @staticmethod

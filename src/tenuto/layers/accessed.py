@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
@@ -143,10 +145,11 @@ def run(model: ControlledMemory, x: Tensor, state: Any, first: Any, live: Tensor
 
 
 class _Kept(NamedTuple):
-    """What forward leaves for backward: the steps of the memory; what each layer read [T, B, I]; the controller's states [L, B, W] before each step; its output and what was said, [T, B, H] and [T, B, S]."""
+    """What forward leaves for backward: the steps of the memory; what each layer read [T, B, I], and what its steps keep [T * B, ...]; the controller's states [L, B, W] before each step; its output and what was said, [T, B, H] and [T, B, S]."""
 
     steps: access.Steps
     read: list[Tensor]
+    inside: list[list[Tensor]]
     control: list[list[Tensor]]
     hidden: Tensor
     said: Tensor
@@ -157,40 +160,44 @@ def _forward(plan: Plan, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, li
     plain = memory.readable({f"input {number}": tensor.detach() for number, tensor in enumerate(flat)}, flat[0].dtype)
     x, parts, control, first, to, (weight, bias), weights = plan.split(list(plain.values()))
     time_steps, rows, inputs = x.shape
-    large, dtype, count = pool.shared(), x.dtype, time_steps + 1 if keep else 1
-    slots = [large.empty(count, part.numel(), dtype).view(count, *part.shape) for part in parts]
-    for slot, part in zip(slots, parts):
-        slot[0].copy_(part)
     first = [part.contiguous() for part in first]
-    steps = access.Steps(plan.heads, rows, slots, keep, first)
-    vectors = slots[READS].flatten(2)  # [slots, B, R * M]
+    steps = access.Steps(plan.heads, parts, time_steps, keep, first)
+    vectors = steps.slots[READS].flatten(2)  # [slots, B, R * M]
     wide = plan.model.controller.output_width
-    read = [large.empty(time_steps * rows, inputs + vectors.shape[-1], dtype).view(time_steps, rows, -1), *(x.new_empty(time_steps, rows, wide) for _ in plan.layers[1:])]
+    read = [pool.shared().empty(time_steps * rows, inputs + vectors.shape[-1], x.dtype).view(time_steps, rows, -1), *(x.new_empty(time_steps, rows, wide) for _ in plan.layers[1:])]
     read[0][..., :inputs] = x
-    hidden, said, vectors_read = x.new_empty(time_steps, rows, wide), x.new_empty(time_steps if keep else 1, rows, plan.heads.said), x.new_empty(time_steps, rows, vectors.shape[-1])
+    hidden, said = x.new_empty(time_steps, rows, wide), x.new_empty(time_steps if keep else 1, rows, plan.heads.said)
+    vectors_read = vectors[1:] if keep else x.new_empty(time_steps, rows, vectors.shape[-1])
+    each_read, each_hidden, each_said, seats, turned = [part.unbind() for part in read], hidden.unbind(), said.unbind(), read[0][..., inputs:].unbind(), weight.t()
     state = [value.contiguous() for value in control]
-    run = _Kept(steps, read, [], hidden, said)
+    run = _Kept(steps, read, [], [], hidden, said)
     with ExitStack() as stack:
-        held = [layer.held(stack, layer.engine.held_forward, layer.inputs(own, read[k][0], [value[k] for value in state])) for k, (layer, own) in enumerate(zip(plan.layers, weights))]
+        held = [
+            layer.held(stack, partial(layer.engine.held_forward, keep=keep), layer.inputs(own, read[k][0], [value[k] for value in state]))
+            for k, (layer, own) in enumerate(zip(plan.layers, weights))
+        ]
+        run.inside.extend(step.kept(time_steps * rows) if keep else [] for step in held)
+        each_inside: list[Sequence[tuple[Tensor, ...]]] = [list(zip(*(part.split(rows) for part in parts))) if keep else [()] * time_steps for parts in run.inside]
         for t in range(time_steps):
             here, live, resets = t if keep else 0, plan.live_at(t), plan.resets_at(t)
             vector = vectors[here]
             if resets is not None:
                 vector = torch.where(resets[:, None], first[READS].flatten(1), vector)
                 state = [torch.where(resets[:, None], back, value) for back, value in zip(to, state)]
-            read[0][t, :, inputs:] = vector
+            seats[t].copy_(vector)
             run.control.append(state)
             after = []
             for k, step in enumerate(held):
-                output, final = step(read[k][t], [value[k] for value in state])
+                output, final = step(each_read[k][t], [value[k] for value in state], each_inside[k][t])
                 after.append(final)
-                (hidden if k == len(held) - 1 else read[k + 1])[t] = output
+                (each_hidden if k == len(held) - 1 else each_read[k + 1])[t].copy_(output)
             new = _stacked(after)
             state = new if live is None else [torch.where(live[:, None], value, old) for value, old in zip(new, state)]
-            torch.addmm(bias, output, weight.t(), out=said[here])  # of a tensor of its own: the bits of torch's product depend on where in memory a factor begins
-            steps.forward(here, said[here], live, resets)
-            vectors_read[t] = vectors[here + 1 if keep else 0]
-    return torch.cat([hidden, vectors_read], -1), [*(_pooled(slot[-1]) if keep else slot[0] for slot in slots), *(value.clone() for value in state)], run
+            torch.addmm(bias, output, turned, out=each_said[here])  # of a tensor of its own: the bits of torch's product depend on where in memory a factor begins
+            steps.forward(here, each_said[here], live, resets)
+            if not keep:
+                vectors_read[t] = vectors[0]
+    return torch.cat([hidden, vectors_read], -1), [*(_pooled(part) if keep else part for part in steps.after()), *(value.clone() for value in state)], run
 
 
 def _backward(plan: Plan, flat: Sequence[Tensor], run: _Kept, needed: Sequence[bool], d_output: Tensor | None, d_after: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -202,15 +209,17 @@ def _backward(plan: Plan, flat: Sequence[Tensor], run: _Kept, needed: Sequence[b
     d_first, d_to = ([torch.zeros_like(part, memory_format=torch.contiguous_format) for part in each] for each in (first, to))
     d_x, d_said, d_hidden = torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(run.said), [x.new_empty(time_steps, rows, wide) for _ in plan.layers]
     d_finals: list[list[Tensor]] = []
-    every = [_all_at_once(plan, k, run, own) for k, own in enumerate(weights)]
+    every = [_as_one(plan, k, run, own) for k, own in enumerate(weights)]
+    each_said, each_d_said, each_d_hidden, each_read, each_d_x = run.said.unbind(), d_said.unbind(), [part.unbind() for part in d_hidden], [part.unbind() for part in run.read], d_x.unbind()
+    kept = [layer.steps(rows) for layer in every]
     with ExitStack() as stack:
         held = [layer.held(stack, layer.engine.held_backward, every[k].inputs_at(0, rows)) for k, layer in enumerate(plan.layers)]
         for t in reversed(range(time_steps)):
             live, resets = plan.live_at(t), plan.resets_at(t)
             if d_output is not None:
                 d_parts[READS] += d_output[t, :, wide:].view_as(d_parts[READS])
-            run.steps.backward(t, run.said[t], d_said[t], d_parts, live, resets)
-            d = torch.mm(d_said[t], weight) if d_output is None else torch.addmm(d_output[t, :, :wide], d_said[t], weight)
+            run.steps.backward(t, each_said[t], each_d_said[t], d_parts, live, resets)
+            d = torch.mm(each_d_said[t], weight) if d_output is None else torch.addmm(d_output[t, :, :wide], each_d_said[t], weight)
             given = d_state
             if live is not None:
                 d = torch.where(live[:, None], d, 0)
@@ -218,12 +227,12 @@ def _backward(plan: Plan, flat: Sequence[Tensor], run: _Kept, needed: Sequence[b
             d_finals.append(given)
             before: list[list[Tensor]] = []
             for k in reversed(range(len(held))):
-                d_hidden[k][t] = d
-                d, d_before = held[k](run.read[k][t], [value[k] for value in run.control[t]], every[k].at(t, rows), d_hidden[k][t], [value[k] for value in given])
+                each_d_hidden[k][t].copy_(d)
+                d, d_before = held[k](each_read[k][t], [value[k] for value in run.control[t]], kept[k][t], each_d_hidden[k][t], [value[k] for value in given])
                 before.insert(0, d_before)
             new = _stacked(before)
             d_state = new if live is None else [torch.where(live[:, None], value, old) for value, old in zip(new, d_state)]
-            d_x[t] = d[:, :inputs]
+            each_d_x[t].copy_(d[:, :inputs])
             d_parts[READS] += d[:, inputs:].view_as(d_parts[READS])
             if resets is not None:
                 for sums, value in zip(d_first, d_parts):
@@ -243,7 +252,7 @@ def _backward(plan: Plan, flat: Sequence[Tensor], run: _Kept, needed: Sequence[b
     return [d_x, *d_parts, *d_state, *d_first, *d_to, *d_weights]
 
 
-class _AllAtOnce(NamedTuple):
+class _AsOne(NamedTuple):
     """A layer's steps as the rows of one: its inputs, and what forward made of them and keeps."""
 
     inputs: dict[str, Tensor]
@@ -254,16 +263,16 @@ class _AllAtOnce(NamedTuple):
         part = slice(t * rows, (t + 1) * rows)
         return {name: tensor[:, part] if name == "x" else tensor[part] if name.startswith("s.") else tensor for name, tensor in self.inputs.items()}
 
-    def at(self, t: int, rows: int) -> Result:
-        """What is kept of step t."""
-        part = slice(t * rows, (t + 1) * rows)
-        return Result(self.result.output[0, part], [], [tensor[part] for tensor in self.result.saved])
+    def steps(self, rows: int) -> list[Result]:
+        """What is kept of each step."""
+        parts = zip(*(tensor.split(rows) for tensor in self.result.saved))
+        return [Result(output, [], list(saved)) for output, saved in zip(self.result.output[0].split(rows), parts)]
 
 
-def _all_at_once(plan: Plan, k: int, run: _Kept, weights: Sequence[Tensor]) -> _AllAtOnce:
-    layer = plan.layers[k]
+def _as_one(plan: Plan, k: int, run: _Kept, weights: Sequence[Tensor]) -> _AsOne:
+    layer, output = plan.layers[k], (*run.read, run.hidden)[k + 1]
     inputs = layer.inputs(weights, run.read[k].flatten(0, 1), [torch.cat([step[number][k] for step in run.control]) for number in range(len(layer.states))])
-    return _AllAtOnce(inputs, layer.engine.forward(layer.form, inputs, True)._replace(final=[]))
+    return _AsOne(inputs, Result(output.flatten(0, 1)[None], [], run.inside[k]))
 
 
 def _pooled(value: Tensor) -> Tensor:
@@ -282,9 +291,9 @@ class _Steps(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, *flat: Tensor) -> tuple[Tensor, ...]:
         output, after, run = _forward(plan, flat, True)
-        ctx.plan, ctx.steps, ctx.count, ctx.states = plan, run.steps, len(flat), len(run.control[0])
+        ctx.plan, ctx.steps, ctx.count, ctx.states, ctx.inside = plan, run.steps, len(flat), len(run.control[0]), list(map(len, run.inside))
         ctx.set_materialize_grads(False)
-        kept = (*flat, *run.steps.release(), run.hidden, run.said, *run.read, *(value for step in run.control for value in step))
+        kept = (*flat, *run.steps.release(), run.hidden, run.said, *run.read, *chain(*run.inside), *chain(*run.control))
         ctx.dtype, ctx.shapes = kept[0].dtype, [tensor.shape for tensor in kept]
         ctx.save_for_backward(*kept)
         return output, *after
@@ -298,9 +307,10 @@ class _Steps(torch.autograd.Function):
             return None, *_by_torch(plan, flat, needed, cotangents)
         ctx.steps.restore([next(rest) for _ in range(plan.parts + 1)])
         hidden, said, *read = (next(rest) for _ in range(2 + len(plan.layers)))
+        inside = [list(islice(rest, count)) for count in ctx.inside]
         flattened = list(rest)
         control = [flattened[begin : begin + ctx.states] for begin in range(0, len(flattened), ctx.states)]
-        found = _backward(plan, flat, _Kept(ctx.steps, read, control, hidden, said), needed, cotangents[0], cotangents[1:])
+        found = _backward(plan, flat, _Kept(ctx.steps, read, inside, control, hidden, said), needed, cotangents[0], cotangents[1:])
         ctx.steps.release()
         return None, *found
 

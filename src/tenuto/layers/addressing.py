@@ -80,9 +80,12 @@ def sharpened(weights: Tensor, powers: Tensor) -> Tensor:
 
     Args:
         weights: [..., N]. Rounding may have made one a little negative; it counts as zero. powers: [...], from 1.
+
+    Where w is zero, so are its derivatives (but the first at a power of 1): for powers below 2 the second grows without bound toward it.
     """
-    weights = weights.clamp(min=0)
-    raised = (weights / weights.detach().amax(-1, keepdim=True).clamp(min=EPSILON)).pow(powers[..., None])
+    weights, powers = weights.clamp(min=0), powers[..., None]
+    part = weights / weights.detach().amax(-1, keepdim=True).clamp(min=EPSILON)
+    raised = torch.where(part > 0, torch.where(part > 0, part, 1).pow(powers), torch.where(powers == 1, part, 0))
     return raised / raised.sum(-1, keepdim=True).clamp(min=1)
 
 

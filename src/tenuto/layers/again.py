@@ -60,16 +60,25 @@ def ordinary() -> bool:
 def key_of(handle: str, tensors: Mapping[str, Tensor], initial_state: Sequence[Tensor], reverse: bool, engine: str) -> Hashable | None:
     """What an ordinary call is remembered by; None where it may not be, since there are other tensors than plain ones of one full dtype in main memory. engine: as `engines.settled` gives it.
 
-    (What has 16 bits is widened for the engine, so such a call's tensors are not those that a loop could be given again.)
+    (What has 16 bits is widened for the engine, so such a call's tensors are not those that a loop could be given again. A call that a backward pass may
+    follow takes tensors with gaps; others are given again as they are.)
     """
     x, lengths = tensors["x"], tensors.get("lengths")
-    dtype, shapes, learning = x.dtype, list[Hashable](), _gradients()
+    dtype, shapes, learning, learns, gaps = x.dtype, list[Hashable](), _gradients(), False, False
     if dtype not in _FULL:
         return None
     for tensor in (*tensors.values(), *initial_state):
-        if type(tensor) not in _ORDINARY or (tensor.dtype is not dtype and tensor is not lengths) or not tensor.is_contiguous() or not in_main_memory(tensor):
+        if type(tensor) not in _ORDINARY or (tensor.dtype is not dtype and tensor is not lengths) or not in_main_memory(tensor):
             return None
-        shapes.append((tensor.shape, tensor.requires_grad) if learning else tensor.shape)
+        if not tensor.is_contiguous():
+            gaps = True
+        if learning:
+            learns = learns or tensor.requires_grad
+            shapes.append((tensor.shape, tensor.requires_grad))
+        else:
+            shapes.append(tensor.shape)
+    if gaps and not learns:
+        return None
     return handle, reverse, engine, dtype, tuple(tensors), learning, *shapes
 
 

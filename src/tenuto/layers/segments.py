@@ -9,6 +9,7 @@ Letters: T time, B batch, N packed rows, W a state's width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.engines import Form, autograd, members
+from tenuto.engines.cpp import pool
 from tenuto.errors import ArgumentError
 from tenuto.layers.checks import dtypes, sizes_of_states
 from tenuto.layers.functional import run_layer
@@ -110,7 +112,7 @@ class _Recomputed(torch.autograd.Function):
         for place in plan.order():
             borders += [] if place == plan.order()[0] else state
             found, *state = plan.run(parts, place, parts.of(place), state, back)
-            output = found.new_empty(parts.total, *found.shape[1:]) if output is None else output
+            output = _room(parts.total, found) if output is None else output
             parts.at(output, place).copy_(found)
         assert output is not None  # there is a segment
         ctx.plan, ctx.count = plan, len(flat)
@@ -142,7 +144,7 @@ def _segment_by_segment(plan: _Plan, flat: Sequence[Tensor], borders: Sequence[T
     d_output, d_state = cotangents[0], list(cotangents[1:])
     wants = dict(zip(plan.names, needed))
     back_needed = needed[len(plan.names) + count :]
-    sums: dict[str, Tensor] = {name: torch.empty_like(tensors[name]) for name, want in wants.items() if want and parts.cut(name)}
+    sums: dict[str, Tensor] = {name: _room(len(tensors[name]), tensors[name]) for name, want in wants.items() if want and parts.cut(name)}
     d_back: list[Tensor | None] = [None] * len(back)
     for number in reversed(range(len(order))):
         place = order[number]
@@ -170,6 +172,13 @@ def _segment_by_segment(plan: _Plan, flat: Sequence[Tensor], borders: Sequence[T
                 known = d_back[k]
                 d_back[k] = gradient.clone() if known is None else known.add_(gradient)
     return [*(sums.get(name) for name in plan.names), *d_state, *d_back]
+
+
+def _room(rows: int, like: Tensor) -> Tensor:
+    """Memory for so many rows like those; in main memory with pages that are there, since touching new ones would take a tenth of the time."""
+    if like.device.type != "cpu":
+        return like.new_empty(rows, *like.shape[1:])
+    return pool.shared().empty(rows, math.prod(like.shape[1:]), like.dtype).view(rows, *like.shape[1:])
 
 
 def _zeros(handle: str, tensors: dict[str, Tensor], rows: int) -> list[Tensor]:

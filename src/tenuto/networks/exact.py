@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TypeVar
 
 import numpy as np
@@ -39,12 +40,19 @@ def _summed(terms: Tensor) -> Tensor:
 
 
 def unchanging(call: Callable[[], R]) -> R:
-    """What the call gives where recurrent layers give each row the same bits in any batch and chunk; without that promise where there are no compiled kernels, or another engine was named."""
-    try:
-        with invariant():
+    """What the call gives where recurrent layers give each row the same bits in any batch and chunk; without that promise where there are no compiled kernels, or another engine was named.
+
+    Autocast is off in it: a state that goes on from chunk to chunk would be rounded to 16 bits between them, and is not within one.
+    """
+    with ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        try:
+            with invariant():
+                return call()
+        except EngineError:
             return call()
-    except EngineError:
-        return call()
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:

@@ -160,7 +160,7 @@ def _taken(arcs: Tensor, before: Tensor, labels: Tensor, total: Tensor) -> Tenso
     flat += after[1:]
     arcs += before[:-1, None]
     arcs -= torch.where(total.isinf(), 0, total)  # a text that cannot be has no gradient
-    return arcs.exp_()
+    return arcs.clamp_(max=0).exp_()  # more than once it is taken by rounding alone, which of logits beyond 1e15 leaves nothing
 
 
 def _check(logits: Tensor, targets: Tensor, frames: Tensor, labels: Tensor) -> None:

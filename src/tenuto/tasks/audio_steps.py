@@ -13,9 +13,10 @@ from tenuto.data.audio.recordings import Recordings
 from tenuto.errors import ArgumentError
 from tenuto.networks.each_step import EachStepNetwork
 from tenuto.networks.exact import unchanging
+from tenuto.scalars import whole
 from tenuto.tasks.audio_estimator import AudioEstimator
 from tenuto.tasks.taught import Choices
-from tenuto.tongues import either
+from tenuto.tongues import argument, either
 from tenuto.train.nested import mapped
 
 
@@ -70,6 +71,13 @@ class AudioSteps(AudioEstimator):
             raise ArgumentError(
                 "this model reads recordings from both ends, so it cannot write a stream.", expected="a model that reads forward only", fix=f"train with {either('bidirectional=False', '--forward-only')}"
             )
+
+    def _heard_at(self, rate: int | None) -> int:
+        """The rate of a stream's samples; None for the model's."""
+        found = self.hearing_.features.rate if rate is None else whole(rate)
+        if found is None:
+            raise ArgumentError(f"{argument('rate', rate)} is no whole number.", expected="samples a second", fix=f"{argument('rate', self.hearing_.features.rate)}")
+        return found
 
     def _run(self, steps: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
         """What a decoder reads, [T, J], of the next steps [T, F] of a stream, and the state after them."""

@@ -50,7 +50,7 @@ class AudioStream(ABC, Generic[Event]):
             ArgumentError: the stream was finished. DataError: no samples, or some that are not finite.
         """
         self._require_open()
-        if not len(samples):
+        if hasattr(samples, "__len__") and not len(samples):
             return iter(())
         return iter(self._heard(self._hearing.accept(checked(samples, self._hearing.rate, "the chunk").samples), last=False))
 

@@ -64,12 +64,25 @@ def put_together(data: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 def plain_nested(value: Any) -> dict[str, Any]:
     """A nested value as plain data alone, which JSON can hold, to the last bit; `nested_of` is the inverse, with tensors on the CPU. Errors as `take_apart`."""
     data, tensors = take_apart(value)
-    return {"value": data, "tensors": {name: plain_array(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}}
+    return {"value": data, "tensors": {name: _plain_tensor(tensor.detach().cpu()) for name, tensor in tensors.items()}}
 
 
 def nested_of(kept: Mapping[str, Any]) -> Any:
     """The nested value that `plain_nested` was given."""
-    return put_together(kept["value"], {name: torch.from_numpy(array_of(data)) for name, data in kept["tensors"].items()})
+    return put_together(kept["value"], {name: _tensor_of(data) for name, data in kept["tensors"].items()})
+
+
+def _plain_tensor(tensor: torch.Tensor) -> dict[str, Any]:
+    """numpy has no bfloat16: its numbers are kept as float32, which holds them all, under their own name."""
+    if tensor.dtype == torch.bfloat16:
+        return {**plain_array(tensor.float().numpy()), "dtype": "bfloat16"}
+    return plain_array(tensor.numpy())
+
+
+def _tensor_of(data: Mapping[str, Any]) -> torch.Tensor:
+    if data["dtype"] == "bfloat16":
+        return torch.from_numpy(array_of({**data, "dtype": "float32"})).bfloat16()
+    return torch.from_numpy(array_of(data))
 
 
 def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -52,6 +52,14 @@ def test_cepstra_are_cosines_of_log_energies():
         Features(8000, "plp")
 
 
+@pytest.mark.parametrize(("rate", "kind", "size"), [(8000, "log-mel", 128), (8000, "log-mel", 2), (1000, "log-mel", 40), (8000, "mfcc", 200)])
+def test_more_bands_than_frequencies_are_told_with_a_number_that_works(rate, kind, size):
+    with pytest.raises(ArgumentError, match=rf"feature_size={size} is out of range for {rate} samples a second\.[\s\S]*fix       feature_size=\d+") as told:
+        Features(rate, kind, size)(sound(rate))
+    fits = int(told.value.fix.partition("=")[2])
+    assert Features(rate, kind, fits)(sound(rate)).shape[1] == fits
+
+
 def test_every_sample_is_in_a_frame_and_no_frame_begins_after_the_end():
     features = Features(8000, size=5)
     for samples in (1, 199, 200, 201, 280, 281, 360, 1000):

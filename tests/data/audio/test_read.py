@@ -53,6 +53,47 @@ def test_every_kind_of_manifest_says_the_same(place):
     assert listed_in(place / "list.csv")[0][1] == Listed("b.wav@0.25", place / "b.wav", 0.25, 0.5, "no", None, "bob")
 
 
+def test_a_cut_of_one_channel_is_that_channel(place):
+    """Two people on a telephone, one on each channel: each has a text of its own."""
+    soundfile.write(place / "both.wav", np.stack([A, B[:4000]], 1), 8000, subtype="FLOAT")
+    cuts = [
+        {"id": name, "start": 0, "duration": 0.5, "channel": channel, "recording": {"sources": [{"type": "file", "channels": [0, 1], "source": "both.wav"}]}, "supervisions": [{"text": name}]}
+        for name, channel in (("left", 0), ("right", [1]), ("mixed", [0, 1]))
+    ]  # fmt: skip
+    (place / "cuts.jsonl").write_text("".join(json.dumps(one) + "\n" for one in cuts))
+    found = read_recordings(place / "cuts.jsonl")
+    assert found.texts == ["left", "right", "mixed"]
+    for one, expected in zip(found.waves, (A, B[:4000], (A + B[:4000]) / 2)):
+        np.testing.assert_allclose(one.samples, expected, atol=1e-7)
+
+
+def test_spaces_or_tabs_stand_between_the_words_of_kaldis_files(place):
+    (place / "wav.scp").write_text("ra\ta.wav\nrb  \t b.wav\n")
+    (place / "segments").write_text("ua\tra\t0\t-1\nub rb 0.25\t0.5\n")
+    (place / "text").write_text("ua\tyes it  is\nub\n")
+    (place / "utt2spk").write_text("ua\tann\nub\tbob\n")
+    same(read_recordings(place), texts=("yes it  is", ""))
+
+
+def test_odd_lines_of_a_list_are_rejects(place):
+    """One line that is not as it should be does not end the reading of the others."""
+    cut = {"id": "c", "recording": {"sources": [{"type": "file", "source": "a.wav"}]}, "supervisions": [{"text": "yes"}]}
+    odd = [{"path": None}, {"text": "no"}, {**cut, "recording": {"sources": [{"type": "file"}]}}, {**cut, "recording": {"sources": "a.wav"}}, {**cut, "recording": {}}, {"path": "a\0.wav"}, {"path": "x" * 5000}, {"path": "."}, {"path": "a.wav", "start": float("nan"), "end": "x"}]
+    fine = [{**cut, "supervisions": "none"}, {"path": "b.wav", "text": float("nan"), "end": None}, {**cut, "id": "d", "start": 0.1, "supervisions": [3, {"text": None}]}]
+    (place / "list.jsonl").write_text("".join(json.dumps(one) + "\n" for one in [*odd, *fine]))
+    found = read_recordings(place / "list.jsonl")
+    assert found.ids == ("c", "b.wav", "d") and found.texts is None and len(found.rejects) == len(odd) and all(one.reason for one in found.rejects)
+
+
+def test_a_text_beside_a_file_is_in_utf8(place):
+    (place / "a.txt").write_bytes(b"\xef\xbb\xbfyes")
+    (place / "b.txt").write_text("no")
+    assert read_recordings(place).texts == ["yes", "no"]
+    (place / "b.txt").write_bytes("früh".encode("latin-1"))
+    with pytest.raises(DataError, match=r"b.txt is .*not UTF-8"):
+        read_recordings(place)
+
+
 def test_a_folder_of_files_has_classes_and_texts(place):
     for label in ("yes", "no"):
         (place / "train" / label).mkdir(parents=True)
@@ -119,7 +160,7 @@ def test_recordings_from_arrays_and_paths(place):
     assert Recordings.of(given) is given and Recordings.of(given, ["", "no", "yes"], transcribed=True).require_texts() == ["", "no", "yes"]
     assert given.select([2, 0]).labels.tolist() == ["x", "x"] and given.sha256 == Recordings.of(given.waves, ["x", "y", "x"]).sha256 != given.select([0, 1]).sha256
     for call, said in (
-        (lambda: Recordings.of([A]), "does not say its rate"), (lambda: Recordings.of("a.wav"), "a single path is not a set"), (lambda: Recordings([]), "there are no recordings"),
+        (lambda: Recordings.of([A]), "does not say its rate"), (lambda: Recordings.of("a.wav"), "a single path is not a set"), (lambda: Recordings.of(wave(300)), "a single recording is not a set"), (lambda: Recordings([]), "there are no recordings"),
         (lambda: Recordings.of(given, ["x"]), "not as many labels"), (given.require_texts, "have no transcripts"),
     ):  # fmt: skip
         with pytest.raises(DataError, match=said):

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from tenuto.data.audio import wave as module
 from tenuto.data.audio.wave import Resampler, Wave, checked, mono, package, read_wave, resampled
@@ -56,7 +57,29 @@ def test_channels_are_mixed_by_their_mean(tmp_path):
     np.testing.assert_array_equal(mono(left[:, None]), left)
 
 
+def test_one_channel_of_a_file(tmp_path):
+    left, right = sound(500), sound(500, seed=1)
+    path = written(tmp_path / "both.wav", np.stack([left, right], 1), subtype="FLOAT")
+    np.testing.assert_array_equal(read_wave(path, 1).samples, right)
+    with pytest.raises(DataError, match="both.wav has no channel 2"):
+        read_wave(path, 2)
+
+
+def test_what_is_no_sound_file_is_told(tmp_path):
+    (tmp_path / "bare.raw").write_bytes(b"\0" * 100)
+    (tmp_path / "list.csv").write_text("path,text\n")
+    for name, said in (("", "is a folder, not a sound file"), ("bare.raw", "cannot be read: it has no header"), ("list.csv", "list.csv cannot be read")):
+        with pytest.raises(DataError, match=said):
+            read_wave(tmp_path / name)
+
+
 def test_samples_are_checked():
+    x = np.array([0.5, -0.25])
+    for given in (x, torch.tensor(x, dtype=torch.bfloat16, requires_grad=True), x.astype(np.float16), [0.5, -0.25], torch.tensor([2**14, -(2**13)], dtype=torch.int16), np.array([64, -32], np.int8), np.array([2**30, -(2**29)], np.int32), np.stack([x, x], 1)):
+        assert checked(given, 8000, "x").samples.tolist() == [0.5, -0.25]
+    for given, said in (([100, -200], r"is no sound\.[\s\S]*8, 16 or 32 bits[\s\S]*int64[\s\S]*an array of int16"), (np.zeros(4, np.uint8), "is no sound"), (np.zeros((2, 8000)), r"has 8000 channels[\s\S]*x\.T"), (0.5, "is no sound"), (["a"], "is no sound")):
+        with pytest.raises(DataError, match=said):
+            checked(given, 8000, "x")
     assert checked(np.array([-(2**15), 2**14], dtype=np.int16), 8000, "x").samples.tolist() == [-1.0, 0.5]
     assert checked(np.array([3.0]), 8000, "x").samples.tolist() == [3.0]  # too loud is left so
     for given, rate, said in (

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +12,11 @@ import soundfile
 from typer.testing import CliRunner
 
 from tenuto.cli import app
-from tenuto.data import Recordings
+from tenuto.cli.listening import of_pipe
+from tenuto.data import Recordings, Wave
+from tenuto.data.audio.pipe import Piped
+from tenuto.errors import ArgumentError
+from tenuto.tasks.transcribe.stream import TranscriberStream
 from tests.tasks.transcribe.spoken import RATE, SMALL, fitted, recordings, said
 
 
@@ -39,6 +45,7 @@ def test_a_list_is_learnt_and_scored(tmp_path):
     said_ = run("fit", "transcribe", tmp_path / "list.tsv", "--test", tmp_path / "list.tsv", "--max-steps", 3, "-o", tmp_path / "run", "-q", "--seed", 1, *options)
     assert "word error rate" in said_ and "left out    gone.flac: there is no file" in said_ and "left out    1 too short for their transcripts: 5.flac" in said_
     scored = run("score", tmp_path / "run", tmp_path / "list.tsv")
+    assert "left out    gone.flac: there is no file" in scored and f"next        tenuto transcribe {tmp_path / 'run'} FILE   |" in said_
     assert "word errors:" in scored and "1 recordings have a text that cannot be written" in scored
     rows = run("predict", tmp_path / "run", tmp_path / "list.tsv", "--beam-size", 3).splitlines()
     assert rows[0] == "id,predicted,score,left_out" and len(rows) == 14
@@ -87,12 +94,53 @@ def test_a_stream_through_a_pipe_is_written_as_the_file(place):
     assert "a stream is heard alone" in run("transcribe", place / "run", "-", place / "one.wav", code=1)
 
 
+def test_what_is_no_stream_and_no_file_is_told(place, monkeypatch):
+    assert "no sound came through the pipe" in run("transcribe", place / "run", "-", piped=b"", code=1)
+    assert "a file of another kind: FLAC" in run("transcribe", place / "run", "-", piped=b"fLaC" + bytes(100), code=1)
+    said_ = run("transcribe", place / "run", place, place / "list.csv", code=1)
+    assert f"left out    {place}: {place} is a folder, not a sound file.\n" in said_ and "Transcriber" not in said_ and "tenuto predict RUN DATA" in said_
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    with pytest.raises(ArgumentError, match="standard input is a terminal"):
+        next(of_pipe(fitted(), 0))
+
+
+@pytest.mark.parametrize("while_waiting", [True, False])
+def test_ctrl_c_ends_a_stream_and_what_was_heard_is_written(place, monkeypatch, while_waiting):
+    blocks = Piped._blocks
+
+    def half(self):
+        for number, block in enumerate(blocks(self)):
+            yield block
+            if number == 2:
+                if while_waiting:  # for the next chunk
+                    os.kill(os.getpid(), signal.SIGINT)
+                raise AssertionError("it went on")
+
+    accept, heard = TranscriberStream.accept, []
+
+    def hear(self, samples):
+        heard.append(samples)
+        if len(heard) == 3 and not while_waiting:
+            os.kill(os.getpid(), signal.SIGINT)
+        return accept(self, samples)
+
+    monkeypatch.setattr(Piped, "_blocks", half)
+    monkeypatch.setattr(TranscriberStream, "accept", hear)
+    found = run("transcribe", place / "run", "-", piped=(place / "two.wav").read_bytes())
+    assert found == "\n".join(fitted().predict([Wave(np.concatenate(heard), RATE)])) + "\n" and len(heard) == 3 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_another_task_writes_nothing_down(tmp_path):
     from tests.tasks.launched import TASKS
 
     model, x, y = TASKS["classify"]()
     model.set_params(epochs=1).fit(x, y).save(tmp_path / "run")
     assert "writes down nothing" in run("transcribe", tmp_path / "run", "a.wav", code=1)
+
+
+def test_a_step_of_an_explanation_is_asked_for_in_the_command_lines_words(place):
+    said_ = run("explain", place / "run", place / "two.wav", "-o", place / "page.html", code=1)
+    assert "--target STEP:OUTPUT" in said_ and "--target -1: for the last step" in said_ and "target=" not in said_
 
 
 def test_the_page_shows_and_plays_what_was_heard(place):

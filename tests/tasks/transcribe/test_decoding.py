@@ -55,6 +55,14 @@ def test_a_narrow_beam_never_says_more_than_is_true_and_a_wide_one_no_less_than_
     assert expected[text] >= expected[greedy] - 1e-9
 
 
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+def test_the_symbols_so_far_are_those_of_the_piece_so_far(beam_size):
+    reader = decoder(beam_size, EndRule(2, 6))
+    for row in drawn(40, 3, 1):
+        list(reader.accept(row[None]))
+        assert reader.symbols() == tuple(sign.symbol for sign in reader.partial().signs)
+
+
 def test_aa_needs_a_blank_and_keeps_it():
     sure = np.log(np.array([[0.01, 0.99], [0.98, 0.02], [0.02, 0.98]]))
     for beam_size in (1, 2, 50):
@@ -113,6 +121,14 @@ def test_alignment_is_the_likeliest_of_all_ways(text):
     if needed(text) > 1:
         with pytest.raises(DataError, match="longer than the recording"):
             aligned(rows[: needed(text) - 1], text)
+
+
+def test_an_alignment_where_little_can_be_written():
+    certain = np.array([[0, -np.inf, -np.inf], [-np.inf, 0, -np.inf], [0, -np.inf, -np.inf]])
+    assert aligned(certain, [1]) == Way([(1, 2)], 0.0) and aligned(np.empty((0, 3)), []) == Way([], 0.0) and aligned(certain[:1], []) == Way([], 0.0)
+    for rows, text, said in ((certain, [2], "probability zero"), (certain[:1], [1], "probability zero"), (np.empty((0, 3)), [1], "longer than the recording")):
+        with pytest.raises(DataError, match=said):
+            aligned(rows, text)
 
 
 def test_an_alphabet_is_that_of_the_transcripts():

@@ -115,6 +115,28 @@ def test_a_wrong_policy_is_refused():
     assert model.evaluate([said(["lo"])], ["xyz"])["infeasible"] == 1  # characters that training never saw count as errors
 
 
+@pytest.mark.parametrize("head", ["ctc", "transducer"])
+def test_words_or_phonemes_are_symbols(head, tmp_path):
+    """What stands between spaces is one symbol. A word that training never saw cannot be written, and counts as an error."""
+    alphabet = Alphabet.learn(["Hi  lo", "", "lo hi oh"], lowercase=True, units="words")
+    assert alphabet.characters == (" hi", " lo", " oh") and alphabet.numbers("oh HI hi") == [3, 1, 1] and alphabet.numbers(" ") == [] and alphabet.names == ["⟨blank⟩", "hi", "lo", "oh"]
+    assert alphabet.outside("hi there") == [" there"] and Alphabet(alphabet.characters, lowercase=True).units == "words" and Alphabet.learn(["a b"], lowercase=True).units == "characters"
+    with pytest.raises(DataError, match=r"'hi there' has words that training never saw\.\n  expected  hi, lo, oh\n  received  there"):
+        alphabet.numbers("hi there")
+    model, wave = fitted(units="words", head=head), said(["lo", "hi", "hi"], pause=0.3)
+    assert model.alphabet_.characters == (" hi", " lo") and "2 words" in model.evaluation_["title"]
+    again = Transcriber.load(model.save(tmp_path / "run", test=recordings(6)))
+    (found,) = again.transcribe([wave])
+    assert found.text == "lo hi hi" and [word.text for word in found.words] == ["lo", "hi", "hi"] and again.align([wave], ["lo hi hi"])[0].text == found.text
+    stream = again.stream(silence_s=0.25)
+    events = [event for first in range(0, len(wave.samples), 500) for event in stream.accept(wave.samples[first : first + 500])] + list(stream.finish())
+    assert "".join(event.text for event in events if event.kind == "final") == found.text and len({event.kind for event in events}) == 2
+    assert again.evaluate([wave], ["lo hi up"])["infeasible"] == 1
+    if head == "ctc":
+        with pytest.raises(ArgumentError, match="a prior is of characters, and this transcriber writes words"):
+            again.predict([wave], beam_size=2, prior=Prior(bonus=1.0))
+
+
 def test_pieces_of_words_are_learnt_and_written(tmp_path):
     """What byte pairs of characters are, by hand: the commonest pair is one symbol; a piece that begins a word begins with a space."""
     alphabet = Alphabet.learn(["hi lo hi", "Hi hi"], lowercase=True, units="bpe", size=7)
@@ -128,7 +150,7 @@ def test_pieces_of_words_are_learnt_and_written(tmp_path):
     again = Transcriber.load(model.save(tmp_path / "run", test=recordings(6)))
     assert again.predict([said(["lo", "hi"])], beam_size=4) == ["lo hi"] and again.align([said(["lo", "hi"])], ["lo hi"])[0].text == "lo hi"
     for call, words in (
-        (lambda: Transcriber(**{**SMALL, "units": "words"}).fit(recordings(4)), "units='words'"),
+        (lambda: Transcriber(**{**SMALL, "units": "syllables"}).fit(recordings(4)), "units='syllables'"),
         (lambda: model.predict([said(["lo"])], beam_size=2, prior=Prior(bonus=1.0)), "a prior is of characters"),
     ):
         with pytest.raises(ArgumentError, match=words):

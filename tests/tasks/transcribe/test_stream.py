@@ -2,9 +2,11 @@
 
 import json
 import resource
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from tenuto.data import Wave
 from tenuto.errors import ArgumentError, DataError
@@ -120,9 +122,42 @@ def test_a_stream_that_is_over_and_bad_samples():
     for call in (stream.finish, lambda: stream.accept(np.zeros(3))):
         with pytest.raises(ArgumentError, match="was finished"):
             call()
-    for wrong in ({"silence_s": 0.0}, {"beam_size": 0}):
-        with pytest.raises(ArgumentError, match=next(iter(wrong))):
-            fitted().stream(**wrong)
+    for name, wrong in [("silence_s", one) for one in (0.0, -1, float("nan"), "1")] + [("longest_s", 0), ("beam_size", 0), ("beam_size", 2.5), ("beam_size", "2"), ("beam_size", True), ("rate", 0), ("rate", -8000), ("rate", 8000.0), ("rate", "8000"), ("rate", 10**7)]:
+        with pytest.raises(ArgumentError, match=f"Transcriber.stream: {name}={wrong!r}"):
+            fitted().stream(**{name: wrong})
+    for wrong in (3.0, None, "abc", b"\0\1", [1, 2], np.zeros((1, 8000)), np.zeros((2, 2, 2))):
+        with pytest.raises(DataError, match="the chunk (is no sound|has 8000 channels)"):
+            fitted().stream().accept(wrong)
+    assert json.dumps(fitted().stream(rate=np.int64(RATE), beam_size=np.int64(3)).snapshot())
+    whole = fitted().transcribe([said(WORDS)])[0].text
+    assert joined(events_of(fitted(), said(WORDS), 500, silence_s=float("inf"), longest_s=float("inf")))[0] == whole
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_stream_under_autocast_is_the_whole_recording_under_autocast(beam_size):
+    """Its state is bfloat16, and goes through JSON, too."""
+    model, wave = fitted(), said(WORDS)
+    with torch.autocast("cpu", torch.bfloat16):
+        (whole,) = model.transcribe([wave], beam_size=beam_size)
+        assert joined(events_of(model, wave, 700, beam_size=beam_size)) == (whole.text, whole.tokens, whole.score)
+        stream = model.stream(beam_size=beam_size)
+        events = list(stream.accept(wave.samples[:5000]))
+        other = model.stream(beam_size=beam_size).restore(json.loads(json.dumps(stream.snapshot())))
+        assert joined([*events, *other.accept(wave.samples[5000:]), *other.finish()]) == (whole.text, whole.tokens, whole.score)
+    assert whole.text == " ".join(WORDS)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_streams_in_threads_and_side_by_side_do_not_touch_each_other(beam_size):
+    model, waves = fitted(), [said(WORDS[number:], number) for number in range(4)]
+    expected = [joined(events_of(model, wave, 4000, beam_size=beam_size)) for wave in waves]
+    with ThreadPoolExecutor(4) as pool:
+        assert [joined(events) for events in pool.map(lambda wave: events_of(model, wave, 300, beam_size=beam_size), waves)] == expected
+    streams, found = [model.stream(beam_size=beam_size) for _ in waves], [[] for _ in waves]
+    for first in range(0, max(len(wave.samples) for wave in waves), 250):
+        for stream, wave, events in zip(streams, waves, found):
+            events += stream.accept(wave.samples[first : first + 250])
+    assert [joined([*events, *stream.finish()]) for stream, events in zip(streams, found)] == expected
 
 
 @pytest.mark.parametrize("options", [{}, {"normalise": "causal"}, {"head": "transducer"}, {"head": "transducer", "predictor": "recurrent"}], ids=str)

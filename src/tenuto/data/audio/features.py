@@ -15,6 +15,8 @@ import numpy as np
 from tenuto.choices import require
 from tenuto.data.audio.wave import package
 from tenuto.data.plain import array_of, plain_array
+from tenuto.errors import ArgumentError
+from tenuto.tongues import argument
 
 KINDS = ("log-mel", "mfcc")
 SCALE = 32768.0  # Kaldi reads samples as whole numbers of 16 bits
@@ -40,7 +42,7 @@ class Features:
         kind: "log-mel" (logarithms of the energies in `size` bands, equally wide on the mel scale) or "mfcc" (`size` cepstra of 23 such bands, or of `size` if that is more).
         size: F. scale: what samples in -1..1 are multiplied by; kept with a model, since energies depend on it.
     Raises:
-        ArgumentError: another kind.
+        ArgumentError: another kind; when sound is read, more features, or fewer, than there can be at this rate.
     Example:
         >>> Features(8000, size=20)(np.zeros(400, dtype=np.float32)).shape
         (4, 20)
@@ -104,6 +106,18 @@ class Features:
         return np.maximum(found, FLOOR) if self.kind == "log-mel" else found
 
     def _reader(self) -> Any:
+        found = self._reader_of(self.size)
+        if found is None:
+            fits = next((size for size in (*range(self.size, 0, -1), *range(self.size, 10)) if self._reader_of(size) is not None), None)
+            said = "fewer, so that each band has a frequency of its own" if fits is None or fits < self.size else "more"
+            raise ArgumentError(
+                f"{argument('feature_size', self.size)} is out of range for {self.rate} samples a second.", expected=said, received=f"{self.size} features of {self.kind}",
+                fix=None if fits is None else argument("feature_size", fits),
+            )  # fmt: skip
+        return found
+
+    def _reader_of(self, size: int) -> Any:
+        """Kaldi's reader of so many features; None where it has no such."""
         kaldi = package("kaldi_native_fbank")
         options = kaldi.FbankOptions() if self.kind == "log-mel" else kaldi.MfccOptions()
         options.frame_opts.dither = 0.0
@@ -111,10 +125,13 @@ class Features:
         options.frame_opts.frame_length_ms, options.frame_opts.frame_shift_ms = FRAME_MS, SHIFT_MS
         options.frame_opts.snip_edges = True
         if self.kind == "log-mel":
-            options.mel_opts.num_bins = self.size
-            return kaldi.OnlineFbank(options)
-        options.mel_opts.num_bins, options.num_ceps, options.use_energy = max(23, self.size), self.size, False
-        return kaldi.OnlineMfcc(options)
+            options.mel_opts.num_bins = size
+        else:
+            options.mel_opts.num_bins, options.num_ceps, options.use_energy = max(23, size), size, False
+        try:
+            return kaldi.OnlineFbank(options) if self.kind == "log-mel" else kaldi.OnlineMfcc(options)
+        except ValueError:
+            return None
 
     def to_data(self) -> dict[str, Any]:
         """As plain data."""

@@ -49,13 +49,13 @@ def _utterances(folder: Path, waves: dict[str, str]) -> Iterator[tuple[str, str,
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Each line's first word, and the rest."""
+    """Each line's first word, and the rest; spaces or tabs stand between."""
     seen = set[str]()
     for number, line in enumerate(lines_of(read_decoded(path)[0]), 1):
-        name, _, rest = line.strip().partition(" ")
-        if not name:
+        if not line.strip():
             continue
+        name, *rest = line.strip().split(maxsplit=1)
         if name in seen:
             raise DataError(f"{path}, line {number}: {name!r} stands there twice.", fix="name each once")
         seen.add(name)
-        yield name, rest.strip()
+        yield name, "".join(rest)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tenuto.data.audio.wave import SUFFIXES
+from tenuto.data.decode import read_decoded
 from tenuto.data.form import USUAL_FORM, Form
 from tenuto.data.frame import is_missing
 from tenuto.data.rows import read_rows
@@ -45,7 +46,7 @@ USUAL = AudioColumns()
 
 @dataclass(frozen=True)
 class Listed:
-    """A recording as a list names it; `path` is None where the list does not say it, and `wrong` then says why."""
+    """A recording as a list names it; `path` is None where the list does not say it, and `wrong` then says why. channel: the only one of the file that is meant; None for all, mixed."""
 
     identity: str
     path: Path | None
@@ -63,21 +64,25 @@ def listed_in(path: Path, columns: AudioColumns = USUAL, form: Form = USUAL_FORM
     """The recordings that a table, a NeMo manifest or a file of lhotse's cuts names, and the file as a source.
 
     Raises:
-        DataError: the file cannot be read, or a row does not say which file is meant.
+        DataError: the file cannot be read, or no row says which file is meant.
     """
     names = [columns.audio, columns.text, columns.label, columns.speaker, columns.start, columns.end, columns.split]
-    rows, source = read_rows(path, (), [*names, _NEMO, "offset", "duration", _CUT, "supervisions", "id"], form=form)
-    found = []
+    rows, source = read_rows(path, (), [*names, _NEMO, "offset", "duration", _CUT, "supervisions", "id", "channel"], form=form)
+    found, silent, keys = list[Listed](), list[str](), dict[str, None]()
     for place, row in rows:
         if isinstance(row.get(_CUT), Mapping):
             found.append(_of_cut(path, place, row))
         elif not is_missing(row.get(columns.audio)) or not is_missing(row.get(_NEMO)):
             found.append(_of_row(path, place, row, columns))
         else:
-            raise DataError(
-                f"{path}, {place}: it does not say which file is meant.", expected=f"a path in {columns.audio!r}, {_NEMO!r} (NeMo) or {_CUT!r} (lhotse)", received=", ".join(row) or "none of the columns",
-                fix=f"say which column has it: {argument('audio_column')}",
-            )  # fmt: skip
+            silent.append(place)
+            keys |= dict.fromkeys(row)
+            found.append(Listed(place, None, wrong="it does not say which file is meant"))
+    if silent and len(silent) == len(found):
+        raise DataError(
+            f"{path}, {silent[0]}: it does not say which file is meant.", expected=f"a path in {columns.audio!r}, {_NEMO!r} (NeMo) or {_CUT!r} (lhotse)", received=", ".join(keys) or "none of the columns",
+            fix=f"say which column has it: {argument('audio_column')}",
+        )  # fmt: skip
     return found, source
 
 
@@ -92,17 +97,19 @@ def _of_row(manifest: Path, place: str, row: Mapping[str, Any], columns: AudioCo
     whole = not start and end is None
     text = row.get(columns.text)
     return Listed(
-        named if whole else f"{named}@{start:g}", manifest.parent / named, start, end, None if text is None else str(text), row.get(columns.label), _text(row.get(columns.speaker)),
+        named if whole else f"{named}@{start:g}", manifest.parent / named, start, end, None if text is None or text != text else str(text), row.get(columns.label), _text(row.get(columns.speaker)),
         _text(row.get(columns.split)), wrong=f"{place}: {wrong or also}" if wrong or also else "",
     )  # fmt: skip
 
 
 def _of_cut(manifest: Path, place: str, row: Mapping[str, Any]) -> Listed:
-    """A cut of lhotse's: its recording's first source, from `start` for `duration` seconds, with what its supervisions say."""
-    recording, said = row[_CUT], row.get("supervisions") or []
-    sources = [one for one in recording.get("sources", []) if isinstance(one, Mapping)]
+    """A cut of lhotse's: its recording's first source, or the one channel of it that the cut names, from `start` for `duration` seconds, with what its supervisions say."""
+    recording = row[_CUT]
+    given, sources = (part if isinstance(part, list) else [] for part in (row.get("supervisions"), recording.get("sources")))
+    said = [one for one in given if isinstance(one, Mapping)]
+    sources = [one for one in sources if isinstance(one, Mapping)]
     identity = str(row.get("id", place))
-    files = [one for one in sources if one.get("type") == "file"]
+    files = [one for one in sources if one.get("type") == "file" and isinstance(one.get("source"), str)]
     if not files:
         kinds = ", ".join(sorted({str(one.get("type")) for one in sources}))
         return Listed(identity, None, wrong=f"{place}: its sound is in no file, but in {kinds or 'nothing'}")
@@ -111,7 +118,13 @@ def _of_cut(manifest: Path, place: str, row: Mapping[str, Any]) -> Listed:
     text = " ".join(str(one["text"]) for one in said if one.get("text") is not None) if any(one.get("text") is not None for one in said) else None
     speaker = next((str(one["speaker"]) for one in said if one.get("speaker")), None)
     end = None if lasts is None else start + lasts
-    return Listed(identity, manifest.parent / str(files[0]["source"]), start, end, text, None, speaker, wrong=f"{place}: {wrong or also}" if wrong or also else "")
+    channels, channel = files[0].get("channels"), row.get("channel")
+    channel = channel[0] if isinstance(channel, list) and len(channel) == 1 else channel
+    several = isinstance(channels, list) and len(channels) > 1 and channel in channels
+    return Listed(
+        identity, manifest.parent / files[0]["source"], start, end, text, None, speaker, channel=channels.index(channel) if several else None,  # type: ignore[union-attr]
+        wrong=f"{place}: {wrong or also}" if wrong or also else "",
+    )  # fmt: skip
 
 
 def _seconds(cell: Any, usual: Any) -> tuple[Any, str]:
@@ -130,10 +143,14 @@ def _text(cell: Any) -> str | None:
 
 
 def files_below(folder: Path) -> Iterator[Listed]:
-    """The sound files of a folder and of those in it: a file's class is the name of the folder that it is in, if that is not `folder`; its text stands in a .txt of its name."""
+    """The sound files of a folder and of those in it: a file's class is the name of the folder that it is in, if that is not `folder`; its text stands in a .txt of its name.
+
+    Raises:
+        DataError: such a text is not in UTF-8.
+    """
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             beside = path.with_suffix(".txt")
-            text = beside.read_text(encoding="utf-8").strip() if beside.is_file() else None
+            text = read_decoded(beside)[0].strip() if beside.is_file() else None
             label = path.parent.name if path.parent != folder else None
             yield Listed(path.relative_to(folder).as_posix(), path, text=text, label=label)

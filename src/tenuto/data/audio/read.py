@@ -95,18 +95,18 @@ def _of_file(path: Path, columns: AudioColumns, form: Form) -> dict[str, tuple[l
 
 def _read(listed: Iterable[Listed], source: Source, *, answers: bool = True) -> Recordings:
     """The recordings that a list names. Their set has no digest of the list's file, which does not hold the sound."""
-    kept, waves, rejects, seen = [], [], [], set[tuple[Path | None, float, float | None]]()
-    last: tuple[Path, Wave] | None = None
+    kept, waves, rejects, seen = [], [], [], set[tuple[Path | None, int | None, float, float | None]]()
+    last: tuple[Path, int | None, Wave] | None = None
     for one in listed:
-        place = (one.path, one.start, one.end)
+        place = (one.path, one.channel, one.start, one.end)
         if one.path is None or one.wrong or place in seen:
             rejects.append(Reject(one.identity, one.wrong or "the list names it twice"))
             continue
         seen.add(place)
         try:
-            if last is None or last[0] != one.path:
-                last = (one.path, read_wave(one.path))  # segments of a file stand together, and it is read once for all of them
-            wave = _cut(last[1], one.start, one.end)
+            if last is None or last[:2] != (one.path, one.channel):
+                last = (one.path, one.channel, read_wave(one.path, one.channel))  # segments of a file stand together, and it is read once for all of them
+            wave = _cut(last[2], one.start, one.end)
         except DataError as error:
             rejects.append(Reject(one.identity, error.what))
             continue

@@ -83,8 +83,9 @@ class Recordings(Sourced):
         """
         if isinstance(given, Recordings) and y is None:
             return given
-        if isinstance(given, (str, Path)):
-            raise DataError("a single path is not a set of recordings.", expected="a list of paths, arrays or waves", received=str(given)[:80], fix="put it in a list, or read a manifest with read_recordings")
+        if isinstance(given, (str, Path, Wave)):
+            kind, fix = ("recording", "put it in a list") if isinstance(given, Wave) else ("path", "put it in a list, or read a manifest with read_recordings")
+            raise DataError(f"a single {kind} is not a set of recordings.", expected="a list of paths, arrays or waves", received=str(given)[:80], fix=fix)
         known = {"texts": y} if transcribed else {"labels": y}
         if isinstance(given, Recordings):
             return cls(given.waves, **known, speakers=given.speakers, ids=given.ids, came_from=given.came_from.part())

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tenuto.choices import missing_file
 from tenuto.errors import ArgumentError, DataError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf")
 BLOCK = 1 << 16  # samples of a channel that are read at once
 LEAST_RATE, MOST_RATE = 1_000, 768_000
+MOST_CHANNELS = 32  # of arrays: with more, their axes stand the other way round
 
 
 class Wave(NamedTuple):
@@ -44,28 +46,34 @@ def package(name: str) -> Any:
         raise ArgumentError(f"recordings need the package {name}, which is not installed.", fix="pip install 'tenuto[audio]'") from error
 
 
-def read_wave(path: str | Path) -> Wave:
-    """A sound file, all of its channels mixed to one by their mean.
+def read_wave(path: str | Path, channel: int | None = None) -> Wave:
+    """A sound file, all of its channels mixed to one by their mean, or one of them.
 
     What the header says of the length is never believed: the file is read in blocks until there is no more.
 
+    Args:
+        channel: which, from 0 on. None: all.
     Raises:
-        DataError: there is no such file, it is no sound file, it breaks off within what cannot be decoded, or holds no samples or some that are not finite.
+        DataError: there is no such file or channel, it is no sound file, it breaks off within what cannot be decoded, or holds no samples or some that are not finite.
     """
     soundfile, path = package("soundfile"), Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}.")
     blocks, count = list[np.ndarray](), 0
     try:
+        if not path.is_file():
+            raise DataError(f"{path} is a folder, not a sound file." if path.is_dir() else f"there is no file {path}.", expected="a sound file: " + ", ".join(SUFFIXES), fix=missing_file(path) if not path.exists() else None)
         with soundfile.SoundFile(path) as file:
             rate = int(file.samplerate)
+            if channel is not None and not 0 <= channel < file.channels:
+                raise DataError(f"{path.name} has no channel {channel}.", expected=f"0 to {file.channels - 1}")
             block = np.empty((BLOCK, file.channels), dtype=np.float32)
             while len(read := file.read(out=block)):  # with `out` it asks for as many as fit in, whatever the header says
-                blocks.append(mono(read))
+                blocks.append(mono(read) if channel is None else read[:, channel].copy())
                 count += len(read)
-    except soundfile.LibsndfileError as error:
-        said = str(error.error_string).rstrip(".").removeprefix("Error : ")
+    except (soundfile.LibsndfileError, TypeError) as error:  # a TypeError: its name says that it has no header
+        said = str(getattr(error, "error_string", "it has no header")).rstrip(".").removeprefix("Error : ")
         raise DataError(f"{path.name} cannot be read: {said}" + (f", after {count / rate:.2f} s." if count else "."), expected="a sound file: " + ", ".join(SUFFIXES)) from error
+    except OSError as error:  # a name that is too long, for example
+        raise DataError(f"{path.name[:60]} cannot be read: {error.strerror}.") from error
     return checked(np.concatenate([np.empty(0, np.float32), *blocks]), rate, path.name)
 
 
@@ -75,16 +83,25 @@ def mono(samples: np.ndarray) -> np.ndarray:
 
 
 def checked(samples: Any, rate: int, name: str) -> Wave:
-    """Samples as a wave, if there are any and all are finite: [N], or [N, channels]; floats as they are, whole numbers by their largest value.
+    """Samples as a wave, if there are any and all are finite: [N], or [N, channels]; floats as they are, whole numbers of 8, 16 or 32 bits by their largest value.
 
     Raises:
-        DataError: none, some that are not finite, or a rate that no sound has.
+        DataError: none, some that are not finite, whole numbers of which nobody can know how loud they are (of 64 bits, without a sign), or a rate that no sound has.
     """
-    given = np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
-    if given.dtype.kind == "i":
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+        samples = samples.float() if samples.is_floating_point() else samples  # numpy has no bfloat16
+    given = np.asarray(samples)
+    if given.dtype.kind == "i" and given.dtype.itemsize < 8:
         given = (given / float(2 ** (8 * given.dtype.itemsize - 1))).astype(np.float32)
     if given.ndim not in (1, 2) or given.dtype.kind != "f":
-        raise DataError(f"{name} is no sound.", expected="[N] or [N, channels], floats in -1..1 or whole numbers with a sign", received=f"{list(given.shape)} {given.dtype}")
+        whole = given.ndim in (1, 2) and given.dtype.kind in "iu"
+        raise DataError(
+            f"{name} is no sound.", expected="[N] or [N, channels], floats in -1..1 or whole numbers with a sign, of 8, 16 or 32 bits", received=f"{list(given.shape)} {given.dtype}",
+            fix="say how loud they are: an array of int16 if they are samples of 16 bits" if whole else None,
+        )  # fmt: skip
+    if given.ndim == 2 and given.shape[1] > MOST_CHANNELS:
+        raise DataError(f"{name} has {given.shape[1]} channels.", expected=f"[N, channels], {MOST_CHANNELS} channels at most", received=str(list(given.shape)), fix="if channels come first, turn it round: x.T")
     if not LEAST_RATE <= rate <= MOST_RATE:
         raise DataError(f"{name} has {rate} samples a second.", expected=f"{LEAST_RATE} to {MOST_RATE}")
     if not len(given):

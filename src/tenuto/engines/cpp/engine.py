@@ -68,9 +68,9 @@ class Cpp:
     def stepper(self, form: Form, inputs: Buffers) -> CppStepper:
         return CppStepper(form, inputs, self._invariant, self._bfloat16)
 
-    def held_forward(self, form: Form, inputs: Buffers) -> HeldForward:
-        """A step with these weights, as often as wanted; `inputs` as for one step: x [1, B, I]."""
-        return HeldForward(self._known.of(form, inputs), form, inputs)
+    def held_forward(self, form: Form, inputs: Buffers, keep: bool) -> HeldForward:
+        """A step with these weights, as often as wanted; `inputs` as for one step: x [1, B, I]. keep: whether backward will follow."""
+        return HeldForward(self._known.of(form, inputs), form, inputs, keep)
 
     def held_backward(self, form: Form, inputs: Buffers) -> HeldBackward:
         """The way back through such a step."""

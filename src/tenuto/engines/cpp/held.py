@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines.cpp import backward, forward
+from tenuto.engines.cpp import backward, forward, pool
 from tenuto.engines.cpp.arrange import arrange
 from tenuto.engines.cpp.calls import Calls
 from tenuto.engines.cpp.launch import Launch
@@ -54,19 +54,26 @@ class _Held:
 
 
 class HeldForward(_Held):
-    """The step itself."""
+    """The step itself; with `keep`, it leaves what backward needs beside the output."""
 
-    def __init__(self, calls: Calls, form: Form, inputs: Buffers) -> None:
-        super().__init__(calls, False, form, inputs, lambda way: forward.build(form, calls.sizes(way), False, calls.fixed))
+    def __init__(self, calls: Calls, form: Form, inputs: Buffers, keep: bool) -> None:
+        super().__init__(calls, keep, form, inputs, lambda way: forward.build(form, calls.sizes(way), keep, calls.fixed))
+        self._strides = [*forward.kept_strides(form, calls.hidden, inputs["x"].dtype).values(), *(width for name, width in calls.states if name != calls.output_state)]
 
-    def __call__(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """x [B, I] and states [B, W], contiguous, to the output [B, W] and the states after the step."""
+    def kept(self, rows: int) -> list[Tensor]:
+        """Memory for what so many rows of steps leave, [rows, ...] each, in the order of a `Result`."""
+        return [pool.shared().empty(rows, stride, self._given["x"].dtype) for stride in self._strides]
+
+    def __call__(self, x: Tensor, states: Sequence[Tensor], kept: Sequence[Tensor] = ()) -> tuple[Tensor, list[Tensor]]:
+        """x [B, I] and states [B, W], contiguous, to the output [B, W] and the states after the step. kept: this step's part [B, ...] of what `kept` gave."""
         calls, given, final = self._calls, self._given, []
         given["x"] = x
         output = given["output"] = x.new_empty(calls.batch_size, calls.output)
+        given.update(zip(calls.kept, kept))
         for (name, width), before in zip(calls.states, states):
             given[f"s.{name}"] = before
-            given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = output if name == calls.output_state else x.new_empty(2 * calls.batch_size, width)
+            array = output if name == calls.output_state else given[f"new.{name}"] if kept else x.new_empty(2 * calls.batch_size, width)
+            given[f"new.{name}"] = given[f"old.{name}"] = given[f"before.{name}"] = array
             final.append(x.new_empty(calls.batch_size, width))
             given[f"final.{name}"] = final[-1]
         self._run(given)

@@ -214,13 +214,20 @@ def loop(bits: int) -> ctypes.CDLL:
         return _loop(bits)
 
 
+WRITTEN = ("ntm", "dnc")  # the memories whose steps are written by hand, in kernels/NAME.cpp
+_STEP = ("tenuto_scratch", "tenuto_kept", "tenuto_forward", "tenuto_backward")
+
+
+def _build_written(name: str, bits: int) -> ctypes.CDLL:
+    return build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, _STEP)
+
+
 @lru_cache(maxsize=None)
 def _written(name: str, bits: int) -> ctypes.CDLL:
-    functions = ("tenuto_scratch", "tenuto_kept", "tenuto_forward", "tenuto_backward")
-    library = build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, functions)
-    for function in functions:
+    library = _build_written(name, bits)
+    for function in _STEP:
         call = getattr(library, function)
-        call.restype, call.argtypes = (ctypes.c_long, [ctypes.c_void_p]) if function in functions[:2] else (None, [ctypes.c_void_p] * 4)
+        call.restype, call.argtypes = (ctypes.c_long, [ctypes.c_void_p]) if function in _STEP[:2] else (None, [ctypes.c_void_p] * 4)
     return library
 
 
@@ -264,13 +271,16 @@ def passes(traced: Traced, d_streams: bool, bits: int, integers: bool = False) -
         return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits, divide)))
 
 
-def fill(cell: Cell) -> Iterator[Path]:
-    """Builds, or finds in the cache, all that a cell's loops need, in float32 and in float64, forward and backward; the path of each library.
+def fill(cell: Cell | str) -> Iterator[Path]:
+    """Builds, or finds in the cache, all that a cell's loops need, or the step of one of the memories `WRITTEN`, in float32 and in float64, forward and backward; the path of each library.
 
     Raises:
         EngineError: one cannot be built.
     """
     for bits in (32, 64):
+        if isinstance(cell, str):
+            yield Path(_build_written(cell, bits)._name)
+            continue
         yield Path(_build_loop(bits)._name)
         for d_streams in (False, True) if cell.widths("streams") else (False,):
             yield Path(_build_passes(trace(cell), d_streams, bits)[0]._name)

@@ -1,7 +1,8 @@
 """How a loop's work is shared among threads: learnt from the calls themselves.
 
 Every way gives the same bits, so the choice may follow the clock. Of calls that are alike, the first try each way that makes sense and
-later ones use the fastest. Now and then another way is tried again, since the machine's other work changes. No call runs twice.
+later ones use the fastest. Now and then another way is tried again, since the machine's other work changes: with one call, and with more
+where that one was the fastest. No call runs twice.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from tenuto import process
 from tenuto.errors import ArgumentError
 
 ENVIRONMENT = "TENUTO_CPP_SPLIT"
-TRIALS = 3  # calls of each way before one is preferred
+TRIALS = 3  # calls of a way before it is preferred
 MEMORY = 5  # how many times of each way are kept; their median counts, so that a call which the system held up does not
-PERIOD = 20  # calls until the other ways are looked at again, TRIALS times in a row; doubled after each look
+PERIOD = 10  # calls until another way is looked at again; doubled after each look
 LONGEST = 640  # the longest such period
 GAIN = 0.9  # threads must win by this much: on a busy machine each waits for the slowest
 SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
@@ -41,8 +42,9 @@ class Record:
         self._ranked: list[Way] = []  # empty until all have been
         self._calls = 0
         self._looks = 0  # how often the other ways were looked at again
-        self._next_look = PERIOD
+        self._next_look = PERIOD + TRIALS * len(candidates)
         self._other: Way | None = None  # the way that is looked at now
+        self._seen: list[float] = []  # its times in this look
 
     def choose(self, rows: int) -> Way:
         """The way for the next call, over so many rows."""
@@ -55,31 +57,34 @@ class Record:
                 return alone
             if not self._ranked:
                 return min(self._candidates, key=lambda way: len(self._times[way]))
-            return self._look_again() or self._ranked[0]
+            if self._other is None and self._calls >= self._next_look:
+                self._other = self._ranked[1 + self._looks % (len(self._ranked) - 1)]
+            return self._other or self._ranked[0]
 
     def learn(self, way: Way, seconds_per_row: float) -> None:
         """Remembers how long a call took."""
         if len(self._candidates) == 1:
             return
         with _lock:
-            times = self._times[way]
-            times.append(seconds_per_row)
-            del times[:-MEMORY]
-            if len(times) >= TRIALS:
-                self._seconds[way] = sorted(times)[len(times) // 2] / (GAIN if way.threads > 1 else 1)
+            if way == self._other:
+                self._seen.append(seconds_per_row)
+                if len(self._seen) < TRIALS and _compared(way, self._seen) < self._seconds[self._ranked[0]]:
+                    return  # it may be the fastest now
+                self._times[way], self._seen, self._other = self._seen, [], None
+                self._looks += 1
+                self._next_look = self._calls + min(PERIOD << self._looks, LONGEST)
+            else:
+                self._times[way].append(seconds_per_row)
+                del self._times[way][:-MEMORY]
+            if len(self._times[way]) >= TRIALS or self._seconds[way]:
+                self._seconds[way] = _compared(way, self._times[way])
             if all(self._seconds.values()):
                 self._ranked = sorted(self._candidates, key=self._seconds.__getitem__)
 
-    def _look_again(self) -> Way | None:
-        """Another way than the fastest, for a few calls in a row, when it is time."""
-        if self._calls >= self._next_look:
-            if self._other is None:
-                self._other = self._ranked[1 + self._looks % (len(self._ranked) - 1)]
-            if self._calls < self._next_look + TRIALS:
-                return self._other
-            self._looks, self._other = self._looks + 1, None
-            self._next_look = self._calls + min(PERIOD << self._looks, LONGEST)
-        return None
+
+def _compared(way: Way, times: list[float]) -> float:
+    """The seconds by which ways are compared."""
+    return sorted(times)[len(times) // 2] / (GAIN if way.threads > 1 else 1)
 
 
 _lock = threading.Lock()

@@ -211,10 +211,12 @@ class Spotter(SpotOptions, AudioSteps):
 
         Args:
             rate: of its samples. Default: the model's.
+        Raises:
+            ArgumentError: no sound has such a rate.
         """
         self.require_fit("stream")
         with self._calling("stream"):
-            return self._stream(rate or self.hearing_.features.rate)
+            return self._stream(self._heard_at(rate))
 
     def predict(self, x: Any) -> np.ndarray:
         """The keyword that is told first in each recording, [N] text; "" where none is. Arguments and errors as `spot`."""

@@ -24,7 +24,7 @@ def aligned(log_probabilities: np.ndarray, symbols: Sequence[int]) -> Way:
     Args:
         log_probabilities: [T, V].
     Raises:
-        DataError: there are fewer steps than the symbols need.
+        DataError: there are fewer steps than the symbols need, or every way has probability zero.
     Example:
         >>> rows = np.log(np.array([[0.2, 0.8], [0.6, 0.4], [0.1, 0.9]]))
         >>> aligned(rows, [1, 1]).spans
@@ -33,6 +33,8 @@ def aligned(log_probabilities: np.ndarray, symbols: Sequence[int]) -> Way:
     steps, least = len(log_probabilities), needed(symbols)
     if steps < least:
         raise DataError("the text is longer than the recording.", expected=f"{least} steps or more, one a symbol and a blank between two that are equal", received=f"{steps} steps")
+    if not steps:
+        return Way([], 0.0)
     states = np.full(2 * len(symbols) + 1, BLANK)
     states[1::2] = symbols
     skips = np.zeros(len(states), dtype=bool)  # a blank may be left out between two symbols that differ
@@ -48,6 +50,8 @@ def aligned(log_probabilities: np.ndarray, symbols: Sequence[int]) -> Way:
         best = ways.max(0) + log_probabilities[step, states]
     state = len(states) - 1 if len(states) == 1 or best[-1] >= best[-2] else len(states) - 2
     score, path = float(best[state]), []
+    if score == -np.inf:
+        raise DataError("the text cannot be written here: each way to write it has probability zero.")
     for step in range(steps - 1, -1, -1):
         path.append(state)
         state -= int(came[step, state])

@@ -1,4 +1,4 @@
-"""The symbols that a transcriber writes: the characters of its training transcripts, or pieces of their words, after the blank."""
+"""The symbols that a transcriber writes: the characters of its training transcripts, or pieces of their words, or whole words (which may be phonemes), after the blank."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from tenuto.process import kept_property
 from tenuto.tongues import argument
 
 BLANK = 0
-UNITS = ("characters", "bpe")
+MOST_SAID = 200  # symbols in a message
+UNITS = ("characters", "bpe", "words")
+NAMES = dict(zip(UNITS, ("characters", "pieces of words", "words")))
 OFTEN, MOST = 20, 0.9  # a word that is said so often can be learnt as a whole; so many of the words that are said must be such
 _MARK = "▁"  # where a word begins, in the tokenizer
 _SPACES = re.compile(r"\s+")
 
 
 class Alphabet:
-    """Symbols by number; 0 is the blank, which writes nothing. A symbol is a character, or a piece of a word (byte pairs, here of characters).
+    """Symbols by number; 0 is the blank, which writes nothing. A symbol is a character, or a piece of a word (byte pairs, here of characters), or a word: what stands between spaces.
 
     Args:
-        characters: the text of each symbol, each once; a piece that begins a word begins with a space. lowercase: whether texts are read in lower case.
+        characters: the text of each symbol, each once; a word, and a piece that begins one, begins with a space. lowercase: whether texts are read in lower case.
         tokenizer: for pieces, the JSON text of a `tokenizers.Tokenizer`.
+    Attributes:
+        units: "characters", "bpe" or "words".
     Example:
         >>> known = Alphabet.learn(["Oh, no"], lowercase=True)
         >>> known.characters, known.numbers(" NO ")
@@ -35,11 +39,13 @@ class Alphabet:
 
     def __init__(self, characters: Sequence[str], *, lowercase: bool, tokenizer: str | None = None) -> None:
         self.characters, self.lowercase, self.tokenizer = tuple(characters), lowercase, tokenizer
+        whole = bool(self.characters) and all(len(one) > 1 and one[0] == " " for one in self.characters)
+        self.units = UNITS[1] if tokenizer is not None else UNITS[2 * whole]
         self._number = {character: number for number, character in enumerate(self.characters, 1)}
 
     @classmethod
     def learn(cls, texts: Iterable[str], *, lowercase: bool, units: str = "characters", size: int = 100) -> Alphabet:
-        """All characters of these texts; or pieces of their words, merged by how often they occur, `size` at most and all characters at least.
+        """All characters of these texts; or all words; or pieces of words, merged by how often they occur, `size` at most and all characters at least.
 
         Raises:
             ArgumentError: other units, or pieces without the package tokenizers. DataError: pieces, and a text has the character "▁".
@@ -48,6 +54,8 @@ class Alphabet:
         known = [plain(text, lowercase=lowercase) for text in texts]
         if units == "characters":
             return cls(sorted({character for text in known for character in text}), lowercase=lowercase)
+        if units == "words":
+            return cls(sorted({f" {word}" for text in known for word in text.split()}), lowercase=lowercase)
         if any(_MARK in text for text in known):
             raise DataError(f"a transcript has the character {_MARK}, which marks where words begin.", fix=f"take it out, or use {argument('units', 'characters')}")
         kit = tokenizers_package()
@@ -64,27 +72,33 @@ class Alphabet:
     @property
     def names(self) -> list[str]:
         """The symbols for people."""
-        return ["⟨blank⟩", *(symbol.replace(" ", "⟨space⟩") for symbol in self.characters)]
+        return ["⟨blank⟩", *(symbol[1:] if self.units == "words" else symbol.replace(" ", "⟨space⟩") for symbol in self.characters)]
 
     def plain(self, text: str) -> str:
         """A text as it would be written."""
         return plain(text, lowercase=self.lowercase)
 
     def outside(self, text: str) -> list[str]:
-        """The characters of a text that are not known."""
-        return sorted({character for character in self.plain(text) if character not in self._number})
+        """The characters, or words, of a text that are not known."""
+        return sorted({one for one in self._split(text) if one not in self._number})
 
     def numbers(self, text: str) -> list[int]:
-        """The numbers of a text's characters.
+        """The numbers of a text's symbols.
 
         Raises:
-            DataError: one that training never saw.
+            DataError: characters, or words, that training never saw.
         """
         if unknown := self.outside(text):
-            raise DataError(f"the text {text!r:.60} has characters that training never saw.", expected="".join(self.characters), received=" ".join(unknown))
+            what, between = ("words", ",") if self.units == "words" else ("characters", "")
+            raise DataError(f"the text {text!r:.60} has {what} that training never saw.", expected=between.join(self.characters[:MOST_SAID]).strip(), received=" ".join(one.strip() or one for one in unknown))
         if self.tokenizer is not None:
             return [one + 1 for one in self._pieces.encode(self.plain(text)).ids]
-        return [self._number[character] for character in self.plain(text)]
+        return [self._number[one] for one in self._split(text)]
+
+    def _split(self, text: str) -> list[str]:
+        """What of a text must be known: its characters, or its words."""
+        known = self.plain(text)
+        return [f" {word}" for word in known.split()] if self.units == "words" else list(known)
 
     @kept_property
     def _pieces(self) -> Any:

@@ -102,6 +102,10 @@ class Decoder(ABC):
     def partial(self) -> Piece:
         """The piece so far."""
 
+    def symbols(self) -> tuple[int, ...]:
+        """Those of the piece so far; where they stand is not asked for, which takes a beam as long as the piece is."""
+        return tuple(sign.symbol for sign in self.partial().signs)
+
     def _likeliest_of(self, row: np.ndarray) -> int:
         """The symbol that a step begins with, by itself; asked once, before it is read."""
         return int(row.argmax())
@@ -248,6 +252,10 @@ class PrefixBeam(Decoder):
         chosen = [int(one) for one in np.flatnonzero(waiting & (most.max(1) >= bar))]
         for one, found in zip(chosen, self._knowledge.read([self._known[one] for one in chosen])):
             self._known[one] = found
+
+    def symbols(self) -> tuple[int, ...]:
+        """As `Decoder.symbols`."""
+        return self._texts[self._best()]
 
     def _best(self) -> int:
         """Which text is the likeliest, if it ends here."""

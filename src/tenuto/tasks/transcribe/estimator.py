@@ -16,13 +16,14 @@ from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.each_step import EachStepNetwork, LinearHead, StepHead
 from tenuto.networks.exact import unchanging
 from tenuto.networks.port import Port
+from tenuto.scalars import number, whole
 from tenuto.scores.transcripts import edits, rate
 from tenuto.tasks.audio_estimator import padded
 from tenuto.tasks.audio_steps import Logits
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured
 from tenuto.tasks.taught import Choices
-from tenuto.tasks.transcribe.alphabet import UNITS, Alphabet, needed, suited_units
+from tenuto.tasks.transcribe.alphabet import NAMES, UNITS, Alphabet, needed, suited_units
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.decoding import EndRule
 from tenuto.tasks.transcribe.evaluation import measured
@@ -39,6 +40,7 @@ from tenuto.train.course import Learning
 
 AUTO = "auto"
 HEADS, PREDICTORS = ("ctc", "transducer"), ("stateless", "recurrent")
+NEVER = 1 << 60  # steps
 SILENCE_S, LONGEST_S = 1.2, 20.0  # when a stream's piece of text ends: as Kaldi's and sherpa's second and third rules
 
 
@@ -89,7 +91,7 @@ class Transcriber(Reading):
         super()._prepare(training, held_out)
 
     def _ready(self, training: Recordings, held_out: Recordings) -> None:
-        self.options_["units"] = "characters" if self.alphabet_.tokenizer is None else "bpe"
+        self.options_["units"] = self.alphabet_.units
         numbers = [self.alphabet_.numbers(text) for text in training.require_texts()]
         short = [row for row, steps in enumerate(self._lengths(training).tolist()) if steps < self._needed(numbers[row])]
         self.left_out_ = [training.ids[row] for row in short]
@@ -215,14 +217,14 @@ class Transcriber(Reading):
 
         Args:
             rate: of its samples. Default: the model's. beam_size: in place of the constructor's. prior: as for `predict`.
-            silence_s: a piece of text ends after so many seconds without a character. longest_s: and when it is so long, where the next character or pause begins.
+            silence_s: a piece of text ends after so many seconds without a character; infinity for never. longest_s: and when it is so long, where the next character or pause begins.
         Raises:
-            ArgumentError: the model reads from both ends, or normalises by whole recordings, so there is no stream of it.
+            ArgumentError: the model reads from both ends, or normalises by whole recordings, so there is no stream of it; an argument is out of range.
         """
         self.require_fit("stream")
         with self._calling("stream"):
             self._require_stream()
-            rule, width, heard_at = self._rule(silence_s, longest_s), self._width(beam_size), rate or self.hearing_.features.rate
+            rule, width, heard_at = self._rule(silence_s, longest_s), self._width(beam_size), self._heard_at(rate)
             most = self.options_["symbols_a_step"]
             identity = self._identity(heard_at, symbols_a_step=most, beam_size=width, silence=rule.silence, longest=rule.longest, prior=digest(prior))
             return TranscriberStream(self.hearing_, self.alphabet_, self._decoder(width, rule, self._knowledge(prior, width)), self._run, heard_at, identity)
@@ -235,7 +237,7 @@ class Transcriber(Reading):
         """
         self.require_fit("latency")
         with self._calling("latency"):
-            if not chunk_s > 0:
+            if not ((found := number(chunk_s)) is not None and found > 0):
                 raise ArgumentError(f"{argument('chunk_s', chunk_s)} is out of range.", expected="seconds, above 0")
             waves = self._read(x).waves
         return measured_latency(lambda rate: self.stream(rate=rate, beam_size=beam_size, silence_s=silence_s), waves, chunk_s=chunk_s, silence_s=silence_s)
@@ -292,7 +294,7 @@ class Transcriber(Reading):
 
     def _about(self, training: Recordings, outcome: Outcome) -> dict[str, Any]:
         return {
-            "title": f"{type(self.cell_).__name__} transcriber, {len(self.alphabet_) - 1} {'characters' if self.alphabet_.tokenizer is None else 'pieces of words'}",
+            "title": f"{type(self.cell_).__name__} transcriber, {len(self.alphabet_) - 1} {NAMES[self.alphabet_.units]}",
             "characters": list(self.alphabet_.characters),
             "infeasible": {"policy": self.options_["infeasible"], "left_out": len(self.left_out_), "ids": self.left_out_[:50]},
         }
@@ -307,9 +309,10 @@ class Transcriber(Reading):
     # --- inside --------------------------------------------------------------------------------------------------------
 
     def _width(self, beam_size: int | None) -> int:
-        if beam_size is not None and beam_size < 1:
-            raise ArgumentError(f"{argument('beam_size', beam_size)} is out of range.", expected="1 or more")
-        return beam_size or self.beam_size
+        found = self.beam_size if beam_size is None else whole(beam_size)
+        if found is None or found < 1:
+            raise ArgumentError(f"{argument('beam_size', beam_size)} is out of range.", expected="a whole number, 1 or more")
+        return found
 
     @property
     def _transduces(self) -> bool:
@@ -327,6 +330,7 @@ class Transcriber(Reading):
 
     def _rule(self, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S) -> EndRule:
         step = self.hearing_.step_seconds
-        if not (silence_s > 0 and longest_s > 0):
-            raise ArgumentError(f"{argument('silence_s', silence_s)} and {argument('longest_s', longest_s)} cannot be.", expected="seconds, above 0")
-        return EndRule(max(1, round(silence_s / step)), max(1, round(longest_s / step)))
+        for name, seconds in (("silence_s", silence_s), ("longest_s", longest_s)):
+            if seconds != float("inf") and not ((found := number(seconds)) is not None and found > 0):
+                raise ArgumentError(f"{argument(name, seconds)} cannot be.", expected="seconds, above 0")
+        return EndRule(*(max(1, round(min(seconds / step, NEVER))) for seconds in (silence_s, longest_s)))

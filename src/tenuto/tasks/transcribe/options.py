@@ -27,7 +27,7 @@ class TranscribeOptions(AudioOptions):
     ctc_share: float = option(0.3, "How much the loss of CTC counts beside that of a transducer.", TEXT, least=0)
     ctc_first: float = option(0.5, "The share of a transducer's training, from its beginning, in which CTC alone is learnt; its logits are then added to the transducer's own, which so begins with what CTC can.", TEXT, least=0, below=1)
     units: str = option(
-        "auto", "What a symbol is: characters, or bpe (pieces of words, learnt from the transcripts; needs tenuto[text]); auto: bpe where nine of ten words that are said occur twenty times or more in the transcripts, else characters.", TEXT
+        "auto", "What a symbol is: characters, bpe (pieces of words, learnt from the transcripts; needs tenuto[text]) or words (what stands between spaces: of few words, or phonemes); auto: bpe where nine of ten words that are said occur twenty times or more in the transcripts, else characters.", TEXT
     )
     vocabulary_size: int = option(100, "With bpe, how many symbols, at most; all characters are among them in any case.", TEXT, least=1)
     lowercase: bool = option(True, "Write all in lower case, or as the transcripts do.", TEXT, flag="--lowercase/--as-written")

@@ -19,7 +19,7 @@ from tenuto.files import digest_of, plain
 from tenuto.layers.rows import chosen_rows, joined_rows
 from tenuto.networks.exact import unchanging
 from tenuto.scalars import number
-from tenuto.tasks.transcribe.alphabet import Alphabet
+from tenuto.tasks.transcribe.alphabet import NAMES, Alphabet
 from tenuto.tongues import argument
 from tenuto.train.nested import mapped, nested_of, plain_nested
 
@@ -59,8 +59,8 @@ class Prior:
         Raises:
             ArgumentError: the language model does not know its characters, or is not one of characters; a hot word has others.
         """
-        if alphabet.tokenizer is not None:
-            raise ArgumentError("a prior is of characters, and this transcriber writes pieces of words.", expected=f"one trained with {argument('units', 'characters')}")
+        if alphabet.units != "characters":
+            raise ArgumentError(f"a prior is of characters, and this transcriber writes {NAMES[alphabet.units]}.", expected=f"one trained with {argument('units', 'characters')}")
         return Knowledge(alphabet, Fusion(self.language_model, alphabet, self.weight) if self.language_model is not None else None, HotWords(self.hot_words, alphabet), self.bonus)
 
 

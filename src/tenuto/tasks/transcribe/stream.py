@@ -66,10 +66,10 @@ class TranscriberStream(AudioStream[Event]):
         return [Event("final", text_of(tokens), tokens, words_of(tokens), piece.score)] if tokens else []
 
     def _partial(self) -> list[Event]:
-        piece = self._decoder.partial()
-        symbols = tuple(sign.symbol for sign in piece.signs)
+        symbols = self._decoder.symbols()
         if symbols == self._symbols:
             return []
+        piece = self._decoder.partial()
         tokens = self._writer.write(piece, self.seconds, keep=False)
         text, self._symbols = text_of(tokens), symbols
         if text == self._said:

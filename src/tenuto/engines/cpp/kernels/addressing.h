@@ -12,6 +12,7 @@ typedef int (*Number)(void);
 enum { MOST_PARTS = 8 };
 struct Access {
   int64_t batch, rows, width, reads, writes, reach, masked, deallocating, linked, sharpened, said_width, threads;
+  int64_t older;                   // backward: before[LINK] lies so many steps before this one (dnc.cpp)
   const real* said;                // [B, said_width], as the interface gave it
   real* d_said;
   real* kept;                      // [B, kept width], from forward to backward; null where none will follow

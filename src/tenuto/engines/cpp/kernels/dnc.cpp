@@ -18,6 +18,9 @@ struct Said {
   }
 };
 
+const real NOTHING = real(1e-30);  // of what is allocated
+enum { FEW = 24 };                  // so many rows are looked for one by one
+
 // Which rows are used least: pairs, sorted by usage and then by place.
 struct Used { real usage; word place; };
 void sort(Used* pairs, Used* some, long n) {
@@ -51,7 +54,8 @@ struct Row {
   Used *order, *some_order;
   real *before, *write_before, *usage_before, *last, *free, *keep, *usage, *allocated, *product, *write, *erased, *written;
   real *ahead, *back, *ahead_sharp, *back_sharp, *weights, *some;
-  real *sorted;
+  real *sorted, *links;
+  long ordered = 0;  // so many of them count
   real *d_read, *d_weights, *d_before, *d_write, *d_usage, *d_last, *d_keep, *d_ahead, *d_back, *d_erased, *d_written, *d_allocated;
 
   // Everything has its place; without `kept` in scratch memory, too.
@@ -66,6 +70,7 @@ struct Row {
     scratch.take_each(heads * stride, before, weights), some = scratch.take(2 * stride);
     free = scratch.take(heads), erased = scratch.take(m), written = scratch.take(m);
     if (!backward) return;
+    links = scratch.take(a.linked ? n * n : 0);
     scratch.take_each(n, d_write, d_usage, d_last, d_keep, d_allocated);
     scratch.take_each(heads * stride, d_weights, d_before, d_ahead, d_back);
     d_read = scratch.take(heads * wide), d_erased = scratch.take(m), d_written = scratch.take(m);
@@ -99,16 +104,40 @@ struct Row {
     clear(erased, m), clear(written, m);
     sigmoids(erased, said + at.erased, m), memcpy(written, said + at.written, m * sizeof(real));
   }
+  // The rows in their order, the least used first and of equals the first one, as far as (4) asks: after a few free rows nothing is left to give. Where there are not, all are sorted.
+  void arrange() {
+    real *left = some, *least = some + stride, all = 1;
+    memcpy(left, usage, stride * sizeof(real)), fill_end(left, n, INFINITY);
+    for (long c = 0; c < stride / LANES; c++) least[c] = smallest(left + c * LANES);
+    for (long k = 0; k < n && k < FEW; k++) {
+      long c = 0, i = 0;
+      for (long other = 1; other < stride / LANES; other++) c = least[other] < least[c] ? other : c;
+      if (!(least[c] < INFINITY)) break;
+      real* own = left + c * LANES;
+      while (own[i] != least[c]) i++;
+      sorted[k] = c * LANES + i, own[i] = INFINITY, least[c] = smallest(own);
+      all = all * held(usage[c * LANES + i]);
+      if (all < NOTHING) return;
+    }
+    for (long i = 0; i < n; i++) order[i] = {usage[i], word(i)};
+    sort(order, some_order, n);
+    for (long k = 0; k < n; k++) sorted[k] = order[k].place;
+  }
   // (4), with the rows in their order.
   void allocate() {
     real all = 1;
     clear(allocated, n);
-    for (long k = 0; k < n; k++) {
-      long i = sorted[k];
+    for (ordered = 0; ordered < n && all != 0; ordered++) {
+      long i = sorted[ordered];
       real used = held(usage[i]);
-      product[k] = all, allocated[i] = (1 - used) * all;
-      all = all * used < real(1e-30) ? real(0) : all * used;  // what comes after is full
+      product[ordered] = all, allocated[i] = (1 - used) * all;
+      all = all * used < NOTHING ? real(0) : all * used;  // what comes after is full
     }
+  }
+  static real smallest(const real* of) {  // of a vector, numbers only
+    real found = INFINITY;
+    for (int k = 0; k < LANES; k++) found = of[k] < found ? of[k] : found;
+    return found;
   }
   static real full(real usage) { return EPSILON + real(1 - 1e-6) * usage; }
   static real held(real usage) { real used = full(usage); return used < EPSILON ? EPSILON : used > 1 ? 1 : used; }
@@ -125,10 +154,7 @@ struct Row {
     real* after = a.after[MEMORY] + b * n * m;
     begin(b, said);
     writing.find(memory, n, m);
-    for (long i = 0; i < n; i++) order[i] = {usage[i], word(i)};
-    sort(order, some_order, n);
-    for (long k = 0; k < n; k++) sorted[k] = order[k].place;
-    allocate();
+    arrange(), allocate();
     const real gate = sigmoid_of(said[at.allocation_gate]), all = sigmoid_of(said[at.write_gate]);
     for (long j = 0; j < n; j += LANES) store(write + j, all * (gate * load(allocated + j) + (1 - gate) * load(writing.found + j)));
     for (long i = 0; i < n; i++) {
@@ -202,7 +228,7 @@ struct Row {
         store(d_write + j, load(d_write + j) + d - pulled), store(d_last + j, d * other);
       }
       fill_end(d_write, n, 0);
-      link_step_back(old(b, LINK, n * n), a.d[LINK] + b * n * n, n, heads, write, last, before, d_ahead, d_back, d_write, d_last, d_before);
+      link_step_back(link_before(b), a.d[LINK] + b * n * n, n, heads, write, last, before, d_ahead, d_back, d_write, d_last, d_before);
       give_out(a.d[PRECEDENCE] + b * n, d_last, n);
     } else {
       memcpy(reading.d_found, d_weights, heads * stride * sizeof(real));
@@ -216,6 +242,15 @@ struct Row {
     usage_back(d_said);
     for (long h = 0; h < heads; h++) give_out(a.d[READ_WEIGHTS] + (b * heads + h) * n, d_before + h * stride, n);
     give_out(a.d[WRITE_WEIGHTS] + b * n, d_write, n), give_out(a.d[USAGE] + b * n, d_usage, n);
+  }
+  // The links before this step, from those that were kept of an older one.
+  const real* link_before(long b) {
+    const real* link = old(b, LINK, n * n);
+    for (long k = a.older; k > 0; k--, link = links) {
+      take_in(some, a.before[WRITE_WEIGHTS] + (b - (k - 1) * a.batch) * n, n), take_in(some + stride, a.before[PRECEDENCE] + (b - k * a.batch) * n, n);
+      link_update(link, links, n, some, some + stride);
+    }
+    return link;
   }
   void keys_back(const Content& content, const real* said, real* d_said, long keys, long strengths, long masks) const {
     for (long h = 0; h < content.heads; h++) {
@@ -279,7 +314,7 @@ struct Row {
     d_said[at.allocation_gate] = all * (one - other) * gate * (1 - gate);
     for (long j = 0; j < n; j += LANES) store(d_allocated + j, all * gate * load(d_write + j)), store(writing.d_found + j, all * (1 - gate) * load(d_write + j));
     real later = 0;
-    for (long k = n - 1; k >= 0; k--) {
+    for (long k = ordered - 1; k >= 0; k--) {
       const long i = sorted[k];
       const real used = held(usage[i]), d = d_allocated[i];
       if (full(usage[i]) >= EPSILON && full(usage[i]) <= 1) d_usage[i] += real(1 - 1e-6) * (later / used - d * product[k]);

@@ -6,9 +6,11 @@
 const long SOON = 2048;
 
 template <int I> INLINE void without_diagonal(vec* values, long i, long j) {  // rows i.. of a block from column j: L(i, i) = 0
+  mask lane;
+  for (int k = 0; k < LANES; k++) lane[k] = k;
   if (j < i + I && i < j + LANES)
-    for (int k = 0; k < I; k++)
-      if (j <= i + k && i + k < j + LANES) values[k][i + k - j] = 0;
+#pragma GCC unroll 4
+    for (int k = 0; k < I; k++) values[k] = where(lane == word(i + k - j), vec{}, values[k]);
 }
 
 // I rows from i. UPDATE: `after` = the next link; else `link` is it already. forward(h, i) = sum_j L(i, j) w(h, j); backward(h, j) += sum_i L(i, j) w(h, i).
@@ -16,6 +18,11 @@ template <int H, int I, bool UPDATE>
 static void link_rows(const real* link, real* after, long n, long i, const real* write, const real* last, const real* reading, real* forward, real* backward) {
   const long stride = whole_vectors(n);
   vec sum[I * H] = {};
+  real own[I], mine[I * H];  // beside the sums; by themselves they would be looked up through pointers that no register has room for
+  for (int k = 0; k < I; k++) {
+    own[k] = write[i + k];
+    for (int h = 0; h < H; h++) mine[k * H + h] = reading[h * stride + i + k];
+  }
   in_vectors(n, [&](auto whole, long j, long lanes) {
     vec w = load(write + j), q = load(last + j), r[H], to[H], value[I];
 #pragma GCC unroll 4
@@ -26,7 +33,7 @@ static void link_rows(const real* link, real* after, long n, long i, const real*
       __builtin_prefetch(from + SOON, 0, 2);
       if (UPDATE) __builtin_prefetch(after + (from - link) + SOON, 1, 2);
       value[k] = get(whole, from, lanes);
-      if (UPDATE) value[k] = fma(broadcast(write[i + k]), q, (broadcast(1 - write[i + k]) - w) * value[k]);
+      if (UPDATE) value[k] = fma(broadcast(own[k]), q, (broadcast(1 - own[k]) - w) * value[k]);
     }
     if (UPDATE) without_diagonal<I>(value, i, j);
 #pragma GCC unroll 4
@@ -35,7 +42,7 @@ static void link_rows(const real* link, real* after, long n, long i, const real*
 #pragma GCC unroll 4
       for (int h = 0; h < H; h++) {
         sum[k * H + h] = fma(value[k], r[h], sum[k * H + h]);
-        to[h] = fma(broadcast(reading[h * stride + i + k]), value[k], to[h]);
+        to[h] = fma(broadcast(mine[k * H + h]), value[k], to[h]);
       }
     }
 #pragma GCC unroll 4
@@ -64,52 +71,95 @@ static void link_step(const real* link, real* after, long n, long heads, const r
   });
 }
 
-// ... and backward. `link` is that before the step; `d` becomes its gradient once all heads (LAST) are in. d_write, d_last and d_reading are added to.
-template <int H, int I, bool LAST>
-static void link_rows_back(const real* link, real* d, long n, long i, const real* write, const real* last, const real* reading, const real* d_forward,
-                           const real* d_backward, real* d_write, real* d_last, real* d_reading) {
+// The next links alone.
+static void link_update(const real* link, real* after, long n, const real* write, const real* last) {
+  for (long i = 0; i < n; i++)
+    in_vectors(n, [&](auto whole, long j, long lanes) {
+      const real* from = link + i * n + j;
+      __builtin_prefetch(from + SOON, 0, 2);
+      vec value = fma(broadcast(write[i]), load(last + j), (broadcast(1 - write[i]) - load(write + j)) * get(whole, from, lanes));
+      without_diagonal<1>(&value, i, j);
+      put(whole, after + i * n + j, value, lanes);
+    });
+}
+
+// ... and backward, in two passes over some rows, each with what the registers hold. `link` is that before the step.
+// What the next links, found once more, led to: d_reading(h, j) += sum_i d_forward(h, i) L(i, j), d_reading(h, i) += sum_j L(i, j) d_backward(h, j).
+template <int H, int I>
+static void link_reads_back(const real* link, long n, long i, const real* write, const real* last, const real* d_forward, const real* d_backward, real* d_reading) {
   const long stride = whole_vectors(n);
-  vec sum[I * (H + 1)] = {};
+  vec sum[I * H] = {};
+  real own[I], pulled[I * H];
+  for (int k = 0; k < I; k++) {
+    own[k] = write[i + k];
+    for (int h = 0; h < H; h++) pulled[k * H + h] = d_forward[h * stride + i + k];
+  }
   in_vectors(n, [&](auto whole, long j, long lanes) {
-    vec w = load(write + j), q = load(last + j), d_w = load(d_write + j), d_q = load(d_last + j), r[H], d_r[H], back[H], pull[I], next[I], value[I], scale[I];
+    vec w = load(write + j), q = load(last + j), d_r[H], back[H], next[I];
 #pragma GCC unroll 4
-    for (int h = 0; h < H; h++) r[h] = load(reading + h * stride + j), back[h] = load(d_backward + h * stride + j), d_r[h] = load(d_reading + h * stride + j);
+    for (int h = 0; h < H; h++) back[h] = load(d_backward + h * stride + j), d_r[h] = load(d_reading + h * stride + j);
 #pragma GCC unroll 4
     for (int k = 0; k < I; k++) {
-      const real *from = link + (i + k) * n + j, *to = d + (i + k) * n + j;
-      __builtin_prefetch(from + SOON, 0, 2), __builtin_prefetch(to + SOON, 1, 2);
-      value[k] = get(whole, from, lanes), pull[k] = get(whole, to, lanes);
-      scale[k] = broadcast(1 - write[i + k]) - w;
-      next[k] = fma(broadcast(write[i + k]), q, scale[k] * value[k]);
-#pragma GCC unroll 4
-      for (int h = 0; h < H; h++) pull[k] = fma(broadcast(d_forward[h * stride + i + k]), r[h], fma(broadcast(reading[h * stride + i + k]), back[h], pull[k]));
+      const real* from = link + (i + k) * n + j;
+      __builtin_prefetch(from + SOON, 0, 2);
+      next[k] = fma(broadcast(own[k]), q, (broadcast(1 - own[k]) - w) * get(whole, from, lanes));
     }
     without_diagonal<I>(next, i, j);
+#pragma GCC unroll 4
+    for (int k = 0; k < I; k++)
+#pragma GCC unroll 4
+      for (int h = 0; h < H; h++) {
+        d_r[h] = fma(broadcast(pulled[k * H + h]), next[k], d_r[h]);
+        sum[k * H + h] = fma(next[k], back[h], sum[k * H + h]);
+      }
+#pragma GCC unroll 4
+    for (int h = 0; h < H; h++) put(whole, d_reading + h * stride + j, d_r[h], lanes);  // padded lanes hold what is not theirs
+  });
+  real found[whole_lanes<I * H>()];
+  add_lanes<I * H>(sum, found);
+  for (int k = 0; k < I; k++)
+    for (int h = 0; h < H; h++) d_reading[h * stride + i + k] += found[k * H + h];
+}
+// `d` becomes the gradient of the links before, once all heads (LAST) are in. d_write and d_last are added to.
+template <int H, int I, bool LAST>
+static void link_rows_back(const real* link, real* d, long n, long i, const real* write, const real* last, const real* reading, const real* d_forward,
+                           const real* d_backward, real* d_write, real* d_last) {
+  const long stride = whole_vectors(n);
+  vec sum[I] = {};
+  real own[I], mine[I * H], pulled[I * H];
+  for (int k = 0; k < I; k++) {
+    own[k] = write[i + k];
+    for (int h = 0; h < H; h++) mine[k * H + h] = reading[h * stride + i + k], pulled[k * H + h] = d_forward[h * stride + i + k];
+  }
+  in_vectors(n, [&](auto whole, long j, long lanes) {
+    vec w = load(write + j), q = load(last + j), d_w = load(d_write + j), d_q = load(d_last + j), r[H], back[H], pull[I];
+#pragma GCC unroll 4
+    for (int h = 0; h < H; h++) r[h] = load(reading + h * stride + j), back[h] = load(d_backward + h * stride + j);
+#pragma GCC unroll 4
+    for (int k = 0; k < I; k++) {
+      const real* to = d + (i + k) * n + j;
+      __builtin_prefetch(to + SOON, 1, 2);
+      pull[k] = get(whole, to, lanes);
+#pragma GCC unroll 4
+      for (int h = 0; h < H; h++) pull[k] = fma(broadcast(pulled[k * H + h]), r[h], fma(broadcast(mine[k * H + h]), back[h], pull[k]));
+    }
     without_diagonal<I>(pull, i, j);
 #pragma GCC unroll 4
     for (int k = 0; k < I; k++) {
-#pragma GCC unroll 4
-      for (int h = 0; h < H; h++) {
-        d_r[h] = fma(broadcast(d_forward[h * stride + i + k]), next[k], d_r[h]);
-        sum[k * (H + 1) + h] = fma(next[k], back[h], sum[k * (H + 1) + h]);
-      }
       if (LAST) {
-        sum[k * (H + 1) + H] = fma(pull[k], q - value[k], sum[k * (H + 1) + H]);
-        d_w = fma(-pull[k], value[k], d_w), d_q = fma(broadcast(write[i + k]), pull[k], d_q);
-        pull[k] = pull[k] * scale[k];
+        vec value = get(whole, link + (i + k) * n + j, lanes);
+        sum[k] = fma(pull[k], q - value, sum[k]);
+        d_w = fma(-pull[k], value, d_w), d_q = fma(broadcast(own[k]), pull[k], d_q);
+        pull[k] = pull[k] * (broadcast(1 - own[k]) - w);
       }
       put(whole, d + (i + k) * n + j, pull[k], lanes);
     }
-    if (LAST) put(whole, d_write + j, d_w, lanes), put(whole, d_last + j, d_q, lanes);  // padded lanes hold what is not theirs
-#pragma GCC unroll 4
-    for (int h = 0; h < H; h++) put(whole, d_reading + h * stride + j, d_r[h], lanes);
+    if (LAST) put(whole, d_write + j, d_w, lanes), put(whole, d_last + j, d_q, lanes);
   });
-  real found[whole_lanes<I * (H + 1)>()];
-  add_lanes<I * (H + 1)>(sum, found);
-  for (int k = 0; k < I; k++) {
-    for (int h = 0; h < H; h++) d_reading[h * stride + i + k] += found[k * (H + 1) + h];
-    if (LAST) d_write[i + k] += found[k * (H + 1) + H];
-  }
+  if (!LAST) return;
+  real found[whole_lanes<I>()];
+  add_lanes<I>(sum, found);
+  for (int k = 0; k < I; k++) d_write[i + k] += found[k];
 }
 
 static void link_step_back(const real* link, real* d, long n, long heads, const real* write, const real* last, const real* reading, const real* d_forward,
@@ -120,9 +170,12 @@ static void link_step_back(const real* link, real* d, long n, long heads, const 
     long i = 0, at = h * stride;
     auto rows = [&](auto together, auto end) {
       enum { I = decltype(together)::value, END = decltype(end)::value };
-      for (; i + I <= n; i += I) link_rows_back<H, I, END>(link, d, n, i, write, last, reading + at, d_forward + at, d_backward + at, d_write, d_last, d_reading + at);
+      for (; i + I <= n; i += I) {
+        link_reads_back<H, I>(link, n, i, write, last, d_forward + at, d_backward + at, d_reading + at);
+        link_rows_back<H, I, END>(link, d, n, i, write, last, reading + at, d_forward + at, d_backward + at, d_write, d_last);
+      }
     };
-    if (h + GROUP >= heads) rows(Count<2>(), Count<1>()), rows(Count<1>(), Count<1>());
-    else rows(Count<2>(), Count<0>()), rows(Count<1>(), Count<0>());
+    if (h + GROUP >= heads) rows(Count<4>(), Count<1>()), rows(Count<1>(), Count<1>());
+    else rows(Count<4>(), Count<0>()), rows(Count<1>(), Count<0>());
   });
 }

@@ -60,10 +60,8 @@ struct Row {
   // from [N] with S more at either end, round and round
   void wind(const real* from, real* to) const {
     const long reach = a.reach;
-    for (long k = 0; k < n + 2 * reach; k++) {
-      long i = (k - reach) % n;
-      to[k] = from[i < 0 ? i + n : i];
-    }
+    memcpy(to + reach, from, n * sizeof(real));
+    for (long k = 0; k < reach; k++) to[reach - 1 - k] = from[n - 1 - k % n], to[n + reach + k] = from[k % n];
     for (long k = n + 2 * reach; k < n + 2 * reach + LANES; k++) to[k] = 0;
   }
   // (7), wound up
