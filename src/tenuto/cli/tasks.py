@@ -15,7 +15,6 @@ from tenuto.runs.names import CONFIGURATION
 from tenuto.tasks import card_of, cards
 from tenuto.tasks.task import Choice, Task, load
 
-
 SAID = 10  # of what is left out
 
 
