@@ -103,3 +103,29 @@ def aligned_in_lattice(blanks: np.ndarray, symbols: np.ndarray) -> Way:
         spans += [(step, step + 1)] * int(place - came[step, place])
         place = int(came[step, place])
     return Way(spans[::-1], float(best[-1]))
+
+
+def aligned_one_a_step(blanks: np.ndarray, symbols: np.ndarray) -> Way:
+    """As `aligned_in_lattice`, of a transducer that writes one symbol at most in a step; a step with a symbol has no blank.
+
+    Raises:
+        DataError: there are fewer steps than symbols.
+    Example:
+        >>> aligned_one_a_step(np.log([[0.9, 0.5, 0.1], [0.1, 0.2, 0.9], [0.2, 0.2, 0.7]]), np.log([[0.1, 0.5], [0.9, 0.8], [0.8, 0.8]])).spans
+        [(1, 2), (2, 3)]
+    """
+    steps, count = symbols.shape
+    if steps < count:
+        raise DataError("the text is longer than the recording.", expected=f"{count} steps or more, one a symbol", received=f"{steps} steps")
+    best, moved = np.full(count + 1, -np.inf), np.zeros((steps, count + 1), dtype=bool)
+    best[0] = 0.0
+    for step in range(steps):
+        stay, move = best + blanks[step], np.concatenate([[-np.inf], best[:-1] + symbols[step]])
+        moved[step] = move > stay
+        best = np.maximum(stay, move)
+    place, spans = count, list[tuple[int, int]]()
+    for step in range(steps - 1, -1, -1):
+        if moved[step, place]:
+            spans.append((step, step + 1))
+            place -= 1
+    return Way(spans[::-1], float(best[-1]))
