@@ -69,6 +69,8 @@ def test_what_is_real():
     one_item = Comparison(made({"x": [0.9, 0.9, 0.9], "y": [0.8, 0.8, 0.8]}))
     assert one_item.grain == pytest.approx(0.1) and not one_item.differences[0].real  # three times the same item is no proof
     assert one_item.summaries[0].high <= 1.0
+    for summary in Comparison(made({"x": [1.2, 1.3], "y": [0.1, 0.5]}, "validation_wer", "minimise")).summaries:  # a mean lies within its interval, also of error rates above 1
+        assert 0 <= summary.low <= summary.mean <= summary.high and summary.high > 1
     lower = Comparison(made({"x": [2.0, 2.1], "y": [1.0, 1.1]}, "validation_loss", "minimise"))
     assert lower.differences[0].better == "y" and lower.differences[0].mean == pytest.approx(-1.0) and "y beside x: 1 better" in str(lower)
     assert not Comparison(made({"x": [2.0], "y": [1.0]})).differences

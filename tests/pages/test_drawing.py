@@ -106,6 +106,7 @@ def test_every_number_can_be_written(value):
 
 def test_a_share_is_not_rounded_up_to_all():
     assert percent(0.9999999) == "99.9 %" and percent(1.0) == "100 %" and percent(0.0) == "0 %"
+    assert percent(1.3) == "130.0 %" and percent(1.0004) == "100.0 %" and percent(12.0, 0) == "1200 %"  # word error rates may be above 1
 
 
 def test_values_show_at_every_place_of_a_short_line_and_at_some_of_a_long_one():

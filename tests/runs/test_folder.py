@@ -7,8 +7,9 @@ import os
 import pytest
 import torch
 
+from tenuto.cli.configuration import configuration_of
 from tenuto.errors import RunError
-from tenuto.runs.folder import claim, digest_of, read_config
+from tenuto.runs.folder import claim, digest_of, killed_early, read_config
 from tenuto.tasks import Run, read_run, write_run
 
 PARTS = {
@@ -211,7 +212,13 @@ def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
 
 
 def test_a_killed_run_is_not_called_lost(tmp_path):
-    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished" / "checkpoint").mkdir(parents=True)
+    (tmp_path / "unfinished" / "checkpoint" / ".checkpoint.x1.partial").write_bytes(b"half")
+    assert killed_early(tmp_path) and not killed_early(tmp_path / "unfinished")
+    for call in (read_run, configuration_of):
+        with pytest.raises(RunError, match=r"before its first checkpoint(.|\n)*train again"):
+            call(tmp_path)
+    (tmp_path / "unfinished" / "checkpoint" / "checkpoint.safetensors").write_bytes(b"whole")
     with pytest.raises(RunError, match=r"was killed or interrupted, and nothing of it is lost(.|\n)*tenuto fit --resume"):
         read_run(tmp_path)
     write_run(tmp_path, tensors={}, **PARTS)

@@ -61,10 +61,13 @@ def configuration_of(run: Path) -> Path:
         RunError: the folder has none.
     """
     from tenuto.errors import RunError
+    from tenuto.runs.folder import killed_early
 
     for path in (run / UNFINISHED / CONFIGURATION, run / CONFIGURATION):
         if path.is_file():
             return path
+    if killed_early(run):
+        raise RunError(f"{run} has nothing to go on from: it was killed before its first checkpoint.", expected="a run with a checkpoint", fix="train again")
     raise RunError(
         f"{run} has no {CONFIGURATION}.",
         expected="a run folder written by `tenuto fit`",

@@ -81,8 +81,9 @@ class Comparison:
             if runs:
                 rates, peaks = ([run[key] for run in runs if run[key] is not None] for key in ("steps_per_s", "memory_mib"))
                 mean, low, high = mean_interval([run["value"] for run in runs], rounded=self.grain)
-                if measure(self.results["metric"]).share:
-                    low, high = max(low, 0.0), min(high, 1.0)
+                known = measure(self.results["metric"])
+                if known.share:  # a rate of errors may be above 1: more is written than was said
+                    low, high = max(low, 0.0), min(high, 1.0) if known.better == "higher" else high
                 found.append(
                     Summary(
                         encoder, mean, low, high, len(runs), runs[0]["weights"], runs[0]["bytes"], statistics.fmean(run["seconds"] for run in runs),

@@ -29,17 +29,17 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage; it is never rounded up to 100 %.
+    """A share as a percentage; it is never rounded up to 100 %. A rate of errors may be above that.
 
-    Example:    >>> [percent(v) for v in (0.98378, 1.0, 0.99999, None)]
-                ['98.4 %', '100 %', '99.9 %', '–']
+    Example:    >>> [percent(v) for v in (0.98378, 1.0, 0.99999, 1.227, None)]
+                ['98.4 %', '100 %', '99.9 %', '122.7 %', '–']
     """
     if share is None or math.isnan(share):
         return "–"
     if share in (0.0, 1.0):
         return f"{share * 100:.0f} %"
     ceiling = 100 - 10.0**-digits
-    return f"{min(share * 100, ceiling):.{digits}f} %"
+    return f"{min(share * 100, ceiling) if share < 1 else share * 100:.{digits}f} %"
 
 
 def duration(seconds: float | None) -> str:

@@ -262,6 +262,12 @@ def _metrics(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def killed_early(folder: Path) -> bool:
+    """Whether a run was killed before its first checkpoint, so that there is nothing to go on from."""
+    unfinished = folder / UNFINISHED
+    return unfinished.is_dir() and not any(path.is_file() and not path.name.endswith(".partial") for path in unfinished.rglob("*"))
+
+
 def resuming(folder: Path) -> str:
     """The command that goes on with the run in a folder."""
     return f"tenuto {'distill' if had_a_teacher(folder) else 'fit'} --resume {typed_path(folder)}{own_cells_of(folder)}"
@@ -319,6 +325,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         trains = holder_of(folder)
         if trains is not None:
             what, fix = f"process {trains.process} is training it", "wait until it ends"
+        elif killed_early(folder):
+            what, fix = "it was killed before its first checkpoint, and holds nothing", "train again"
         elif (folder / UNFINISHED).is_dir():
             what, fix = "it was killed or interrupted, and nothing of it is lost", f"go on with it: {resuming(folder)}"
         else:

@@ -46,7 +46,7 @@ def test_a_list_is_learnt_and_scored(tmp_path):
     assert "word error rate" in said_ and "left out    gone.flac: there is no file" in said_ and "left out    1 too short for their transcripts: 5.flac" in said_
     scored = run("score", tmp_path / "run", tmp_path / "list.tsv")
     assert "left out    gone.flac: there is no file" in scored and f"next        tenuto transcribe {tmp_path / 'run'} FILE   |" in said_
-    assert "word errors:" in scored and "1 recordings have a text that cannot be written" in scored
+    assert "word errors:" in scored and "1 recording with a text that cannot be written" in scored
     rows = run("predict", tmp_path / "run", tmp_path / "list.tsv", "--beam-size", 3).splitlines()
     assert rows[0] == "id,predicted,score,left_out" and len(rows) == 14
 

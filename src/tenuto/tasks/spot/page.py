@@ -30,7 +30,7 @@ def headline(run: Run) -> Headline:
         score_interval=f"95 % interval {percent(interval[0])} to {percent(interval[1])}" if interval else "",
         facts=[
             ("False alarms an hour", number(result["false_alarms_per_hour"]), f"{result['false_alarms']:,} in {result['hours']:.3g} hours, which proves {limit} at most (95 %)"),
-            ("Told", f"{number(result['latency_s'])} s", "after the end of a keyword's recording, median"),
+            ("Told", "–" if result["latency_s"] is None else f"{number(result['latency_s'])} s", "after the end of a keyword's recording, median"),
             ("Real-time factor", number(result["real_time_factor"]), "seconds of work a second of sound"),
             *training_facts(evaluation),
             *speed_fact(evaluation),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenuto.data.audio.recordings import Recordings
+from tenuto.pages.wording import count
 from tenuto.tasks.answers import layers_said, ways_said
 from tenuto.tasks.audio_commands import rejected, with_rejected
 
@@ -24,17 +25,17 @@ def described(model: Any) -> str:
 def said(result: Mapping[str, Any]) -> str:
     """Error rates of words and characters."""
     if result["wer"] is None:
-        return f"no words in {result['recordings']} recordings, and {result['word_insertions']} written"
+        return f"no words in {count(result['recordings'], 'recording')}, and {result['word_insertions']} written"
     low, high = result["wer_interval"]
     errors = sum(result[f"word_{name}"] for name in ("substitutions", "deletions", "insertions"))
-    return f"{result['wer']:.2%} word error rate ({errors} errors in {result['words']} words; 95 % interval {low:.1%} to {high:.1%}), {result['cer']:.2%} of characters, loss {_number(result['loss'])}"
+    return f"{result['wer']:.2%} word error rate ({count(errors, 'error')} in {count(result['words'], 'word')}; 95 % interval {low:.1%} to {high:.1%}), {result['cer']:.2%} of characters, loss {_number(result['loss'])}"
 
 
 def score(result: Mapping[str, Any]) -> list[str]:
     """The same, with the kinds of errors, and by speaker."""
     kinds = ", ".join(f"{result[f'word_{name}']} {name}" for name in ("substitutions", "deletions", "insertions"))
     speakers = [f"speaker {one['speaker']}: {one['wer']:.2%} of {one['words']} words" for one in result["by_speaker"] if one["wer"] is not None]
-    cannot = [f"{result['infeasible']} recordings have a text that cannot be written: it needs more steps, or other characters"] if result["infeasible"] else []
+    cannot = [f"{count(result['infeasible'], 'recording')} with a text that cannot be written: it needs more steps, or other characters"] if result["infeasible"] else []
     cut = [f"in {result['cut']} steps more symbols were likely than may be written in one (--symbols-a-step)"] if result["cut"] else []
     return [said(result), f"word errors: {kinds}; {result['exact']:.1%} of {result['recordings']} recordings without an error; real-time factor {result['real_time_factor']:.4f}", *speakers, *cannot, *cut]
 
