@@ -5,7 +5,7 @@
 FOLDER (or TENUTO_DATA) has a folder `fsdd` (the Free Spoken Digit Dataset: a sound file for each speaker, index.csv), and `voice_prompts` (transcripts.tsv, audio/).
 
 Sections:
-    digits   `AudioClassifier()`, nothing else said: the official split, and each of six speakers unheard in training; with each seed; 2 minutes a run
+    digits   `AudioClassifier()`, nothing else said: the official split, and each of six speakers unheard in training; half as many seeds as on the official split; a minute a run
     numbers  `Transcriber()` on strings of 1 to 7 digits: recordings that training never had, and speakers that it never heard
     prompts  `Transcriber()` on a quarter of an hour of one voice
     spot     `Spotter()` on an hour of synthetic speech; needs espeak-ng (a Debian package)

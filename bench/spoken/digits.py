@@ -35,20 +35,20 @@ def digits(data: Path, seeds: int, known: Mapping[str, Any], smoke: bool) -> Ite
         if smoke:
             break
     yield {"linear": linear, "runs": runs}
-    for seed in range(1 if smoke else seeds):
-        for name, apart in splits.items():
-            key = f"{name}, seed {seed}"
-            if key in runs:
-                continue
-            begin = time.perf_counter()
-            model = AudioClassifier(random_state=seed, **({"max_steps": 2, "hidden_size": 4} if smoke else {})).fit(given.select(np.flatnonzero(~apart)))
-            seconds = time.perf_counter() - begin
-            rest = given.select(np.flatnonzero(apart))
-            runs[key] = {"split": name, "seed": seed, **counted(model.predict(rest) == rest.labels), "seconds": round(seconds, 1)}
-            print(f"{key}: {runs[key]['right']} of {runs[key]['count']}, {seconds:.0f} s", flush=True)
-            yield {"linear": linear, "runs": runs}
-            if smoke:
-                return
+    unheard = [name for name in splits if name != OFFICIAL]
+    for name, seed in [(OFFICIAL, seed) for seed in range(seeds)] + [(name, seed) for seed in range(seeds // 2) for name in unheard]:
+        key, apart = f"{name}, seed {seed}", splits[name]
+        if key in runs:
+            continue
+        begin = time.perf_counter()
+        model = AudioClassifier(random_state=seed, **({"max_steps": 2, "hidden_size": 4} if smoke else {})).fit(given.select(np.flatnonzero(~apart)))
+        seconds = time.perf_counter() - begin
+        rest = given.select(np.flatnonzero(apart))
+        runs[key] = {"split": name, "seed": seed, **counted(model.predict(rest) == rest.labels), "seconds": round(seconds, 1)}
+        print(f"{key}: {runs[key]['right']} of {runs[key]['count']}, {seconds:.0f} s", flush=True)
+        yield {"linear": linear, "runs": runs}
+        if smoke:
+            return
 
 
 def counted(right: np.ndarray) -> dict[str, int]:

@@ -1,5 +1,8 @@
 """What a trace finds in a cell's step: the nodes, the products and their phases, the derivative."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -172,3 +175,10 @@ def test_a_step_is_traced_while_torch_looks_for_nan():
     with torch.autograd.set_detect_anomaly(True):
         assert trace(Fresh()).stacks
         assert torch.is_anomaly_enabled()
+
+
+def test_a_first_trace_loads_no_large_package():
+    """Every command that opens a run traces its cell: sympy alone, which torch's own decompositions import, takes as long as all else that it does."""
+    script = "import sys\nfrom tenuto import cells\nfrom tenuto.program.trace import trace\nfor one in (cells.LSTM(), cells.GRU(), cells.Elman(), cells.MGU()): trace(one)\nprint([name for name in ('sympy', 'torch._dynamo', 'torch._inductor') if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -53,3 +53,12 @@ def test_the_interval_holds_the_rate():
     counts = [Edits(10, 9, 1, 0, 0) if number % 2 else Edits(10, 10, 0, 0, 0) for number in range(400)]
     low, high = rate_interval(counts)
     assert low < 0.05 < high and abs(high - low - 2 * 1.96 * 0.05 / 20) < 0.002
+
+
+def test_words_of_an_hour_are_compared():
+    generator = np.random.default_rng(5)
+    said = [f"w{number}" for number in generator.integers(0, 500, size=3000)]
+    written = [word for word in said if generator.random() > 0.05] + ["more"]
+    assert len(differences(said, written)) == edit_distance(said, written)
+    result = transcription_result([" ".join(said) + " end"] * 2, [" ".join(written) * 4, " ".join(said)], ["1", "2"], [3600.0, 3600.0], None)
+    assert result["confusions"] == [{"reference": "end", "predicted": "", "count": 1}]  # what is four times as long is not looked through

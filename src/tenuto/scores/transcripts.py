@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 RESAMPLES, BINS = 1000, 6
+MOST_CELLS = 1 << 25  # of a table of words by words, 256 MiB: recordings with more are not looked through for confusions
 
 
 class Edits(NamedTuple):
@@ -62,16 +63,20 @@ def differences(reference: Sequence[str], answer: Sequence[str]) -> list[tuple[s
         >>> differences("the cat sat".split(), "a cat sat down".split())
         [('the', 'a'), ('', 'down')]
     """
-    edit = 1 << 32  # a cell is edits * 2**32 - hits: fewest edits first, then most hits
-    cost = np.zeros((len(reference) + 1, len(answer) + 1), dtype=np.int64)
-    cost[:, 0], cost[0] = np.arange(len(reference) + 1) * edit, np.arange(len(answer) + 1) * edit
-    across = [[-1 if said == written else edit for written in answer] for said in reference]
-    for row in range(1, len(reference) + 1):
-        for column in range(1, len(answer) + 1):
-            cost[row, column] = min(cost[row - 1, column - 1] + across[row - 1][column - 1], cost[row - 1, column] + edit, cost[row, column - 1] + edit)
+    edit = np.int64(1 << 32)  # a cell is edits * 2**32 - hits: fewest edits first, then most hits
+    names: dict[str, int] = {}
+    first, second = (np.array([names.setdefault(one, len(names)) for one in side], dtype=np.int64) for side in (reference, answer))
+    places = np.arange(len(second) + 1, dtype=np.int64) * edit
+    cost = np.empty((len(first) + 1, len(second) + 1), dtype=np.int64)
+    cost[0] = places
+    for number, symbol in enumerate(first, 1):  # as in `edits`
+        fresh, before = cost[number], cost[number - 1]
+        fresh[0] = number * edit
+        fresh[1:] = np.minimum(before[1:] + edit, before[:-1] + np.where(second == symbol, -1, edit))
+        fresh[:] = np.minimum.accumulate(fresh - places) + places
     row, column, found = len(reference), len(answer), list[tuple[str, str]]()
     while row or column:
-        if row and column and cost[row, column] == cost[row - 1, column - 1] + across[row - 1][column - 1]:
+        if row and column and cost[row, column] == cost[row - 1, column - 1] + (-1 if first[row - 1] == second[column - 1] else edit):
             row, column = row - 1, column - 1
             found += [(reference[row], answer[column])] if reference[row] != answer[column] else []
         elif row and cost[row, column] == cost[row - 1, column] + edit:
@@ -111,7 +116,7 @@ def transcription_result(
     words = [edits(one.split(), other.split()) for one, other in zip(references, answers, strict=True)]
     characters = [edits(one, other) for one, other in zip(references, answers)]
     order = sorted((row for row, one in enumerate(characters) if one.errors), key=lambda row: (-words[row].errors, -characters[row].errors, row))
-    confused = Counter(pair for row in order if words[row].errors for pair in differences(references[row].split(), answers[row].split()))
+    confused = Counter(pair for row in order if words[row].errors and len(references[row].split()) * len(answers[row].split()) <= MOST_CELLS for pair in differences(references[row].split(), answers[row].split()))
     by_speaker = [] if speakers is None else [_group({"speaker": name}, words, [row for row, one in enumerate(speakers) if one == name]) for name in sorted(set(speakers))]
     return {
         "recordings": len(references),

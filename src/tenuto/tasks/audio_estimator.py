@@ -158,7 +158,7 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
 
 def perturbation_of(options: Mapping[str, Any]) -> Perturbation:
     """How the options say that recordings are changed in training."""
-    return Perturbation(options["speed"], options["gain_db"], options["noise_db"], options["band_masks"], options["time_masks"], options["tract"])
+    return Perturbation(options["speed"], options["gain_db"], options["noise_db"], options["band_masks"], options["time_masks"], options["tract"], options["channel_db"] or 0.0)
 
 
 def padded(heard: Callable[[int], np.ndarray], indices: np.ndarray, targets: np.ndarray | None = None) -> Batch:

@@ -18,7 +18,7 @@ SECONDS_SHOWN = 6.0
 def shown(data: Recordings, place: int, name: str, hearing: Hearing) -> dict[str, Any]:
     """The recording at this position of a set that is called `name`: its first seconds as normalised features and as a WAV file."""
     wave = resampled(data.waves[place], hearing.features.rate)
-    frames = hearing.normaliser(hearing.frames(wave))[: round(SECONDS_SHOWN * 100)]
+    frames = hearing.normaliser(hearing.frames(wave))[: round(SECONDS_SHOWN * 100), -hearing.features.size :]
     return {
         "id": data.ids[place],
         "set": name,

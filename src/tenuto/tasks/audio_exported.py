@@ -40,4 +40,5 @@ class ExportedAudio(Exported):
         """The features of each frame of a step."""
         features, together = self.hearing_.features, self.hearing_.together * (1 + self.hearing_.ahead)
         frames = [""] if together == 1 else [f", frame {number}" for number in range(1, together + 1)]
-        return [f"{'band' if features.kind == 'log-mel' else 'cepstrum'} {number}{frame}" for frame in frames for number in range(1, features.size + 1)]
+        views = ["", " less the mean"][: self.hearing_.normaliser.views]
+        return [f"{'band' if features.kind == 'log-mel' else 'cepstrum'} {number}{view}{frame}" for frame in frames for view in views for number in range(1, features.size + 1)]

@@ -128,11 +128,11 @@ def test_causal_means_are_those_so_far():
 
 
 def test_a_whole_recording_is_no_stream():
-    for rule in ("recording", "mean"):
+    for rule in ("recording", "mean", "both"):
         hearing = Hearing(Features(8000, size=3), Normaliser(rule, np.zeros(3), np.ones(3)))
         with pytest.raises(ArgumentError, match=f"normalise='{rule}' needs a whole recording"):
             hearing.stream(8000)
-        assert hearing(wave(900)).shape == (10, 3) and hearing.normaliser(np.zeros((0, 3), np.float32)).shape == (0, 3)
+        assert hearing(wave(900)).shape == (10, hearing.size) and hearing.normaliser(np.zeros((0, 3), np.float32)).shape == (0, hearing.size)
     with pytest.raises(ArgumentError, match="normalise='median'"):
         Normaliser("median", np.zeros(3), np.ones(3))
 
@@ -143,6 +143,17 @@ def test_the_mean_of_a_recording_goes_and_its_deviation_stays():
     frames = np.array([[1.0, 0.0], [3.0, 8.0]], dtype=np.float32)
     np.testing.assert_array_equal(known(frames), [[-0.5, -1.0], [0.5, 1.0]])
     np.testing.assert_array_equal(known(frames + np.float32([7, -2])), known(frames))
+
+
+def test_both_views_stand_side_by_side():
+    """By hand: less the training set's mean, by its deviation; and the same less the recording's mean."""
+    known = Normaliser("both", np.array([5.0, 5.0]), np.array([2.0, 4.0]))
+    frames = np.array([[1.0, 1.0], [3.0, 9.0]], dtype=np.float32)
+    assert known.views == 2 and known(frames[:0]).shape == (0, 4) and Normaliser("mean", known.mean, known.deviation).views == 1
+    np.testing.assert_array_equal(known(frames), [[-2, -1, -0.5, -1], [-1, 1, 0.5, 1]])
+    hearing = Hearing(Features(8000, size=3), Normaliser("both", np.ones(3), np.ones(3)), together=2)
+    assert hearing.size == 6 and hearing(wave(900)).shape == (hearing.steps(900), hearing.width) == (hearing.steps(900), 12)
+    np.testing.assert_array_equal(Hearing.from_data(hearing.to_data())(wave(900)), hearing(wave(900)))
 
 
 def test_another_vocal_tract_moves_what_is_heard_to_other_frequencies():

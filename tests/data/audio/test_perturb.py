@@ -3,10 +3,10 @@
 import numpy as np
 
 from tenuto.data.audio.changing import Changing
-from tenuto.data.audio.features import Features
+from tenuto.data.audio.features import FLOOR, Features
 from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.normalise import Normaliser
-from tenuto.data.audio.perturb import Perturbation, faster, with_noise
+from tenuto.data.audio.perturb import Perturbation, faster, louder, with_noise
 from tenuto.data.audio.wave import Wave
 from tests.data.audio.sounds import wave
 
@@ -56,6 +56,29 @@ def test_another_voice_is_drawn_for_log_mel_features():
     assert plan.warped(frames, Features(8000, "mfcc", 20), generator()) is frames and Perturbation().warped(frames, features, generator()) is frames
     changing = Changing([wave(4000)], Hearing(features, Normaliser.learn([frames], "training")), plan)
     assert len({changing(0, np.random.default_rng(seed)).tobytes() for seed in range(5)}) == 5
+
+
+def test_another_channel_is_the_same_at_all_times_and_bends_little():
+    features, plan = Features(8000, size=20), Perturbation(channel_db=10.0)
+    frames = features(wave(4000).samples)
+    frames[3] = FLOOR
+    found = [plan.through_channel(frames, features, np.random.default_rng(seed)) for seed in range(40)]
+    changed = [one - frames for one in found if one is not frames]
+    assert plan.of_frames and not plan.of_samples and 10 < len(changed) < 30
+    for one in changed:
+        decibels = np.delete(one, 3, axis=0) * 10 / np.log(10)
+        assert not one[3].any() and np.ptp(decibels, axis=0).max() < 1e-3 and np.abs(decibels).max() <= 10.001 and np.abs(np.diff(decibels[0], 2)).max() < 10
+    assert plan.through_channel(frames, Features(8000, "mfcc", 20), generator()) is frames and Perturbation().through_channel(frames, features, generator()) is frames
+    np.testing.assert_allclose(louder(np.float32([[1.0]]), 10.0), [[1 + np.log(10)]], rtol=1e-6)
+
+
+def test_one_of_two_views_is_left_out_now_and_then():
+    features = Features(8000, size=5)
+    frames = features(wave(4000).samples)
+    changing = Changing([wave(4000)], Hearing(features, Normaliser.learn([frames], "both")), Perturbation(channel_db=1.0))
+    found = [changing(0, np.random.default_rng(seed)) for seed in range(100)]
+    gone = [(not one[:, :5].any(), not one[:, 5:].any()) for one in found]
+    assert 10 < sum(first for first, _ in gone) < 32 and 10 < sum(second for _, second in gone) < 32 and (True, True) not in gone
 
 
 def test_what_training_hears_is_what_is_read_off_the_changed_sound():

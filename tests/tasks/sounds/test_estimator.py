@@ -8,6 +8,7 @@ from sklearn.base import clone
 from tenuto.data import Recordings, Wave
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tasks import AudioClassifier
+from tenuto.tasks.sounds.estimator import CHANNEL_DB
 from tests.tasks.launched import SAME, UNCHANGED, tones
 
 LABELS = ["low", "high"] * 12 + ["low"]
@@ -50,7 +51,7 @@ def test_recordings_are_heard_differently_each_time():
     assert model._changing(data)(3) is data.heard(model.hearing_)[3]
 
 
-def test_the_mean_of_a_recording_is_taken_away_where_it_tells_little_of_classes():
+def test_a_recording_is_read_less_its_mean_too_where_that_tells_little_of_classes():
     """Two steady tones differ by their means alone; the same two tones one after the other, in either order, at levels and through filters of many kinds, do not."""
     rng = np.random.default_rng(0)
 
@@ -61,7 +62,9 @@ def test_the_mean_of_a_recording_is_taken_away_where_it_tells_little_of_classes(
     options = {**SAME, "feature_size": 10, "halvings": 1, "epochs": 1}
     steady = AudioClassifier("gru", rate=8000, **options).fit(tones(), LABELS)
     moving = AudioClassifier("gru", rate=8000, **options).fit([both(*pair) for _ in range(12) for pair in ((0.2, 0.8), (0.8, 0.2))], ["up", "down"] * 12)
-    assert steady.hearing_.normaliser.rule == "training" and moving.hearing_.normaliser.rule == "mean"
+    assert steady.hearing_.normaliser.rule == "training" and moving.hearing_.normaliser.rule == "both"
+    assert steady.options_["channel_db"] == 0 and moving.options_["channel_db"] == CHANNEL_DB and len(moving.input_names()) == moving.hearing_.width == 20
+    assert AudioClassifier("gru", rate=8000, channel_db=3.0, **options).fit(tones(), LABELS).options_["channel_db"] == 3.0
     assert AudioClassifier("gru", rate=8000, normalise="causal", **options).fit(tones(), LABELS).hearing_.normaliser.rule == "causal"
 
 

@@ -8,7 +8,7 @@ from tenuto.data import Recordings, Wave
 from tenuto.tasks import Transcriber
 
 RATE = 8000
-SMALL = {"hidden_size": 24, "num_layers": 1, "batch_size": 8, "epochs": 60, "learning_rate": 0.02, "feature_size": 12, "together": 2, "dropout": 0.0, "time_masks": 0}
+SMALL = {"hidden_size": 24, "num_layers": 1, "batch_size": 8, "epochs": 60, "learning_rate": 0.02, "feature_size": 12, "together": 2, "dropout": 0.0, "time_masks": 0, "units": "characters"}
 
 
 def said(words, seed=0, pause=0.12):

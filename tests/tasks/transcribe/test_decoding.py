@@ -123,6 +123,17 @@ def test_alignment_is_the_likeliest_of_all_ways(text):
             aligned(rows[: needed(text) - 1], text)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 7, 60])
+def test_an_alignment_in_blocks_is_the_same(steps, monkeypatch):
+    """Of an hour, where each way comes from is not kept for all steps at once."""
+    for seed in range(3):
+        rows, text = drawn(steps, 4, seed), np.random.default_rng(seed).integers(1, 4, size=steps // 4).tolist()
+        whole = aligned(rows, text)
+        monkeypatch.setattr("tenuto.tasks.transcribe.alignment.AT_ONCE", 1)
+        assert aligned(rows, text) == whole
+        monkeypatch.undo()
+
+
 def test_an_alignment_where_little_can_be_written():
     certain = np.array([[0, -np.inf, -np.inf], [-np.inf, 0, -np.inf], [0, -np.inf, -np.inf]])
     assert aligned(certain, [1]) == Way([(1, 2)], 0.0) and aligned(np.empty((0, 3)), []) == Way([], 0.0) and aligned(certain[:1], []) == Way([], 0.0)

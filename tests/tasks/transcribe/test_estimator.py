@@ -9,7 +9,7 @@ import torch
 from tenuto.data import Recordings, Wave
 from tenuto.errors import ArgumentError, DataError
 from tenuto.tasks import Transcriber
-from tenuto.tasks.transcribe.alphabet import Alphabet
+from tenuto.tasks.transcribe.alphabet import Alphabet, suited_units
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.decoding import Piece, Sign
 from tenuto.tasks.transcribe.prior import Prior
@@ -150,10 +150,22 @@ def test_pieces_of_words_are_learnt_and_written(tmp_path):
     again = Transcriber.load(model.save(tmp_path / "run", test=recordings(6)))
     assert again.predict([said(["lo", "hi"])], beam_size=4) == ["lo hi"] and again.align([said(["lo", "hi"])], ["lo hi"])[0].text == "lo hi"
     for call, words in (
-        (lambda: Transcriber(units="syllables", **SMALL).fit(recordings(4)), "units='syllables'"),
+        (lambda: Transcriber(**{**SMALL, "units": "syllables"}).fit(recordings(4)), "units='syllables'"),
         (lambda: model.predict([said(["lo"])], beam_size=2, prior=Prior(bonus=1.0)), "a prior is of characters"),
     ):
         with pytest.raises(ArgumentError, match=words):
             call()
     with pytest.raises(DataError, match="▁"):
         Alphabet.learn(["a▁b"], lowercase=True, units="bpe")
+
+
+def test_symbols_suit_the_transcripts(tmp_path):
+    """Words that come again and again are learnt as pieces, others letter by letter; a run keeps what was chosen."""
+    assert suited_units(["ten\n ten", "Ten"] * 10, lowercase=True) == "bpe" and suited_units(["ten", "Ten"] * 15, lowercase=False) == "characters"
+    rare = [f"word{number}" for number in range(10)]  # said once each: a tenth of all words may be such
+    assert suited_units(["ten"] * 90 + rare, lowercase=True) == "bpe" and suited_units(["ten"] * 89 + rare, lowercase=True) == "characters"
+    assert suited_units(["", " "], lowercase=True) == "characters"
+    for count, units in ((60, "bpe"), (8, "characters")):
+        model = Transcriber("gru", **{**SMALL, "units": "auto", "epochs": 1}).fit(recordings(count))
+        assert model.options_["units"] == units and (model.alphabet_.tokenizer is not None) == (units == "bpe") and model.get_params()["units"] == "auto"
+        assert Transcriber.load(model.save(tmp_path / units)).units == units

@@ -8,11 +8,11 @@ import torch
 
 from tenuto.cells import GRU
 from tenuto.data import Recordings, Wave
-from tenuto.errors import ArgumentError
+from tenuto.errors import ArgumentError, DataError
 from tenuto.networks.each_step import EachStepNetwork
 from tenuto.tasks import Transcriber
 from tenuto.tasks.transcribe import transducer as module
-from tenuto.tasks.transcribe.alignment import aligned_in_lattice
+from tenuto.tasks.transcribe.alignment import aligned_in_lattice, aligned_one_a_step
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.decoding import EndRule, Sign
 from tenuto.tasks.transcribe.predictor import Memory, Remembering, Stateless
@@ -30,9 +30,9 @@ def predictor(kind, symbols, width):
     return Stateless(symbols, width) if kind == "stateless" else Remembering(GRU(), symbols, width, "auto")
 
 
-def drawn(kind="stateless", symbols=3, most=5, seed=0, ctc=0.0):
+def drawn(kind="stateless", symbols=3, most=5, seed=0, ctc=0.0, added=False):
     torch.manual_seed(seed)
-    head = TransducerHead(4, symbols, 6, predictor(kind, symbols, 6), dropout=0.0, most=most, ctc=ctc)
+    head = TransducerHead(4, symbols, 6, predictor(kind, symbols, 6), dropout=0.0, most=most, ctc=ctc, added=added)
     with torch.no_grad():
         for weight in head.parameters():
             weight.mul_(3)
@@ -41,37 +41,52 @@ def drawn(kind="stateless", symbols=3, most=5, seed=0, ctc=0.0):
 
 def ways(head, x, text):
     """The logarithm of the probability of each way to write a text in these steps x [T, W], with the steps of its symbols."""
-    vectors = head.predictor(torch.tensor([text], dtype=torch.int64))[0]
-    rows = head.linear(torch.tanh(head.heard(x)[:, None] + vectors)).log_softmax(-1).detach()  # [T, U + 1, V]
-    for places in itertools.combinations_with_replacement(range(len(x)), len(text)):
+    rows = rows_of(head, x, text)
+    chosen = itertools.combinations if head.most == 1 else itertools.combinations_with_replacement
+    for places in chosen(range(len(x)), len(text)):
         written, total = 0, 0.0
         for step in range(len(x)):
             for _ in range(places.count(step)):
                 total, written = total + rows[step, written, text[written]], written + 1
-            total = total + rows[step, written, 0]
+            if head.most > 1 or step not in places:
+                total = total + rows[step, written, 0]
         yield places, total
 
 
-@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
+def rows_of(head, x, text):
+    """[T, U + 1, V] log-probabilities in each step of x [T, W] after each beginning of a text."""
+    vectors = head.predictor(torch.tensor([text], dtype=torch.int64))[0]
+    logits = head.linear(torch.tanh(head.heard(x)[:, None] + vectors))
+    return (logits + head.beside(x)[:, None] if head.added else logits).log_softmax(-1).detach()
+
+
+FORMS = [("stateless", 5, False), ("recurrent", 5, True), ("stateless", 1, True), ("recurrent", 1, False)]  # predictor, symbols in a step, whether logits of CTC are added
+
+
+@pytest.mark.parametrize(("kind", "most", "added"), FORMS)
 @pytest.mark.parametrize("text", [[], [1], [2, 2], [1, 2, 1, 1]])
-def test_the_loss_is_that_of_all_ways_to_write_the_text(kind, text):
-    head, x = drawn(kind), torch.randn(3, 1, 4)
+def test_the_loss_is_that_of_all_ways_to_write_the_text(kind, most, added, text):
+    head, x = drawn(kind, most=most, added=added), torch.randn(4, 1, 4)
     expected = -torch.stack([total for _, total in ways(head, x[:, 0], text)]).logsumexp(0, keepdim=True)
-    torch.testing.assert_close(head(x, torch.tensor([3]), [text]), expected)
+    torch.testing.assert_close(head(x, torch.tensor([4]), [text]), expected)
 
 
-@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
-def test_the_alignment_is_the_likeliest_way(kind):
-    head, x = drawn(kind), torch.randn(4, 1, 4)
-    joint = Joint(head)
+@pytest.mark.parametrize(("kind", "most", "added"), FORMS)
+def test_the_alignment_is_the_likeliest_way(kind, most, added):
+    head, x = drawn(kind, most=most, added=added), torch.randn(4, 1, 4)
+    joint, way_of = Joint(head), aligned_one_a_step if most == 1 else aligned_in_lattice
     for text in ([1], [2, 2], [1, 2, 1]):
         places, best = max(ways(head, x[:, 0], text), key=lambda way: float(way[1]))
-        way = aligned_in_lattice(*joint.lattice(head.read(x)[:, 0].numpy(), text))
+        way = way_of(*joint.lattice(head.read(x)[:, 0].numpy(), text))
         assert way.spans == [(place, place + 1) for place in places] and way.score == pytest.approx(float(best), rel=1e-5)
+    if most == 1:
+        with pytest.raises(DataError, match="longer than the recording"):
+            way_of(*joint.lattice(head.read(x)[:, 0].numpy(), [1] * 5))
 
 
-def test_in_tiles_losses_and_gradients_are_the_same(monkeypatch):
-    head, x, lengths, texts = drawn(), torch.randn(7, 3, 4), torch.tensor([7, 2, 5]), [[1, 2, 2], [1], []]
+@pytest.mark.parametrize("most", [1, 5])
+def test_in_tiles_losses_and_gradients_are_the_same(most, monkeypatch):
+    head, x, lengths, texts = drawn(most=most), torch.randn(7, 3, 4), torch.tensor([7, 2, 5]), [[1, 2], [1], []]
     found = []
     for tile in (module.TILE, 1):
         monkeypatch.setattr(module, "TILE", tile)
@@ -87,6 +102,10 @@ def test_ctc_counts_beside_it_in_training_alone():
     beside = ctc_losses(head.beside(x), lengths, texts)
     torch.testing.assert_close(head(x, lengths, texts) - head.eval()(x, lengths, texts), 0.5 * beside)
     assert drawn().beside is None
+    first = drawn(ctc=0.5, added=True)
+    torch.testing.assert_close(first(x, lengths, texts, True), ctc_losses(first.beside(x), lengths, texts))
+    first(x, lengths, texts, True).sum().backward()
+    assert not first.linear.weight.grad.any() and first.beside.weight.grad.any()  # a gradient of zeros, but there: several processes wait for each
 
 
 @pytest.mark.parametrize("kind", ["stateless", "recurrent"])
@@ -126,7 +145,16 @@ def test_greedy_search_by_hand():
     np.testing.assert_allclose(read.logits[:, 0].detach().log_softmax(1).numpy(), reader.firsts, atol=1e-5)
 
 
-@pytest.mark.parametrize("most", [1, 3])
+def test_one_symbol_in_a_step_at_most_by_hand():
+    """In the first step 1, in the second 2, then blanks; a step with a symbol has no blank, and nothing is cut."""
+    joint = Joint(by_hand(most=1))
+    reader = TransducerGreedy(RULE, joint)
+    assert list(reader.accept(np.zeros((4, 3), np.float32))) == [] and reader.cut == 0
+    piece = reader.finish()
+    assert [sign[:3] for sign in piece.signs] == [(1, 0, 1), (2, 1, 2)] and piece.score == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("most", [2, 3])
 def test_s8_what_is_written_in_a_step_is_bounded_and_counted(most):
     head = drawn(most=most)
     with torch.no_grad():
@@ -136,18 +164,17 @@ def test_s8_what_is_written_in_a_step_is_bounded_and_counted(most):
     assert reader.cut == 4 and [sign.start for sign in reader.finish().signs] == [step for step in range(4) for _ in range(most)]
 
 
-@pytest.mark.parametrize("kind", ["stateless", "recurrent"])
+@pytest.mark.parametrize(("kind", "most", "added"), FORMS)
 @pytest.mark.parametrize("steps", range(1, 6))
-def test_a_beam_that_keeps_all_is_exact(kind, steps):
+def test_a_beam_that_keeps_all_is_exact(kind, most, added, steps):
     """One symbol at most in a step: each text has the probability of all such ways to write it."""
-    head, x = drawn(kind, seed=steps), torch.randn(steps, 1, 4)
+    head, x = drawn(kind, most=most, added=added, seed=steps), torch.randn(steps, 1, 4)
     reader = transducer_decoder(10_000, RULE, Joint(head))
     assert isinstance(reader, TransducerBeam) and list(reader.accept(head.read(x)[:, 0].numpy())) == []
     expected = {}
     for length in range(steps + 1):
         for text in itertools.product([1, 2], repeat=length):
-            vectors = head.predictor(torch.tensor([text], dtype=torch.int64))[0]
-            rows = head.linear(torch.tanh(head.heard(x[:, 0])[:, None] + vectors)).log_softmax(-1).detach().double()
+            rows = rows_of(head, x[:, 0], text).double()
             totals = []
             for places in itertools.combinations(range(steps), length):
                 written, total = 0, 0.0
@@ -177,11 +204,11 @@ def test_the_same_bits_whatever_is_computed_together():
     np.testing.assert_array_equal(head.read(x)[:4, :1].numpy(), head.read(x[:4, :1]).numpy())
 
 
-KINDS = [{"predictor": "stateless"}, {"predictor": "recurrent"}]
+KINDS = [{}, {"predictor": "recurrent", "ctc_first": 0.25}, {"symbols_a_step": 5, "ctc_first": 0.0}]
 
 
-def learnt(predictor="stateless"):
-    return fitted(head="transducer", predictor=predictor)
+def learnt(**options):
+    return fitted(head="transducer", **options)
 
 
 @pytest.mark.parametrize("options", KINDS, ids=str)
@@ -201,9 +228,22 @@ def test_it_learns_and_is_kept(tmp_path, options):
 def test_s10_no_recording_is_too_short():
     data = recordings(24)
     waves = [Wave(data.waves[0].samples[:300], RATE), *data.waves[1:]]
-    model = Transcriber("gru", head="transducer", infeasible="raise", **{**SMALL, "epochs": 1}).fit(Recordings(waves, texts=data.texts), validation=recordings(6))
+    model = Transcriber("gru", head="transducer", symbols_a_step=5, infeasible="raise", **{**SMALL, "epochs": 1}).fit(Recordings(waves, texts=data.texts), validation=recordings(6))
     assert model.left_out_ == [] and np.isfinite(model.metrics_[0]["train_loss"])
     assert model.evaluate([said(["lo"])], ["xyz"])["infeasible"] == 1
+
+
+def test_s10_with_one_symbol_a_step_a_text_needs_as_many_steps_as_symbols():
+    data = recordings(24)
+    waves = [Wave(data.waves[0].samples[:300], RATE), *data.waves[1:]]  # two steps
+    given = Recordings(waves, texts=["lo hi lo", *data.texts[1:]])
+    model = Transcriber("gru", head="transducer", **{**SMALL, "epochs": 1}).fit(given, validation=recordings(6))
+    assert model.left_out_ == [given.ids[0]] and np.isfinite(model.metrics_[0]["train_loss"])
+    assert model.evaluate(waves[:1], ["lo hi lo"])["infeasible"] == 1 and np.isfinite(model.evaluate(data)["loss"])
+    with pytest.raises(DataError, match="longer than the recording"):
+        model.align(waves[:1], ["lo hi lo"])
+    with pytest.raises(DataError, match="fewer steps than their transcripts need"):
+        Transcriber("gru", head="transducer", infeasible="raise", **{**SMALL, "epochs": 1}).fit(given, validation=recordings(6))
 
 
 @pytest.mark.cpp
@@ -233,3 +273,29 @@ def test_what_it_cannot_do_is_told():
         tenuto.export(model, "unused", to="onnx")
     with pytest.raises(ArgumentError, match="a transducer cannot teach"):
         model.choices((None,), None)
+
+
+def test_the_blank_is_lowered_as_far_as_errors_become_fewer():
+    head, tried = drawn(), []
+
+    def errors():
+        tried.append(round(before - float(head.linear.bias[0].detach()), 4))
+        return {0.0: 5, 0.5: 4, 1.0: 2, 1.5: 2}.get(tried[-1], 3)
+
+    before = float(head.linear.bias[0].detach())
+    rest = head.linear.bias[1:].clone()
+    head.lower_blank(errors)
+    assert tried == [0.0, *module.LOWER[:4]] == [0.0, 0.5, 1.0, 1.5, 2.0] and float(head.linear.bias[0].detach()) == pytest.approx(before - 1.0) and torch.equal(head.linear.bias[1:], rest)
+    head.lower_blank(lambda: 7)  # nothing helps
+    assert float(head.linear.bias[0].detach()) == pytest.approx(before - 1.0)
+
+
+def test_words_that_are_left_out_are_won_back_on_what_was_held_out():
+    model, held_out = Transcriber("gru", head="transducer", **SMALL).fit(recordings()), recordings(24)
+    with torch.no_grad():
+        model.network_.head.linear.bias[0] += 40.0
+    assert set(model.predict(held_out)) == {""}
+    model.network_.head.linear.bias.data[0] -= 38.5
+    lost = model.score(held_out)
+    model._calibrate(held_out)
+    assert model.score(held_out) >= lost

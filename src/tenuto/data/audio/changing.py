@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tenuto.data.audio.features import FLOOR
 from tenuto.data.audio.hearing import Hearing
-from tenuto.data.audio.perturb import Perturbation, faster
+from tenuto.data.audio.perturb import Perturbation, faster, louder
 from tenuto.data.audio.wave import Wave
 
+UNSEEN = 0.2  # of the recordings, where features are given as they are and less their mean: either is left out in so many, so that the network learns to read each
 MOST_KEPT = 1 << 28  # numbers of features that are kept: 1 GiB, some 18 hours at three speeds
 
 
@@ -29,8 +29,13 @@ class Changing:
 
     def __call__(self, index: int, generator: np.random.Generator) -> np.ndarray:
         """[T, width] float32 of the recording at `index`, as it is drawn."""
-        frames = self.hearing.normaliser(self.change.warped(self._frames(index, generator), self.hearing.features, generator))
-        return self.hearing.stacked(self.change.masked(frames, generator))
+        frames = self.change.warped(self._frames(index, generator), self.hearing.features, generator)
+        frames = self.change.masked(self.hearing.normaliser(self.change.through_channel(frames, self.hearing.features, generator)), generator)
+        if self.hearing.normaliser.views == 2:
+            seen, half = generator.random(), frames.shape[1] // 2
+            if seen < 2 * UNSEEN:
+                frames[:, half * (seen >= UNSEEN) :][:, :half] = 0
+        return self.hearing.stacked(frames)
 
     def _frames(self, index: int, generator: np.random.Generator) -> np.ndarray:
         """[frames, F], before they are normalised."""
@@ -40,8 +45,7 @@ class Changing:
         frames = self._at_speed(index, change.drawn_speed(generator))
         if not change.gain_db:
             return frames
-        nats = np.float32(change.drawn_gain(generator) * np.log(10) / 10)  # of energy
-        return np.where(frames > FLOOR, np.maximum(frames + nats, np.float32(FLOOR)), frames)
+        return louder(frames, change.drawn_gain(generator))
 
     def _at_speed(self, index: int, speed: float) -> np.ndarray:
         found = self._kept.get((index, speed))

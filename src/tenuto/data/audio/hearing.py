@@ -34,7 +34,12 @@ class Hearing:
     @property
     def width(self) -> int:
         """Numbers of a step."""
-        return self.features.size * self.together * (1 + self.ahead)
+        return self.size * self.together * (1 + self.ahead)
+
+    @property
+    def size(self) -> int:
+        """Numbers of a frame."""
+        return self.features.size * self.normaliser.views
 
     @property
     def step_seconds(self) -> float:
@@ -58,9 +63,9 @@ class Hearing:
         return self.looking_ahead(self.side_by_side(frames))
 
     def side_by_side(self, frames: np.ndarray) -> np.ndarray:
-        """[T, together * F] from frames [frames, F]."""
+        """[T, together * F] from frames [frames, F]; F is `size`."""
         steps = -(-len(frames) // self.together)
-        return np.pad(frames, ((0, steps * self.together - len(frames)), (0, 0))).reshape(steps, self.features.size * self.together)
+        return np.pad(frames, ((0, steps * self.together - len(frames)), (0, 0))).reshape(steps, self.size * self.together)
 
     def looking_ahead(self, steps: np.ndarray, *, ended: bool = True) -> np.ndarray:
         """[T, width] from [T, together * F]: each step with those after it; where the recording has not ended, the last `ahead` of them are left out."""

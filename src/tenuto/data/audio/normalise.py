@@ -11,7 +11,7 @@ import numpy as np
 from tenuto.choices import require
 from tenuto.data.plain import array_of, plain_array
 
-RULES = ("training", "causal", "recording", "mean")
+RULES = ("training", "causal", "recording", "mean", "both")
 LEAST = 1e-3  # a deviation is never taken to be smaller: silence is constant
 FRAMES_BEFORE = 100.0  # causal: the training set counts as so many frames before the first
 
@@ -23,6 +23,7 @@ class Normaliser:
     Args:
         rule: "training": those of the training set. "causal": those of the frames so far, of which the training set counts as the first hundred.
             "recording": those of the recording itself. "mean": the mean of the recording, the deviation of the training set.
+            "both": as "training", and beside it as "mean": each frame has 2 F numbers.
         mean, deviation: [F] float64, of the training set.
     Raises:
         ArgumentError: another rule.
@@ -54,13 +55,21 @@ class Normaliser:
         """Whether it needs nothing of what comes later."""
         return self.rule in ("training", "causal")
 
+    @property
+    def views(self) -> int:
+        """How often each feature of a frame is given."""
+        return 2 if self.rule == "both" else 1
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """[T, F] float32 from [T, F]."""
+        """[T, F] float32 from [T, F]; with "both" [T, 2 F]."""
         if self.streams:
             return self.stream().accept(features)
         if not len(features):
-            return features
+            return np.empty((0, self.views * features.shape[1]), dtype=np.float32)
         wide = features.astype(np.float64)
+        if self.rule == "both":
+            known = (wide - self.mean) / self.deviation
+            return np.concatenate([known, known - known.mean(0)], axis=1).astype(np.float32)
         deviation = np.maximum(wide.std(0), LEAST) if self.rule == "recording" else self.deviation
         return ((wide - wide.mean(0)) / deviation).astype(np.float32)
 

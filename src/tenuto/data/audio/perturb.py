@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenuto.data.audio.features import Features
+from tenuto.data.audio.features import FLOOR, Features
 from tenuto.data.audio.wave import Wave, resampled
+
+OTHER_CHANNEL, BENDS = 0.5, 5  # of the recordings; frequencies at which a channel's level is drawn, with lines between
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Perturbation:
         gain_db: its level changes by up to so many decibels, up or down.
         noise_db: white noise is added, softer than the recording by this many decibels or up to 30 more; None for never.
         tract: 0.15: frequencies are multiplied by a number between 0.86 and 1.16, each logarithm of it as likely, as if the vocal tract were shorter or longer; of log-mel features alone.
+        channel_db: in half of the recordings each frequency is louder or softer by up to so many decibels, the same at all times, and little different from the next frequency; of log-mel features alone.
         bands: so many masks, each over up to an eighth of the features. times: so many masks, each over up to a tenth of the frames.
     Source:     speed: Ko, Peddinti, Povey & Khudanpur 2015. Tract: Jaitly & Hinton 2013. Masks: Park et al. 2019 (SpecAugment), section 2, without time warping.
     """
@@ -29,6 +32,7 @@ class Perturbation:
     bands: int = 0
     times: int = 0
     tract: float = 0.0
+    channel_db: float = 0.0
 
     @property
     def of_samples(self) -> bool:
@@ -37,8 +41,8 @@ class Perturbation:
 
     @property
     def of_frames(self) -> bool:
-        """Whether frames are changed: warped, or masked."""
-        return bool(self.bands or self.times or self.tract)
+        """Whether frames are changed: warped, of another channel, or masked."""
+        return bool(self.bands or self.times or self.tract or self.channel_db)
 
     def of_wave(self, wave: Wave, generator: np.random.Generator) -> Wave:
         """The recording with another speed, another level, and noise, as they are drawn."""
@@ -64,6 +68,13 @@ class Perturbation:
             return frames
         return features.warped(frames, float(np.exp(generator.uniform(-self.tract, self.tract))))
 
+    def through_channel(self, frames: np.ndarray, features: Features, generator: np.random.Generator) -> np.ndarray:
+        """Frames [T, F], not normalised, as by another microphone in another room; of other features than log-mel as they are."""
+        if not self.channel_db or features.kind != "log-mel" or generator.random() >= OTHER_CHANNEL:
+            return frames
+        levels = np.interp(np.linspace(0, BENDS - 1, frames.shape[1]), np.arange(BENDS), generator.uniform(-self.channel_db, self.channel_db, BENDS))
+        return louder(frames, levels)
+
     def masked(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Normalised frames [T, F] with masks: zero, the mean, stands where nothing is to be heard."""
         found = frames.copy()
@@ -76,6 +87,12 @@ class Perturbation:
             first = int(generator.integers(0, len(frames) - width + 1))
             found[first : first + width] = 0
         return found
+
+
+def louder(energies: np.ndarray, levels: np.ndarray | float) -> np.ndarray:
+    """Log-mel energies [T, F] with so many decibels more, [F] or one number; those at the floor, of digital silence, stay there."""
+    nats = np.float32(np.log(10) / 10) * np.asarray(levels, dtype=np.float32)
+    return np.where(energies > FLOOR, np.maximum(energies + nats, np.float32(FLOOR)), energies)
 
 
 def faster(wave: Wave, factor: float) -> Wave:

@@ -26,6 +26,7 @@ from tenuto.tasks.weighing import Weighed, check_class_weight, row_weights, weig
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
+CHANNEL_DB = 10.0
 MUCH = 1 / 3  # of what means of recordings differ by: digits by several speakers explain 0.14 of it, the speakers themselves 0.63
 
 
@@ -46,7 +47,7 @@ class AudioClassifier(SoundOptions, Classifying, AudioEstimator):
 
     task = "sounds"
     former_names: ClassVar[dict[str, str]] = {}  # since format_version 2
-    former_options: ClassVar[dict[str, Any]] = {"halvings": 0, "shortcut": False, "tract": 0.0}
+    former_options: ClassVar[dict[str, Any]] = {"halvings": 0, "shortcut": False, "tract": 0.0, "channel_db": 0.0}
     transcribed = False
     rules = ("auto", *RULES)
     answer_unit = choice_unit = "recording"
@@ -62,6 +63,8 @@ class AudioClassifier(SoundOptions, Classifying, AudioEstimator):
 
     def _ready(self, training: Recordings, held_out: Recordings) -> None:
         self._targets(held_out)  # a label that training never saw is an error now
+        if self.channel_db is None:
+            self.options_["channel_db"] = CHANNEL_DB if self.hearing_.normaliser.rule == "both" else 0.0
         self._class_weights = weights_of_classes(self.class_weight, Labels(self.classes_), self._targets(training), None)
 
     def check_options(self) -> None:
@@ -73,7 +76,7 @@ class AudioClassifier(SoundOptions, Classifying, AudioEstimator):
         if self.normalise != "auto":
             return self.normalise
         means = np.stack([one.mean(0, dtype=np.float64) for one in frames])
-        return "training" if share_explained(means, self._targets(training)) > MUCH else "mean"
+        return "training" if share_explained(means, self._targets(training)) > MUCH else "both"
 
     def _network(self) -> PooledNetwork:
         return PooledNetwork(

@@ -77,7 +77,7 @@ class Spotter(SpotOptions, AudioSteps):
         super().check_options()
         if len(set(self.keywords)) < len(self.keywords):
             raise ArgumentError(f"{argument('keywords', self.keywords)} names one twice.", expected="each keyword once")
-        if self.normalise in ("recording", "mean"):
+        if self.normalise in ("recording", "mean", "both"):
             raise ArgumentError(f"{argument('normalise', self.normalise)} needs whole recordings, and a spotter hears a stream.", expected="training or causal", fix=f"train with {argument('normalise', 'causal')}")
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:

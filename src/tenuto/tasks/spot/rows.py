@@ -105,7 +105,8 @@ class Rows:
         around = np.concatenate([before, own, after])
         if noisy and change.noise_db is not None:
             around = with_noise(around, change.noise_db + generator.uniform(0, 30), generator)
-        frames = self.hearing.normaliser(change.warped(self.hearing.features(around), self.hearing.features, generator))
+        frames = change.warped(self.hearing.features(around), self.hearing.features, generator)
+        frames = self.hearing.normaliser(change.through_channel(frames, self.hearing.features, generator))
         return self._row(number, (len(before), len(own)), len(around), self.hearing.stacked(change.masked(frames, generator)), uncounted)
 
     def _row(self, number: int, sizes: tuple[int, int], count: int, steps: np.ndarray, uncounted: tuple[int, int]) -> Row:

@@ -10,6 +10,8 @@ import numpy as np
 from tenuto.errors import DataError
 from tenuto.tasks.transcribe.alphabet import BLANK, needed
 
+AT_ONCE = 1 << 26  # steps times states of which it is kept where each way comes from: 64 MiB; of more, in blocks of steps that are walked twice
+
 
 class Way(NamedTuple):
     """One way to write a text. spans: of each symbol, its first step and the one after its last. score: the logarithm of its probability."""
@@ -39,28 +41,43 @@ def aligned(log_probabilities: np.ndarray, symbols: Sequence[int]) -> Way:
     states[1::2] = symbols
     skips = np.zeros(len(states), dtype=bool)  # a blank may be left out between two symbols that differ
     skips[3::2] = states[3::2] != states[1:-2:2]
+    block = steps if steps * len(states) <= AT_ONCE else max(1, round(steps**0.5))
     best = np.full(len(states), -np.inf)
     best[:2] = log_probabilities[0, states[:2]]
-    came = np.zeros((steps, len(states)), dtype=np.int8)
-    for step in range(1, steps):
-        ways = np.full((3, len(states)), -np.inf)
-        ways[0], ways[1, 1:] = best, best[:-1]
-        ways[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
-        came[step] = ways.argmax(0)
-        best = ways.max(0) + log_probabilities[step, states]
+    begun = [best]  # before each block of steps
+    for first in range(1, steps, block):
+        best = _onwards(best, log_probabilities[first : first + block], states, skips)
+        begun.append(best)
     state = len(states) - 1 if len(states) == 1 or best[-1] >= best[-2] else len(states) - 2
-    score, path = float(best[state]), []
+    score, path = float(best[state]), [state]
     if score == -np.inf:
         raise DataError("the text cannot be written here: each way to write it has probability zero.")
-    for step in range(steps - 1, -1, -1):
-        path.append(state)
-        state -= int(came[step, state])
+    for number, first in reversed(list(enumerate(range(1, steps, block)))):
+        rows = log_probabilities[first : first + block]
+        came = np.zeros((len(rows), len(states)), dtype=np.int8)
+        _onwards(begun[number], rows, states, skips, came)
+        for steps_back in came[::-1]:
+            state -= int(steps_back[state])
+            path.append(state)
     path.reverse()
+    places = np.array(path)
     spans = []
     for number in range(len(symbols)):
-        inside = [step for step, state in enumerate(path) if state == 2 * number + 1]
-        spans.append((inside[0], inside[-1] + 1))
+        inside = np.searchsorted(places, [2 * number + 1, 2 * number + 2])
+        spans.append((int(inside[0]), int(inside[1])))
     return Way(spans, score)
+
+
+def _onwards(best: np.ndarray, rows: np.ndarray, states: np.ndarray, skips: np.ndarray, came: np.ndarray | None = None) -> np.ndarray:
+    """The score of the likeliest way to each state after these steps, from those before them. came: [T, S], which takes from how many states before each way comes."""
+    ways = np.full((3, len(states)), -np.inf)
+    for step, row in enumerate(rows):
+        ways[0], ways[1, 1:] = best, best[:-1]
+        ways[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
+        if came is not None:
+            came[step] = ways.argmax(0)
+        best = ways.max(0) + row[states]
+    return best
 
 
 def aligned_in_lattice(blanks: np.ndarray, symbols: np.ndarray) -> Way:
@@ -85,4 +102,30 @@ def aligned_in_lattice(blanks: np.ndarray, symbols: np.ndarray) -> Way:
     for step in range(steps - 1, -1, -1):
         spans += [(step, step + 1)] * int(place - came[step, place])
         place = int(came[step, place])
+    return Way(spans[::-1], float(best[-1]))
+
+
+def aligned_one_a_step(blanks: np.ndarray, symbols: np.ndarray) -> Way:
+    """As `aligned_in_lattice`, of a transducer that writes one symbol at most in a step; a step with a symbol has no blank.
+
+    Raises:
+        DataError: there are fewer steps than symbols.
+    Example:
+        >>> aligned_one_a_step(np.log([[0.9, 0.5, 0.1], [0.1, 0.2, 0.9], [0.2, 0.2, 0.7]]), np.log([[0.1, 0.5], [0.9, 0.8], [0.8, 0.8]])).spans
+        [(1, 2), (2, 3)]
+    """
+    steps, count = symbols.shape
+    if steps < count:
+        raise DataError("the text is longer than the recording.", expected=f"{count} steps or more, one a symbol", received=f"{steps} steps")
+    best, moved = np.full(count + 1, -np.inf), np.zeros((steps, count + 1), dtype=bool)
+    best[0] = 0.0
+    for step in range(steps):
+        stay, move = best + blanks[step], np.concatenate([[-np.inf], best[:-1] + symbols[step]])
+        moved[step] = move > stay
+        best = np.maximum(stay, move)
+    place, spans = count, list[tuple[int, int]]()
+    for step in range(steps - 1, -1, -1):
+        if moved[step, place]:
+            spans.append((step, step + 1))
+            place -= 1
     return Way(spans[::-1], float(best[-1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ BLANK = 0
 MOST_SAID = 200  # symbols in a message
 UNITS = ("characters", "bpe", "words")
 NAMES = dict(zip(UNITS, ("characters", "pieces of words", "words")))
+OFTEN, MOST = 20, 0.9  # a word that is said so often can be learnt as a whole; so many of the words that are said must be such
 _MARK = "▁"  # where a word begins, in the tokenizer
 _SPACES = re.compile(r"\s+")
 
@@ -101,6 +103,18 @@ class Alphabet:
     @kept_property
     def _pieces(self) -> Any:
         return tokenizers_package().Tokenizer.from_str(self.tokenizer)
+
+
+def suited_units(texts: Iterable[str], *, lowercase: bool) -> str:
+    """The units for these transcripts: "bpe" where the same words come again and again, so that each piece of a word is heard often enough to be learnt; else "characters", of which there are few.
+
+    Example:
+        >>> suited_units(["one two"] * 20, lowercase=True), suited_units(["one two"] * 19, lowercase=True)
+        ('bpe', 'characters')
+    """
+    words = Counter(word for text in texts for word in plain(text, lowercase=lowercase).split(" ") if word)
+    often = sum(count for count in words.values() if count >= OFTEN)
+    return "bpe" if often and often >= MOST * words.total() else "characters"
 
 
 def plain(text: str, *, lowercase: bool) -> str:

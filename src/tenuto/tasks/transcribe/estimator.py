@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from tenuto.tasks.audio_steps import Logits
 from tenuto.tasks.estimator import batch_in_words
 from tenuto.tasks.evaluation import Measured
 from tenuto.tasks.taught import Choices
-from tenuto.tasks.transcribe.alphabet import NAMES, UNITS, Alphabet, needed
+from tenuto.tasks.transcribe.alphabet import NAMES, UNITS, Alphabet, needed, suited_units
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.decoding import EndRule
 from tenuto.tasks.transcribe.evaluation import measured
@@ -37,6 +38,7 @@ from tenuto.tongues import argument
 from tenuto.train import Launch, Loss, Outcome, share_of
 from tenuto.train.course import Learning
 
+AUTO = "auto"
 HEADS, PREDICTORS = ("ctc", "transducer"), ("stateless", "recurrent")
 NEVER = 1 << 60  # steps
 SILENCE_S, LONGEST_S = 1.2, 20.0  # when a stream's piece of text ends: as Kaldi's and sherpa's second and third rules
@@ -60,6 +62,7 @@ class Transcriber(Reading):
 
     task = "transcribe"
     former_names: ClassVar[dict[str, str]] = {}  # since format_version 2
+    former_options: ClassVar[dict[str, Any]] = {"units": "characters", "ctc_first": 0.0}
     transcribed = True
     answer_unit = "recording"
 
@@ -76,24 +79,27 @@ class Transcriber(Reading):
         require("infeasible", self.infeasible, ("skip", "raise"))
         require("head", self.head, HEADS)
         require("predictor", self.predictor, PREDICTORS)
-        require("units", self.units, UNITS)
+        require("units", self.units, (AUTO, *UNITS))
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
         held_out.require_texts()
-        self.alphabet_ = Alphabet.learn(training.require_texts(), lowercase=self.lowercase, units=self.units, size=self.vocabulary_size)
+        texts = training.require_texts()
+        units = suited_units(texts, lowercase=self.lowercase) if self.units == AUTO else self.units
+        self.alphabet_ = Alphabet.learn(texts, lowercase=self.lowercase, units=units, size=self.vocabulary_size)
         if len(self.alphabet_) < 2:
             raise DataError("every transcript is empty.", expected="texts for some of the recordings")
         super()._prepare(training, held_out)
 
     def _ready(self, training: Recordings, held_out: Recordings) -> None:
+        self.options_["units"] = self.alphabet_.units
         numbers = [self.alphabet_.numbers(text) for text in training.require_texts()]
-        short = [row for row, steps in enumerate(self._lengths(training).tolist()) if not self._transduces and steps < needed(numbers[row])]
+        short = [row for row, steps in enumerate(self._lengths(training).tolist()) if steps < self._needed(numbers[row])]
         self.left_out_ = [training.ids[row] for row in short]
         if short and (self.infeasible == "raise" or len(short) == len(training)):
             row = short[0]
             raise DataError(
-                f"{len(short)} of {len(training)} recordings have fewer steps than their transcripts need.", expected="a step for each character, and one more between two that are equal",
-                received=f"{training.ids[row]!r}: {self._lengths(training)[row]} steps, and {needed(numbers[row])} needed", fix=f"a smaller {argument('together')}, or {argument('infeasible', 'skip')}",
+                f"{len(short)} of {len(training)} recordings have fewer steps than their transcripts need.", expected=f"a step for each symbol{'' if self._transduces else ', and one more between two that are equal'}",
+                received=f"{training.ids[row]!r}: {self._lengths(training)[row]} steps, and {self._needed(numbers[row])} needed", fix=f"a smaller {argument('together')}, or {argument('infeasible', 'skip')}",
             )  # fmt: skip
 
     def _require_scorable(self, data: Recordings) -> None:
@@ -110,18 +116,25 @@ class Transcriber(Reading):
         if not self._transduces:
             return LinearHead(width, symbols, self.dropout)
         predictor = Stateless(symbols, joint) if self.predictor == "stateless" else Remembering(self.cell_, symbols, joint, self.engine)
-        return TransducerHead(width, symbols, joint, predictor, dropout=self.dropout, most=self.symbols_a_step, ctc=self.ctc_share)
+        return TransducerHead(width, symbols, joint, predictor, dropout=self.dropout, most=self.symbols_a_step, ctc=self.ctc_share, added=self.ctc_first > 0)
 
     def _learning(self, training: Recordings, held_out: Recordings, launch: Launch) -> Learning:
         numbers, device = [self.alphabet_.numbers(text) for text in training.require_texts()], torch.device(self.device)
         rows = np.array([row for row in range(len(training)) if training.ids[row] not in set(self.left_out_)])
         hear, references = self._changing(training), [self.alphabet_.plain(text) for text in held_out.require_texts()]
+        passes, epoch, begin = self._passes(training, rows), 1, time.monotonic()
+        first, first_s = self._first_epochs(len(passes(1))), self.ctc_first * self.time_limit_s if self.time_limit_s else float("inf")
+
+        def batches(number: int) -> list[np.ndarray]:
+            nonlocal epoch
+            epoch = number
+            return passes(number)
 
         def loss(network: nn.Module, indices: np.ndarray, carried: None) -> Loss:
             mine, count = share_of(launch, indices)
             batch = padded(hear, mine).to(device)
             texts = [numbers[row] for row in mine]
-            losses = network(batch, texts) if self._transduces else ctc_losses(network(batch), batch.lengths, texts)
+            losses = network(batch, texts, epoch <= first and time.monotonic() - begin < first_s) if self._transduces else ctc_losses(network(batch), batch.lengths, texts)
             return Loss(losses.mean(), count)
 
         def validate(network: nn.Module) -> dict[str, float]:
@@ -133,7 +146,26 @@ class Transcriber(Reading):
             characters = [edits(text, one.transcript.text) for one, text in zip(found, references)]
             return {"validation_loss": total / max(counted, 1), "validation_cer": rate(characters) or 0.0, "validation_wer": rate(words) or 0.0}
 
-        return Learning(self._passes(training, rows), loss, validate, lambda indices: batch_in_words(training.ids, indices, "recordings"))
+        return Learning(batches, loss, validate, lambda indices: batch_in_words(training.ids, indices, "recordings"))
+
+    def _first_epochs(self, batches: int) -> int:
+        """In how many epochs a transducer learns by CTC alone, where an epoch has so many batches."""
+        steps = -(-batches // self.options_["accumulate"])
+        planned = min(self.options_["epochs"], self.options_["max_steps"] / steps if self.options_["max_steps"] else float("inf"))
+        return round(self.ctc_first * planned)
+
+    def _calibrate(self, held_out: Recordings) -> None:
+        """A transducer leaves words out where it is unsure: their probability lies in several steps, and in none of them is it above the blank's. So the blank's bias is lowered as far as greedy search then makes fewer errors."""
+        head = self.network_.head
+        if not isinstance(head, TransducerHead):
+            return
+        heard, references = self._steps_of(held_out), [self.alphabet_.plain(text) for text in held_out.require_texts()]
+
+        def errors() -> int:
+            answers = [self._text(self._decoder(1, self._rule()), rows).text for rows in heard]
+            return sum(edits(text, answer).errors for text, answer in zip(references, answers))
+
+        head.lower_blank(errors)
 
     # --- predicting ----------------------------------------------------------------------------------------------------
 
@@ -289,6 +321,12 @@ class Transcriber(Reading):
     def _require_ctc(self, what: str) -> None:
         if self._transduces:
             raise ArgumentError(f"a transducer cannot {what} yet.", expected="a model of CTC", fix=f"train with {argument('head', 'ctc')}")
+
+    def _needed(self, numbers: list[int]) -> int:
+        """How many steps a text needs."""
+        if not self._transduces:
+            return needed(numbers)
+        return len(numbers) if self.symbols_a_step == 1 else 0
 
     def _rule(self, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S) -> EndRule:
         step = self.hearing_.step_seconds

@@ -23,9 +23,12 @@ class TranscribeOptions(AudioOptions):
     ahead: int = option(4, "Later steps that a step sees beside its own frames; a stream waits for them.", HEARD, least=0)
     head: str = option("ctc", "How text is written: ctc (one symbol a step at most, each by itself) or transducer (each after those before it, several in a step).", TEXT)
     predictor: str = option("stateless", "What a transducer remembers of its text: stateless (the last two symbols) or recurrent (all of it, by a layer of the same cell).", TEXT)
-    symbols_a_step: int = option(5, "Symbols that a transducer writes in one step, at most.", TEXT, least=1)
+    symbols_a_step: int = option(1, "Symbols that a transducer writes in one step, at most; with 1 a step ends with its symbol, with more only with a blank.", TEXT, least=1)
     ctc_share: float = option(0.3, "How much the loss of CTC counts beside that of a transducer.", TEXT, least=0)
-    units: str = option("characters", "What a symbol is: characters, bpe (pieces of words, learnt from the transcripts; needs tenuto[text]) or words (what stands between spaces: of few words, or phonemes).", TEXT)
+    ctc_first: float = option(0.5, "The share of a transducer's training, from its beginning, in which CTC alone is learnt; its logits are then added to the transducer's own, which so begins with what CTC can.", TEXT, least=0, below=1)
+    units: str = option(
+        "auto", "What a symbol is: characters, bpe (pieces of words, learnt from the transcripts; needs tenuto[text]) or words (what stands between spaces: of few words, or phonemes); auto: bpe where nine of ten words that are said occur twenty times or more in the transcripts, else characters.", TEXT
+    )
     vocabulary_size: int = option(100, "With bpe, how many symbols, at most; all characters are among them in any case.", TEXT, least=1)
     lowercase: bool = option(True, "Write all in lower case, or as the transcripts do.", TEXT, flag="--lowercase/--as-written")
     infeasible: str = option("skip", "What becomes of a recording that has fewer steps than its transcript needs: skip (it is left out, and named) or raise.", TRAINING)

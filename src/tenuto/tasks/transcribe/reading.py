@@ -13,7 +13,7 @@ from torch import nn
 from tenuto.data.audio.recordings import Recordings
 from tenuto.errors import ArgumentError
 from tenuto.tasks.audio_steps import AudioSteps
-from tenuto.tasks.transcribe.alignment import aligned, aligned_in_lattice
+from tenuto.tasks.transcribe.alignment import aligned, aligned_in_lattice, aligned_one_a_step
 from tenuto.tasks.transcribe.alphabet import Alphabet, needed
 from tenuto.tasks.transcribe.decoding import Decoder, EndRule, Piece, Sign, decoder
 from tenuto.tasks.transcribe.options import TranscribeOptions
@@ -80,12 +80,14 @@ class Reading(TranscribeOptions, AudioSteps, ABC):
         if data.texts is None:
             return found
         numbers = [None if self.alphabet_.outside(text) else self.alphabet_.numbers(text) for text in data.texts]
-        if isinstance(self.network_.head, TransducerHead):
+        head = self.network_.head
+        if isinstance(head, TransducerHead):
             for indices, batch in self._read_through(data):
                 with torch.no_grad():
                     losses: Any = self.network_(batch, [numbers[index] or [] for index in indices.tolist()])
                 for index, loss in zip(indices.tolist(), losses.tolist()):
-                    found[index] = None if numbers[index] is None else loss
+                    text = numbers[index]
+                    found[index] = None if text is None or (head.most == 1 and len(text) > len(steps[index])) else loss
             return found
         for index, (rows, text) in enumerate(zip(steps, numbers)):
             if text is not None and needed(text) <= len(rows):
@@ -102,7 +104,7 @@ class Reading(TranscribeOptions, AudioSteps, ABC):
         numbers, head = self.alphabet_.numbers(text), self.network_.head
         if isinstance(head, TransducerHead):
             blanks, symbols = Joint(head).lattice(rows, numbers)
-            way = aligned_in_lattice(blanks, symbols)
+            way = (aligned_one_a_step if head.most == 1 else aligned_in_lattice)(blanks, symbols)
             signs = [Sign(number, *span, float(np.exp(symbols[span[0], place]))) for place, (number, span) in enumerate(zip(numbers, way.spans))]
         else:
             way = aligned(rows, numbers)

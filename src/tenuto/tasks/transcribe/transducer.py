@@ -5,7 +5,7 @@ Shapes: T time, B batch, W width of what it reads, J of the joint network, U sym
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +15,13 @@ from torch.utils.checkpoint import checkpoint
 
 from tenuto.networks.each_step import StepHead
 from tenuto.networks.exact import exactly, log_probabilities
+from tenuto.networks.one_a_step import one_a_step_loss
 from tenuto.networks.transducer import transducer_loss
 from tenuto.tasks.transcribe.alphabet import BLANK
 from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.predictor import Memory, Remembering, Stateless
 
+LOWER = (0.5, 1.0, 1.5, 2.0, 3.0)  # nats
 TILE = 1 << 22  # numbers of the joint network that are held at once, at most: 16 MiB
 
 
@@ -35,7 +37,7 @@ class Frame(NamedTuple):
 
     Attributes:
         first: [V] log-probabilities of what comes first in it. symbols: those written, each with its probability.
-        score: logarithm of the probability of all of it, with the blank that ends it. cut: whether more symbols were likely than may be written in a step.
+        score: logarithm of the probability of all of it, with the blank that ends it where it has one. cut: whether more symbols were likely than may be written in a step.
         memory: after it.
     """
 
@@ -47,33 +49,54 @@ class Frame(NamedTuple):
 
 
 class TransducerHead(StepHead):
-    """Linear(tanh(heard + written)) of what the encoder put out and the predictor's vector.
+    """Linear(tanh(heard + written)) of what the encoder put out and the predictor's vector, to which logits of CTC may be added.
+
+    With one symbol in a step at most, a step is over with a symbol or a blank. With more, only a blank ends it.
 
     Args:
-        width: W. symbols: V. joint: J. most: symbols in a step of greedy search; then the next step comes, whatever is likely.
-        predictor: of vectors of width J. ctc: how much the loss of a linear map with CTC counts beside the transducer's, in training; 0 for no such map.
-    Source:     Graves 2012; a bound for greedy search: NVIDIA/NeMo#3686; with CTC beside it: Boyer et al. 2021.
+        width: W. symbols: V. joint: J. most: symbols in a step; with more than one, of greedy search: then the next step comes, whatever is likely.
+        predictor: of vectors of width J. ctc: how much the loss of a linear map with CTC counts beside the transducer's, in training. added: whether the logits of this map are added to those of the joint network.
+    Source:     Graves 2012; with one symbol in a step: Sak et al. 2017; a bound for greedy search: NVIDIA/NeMo#3686; with CTC beside it: Boyer et al. 2021.
     """
 
-    def __init__(self, width: int, symbols: int, joint: int, predictor: Stateless | Remembering, *, dropout: float, most: int, ctc: float) -> None:
+    def __init__(self, width: int, symbols: int, joint: int, predictor: Stateless | Remembering, *, dropout: float, most: int, ctc: float, added: bool = False) -> None:
         super().__init__()
         self.heard, self.predictor = nn.Linear(width, joint), predictor
         self.linear, self.dropout = nn.Linear(joint, symbols), nn.Dropout(dropout)
-        self.beside = nn.Linear(width, symbols) if ctc else None
-        self.most, self.ctc = most, ctc
+        self.beside = nn.Linear(width, symbols) if ctc or added else None
+        self.most, self.ctc, self.added = most, ctc, added
 
-    def forward(self, output: Tensor, lengths: Tensor, texts: list[list[int]] | None = None) -> Read | Tensor:
-        """The losses of texts, [B] in nats, in training with that of CTC; without texts, what comes first in each step."""
-        return self._read_of(output, lengths) if texts is None else self._losses(self.dropout(output), lengths, texts)
+    def forward(self, output: Tensor, lengths: Tensor, texts: list[list[int]] | None = None, by_ctc: bool = False) -> Read | Tensor:
+        """The losses of texts, [B] in nats, in training with that of CTC, or of that alone; without texts, what comes first in each step."""
+        if texts is None:
+            return self._read_of(output, lengths)
+        return self._losses_by_ctc(self.dropout(output), lengths, texts) if by_ctc else self._losses(self.dropout(output), lengths, texts)
 
     @torch.no_grad()
     def read(self, output: Tensor) -> Tensor:
-        """What a decoder reads, [T, B, J]: the same bits whatever rows and steps come together."""
-        return exactly(self.heard, output)
+        """What a decoder reads, [T, B, J], or [T, B, J + V] with logits of CTC: the same bits whatever rows and steps come together."""
+        heard = exactly(self.heard, output)
+        return torch.cat([heard, exactly(self.beside, output)], dim=-1) if self.beside is not None and self.added else heard
 
     def decodable(self, rows: Tensor) -> np.ndarray:
-        """[T, J] float32."""
+        """[T, J or J + V] float32."""
         return np.ascontiguousarray(rows.detach().cpu().numpy())
+
+    @torch.no_grad()
+    def lower_blank(self, errors: Callable[[], int]) -> None:
+        """Lower the bias of the blank step by step through `LOWER`, until there are more errors than before, and leave it where they were fewest; of several as good at the first.
+
+        Args:
+            errors: how many are made with the bias as it is when this is called.
+        """
+        trained, best, fewest = self.linear.bias[BLANK].clone(), 0.0, errors()
+        for nats in LOWER:
+            self.linear.bias[BLANK] = trained - nats
+            found = errors()
+            if found > fewest:
+                break
+            best, fewest = (nats, found) if found < fewest else (best, fewest)
+        self.linear.bias[BLANK] = trained - best
 
     def _read_of(self, output: Tensor, lengths: Tensor) -> Read:
         """Greedy search says what was written before each step; with gradients, given that."""
@@ -89,20 +112,47 @@ class TransducerHead(StepHead):
             texts.append(text)
         after = self.predictor(_side_by_side(texts, output.device))  # [B, U + 1, J]
         chosen = after[torch.arange(len(texts), device=output.device), places.to(output.device)]  # [T, B, J]
-        return Read(self.linear(torch.tanh(self.heard(self.dropout(output)) + chosen)), heard)
+        return Read(self._logits(self._heard(self.dropout(output)), chosen), heard)
 
     def _losses(self, output: Tensor, lengths: Tensor, texts: list[list[int]]) -> Tensor:
-        known = _side_by_side(texts, output.device)
-        after, heard = self.predictor(known), self.heard(output)
+        known, labels = _side_by_side(texts, output.device), torch.tensor([len(text) for text in texts], device=output.device)
+        after, heard = self.predictor(known), self._heard(output)
+        lattice = self._arcs if self.most == 1 else self._joint
         tiles = heard.split(max(1, TILE // after.numel()))
         # Of more than one tile, each is computed once more on the way back: [T, B, U + 1, J] is never held.
-        parts = [self._joint(tile, after) if len(tiles) == 1 else checkpoint(self._joint, tile, after, use_reentrant=False, preserve_rng_state=False) for tile in tiles]
-        losses = transducer_loss(torch.cat(parts), known, lengths, torch.tensor([len(text) for text in texts], device=output.device))
-        return losses if self.beside is None or not self.training else losses + self.ctc * ctc_losses(self.beside(output), lengths, texts)
+        parts = [lattice(tile, after, known) if len(tiles) == 1 else checkpoint(lattice, tile, after, known, use_reentrant=False, preserve_rng_state=False) for tile in tiles]
+        if self.most == 1:
+            blanks, symbols = torch.cat(parts).split([known.shape[1] + 1, known.shape[1]], dim=-1)
+            losses = one_a_step_loss(blanks, symbols, lengths.to(output.device), labels)
+        else:
+            losses = transducer_loss(torch.cat(parts), known, lengths, labels)
+        return losses if self.beside is None or not self.ctc or not self.training else losses + self.ctc * ctc_losses(self.beside(output), lengths, texts)
 
-    def _joint(self, heard: Tensor, after: Tensor) -> Tensor:
-        """Logits [T, B, U + 1, V] of heard [T, B, J] and after [B, U + 1, J]."""
-        return self.linear(torch.tanh(heard[:, :, None] + after))  # type: ignore[no-any-return]
+    def _losses_by_ctc(self, output: Tensor, lengths: Tensor, texts: list[list[int]]) -> Tensor:
+        assert self.beside is not None
+        others = [*self.heard.parameters(), *self.predictor.parameters(), *self.linear.parameters()]
+        return ctc_losses(self.beside(output), lengths, texts) + 0 * sum(weight.sum() for weight in others)  # with several processes each weight must have a gradient
+
+    def _heard(self, output: Tensor) -> Tensor:
+        """As `read`, with gradients."""
+        return torch.cat([self.heard(output), self.beside(output)], dim=-1) if self.beside is not None and self.added else self.heard(output)  # type: ignore[no-any-return]
+
+    def _joint(self, heard: Tensor, after: Tensor, known: Tensor) -> Tensor:
+        """Logits [T, B, U + 1, V] of heard [T, B, J or J + V] and after [B, U + 1, J] texts known [B, U]."""
+        return self._logits(heard[:, :, None], after)
+
+    def _arcs(self, heard: Tensor, after: Tensor, known: Tensor) -> Tensor:
+        """Log-probabilities of the blank and of the next symbol, side by side: [T, B, U + 1 + U]. Arguments as of `_joint`."""
+        logits = self._joint(heard, after, known)
+        rows = (logits.float() if logits.dtype.itemsize < 4 else logits).log_softmax(-1)
+        following = known[..., None].expand(len(rows), *known.shape, 1)
+        return torch.cat([rows[..., BLANK], rows[:, :, :-1].gather(3, following)[..., 0]], dim=-1)
+
+    def _logits(self, heard: Tensor, after: Tensor) -> Tensor:
+        """[..., V] of heard [..., J or J + V] and after [..., J]."""
+        width = self.linear.in_features
+        found = self.linear(torch.tanh(heard[..., :width] + after))
+        return found + heard[..., width:] if self.added else found  # type: ignore[no-any-return]
 
 
 def _side_by_side(texts: list[list[int]], device: torch.device) -> Tensor:
@@ -118,17 +168,22 @@ class Joint:
 
     def __init__(self, head: TransducerHead) -> None:
         self._weight = np.ascontiguousarray(head.linear.weight.detach().cpu().numpy().T)  # [J, V]
-        self._bias, self._predictor, self._most = head.linear.bias.detach().cpu().numpy(), head.predictor, head.most
+        self._bias, self._predictor, self._most, self._added = head.linear.bias.detach().cpu().numpy(), head.predictor, head.most, head.added
         self.begin, self.after, self.resumed = head.predictor.begin, head.predictor.after, head.predictor.resumed
 
     def __call__(self, heard: np.ndarray, memories: Sequence[Memory]) -> np.ndarray:
-        """[N, V] float64, log-probabilities of what comes next in a step [J], after each of the memories."""
-        active = np.tanh(heard + np.stack([memory.vector for memory in memories]))  # [N, J]
-        return log_probabilities(np.add.reduce(active[:, :, None] * self._weight, axis=1) + self._bias)
+        """[N, V] float64, log-probabilities of what comes next in a step [J or J + V], after each of the memories."""
+        width = len(self._weight)
+        active = np.tanh(heard[:width] + np.stack([memory.vector for memory in memories]))  # [N, J]
+        logits = np.add.reduce(active[:, :, None] * self._weight, axis=1) + self._bias
+        return log_probabilities(logits + heard[width:] if self._added else logits)
 
     def greedy(self, heard: np.ndarray, memory: Memory, first: np.ndarray | None = None) -> Frame:
-        """The likeliest symbol, and again, until that is the blank. first: [V] of this step and memory, if it is known already."""
+        """The likeliest symbol, and again, until that is the blank; or one symbol, or the blank, where a step has one at most. first: [V] of this step and memory, if it is known already."""
         first = row = self(heard, [memory])[0] if first is None else first
+        if self._most == 1:
+            symbol, score = int(row.argmax()), float(row.max())
+            return Frame(first, (), score, False, memory) if symbol == BLANK else Frame(first, ((symbol, float(np.exp(score))),), score, False, self.after(memory, symbol))
         symbols, score = list[tuple[int, float]](), 0.0
         while (symbol := int(row.argmax())) != BLANK and len(symbols) < self._most:
             symbols.append((symbol, float(np.exp(row[symbol]))))
@@ -138,7 +193,7 @@ class Joint:
         return Frame(first, tuple(symbols), score + float(row[BLANK]), symbol != BLANK, memory)
 
     def lattice(self, heard: np.ndarray, text: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities of the blank, [T, U + 1], and of the next symbol of a text, [T, U], in each step [T, J] after each of its beginnings."""
+        """Log-probabilities of the blank, [T, U + 1], and of the next symbol of a text, [T, U], in each step [T, J or J + V] after each of its beginnings."""
         memories = [self.begin()]
         for symbol in text:
             memories.append(self.after(memories[-1], symbol))
