@@ -3,7 +3,7 @@
     python bench/long.py [--only SECTION ...] [--results FOLDER] [--smoke]
 
 Sections:
-    copy        an NTM learns to copy 1 to 20 vectors of 8 bits, ten seeds, then at 20, 40 and 80 vectors (`lengths/copying.py`); 20 minutes
+    copy        an NTM learns to copy 1 to 20 vectors of 8 bits, ten seeds, then at 20, 40, 80 and 120 vectors (`lengths/copying.py`); 20 minutes
     checkpoint  time and memory of a training step with checkpoint_every at twice the root of the steps, and without, up to 100,000 steps; 3 minutes
     adding      a GRU adds two numbers of 600, and a diagonal cell two of 5,000 (`lengths/adding.py`); 10 minutes
     depth       20 layers of an LSTM, plain and with a way past each (`lengths/digits.py`); 2 minutes

@@ -35,8 +35,6 @@ class Copier(nn.Module):
     def __init__(self, hidden_size: int, rows: int, width: int) -> None:
         super().__init__()
         self.encoder = NTM(cells.LSTM(), BITS + 1, hidden_size, rows=rows, width=width)
-        with torch.no_grad():  # at first, heads go on from where they were: what is found by content would be learnt for 20 steps, and no more
-            self.encoder.interface.named(self.encoder.interface.project.bias)["gates"].fill_(-3.0)
         self.head = nn.Linear(self.encoder.output_width, BITS)
 
     def forward(self, x: Tensor) -> Tensor:
