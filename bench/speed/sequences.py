@@ -187,6 +187,11 @@ def run_packed(layer: nn.Module, lengths: Tensor, x: Tensor) -> Tensor:
     return layer(pack_padded_sequence(x, lengths, enforce_sorted=False))[0].data  # type: ignore[no-any-return]
 
 
+def drawn_lengths(batch: int, steps: int) -> Tensor:
+    """[B] int64, drawn evenly between 10 % and 100 % of the steps."""
+    return torch.randint(max(1, steps // 10), steps + 1, (batch,), generator=torch.Generator().manual_seed(0))
+
+
 def with_lengths(shapes: list[Shape], seconds: float) -> Rows:
     """Lengths drawn evenly between 10 % and 100 %, given or packed: beside the same without lengths, and beside torch.nn on packed sequences."""
     rows: Rows = []
@@ -194,7 +199,7 @@ def with_lengths(shapes: list[Shape], seconds: float) -> Rows:
         for shape in shapes:
             batch, steps, features, hidden = shape
             x, d_output = torch.randn(steps, batch, features), torch.randn(steps, batch, hidden)
-            lengths = torch.randint(max(1, steps // 10), steps + 1, (batch,), generator=torch.Generator().manual_seed(0))
+            lengths = drawn_lengths(batch, steps)
             ours, peer = named(mine(features, hidden), "cpp"), theirs(features, hidden)
             d_packed = pack_padded_sequence(d_output, lengths, enforce_sorted=False).data
             runs = {

@@ -12,7 +12,7 @@ from unittest import mock
 import torch
 
 from speed import peers
-from speed.sequences import SMALL, VENDOR, Rows, inference, run_ours, training, work
+from speed.sequences import SMALL, VENDOR, Rows, drawn_lengths, inference, run_ours, training, work
 from speed.timing import MOST_ROUNDS, WARM_CALLS, Shape
 from tenuto.engines.cpp.launch import Launch
 
@@ -26,7 +26,7 @@ def shares(shapes: list[Shape], seconds: float) -> Rows:
         for shape in shapes:
             batch, steps, features, hidden = shape
             layer, x, d_output = mine(features, hidden), torch.randn(steps, batch, features), torch.randn(steps, batch, hidden)
-            lengths = torch.randint(max(1, steps // 10), steps + 1, (batch,), generator=torch.Generator().manual_seed(0))
+            lengths = drawn_lengths(batch, steps)
             calls = {
                 "inference": (inference(layer, x), 1.0),
                 "with lengths": (inference(partial(run_ours, layer, lengths), x), lengths.sum().item() / batch / steps),

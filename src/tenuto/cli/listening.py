@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from tenuto.cli.console import messages
+from tenuto.tongues import typed_path
 
 PIPE = "-"
 SoundFiles = Annotated[list[str], typer.Argument(metavar="FILE...", help="Sound files; - for a stream on standard input: a WAV file as it is written, or bare samples of 16 bits (--rate).", show_default=False)]
@@ -29,6 +30,11 @@ def is_stream(files: Sequence[str]) -> bool:
     if PIPE in files and len(files) > 1:
         raise ArgumentError("a stream is heard alone.", expected=f"{PIPE}, or files", received=" ".join(files)[:80])
     return PIPE in files
+
+
+def otherwise(task: Any, run: Path) -> str:
+    """The command that answers with a run of this task, for who asked another one."""
+    return f"tenuto {task.command} {typed_path(run)} FILE" if task.listens or task.spots else f"tenuto predict {typed_path(run)} DATA"
 
 
 def of_files(files: Iterable[str], answer: Callable[[Any], R]) -> Iterator[tuple[str, R]]:

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from tenuto.cli.arguments import CellFile, RunFolder, require_free
-from tenuto.cli.listening import PIPE, SoundFiles, StreamRate, is_stream, of_files, of_pipe, write
+from tenuto.cli.listening import PIPE, SoundFiles, StreamRate, is_stream, of_files, of_pipe, otherwise, write
 from tenuto.cli.tasks import open_run, task_of_run
-from tenuto.tongues import typed_path
 
 FORMATS = ("text", "jsonl")
 
@@ -37,7 +36,7 @@ def spot(
     require("format", form, FORMATS)
     task = task_of_run(run)
     if not task.spots:
-        raise ArgumentError(f"{run} spots no keywords: its task is {task.name}.", expected="a run of a task that spots keywords", fix=f"tenuto {task.command} {typed_path(run)} FILE" if task.listens else f"tenuto predict {typed_path(run)} DATA")
+        raise ArgumentError(f"{run} spots no keywords: its task is {task.name}.", expected="a run of a task that spots keywords", fix=otherwise(task, run))
     streamed = is_stream(files)
     require_free(out, overwrite)
     model = open_run(task, run, cell, device)

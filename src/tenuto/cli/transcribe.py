@@ -11,9 +11,8 @@ import typer
 
 from tenuto.cli.arguments import CellFile, RunFolder, require_free
 from tenuto.cli.console import messages
-from tenuto.cli.listening import PIPE, SoundFiles, StreamRate, is_stream, of_files, of_pipe, write
+from tenuto.cli.listening import PIPE, SoundFiles, StreamRate, is_stream, of_files, of_pipe, otherwise, write
 from tenuto.cli.tasks import open_run, task_of_run
-from tenuto.tongues import typed_path
 
 FORMATS = ("text", "jsonl", "srt", "vtt", "ctm")
 
@@ -46,7 +45,7 @@ def transcribe(
     require("format", form, FORMATS)
     task = task_of_run(run)
     if not task.listens:
-        raise ArgumentError(f"{run} writes down nothing: its task is {task.name}.", expected="a run of a task that hears speech", fix=f"tenuto {task.command} {typed_path(run)} FILE" if task.spots else f"tenuto predict {typed_path(run)} DATA")
+        raise ArgumentError(f"{run} writes down nothing: its task is {task.name}.", expected="a run of a task that hears speech", fix=otherwise(task, run))
     streamed = is_stream(files)
     require_free(out, overwrite)
     model = open_run(task, run, cell, device)

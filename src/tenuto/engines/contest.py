@@ -68,8 +68,7 @@ def winner(problem: Problem, first: Engine, second: Engine, file: Path | None) -
 def _find(problem: Problem, asked: Class, first: Engine, second: Engine, file: Path | None) -> str:
     global _spent
     form, (steps, rows, *rest) = problem.form, asked
-    gates = len(form.cell.widths("gates"))
-    small = steps * rows * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) < SMALL  # type: ignore[operator]
+    small = steps * _work(problem, rows) < SMALL  # type: ignore[operator, arg-type]
     if small or form.lengths or form.resets or form.cell.widths("streams"):
         return first.name
     key = _key(problem, asked)
@@ -148,10 +147,14 @@ def _pose(problem: Problem) -> Buffers:
     return {name: torch.randn(shape, dtype=problem.dtype, device="cpu", generator=generator) * 0.1 for name, shape in shapes.items()}
 
 
+def _work(problem: Problem, rows: int) -> int:
+    """Multiply-adds of a step over so many rows, forward."""
+    return rows * len(problem.form.cell.widths("gates")) * problem.hidden_size * (problem.hidden_size + problem.input_size)
+
+
 def _steps(problem: Problem) -> int:
     """How many steps are measured of a problem like this."""
-    gates = len(problem.form.cell.widths("gates"))
-    each = problem.batch_size * gates * problem.hidden_size * (problem.hidden_size + problem.input_size) * (3 if problem.gradients else 1)
+    each = _work(problem, problem.batch_size) * (3 if problem.gradients else 1)
     return min(problem.time_steps, MOST_STEPS, max(LEAST_STEPS, LARGE // max(each, 1)))
 
 

@@ -15,20 +15,23 @@ from tenuto.keras.time_loop import Options, cell_of, run_keras_cell
 
 
 class PlainLoop:
-    """The loop of a layer that `fits`, on a sequence [T, B, I]: the outputs [T, B, H], or without `return_sequences` the last one [B, H]."""
+    """The loop of a layer on a sequence [T, B, I]: the outputs [T, B, H], or without `return_sequences` the last one [B, H]. key: of the cell of ours (`parts_of`)."""
 
-    def __init__(self, layer: Any) -> None:
-        parts, cell = parts_of(layer.cell), layer.cell
-        assert not isinstance(parts, str)
-        self._layer, self._cell = layer, cell_of(parts[0].key)
+    def __init__(self, layer: Any, key: str) -> None:
+        cell = layer.cell
+        self._layer, self._cell = layer, cell_of(key)
         self._kernels, self._bias = (cell.kernel.value, cell.recurrent_kernel.value), None if cell.bias is None else cell.bias.value
 
-    @staticmethod
-    def fits(layer: Any) -> bool:
-        """Whether a built layer is one of Keras's cells over all steps from zeros, with nothing dropped."""
-        if not isinstance(layer, TenutoLoop) or isinstance(parts := parts_of(layer.cell), str) or len(parts) != 1 or layer.stateful or layer.return_state:  # type: ignore[attr-defined]
-            return False
-        return not (getattr(layer.cell, "dropout", 1) or getattr(layer.cell, "recurrent_dropout", 1))  # type: ignore[attr-defined]
+    @classmethod
+    def of(cls, layer: Any) -> PlainLoop | None:
+        """That of a built layer, if it is one of Keras's cells over all steps from zeros, with nothing dropped."""
+        if not isinstance(layer, TenutoLoop):
+            return None
+        given: Any = layer
+        parts = parts_of(given.cell)
+        if isinstance(parts, str) or len(parts) != 1 or given.stateful or given.return_state or getattr(given.cell, "dropout", 1) or getattr(given.cell, "recurrent_dropout", 1):
+            return None
+        return cls(given, parts[0].key)
 
     def __call__(self, x: Tensor) -> Tensor:
         layer = self._layer
@@ -64,8 +67,8 @@ def calls_of(layers: Sequence[Any]) -> Iterator[tuple[Callable[..., Tensor], boo
     """What a batch goes through in a plain stack, and whether it takes `training`: each layer's own call, a Dense's product, and one call for loops that follow each other, between which time is the first axis."""
     loops: list[PlainLoop] = []
     for layer in layers:
-        if PlainLoop.fits(layer):
-            loops.append(PlainLoop(layer))
+        if (loop := PlainLoop.of(layer)) is not None:
+            loops.append(loop)
             continue
         if loops:
             yield _one_after_the_other(loops), False

@@ -163,7 +163,7 @@ def _in_order(x: Tensor, mask: Tensor | None, go_backwards: bool) -> tuple[Tenso
 
 def run_keras_cell(cell: Cell, x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor | None, options: Options) -> tuple[Tensor, Tensor]:
     """A Keras cell of ours over x [T, B, I] from zeros, its weights as Keras has them: the outputs [T, B, H] and the last one [B, H]."""
-    if trace(cell).stacks[0].products == KERAS_GATES[type(cell)]:
+    if _in_kerass_order(cell):
         weights: dict[str, Any] = {"weight_ih": kernel.t(), "bias": bias, "parameters": {}}
     else:
         weights = weights_from_keras(cell, kernel, recurrent_kernel, bias)
@@ -186,16 +186,21 @@ def _run_cell(
     gates and joining them again took 0.4 of 8.2 ms of a training step (B 32, T 20, I and H 128; one thread of a Xeon with AMX).
     """
     final_type = state_type(tuple(cell.widths("state")))
-    stacks = trace(cell).stacks
-    if "stacked" not in weights or len(stacks) != 1 or stacks[0].products != KERAS_GATES.get(type(cell)):
+    if "stacked" not in weights or not _in_kerass_order(cell):
         return recurrent(
             cell, x, weights, final_type(*initial) if initial else None, lengths=lengths, streams=streams, reverse=options.go_backwards, engine=options.engine
         )
-    products = {stacks[0].name: weights["stacked"]}
+    products = {trace(cell).stacks[0].name: weights["stacked"]}
     own = layer_weights(weights["weight_ih"], weights["bias"], products, weights["parameters"], streams or {})
     tensors = layer_tensors(own, x, lengths, None)
     output, *final = run_layer(handle_of(cell), tensors, initial, [], options.go_backwards, options.engine)
     return output, final_type(*final)
+
+
+def _in_kerass_order(cell: Cell) -> bool:
+    """Whether the engine takes the recurrent products of a cell in one stack, in the order in which Keras stacks them."""
+    stacks = trace(cell).stacks
+    return len(stacks) == 1 and stacks[0].products == KERAS_GATES.get(type(cell))
 
 
 def _computed(dtype: torch.dtype) -> torch.dtype:

@@ -164,7 +164,7 @@ def _forward(plan: Plan, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, li
     steps = access.Steps(plan.heads, parts, time_steps, keep, first)
     vectors = steps.slots[READS].flatten(2)  # [slots, B, R * M]
     wide = plan.model.controller.output_width
-    read = [pool.shared().empty(time_steps * rows, inputs + vectors.shape[-1], x.dtype).view(time_steps, rows, -1), *(x.new_empty(time_steps, rows, wide) for _ in plan.layers[1:])]
+    read = [pool.of_shape((time_steps, rows, inputs + vectors.shape[-1]), x.dtype), *(x.new_empty(time_steps, rows, wide) for _ in plan.layers[1:])]
     read[0][..., :inputs] = x
     hidden, said = x.new_empty(time_steps, rows, wide), x.new_empty(time_steps if keep else 1, rows, plan.heads.said)
     vectors_read = vectors[1:] if keep else x.new_empty(time_steps, rows, vectors.shape[-1])
@@ -277,7 +277,7 @@ def _as_one(plan: Plan, k: int, run: _Kept, weights: Sequence[Tensor]) -> _AsOne
 
 def _pooled(value: Tensor) -> Tensor:
     """A copy, in memory whose pages are there: to touch the links' anew would take as long as a step."""
-    return pool.shared().empty(1, value.numel(), value.dtype).view(value.shape).copy_(value)
+    return pool.of_shape(value.shape, value.dtype).copy_(value)
 
 
 def _stacked(by_layer: Sequence[Sequence[Tensor]]) -> list[Tensor]:

@@ -9,7 +9,6 @@ Letters: T time, B batch, N packed rows, W a state's width.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from tenuto.engines import Form, autograd, members
 from tenuto.engines.cpp import pool
+from tenuto.engines.cpp.memory import in_main_memory
 from tenuto.errors import ArgumentError
 from tenuto.layers.checks import dtypes, sizes_of_states
 from tenuto.layers.functional import run_layer
@@ -176,9 +176,8 @@ def _segment_by_segment(plan: _Plan, flat: Sequence[Tensor], borders: Sequence[T
 
 def _room(rows: int, like: Tensor) -> Tensor:
     """Memory for so many rows like those; in main memory with pages that are there, since touching new ones would take a tenth of the time."""
-    if like.device.type != "cpu":
-        return like.new_empty(rows, *like.shape[1:])
-    return pool.shared().empty(rows, math.prod(like.shape[1:]), like.dtype).view(rows, *like.shape[1:])
+    shape = rows, *like.shape[1:]
+    return pool.of_shape(shape, like.dtype) if in_main_memory(like) else like.new_empty(shape)
 
 
 def _zeros(handle: str, tensors: dict[str, Tensor], rows: int) -> list[Tensor]:

@@ -40,7 +40,7 @@ def one_a_step_loss(blanks: Tensor, symbols: Tensor, frames: Tensor, labels: Ten
         tensor([2.])
     """
     ways = torch.full(blanks.shape[1:], NEVER, dtype=torch.float64, device=blanks.device)  # [B, U + 1], of all ways to each place
-    ways = torch.cat([torch.zeros_like(ways[:, :1]), ways[:, 1:]], dim=1)
+    ways[:, 0] = 0
     live = torch.arange(len(blanks), device=blanks.device)[:, None, None] < frames[:, None]  # [T, B, 1]
     nothing = torch.full_like(ways[:, :1], NEVER)
     for stay, move, counts in zip(_Large.apply(blanks), _Large.apply(symbols), live):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 RESAMPLES, BINS = 1000, 6
+EDIT = np.int64(1) << 32
 MOST_CELLS = 1 << 25  # of a table of words by words, 256 MiB: recordings with more are not looked through for confusions
 
 
@@ -38,22 +39,28 @@ def edits(reference: Sequence[Hashable], answer: Sequence[Hashable]) -> Edits:
         >>> edits("the cat sat".split(), "a cat sat down".split())
         Edits(reference=3, hits=2, substitutions=1, deletions=0, insertions=1)
     """
+    for row in _costs(reference, answer):
+        last = row[-1]
+    fewest = int(-(-last // EDIT))
+    hits = int(fewest * EDIT - last)
+    # With E edits, H hits and lengths R and A: R = H + S + D, A = H + S + I, E = S + D + I.
+    substitutions = len(reference) + len(answer) - 2 * hits - fewest
+    return Edits(len(reference), hits, substitutions, len(reference) - hits - substitutions, len(answer) - hits - substitutions)
+
+
+def _costs(reference: Sequence[Hashable], answer: Sequence[Hashable]) -> Iterator[np.ndarray]:
+    """Row by row, what it costs to make each beginning of the answer of each beginning of the reference, [A + 1] int64. A cell is edits * 2**32 - hits: fewest edits first, then most hits."""
     names: dict[Hashable, int] = {}
     first, second = (np.array([names.setdefault(one, len(names)) for one in side], dtype=np.int64) for side in (reference, answer))
-    # A cell is edits * 2**32 - hits: fewest edits first, then most hits. Along a row, insertions are a running minimum of what came before them.
-    cost = np.int64(1) << 32
-    places = np.arange(len(second) + 1, dtype=np.int64) * cost
+    places = np.arange(len(second) + 1, dtype=np.int64) * EDIT
     row = places.copy()
+    yield row
     for number, symbol in enumerate(first, 1):
         fresh = np.empty_like(row)
-        fresh[0] = number * cost
-        fresh[1:] = np.minimum(row[1:] + cost, row[:-1] + np.where(second == symbol, -1, cost))
-        row = np.minimum.accumulate(fresh - places) + places
-    fewest = int(-(-row[-1] // cost))
-    hits = int(fewest * cost - row[-1])
-    # With E edits, H hits and lengths R and A: R = H + S + D, A = H + S + I, E = S + D + I.
-    substitutions = len(first) + len(second) - 2 * hits - fewest
-    return Edits(len(first), hits, substitutions, len(first) - hits - substitutions, len(second) - hits - substitutions)
+        fresh[0] = number * EDIT
+        fresh[1:] = np.minimum(row[1:] + EDIT, row[:-1] + np.where(second == symbol, -1, EDIT))
+        row = np.minimum.accumulate(fresh - places) + places  # along a row, insertions are a running minimum of what came before them
+        yield row
 
 
 def differences(reference: Sequence[str], answer: Sequence[str]) -> list[tuple[str, str]]:
@@ -63,23 +70,13 @@ def differences(reference: Sequence[str], answer: Sequence[str]) -> list[tuple[s
         >>> differences("the cat sat".split(), "a cat sat down".split())
         [('the', 'a'), ('', 'down')]
     """
-    edit = np.int64(1 << 32)  # a cell is edits * 2**32 - hits: fewest edits first, then most hits
-    names: dict[str, int] = {}
-    first, second = (np.array([names.setdefault(one, len(names)) for one in side], dtype=np.int64) for side in (reference, answer))
-    places = np.arange(len(second) + 1, dtype=np.int64) * edit
-    cost = np.empty((len(first) + 1, len(second) + 1), dtype=np.int64)
-    cost[0] = places
-    for number, symbol in enumerate(first, 1):  # as in `edits`
-        fresh, before = cost[number], cost[number - 1]
-        fresh[0] = number * edit
-        fresh[1:] = np.minimum(before[1:] + edit, before[:-1] + np.where(second == symbol, -1, edit))
-        fresh[:] = np.minimum.accumulate(fresh - places) + places
+    cost = list(_costs(reference, answer))
     row, column, found = len(reference), len(answer), list[tuple[str, str]]()
     while row or column:
-        if row and column and cost[row, column] == cost[row - 1, column - 1] + (-1 if first[row - 1] == second[column - 1] else edit):
+        if row and column and cost[row][column] == cost[row - 1][column - 1] + (-1 if reference[row - 1] == answer[column - 1] else EDIT):
             row, column = row - 1, column - 1
             found += [(reference[row], answer[column])] if reference[row] != answer[column] else []
-        elif row and cost[row, column] == cost[row - 1, column] + edit:
+        elif row and cost[row][column] == cost[row - 1][column] + EDIT:
             row -= 1
             found.append((reference[row], ""))
         else:

@@ -20,16 +20,14 @@ from tenuto.data.audio.hearing import Hearing
 from tenuto.data.audio.normalise import RULES, Normaliser
 from tenuto.data.audio.perturb import Perturbation
 from tenuto.data.audio.recordings import Recordings
-from tenuto.data.audio.wave import LEAST_RATE, MOST_RATE
+from tenuto.data.audio.wave import check_rate
 from tenuto.data.sequences.batches import Batch, bucketed_batches
-from tenuto.errors import ArgumentError
 from tenuto.networks.reduction import ReducedRecurrent
 from tenuto.tasks.audio_exported import ExportedAudio
 from tenuto.tasks.audio_options import AudioOptions
 from tenuto.tasks.batches import Batches
 from tenuto.tasks.estimator import Estimator
 from tenuto.tasks.evaluation import UsualCall, describe_set
-from tenuto.tongues import argument
 from tenuto.train import Checkpoint, Launch, Observer
 
 E = TypeVar("E", bound="AudioEstimator")
@@ -71,8 +69,8 @@ class AudioEstimator(AudioOptions, ExportedAudio, Estimator):
         """
         with self._as_before(), self._calling("fit"):
             self.check()
-            if self.rate is not None and not LEAST_RATE <= self.rate <= MOST_RATE:
-                raise ArgumentError(f"{argument('rate', self.rate)} is out of range.", expected=f"{LEAST_RATE} to {MOST_RATE} samples a second")
+            if self.rate is not None:
+                check_rate(self.rate)
             sets = [None if given is None else self._to_learn(*given) if isinstance(given, tuple) else self._to_learn(given) for given in ((x, y), validation, test)]
         return super().fit(sets[0], validation=sets[1], test=sets[2], observers=observers, checkpoint=checkpoint, launch=launch)
 

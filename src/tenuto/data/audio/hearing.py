@@ -10,7 +10,7 @@ import numpy as np
 
 from tenuto.data.audio.features import SHIFT_MS, Features
 from tenuto.data.audio.normalise import Normaliser
-from tenuto.data.audio.wave import LEAST_RATE, MOST_RATE, Resampler, Wave, resampled
+from tenuto.data.audio.wave import Resampler, Wave, check_rate, resampled
 from tenuto.data.plain import array_of, plain_array
 from tenuto.errors import ArgumentError
 from tenuto.tongues import argument
@@ -83,8 +83,7 @@ class Hearing:
         Raises:
             ArgumentError: it normalises by the whole recording, or no sound has such a rate.
         """
-        if not LEAST_RATE <= rate <= MOST_RATE:
-            raise ArgumentError(f"{argument('rate', rate)} is out of range.", expected=f"{LEAST_RATE} to {MOST_RATE} samples a second")
+        check_rate(rate)
         if not self.normaliser.streams:
             raise ArgumentError(
                 f"{argument('normalise', self.normaliser.rule)} needs a whole recording, so there is no stream of it.", expected="a model that normalises by its training set, or causally",

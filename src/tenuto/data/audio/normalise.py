@@ -11,7 +11,8 @@ import numpy as np
 from tenuto.choices import require
 from tenuto.data.plain import array_of, plain_array
 
-RULES = ("training", "causal", "recording", "mean", "both")
+STREAMING = ("training", "causal")  # those that need nothing of what comes later
+RULES = (*STREAMING, "recording", "mean", "both")
 LEAST = 1e-3  # a deviation is never taken to be smaller: silence is constant
 FRAMES_BEFORE = 100.0  # causal: the training set counts as so many frames before the first
 
@@ -53,7 +54,7 @@ class Normaliser:
     @property
     def streams(self) -> bool:
         """Whether it needs nothing of what comes later."""
-        return self.rule in ("training", "causal")
+        return self.rule in STREAMING
 
     @property
     def views(self) -> int:

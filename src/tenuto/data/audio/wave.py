@@ -10,6 +10,7 @@ import numpy as np
 
 from tenuto.choices import missing_file
 from tenuto.errors import ArgumentError, DataError
+from tenuto.tongues import argument
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf")
 BLOCK = 1 << 16  # samples of a channel that are read at once
@@ -75,6 +76,12 @@ def read_wave(path: str | Path, channel: int | None = None) -> Wave:
     except OSError as error:  # a name that is too long, for example
         raise DataError(f"{path.name[:60]} cannot be read: {error.strerror}.") from error
     return checked(np.concatenate([np.empty(0, np.float32), *blocks]), rate, path.name)
+
+
+def check_rate(rate: int) -> None:
+    """Raise an ArgumentError if no sound has such a rate."""
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise ArgumentError(f"{argument('rate', rate)} is out of range.", expected=f"{LEAST_RATE} to {MOST_RATE} samples a second")
 
 
 def mono(samples: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ class Steps:
         slots = []
         for number, part in enumerate(parts):
             room = 1 if not keep else count + 1 if number != _LINK or self._every == 1 else count // self._every + 2
-            slots.append(pool.shared().empty(room, part.numel(), dtype).view(room, *part.shape))
+            slots.append(pool.of_shape((room, *part.shape), dtype))
             slots[-1][0].copy_(part)
         self._library = library.written(heads.kernel, library.bits_of(dtype))
         threads = min(process.threads(), batch_size)

@@ -166,7 +166,7 @@ class _Again:
         key, launch = _forward_launch(calls, False, way)
         try:
             dtype, output = x.dtype, self._output
-            given["output"] = made = memory.empty(*output, dtype=dtype) if self._small else pool.shared().empty(rows.total, calls.output, dtype).view(output)
+            given["output"] = made = memory.empty(*output, dtype=dtype) if self._small else pool.of_shape(output, dtype)
             results = [made]
             for final, new, old, before, turns, shape in self._states:
                 given[new] = given[old] = given[before] = made if turns is None else memory.empty(*turns, dtype=dtype)
@@ -291,5 +291,5 @@ def _gradient_like(name: str, tensor: Tensor, rows: Rows, by_columns: bool) -> T
     if not rows.total:
         return torch.zeros_like(tensor, memory_format=torch.contiguous_format)
     if name == "x" or name.startswith("stream."):
-        return pool.shared().empty(math.prod(tensor.shape[:-1]), tensor.shape[-1], tensor.dtype).view(tensor.shape)
+        return pool.of_shape(tensor.shape, tensor.dtype)
     return torch.empty_like(tensor, memory_format=torch.preserve_format if by_columns else torch.contiguous_format)

@@ -12,13 +12,14 @@ them (EPYC, Linux 6.18).
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -148,6 +149,11 @@ class Pool:
         with self._lock:
             self._free.clear()
             self._free_bytes = 0
+
+
+def of_shape(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """An uninitialised tensor of any shape from the pool of this process."""
+    return shared().empty(1, math.prod(shape), dtype).view(shape)
 
 
 @lru_cache(maxsize=1)

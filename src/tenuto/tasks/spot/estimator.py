@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tenuto.data.audio.normalise import STREAMING
 from tenuto.data.audio.recordings import Recordings
 from tenuto.data.audio.wave import Wave
 from tenuto.data.sequences.batches import Batch, bucketed_batches, sorted_batches
@@ -77,7 +78,7 @@ class Spotter(SpotOptions, AudioSteps):
         super().check_options()
         if len(set(self.keywords)) < len(self.keywords):
             raise ArgumentError(f"{argument('keywords', self.keywords)} names one twice.", expected="each keyword once")
-        if self.normalise in ("recording", "mean", "both"):
+        if self.normalise not in STREAMING:
             raise ArgumentError(f"{argument('normalise', self.normalise)} needs whole recordings, and a spotter hears a stream.", expected="training or causal", fix=f"train with {argument('normalise', 'causal')}")
 
     def _prepare(self, training: Recordings, held_out: Recordings) -> None:
