@@ -13,16 +13,21 @@ template <int I> INLINE void without_diagonal(vec* values, long i, long j) {  //
     for (int k = 0; k < I; k++) values[k] = where(lane == word(i + k - j), vec{}, values[k]);
 }
 
+// The next link of rows i (its weight `own`) and j.., from the one before.
+INLINE vec next_link(vec before, real own, vec write, vec last) { return fma(broadcast(own), last, (broadcast(1 - own) - write) * before); }
+// What H heads have for I rows from i, row by row. Beside the sums of a loop, such numbers would be looked up through pointers that no register has room for.
+template <int H, int I> INLINE void of_rows(const real* heads, long stride, long i, real* to) {
+  for (int k = 0; k < I; k++)
+    for (int h = 0; h < H; h++) to[k * H + h] = heads[h * stride + i + k];
+}
+
 // I rows from i. UPDATE: `after` = the next link; else `link` is it already. forward(h, i) = sum_j L(i, j) w(h, j); backward(h, j) += sum_i L(i, j) w(h, i).
 template <int H, int I, bool UPDATE>
 static void link_rows(const real* link, real* after, long n, long i, const real* write, const real* last, const real* reading, real* forward, real* backward) {
   const long stride = whole_vectors(n);
   vec sum[I * H] = {};
-  real own[I], mine[I * H];  // beside the sums; by themselves they would be looked up through pointers that no register has room for
-  for (int k = 0; k < I; k++) {
-    own[k] = write[i + k];
-    for (int h = 0; h < H; h++) mine[k * H + h] = reading[h * stride + i + k];
-  }
+  real own[I], mine[I * H];
+  of_rows<1, I>(write, 0, i, own), of_rows<H, I>(reading, stride, i, mine);
   in_vectors(n, [&](auto whole, long j, long lanes) {
     vec w = load(write + j), q = load(last + j), r[H], to[H], value[I];
 #pragma GCC unroll 4
@@ -33,7 +38,7 @@ static void link_rows(const real* link, real* after, long n, long i, const real*
       __builtin_prefetch(from + SOON, 0, 2);
       if (UPDATE) __builtin_prefetch(after + (from - link) + SOON, 1, 2);
       value[k] = get(whole, from, lanes);
-      if (UPDATE) value[k] = fma(broadcast(own[k]), q, (broadcast(1 - own[k]) - w) * value[k]);
+      if (UPDATE) value[k] = next_link(value[k], own[k], w, q);
     }
     if (UPDATE) without_diagonal<I>(value, i, j);
 #pragma GCC unroll 4
@@ -77,7 +82,7 @@ static void link_update(const real* link, real* after, long n, const real* write
     in_vectors(n, [&](auto whole, long j, long lanes) {
       const real* from = link + i * n + j;
       __builtin_prefetch(from + SOON, 0, 2);
-      vec value = fma(broadcast(write[i]), load(last + j), (broadcast(1 - write[i]) - load(write + j)) * get(whole, from, lanes));
+      vec value = next_link(get(whole, from, lanes), write[i], load(write + j), load(last + j));
       without_diagonal<1>(&value, i, j);
       put(whole, after + i * n + j, value, lanes);
     });
@@ -90,10 +95,7 @@ static void link_reads_back(const real* link, long n, long i, const real* write,
   const long stride = whole_vectors(n);
   vec sum[I * H] = {};
   real own[I], pulled[I * H];
-  for (int k = 0; k < I; k++) {
-    own[k] = write[i + k];
-    for (int h = 0; h < H; h++) pulled[k * H + h] = d_forward[h * stride + i + k];
-  }
+  of_rows<1, I>(write, 0, i, own), of_rows<H, I>(d_forward, stride, i, pulled);
   in_vectors(n, [&](auto whole, long j, long lanes) {
     vec w = load(write + j), q = load(last + j), d_r[H], back[H], next[I];
 #pragma GCC unroll 4
@@ -102,7 +104,7 @@ static void link_reads_back(const real* link, long n, long i, const real* write,
     for (int k = 0; k < I; k++) {
       const real* from = link + (i + k) * n + j;
       __builtin_prefetch(from + SOON, 0, 2);
-      next[k] = fma(broadcast(own[k]), q, (broadcast(1 - own[k]) - w) * get(whole, from, lanes));
+      next[k] = next_link(get(whole, from, lanes), own[k], w, q);
     }
     without_diagonal<I>(next, i, j);
 #pragma GCC unroll 4
@@ -127,10 +129,7 @@ static void link_rows_back(const real* link, real* d, long n, long i, const real
   const long stride = whole_vectors(n);
   vec sum[I] = {};
   real own[I], mine[I * H], pulled[I * H];
-  for (int k = 0; k < I; k++) {
-    own[k] = write[i + k];
-    for (int h = 0; h < H; h++) mine[k * H + h] = reading[h * stride + i + k], pulled[k * H + h] = d_forward[h * stride + i + k];
-  }
+  of_rows<1, I>(write, 0, i, own), of_rows<H, I>(reading, stride, i, mine), of_rows<H, I>(d_forward, stride, i, pulled);
   in_vectors(n, [&](auto whole, long j, long lanes) {
     vec w = load(write + j), q = load(last + j), d_w = load(d_write + j), d_q = load(d_last + j), r[H], back[H], pull[I];
 #pragma GCC unroll 4
