@@ -6,11 +6,13 @@ A plain `pytest` runs all that the machine can.
 
 import os
 import signal
+from functools import lru_cache
 
 import hypothesis
 import numpy
 import pytest
 import torch
+import typer.main
 
 hypothesis.settings.register_profile(
     "house",
@@ -49,6 +51,14 @@ def seeded() -> None:
     """The same random numbers in every run and in any order of the tests."""
     torch.manual_seed(0)
     numpy.random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_command_line():
+    """typer's test runner makes all commands anew at each call, which takes as long as most of them run; ours stay the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", lru_cache(maxsize=8)(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ MEANT = {
 }
 
 
+@lru_cache(maxsize=None)
+def parsed(text: str) -> ast.Module:
+    """The tree of a source text; many rules read the same one."""
+    return ast.parse(text)
+
+
 def folders(room: str) -> set[str]:
     """The folders of a room that hold code."""
     return {path.parent.name for path in (PACKAGE / room).glob("*/*.py")}
@@ -58,7 +65,7 @@ def engines() -> set[str]:
     """The files and folders of `engines/` in which a class has the three methods of an engine."""
     found = set()
     for path in (PACKAGE / "engines").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and "Protocol" not in map(ast.unparse, node.bases):
                 if {"supports", "forward", "backward"} <= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}:
                     found.add(path.relative_to(PACKAGE / "engines").with_suffix("").parts[0])
@@ -92,7 +99,7 @@ def imported_modules(path: Path, text: str | None = None) -> list[tuple[int, str
     if path.name != "__init__.py":
         package = package[:-1]
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8") if text is None else text, str(path))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8") if text is None else text)):
         if isinstance(node, ast.Import):
             found += [(node.lineno, name.name) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -203,7 +210,7 @@ def test_optional_packages_are_imported_where_they_are_used() -> None:
     for path in SOURCES:
         if module_name(path) == "tenuto.adapters.keras" or room_of(module_name(path)) == "keras":
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path.read_text(encoding="utf-8")).body:
             names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             wrong += [f"{relative(path)}:{node.lineno} {name}" for name in names if name.split(".")[0] in OPTIONAL]
@@ -250,12 +257,12 @@ def test_file_names_say_what_is_inside() -> None:
 def test_long_files_say_why(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     lines = text.count("\n")
-    header = ast.get_docstring(ast.parse(text)) or ""
+    header = ast.get_docstring(parsed(text)) or ""
     assert lines <= 400 or "one story" in header, (
         f"{relative(path)} has {lines} lines: split it, or say in its header why it is one story (with these two words)"
     )
     if path.is_relative_to(PACKAGE / "cells") and path.name != "__init__.py":
-        for node in ast.parse(text).body:
+        for node in parsed(text).body:
             if isinstance(node, ast.ClassDef):
                 size = (node.end_lineno or 0) - node.lineno + 1
                 assert size <= 60, f"{relative(path)}: {node.name} has {size} lines; a cell of the zoo has at most 60"
@@ -263,7 +270,7 @@ def test_long_files_say_why(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_every_file_says_what_it_is(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), f"{relative(path)} has no docstring at its head"
 
 
@@ -271,7 +278,7 @@ def test_every_file_says_what_it_is(path: Path) -> None:
 def test_no_code_is_loaded_as_data(path: Path) -> None:
     """No pickle, no eval or exec of a string, no torch.load that could run what it reads."""
     wrong = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}

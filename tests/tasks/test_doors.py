@@ -34,7 +34,11 @@ def test_predict_is_made_of_the_doors(fitted):
         medians = np.concatenate([one[:, model.levels_.index(0.5)] for one in answered])
         np.testing.assert_allclose(predicted[type(model).__name__].to_numpy(), medians, rtol=1e-6)
         return
-    assert len(answered) == len(asked) and list(predicted) == answered
+    assert len(answered) == len(asked) == len(predicted)
+    if isinstance(answered[0], float):  # another batch may have other last bits
+        np.testing.assert_allclose(predicted, answered, rtol=1e-6)
+    else:
+        assert list(predicted) == answered
 
 
 def test_a_network_is_front_encoder_and_head(fitted):

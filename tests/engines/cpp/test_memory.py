@@ -141,11 +141,11 @@ def test_wrong_split_is_named(monkeypatch):
     monkeypatch.setenv(tune.ENVIRONMENT, "columns")
     tune.forced.cache_clear()
     with pytest.raises(ArgumentError, match="TENUTO_CPP_SPLIT is 'columns'"):
-        tune.ways(4, 2, True)
+        tune.ways(4, 2, True, 0)
 
 
 def test_the_fastest_way_is_chosen_and_the_others_are_measured_again():
-    ways = tune.ways(4, 2, True)
+    ways = tune.ways(4, 2, True, 0)
     assert ways == (tune.Way(1, False), tune.Way(2, False), tune.Way(2, True))
     cost = dict(zip(ways, (3.0, 1.0, 2.0)))
     chosen, record = [], tune.Record(ways)
@@ -165,8 +165,14 @@ def test_the_fastest_way_is_chosen_and_the_others_are_measured_again():
     assert record.choose(1000) == ways[0]
 
 
+def test_channels_are_shared_where_the_rows_are_few_or_the_weights_many():
+    by_units = tune.Way(2, True)
+    assert by_units in tune.ways(23, 2, True, 0) and by_units not in tune.ways(24, 2, True, 0)
+    assert by_units in tune.ways(128, 2, True, tune.MANY_WEIGHTS) and by_units not in tune.ways(128, 2, False, tune.MANY_WEIGHTS)
+
+
 def test_what_was_slow_beside_other_work_is_soon_the_fastest_again():
-    ways = tune.ways(64, 2, False)
+    ways = tune.ways(64, 2, False, 0)
     record, chosen = tune.Record(ways), []
     for turn in range(60):
         way = record.choose(1000)
@@ -266,7 +272,7 @@ def test_compiled_and_under_autocast():
 
 
 def test_short_calls_stay_on_one_thread():
-    ways = tune.ways(4, 2, True)
+    ways = tune.ways(4, 2, True, 0)
     record = tune.Record(ways)
     for _ in range(20):
         way = record.choose(10)

@@ -47,6 +47,7 @@ class Calls:
         # What has one number per row is computed by one thread and read by all, and in its place another value may come.
         made = (width for declaration in ("state", "gates", "products") for width in cell.widths(declaration).values())
         self._units_can_split = all(width != 1 for width in made)
+        self._weights = sum(sizes.width(stack.width_in) * sum(map(sizes.width, stack.widths)) for stack in form.traced.stacks)
         self._sizes = {tune.Way(sizes.threads, sizes.by_units): sizes}
         self._records: dict[Hashable, tune.Record] = {}
 
@@ -61,7 +62,7 @@ class Calls:
         """What has been learnt of the forward loop or one of the backward loops; the ways belong to it."""
         asked = what, threads, tune.forced()
         found = self._records.get(asked)
-        return found or self._records.setdefault(asked, tune.Record(tune.ways(self.batch_size, threads, self._units_can_split)))
+        return found or self._records.setdefault(asked, tune.Record(tune.ways(self.batch_size, threads, self._units_can_split, self._weights)))
 
 
 class KnownCalls:
@@ -81,7 +82,7 @@ class KnownCalls:
         calls = self._known.get(key)
         if calls is None:
             hidden = rows // form.gates
-            chosen = units(form, batch_size, input_size, hidden, many_rows, x.dtype, self._invariant)
+            chosen = units(form, batch_size, input_size, hidden, many_rows, x.dtype, self._invariant or self._bfloat16)
             calls = Calls(form, Sizes(batch_size, input_size, hidden, x.dtype, 1, False, chosen, form.integers, form.static, form.sparse, self._bfloat16, turned), fixed)
             if len(self._known) == _MOST:
                 self._known.clear()

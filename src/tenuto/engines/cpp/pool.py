@@ -101,7 +101,7 @@ class Pool:
             self._let_go_of_idle()
             block = self._take(-(-size // _HUGE_PAGE) * _HUGE_PAGE)
             self._used_bytes += block.size
-        view = (ctypes.c_char * size).from_buffer(block.memory, block.offset)
+        view = memoryview(block.memory)[block.offset : block.offset + size]
         weakref.finalize(view, self._give_back, block).atexit = False
         return torch.frombuffer(view, dtype=dtype, count=rows * width).view(rows, width)
 

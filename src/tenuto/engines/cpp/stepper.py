@@ -32,7 +32,7 @@ class CppStepper:
         weights = sum(inputs[name].numel() for name in form.names if name == "weight_ih" or name.startswith("U."))
         threads = process.threads() if weights * batch_size > ALONE else 1
         split = threads > 1 and all(width != 1 for width in form.cell.widths("state").values())
-        chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant)
+        chosen = units(form, batch_size, input_size, hidden, False, dtype, invariant or bfloat16)
         sizes = Sizes(batch_size, input_size, hidden, dtype, threads if split else 1, split, chosen, form.integers, form.static, form.sparse, bfloat16, transposed(form, inputs))
         fixed = fixed_streams(form, inputs)
         rows, self._given = arrange(form, inputs, fixed)

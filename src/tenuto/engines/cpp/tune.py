@@ -22,6 +22,7 @@ MEMORY = 5  # how many times of each way are kept; their median counts, so that 
 PERIOD = 10  # calls until another way is looked at again; doubled after each look
 LONGEST = 640  # the longest such period
 GAIN = 0.9  # threads must win by this much: on a busy machine each waits for the slowest
+MANY_WEIGHTS = 1 << 21  # numbers: no thread's cache holds all of so many, so it may be faster if each reads only its part (LSTM of 1024 units: by a quarter)
 SHORT = 1e-4  # seconds: a call that one thread finishes sooner is not worth waking another
 
 
@@ -113,13 +114,14 @@ def forced() -> str:
     return asked
 
 
-def ways(batch_size: int, threads: int, units_can_split: bool) -> tuple[Way, ...]:
-    """The ways worth trying, or the one that TENUTO_CPP_SPLIT asks for."""
+def ways(batch_size: int, threads: int, units_can_split: bool, weights: int) -> tuple[Way, ...]:
+    """The ways worth trying, or the one that TENUTO_CPP_SPLIT asks for. weights: how many numbers a step's products read."""
     if threads == 1:
         return _ALONE
     asked = forced()
     if asked:
         return (Way(threads, asked == "units" and units_can_split),)
     by_rows = (Way(threads, False),) if batch_size > 1 else ()
-    by_units = (Way(threads, True),) if units_can_split and batch_size < 12 * threads else ()  # with more rows than this, sharing rows fills every thread's tiles
+    few = batch_size < 12 * threads or weights >= MANY_WEIGHTS  # with more rows than this, sharing rows fills every thread's tiles
+    by_units = (Way(threads, True),) if units_can_split and few else ()
     return _ALONE + by_rows + by_units
