@@ -182,10 +182,11 @@ def _section(section: dict[str, Any]) -> str:
     if "mb" in rows[0]:
         return table(["cell", "shape", *(f"{n}, MB" for n in rows[0]["mb"])], [[r["cell"], size(r), *(f"{v:.0f}" for v in r["mb"].values())] for r in rows])
     if "us" in rows[0]:
-        head, lines = ["cell", "shape", "what", "a call, µs", "in the loops, µs", "around them, µs", "the loops alone, of the limit"], []
+        head = ["cell", "shape", "what", "a call, µs", "in the loops, µs", "around them, µs", "the loops alone, of the limit", "in the loops, weights packed before, µs", "around them, caches cold, µs"]
+        lines = []
         for row in rows:
             whole, loops = row["us"]["call"], row["us"]["loops"]
-            lines.append([row["cell"], size(row), row["what"], f"{whole:.0f}", f"{loops:.0f}", f"{whole - loops:.0f}", f"{limit_ms(row, about) * 1e3 / loops:.2f}"])
+            lines.append([row["cell"], size(row), row["what"], f"{whole:.0f}", f"{loops:.0f}", f"{whole - loops:.0f}", f"{limit_ms(row, about) * 1e3 / loops:.2f}", *(f"{row['us'][name]:.0f}" if name in row["us"] else "" for name in ("loops, packed before", "around, cold"))])
         return table(head, lines)
     names = list(dict.fromkeys(name for row in rows for name in row["ms_median_best"]))
     ours = names[0]

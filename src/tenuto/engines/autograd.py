@@ -229,11 +229,11 @@ class TimeLoop(_Function):
         named = by_name(form, inputs)
         results = (kept[0], *(named[f"s.{name}"] for name in form.cell.widths("state")))
         given = [torch.zeros_like(result) if d is None else d for d, result in zip(cotangents, results)]
-        ordinarily = not members.transformed() and ordinary(tensors)
+        ordinarily = ordinary(tensors)
         needed = _asked(ctx, inputs) if ordinarily and named["x"].requires_grad else ctx.needs_input_grad
         needs, places = _wanted(form, needed)
         gradients: Sequence[Tensor | None]
-        if by_operations((*tensors, *given)) or (members.many(form, named) and not engine.name.startswith("invariant")):
+        if by_operations((*tensors, *given)) or (not ordinarily and members.many(form, named) and not engine.name.startswith("invariant")):
             with exact(named["x"].device):
                 _, function, values = _through_reference(ctx.key, ctx.count, len(kept), needs, (*tensors, *given))
                 gradients = function(*values)
@@ -379,6 +379,7 @@ def time_loop(form: Form, engine: Engine, inputs: Buffers, keep: bool, opaque: b
 
 def at_once(key: str, form: Form, inputs: Buffers, keep: bool) -> list[Tensor]:
     """The output and the final states through the Function, where no transform and no compiler is at work. key: of the form and an engine (`key_of`)."""
-    if inputs["x"].requires_grad:
-        inputs = {name: tensor.view_as(tensor) if tensor.requires_grad and name != "x" else tensor for name, tensor in inputs.items()}
-    return list(TimeLoop.apply_at_once(key, keep, *map(inputs.__getitem__, form.names))[: form.results])
+    x, given = inputs["x"], [inputs[name] for name in form.names]
+    if x.requires_grad:
+        given = [tensor.view_as(tensor) if tensor.requires_grad and tensor is not x else tensor for tensor in given]
+    return list(TimeLoop.apply_at_once(key, keep, *given)[: form.results])

@@ -35,12 +35,7 @@ class _WithGradients:
 
     def __init__(self, form: Form, inputs: Mapping[str, Tensor], engine: Engine) -> None:
         self._form, self._key = form, autograd.key_of(form, engine.name)
-        self._states = [inputs[f"s.{name}"].shape for name in form.cell.widths("state")]
-        self._dtype = inputs["x"].dtype
-
-    @property
-    def zeros(self) -> list[Tensor]:
-        return [zeros(*shape, dtype=self._dtype) for shape in self._states]
+        self.zeros = [zeros(*inputs[f"s.{name}"].shape, dtype=inputs["x"].dtype) for name in form.cell.widths("state")]
 
     def __call__(self, x: Tensor, given: dict[str, Tensor]) -> list[Tensor]:
         return autograd.at_once(self._key, self._form, given, True)

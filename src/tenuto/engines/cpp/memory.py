@@ -43,7 +43,7 @@ _HOOKS = "where torch.autograd.graph.saved_tensors_hooks is at work: unpack what
 assert tuple(_DTYPES) == NOT_DIFFERENTIABLE
 
 
-def readable(tensors: Mapping[str, Tensor], dtype: torch.dtype, shapes: Mapping[str, tuple[int, ...]] = _ANY) -> dict[str, Tensor]:
+def readable(tensors: dict[str, Tensor], dtype: torch.dtype, shapes: Mapping[str, tuple[int, ...]] = _ANY) -> dict[str, Tensor]:
     """These tensors, each with its numbers in main memory; but for lengths, batch sizes and resets all of this dtype. They may have gaps.
 
     Args:
@@ -58,6 +58,11 @@ def readable(tensors: Mapping[str, Tensor], dtype: torch.dtype, shapes: Mapping[
             raise EngineError(
                 f"{name} came to the backward pass in another shape.", expected=str(list(shape)), received=describe(tensors[name]), fix=_HOOKS
             )
+    for tensor in tensors.values():
+        if tensor.dtype is not dtype or _kind(tensor) not in _PLAIN:
+            break
+    else:
+        return tensors
     integers = dict.fromkeys((name.removeprefix("scale.") for name in tensors if name.startswith("scale.")), torch.int8)
     known = {**_DTYPES, **integers} if integers else _DTYPES
     return {
