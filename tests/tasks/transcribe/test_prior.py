@@ -45,7 +45,7 @@ def test_a_beam_that_keeps_all_is_all_texts_tried_out(steps, documents):
     reader = PrefixBeam(RULE, 100_000, prior.open(ABC))
     assert list(reader.accept(rows)) == []
     heard = tried_out(rows)
-    gained = dict(zip(reader._texts, reader._gained + np.array([one.ending for one in reader._known])))
+    gained = dict(zip([text for text, _ in reader.n_best()], reader._gained + np.array([one.ending for one in reader._known])))
     assert set(gained) == set(heard)
     words = {symbols: "".join(ABC.characters[symbol - 1] for symbol in symbols) for symbols in heard}
     expected = {symbols: 0.4 * len(text) + by_hand(text, HOT) + (by_language(model, text, 0.7) if steps < 5 else 0.0) for symbols, text in words.items()}
@@ -71,7 +71,7 @@ def test_a_language_model_reads_only_what_may_matter_and_nothing_changes(beam_si
             monkeypatch.setattr(Knowledge, "after", lambda self, known, symbol: self.read([after(self, known, symbol)])[0])
         reader = PrefixBeam(RULE, beam_size, prior.open(ABC))
         list(reader.accept(rows))
-        found.append((reader._texts, reader._gained, sum(reads)))
+        found.append(([text for text, _ in reader.n_best()], reader._gained, sum(reads)))
     assert found[0][0] == found[1][0] and found[0][2] < found[1][2]
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-6)
 

@@ -241,6 +241,16 @@ def written(name: str, bits: int) -> ctypes.CDLL:
         return _written(name, bits)
 
 
+def searching(name: str, functions: Sequence[str]) -> ctypes.CDLL:
+    """What a search does in a step, written by hand in kernels/NAME.cpp; its numbers have 64 bits.
+
+    Raises:
+        EngineError: it cannot be built.
+    """
+    with _lock:
+        return build(name, (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), 64, functions)
+
+
 def _build_passes(traced: Traced, d_streams: bool, bits: int, divide: bool = False) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
     """A cell's library, and the names of its functions by schedule."""
     cell, schedules = traced.cell, schedule_cell(traced, d_streams)

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tenuto.data.plain import array_of, plain_array
-from tenuto.tasks.transcribe.alignment import aligned
 from tenuto.tasks.transcribe.alphabet import BLANK
 from tenuto.tasks.transcribe.prior import Knowledge, Known
+from tenuto.tasks.transcribe.texts import new_texts, signs_of
 
 
 class Sign(NamedTuple):
@@ -179,7 +179,7 @@ class PrefixBeam(Decoder):
     """The likeliest texts, each with the probabilities of all ways to write it, as far as the beam keeps their beginnings. With a beam that keeps all, this is exact.
 
     Each text has two probabilities: that of ways whose last step is the blank, and of ways whose last step is its last symbol; only the first can write that symbol once more.
-    Times are those of the likeliest single way to write the text. With a prior, texts are ranked by what is heard and what is known together; scores are of what is heard alone.
+    Times are those of the likeliest single way to write the text, of those that the beam kept. With a prior, texts are ranked by what is heard and what is known together; scores are of what is heard alone.
 
     Source:     Graves, Mohamed & Hinton 2013; Hannun et al. 2014, algorithm 1.
     """
@@ -187,57 +187,27 @@ class PrefixBeam(Decoder):
     def __init__(self, rule: EndRule, beam_size: int, knowledge: Knowledge | None = None) -> None:
         super().__init__(rule)
         self.beam_size, self._knowledge = beam_size, knowledge
-        self._known: list[Known] = []
+        self._texts, self._known = new_texts(beam_size), list[Known]()
         self._restart()
         self._known = [] if knowledge is None else [knowledge.begin()]
 
     def _restart(self) -> None:
         self._known = [self._known[self._best()]] if self._known else []
-        self._texts: list[tuple[int, ...]] = [()]
+        self._texts.begin()
         self._gained = np.zeros(1)  # [N], by the prior since the piece began
-        self._blank, self._symbol = np.zeros(1), np.full(1, -np.inf)  # [N] logarithms, by the last step
-        self._rows: list[np.ndarray] = []
 
     def _read(self, row: np.ndarray) -> None:
-        self._rows.append(row)
-        total = np.logaddexp(self._blank, self._symbol)
-        last = np.array([text[-1] if text else BLANK for text in self._texts])
-        longer = total[:, None] + row[None, 1:]  # [N, V - 1]
-        written = np.flatnonzero(last != BLANK)
-        longer[written, last[written] - 1] = self._blank[written] + row[last[written]]
-        blank = total + row[BLANK]
-        symbol = np.where(last == BLANK, -np.inf, self._symbol + row[last])
-        place = {text: number for number, text in enumerate(self._texts)}
-        for number, text in enumerate(self._texts):  # a text that is another one and a symbol is there already
-            before = place.get(text[:-1]) if text else None
-            if before is not None:
-                symbol[number] = np.logaddexp(symbol[number], longer[before, text[-1] - 1])
-                longer[before, text[-1] - 1] = -np.inf
-        known = len(self._texts)
-        scores = np.concatenate([np.logaddexp(blank, symbol), longer.ravel()])
-        gained = self._gained
-        if self._known:
-            self._read_what_matters(scores, known)
-            gained = np.concatenate([gained, (gained[:, None] + np.stack([one.gains for one in self._known])[:, 1:]).ravel()])
-        ranked = scores + gained if self._known else scores
-        best = np.argsort(-ranked, kind="stable")[: self.beam_size]
+        if self._knowledge is None:
+            self._texts.read(row, self.steps)
+            return
+        scores, known, more = self._texts.extended(row), len(self._texts), len(row) - 1
+        self._read_what_matters(scores, known)
+        gained = np.concatenate([self._gained, (self._gained[:, None] + np.stack([one.gains for one in self._known])[:, 1:]).ravel()])
+        best = np.argsort(-(scores + gained), kind="stable")[: self.beam_size]
         best = best[scores[best] > -np.inf]
-        texts, by_blank, by_symbol = [], [], []
-        for one in best.tolist():
-            if one < known:
-                texts.append(self._texts[one])
-                by_blank.append(blank[one])
-                by_symbol.append(symbol[one])
-            else:
-                before, number = divmod(one - known, longer.shape[1])
-                texts.append((*self._texts[before], number + 1))
-                by_blank.append(-np.inf)
-                by_symbol.append(scores[one])
-        self._texts, self._blank, self._symbol = texts, np.array(by_blank), np.array(by_symbol)
-        if self._knowledge is not None:
-            self._gained = gained[best]
-            places = [divmod(one - known, longer.shape[1]) for one in best.tolist()]
-            self._known = [self._known[one] if one < known else self._knowledge.after(self._known[before], number + 1) for one, (before, number) in zip(best.tolist(), places)]
+        self._texts.keep(best, row, self.steps)
+        self._gained, places = gained[best], [divmod(one - known, more) for one in best.tolist()]
+        self._known = [self._known[one] if one < known else self._knowledge.after(self._known[before], number + 1) for one, (before, number) in zip(best.tolist(), places)]
 
     def _read_what_matters(self, scores: np.ndarray, known: int) -> None:
         """Has the language model read those texts of which a longer one might be kept: it only takes away, so what is too unlikely without it stays out with it. scores: of the texts, and of the longer ones."""
@@ -255,40 +225,33 @@ class PrefixBeam(Decoder):
 
     def symbols(self) -> tuple[int, ...]:
         """As `Decoder.symbols`."""
-        return self._texts[self._best()]
+        return self._texts.text(self._best())
 
     def _best(self) -> int:
         """Which text is the likeliest, if it ends here."""
         if not self._known:
             return 0
-        return int(np.argmax(np.logaddexp(self._blank, self._symbol) + self._gained + np.array([one.ending for one in self._known])))
+        return int(np.argmax(self._texts.totals() + self._gained + np.array([one.ending for one in self._known])))
 
     def _kept(self) -> dict[str, Any]:
-        return {"texts": [list(text) for text in self._texts], "blank": plain_array(self._blank), "symbol": plain_array(self._symbol), "rows": [plain_array(row) for row in self._rows], "gained": plain_array(self._gained), "known": [one.kept() for one in self._known]}
+        return {**self._texts.kept(), "gained": plain_array(self._gained), "known": [one.kept() for one in self._known]}
 
     def _resume(self, kept: Mapping[str, Any]) -> None:
-        self._texts, self._rows = [tuple(text) for text in kept["texts"]], [array_of(row) for row in kept["rows"]]
-        self._blank, self._symbol, self._gained = array_of(kept["blank"]), array_of(kept["symbol"]), array_of(kept["gained"])
-        self._known = [Known.of(one) for one in kept["known"]]
+        self._texts.resume(kept)
+        self._gained, self._known = array_of(kept["gained"]), [Known.of(one) for one in kept["known"]]
 
     def _has_text(self) -> bool:
-        return bool(self._texts[self._best()])
+        return bool(self.symbols())
 
     def partial(self) -> Piece:
         """As `Decoder.partial`."""
         best = self._best()
-        text, score = self._texts[best], float(np.logaddexp(self._blank[best], self._symbol[best]))
-        if not text:
-            return Piece((), score)
-        rows = np.stack(self._rows)
-        first = self.steps - len(rows)
-        spans = aligned(rows, text).spans
-        signs = (Sign(symbol, first + start, first + end, float(np.exp(rows[start:end, symbol].max()))) for symbol, (start, end) in zip(text, spans))
-        return Piece(tuple(signs), score)
+        signs = (Sign(symbol, start, end, float(np.exp(peak))) for symbol, start, end, peak in signs_of(self._texts, best))
+        return Piece(tuple(signs), float(self._texts.totals()[best]))
 
     def n_best(self) -> list[tuple[tuple[int, ...], float]]:
         """The texts of the piece so far that the beam keeps, as symbols, each with the logarithm of its probability; the likeliest first."""
-        return list(zip(self._texts, np.logaddexp(self._blank, self._symbol).tolist()))
+        return [(self._texts.text(place), total) for place, total in enumerate(self._texts.totals().tolist())]
 
 
 def decoder(beam_size: int, rule: EndRule, knowledge: Knowledge | None = None) -> Decoder:

@@ -1,0 +1,111 @@
+"""The texts of a beam over the prefixes of CTC, compiled: `tasks/transcribe/texts.py` has what a step does, in numpy; this gives the same bits.
+
+Shapes: V symbols, 0 the blank, N texts, S signs of their ways.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Mapping
+from ctypes import c_int64, c_void_p
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from tenuto.data.plain import array_of, plain_array
+from tenuto.engines.cpp import library
+from tenuto.errors import EngineError
+
+KERNEL = "texts"
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "open": (c_void_p, [c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
+    "step": (None, [c_void_p, c_void_p, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
+    "totals": (None, [c_void_p, c_void_p]), "text": (c_int64, [c_void_p, c_int64, c_void_p]),
+    "kept": (c_int64, [c_void_p] * 5), "resume": (None, [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_void_p]),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=None)
+def _loaded(setting: tuple[str | None, ...]) -> ctypes.CDLL | None:
+    """The kernel, with the types of its functions; None where it cannot be built, which is not tried again with the same setting."""
+    try:
+        found = library.searching(KERNEL, [f"tenuto_{name}" for name in _FUNCTIONS])
+    except EngineError:
+        return None
+    for name, (result, arguments) in _FUNCTIONS.items():
+        call = getattr(found, f"tenuto_{name}")
+        call.restype, call.argtypes = result, arguments
+    return found
+
+
+def available() -> bool:
+    """Whether there is such a kernel; it is built, if it has to be."""
+    return _loaded(library.setting()) is not None
+
+
+class CompiledTexts:
+    """As `tasks.transcribe.texts.Texts`, which says what each of these does."""
+
+    def __init__(self, most: int) -> None:
+        kernel = _loaded(library.setting())
+        assert kernel is not None  # `available` was asked
+        self._kernel = kernel
+        self._beam = kernel.tenuto_open(most)
+        weakref.finalize(self, kernel.tenuto_close, self._beam)
+
+    def __len__(self) -> int:
+        return int(self._kernel.tenuto_count(self._beam))
+
+    def begin(self) -> None:
+        """As `Texts.begin`."""
+        self._kernel.tenuto_begin(self._beam)
+
+    def read(self, row: np.ndarray, step: int) -> None:
+        """As `Texts.read`."""
+        row = np.ascontiguousarray(row, dtype=np.float64)
+        self._kernel.tenuto_step(self._beam, row.ctypes.data, len(row), step)
+
+    def extended(self, row: np.ndarray) -> np.ndarray:
+        """As `Texts.extended`."""
+        row = np.ascontiguousarray(row, dtype=np.float64)
+        place = self._kernel.tenuto_extend(self._beam, row.ctypes.data, len(row))
+        return np.ctypeslib.as_array((ctypes.c_double * (len(self) * len(row))).from_address(place)).copy()
+
+    def keep(self, best: np.ndarray, row: np.ndarray, step: int) -> None:
+        """As `Texts.keep`."""
+        best, row = np.ascontiguousarray(best, dtype=np.int64), np.ascontiguousarray(row, dtype=np.float64)
+        self._kernel.tenuto_keep(self._beam, best.ctypes.data, len(best), row.ctypes.data, step)
+
+    def totals(self) -> np.ndarray:
+        """As `Texts.totals`."""
+        found = np.empty(len(self))
+        self._kernel.tenuto_totals(self._beam, found.ctypes.data)
+        return found
+
+    def text(self, place: int) -> tuple[int, ...]:
+        """As `Texts.text`."""
+        found = np.empty(self._kernel.tenuto_text(self._beam, place, None), dtype=np.int64)
+        self._kernel.tenuto_text(self._beam, place, found.ctypes.data)
+        return tuple(found.tolist())
+
+    def held(self) -> int:
+        """For how many symbols and signs there is memory."""
+        return int(self._kernel.tenuto_held(self._beam))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As `Texts.arrays`."""
+        count = self._kernel.tenuto_kept(self._beam, None, None, None, None)
+        found = {"signs": np.empty((count, 4), np.int64), "peaks": np.empty(count), "texts": np.empty((len(self), 7), np.int64), "scores": np.empty((len(self), 6))}
+        self._kernel.tenuto_kept(self._beam, *(each.ctypes.data for each in found.values()))
+        return found
+
+    def kept(self) -> dict[str, Any]:
+        """As `Texts.kept`."""
+        return {name: plain_array(each) for name, each in self.arrays().items()}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """As `Texts.resume`."""
+        signs, peaks, texts, scores = (np.ascontiguousarray(array_of(kept[name])) for name in ("signs", "peaks", "texts", "scores"))
+        self._kernel.tenuto_resume(self._beam, len(signs), signs.ctypes.data, peaks.ctypes.data, len(texts), texts.ctypes.data, scores.ctypes.data)
