@@ -108,6 +108,32 @@ def test_what_all_texts_share_is_kept_once():
     assert all(other[:7900] == one[:7900] for other in others)
 
 
+@pytest.mark.cpp
+def test_damaged_texts_are_refused_and_nothing_is_read_where_nothing_is():
+    """A snapshot is a user's file: a place in it may be anything."""
+    rows = drawn(60, 4, 1, sure=0.3)
+    reader = beam(CompiledTexts, 4, rule=EndRule(1000, 1000))
+    list(reader.accept(rows))
+    kept = reader._texts.kept()
+    assert len(kept["signs"]["values"]) > 8
+    tried = 0
+    for name in ("signs", "texts"):
+        for place in range(len(kept[name]["values"])):
+            for wrong in (-2, 1 << 40):
+                values = [*kept[name]["values"]]
+                values[place] = wrong
+                other = beam(CompiledTexts, 4, rule=EndRule(1000, 1000))
+                try:
+                    other._texts.resume({**kept, name: {**kept[name], "values": values}})
+                    list(other.accept(rows))
+                    other.partial()
+                except (ValueError, IndexError):
+                    tried += 1
+    assert tried > len(kept["texts"]["values"])
+    with pytest.raises(ValueError, match="do not belong together"):
+        CompiledTexts(4).resume({**kept, "peaks": {"dtype": "float64", "shape": [0], "values": []}})
+
+
 def test_no_compiler_or_another_engine_is_no_obstacle(monkeypatch):
     monkeypatch.setattr(plain.compiled, "available", lambda: False)
     assert isinstance(new_texts(4), Texts)

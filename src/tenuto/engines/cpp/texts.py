@@ -52,7 +52,7 @@ class CompiledTexts:
         kernel = _loaded(library.setting())
         assert kernel is not None  # `available` was asked
         self._kernel = kernel
-        self._beam = kernel.tenuto_open(most)
+        self._beam, self._largest = kernel.tenuto_open(most), 0  # the largest symbol that another beam, of which this one was resumed, has written
         weakref.finalize(self, kernel.tenuto_close, self._beam)
 
     def __len__(self) -> int:
@@ -64,14 +64,19 @@ class CompiledTexts:
 
     def read(self, row: np.ndarray, step: int) -> None:
         """As `Texts.read`."""
-        row = np.ascontiguousarray(row, dtype=np.float64)
+        row = self._checked(row)
         self._kernel.tenuto_step(self._beam, row.ctypes.data, len(row), step)
 
     def extended(self, row: np.ndarray) -> np.ndarray:
         """As `Texts.extended`."""
-        row = np.ascontiguousarray(row, dtype=np.float64)
+        row = self._checked(row)
         place = self._kernel.tenuto_extend(self._beam, row.ctypes.data, len(row))
         return np.ctypeslib.as_array((ctypes.c_double * (len(self) * len(row))).from_address(place)).copy()
+
+    def _checked(self, row: np.ndarray) -> np.ndarray:
+        if len(row) <= self._largest:
+            raise IndexError(f"a text has the symbol {self._largest}, and there are {len(row)}")
+        return np.ascontiguousarray(row, dtype=np.float64)
 
     def keep(self, best: np.ndarray, row: np.ndarray, step: int) -> None:
         """As `Texts.keep`."""
@@ -106,6 +111,20 @@ class CompiledTexts:
         return {name: plain_array(each) for name, each in self.arrays().items()}
 
     def resume(self, kept: Mapping[str, Any]) -> None:
-        """As `Texts.resume`."""
-        signs, peaks, texts, scores = (np.ascontiguousarray(array_of(kept[name])) for name in ("signs", "peaks", "texts", "scores"))
+        """As `Texts.resume`.
+
+        Raises:
+            ValueError: a place or a symbol that cannot be: what was kept came from a file.
+        """
+        kinds = {"signs": np.int64, "peaks": np.float64, "texts": np.int64, "scores": np.float64}
+        signs, peaks, texts, scores = (np.ascontiguousarray(array_of(kept[name]), dtype=kind) for name, kind in kinds.items())
+        before, ways, count = signs[:, 0], texts[:, [1, 4]], len(signs)
+        if signs.shape != (count, 4) or peaks.shape != (count,) or texts.shape != (len(texts), 7) or scores.shape != (len(texts), 6) or not len(texts):
+            raise ValueError(f"signs {signs.shape}, peaks {peaks.shape}, texts {texts.shape} and scores {scores.shape} do not belong together")
+        if (before < -1).any() or (before >= np.arange(count)).any() or (ways < -1).any() or (ways >= count).any():
+            raise ValueError("a sign stands after one that is not there")
+        symbols = np.concatenate([signs[:, 1], texts[:, 0]])
+        if (symbols < 0).any():
+            raise ValueError(f"no symbol is {symbols.min()}")
+        self._largest = int(symbols.max())
         self._kernel.tenuto_resume(self._beam, len(signs), signs.ctypes.data, peaks.ctypes.data, len(texts), texts.ctypes.data, scores.ctypes.data)
