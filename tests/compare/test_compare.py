@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import tenuto
@@ -11,6 +12,7 @@ from tenuto.cli.application import app
 from tenuto.compare import Comparison, Difference, Summary
 from tenuto.compare.page import build_comparison_report
 from tenuto.compare.peak import Peak
+from tenuto.engines.cpp import pool
 from tenuto.errors import ArgumentError, RunError
 from tenuto.report import build_report
 from tenuto.runs.compare_folder import claim_comparison, is_comparison, read_comparison, write_comparison
@@ -128,6 +130,18 @@ def test_memory_at_its_peak():
     with Peak() as peak:
         np.ones(2**22).sum()  # 32 MiB
     assert peak.mib is None or peak.mib > 20
+
+
+@pytest.mark.parametrize("taken", [lambda: [torch.ones(4_000) for _ in range(3_000)], lambda: pool.of_shape((12_000_000,), torch.float32).fill_(1)], ids=["heap", "pool"])
+def test_what_was_freed_before_is_counted_again(taken):
+    peaks = []
+    for _ in range(3):
+        with Peak() as peak:
+            held = taken()
+        del held
+        peaks.append(peak.mib)
+    assert None in peaks or min(peaks) > 40  # of 46
+
 
 
 def test_the_page_of_many_encoders(tmp_path):

@@ -121,6 +121,14 @@ def test_a_longer_sequence_that_is_not_followed_adds_no_step():
     np.testing.assert_allclose(found.influence, 0.9 ** np.arange(7), rtol=1e-9)
 
 
+def test_of_all_batches_the_one_with_the_longest_sequences_is_followed():
+    x = [np.random.default_rng(steps).standard_normal((steps, 2)).astype("float32") for steps in (*[4] * 32, *[15] * 16, *[7] * 32)]
+    y = [place % 2 for place in range(len(x))]
+    for seed in range(3):  # each of which begins with another batch
+        model = SequenceClassifier("gru", hidden_size=4, batch_size=16, epochs=1, random_state=seed).fit(x, y)
+        assert {layer.steps for layer in diagnose(model, (x, y))} == {15}
+
+
 @pytest.mark.parametrize("cell", [cells.LSTM(), cells.GRU(), cells.LayerNormLSTM(), cells.RecurrentHighway(depth=2)])
 def test_gradients_are_those_of_autograd(cell):
     """dL/ds_t by running the sequence step by step, with each state a leaf of its own."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 from pathlib import Path
 from types import TracebackType
+
+from tenuto.engines.cpp import pool
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -17,6 +21,10 @@ class Peak:
         self._before: float | None = None
 
     def __enter__(self) -> Peak:
+        gc.collect()
+        pool.shared().clear()
+        with contextlib.suppress(OSError, AttributeError):  # what was freed but is still the process's would be taken again, and counted as nothing
+            ctypes.CDLL(None).malloc_trim(0)
         with contextlib.suppress(OSError):
             _CLEAR.write_text("5")  # forget the peak so far
             self._before = _read("VmRSS")

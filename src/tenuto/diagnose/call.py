@@ -24,7 +24,7 @@ from tenuto.explain.subject import require_steady, scores_of
 from tenuto.tasks.estimator import Estimator
 from tenuto.train.turns import seeded
 
-ROWS = 8  # sequences of the first batch that are followed step by step
+ROWS = 8  # sequences of a batch that are followed step by step
 
 Losses = Iterator[Callable[[], Tensor]]  # for each batch, what runs it and gives its loss
 
@@ -44,7 +44,8 @@ def diagnose(
 ) -> Diagnosis:
     """What becomes of gradients and memory in a model's recurrent layers: where gradients vanish or explode, how far back the memory reaches, and what to do about it.
 
-    The first batch is followed step by step, in float64, 8 sequences of it; it takes some milliseconds for each step of a layer. Nothing is changed on the model, for no moment.
+    One batch is followed step by step, in float64, 8 sequences of it: of the batches whose gradient is measured, the one where these are longest. It takes some milliseconds for each
+    step of a layer. Nothing is changed on the model, for no moment.
 
     Args:
         model: a fitted estimator, or a torch module in evaluation mode with recurrent layers in it: the library's, with any cell, or torch's own.
@@ -127,16 +128,16 @@ def _half_square(raw: Any) -> Tensor:
 
 def _diagnose(network: nn.Module, losses: Losses, exponents: int, share: float, limit: float | None, window: bool) -> Diagnosis:
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    norms, first, layers = list[float](), 0.0, list[LayerDiagnosis]()
-    for number, run in enumerate(losses):
-        if number:
-            norms.append(_norm(_checked(run()), weights))
-            continue
-        with Following(network) as followed:
+    norms, longest, value, heard = list[float](), 0, 0.0, list[Followed]()
+    for run in losses:
+        with Following(network) as following:
             loss = _checked(run())
             norms.append(_norm(loss, weights))
-        first = float(loss.detach())
-        layers = [_layer(one, exponents, share) for one in followed.followed(ROWS)]
+        here = list(following.followed(ROWS))
+        steps = max((one.steps for one in here), default=0)
+        if steps > longest:  # where batches are made of sequences of about one length, the first may be of the shortest, and says little of memory
+            longest, value, heard = steps, float(loss.detach()), here
+    layers = [_layer(one, exponents, share) for one in heard]
     if not norms:
         raise ArgumentError("there is nothing to read.", expected="one item or more", received="no items")
     if not layers:
@@ -145,7 +146,7 @@ def _diagnose(network: nn.Module, losses: Losses, exponents: int, share: float, 
             fix="diagnose the part of the model that has one",
         )  # fmt: skip
     clipping = Clipping(np.array(norms), limit)
-    return Diagnosis(tuple(layers), first, clipping, advice_of(layers, clipping, window), outside_of(network))
+    return Diagnosis(tuple(layers), value, clipping, advice_of(layers, clipping, window), outside_of(network))
 
 
 def _checked(loss: Any) -> Tensor:

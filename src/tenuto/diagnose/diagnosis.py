@@ -77,7 +77,7 @@ class Diagnosis:
     """What was measured of a model, and what follows from it.
 
     Attributes:
-        layers: one for each recurrent layer and direction, in the order in which they ran. loss: of the first batch. clipping: of the batches.
+        layers: one for each recurrent layer and direction, in the order in which they ran. loss: of the batch that was followed. clipping: of the batches.
         advice: what follows, each with its threshold; empty where nothing stands out.
         outside: what else carries something from step to step and is in none of these numbers, a sentence for each: a memory outside the state, attention.
     """

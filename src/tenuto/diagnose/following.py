@@ -40,6 +40,11 @@ class Followed:
         """Of layer and direction."""
         return self.calls[0].name
 
+    @property
+    def steps(self) -> int:
+        """T, of all calls together."""
+        return sum(len(call.output) for call in self.calls)
+
     def whole(self) -> Call:
         """All calls as one."""
         first = self.calls[0]
