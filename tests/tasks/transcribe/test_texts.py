@@ -55,6 +55,19 @@ def test_compiled_texts_have_the_bits_of_those_in_numpy(symbols, beam_size, seed
 
 
 @pytest.mark.cpp
+@pytest.mark.parametrize("again", [True, False])
+def test_with_other_probabilities_after_each_text_too(again):
+    """As a transducer has them; and where a symbol in the step after its own is written once more."""
+    both = [kind(6, again=again) for kind in (CompiledTexts, Texts)]
+    for step in range(120):
+        rows = drawn(len(both[0]), 5, step)
+        for texts in both:
+            texts.read(rows, step)
+        assert [both[0].text(place) for place in range(len(both[0]))] == [both[1].text(place) for place in range(len(both[1]))]
+        assert np.array_equal(both[0].totals(), both[1].totals()) and signs_of(both[0], 0) == signs_of(both[1], 0)
+
+
+@pytest.mark.cpp
 def test_with_a_prior_too():
     rows, knowledge = drawn(200, 4, 5), PRIOR.open(Alphabet([" ", "a", "b"], lowercase=True))
     readers = [beam(kind, 6, knowledge) for kind in (CompiledTexts, Texts)]

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.plain import array_of, plain_array
 from tenuto.engines.cpp import library
 from tenuto.errors import EngineError
 
 KERNEL = "texts"
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "open": (c_void_p, [c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
-    "step": (None, [c_void_p, c_void_p, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
+    "open": (c_void_p, [c_int64, c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
+    "step": (None, [c_void_p, c_void_p, c_int64, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
     "totals": (None, [c_void_p, c_void_p]), "text": (c_int64, [c_void_p, c_int64, c_void_p]),
     "kept": (c_int64, [c_void_p] * 5), "resume": (None, [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_void_p]),
 }  # fmt: skip
@@ -48,11 +47,11 @@ def available() -> bool:
 class CompiledTexts:
     """As `tasks.transcribe.texts.Texts`, which says what each of these does."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, again: bool = True) -> None:
         kernel = _loaded(library.setting())
         assert kernel is not None  # `available` was asked
         self._kernel = kernel
-        self._beam = kernel.tenuto_open(most)
+        self._beam = kernel.tenuto_open(most, again)
         weakref.finalize(self, kernel.tenuto_close, self._beam)
 
     def __len__(self) -> int:
@@ -62,21 +61,21 @@ class CompiledTexts:
         """As `Texts.begin`."""
         self._kernel.tenuto_begin(self._beam)
 
-    def read(self, row: np.ndarray, step: int) -> None:
+    def read(self, rows: np.ndarray, step: int) -> None:
         """As `Texts.read`."""
-        row = np.ascontiguousarray(row, dtype=np.float64)
-        self._kernel.tenuto_step(self._beam, row.ctypes.data, len(row), step)
+        rows = np.ascontiguousarray(rows, dtype=np.float64)
+        self._kernel.tenuto_step(self._beam, rows.ctypes.data, *_sizes(rows), step)
 
-    def extended(self, row: np.ndarray) -> np.ndarray:
+    def extended(self, rows: np.ndarray) -> np.ndarray:
         """As `Texts.extended`."""
-        row = np.ascontiguousarray(row, dtype=np.float64)
-        place = self._kernel.tenuto_extend(self._beam, row.ctypes.data, len(row))
-        return np.ctypeslib.as_array((ctypes.c_double * (len(self) * len(row))).from_address(place)).copy()
+        rows = np.ascontiguousarray(rows, dtype=np.float64)
+        place = self._kernel.tenuto_extend(self._beam, rows.ctypes.data, *_sizes(rows))
+        return np.ctypeslib.as_array((ctypes.c_double * (len(self) * rows.shape[-1])).from_address(place)).copy()
 
-    def keep(self, best: np.ndarray, row: np.ndarray, step: int) -> None:
+    def keep(self, best: np.ndarray, rows: np.ndarray, step: int) -> None:
         """As `Texts.keep`."""
-        best, row = np.ascontiguousarray(best, dtype=np.int64), np.ascontiguousarray(row, dtype=np.float64)
-        self._kernel.tenuto_keep(self._beam, best.ctypes.data, len(best), row.ctypes.data, step)
+        best, rows = np.ascontiguousarray(best, dtype=np.int64), np.ascontiguousarray(rows, dtype=np.float64)
+        self._kernel.tenuto_keep(self._beam, best.ctypes.data, len(best), rows.ctypes.data, step)
 
     def totals(self) -> np.ndarray:
         """As `Texts.totals`."""
@@ -101,11 +100,12 @@ class CompiledTexts:
         self._kernel.tenuto_kept(self._beam, *(each.ctypes.data for each in found.values()))
         return found
 
-    def kept(self) -> dict[str, Any]:
-        """As `Texts.kept`."""
-        return {name: plain_array(each) for name, each in self.arrays().items()}
-
-    def resume(self, kept: Mapping[str, Any]) -> None:
-        """As `Texts.resume`."""
-        signs, peaks, texts, scores = (np.ascontiguousarray(array_of(kept[name])) for name in ("signs", "peaks", "texts", "scores"))
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """As `Texts.restore`."""
+        signs, peaks, texts, scores = (np.ascontiguousarray(arrays[name]) for name in ("signs", "peaks", "texts", "scores"))
         self._kernel.tenuto_resume(self._beam, len(signs), signs.ctypes.data, peaks.ctypes.data, len(texts), texts.ctypes.data, scores.ctypes.data)
+
+
+def _sizes(rows: np.ndarray) -> tuple[int, int]:
+    """V, and how far it is from one text's row to the next one's."""
+    return rows.shape[-1], rows.shape[-1] if rows.ndim == 2 else 0
