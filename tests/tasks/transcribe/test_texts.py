@@ -12,7 +12,7 @@ from tenuto.tasks.transcribe.alignment import aligned
 from tenuto.tasks.transcribe.alphabet import Alphabet
 from tenuto.tasks.transcribe.decoding import EndRule, PrefixBeam
 from tenuto.tasks.transcribe.prior import Prior
-from tenuto.tasks.transcribe.texts import Chain, KeptTexts, Text, Texts, Way, new_texts, signs_of
+from tenuto.tasks.transcribe.texts import Chain, KeptTexts, Text, Texts, Way, new_texts, plain_texts, restore_texts, signs_of
 
 RULE = EndRule(6, 30)
 PRIOR = Prior(bonus=0.4, hot_words={"ab": 3.0, "a a": 2.0})
@@ -52,6 +52,19 @@ def test_compiled_texts_have_the_bits_of_those_in_numpy(symbols, beam_size, seed
     whole = beam(CompiledTexts, beam_size)
     again = beam(CompiledTexts, beam_size)
     assert [*whole.accept(rows), whole.finish()] == [*(piece for row in rows for piece in again.accept(row[None])), again.finish()]
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("again", [True, False])
+def test_with_other_probabilities_after_each_text_too(again):
+    """As a transducer has them; and where a symbol in the step after its own is written once more."""
+    both = [kind(6, again=again) for kind in (CompiledTexts, Texts)]
+    for step in range(120):
+        rows = drawn(len(both[0]), 5, step)
+        for texts in both:
+            texts.read(rows, step)
+        assert [both[0].text(place) for place in range(len(both[0]))] == [both[1].text(place) for place in range(len(both[1]))]
+        assert np.array_equal(both[0].totals(), both[1].totals()) and signs_of(both[0], 0) == signs_of(both[1], 0)
 
 
 @pytest.mark.cpp
@@ -114,7 +127,7 @@ def test_damaged_texts_are_refused_and_nothing_is_read_where_nothing_is():
     rows = drawn(60, 4, 1, sure=0.3)
     reader = beam(CompiledTexts, 4, rule=EndRule(1000, 1000))
     list(reader.accept(rows))
-    kept = reader._texts.kept()
+    kept = plain_texts(reader._texts)
     assert len(kept["signs"]["values"]) > 8
     tried = 0
     for name in ("signs", "texts"):
@@ -124,14 +137,14 @@ def test_damaged_texts_are_refused_and_nothing_is_read_where_nothing_is():
                 values[place] = wrong
                 other = beam(CompiledTexts, 4, rule=EndRule(1000, 1000))
                 try:
-                    other._texts.resume({**kept, name: {**kept[name], "values": values}})
+                    restore_texts(other._texts, {**kept, name: {**kept[name], "values": values}})
                     list(other.accept(rows))
                     other.partial()
                 except (ValueError, IndexError):
                     tried += 1
     assert tried > len(kept["texts"]["values"])
     with pytest.raises(ValueError, match="do not belong together"):
-        CompiledTexts(4).resume({**kept, "peaks": {"dtype": "float64", "shape": [0], "values": []}})
+        restore_texts(CompiledTexts(4), {**kept, "peaks": {"dtype": "float64", "shape": [0], "values": []}})
 
 
 def test_no_compiler_or_another_engine_is_no_obstacle(monkeypatch):

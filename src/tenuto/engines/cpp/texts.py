@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.data.plain import array_of, plain_array
 from tenuto.engines.cpp import library
 from tenuto.errors import EngineError
 
 KERNEL = "texts"
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "open": (c_void_p, [c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
-    "step": (None, [c_void_p, c_void_p, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
+    "open": (c_void_p, [c_int64, c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
+    "step": (None, [c_void_p, c_void_p, c_int64, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
     "totals": (None, [c_void_p, c_void_p]), "text": (c_int64, [c_void_p, c_int64, c_void_p]),
     "kept": (c_int64, [c_void_p] * 5), "resume": (None, [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_void_p]),
 }  # fmt: skip
@@ -48,11 +47,11 @@ def available() -> bool:
 class CompiledTexts:
     """As `tasks.transcribe.texts.Texts`, which says what each of these does."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, again: bool = True) -> None:
         kernel = _loaded(library.setting())
         assert kernel is not None  # `available` was asked
         self._kernel = kernel
-        self._beam, self._largest = kernel.tenuto_open(most), 0  # the largest symbol that another beam, of which this one was resumed, has written
+        self._beam, self._largest = kernel.tenuto_open(most, again), 0  # the largest symbol that another beam, of which this one was resumed, has written
         weakref.finalize(self, kernel.tenuto_close, self._beam)
 
     def __len__(self) -> int:
@@ -62,26 +61,28 @@ class CompiledTexts:
         """As `Texts.begin`."""
         self._kernel.tenuto_begin(self._beam)
 
-    def read(self, row: np.ndarray, step: int) -> None:
+    def read(self, rows: np.ndarray, step: int) -> None:
         """As `Texts.read`."""
-        row = self._checked(row)
-        self._kernel.tenuto_step(self._beam, row.ctypes.data, len(row), step)
+        rows = self._checked(rows)
+        self._kernel.tenuto_step(self._beam, rows.ctypes.data, *_sizes(rows), step)
 
-    def extended(self, row: np.ndarray) -> np.ndarray:
+    def extended(self, rows: np.ndarray) -> np.ndarray:
         """As `Texts.extended`."""
-        row = self._checked(row)
-        place = self._kernel.tenuto_extend(self._beam, row.ctypes.data, len(row))
-        return np.ctypeslib.as_array((ctypes.c_double * (len(self) * len(row))).from_address(place)).copy()
+        rows = self._checked(rows)
+        place = self._kernel.tenuto_extend(self._beam, rows.ctypes.data, *_sizes(rows))
+        return np.ctypeslib.as_array((ctypes.c_double * (len(self) * rows.shape[-1])).from_address(place)).copy()
 
-    def _checked(self, row: np.ndarray) -> np.ndarray:
-        if len(row) <= self._largest:
-            raise IndexError(f"a text has the symbol {self._largest}, and there are {len(row)}")
-        return np.ascontiguousarray(row, dtype=np.float64)
+    def _checked(self, rows: np.ndarray) -> np.ndarray:
+        if rows.shape[-1] <= self._largest:
+            raise IndexError(f"a text has the symbol {self._largest}, and there are {rows.shape[-1]}")
+        if rows.ndim == 2 and len(rows) != len(self):
+            raise IndexError(f"{len(rows)} rows for {len(self)} texts")
+        return np.ascontiguousarray(rows, dtype=np.float64)
 
-    def keep(self, best: np.ndarray, row: np.ndarray, step: int) -> None:
+    def keep(self, best: np.ndarray, rows: np.ndarray, step: int) -> None:
         """As `Texts.keep`."""
-        best, row = np.ascontiguousarray(best, dtype=np.int64), np.ascontiguousarray(row, dtype=np.float64)
-        self._kernel.tenuto_keep(self._beam, best.ctypes.data, len(best), row.ctypes.data, step)
+        best, rows = np.ascontiguousarray(best, dtype=np.int64), np.ascontiguousarray(rows, dtype=np.float64)
+        self._kernel.tenuto_keep(self._beam, best.ctypes.data, len(best), rows.ctypes.data, step)
 
     def totals(self) -> np.ndarray:
         """As `Texts.totals`."""
@@ -106,25 +107,26 @@ class CompiledTexts:
         self._kernel.tenuto_kept(self._beam, *(each.ctypes.data for each in found.values()))
         return found
 
-    def kept(self) -> dict[str, Any]:
-        """As `Texts.kept`."""
-        return {name: plain_array(each) for name, each in self.arrays().items()}
-
-    def resume(self, kept: Mapping[str, Any]) -> None:
-        """As `Texts.resume`.
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """As `Texts.restore`.
 
         Raises:
-            ValueError: a place or a symbol that cannot be: what was kept came from a file.
+            ValueError: a place or a symbol that cannot be: what was kept may come from a file.
         """
         kinds = {"signs": np.int64, "peaks": np.float64, "texts": np.int64, "scores": np.float64}
-        signs, peaks, texts, scores = (np.ascontiguousarray(array_of(kept[name]), dtype=kind) for name, kind in kinds.items())
-        before, ways, count = signs[:, 0], texts[:, [1, 4]], len(signs)
+        signs, peaks, texts, scores = (np.ascontiguousarray(arrays[name], dtype=kind) for name, kind in kinds.items())
+        count = len(signs)
         if signs.shape != (count, 4) or peaks.shape != (count,) or texts.shape != (len(texts), 7) or scores.shape != (len(texts), 6) or not len(texts):
             raise ValueError(f"signs {signs.shape}, peaks {peaks.shape}, texts {texts.shape} and scores {scores.shape} do not belong together")
+        before, ways, symbols = signs[:, 0], texts[:, [1, 4]], np.concatenate([signs[:, 1], texts[:, 0]])
         if (before < -1).any() or (before >= np.arange(count)).any() or (ways < -1).any() or (ways >= count).any():
             raise ValueError("a sign stands after one that is not there")
-        symbols = np.concatenate([signs[:, 1], texts[:, 0]])
         if (symbols < 0).any():
             raise ValueError(f"no symbol is {symbols.min()}")
         self._largest = int(symbols.max())
         self._kernel.tenuto_resume(self._beam, len(signs), signs.ctypes.data, peaks.ctypes.data, len(texts), texts.ctypes.data, scores.ctypes.data)
+
+
+def _sizes(rows: np.ndarray) -> tuple[int, int]:
+    """V, and how far it is from one text's row to the next one's."""
+    return rows.shape[-1], rows.shape[-1] if rows.ndim == 2 else 0

@@ -105,27 +105,39 @@ def aligned_in_lattice(blanks: np.ndarray, symbols: np.ndarray) -> Way:
     return Way(spans[::-1], float(best[-1]))
 
 
-def aligned_one_a_step(blanks: np.ndarray, symbols: np.ndarray) -> Way:
-    """As `aligned_in_lattice`, of a transducer that writes one symbol at most in a step; a step with a symbol has no blank.
+def aligned_one_a_step(blanks: np.ndarray, symbols: np.ndarray, again: np.ndarray, text: Sequence[int]) -> Way:
+    """As `aligned_in_lattice`, of a transducer that writes one symbol at most in a step; a step with a symbol has no blank, and a symbol may go on.
 
+    Args:
+        again: [T, U], of the symbol that came last, for all beginnings but the empty one. text: its symbols; between two that are equal there is a blank.
     Raises:
-        DataError: there are fewer steps than symbols.
+        DataError: there are fewer steps than the symbols need.
     Example:
-        >>> aligned_one_a_step(np.log([[0.9, 0.5, 0.1], [0.1, 0.2, 0.9], [0.2, 0.2, 0.7]]), np.log([[0.1, 0.5], [0.9, 0.8], [0.8, 0.8]])).spans
+        >>> blanks, symbols, again = np.log([[0.9, 0.5, 0.1], [0.1, 0.2, 0.9], [0.2, 0.2, 0.7]]), np.log([[0.1, 0.5], [0.9, 0.8], [0.8, 0.8]]), np.log(np.full((3, 2), 0.01))
+        >>> aligned_one_a_step(blanks, symbols, again, [1, 2]).spans
         [(1, 2), (2, 3)]
     """
     steps, count = symbols.shape
-    if steps < count:
-        raise DataError("the text is longer than the recording.", expected=f"{count} steps or more, one a symbol", received=f"{steps} steps")
-    best, moved = np.full(count + 1, -np.inf), np.zeros((steps, count + 1), dtype=bool)
-    best[0] = 0.0
+    if steps < (least := needed(text)):
+        raise DataError("the text is longer than the recording.", expected=f"{least} steps or more, one a symbol and a blank between two that are equal", received=f"{steps} steps")
+    repeated = np.array([one == before for one, before in zip(text, [BLANK, *text])], dtype=bool)
+    best = np.full((2, count + 1), -np.inf)  # of ways whose last step is a blank, and a symbol
+    best[0, 0] = 0.0
+    from_symbol, moved = np.zeros((2, steps, count + 1), dtype=bool), np.zeros((steps, count + 1), dtype=bool)  # from_symbol: to a blank, to a new symbol
     for step in range(steps):
-        stay, move = best + blanks[step], np.concatenate([[-np.inf], best[:-1] + symbols[step]])
-        moved[step] = move > stay
-        best = np.maximum(stay, move)
-    place, spans = count, list[tuple[int, int]]()
+        either, symbol_before = best.max(0), best[1] > best[0]
+        new = np.where(repeated, best[0, :-1], either[:-1]) + symbols[step]
+        on = best[1, 1:] + again[step]
+        from_symbol[0, step], from_symbol[1, step, 1:], moved[step, 1:] = symbol_before, ~repeated & symbol_before[:-1], new > on
+        best = np.stack([either + blanks[step], np.concatenate([[-np.inf], np.maximum(on, new)])])
+    place, state, spans, end = count, int(best[1, -1] > best[0, -1]), list[tuple[int, int]](), 0
+    score = float(best[state, -1])
     for step in range(steps - 1, -1, -1):
+        if not state:
+            state = int(from_symbol[0, step, place])
+            continue
+        end = end or step + 1
         if moved[step, place]:
-            spans.append((step, step + 1))
-            place -= 1
-    return Way(spans[::-1], float(best[-1]))
+            spans.append((step, end))
+            state, place, end = int(from_symbol[1, step, place]), place - 1, 0
+    return Way(spans[::-1], score)

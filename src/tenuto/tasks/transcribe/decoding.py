@@ -17,7 +17,7 @@ import numpy as np
 from tenuto.data.plain import array_of, plain_array
 from tenuto.tasks.transcribe.alphabet import BLANK
 from tenuto.tasks.transcribe.prior import Knowledge, Known
-from tenuto.tasks.transcribe.texts import new_texts, signs_of
+from tenuto.tasks.transcribe.texts import KeptTexts, new_texts, plain_texts, restore_texts, signs_of
 
 
 class Sign(NamedTuple):
@@ -234,10 +234,10 @@ class PrefixBeam(Decoder):
         return int(np.argmax(self._texts.totals() + self._gained + np.array([one.ending for one in self._known])))
 
     def _kept(self) -> dict[str, Any]:
-        return {**self._texts.kept(), "gained": plain_array(self._gained), "known": [one.kept() for one in self._known]}
+        return {**plain_texts(self._texts), "gained": plain_array(self._gained), "known": [one.kept() for one in self._known]}
 
     def _resume(self, kept: Mapping[str, Any]) -> None:
-        self._texts.resume(kept)
+        restore_texts(self._texts, kept)
         self._gained, self._known = array_of(kept["gained"]), [Known.of(one) for one in kept["known"]]
 
     def _has_text(self) -> bool:
@@ -245,13 +245,16 @@ class PrefixBeam(Decoder):
 
     def partial(self) -> Piece:
         """As `Decoder.partial`."""
-        best = self._best()
-        signs = (Sign(symbol, start, end, float(np.exp(peak))) for symbol, start, end, peak in signs_of(self._texts, best))
-        return Piece(tuple(signs), float(self._texts.totals()[best]))
+        return piece_of(self._texts, self._best())
 
     def n_best(self) -> list[tuple[tuple[int, ...], float]]:
         """The texts of the piece so far that the beam keeps, as symbols, each with the logarithm of its probability; the likeliest first."""
         return [(self._texts.text(place), total) for place, total in enumerate(self._texts.totals().tolist())]
+
+
+def piece_of(texts: KeptTexts, place: int) -> Piece:
+    """A text of a beam."""
+    return Piece(tuple(Sign(symbol, start, end, float(np.exp(peak))) for symbol, start, end, peak in signs_of(texts, place)), float(texts.totals()[place]))
 
 
 def decoder(beam_size: int, rule: EndRule, knowledge: Knowledge | None = None) -> Decoder:

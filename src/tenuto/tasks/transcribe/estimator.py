@@ -98,7 +98,7 @@ class Transcriber(Reading):
         if short and (self.infeasible == "raise" or len(short) == len(training)):
             row = short[0]
             raise DataError(
-                f"{len(short)} of {len(training)} recordings have fewer steps than their transcripts need.", expected=f"a step for each symbol{'' if self._transduces else ', and one more between two that are equal'}",
+                f"{len(short)} of {len(training)} recordings have fewer steps than their transcripts need.", expected="a step for each symbol, and one more between two that are equal",
                 received=f"{training.ids[row]!r}: {self._lengths(training)[row]} steps, and {self._needed(numbers[row])} needed", fix=f"a smaller {argument('together')}, or {argument('infeasible', 'skip')}",
             )  # fmt: skip
 
@@ -324,9 +324,7 @@ class Transcriber(Reading):
 
     def _needed(self, numbers: list[int]) -> int:
         """How many steps a text needs."""
-        if not self._transduces:
-            return needed(numbers)
-        return len(numbers) if self.symbols_a_step == 1 else 0
+        return 0 if self._transduces and self.symbols_a_step > 1 else needed(numbers)
 
     def _rule(self, silence_s: float = SILENCE_S, longest_s: float = LONGEST_S) -> EndRule:
         step = self.hearing_.step_seconds

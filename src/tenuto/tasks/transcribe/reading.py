@@ -87,7 +87,7 @@ class Reading(TranscribeOptions, AudioSteps, ABC):
                     losses: Any = self.network_(batch, [numbers[index] or [] for index in indices.tolist()])
                 for index, loss in zip(indices.tolist(), losses.tolist()):
                     text = numbers[index]
-                    found[index] = None if text is None or (head.most == 1 and len(text) > len(steps[index])) else loss
+                    found[index] = None if text is None or (head.most == 1 and needed(text) > len(steps[index])) else loss
             return found
         for index, (rows, text) in enumerate(zip(steps, numbers)):
             if text is not None and needed(text) <= len(rows):
@@ -103,9 +103,10 @@ class Reading(TranscribeOptions, AudioSteps, ABC):
         """
         numbers, head = self.alphabet_.numbers(text), self.network_.head
         if isinstance(head, TransducerHead):
-            blanks, symbols = Joint(head).lattice(rows, numbers)
-            way = (aligned_one_a_step if head.most == 1 else aligned_in_lattice)(blanks, symbols)
-            signs = [Sign(number, *span, float(np.exp(symbols[span[0], place]))) for place, (number, span) in enumerate(zip(numbers, way.spans))]
+            blanks, symbols, again = Joint(head).lattice(rows, numbers)
+            way = aligned_one_a_step(blanks, symbols, again, numbers) if head.most == 1 else aligned_in_lattice(blanks, symbols)
+            peaks = [max([symbols[start, place], *again[start + 1 : end, place]]) for place, (start, end) in enumerate(way.spans)]
+            signs = [Sign(number, *span, float(np.exp(peak))) for number, span, peak in zip(numbers, way.spans, peaks)]
         else:
             way = aligned(rows, numbers)
             signs = [Sign(number, *span, float(np.exp(rows[slice(*span), number].max()))) for number, span in zip(numbers, way.spans)]

@@ -1,4 +1,4 @@
-"""`Texts`: those that a beam over the prefixes of CTC keeps, in numpy: what runs where there is no compiler, and what the compiled ones (`engines/cpp/texts.py`) are tested against, bit by bit.
+"""`Texts`: those that a beam keeps, of CTC or a transducer, in numpy: what runs where there is no compiler, and what the compiled ones (`engines/cpp/texts.py`) are tested against, bit by bit.
 
 Shapes: V symbols, 0 the blank, N texts, S signs of their ways.
 """
@@ -23,14 +23,13 @@ class KeptTexts(Protocol):
 
     def __len__(self) -> int: ...
     def begin(self) -> None: ...
-    def read(self, row: np.ndarray, step: int) -> None: ...
-    def extended(self, row: np.ndarray) -> np.ndarray: ...
-    def keep(self, best: np.ndarray, row: np.ndarray, step: int) -> None: ...
+    def read(self, rows: np.ndarray, step: int) -> None: ...
+    def extended(self, rows: np.ndarray) -> np.ndarray: ...
+    def keep(self, best: np.ndarray, rows: np.ndarray, step: int) -> None: ...
     def totals(self) -> np.ndarray: ...
     def text(self, place: int) -> tuple[int, ...]: ...
     def arrays(self) -> dict[str, np.ndarray]: ...
-    def kept(self) -> dict[str, Any]: ...
-    def resume(self, kept: Mapping[str, Any]) -> None: ...
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None: ...
 
 
 class Chain(NamedTuple):
@@ -75,11 +74,11 @@ class Texts:
     """The likeliest texts of a beam, at most so many.
 
     Args:
-        most: how many.
+        most: how many. again: a symbol in the step after its own is the same one, going on, as with CTC; else it is written once more.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, *, again: bool = True) -> None:
+        self._most, self._again = most, again
         self.begin()
 
     def __len__(self) -> int:
@@ -89,20 +88,23 @@ class Texts:
         """One text, without a symbol."""
         self._texts = [Text((), 0.0, -np.inf, Way(0.0), NEVER)]
 
-    def read(self, row: np.ndarray, step: int) -> None:
-        """A step [V], by what is heard alone."""
-        scores = self.extended(row)
+    def read(self, rows: np.ndarray, step: int) -> None:
+        """A step, by what is heard alone: log-probabilities [V], or after each of the texts [N, V]."""
+        scores = self.extended(rows)
         best = np.argsort(-scores, kind="stable")[: self._most]
-        self.keep(best[scores[best] > -np.inf], row, step)
+        self.keep(best[scores[best] > -np.inf], rows, step)
 
-    def extended(self, row: np.ndarray) -> np.ndarray:
+    def extended(self, rows: np.ndarray) -> np.ndarray:
         """[N + N (V - 1)] logarithms of the probabilities after a step: of these texts, and of each with one more symbol, -inf where that is one of these."""
         blanks, symbols = (np.array([text[place] for text in self._texts]) for place in (1, 2))
         total, last = np.logaddexp(blanks, symbols), np.array([text.last for text in self._texts])
-        longer = total[:, None] + row[None, 1:]  # [N, V - 1]
-        written = np.flatnonzero(last != BLANK)
-        longer[written, last[written] - 1] = blanks[written] + row[last[written]]
-        self._blank, self._symbol = total + row[BLANK], np.where(last == BLANK, -np.inf, symbols + row[last])
+        rows, every = _each(rows, len(self._texts)), np.arange(len(self._texts))
+        longer = total[:, None] + rows[:, 1:]  # [N, V - 1]
+        self._blank, self._symbol = total + rows[:, BLANK], np.full(len(total), -np.inf)
+        if self._again:
+            written = np.flatnonzero(last != BLANK)
+            longer[written, last[written] - 1] = blanks[written] + rows[written, last[written]]
+            self._symbol = np.where(last == BLANK, -np.inf, symbols + rows[every, last])
         place = {text.symbols: number for number, text in enumerate(self._texts)}
         self._merged = [place.get(text.symbols[:-1], NOWHERE) if text.symbols else NOWHERE for text in self._texts]
         for number, before in enumerate(self._merged):  # a text that is another one and a symbol is there already
@@ -112,32 +114,32 @@ class Texts:
         self._scores = np.concatenate([np.logaddexp(self._blank, self._symbol), longer.ravel()])
         return self._scores
 
-    def keep(self, best: np.ndarray, row: np.ndarray, step: int) -> None:
+    def keep(self, best: np.ndarray, rows: np.ndarray, step: int) -> None:
         """After `extended` of the same step: those that stay, by their places in it."""
         self._chains: dict[tuple[int, bool], Chain | None] = {}
-        found = list[Text]()
+        found, rows = list[Text](), _each(rows, len(self._texts))
         for one in best.tolist():
             if one < len(self._texts):
-                found.append(self._stayed(one, row, step))
+                found.append(self._stayed(one, rows, step))
             else:
-                before, number = divmod(one - len(self._texts), len(row) - 1)
-                found.append(Text((*self._texts[before].symbols, number + 1), -np.inf, float(self._scores[one]), NEVER, self._written(before, number + 1, row, step)))
+                before, number = divmod(one - len(self._texts), rows.shape[1] - 1)
+                found.append(Text((*self._texts[before].symbols, number + 1), -np.inf, float(self._scores[one]), NEVER, self._written(before, number + 1, rows, step)))
         self._texts = found
 
-    def _stayed(self, place: int, row: np.ndarray, step: int) -> Text:
-        text = self._texts[place]
+    def _stayed(self, place: int, rows: np.ndarray, step: int) -> Text:
+        text, row = self._texts[place], rows[place]
         better, way, last = _better(text), text.by_symbol, text.last
         if last != BLANK:
-            way = Way(way.score + float(row[last]), way.before, way.start, step + 1, max(way.peak, float(row[last])))
+            way = Way(way.score + float(row[last] if self._again else -np.inf), way.before, way.start, step + 1, max(way.peak, float(row[last])))
             if self._merged[place] != NOWHERE:
-                other = self._written(self._merged[place], last, row, step)
+                other = self._written(self._merged[place], last, rows, step)
                 way = other if other.score > way.score else way
         return Text(text.symbols, float(self._blank[place]), float(self._symbol[place]), better._replace(score=better.score + float(row[BLANK])), way)
 
-    def _written(self, before: int, symbol: int, row: np.ndarray, step: int) -> Way:
-        """The likeliest way of a text and one more symbol: after a blank, if that is the text's last."""
-        text = self._texts[before]
-        way = text.by_blank if text.last == symbol else _better(text)
+    def _written(self, before: int, symbol: int, rows: np.ndarray, step: int) -> Way:
+        """The likeliest way of a text and one more symbol: after a blank, if it would else go on."""
+        text, row = self._texts[before], rows[before]
+        way = text.by_blank if self._again and text.last == symbol else _better(text)
         key = before, way is text.by_symbol
         if key not in self._chains:
             self._chains[key] = Chain(way.before, text.last, way.start, way.end, way.peak) if text.symbols else None
@@ -173,13 +175,9 @@ class Texts:
             "scores": np.array([(text.blank, text.symbol, *(part for way in text[3:] for part in (way.score, way.peak))) for text in self._texts], dtype=np.float64),
         }  # fmt: skip
 
-    def kept(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return {name: plain_array(each) for name, each in self.arrays().items()}
-
-    def resume(self, kept: Mapping[str, Any]) -> None:
-        """Set what `kept` of these, or of compiled ones, gave."""
-        signs, peaks, texts, scores = (array_of(kept[name]).tolist() for name in ("signs", "peaks", "texts", "scores"))
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set what `arrays` of these, or of compiled ones, gave."""
+        signs, peaks, texts, scores = (arrays[name].tolist() for name in ("signs", "peaks", "texts", "scores"))
         chains = list[Chain]()
         for (before, *sign), peak in zip(signs, peaks):
             symbol, start, end = sign
@@ -195,9 +193,24 @@ class Texts:
             self._texts.append(Text(tuple(reversed(symbols)), all_by_blank, all_by_symbol, by_blank, by_symbol))
 
 
+def _each(rows: np.ndarray, count: int) -> np.ndarray:
+    """[N, V] of what each text's row is, or all texts' row [V]."""
+    return np.broadcast_to(rows, (count, rows.shape[-1]))
+
+
 def _better(text: Text) -> Way:
     """The likelier of a text's ways."""
     return text.by_symbol if text.by_symbol.score > text.by_blank.score else text.by_blank
+
+
+def plain_texts(texts: KeptTexts) -> dict[str, Any]:
+    """All that they are, as plain data; of compiled ones and of those in numpy alike."""
+    return {name: plain_array(each) for name, each in texts.arrays().items()}
+
+
+def restore_texts(texts: KeptTexts, kept: Mapping[str, Any]) -> None:
+    """Set what `plain_texts` gave."""
+    texts.restore({name: array_of(kept[name]) for name in ("signs", "peaks", "texts", "scores")})
 
 
 def signs_of(texts: KeptTexts, place: int) -> list[tuple[int, int, int, float]]:
@@ -217,6 +230,6 @@ def signs_of(texts: KeptTexts, place: int) -> list[tuple[int, int, int, float]]:
     return line[::-1]
 
 
-def new_texts(most: int) -> KeptTexts:
+def new_texts(most: int, *, again: bool = True) -> KeptTexts:
     """Compiled ones; where there is no compiler, or another engine is asked for, those in numpy."""
-    return compiled.CompiledTexts(most) if engines.wanted("auto") in ("auto", "cpp") and compiled.available() else Texts(most)
+    return compiled.CompiledTexts(most, again=again) if engines.wanted("auto") in ("auto", "cpp") and compiled.available() else Texts(most, again=again)

@@ -36,7 +36,7 @@ class Frame(NamedTuple):
     """What greedy search wrote in one step.
 
     Attributes:
-        first: [V] log-probabilities of what comes first in it. symbols: those written, each with its probability.
+        first: [V] log-probabilities of what comes first in it. symbols: those written, each with its probability. again: whether that is the symbol of the step before, going on.
         score: logarithm of the probability of all of it, with the blank that ends it where it has one. cut: whether more symbols were likely than may be written in a step.
         memory: after it.
     """
@@ -46,12 +46,24 @@ class Frame(NamedTuple):
     score: float
     cut: bool
     memory: Memory
+    again: bool = False
+
+    @property
+    def new(self) -> list[int]:
+        """The symbols that were not there before."""
+        return [] if self.again else [symbol for symbol, _ in self.symbols]
+
+    @property
+    def going(self) -> int:
+        """The symbol that may go on in the next step; or the blank."""
+        return self.symbols[-1][0] if self.symbols else BLANK
 
 
 class TransducerHead(StepHead):
     """Linear(tanh(heard + written)) of what the encoder put out and the predictor's vector, to which logits of CTC may be added.
 
-    With one symbol in a step at most, a step is over with a symbol or a blank. With more, only a blank ends it.
+    With one symbol in a step at most, a step is over with a symbol or a blank, and a symbol in the step after its own is the same one, going on, as with CTC: where two steps are as likely, it is not written in both.
+    With more, only a blank ends a step.
 
     Args:
         width: W. symbols: V. joint: J. most: symbols in a step; with more than one, of greedy search: then the next step comes, whatever is likely.
@@ -103,12 +115,12 @@ class TransducerHead(StepHead):
         heard, joint = self.read(output), Joint(self)
         texts, places = list[list[int]](), torch.zeros(output.shape[:2], dtype=torch.int64)
         for row, length in enumerate(lengths.tolist()):
-            memory, text = joint.begin(), list[int]()
+            memory, text, going = joint.begin(), list[int](), BLANK
             for step, one in enumerate(heard[:length, row].cpu().numpy()):
                 places[step, row] = len(text)
-                frame = joint.greedy(one, memory)
-                text += [symbol for symbol, _ in frame.symbols]
-                memory = frame.memory
+                frame = joint.greedy(one, memory, going)
+                text += frame.new
+                memory, going = frame.memory, frame.going
             texts.append(text)
         after = self.predictor(_side_by_side(texts, output.device))  # [B, U + 1, J]
         chosen = after[torch.arange(len(texts), device=output.device), places.to(output.device)]  # [T, B, J]
@@ -122,8 +134,8 @@ class TransducerHead(StepHead):
         # Of more than one tile, each is computed once more on the way back: [T, B, U + 1, J] is never held.
         parts = [lattice(tile, after, known) if len(tiles) == 1 else checkpoint(lattice, tile, after, known, use_reentrant=False, preserve_rng_state=False) for tile in tiles]
         if self.most == 1:
-            blanks, symbols = torch.cat(parts).split([known.shape[1] + 1, known.shape[1]], dim=-1)
-            losses = one_a_step_loss(blanks, symbols, lengths.to(output.device), labels)
+            blanks, symbols, again = torch.cat(parts).split([known.shape[1] + 1, known.shape[1], known.shape[1]], dim=-1)
+            losses = one_a_step_loss(blanks, symbols, again, _repeated(known), lengths.to(output.device), labels)
         else:
             losses = transducer_loss(torch.cat(parts), known, lengths, labels)
         return losses if self.beside is None or not self.ctc or not self.training else losses + self.ctc * ctc_losses(self.beside(output), lengths, texts)
@@ -142,11 +154,11 @@ class TransducerHead(StepHead):
         return self._logits(heard[:, :, None], after)
 
     def _arcs(self, heard: Tensor, after: Tensor, known: Tensor) -> Tensor:
-        """Log-probabilities of the blank and of the next symbol, side by side: [T, B, U + 1 + U]. Arguments as of `_joint`."""
+        """Log-probabilities of the blank, of the next symbol and of the last one again, side by side: [T, B, U + 1 + U + U]. Arguments as of `_joint`."""
         logits = self._joint(heard, after, known)
         rows = (logits.float() if logits.dtype.itemsize < 4 else logits).log_softmax(-1)
         following = known[..., None].expand(len(rows), *known.shape, 1)
-        return torch.cat([rows[..., BLANK], rows[:, :, :-1].gather(3, following)[..., 0]], dim=-1)
+        return torch.cat([rows[..., BLANK], rows[:, :, :-1].gather(3, following)[..., 0], rows[:, :, 1:].gather(3, following)[..., 0]], dim=-1)
 
     def _logits(self, heard: Tensor, after: Tensor) -> Tensor:
         """[..., V] of heard [..., J or J + V] and after [..., J]."""
@@ -163,12 +175,18 @@ def _side_by_side(texts: list[list[int]], device: torch.device) -> Tensor:
     return known.to(device)
 
 
+def _repeated(known: Tensor) -> Tensor:
+    """[B, U] whether a symbol is that before it."""
+    return torch.cat([torch.zeros_like(known[:, :1], dtype=torch.bool), known[:, 1:] == known[:, :-1]], dim=1)
+
+
 class Joint:
     """The joint network of a search, one step at a time: its numbers follow from the step and from what was written, and from nothing else."""
 
     def __init__(self, head: TransducerHead) -> None:
         self._weight = np.ascontiguousarray(head.linear.weight.detach().cpu().numpy().T)  # [J, V]
         self._bias, self._predictor, self._most, self._added = head.linear.bias.detach().cpu().numpy(), head.predictor, head.most, head.added
+        self.goes_on = head.most == 1  # whether a symbol in the step after its own is the same one
         self.begin, self.after, self.resumed = head.predictor.begin, head.predictor.after, head.predictor.resumed
 
     def __call__(self, heard: np.ndarray, memories: Sequence[Memory]) -> np.ndarray:
@@ -178,12 +196,15 @@ class Joint:
         logits = np.add.reduce(active[:, :, None] * self._weight, axis=1) + self._bias
         return log_probabilities(logits + heard[width:] if self._added else logits)
 
-    def greedy(self, heard: np.ndarray, memory: Memory, first: np.ndarray | None = None) -> Frame:
-        """The likeliest symbol, and again, until that is the blank; or one symbol, or the blank, where a step has one at most. first: [V] of this step and memory, if it is known already."""
+    def greedy(self, heard: np.ndarray, memory: Memory, going: int = BLANK, first: np.ndarray | None = None) -> Frame:
+        """The likeliest symbol, and again, until that is the blank; or one symbol, or the blank, where a step has one at most. going: of the frame before. first: [V] of this step and memory, if it is known already."""
         first = row = self(heard, [memory])[0] if first is None else first
         if self._most == 1:
             symbol, score = int(row.argmax()), float(row.max())
-            return Frame(first, (), score, False, memory) if symbol == BLANK else Frame(first, ((symbol, float(np.exp(score))),), score, False, self.after(memory, symbol))
+            if symbol == BLANK:
+                return Frame(first, (), score, False, memory)
+            again = symbol == going
+            return Frame(first, ((symbol, float(np.exp(score))),), score, False, memory if again else self.after(memory, symbol), again)
         symbols, score = list[tuple[int, float]](), 0.0
         while (symbol := int(row.argmax())) != BLANK and len(symbols) < self._most:
             symbols.append((symbol, float(np.exp(row[symbol]))))
@@ -192,10 +213,10 @@ class Joint:
             row = self(heard, [memory])[0]
         return Frame(first, tuple(symbols), score + float(row[BLANK]), symbol != BLANK, memory)
 
-    def lattice(self, heard: np.ndarray, text: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities of the blank, [T, U + 1], and of the next symbol of a text, [T, U], in each step [T, J or J + V] after each of its beginnings."""
+    def lattice(self, heard: np.ndarray, text: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log-probabilities of the blank, [T, U + 1], and of the next symbol of a text, [T, U], in each step [T, J or J + V] after each of its beginnings; and of the last symbol of each but the empty one, [T, U]."""
         memories = [self.begin()]
         for symbol in text:
             memories.append(self.after(memories[-1], symbol))
         rows = np.stack([self(step, memories) for step in heard])  # [T, U + 1, V]
-        return rows[:, :, BLANK], rows[:, np.arange(len(text)), list(text)]
+        return rows[:, :, BLANK], rows[:, np.arange(len(text)), list(text)], rows[:, np.arange(1, len(text) + 1), list(text)]

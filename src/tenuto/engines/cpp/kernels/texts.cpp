@@ -54,7 +54,8 @@ double added(double a, double b) {  // numpy's logaddexp
 }
 
 struct Beam {
-  number width, symbols, node_limit, sign_limit;
+  number width, symbols, stride, node_limit, sign_limit;  // stride: from one text's row to the next one's; 0 where they share one
+  bool again;  // a symbol in the step after its own is the same one going on
   Row<Text> texts, next;
   Row<Node> nodes;
   Row<Sign> signs;
@@ -77,17 +78,18 @@ struct Beam {
   }
 
   // Scores of the texts that are there, then of each with one more symbol, [N + N (V - 1)].
-  void extend(const double* row) {
+  void extend(const double* rows) {
     const number count = texts.size, more = symbols - 1;
     scores.reserve(count * symbols), blank.reserve(count), symbol.reserve(count), merged.reserve(count);
     double* longer = scores.at + count;
     for (number i = 0; i < count; i++) {
       const Text& text = texts.at[i];
+      const double* row = rows + i * stride;
       double total = added(text.blank, text.symbol), *mine = longer + i * more;
       for (number v = 1; v < symbols; v++) mine[v - 1] = total + row[v];
-      if (text.last != BLANK) mine[text.last - 1] = text.blank + row[text.last];
+      if (again && text.last != BLANK) mine[text.last - 1] = text.blank + row[text.last];
       blank.at[i] = total + row[BLANK];
-      symbol.at[i] = text.last == BLANK ? -INFINITY : text.symbol + row[text.last];
+      symbol.at[i] = !again || text.last == BLANK ? -INFINITY : text.symbol + row[text.last];
     }
     for (number i = 0; i < count; i++) {  // a text that is another one and a symbol is there already
       const Text& text = texts.at[i];
@@ -122,17 +124,18 @@ struct Beam {
     }
   }
 
-  // A text's way and one more symbol: the likelier way, or that by the blank where the symbol is the text's last.
-  Way written(number before, number symbol_, const double* row, number step) {
+  // A text's way and one more symbol: the likelier way, or that by the blank where the symbol would go on.
+  Way written(number before, number symbol_, const double* rows, number step) {
+    const double* row = rows + before * stride;
     const Text& text = texts.at[before];
-    bool by_symbol = text.last != symbol_ && text.by_symbol.score > text.by_blank.score;
+    bool by_symbol = (!again || text.last != symbol_) && text.by_symbol.score > text.by_blank.score;
     const Way& way = by_symbol ? text.by_symbol : text.by_blank;
     number& place = pushed.at[2 * before + by_symbol];
     if (place == NOT_YET) place = text.last == BLANK ? NONE : (signs.add({way.before, text.last, way.start, way.end, way.peak}), signs.size - 1);
     return {way.score + row[symbol_], place, step, step + 1, row[symbol_]};
   }
 
-  void keep(const number* chosen, number kept, const double* row, number step) {
+  void keep(const number* chosen, number kept, const double* rows, number step) {
     const number count = texts.size, more = symbols - 1;
     pushed.reserve(2 * count);
     for (number i = 0; i < 2 * count; i++) pushed.at[i] = NOT_YET;
@@ -142,19 +145,20 @@ struct Beam {
       if (one >= count) {
         number before = (one - count) / more, last = (one - count) % more + 1;
         const Way never = {-INFINITY, NONE, 0, 0, 0};
-        next.add({child(texts.at[before].node, last), last, -INFINITY, scores.at[one], never, written(before, last, row, step)});
+        next.add({child(texts.at[before].node, last), last, -INFINITY, scores.at[one], never, written(before, last, rows, step)});
         continue;
       }
+      const double* row = rows + one * stride;
       Text text = texts.at[one];
       Way stayed = text.by_symbol.score > text.by_blank.score ? text.by_symbol : text.by_blank;
       stayed.score += row[BLANK];
       text.by_blank = stayed;
       if (text.last != BLANK) {
         Way& way = text.by_symbol;
-        way.score += row[text.last], way.end = step + 1;
+        way.score += again ? row[text.last] : -INFINITY, way.end = step + 1;
         if (row[text.last] > way.peak) way.peak = row[text.last];
         if (merged.at[one] != NONE) {
-          Way other = written(merged.at[one], text.last, row, step);
+          Way other = written(merged.at[one], text.last, rows, step);
           if (other.score > way.score) way = other;
         }
       }
@@ -223,10 +227,10 @@ struct Beam {
 }  // namespace
 
 extern "C" {
-void* tenuto_open(number width) {
+void* tenuto_open(number width, number again) {
   Beam* beam = (Beam*)calloc(1, sizeof(Beam));
   if (!beam) abort();
-  beam->width = width;
+  beam->width = width, beam->again = again;
   beam->begin();
   return beam;
 }
@@ -237,12 +241,13 @@ void tenuto_close(Beam* beam) {
 void tenuto_begin(Beam* beam) { beam->begin(); }
 number tenuto_count(const Beam* beam) { return beam->texts.size; }
 number tenuto_held(const Beam* beam) { return beam->nodes.room + beam->signs.room; }
-void tenuto_step(Beam* beam, const double* row, number symbols, number step) {
-  beam->symbols = symbols, beam->extend(row), beam->choose();
-  beam->keep(beam->best.at, beam->best.size, row, step);
+// Rows [V], or [N, V] with a stride of V.
+void tenuto_step(Beam* beam, const double* rows, number symbols, number stride, number step) {
+  beam->symbols = symbols, beam->stride = stride, beam->extend(rows), beam->choose();
+  beam->keep(beam->best.at, beam->best.size, rows, step);
 }
-const double* tenuto_extend(Beam* beam, const double* row, number symbols) { return beam->symbols = symbols, beam->extend(row), beam->scores.at; }
-void tenuto_keep(Beam* beam, const number* best, number count, const double* row, number step) { beam->keep(best, count, row, step); }
+const double* tenuto_extend(Beam* beam, const double* rows, number symbols, number stride) { return beam->symbols = symbols, beam->stride = stride, beam->extend(rows), beam->scores.at; }
+void tenuto_keep(Beam* beam, const number* best, number count, const double* rows, number step) { beam->keep(best, count, rows, step); }
 void tenuto_totals(const Beam* beam, double* to) {
   for (number i = 0; i < beam->texts.size; i++) to[i] = added(beam->texts.at[i].blank, beam->texts.at[i].symbol);
 }
