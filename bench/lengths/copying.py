@@ -16,15 +16,18 @@ from tenuto.layers import NTM
 BITS, LONGEST = 8, 20
 SOLVED = 1e-3  # bits wrong in a hundred batches
 NEARLY = 1e-2  # from here on the learning rate falls
-SETTLING = 1500  # steps, until it is zero
-RATE = 1e-4
+SETTLING = 2000  # steps, until it is zero
+RATE = 5e-4
 
 
 def copying(length: int, batch: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-    """x [2 L + 1, B, 9]: L vectors, a mark in a channel of its own, then nothing; and the vectors [L, B, 8], to be said after the mark."""
+    """x [2 L + 1, B, 9]: L vectors of -1 and 1, a mark in a channel of its own, then nothing, which is zeros; and the vectors' bits [L, B, 8], to be said after the mark.
+
+    With 0 and 1 instead, one vector in 256 is like nothing, and it takes most seeds long to tell them apart: 27 % of the sequences of 80 vectors have one.
+    """
     told = torch.randint(0, 2, (length, batch, BITS), generator=chance).float()
     x = torch.zeros(2 * length + 1, batch, BITS + 1)
-    x[:length, :, :BITS] = told
+    x[:length, :, :BITS] = 2 * told - 1
     x[length, :, BITS] = 1
     return x, told
 
@@ -34,7 +37,7 @@ class Copier(nn.Module):
 
     def __init__(self, hidden_size: int, rows: int, width: int) -> None:
         super().__init__()
-        self.encoder = NTM(cells.LSTM(), BITS + 1, hidden_size, rows=rows, width=width)
+        self.encoder = NTM(cells.GRU(), BITS + 1, hidden_size, rows=rows, width=width)
         self.head = nn.Linear(self.encoder.output_width, BITS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,7 +57,7 @@ def learnt(seed: int, seconds: float, longest: int, sizes: tuple[int, int, int])
     torch.manual_seed(seed)
     chance = torch.Generator().manual_seed(seed)
     model = Copier(*sizes)
-    optimiser = torch.optim.RMSprop(model.parameters(), RATE, momentum=0.9)
+    optimiser = torch.optim.Adam(model.parameters(), RATE, amsgrad=True)
     nearly: int | None = None
     found: dict[str, Any] = {"seed": seed, "solved": None, "curve": [], "parameters": sum(weight.numel() for weight in model.parameters())}
     begin, step, window = time.process_time(), 0, list[float]()

@@ -23,7 +23,7 @@ def copy(section: dict[str, Any]) -> list[str]:
     hidden, rows, width = section["hidden_rows_width"]
     seeds, lengths = section["rows"], list(section["rows"][0]["wrong"])
     said = (
-        f"An LSTM of {hidden} units and a memory of {rows} rows of {width}, {seeds[0]['parameters']:,} weights, lengths 1 to {section['longest']}; RMSprop at {copying.RATE:g} with momentum 0.9, batches of 16. As soon as at most 1 % of the bits of a hundred "
+        f"A GRU of {hidden} units and a memory of {rows} rows of {width}, {seeds[0]['parameters']:,} weights, lengths 1 to {section['longest']}, bits given as -1 and 1; Adam (amsgrad) at {copying.RATE:g}, batches of 16. As soon as at most 1 % of the bits of a hundred "
         f"batches are wrong, the rate falls to zero within {copying.SETTLING:,} steps; a seed has solved it when at most 0.1 % are wrong. Then 32 sequences of each length are tested. No seed has more than {section['seconds']:.0f} s of a processor until its rate falls."
     )
     found = [[str(row["seed"]), f"{row['solved']:,}" if row["solved"] else "not", f"{row['steps']:,}", f"{row['seconds']:.0f}", *(f"{row['wrong'][length]:.2%}" for length in lengths)] for row in seeds]

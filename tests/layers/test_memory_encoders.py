@@ -229,3 +229,11 @@ def test_no_sequence_and_a_state_of_another_dtype(kind):
     state = encoder(torch.zeros(4, 3, 2)).state
     with pytest.raises(ShapeError, match=r"memory of the state does not fit\.\n  expected  torch.float32\n  received  \[3, 6, 3\] float64"):
         encoder(torch.zeros(4, 3, 2), type(state)(state[0].double(), *state[1:]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_heads_of_a_new_ntm_keep_their_focus(seed):
+    """A head that is not needed for a while should not be everywhere: in each step it would erase a little of every row. With biases near zero the largest weight is 0.32 or less."""
+    torch.manual_seed(seed)
+    state = NTM(cells.GRU(), 9, 100)(torch.randint(0, 2, (100, 4, 9)).float()).state
+    assert (state.weights.amax(-1) > 0.4).all()
