@@ -8,6 +8,7 @@ Sections:
     adding      a GRU adds two numbers of 600, and a diagonal cell two of 5,000 (`lengths/adding.py`); 10 minutes
     depth       20 layers of an LSTM, plain and with a way past each (`lengths/digits.py`); 2 minutes
     digits      digits of 8 by 8, pixel by pixel: recurrent layers, a Transformer, a hybrid (`lengths/digits.py`); 5 minutes
+    associative an NTM learns which of 2 to 6 items came after another, three seeds, then of 9 and 12 (`lengths/associative.py`); 5 minutes
     recall      values by their keys, at twice the length of training, by fast weights (`lengths/memories.py`); 3 minutes
     copy-memory ten symbols kept over 500 steps by a DNC (`lengths/memories.py`); up to 10 minutes
     peer        steps a second of a DNC and an NTM, beside pytorch-dnc where `pip install dnc` has been done (`lengths/peer.py`); 1 minute
@@ -28,7 +29,7 @@ from typing import Any
 
 import torch
 
-from lengths import adding, copying, digits, memories, page, peer
+from lengths import adding, associative, copying, digits, memories, page, peer
 from speed import memory, sections
 from tenuto import Recurrent, cells
 
@@ -83,5 +84,5 @@ def markdown(known: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    more = {"adding": adding.adding, "depth": digits.depth, "digits": digits.digits, "recall": memories.recall, "copy-memory": memories.copy_memory, "peer": peer.peer}
+    more = {"adding": adding.adding, "depth": digits.depth, "digits": digits.digits, "associative": associative.associative, "recall": memories.recall, "copy-memory": memories.copy_memory, "peer": peer.peer}
     sections.run("long", __doc__, {"copy": copying.copy, "checkpoint": checkpoint, **more}, markdown)

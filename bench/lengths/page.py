@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from lengths import associative as task
 from lengths import copying
 
 
@@ -31,6 +32,19 @@ def copy(section: dict[str, Any]) -> list[str]:
     medians = ["median", f"{middle:,.0f}", f"{statistics.median(row['steps'] for row in seeds):,.0f}", f"{statistics.median(row['seconds'] for row in seeds):.0f}", *(f"{statistics.median(row['wrong'][length] for row in seeds):.2%}" for length in lengths)]
     curves = [f"Seed {row['seed']}, bits wrong by step: " + ", ".join(f"{step:,}: {wrong:.1%}" for step, wrong in thinned(row["curve"])) + "." for row in seeds]
     return ["## Copying with an NTM", said, table(["seed", "solved after steps", "steps", "seconds of a processor", *(f"wrong at {length}" for length in lengths)], [*found, medians]), *curves]
+
+
+def associative(section: dict[str, Any]) -> list[str]:
+    hidden, rows, width = section["hidden_rows_width"]
+    seeds, counts = section["rows"], list(section["rows"][0]["wrong"])
+    said = (
+        f"Items of {task.VECTORS} vectors of {task.BITS} bits (Graves et al. 2014, section 4.3); one of them is shown again, and the one that came after it is to be said. An NTM of an LSTM of {hidden} units and {rows} rows of {width}, {seeds[0]['parameters']:,} weights; Adam at {task.RATE:g}, batches "
+        f"of {task.BATCH}. Training has 2 to {section['most']} items, all but the last of which are asked for, one after the other: several answers a sequence, where Graves et al. have one. As soon as at most {task.NEARLY:.1%} of the bits of 250 batches are wrong, the rate falls to zero within {task.SETTLING:,} steps. "
+        f"Then {task.TESTED:,} sequences of each number of items are tested, with one question each. No seed has more than {section['seconds']:.0f} s of a processor until its rate falls."
+    )
+    found = [[str(row["seed"]), f"{row['nearly']:,}" if row["nearly"] else "not", f"{row['steps']:,}", f"{row['seconds']:.0f}", *(f"{row['wrong'][count]:.4%}" for count in counts)] for row in seeds]
+    curves = [f"Seed {row['seed']}, bits wrong by step: " + ", ".join(f"{step:,}: {wrong:.2%}" for step, wrong in thinned(row["curve"])) + "." for row in seeds]
+    return ["## Which item came next", said, table(["seed", "nearly right after steps", "steps", "seconds of a processor", *(f"bits wrong, {count} items" for count in counts)], found), *curves]
 
 
 def adding(section: dict[str, Any]) -> list[str]:
@@ -82,4 +96,4 @@ def peer(section: dict[str, Any]) -> list[str]:
     return ["## Steps a second", said, table(["model", "steps a second, forward", "forward and backward"], found)]
 
 
-PAGES = {"copy": copy, "adding": adding, "copy-memory": copy_memory, "recall": recall, "digits": digits, "depth": depth, "peer": peer}
+PAGES = {"copy": copy, "adding": adding, "associative": associative, "copy-memory": copy_memory, "recall": recall, "digits": digits, "depth": depth, "peer": peer}

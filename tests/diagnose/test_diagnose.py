@@ -12,6 +12,7 @@ from tenuto import Recurrent, cells
 from tenuto.cell import Cell, State
 from tenuto.diagnose import Advice, Clipping, Diagnosis, LayerDiagnosis, Matrix, Saturation, diagnose
 from tenuto.diagnose.outside import outside_of
+from tenuto.diagnose.page import page_of
 from tenuto.errors import ArgumentError, NotFittedError
 from tenuto.tasks import SequenceClassifier
 from tests.explain.models import Reader, Words, fitted
@@ -194,6 +195,24 @@ def test_advice_follows_from_thresholds():
     with torch.no_grad():
         layer.bias_l0[4:8] = 9.0
     assert "gate f stands at an end of its range (0 % at 0, 100 % at 1)" in said(diagnose(layer, torch.randn(10, 2, 1)))
+
+
+def test_what_layers_are_to_try_alike_is_said_once():
+    layer = linear(torch.tensor([[0.5]], dtype=torch.float64), num_layers=3)
+    found = diagnose(layer, torch.randn(40, 2, 1))
+    assert [one.place for one in found.advice if "orthogonal" in one.do] == [each.name for each in found]
+    assert str(found).count("orthogonal") == page_of(found).count("orthogonal") == 1
+    assert all(f"{each.name}: what it reads has less than" in str(found) for each in found)
+
+
+def test_a_relu_may_be_silent_at_half_of_the_steps():
+    layer = Recurrent(cells.Elman(activation="relu"), 1, 8).eval()
+    with torch.no_grad():
+        for share, bias in ((0.5, 0.0), (1.0, -9.0)):
+            for name, weight in layer.named_parameters():
+                weight.copy_(0 * weight + (bias if "bias" in name else 0)) if "ih" not in name else weight.copy_(torch.tensor([[1.0], [-1.0]]).repeat(4, 1))
+            assert diagnose(layer, torch.randn(20, 2, 1))[0].gates["h"].at_low == share
+            assert ("gate h" in said(diagnose(layer, torch.randn(20, 2, 1)))) == (share == 1.0)
 
 
 def test_a_gradient_that_fades_on_its_way_down_asks_for_residuals():

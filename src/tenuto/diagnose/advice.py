@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from tenuto.pages.wording import percent
 GROWS = 10.0  # a change of the state that grows to this many times itself within the sequence
 FADES = 0.5  # a memory horizon below this share of the steps
 SATURATED = 0.5  # the share of a gate's values at the ends of its range
+SILENT = 0.9  # the same of a range with one end: relu puts half of any centred input there
 SHALLOW = 0.1  # the gradient that reaches the lowest layer, as a share of that at the highest
 CUT = 0.5  # the share of batches whose gradient is cut
 SPREAD = 5.0  # the largest norm of a gradient over the median one
@@ -32,7 +34,20 @@ class Advice:
     do: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.found} ({self.threshold}). {self.do}"
+        return f"{self.finding} {self.do}"
+
+    @property
+    def finding(self) -> str:
+        """All but what to try."""
+        return f"{self.place}: {self.found} ({self.threshold})."
+
+
+def by_what_to_try(advice: Sequence[Advice]) -> list[list[Advice]]:
+    """Those that ask for the same beside each other, as layers that are alike mostly do."""
+    found: dict[str, list[Advice]] = {}
+    for one in advice:
+        found.setdefault(one.do, []).append(one)
+    return list(found.values())
 
 
 def advice_of(layers: Any, clipping: Any, window: bool) -> tuple[Advice, ...]:
@@ -68,10 +83,11 @@ def _of_layer(layer: Any, window: bool) -> list[Advice]:
             "Gradients end at the window's beginning, and the memory does not: a longer window may teach it more.",
         ))  # fmt: skip
     for name, gate in layer.gates.items():
-        if gate.share > SATURATED:
+        most = SATURATED if np.isfinite(gate.high) else SILENT
+        if gate.share > most:
             ends = f"{percent(gate.at_low, 0)} at {gate.low:g}" + (f", {percent(gate.at_high, 0)} at {gate.high:g}" if np.isfinite(gate.high) else "")
             found.append(Advice(
-                layer.name, f"gate {name} stands at an end of its range ({ends})", f"threshold: {percent(SATURATED, 0)} of its values",
+                layer.name, f"gate {name} stands at an end of its range ({ends})", f"threshold: {percent(most, 0)} of its values",
                 "No gradient passes a gate there: lower the learning rate or the size of the inputs, decay the weights, or start its bias nearer to zero.",
             ))  # fmt: skip
     return found

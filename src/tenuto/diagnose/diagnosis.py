@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tenuto.choices import at_or_called
-from tenuto.diagnose.advice import Advice
+from tenuto.diagnose.advice import Advice, by_what_to_try
 from tenuto.diagnose.weights import Matrix, Saturation
 from tenuto.files import write_text
 
@@ -107,7 +107,8 @@ class Diagnosis:
         for layer in self.layers:
             horizon = f"beyond {layer.steps} steps" if layer.horizon is None else f"{layer.horizon} of {layer.steps} steps"
             lines.append(f"{layer.name}: largest Lyapunov exponent {layer.exponents[0]:+.3g} a step, memory horizon {horizon} ({layer.share:g})")
-        return "\n".join([*lines, *self.outside, *map(str, self.advice)])
+        said = ["\n".join(one.finding for one in alike) + f" {alike[0].do}" for alike in by_what_to_try(self.advice)]
+        return "\n".join([*lines, *self.outside, *said])
 
     def to_html(self, path: str | Path, title: str = "") -> Path:
         """Write the page.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tenuto.diagnose.advice import gradient_of
+from tenuto.diagnose.advice import by_what_to_try, gradient_of
 from tenuto.pages.line_chart import Level, LineChart, Series
 from tenuto.pages.page import render
 from tenuto.pages.wording import count, number, percent
@@ -31,7 +31,7 @@ def page_of(diagnosis: Any, title: str = "") -> str:
             score_says="findings beyond a threshold" if len(diagnosis.advice) != 1 else "finding beyond a threshold",
             score_interval="",
             facts=_facts(diagnosis),
-            advice=diagnosis.advice,
+            advice=by_what_to_try(diagnosis.advice),
             outside=diagnosis.outside,
             clipping=_clipping(diagnosis.clipping),
             share=percent(layers[0].share),
