@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from speed.timing import processor
 from spoken.fsdd import WORDS, fsdd
 from tenuto.data import Recordings, Wave
 from tenuto.data.audio.perturb import with_noise
@@ -72,27 +74,33 @@ def numbers(data: Path, seeds: int, minutes: float, known: Mapping[str, Any], sm
     splits = {"known speakers": test, "without george": speakers == "george", "without theo": speakers == "theo"}
     runs: dict[str, Any] = dict(known.get("runs", {}))
     sizes = (20, 10, 10) if smoke else (2000, 200, 300)
-    for seed in range(1 if smoke else seeds):
-        for name, apart in splits.items():
-            for head, options in HEADS.items():
-                key = f"{head}, {name}, seed {seed}"
-                if key in runs:
-                    continue
-                inside, outside = digits.select(np.flatnonzero(~apart)), digits.select(np.flatnonzero(apart))
-                training, held_out, rest = (spoken_numbers(part, size, place) for place, (part, size) in enumerate(zip((inside, inside, outside), sizes)))
-                begin = time.perf_counter()
-                limits = {"max_steps": 2, "hidden_size": 8} if smoke else {"time_limit_s": 60 * minutes}
-                model = Transcriber(random_state=seed, **{**options, **limits}).fit(training, validation=held_out)
-                seconds = time.perf_counter() - begin
-                found = {f"beam {width}": model.set_params(beam_size=width).evaluate(rest) for width in WIDTHS}
-                runs[key] = {
-                    "head": head, "split": name, "seed": seed, "seconds": round(seconds, 1), "steps": model.evaluation_["training"]["steps"], "stopped": model.evaluation_["training"]["stopped"],
-                    **{name: {each: result[each] for each in NAMED} for name, result in found.items()},
-                }  # fmt: skip
-                print(f"{key}: {found['beam 1']['wer']:.2%} of {found['beam 1']['words']} words, {seconds:.0f} s", flush=True)
-                yield {"minutes": minutes, "runs": runs}
-                if smoke:
-                    return
+    for head, name, seed in planned(1 if smoke else seeds):
+        key = f"{head}, {name}, seed {seed}"
+        if key in runs:
+            continue
+        apart = splits[name]
+        inside, outside = digits.select(np.flatnonzero(~apart)), digits.select(np.flatnonzero(apart))
+        training, held_out, rest = (spoken_numbers(part, size, place) for place, (part, size) in enumerate(zip((inside, inside, outside), sizes)))
+        load, begin = round(os.getloadavg()[0], 1), time.perf_counter()
+        limits = {"max_steps": 2, "hidden_size": 8} if smoke else {"time_limit_s": 60 * minutes}
+        model = Transcriber(random_state=seed, **{**HEADS[head], **limits}).fit(training, validation=held_out)
+        seconds = time.perf_counter() - begin
+        found = {f"beam {width}": model.set_params(beam_size=width).evaluate(rest) for width in WIDTHS}
+        runs[key] = {
+            "head": head, "split": name, "seed": seed, "seconds": round(seconds, 1), "steps": model.evaluation_["training"]["steps"], "stopped": model.evaluation_["training"]["stopped"],
+            "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "processor": processor(), "load": load,
+            **{name: {each: result[each] for each in NAMED} for name, result in found.items()},
+        }  # fmt: skip
+        print(f"{key}: {found['beam 1']['wer']:.2%} of {found['beam 1']['words']} words, {seconds:.0f} s", flush=True)
+        yield {"minutes": minutes, "runs": dict(sorted(runs.items(), key=lambda each: (list(splits).index(each[1]["split"]), list(HEADS).index(each[1]["head"]), each[1]["seed"])))}
+        if smoke:
+            return
+
+
+def planned(seeds: int) -> list[tuple[str, str, int]]:
+    """Which head, split and seed, those first that the goals are about: known speakers by each seed, speakers unheard, and characters, by one seed."""
+    first = [(head, "known speakers", seed) for seed in range(seeds) for head in ("CTC", "transducer")]
+    return [*first, *((head, name, 0) for name in ("without george", "without theo") for head in ("CTC", "transducer")), ("CTC, characters", "known speakers", 0)]
 
 
 def table(found: Mapping[str, Any]) -> list[str]:

@@ -8,8 +8,17 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tenuto.engines.cpp import transducer as compiled
 from tenuto.errors import DataError, ShapeError
-from tenuto.networks.transducer import BLANK, transducer_loss
+from tenuto.networks.transducer import BLANK, _TransducerLoss, transducer_loss
+
+
+@pytest.fixture(autouse=True, params=[pytest.param("compiled", marks=pytest.mark.cpp), "torch"])
+def form(request, monkeypatch):
+    """Every test holds for both forms of the loss."""
+    if request.param == "torch":
+        monkeypatch.setattr(compiled, "runs", lambda logits: False)
+    return request.param
 
 
 def problem(frames, labels, symbols, *, spread=1.0, seed=0):
@@ -174,6 +183,23 @@ def test_logits_of_16_bits():
     expected, exact = with_gradient(transducer_loss, rough.double(), targets, *lengths)
     torch.testing.assert_close(losses, expected.float())
     torch.testing.assert_close(gradient.double(), exact, rtol=0, atol=2e-2)
+
+
+def test_both_forms_give_the_same(form):
+    if form == "torch":
+        pytest.skip("both are called once")
+    assert not compiled.runs(torch.zeros(2, 3, 4, 5).transpose(0, 1))
+    generator = torch.Generator().manual_seed(1)
+    for number in range(20):  # symbols that are fewer than a vector's lanes, as many, and more; texts of any length beside each other
+        sizes = [int(torch.randint(1, most, (), generator=generator)) for most in (6, 40, 24)]
+        frames, labels = ([int(each) for each in torch.randint(least, most + 1, (sizes[0],), generator=generator)] for least, most in ((1, sizes[1]), (0, sizes[2])))
+        logits, targets, *lengths = problem(frames, labels, 2 + int(torch.randint(0, 70, (), generator=generator)), spread=3.0, seed=number)
+        for dtype, least in ((torch.float64, 1e-11), (torch.float32, 1e-5)):
+            given = logits.to(dtype)
+            assert compiled.runs(given) and not compiled.runs(given.half())
+            ours = with_gradient(transducer_loss, given, targets, *lengths)
+            theirs = with_gradient(lambda *all: _TransducerLoss.apply(*all), given, targets, *lengths)
+            torch.testing.assert_close(ours, theirs, rtol=least, atol=least)
 
 
 class Held(TorchDispatchMode):

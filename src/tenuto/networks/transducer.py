@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tenuto.engines.cpp import transducer as compiled
 from tenuto.errors import DataError, ShapeError, describe
 
 BLANK = 0
@@ -25,6 +26,7 @@ def transducer_loss(logits: Tensor, targets: Tensor, frames: Tensor, labels: Ten
     """The negative log-likelihood of each row's text, [B], in nats; float32 for logits of 16 bits, else their dtype.
 
     Any text can be written in one frame or more, since a frame may write several symbols. Without symbols the loss is that of all blanks. Sums are kept in float64, whatever the logits are.
+    Logits of 32 or 64 bits in main memory, without gaps, are read by a compiled kernel, where there is a compiler; others by torch.
     Beside the logits, forward and backward together hold tensors of at most 1.2 times their memory (V of 24 or more), the gradient included: no softmax but the gradient itself is there.
 
     Args:
@@ -46,11 +48,28 @@ def transducer_loss(logits: Tensor, targets: Tensor, frames: Tensor, labels: Ten
     if bool(((targets <= BLANK) | (targets >= logits.shape[3]))[inside].any()):
         wrong = sorted(set(targets[inside].tolist()) - set(range(1, logits.shape[3])))
         raise DataError("a target is no symbol.", expected=f"1..{logits.shape[3] - 1}; 0 is the blank", received=", ".join(map(str, wrong[:8])))
-    return _TransducerLoss.apply(logits, targets, frames, labels)
+    loss = _CompiledLoss if compiled.runs(logits) else _TransducerLoss
+    return loss.apply(logits, targets, frames.long(), labels.long())
+
+
+class _CompiledLoss(torch.autograd.Function):
+    """As `_TransducerLoss`, by a kernel."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, frames: Tensor, labels: Tensor) -> Tensor:
+        losses, kept = compiled.forward(logits, targets, frames, labels, ctx.needs_input_grad[0])
+        ctx.save_for_backward(logits, targets, frames, labels, kept)
+        return losses
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        logits, targets, frames, labels, kept = ctx.saved_tensors
+        return compiled.backward(logits, targets, frames, labels, kept, weights), None, None, None
 
 
 class _TransducerLoss(torch.autograd.Function):
-    """Forward: both sums of the lattice, and from them how often each arc is taken. Backward: the gradient, from the logits and these counts."""
+    """Where there is no kernel (no compiler, another device, logits of 16 bits). Forward: both sums of the lattice, and from them how often each arc is taken. Backward: the gradient, from the logits and these counts."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, frames: Tensor, labels: Tensor) -> Tensor:

@@ -107,6 +107,28 @@ def test_in_tiles_losses_and_gradients_are_the_same(most, monkeypatch):
     torch.testing.assert_close(found[0], found[1])
 
 
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_long_recording_does_not_make_the_lattices_of_short_ones_large(most, monkeypatch):
+    texts, lengths, seen = [[1], [2, 1] * 20, [1, 2], [], [2, 2, 1]], torch.tensor([5, 90, 4, 6, 5]), []
+    lattice = TransducerHead._losses_side_by_side
+
+    def watched(self, output, lengths, texts):
+        seen.append((len(texts) * len(output) * (max(map(len, texts)) + 1), len(texts)))
+        return lattice(self, output, lengths, texts)
+
+    monkeypatch.setattr(TransducerHead, "_losses_side_by_side", watched)
+    found = []
+    for cells in (1 << 20, 80):
+        monkeypatch.setattr(module, "CELLS", cells)
+        head = drawn(most=most)
+        x = torch.randn(90, 5, head.heard.in_features, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        losses = head(x, lengths, texts)
+        losses.sum().backward()
+        found.append((losses.detach(), x.grad))
+    assert seen[0][1] == 5 and all(cells <= 80 or rows == 1 for cells, rows in seen[1:]) and sum(rows for _, rows in seen[1:]) == 5
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_ctc_counts_beside_it_in_training_alone():
     head, x, lengths, texts = drawn(ctc=0.5), torch.randn(5, 2, 4), torch.tensor([5, 4]), [[1, 2], [2]]
     beside = ctc_losses(head.beside(x), lengths, texts)

@@ -281,6 +281,21 @@ def passes(traced: Traced, d_streams: bool, bits: int, integers: bool = False) -
         return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits, divide)))
 
 
+def both_ways(name: str, bits: int) -> ctypes.CDLL:
+    """A kernel that is written by hand in kernels/NAME.cpp, forward and backward each in one call.
+
+    Raises:
+        EngineError: it cannot be built.
+    """
+    functions = ("tenuto_forward", "tenuto_backward")
+    with _lock:
+        found = build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, functions)
+    for function in functions:
+        call = getattr(found, function)
+        call.restype, call.argtypes = None, [ctypes.c_void_p] * 4
+    return found
+
+
 def fill(cell: Cell | str) -> Iterator[Path]:
     """Builds, or finds in the cache, all that a cell's loops need, or the step of one of the memories `WRITTEN`, in float32 and in float64, forward and backward; the path of each library.
 

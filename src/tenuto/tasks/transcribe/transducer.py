@@ -22,6 +22,7 @@ from tenuto.tasks.transcribe.ctc import ctc_losses
 from tenuto.tasks.transcribe.predictor import Memory, Remembering, Stateless
 
 LOWER = (0.5, 1.0, 1.5, 2.0, 3.0)  # nats
+CELLS = 1 << 20  # of the lattices of rows that are padded to one size, at most: some 130 bytes of training's memory each
 TILE = 1 << 22  # numbers of the joint network that are held at once, at most: 16 MiB
 
 
@@ -127,6 +128,13 @@ class TransducerHead(StepHead):
         return Read(self._logits(self._heard(self.dropout(output)), chosen), heard)
 
     def _losses(self, output: Tensor, lengths: Tensor, texts: list[list[int]]) -> Tensor:
+        # A lattice has steps times symbols: one recording of a minute would make all those beside it thousands of times as large as they are.
+        groups = _of_like_size(lengths.tolist(), texts)
+        parts = [self._losses_side_by_side(output[: int(lengths[rows].max()), rows] if len(groups) > 1 else output, lengths[rows], [texts[row] for row in rows]) for rows in groups]
+        losses = parts[0] if len(parts) == 1 else torch.cat(parts)[torch.tensor([row for rows in groups for row in rows], device=output.device).argsort()]
+        return losses if self.beside is None or not self.ctc or not self.training else losses + self.ctc * ctc_losses(self.beside(output), lengths, texts)
+
+    def _losses_side_by_side(self, output: Tensor, lengths: Tensor, texts: list[list[int]]) -> Tensor:
         known, labels = _side_by_side(texts, output.device), torch.tensor([len(text) for text in texts], device=output.device)
         after, heard = self.predictor(known), self._heard(output)
         lattice = self._arcs if self.most == 1 else self._joint
@@ -135,10 +143,8 @@ class TransducerHead(StepHead):
         parts = [lattice(tile, after, known) if len(tiles) == 1 else checkpoint(lattice, tile, after, known, use_reentrant=False, preserve_rng_state=False) for tile in tiles]
         if self.most == 1:
             blanks, symbols, again = torch.cat(parts).split([known.shape[1] + 1, known.shape[1], known.shape[1]], dim=-1)
-            losses = one_a_step_loss(blanks, symbols, again, _repeated(known), lengths.to(output.device), labels)
-        else:
-            losses = transducer_loss(torch.cat(parts), known, lengths, labels)
-        return losses if self.beside is None or not self.ctc or not self.training else losses + self.ctc * ctc_losses(self.beside(output), lengths, texts)
+            return one_a_step_loss(blanks, symbols, again, _repeated(known), lengths.to(output.device), labels)
+        return transducer_loss(torch.cat(parts), known, lengths, labels)
 
     def _losses_by_ctc(self, output: Tensor, lengths: Tensor, texts: list[list[int]]) -> Tensor:
         assert self.beside is not None
@@ -165,6 +171,20 @@ class TransducerHead(StepHead):
         width = self.linear.in_features
         found = self.linear(torch.tanh(heard[..., :width] + after))
         return found + heard[..., width:] if self.added else found  # type: ignore[no-any-return]
+
+
+def _of_like_size(lengths: list[int], texts: list[list[int]]) -> list[list[int]]:
+    """All rows, in groups whose lattices, padded to one size, have `CELLS` cells at most, or that are one row."""
+    if len(texts) * max(lengths) * (max(map(len, texts)) + 1) <= CELLS:
+        return [list(range(len(texts)))]
+    groups, most, longest = list[list[int]](), 0, 0
+    for row in sorted(range(len(texts)), key=lambda row: -lengths[row] * (len(texts[row]) + 1)):
+        most, longest = (max(most, lengths[row]), max(longest, len(texts[row])))
+        if not groups or (len(groups[-1]) + 1) * most * (longest + 1) > CELLS:
+            groups.append([])
+            most, longest = lengths[row], len(texts[row])
+        groups[-1].append(row)
+    return groups
 
 
 def _side_by_side(texts: list[list[int]], device: torch.device) -> Tensor:
