@@ -7,9 +7,10 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -241,14 +242,20 @@ def written(name: str, bits: int) -> ctypes.CDLL:
         return _written(name, bits)
 
 
-def searching(name: str, functions: Sequence[str]) -> ctypes.CDLL:
-    """What a search does in a step, written by hand in kernels/NAME.cpp; its numbers have 64 bits.
+def by_hand(name: str, bits: int, functions: Mapping[str, tuple[Any, Sequence[Any]]]) -> ctypes.CDLL:
+    """What is written by hand in kernels/NAME.cpp.
 
+    Args:
+        bits: of its numbers. functions: by name, what each gives and what it takes.
     Raises:
         EngineError: it cannot be built.
     """
     with _lock:
-        return build(name, (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), 64, functions)
+        found = build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, list(functions))
+    for function, (result, arguments) in functions.items():
+        call = getattr(found, function)
+        call.restype, call.argtypes = result, list(arguments)
+    return found
 
 
 def _build_passes(traced: Traced, d_streams: bool, bits: int, divide: bool = False) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
@@ -279,21 +286,6 @@ def passes(traced: Traced, d_streams: bool, bits: int, integers: bool = False) -
     with _lock:
         divide = integers and bits == 32 and compiler.machine().vector_bytes == 64
         return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits, divide)))
-
-
-def both_ways(name: str, bits: int) -> ctypes.CDLL:
-    """A kernel that is written by hand in kernels/NAME.cpp, forward and backward each in one call.
-
-    Raises:
-        EngineError: it cannot be built.
-    """
-    functions = ("tenuto_forward", "tenuto_backward")
-    with _lock:
-        found = build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, functions)
-    for function in functions:
-        call = getattr(found, function)
-        call.restype, call.argtypes = None, [ctypes.c_void_p] * 4
-    return found
 
 
 def fill(cell: Cell | str) -> Iterator[Path]:

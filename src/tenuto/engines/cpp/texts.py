@@ -17,7 +17,6 @@ import numpy as np
 from tenuto.engines.cpp import library
 from tenuto.errors import EngineError
 
-KERNEL = "texts"
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "open": (c_void_p, [c_int64, c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
     "step": (None, [c_void_p, c_void_p, c_int64, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
@@ -30,13 +29,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 def _loaded(setting: tuple[str | None, ...]) -> ctypes.CDLL | None:
     """The kernel, with the types of its functions; None where it cannot be built, which is not tried again with the same setting."""
     try:
-        found = library.searching(KERNEL, [f"tenuto_{name}" for name in _FUNCTIONS])
+        return library.by_hand("texts", 64, {f"tenuto_{name}": types for name, types in _FUNCTIONS.items()})
     except EngineError:
         return None
-    for name, (result, arguments) in _FUNCTIONS.items():
-        call = getattr(found, f"tenuto_{name}")
-        call.restype, call.argtypes = result, arguments
-    return found
 
 
 def available() -> bool:

@@ -32,7 +32,7 @@ class _Posed(ctypes.Structure):
 def _loaded(bits: int, setting: tuple[str | None, ...]) -> ctypes.CDLL | None:
     """The kernel for numbers of so many bits; None where it cannot be built, which is not tried again with the same setting."""
     try:
-        return library.both_ways("transducer", bits)
+        return library.by_hand("transducer", bits, dict.fromkeys(("tenuto_forward", "tenuto_backward"), (None, [c_void_p] * 4)))
     except EngineError:
         return None
 
