@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lengths.settling import settle
 from tenuto import cells
 from tenuto.layers import NTM
 
@@ -62,28 +62,15 @@ def learnt(seed: int, seconds: float, settling: int, most: int, sizes: tuple[int
     chance = torch.Generator().manual_seed(seed)
     model = Recaller(*sizes)
     optimiser = torch.optim.Adam(model.parameters(), RATE)
-    nearly: int | None = None
-    curve: list[list[float]] = []
-    begin, step, window = time.process_time(), 0, list[float]()
-    while time.process_time() - begin < seconds if nearly is None else step < nearly + settling:
-        optimiser.param_groups[0]["lr"] = RATE if nearly is None else RATE * (1 - (step - nearly) / settling)
+
+    def batch() -> tuple[Tensor, Tensor]:
         items = int(torch.randint(2, most + 1, (), generator=chance))
         x, told = recalling(items, items - 1, BATCH, chance)
-        said = model(x, items - 1)
-        loss = nn.functional.binary_cross_entropy_with_logits(said, told)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 10.0, error_if_nonfinite=True)
-        optimiser.step()
-        step += 1
-        window.append(float(((said > 0) != told.bool()).float().mean()))
-        if step % 250 == 0:
-            mean, window = sum(window) / len(window), []
-            curve.append([step, mean])
-            if mean <= NEARLY and nearly is None:
-                nearly = step
+        return model(x, items - 1), told
+
+    found = settle(model, optimiser, batch, seconds=seconds, nearly=NEARLY, settling=settling, every=250)
     wrong = {str(items): wrong_at(model, items, 1, seed) for items in (most, most + most // 2, 2 * most)}
-    return {"seed": seed, "parameters": sum(weight.numel() for weight in model.parameters()), "nearly": nearly, "steps": step, "seconds": round(time.process_time() - begin, 1), "wrong": wrong, "curve": curve}
+    return {"seed": seed, "parameters": sum(weight.numel() for weight in model.parameters()), **found, "wrong": wrong}
 
 
 def associative(smoke: bool) -> Iterator[dict[str, Any]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lengths.settling import settle
 from tenuto import cells
 from tenuto.layers import NTM
 
@@ -58,28 +58,16 @@ def learnt(seed: int, seconds: float, longest: int, sizes: tuple[int, int, int])
     chance = torch.Generator().manual_seed(seed)
     model = Copier(*sizes)
     optimiser = torch.optim.Adam(model.parameters(), RATE, amsgrad=True)
-    nearly: int | None = None
-    found: dict[str, Any] = {"seed": seed, "solved": None, "curve": [], "parameters": sum(weight.numel() for weight in model.parameters())}
-    begin, step, window = time.process_time(), 0, list[float]()
-    while time.process_time() - begin < seconds if nearly is None else step < nearly + SETTLING:
-        optimiser.param_groups[0]["lr"] = RATE if nearly is None else RATE * (1 - (step - nearly) / SETTLING)
+
+    def batch() -> tuple[Tensor, Tensor]:
         x, told = copying(int(torch.randint(1, longest + 1, (), generator=chance)), 16, chance)
-        said = model(x)
-        loss = nn.functional.binary_cross_entropy_with_logits(said, told)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 10.0, error_if_nonfinite=True)
-        optimiser.step()
-        step += 1
-        window.append(float(((said > 0) != told.bool()).float().mean()))
-        if step % 100 == 0:
-            mean, window = sum(window) / len(window), []
-            found["curve"].append([step, mean])
-            if mean <= NEARLY and nearly is None:
-                nearly = step
-            if mean <= SOLVED and found["solved"] is None:
-                found["solved"] = step
-    return found | {"steps": step, "seconds": round(time.process_time() - begin, 1), "wrong": {str(length): wrong_at(model, length, seed) for length in (longest, 2 * longest, 4 * longest, 6 * longest)}}
+        return model(x), told
+
+    found = settle(model, optimiser, batch, seconds=seconds, nearly=NEARLY, settling=SETTLING, every=100)
+    return {
+        "seed": seed, "solved": next((step for step, wrong in found["curve"] if wrong <= SOLVED), None), "curve": found["curve"], "parameters": sum(weight.numel() for weight in model.parameters()),
+        "steps": found["steps"], "seconds": found["seconds"], "wrong": {str(length): wrong_at(model, length, seed) for length in (longest, 2 * longest, 4 * longest, 6 * longest)},
+    }  # fmt: skip
 
 
 def copy(smoke: bool) -> Iterator[dict[str, Any]]:

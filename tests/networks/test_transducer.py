@@ -185,9 +185,8 @@ def test_logits_of_16_bits():
     torch.testing.assert_close(gradient.double(), exact, rtol=0, atol=2e-2)
 
 
-def test_both_forms_give_the_same(form):
-    if form == "torch":
-        pytest.skip("both are called once")
+@pytest.mark.parametrize("form", [pytest.param("compiled", marks=pytest.mark.cpp)], indirect=True)  # both are called here
+def test_both_forms_give_the_same():
     assert not compiled.runs(torch.zeros(2, 3, 4, 5).transpose(0, 1))
     generator = torch.Generator().manual_seed(1)
     for number in range(20):  # symbols that are fewer than a vector's lanes, as many, and more; texts of any length beside each other

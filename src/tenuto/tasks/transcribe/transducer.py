@@ -88,8 +88,7 @@ class TransducerHead(StepHead):
     @torch.no_grad()
     def read(self, output: Tensor) -> Tensor:
         """What a decoder reads, [T, B, J], or [T, B, J + V] with logits of CTC: the same bits whatever rows and steps come together."""
-        heard = exactly(self.heard, output)
-        return torch.cat([heard, exactly(self.beside, output)], dim=-1) if self.beside is not None and self.added else heard
+        return self._heard(output, exactly)
 
     def decodable(self, rows: Tensor) -> np.ndarray:
         """[T, J or J + V] float32."""
@@ -151,9 +150,10 @@ class TransducerHead(StepHead):
         others = [*self.heard.parameters(), *self.predictor.parameters(), *self.linear.parameters()]
         return ctc_losses(self.beside(output), lengths, texts) + 0 * sum(weight.sum() for weight in others)  # with several processes each weight must have a gradient
 
-    def _heard(self, output: Tensor) -> Tensor:
-        """As `read`, with gradients."""
-        return torch.cat([self.heard(output), self.beside(output)], dim=-1) if self.beside is not None and self.added else self.heard(output)  # type: ignore[no-any-return]
+    def _heard(self, output: Tensor, by: Callable[[nn.Linear, Tensor], Tensor] = nn.Linear.__call__) -> Tensor:
+        """As `read`, with gradients. by: how a layer is called."""
+        heard = by(self.heard, output)
+        return torch.cat([heard, by(self.beside, output)], dim=-1) if self.beside is not None and self.added else heard
 
     def _joint(self, heard: Tensor, after: Tensor, known: Tensor) -> Tensor:
         """Logits [T, B, U + 1, V] of heard [T, B, J or J + V] and after [B, U + 1, J] texts known [B, U]."""
