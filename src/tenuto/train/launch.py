@@ -5,10 +5,15 @@ The names and signatures are those of `accelerate.Accelerator`, so that an Accel
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
+import importlib
 import json
 import os
 import secrets
+import time
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -18,6 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from tenuto.errors import ArgumentError
+from tenuto.process import in_child
 from tenuto.scalars import drawn_from, is_generator
 from tenuto.train.nested import put_together, take_apart
 
@@ -116,11 +122,39 @@ def current_launch(device: str = "cpu", *, unused_weights: bool = False) -> Laun
             "this is one of several processes, but accelerate is not installed.", fix="pip install 'tenuto[train]'"
         ) from error
     cpu = torch.device(device).type == "cpu"
+    if not torch.distributed.is_initialized():
+        importlib.import_module("torch.distributed.nn.functional")  # DDP imports it, and its functions' defaults hold for ever the connection that is there at that time
+        atexit.register(_end_processes)
     if os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes"):
         from tenuto.train.sharded import Sharded
 
         return Sharded(device)
-    return Accelerator(cpu=cpu, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused_weights)])  # type: ignore[return-value]
+    launch = Accelerator(cpu=cpu, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused_weights)])
+    _accelerators.add(launch)
+    return launch  # type: ignore[return-value]
+
+
+_accelerators: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _end_processes() -> None:
+    """At the end of a program whose processes were connected here: waits for the threads that serve their calls, and takes the connection down.
+
+    gloo's threads let go of a call's tensors a moment after its result is there. Where Python ends in that moment, the process is aborted ("terminate called without an active exception",
+    issue 190489 of pytorch) after a run that went well, and torchrun stops the other processes, which may still be writing their results.
+    """
+    for launch in tuple(_accelerators):
+        launch.free_memory()  # it holds the networks, and these the connection
+    gc.collect()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # waits for its threads, if nothing else holds the connection, as caches of FSDP do
+    time.sleep(0.1)  # time enough for a thread that only lets go
+
+
+@in_child
+def _leave_processes_alone() -> None:
+    """A child has the parent's connection, but not its threads: it would wait for them for ever."""
+    atexit.unregister(_end_processes)
 
 
 def process_count() -> int:
