@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def cache(
-    cells: Annotated[list[str] | None, typer.Argument(metavar="CELL", help="With --build: cells (lstm, gru-reset-before, ...), your own as FILE.py:CLASS, or memories (ntm, dnc).", show_default=False)] = None,
+    cells: Annotated[list[str] | None, typer.Argument(metavar="CELL", help="With --build: cells (lstm, gru-reset-before, ...), your own as FILE.py:CLASS, memories (ntm, dnc), the beam over CTC (texts), or a transducer's loss (transducer).", show_default=False)] = None,
     build: Annotated[bool, typer.Option("--build", help="Compile each CELL's kernels now: float32 and float64, forward and backward.")] = False,
     cell_field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --build: a field of the cells, for example activation=relu; repeat it.", show_default=False)] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove every kernel; each is compiled again when it is next needed.")] = False,
@@ -28,9 +28,10 @@ def cache(
     [bold]tenuto cache --clear[/bold]
     [bold]tenuto cache --build lstm gru[/bold]
     [bold]tenuto cache --build lstm dnc[/bold]   (a memory, and the cell that controls it)
+    [bold]tenuto cache --build lstm texts transducer[/bold]   (for speech: the beam over CTC, and the loss of a transducer)
     """
     from tenuto.engines.cpp import cache as kernels
-    from tenuto.engines.cpp.library import WRITTEN
+    from tenuto.engines.cpp.written import WRITTEN
     from tenuto.errors import ArgumentError
 
     if build != bool(cells):
@@ -57,14 +58,14 @@ def cache(
 
 
 def _fill(cell: Cell | str) -> list[tuple[Path, bool]]:
-    """The kernels of a cell, or of a memory by its name, in the cache, and whether each was built just now."""
+    """The kernels of a cell, or those written by hand by their name, in the cache, and whether each was built just now."""
     from tenuto.engines.cpp import cache as kernels
-    from tenuto.engines.cpp import library
+    from tenuto.engines.cpp import library, written
     from tenuto.errors import EngineError
 
     place = kernels.usable()
     before = set(place.glob("*.so")) if place is not None else set()
-    paths = list(library.fill(cell))
+    paths = list(written.fill(cell) if isinstance(cell, str) else library.fill(cell))
     if place is None or any(path.parent != place for path in paths):
         raise EngineError("the kernels were built, but could not be kept.", fix="see the warning above, or name another folder in TENUTO_CACHE")
     return [(path, path not in before) for path in paths]

@@ -8,16 +8,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import c_int64, c_void_p
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines.cpp import library, pool
+from tenuto.engines.cpp import library, pool, written
 from tenuto.engines.cpp.memory import address, empty
-from tenuto.errors import EngineError
 
 _MOST_PARTS = 8
 _SIZES = ("batch", "rows", "width", "reads", "writes", "reach", "masked", "deallocating", "linked", "sharpened", "said_width", "threads", "older")
@@ -55,16 +53,7 @@ def obstacle(kernel: str, dtype: torch.dtype) -> str:
     """Why there is no such kernel for this dtype, in words; "" if there is, and then it is loaded. What failed once is not tried again."""
     if dtype not in (torch.float32, torch.float64):
         return f"kernels are for float32 and float64, not {str(dtype).removeprefix('torch.')}"
-    return _obstacle(kernel, library.bits_of(dtype), library.setting())
-
-
-@lru_cache(maxsize=None)
-def _obstacle(kernel: str, bits: int, setting: tuple[str | None, ...]) -> str:
-    try:
-        library.written(kernel, bits)
-    except EngineError as error:
-        return str(error)
-    return ""
+    return written.obstacle(kernel, library.bits_of(dtype))
 
 
 class Steps:
@@ -88,7 +77,7 @@ class Steps:
             room = 1 if not keep else count + 1 if number != _LINK or self._every == 1 else count // self._every + 2
             slots.append(pool.of_shape((room, *part.shape), dtype))
             slots[-1][0].copy_(part)
-        self._library = library.written(heads.kernel, library.bits_of(dtype))
+        self._library = written.load(heads.kernel, library.bits_of(dtype))
         threads = min(process.threads(), batch_size)
         sizes = {**heads._asdict(), "said_width": heads.said, "batch": batch_size, "threads": threads, "older": 0}
         self._access = access = _Access(**{name: int(sizes[name]) for name in _SIZES})

@@ -7,10 +7,9 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -215,47 +214,14 @@ def loop(bits: int) -> ctypes.CDLL:
         return _loop(bits)
 
 
-WRITTEN = ("ntm", "dnc")  # the memories whose steps are written by hand, in kernels/NAME.cpp
-_STEP = ("tenuto_scratch", "tenuto_kept", "tenuto_forward", "tenuto_backward")
-
-
-def _build_written(name: str, bits: int) -> ctypes.CDLL:
-    return build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, _STEP)
-
-
-@lru_cache(maxsize=None)
-def _written(name: str, bits: int) -> ctypes.CDLL:
-    library = _build_written(name, bits)
-    for function in _STEP:
-        call = getattr(library, function)
-        call.restype, call.argtypes = (ctypes.c_long, [ctypes.c_void_p]) if function in _STEP[:2] else (None, [ctypes.c_void_p] * 4)
-    return library
-
-
-def written(name: str, bits: int) -> ctypes.CDLL:
-    """The step of a memory that is written by hand in kernels/NAME.cpp; see `access.py`.
+def build_written(name: str, bits: int, functions: Sequence[str] = ()) -> ctypes.CDLL:
+    """The library of kernels/NAME.cpp, which is written by hand; see `written.py`.
 
     Raises:
         EngineError: it cannot be built.
     """
     with _lock:
-        return _written(name, bits)
-
-
-def by_hand(name: str, bits: int, functions: Mapping[str, tuple[Any, Sequence[Any]]]) -> ctypes.CDLL:
-    """What is written by hand in kernels/NAME.cpp.
-
-    Args:
-        bits: of its numbers. functions: by name, what each gives and what it takes.
-    Raises:
-        EngineError: it cannot be built.
-    """
-    with _lock:
-        found = build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, list(functions))
-    for function, (result, arguments) in functions.items():
-        call = getattr(found, function)
-        call.restype, call.argtypes = result, list(arguments)
-    return found
+        return build(f"{name}{bits}", (KERNELS / f"{name}.cpp").read_text(encoding="utf-8"), bits, functions)
 
 
 def _build_passes(traced: Traced, d_streams: bool, bits: int, divide: bool = False) -> tuple[ctypes.CDLL, dict[str, list[str]]]:
@@ -288,16 +254,13 @@ def passes(traced: Traced, d_streams: bool, bits: int, integers: bool = False) -
         return dict(zip(("inference", "forward", "backward"), _passes(traced, d_streams, bits, divide)))
 
 
-def fill(cell: Cell | str) -> Iterator[Path]:
-    """Builds, or finds in the cache, all that a cell's loops need, or the step of one of the memories `WRITTEN`, in float32 and in float64, forward and backward; the path of each library.
+def fill(cell: Cell) -> Iterator[Path]:
+    """Builds, or finds in the cache, all that a cell's loops need, in float32 and in float64, forward and backward; the path of each library.
 
     Raises:
         EngineError: one cannot be built.
     """
     for bits in (32, 64):
-        if isinstance(cell, str):
-            yield Path(_build_written(cell, bits)._name)
-            continue
         yield Path(_build_loop(bits)._name)
         for d_streams in (False, True) if cell.widths("streams") else (False,):
             yield Path(_build_passes(trace(cell), d_streams, bits)[0]._name)

@@ -8,43 +8,22 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Mapping
-from ctypes import c_int64, c_void_p
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from tenuto.engines.cpp import library
-from tenuto.errors import EngineError
-
-_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "open": (c_void_p, [c_int64, c_int64]), "close": (None, [c_void_p]), "begin": (None, [c_void_p]), "count": (c_int64, [c_void_p]), "held": (c_int64, [c_void_p]),
-    "step": (None, [c_void_p, c_void_p, c_int64, c_int64, c_int64]), "extend": (c_void_p, [c_void_p, c_void_p, c_int64, c_int64]), "keep": (None, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
-    "totals": (None, [c_void_p, c_void_p]), "text": (c_int64, [c_void_p, c_int64, c_void_p]),
-    "kept": (c_int64, [c_void_p] * 5), "resume": (None, [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_void_p]),
-}  # fmt: skip
-
-
-@lru_cache(maxsize=None)
-def _loaded(setting: tuple[str | None, ...]) -> ctypes.CDLL | None:
-    """The kernel, with the types of its functions; None where it cannot be built, which is not tried again with the same setting."""
-    try:
-        return library.by_hand("texts", 64, {f"tenuto_{name}": types for name, types in _FUNCTIONS.items()})
-    except EngineError:
-        return None
+from tenuto.engines.cpp import written
 
 
 def available() -> bool:
     """Whether there is such a kernel; it is built, if it has to be."""
-    return _loaded(library.setting()) is not None
+    return not written.obstacle("texts", 64)
 
 
 class CompiledTexts:
     """As `tasks.transcribe.texts.Texts`, which says what each of these does."""
 
     def __init__(self, most: int, *, again: bool = True) -> None:
-        kernel = _loaded(library.setting())
-        assert kernel is not None  # `available` was asked
+        kernel = written.load("texts", 64)
         self._kernel = kernel
         self._beam, self._largest = kernel.tenuto_open(most, again), 0  # the largest symbol that another beam, of which this one was resumed, has written
         weakref.finalize(self, kernel.tenuto_close, self._beam)

@@ -8,15 +8,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from ctypes import c_int64, c_void_p
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from tenuto import process
-from tenuto.engines.cpp import library
+from tenuto.engines.cpp import library, written
 from tenuto.engines.cpp.memory import address, empty, in_main_memory, readable
-from tenuto.errors import EngineError
 
 _SIZES = ("steps", "rows", "places", "symbols", "threads", "scratch_size")
 _ARRAYS = ("logits", "targets", "frames", "labels", "scratch", "losses", "kept", "weights", "gradient")
@@ -28,22 +26,11 @@ class _Posed(ctypes.Structure):
     _fields_ = [*((name, c_int64) for name in _SIZES), *((name, c_void_p) for name in _ARRAYS)]
 
 
-@lru_cache(maxsize=None)
-def _loaded(bits: int, setting: tuple[str | None, ...]) -> ctypes.CDLL | None:
-    """The kernel for numbers of so many bits; None where it cannot be built, which is not tried again with the same setting."""
-    try:
-        return library.by_hand("transducer", bits, dict.fromkeys(("tenuto_forward", "tenuto_backward"), (None, [c_void_p] * 4)))
-    except EngineError:
-        return None
-
-
-def _kernel(logits: Tensor) -> ctypes.CDLL | None:
-    return _loaded(library.bits_of(logits.dtype), library.setting()) if logits.dtype in (torch.float32, torch.float64) else None
-
-
 def runs(logits: Tensor) -> bool:
     """Whether there is a kernel for such logits, which then is loaded: of 32 or 64 bits, without gaps, in main memory."""
-    return in_main_memory(logits.detach()) and logits.is_contiguous() and _kernel(logits) is not None
+    if logits.dtype not in (torch.float32, torch.float64) or not logits.is_contiguous() or not in_main_memory(logits.detach()):
+        return False
+    return not written.obstacle("transducer", library.bits_of(logits.dtype))
 
 
 def forward(logits: Tensor, targets: Tensor, frames: Tensor, labels: Tensor, gradient: bool) -> tuple[Tensor, Tensor | None]:
@@ -79,8 +66,7 @@ def _threads(rows: int) -> int:
 def _call(function: str, given: Mapping[str, Tensor | None], threads: int, size: int) -> None:
     logits = given["logits"]
     assert logits is not None
-    kernel = _kernel(logits)
-    assert kernel is not None  # `runs` was asked
+    kernel = written.load("transducer", library.bits_of(logits.dtype))
     arrays = {name: None if tensor is None else address(tensor) for name, tensor in given.items()}
     posed = _Posed(*logits.shape, threads, size, **arrays)
     getattr(kernel, function)(ctypes.addressof(posed), *(library.thread_pool() if threads > 1 else library.NOBODY))
