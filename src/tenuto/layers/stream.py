@@ -20,13 +20,24 @@ from tenuto.program import traced_of
 
 
 class _Narrow:
-    """The steps of a 16-bit layer, whose state stays in the dtype that it is computed in from step to step."""
+    """The steps of a 16-bit layer, whose state stays in the dtype that it is computed in from step to step.
 
-    def __init__(self, stepper: Stepper, compute: torch.dtype, result: torch.dtype) -> None:
-        self._stepper, self._compute, self._result = stepper, compute, result
+    What is read and what is said have their places, since making a tensor takes longer than filling one.
+    """
+
+    def __init__(self, stepper: Stepper, x: Tensor, compute: torch.dtype, result: torch.dtype) -> None:
+        self._stepper, self._result, self._turn = stepper, result, 0
+        with torch.inference_mode(False):
+            self._x = torch.empty_like(x, dtype=compute)
+        self._outputs: list[Tensor] = []
 
     def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:
-        return self._stepper(x.to(self._compute), streams).to(self._result)
+        said = self._stepper(self._x.copy_(x.detach() if x.requires_grad else x), streams)
+        if not self._outputs:
+            with torch.inference_mode(False):
+                self._outputs = [torch.empty_like(said, dtype=self._result) for _ in range(2)]
+        self._turn = 1 - self._turn
+        return self._outputs[self._turn].copy_(said.detach() if said.requires_grad else said)
 
     def state(self) -> list[Tensor]:
         return [value.to(self._result) for value in self._stepper.state()]
@@ -67,7 +78,7 @@ class Stream:
             form, inputs, result = bind(traced, direction.tensors(read[None], None, None), initial, [], False)
             chosen = engines.choose(Problem.of(form, inputs, False, result), engine)
             stepper = chosen.stepper(form, inputs)
-            self._steppers.append(stepper if result == inputs["x"].dtype else _Narrow(stepper, inputs["x"].dtype, result))
+            self._steppers.append(stepper if result == inputs["x"].dtype else _Narrow(stepper, read, inputs["x"].dtype, result))
             self.engines.append(chosen.name)
             output = torch.zeros_like(self._steppers[-1](read))
             x = output if after is None else after(number, x[None], output[None])[0].detach()

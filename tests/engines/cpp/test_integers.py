@@ -35,7 +35,7 @@ extern "C" void multiply(const int8_t* w, const float* scale, const float* a, co
   real* init = (real*)__builtin_calloc(vectors * LANES, sizeof(real));
   real* wider = (real*)__builtin_calloc(rows * vectors * LANES, sizeof(real));
   for (long k = 0; k < p.panels; k++) fixed == 16 ? pack_integers<TWO>(p, panels[k], k * VECTORS) : pack_integers<FOUR>(p, panels[k], k * VECTORS);
-  (fixed == 16 ? integer_product<int16_t> : integer_product<int8_t>)(p, a, depth, init, 0, wider, vectors * LANES, rows, 0, p.panels);
+  (fixed == 16 ? integer_product<int16_t> : integer_product<int8_t>)(p, a, depth, init, 0, wider, vectors * LANES, rows, {0, p.panels, false});
   for (long r = 0; r < rows; r++) memcpy(c + r * outputs, wider + r * vectors * LANES, outputs * sizeof(real));
   __builtin_free(p.packed), __builtin_free(init), __builtin_free(wider);
 }

@@ -206,7 +206,7 @@ class Launch:
         """
         per_channel, per_depth = strides
         kind = "sparse" if self.sizes.sparse and len(segments) == 1 else self.sizes.kind(tensor, when == "step")
-        threads = self.sizes.threads if self.sizes.by_units and when == "step" else 1
+        threads = self.sizes.threads if self.sizes.by_units else 1
         panels, starts = tables.cut([c for c, _ in items], [w for _, w in items], self.lanes, self.panel, threads)
         vectors = [vector for panel in panels for vector in panel]
         table, packed = self._panels(panels, lambda vectors: self._packed(vectors, [d for _, d in segments], kind))
@@ -398,9 +398,10 @@ class Launch:
         entries = self._lists["prepare"]
         self._loop.prepare.count = len(entries) - packed * sum(map(_of_weights, entries))
 
-    def again(self, array: str) -> Callable[[int], None]:
-        """After a run: a function that runs its steps once more, with the weights that were packed, and another address for one array."""
+    def again(self, array: str, turn: int) -> Callable[[int], None]:
+        """After a run: a function that runs its steps once more, with the weights that were packed, and another address for one array. turn: see kernels/loop.h."""
         self._loop.prepare.count = self._loop.finish.count = 0
+        self._loop.turn = turn
         number = self._arrays[array]
         addresses, run, loop = self._addresses, self._library.tenuto_run, ctypes.addressof(self._loop)
         parallel = library.thread_pool() if self.sizes.threads > 1 else library.NOBODY

@@ -54,7 +54,7 @@ class CppStepper:
                 arrays |= {f"{role}.{name}": here for role in ("new", "old", "before")} | {f"s.{name}": before}
             launch.run(self._given | arrays, rows)
             self._launches.append(launch)
-            self._runs.append(launch.again("x"))
+            self._runs.append(launch.again("x", turn))
         self.set_state([inputs[f"s.{name}"] for name in names])
 
     def __call__(self, x: Tensor, streams: Mapping[str, Tensor] = {}) -> Tensor:

@@ -49,7 +49,7 @@ class Loop(ctypes.Structure):
     """A whole time loop."""
 
     _fields_ = [
-        *((name, c_int64) for name in "steps batch threads by_units backward buffers pointers chunks".split()),
+        *((name, c_int64) for name in "steps batch threads by_units backward buffers pointers chunks turn".split()),
         *((name, c_void_p) for name in "rows row_of chunk".split()),
         *((name, c_int64) for name in "time_steps reverse packed".split()),
         *((name, c_void_p) for name in "order length address first flags buffer pointer".split()),

@@ -6,6 +6,7 @@
 #pragma once
 #include "product.h"
 #include "loop.h"
+#include "panels.h"
 #if defined(__AVX512BF16__) && REAL_BITS == 32 && VECTOR_BYTES == 64
 #define BFLOAT16 1
 
@@ -43,7 +44,7 @@ static void round_row(const Product& p, const real* a, long first, long end, Pai
 }
 // Rows of an operand times panels of weights.
 static void bfloat16_product(const Product& p, const real* a, long a_stride, const real* init, long init_stride, real* c, long c_stride,
-                             long rows, long first_panel, long last_panel) {
+                             long rows, Panels panels) {
   const long all = pairs_of(p), most = all < MOST_PAIRS ? all : MOST_PAIRS;
   const long stride = (most + LANES - 1) / LANES * LANES + LANES;  // neighbouring rows do not fall on one cache set
   const long together = OWN_PAIRS / stride / 12 * 12;
@@ -52,8 +53,8 @@ static void bfloat16_product(const Product& p, const real* a, long a_stride, con
     for (long r = 0; r < rows; r += together) {
       const long count = rows - r < together ? rows - r : together;
       for (long i = 0; i < count; i++) round_row(p, a + (r + i) * a_stride, k, k + depth, own_pairs + i * stride);
-      for (long j = first_panel; j < last_panel; j++) {
-        const Panel& panel = p.panel[j];
+      for (long j = 0; j < panels.count(); j++) {
+        const Panel& panel = p.panel[panels[j]];
         const real* weights = p.packed + panel.packed + k * panel.vectors * LANES;
         product_panel(panel.vectors, count, own_pairs, stride, weights, depth, init + r * init_stride + panel.column, init_stride,
                       c + r * c_stride + panel.column, c_stride);

@@ -7,6 +7,7 @@
 // An operand's scale may be known before instead (Product::fixed): then numbers beyond the largest count as it. wide.h has those of 16 bits.
 #pragma once
 #include "loop.h"
+#include "panels.h"
 #if REAL_BITS == 32
 
 #if defined(__AVX512VNNI__) && VECTOR_BYTES == 64

@@ -2,6 +2,7 @@
 // (printed from the cell's program) and the tables differ. Row by row the arithmetic is the same whoever runs it: any batch,
 // any chunk, any number of threads gives the same bits.
 #include "loop.h"
+#include "panels.h"
 #include "product.h"
 #include "weights.h"
 
@@ -116,31 +117,37 @@ struct Runner : Weights {
   long end_channel(long width) const { return by_units ? me.end(width, LANES) : width; }
 
   void product(const Product& p, bool whole) {
-    long from = whole ? chunk_row() : row, rows = (whole ? chunk_end() : end_row) - from;
-    long k = 0, end = p.panels;
-    if (by_units && !whole) k = p.panel_of_thread[me.id], end = p.panel_of_thread[me.id + 1];
+    if (!whole) return product(p, row, end_row - row, by_units, step);
+    if (!by_units || high - low >= me.count * ROWS_TOGETHER) return product(p, chunk_row(), chunk_end() - chunk_row(), false, 0);
+    me.sync();  // few rows, as those of a stream: each thread reads its part of the weights, not all of them for its part of the rows
+    product(p, 0, high - low, true, 0);
+    me.sync();
+  }
+  void product(const Product& p, long from, long rows, bool shared, long turn) {
+    Panels panels = {0, p.panels, (bool)((turn + loop.turn) & 1)};
+    if (shared) panels.first = p.panel_of_thread[me.id], panels.end = p.panel_of_thread[me.id + 1];
     const real* a = at[p.operand] + from * stride[p.operand];
 #if REAL_BITS == 32
     if (p.kind == KIND_INTEGER)
       return (p.fixed == 16 ? integer_product<int16_t> : integer_product<int8_t>)(
           p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
-          at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
+          at[p.result] + from * stride[p.result], stride[p.result], rows, panels);
 #endif
 #if BFLOAT16
     if (p.kind == KIND_BFLOAT16)
       return bfloat16_product(p, a, stride[p.operand], at[p.initial] + from * stride[p.initial], stride[p.initial],
-                              at[p.result] + from * stride[p.result], stride[p.result], rows, k, end);
+                              at[p.result] + from * stride[p.result], stride[p.result], rows, panels);
 #endif
 #if MATRIX_UNITS
     if (p.kind == KIND_PARTS || p.kind == KIND_BFLOAT16_UNITS) {
       const real* initial = at[p.initial] + from * stride[p.initial];
       real* result = at[p.result] + from * stride[p.result];
-      if (p.kind == KIND_PARTS) return MatrixProduct<3>{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
-      return MatrixProduct<1>{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], k, end}.run(rows);
+      if (p.kind == KIND_PARTS) return MatrixProduct<3>{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], panels}.run(rows);
+      return MatrixProduct<1>{p, a, initial, result, stride[p.operand], stride[p.initial], stride[p.result], panels}.run(rows);
     }
 #endif
-    for (; k < end; k++) {
-      const Panel& panel = p.panel[k];
+    for (long i = 0; i < panels.count(); i++) {
+      const Panel& panel = p.panel[panels[i]];
       const real *weights = p.packed + panel.packed, *start = at[p.initial] + from * stride[p.initial] + panel.column;
       real* c = at[p.result] + from * stride[p.result] + panel.column;
       long start_stride = stride[p.initial];

@@ -68,6 +68,7 @@ struct List { int64_t count; const Operation* operation; };
 
 struct Loop {
   int64_t steps, batch, threads, by_units, backward, buffers, pointers, chunks;
+  int64_t turn;  // 0 or 1: which way step 0 goes through its weights; see panels.h
   const int64_t *rows, *row_of, *chunk;  // rows at step s; r(s); [chunks + 1] first steps
   int64_t time_steps, reverse, packed;   // packed: the caller's arrays are, too, each step in the order of time
   const int64_t *order, *length;         // with lengths, longest first: [batch] places in the batch, and lengths

@@ -152,7 +152,8 @@ struct MatrixProduct {
   const Product& p;
   const real *operand, *initial;
   real* result;
-  long operand_stride, initial_stride, result_stride, first, last;
+  long operand_stride, initial_stride, result_stride;
+  Panels panels;
   long rows = 0, blocks = 0, blocks_before = 0;
 
   void run(long all_rows) {
@@ -180,9 +181,9 @@ struct MatrixProduct {
       }
     if (blocks) flush(start, c);
     for (long r = 0; r < rows && !blocks_before; r++)  // no depth at all
-      for (long k = first; k < last; k++)
+      for (long k = panels.first; k < panels.end; k++)
         memcpy(c + r * result_stride + p.panel[k].column, start + r * initial_stride + p.panel[k].column, p.panel[k].vectors * VECTOR_BYTES);
-    for (long k = first; k < last; k++) {
+    for (long k = panels.first; k < panels.end; k++) {
       bool plain = !weights_have_parts(p, p.panel[k]);
       for (long r = 0; r < rows && (plain || any_apart); r++) {
         real* row = c + r * result_stride;
@@ -197,24 +198,24 @@ struct MatrixProduct {
     long stride = initial_stride;
     if (blocks_before) start = c, stride = result_stride;
     const long whole = rows / TILE_ROWS * TILE_ROWS;
-    if (whole) configure_tiles(TILE_ROWS), tiles(0, whole, start, stride, c);
-    if (whole < rows) configure_tiles(rows - whole), tiles(whole, rows, start, stride, c);
+    for (long i = 0; i < panels.count(); i++) {
+      const Panel& panel = p.panel[panels[i]];
+      if (!weights_have_parts(p, panel)) continue;
+      if (whole) configure_tiles(TILE_ROWS), tiles(panel, 0, whole, start, stride, c);
+      if (whole < rows) configure_tiles(rows - whole), tiles(panel, whole, rows, start, stride, c);
+    }
     blocks_before += blocks, blocks = 0;
   }
-  void tiles(long row, long end, const real* start, long stride, real* c) {
-    for (long k = first; k < last; k++) {
-      const Panel& panel = p.panel[k];
-      if (!weights_have_parts(p, panel)) continue;
-      const uint16_t* weights = weight_parts(p, panel) + blocks_before * PARTS * panel.vectors * TILE;
-      const long together = end - row > TILE_ROWS ? BLOCKS_TOGETHER : blocks;
-      for (long b = 0; b < blocks; b += together, weights += together * PARTS * panel.vectors * TILE)
-        for (long r = row; r < end; r += TILE_ROWS) {
-          real* to = c + r * result_stride + panel.column;
-          const real* from = b ? to : start + r * stride + panel.column;
-          const long now = blocks - b < together ? blocks - b : together;
-          matrix_tile<PARTS>(panel.vectors, parts(r) + b * PARTS * TILE, weights, now, from, b ? result_stride : stride, to, result_stride);
-        }
-    }
+  void tiles(const Panel& panel, long row, long end, const real* start, long stride, real* c) {
+    const uint16_t* weights = weight_parts(p, panel) + blocks_before * PARTS * panel.vectors * TILE;
+    const long together = end - row > TILE_ROWS ? BLOCKS_TOGETHER : blocks;
+    for (long b = 0; b < blocks; b += together, weights += together * PARTS * panel.vectors * TILE)
+      for (long r = row; r < end; r += TILE_ROWS) {
+        real* to = c + r * result_stride + panel.column;
+        const real* from = b ? to : start + r * stride + panel.column;
+        const long now = blocks - b < together ? blocks - b : together;
+        matrix_tile<PARTS>(panel.vectors, parts(r) + b * PARTS * TILE, weights, now, from, b ? result_stride : stride, to, result_stride);
+      }
   }
 };
 }  // namespace

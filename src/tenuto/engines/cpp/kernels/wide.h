@@ -73,9 +73,9 @@ static real round_operand(const Product& p, const real* a, long depth, long padd
 }
 static real round_operand(const Product& p, const real* a, long depth, long padded, int16_t* to) { return round_within<32767>(a, depth, padded, *p.most[0], to); }
 
-// Panels first to last of rows of an operand. Rows are rounded a few at a time, and once for all panels.
+// Rows of an operand times panels of weights. Rows are rounded a few at a time, and once for all panels.
 template <class Number>
-static void integer_product(const Product& p, const real* a, long as, const real* init, long is, real* c, long cs, long rows, long first, long last) {
+static void integer_product(const Product& p, const real* a, long as, const real* init, long is, real* c, long cs, long rows, Panels panels) {
   const long group = sizeof(Number) == 1 ? FOUR : TWO, room = OWN_NUMBERS / sizeof(Number);
   const long depth = p.segment_depth[0], blocks = (depth + group - 1) / group, padded = blocks * group;
   const long together = room / (padded ? padded : 1) < INTEGER_ROWS ? 1 : INTEGER_ROWS;
@@ -85,8 +85,8 @@ static void integer_product(const Product& p, const real* a, long as, const real
     const long count = rows - r < together ? rows - r : together;
     real scale[INTEGER_ROWS];
     for (long i = 0; i < count; i++) scale[i] = round_operand(p, a + (r + i) * as, depth, padded, own + i * padded);
-    for (long k = first; k < last; k++) {
-      const Panel& panel = p.panel[k];
+    for (long k = 0; k < panels.count(); k++) {
+      const Panel& panel = p.panel[panels[k]];
       const int8_t* w = (const int8_t*)(p.packed + panel.packed);
       const real* start = init + r * is + panel.column;
       real* to = c + r * cs + panel.column;
