@@ -6,6 +6,8 @@ the run's files is what the version that wrote it predicted. The folders are nev
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +59,10 @@ def test_an_earlier_run_still_has_its_page_and_can_be_saved_again(folder, tmp_pa
     assert {name: tensor.tolist() for name, tensor in again.network_.state_dict().items()} == {
         name: tensor.tolist() for name, tensor in first.network_.state_dict().items()
     }
+
+
+def test_opening_a_run_does_not_load_the_compiler_of_torch():
+    """It takes longer to load than everything else that opening a run takes; drawing numbers for weights without memory would."""
+    opened = [f"{CLASSES[folder.name.split('_')[0]].__name__}.load({str(folder)!r})" for folder in FOLDERS]
+    program = f"import sys; from tenuto.tasks import {', '.join(each.__name__ for each in CLASSES.values())}; {'; '.join(opened)}; print('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120).stdout == "False\n"

@@ -27,11 +27,11 @@ MOST_WORDS = 4096  # that are read at once where no gradients are kept: a text o
 
 def _unknown_rates(known: Lexicon, word_dropout: float) -> Tensor:
     """[len(known)], how often each entry is read as unknown in training."""
-    counts = torch.tensor([0, 0, *known.counts], dtype=torch.float32)
-    rates = word_dropout / (counts + word_dropout) if word_dropout else torch.zeros(len(counts))
+    counts = np.array([0, 0, *known.counts], dtype=np.float32)
+    rates = word_dropout / (counts + np.float32(word_dropout)) if word_dropout else np.zeros_like(counts)
     rates[: UNKNOWN + 1] = 0.0
     rates[counts == 0] = 0.0  # words of pretrained vectors, which training never meets
-    return rates
+    return torch.tensor(rates)
 
 
 def check_reading(word_size: int, character_encoder: str) -> None:

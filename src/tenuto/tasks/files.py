@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from tenuto.cell import Cell, cell_from_data
 from tenuto.errors import RunError, TenutoError
@@ -146,6 +147,16 @@ def kept_weights(run: Run, former: Mapping[str, str]) -> dict[str, torch.Tensor]
     return renamed(tensors, former) if run.config["format_version"] == 1 else tensors
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draws no numbers. Weights without memory need none, and torch would load its whole compiler to draw them, which takes as long as everything else of opening a run."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if function in (torch.Tensor.normal_, torch.Tensor.uniform_) or getattr(function, "__module__", None) == nn.init.__name__:
+            return args[0] if args else named["tensor"]
+        return function(*args, **named)
+
+
 def check_sizes(make: Callable[[], nn.Module], layers: int, tensors: Mapping[str, torch.Tensor]) -> None:
     """Raise unless the network that a run describes is of the size of its weights; no memory is taken for it before that is known.
 
@@ -154,7 +165,7 @@ def check_sizes(make: Callable[[], nn.Module], layers: int, tensors: Mapping[str
     """
     if layers > len(tensors):
         raise ValueError(f"it is said to have {layers} layers, but there are only {len(tensors)} weights")
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         network = make()
     again = shared_names(network)
     for name, wanted in network.state_dict().items():
