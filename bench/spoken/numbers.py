@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,4 +120,15 @@ def table(found: Mapping[str, Any]) -> list[str]:
             low, high = one["wer_interval"]
             kinds = ", ".join(str(one[f"word_{kind}"]) for kind in ("substitutions", "deletions", "insertions"))
             lines.append(f"| {run['head']} | {run['split']} | {run['seed']} | {name} | {one['words']} | {one['wer']:.2%} | {low:.1%} to {high:.1%} | {kinds} | {one['exact']:.1%} | {run['seconds'] / 60:.1f} | {run['steps']} | {one['real_time_factor']:.4f} |")
-    return [*lines, "", "The interval is that of drawing the strings again."]
+    return [*lines, "", "The interval is that of drawing the strings again.", *_means(found["runs"].values())]
+
+
+def _means(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What all seeds have together, for each head with more than one."""
+    known = [run for run in runs if run["split"] == "known speakers"]
+    lines = []
+    for head in dict.fromkeys(run["head"] for run in known):
+        own = [run for run in known if run["head"] == head]
+        means = [f"{statistics.mean(run[f'beam {width}']['wer'] for run in own):.2%} (beam {width})" for width in WIDTHS if all(f"beam {width}" in run for run in own)]
+        lines += ["", f"{head}, known speakers, mean of {len(own)} seeds: {', '.join(means)} of the words wrong."] if len(own) > 1 else []
+    return lines
