@@ -129,6 +129,7 @@ def _means(runs: Iterable[Mapping[str, Any]]) -> list[str]:
     lines = []
     for head in dict.fromkeys(run["head"] for run in known):
         own = [run for run in known if run["head"] == head]
-        means = [f"{statistics.mean(run[f'beam {width}']['wer'] for run in own):.2%} (beam {width})" for width in WIDTHS if all(f"beam {width}" in run for run in own)]
-        lines += ["", f"{head}, known speakers, mean of {len(own)} seeds: {', '.join(means)} of the words wrong."] if len(own) > 1 else []
+        if len(own) > 1:
+            means = [f"{statistics.mean(run[f'beam {width}']['wer'] for run in own):.2%} (beam {width})" for width in WIDTHS]
+            lines += ["", f"{head}, known speakers, mean of {len(own)} seeds: {', '.join(means)} of the words wrong."]
     return lines

@@ -7,6 +7,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import tenuto
+from tenuto import cells
 from tenuto.engines.cpp import tune
 from tenuto.engines.problem import Form
 from tests.engines.cpp.posing import INVARIANT, cotangents, floats, ours, pose
@@ -49,6 +51,21 @@ def test_threads(cell, threads, sizes, flags):
             assert torch.equal(a, b), (count, split)
         for name, gradient in gradients.items():
             assert torch.equal(gradient, gradients_again[name]), (count, split, name)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_stream_whose_weights_threads_share(threads, batch_size, dtype):
+    layer = tenuto.Recurrent(cells.LSTM(), 64, 256, dtype=dtype).eval()  # large enough for two threads
+    x, said = torch.randn(5, batch_size, 64, dtype=dtype), []
+    for count in (1, 2, 3):
+        threads(count, "")
+        with tenuto.invariant():
+            stream = layer.stream(batch_size)
+        said.append(torch.stack([layer.step(row, stream).clone() for row in x]))
+    assert torch.equal(said[0], said[1]) and torch.equal(said[0], said[2])
+    with torch.no_grad(), tenuto.invariant():
+        assert torch.equal(said[0], layer(x).output)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -23,8 +23,7 @@ class CompiledTexts:
     """As `tasks.transcribe.texts.Texts`, which says what each of these does."""
 
     def __init__(self, most: int, *, again: bool = True) -> None:
-        kernel = written.load("texts", 64)
-        self._kernel = kernel
+        self._kernel = kernel = written.load("texts", 64)
         self._beam, self._largest = kernel.tenuto_open(most, again), 0  # the largest symbol that another beam, of which this one was resumed, has written
         weakref.finalize(self, kernel.tenuto_close, self._beam)
 
